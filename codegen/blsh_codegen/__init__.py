@@ -1,0 +1,1 @@
+"""The integer world: quantising, the bit-exact reference, dictionary packing and the generated C."""

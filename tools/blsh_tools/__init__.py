@@ -1,0 +1,1 @@
+"""The `blsh` command line, set-up, building, flashing and benchmarks."""

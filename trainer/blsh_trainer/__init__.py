@@ -1,0 +1,1 @@
+"""The float world: corpora, spectra, projections, search, denoising, metrics and the model artifact."""
