@@ -1,0 +1,64 @@
+"""The integer arithmetic of the pipeline: constants, rounding and the quantised tables (SPEC.md, 2 and 3)."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+SAMPLE_RATE_HZ: Final = 16_000
+WINDOW: Final = 1024
+HOP: Final = 256
+HISTORY: Final = WINDOW - HOP
+BINS: Final = WINDOW // 2 + 1
+FFT_POINTS: Final = WINDOW // 2
+MEL_BANDS: Final = 128
+
+Q14_ONE: Final = 1 << 14
+PEAK_BITS: Final = 28  # the windowed frame is shifted until its peak has this many bits
+FEATURE_BITS: Final = 15  # spectrum components keep this many bits for the magnitude
+OVERLAP_FRACTION_BITS: Final = 8  # overlap-add sums are in 1/256 of an output step
+THIRD_Q16: Final = 21_845  # 1/3: sum of squared Hann windows is 3/2, the last bit of 2/3 is the shift by 7
+MASK_WORDS: Final = (BINS + 31) // 32
+MAX_BITS: Final = 320
+MAX_NEIGHBOURS: Final = 32
+
+RUNTIME_FORMAT: Final = 1  # the layout of blsh_model_t and the arithmetic; firmware refuses another
+
+
+def rounded_shift(value: int, bits: int) -> int:
+    """value / 2**bits, rounded half up; bits >= 0."""
+    return (value + (1 << bits >> 1)) >> bits
+
+
+def shifted(value: int, left: int) -> int:
+    """value * 2**left; a negative `left` divides and rounds half up."""
+    return value << left if left >= 0 else rounded_shift(value, -left)
+
+
+def mul_r16(value: int, factor: int) -> int:
+    """value * factor / 2**16, rounded half up: the one multiplication of the transforms."""
+    return (value * factor + 0x8000) >> 16
+
+
+def window_q14() -> npt.NDArray[np.int16]:
+    """Periodic Hann window, (513,), Q1.14: samples 0 to 512; sample n > 512 equals sample 1024 - n."""
+    n = np.arange(BINS)
+    return np.floor((0.5 - 0.5 * np.cos(2 * np.pi * n / WINDOW)) * Q14_ONE + 0.5).astype(np.int16)
+
+
+def sine_q14() -> npt.NDArray[np.int16]:
+    """sin(2 pi i / 1024), (1024,), Q1.14, built from one quarter so that the symmetries are exact."""
+    quarter = np.floor(np.sin(2 * np.pi * np.arange(257) / 1024) * Q14_ONE + 0.5).astype(np.int16)
+    half = np.concatenate([quarter, quarter[255:0:-1]])  # 0 .. 511
+    return np.concatenate([half, -half])
+
+
+def digit_reversed(index: int) -> int:
+    """The place of sample `index` before the 4-4-2-4-4 transform of 512 points; its own inverse."""
+    return (
+        (index & 3) << 7
+        | (index >> 2 & 3) << 5
+        | (index >> 4 & 1) << 4
+        | (index >> 5 & 3) << 2
+        | (index >> 7 & 3)
+    )

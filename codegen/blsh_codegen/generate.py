@@ -1,0 +1,173 @@
+"""Templates to C: the model and its tables as .h and .c files, the same bytes for the same input."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+from blsh_trainer.artifact import Model
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import replacing
+
+from blsh_codegen.fixed import (
+    BINS,
+    HOP,
+    MASK_WORDS,
+    RUNTIME_FORMAT,
+    SAMPLE_RATE_HZ,
+    WINDOW,
+    sine_q14,
+    window_q14,
+)
+from blsh_codegen.quantise import IntegerModel
+
+MODEL_FILES = ("blsh_model.h", "blsh_model.c")
+TABLES_FILE = "blsh_tables.c"
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """How an artifact becomes firmware.
+
+    entries, share: dictionary frames to keep, as a count or as a share of the artifact's; at most one of them.
+    bits: keep the first bits only. neighbours: another K. seed: of the subsample.
+    """
+
+    entries: int | None = None
+    share: float | None = None
+    bits: int | None = None
+    neighbours: int | None = None
+    seed: int = 0
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the options, named in every generated file."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def command(self) -> str:
+        """The `blsh generate` line that repeats these options."""
+        given = [(f"--{name}", value) for name, value in asdict(self).items() if value not in (None, 0)]
+        return " ".join(["blsh generate MODEL.npz", *(f"{flag} {value}" for flag, value in given)])
+
+
+def reduced_model(model: Model, options: GenerateOptions) -> Model:
+    """`model` as the firmware will hold it, still in floats: the float path to compare the fixed one with."""
+    if options.entries is not None and options.share is not None:
+        raise BlshError(f"--entries {options.entries} and --share {options.share} exclude each other; give one")
+    if options.bits is not None:
+        model = model.truncate(options.bits)
+    if options.neighbours is not None:
+        model = replace(model, neighbours=options.neighbours)
+    if options.entries is not None or options.share is not None:
+        model = model.subsample(entries=options.entries, share=options.share, seed=options.seed)
+    return model
+
+
+def integer_model(model: Model, options: GenerateOptions) -> IntegerModel:
+    """The integers of the firmware for `model` (the whole artifact) under `options`."""
+    reduced = reduced_model(model, options)
+    return IntegerModel.from_model(reduced, artifact_sha256=model.sha256)
+
+
+def generate(model: IntegerModel, options: GenerateOptions, folder: Path) -> list[Path]:
+    """Write the C files of `model` into `folder`; each appears whole or not at all. Returns their paths."""
+    texts = render(model, options)
+    paths = []
+    for name, text in texts.items():
+        path = folder / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:  # keep times: no needless build
+            with replacing(path) as temporary:
+                temporary.write_text(text, encoding="utf-8", newline="\n")
+        paths.append(path)
+    return paths
+
+
+def render(model: IntegerModel, options: GenerateOptions) -> dict[str, str]:
+    """File name to text of the C files of `model`."""
+    context = _context(model, options)
+    environment = _environment()
+    texts = {name: environment.get_template(f"{name}.j2").render(context) for name in MODEL_FILES}
+    return {**texts, TABLES_FILE: render_tables()}
+
+
+def render_tables() -> str:
+    """The C file of the tables that every model shares."""
+    return (
+        _environment()
+        .get_template(f"{TABLES_FILE}.j2")
+        .render(
+            version=version("blsh-mcu"),
+            runtime_format=RUNTIME_FORMAT,
+            window_q14=window_q14(),
+            sine_q14=sine_q14(),
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("blsh_codegen"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # C, not HTML
+    )
+    environment.filters["lines"] = _lines
+    environment.filters["c_string"] = _c_string
+    return environment
+
+
+def flash_table_bytes(model: IntegerModel) -> dict[str, int]:
+    """Bytes of flash that each table of `model` takes."""
+    tables: dict[str, npt.NDArray[Any]] = {
+        "projections": model.projection_q15,
+        "biases": model.bias_q15,
+        "codes": model.codes,
+        "masks": model.masks,
+    }
+    if model.mel is not None:
+        tables |= {"mel first": model.mel.first, "mel count": model.mel.counts, "mel": model.mel.weights_q16}
+    return {name: table.nbytes for name, table in tables.items()}
+
+
+def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]:
+    return {
+        "version": version("blsh-mcu"),
+        "command": options.command(),
+        "options_sha256": options.sha256,
+        "model": model,
+        "sha256_bytes": bytes.fromhex(model.model_sha256),
+        "runtime_format": RUNTIME_FORMAT,
+        "sample_rate_hz": SAMPLE_RATE_HZ,
+        "window": WINDOW,
+        "hop": HOP,
+        "bins": BINS,
+        "mask_words": MASK_WORDS,
+        "code_words": model.codes.shape[1],
+    }
+
+
+def _lines(values: Iterable[int] | npt.NDArray[Any], form: str = "d", indent: int = 4, width: int = 112) -> str:
+    """Integers as C text, comma-separated, broken into lines; `form` is d, u or x (32 bits)."""
+    patterns = {"d": "{}", "u": "{}u", "x": "0x{:08x}u", "byte": "0x{:02x}"}
+    words = [patterns[form].format(int(value)) for value in np.asarray(list(values)).reshape(-1)]
+    lines, line = [], " " * indent
+    for word in words:
+        if len(line) + len(word) + 1 > width and line.strip():
+            lines.append(line.rstrip())
+            line = " " * indent
+        line += f"{word}, "
+    return "\n".join([*lines, line.rstrip()])
+
+
+def _c_string(text: str) -> str:
+    """A C string literal of printable ASCII; anything else becomes '?', so that no name can end the literal."""
+    safe = "".join(c if " " <= c <= "~" and c not in '"\\?' else "?" if c != "?" else c for c in text)
+    return f'"{safe.replace("??", "? ?")}"'  # no trigraphs

@@ -1,0 +1,177 @@
+"""The C core on this machine: compiled once with the system's compiler, called through ctypes.
+
+The same sources as the firmware's, so the tests of the core run in milliseconds and under sanitizers.
+"""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from blsh_trainer.errors import BlshError
+
+from blsh_codegen.fixed import HOP, MAX_BITS, MAX_NEIGHBOURS, RUNTIME_FORMAT
+from blsh_codegen.generate import render_tables
+from blsh_codegen.quantise import IntegerModel
+from blsh_codegen.stages import STAGES, HopVectors, stage_values
+
+FLAGS = (
+    "-std=c11 -O2 -g -fPIC -shared -Wall -Wextra -Werror -Wconversion -Wdouble-promotion "
+    "-Wmissing-prototypes -Wshadow"
+).split()
+
+_POINTER = ctypes.c_void_p
+
+
+class _ModelStruct(ctypes.Structure):
+    """blsh_model_t of firmware/core/blsh.h."""
+
+    _fields_ = (
+        ("runtime_format", ctypes.c_uint32),
+        ("name", ctypes.c_char_p),
+        ("model_sha256", ctypes.c_uint8 * 32),
+        ("dictionary_crc32", ctypes.c_uint32),
+        ("feature_kind", ctypes.c_uint16),
+        ("features", ctypes.c_uint16),
+        ("bits", ctypes.c_uint16),
+        ("neighbours", ctypes.c_uint16),
+        ("entries", ctypes.c_uint32),
+        ("projection_q15", _POINTER),
+        ("bias_q15", _POINTER),
+        ("codes", _POINTER),
+        ("masks", _POINTER),
+        ("gain_q14", _POINTER),
+        ("mel_first", _POINTER),
+        ("mel_count", _POINTER),
+        ("mel_weight_q16", _POINTER),
+    )
+
+
+_STAGE_DONE = ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_int, _POINTER, ctypes.c_size_t)
+
+
+class _ProbeStruct(ctypes.Structure):
+    """blsh_probe_t of firmware/core/blsh.h."""
+
+    _fields_ = (("stage_done", _STAGE_DONE), ("context", _POINTER))
+
+
+def core_folder() -> Path:
+    """firmware/core of this checkout; BlshError outside a checkout."""
+    folder = Path(__file__).resolve().parents[2] / "firmware" / "core"
+    if not (folder / "blsh.h").is_file():
+        raise BlshError(f"no C core at {folder}; run from a checkout with the package installed by `make setup`")
+    return folder
+
+
+def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
+    """The core as a shared library, compiled unless one of the same sources, flags and compiler is cached."""
+    compiler = os.environ.get("CC", "gcc")
+    if shutil.which(compiler) is None:
+        raise BlshError(f"no C compiler `{compiler}` on PATH; install the Debian package gcc, or set CC")
+    core = core_folder()
+    sources = sorted(core.glob("*.c"))
+    tables = render_tables()
+    digest = hashlib.sha256(" ".join([compiler, *FLAGS, *extra_flags]).encode() + tables.encode())
+    for path in sorted(core.glob("*.[ch]")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    cache = core.parents[1] / "build" / "host"
+    library = cache / f"libblsh-{digest.hexdigest()[:16]}.so"
+    if not library.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            (Path(scratch) / "blsh_tables.c").write_text(tables, encoding="utf-8")
+            built = Path(scratch) / library.name
+            command = [compiler, *FLAGS, *extra_flags, f"-I{core}", f"{scratch}/blsh_tables.c", *map(str, sources)]
+            done = subprocess.run([*command, "-o", str(built)], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise BlshError(f"{compiler} cannot build the C core:\n{done.stderr.strip()}")
+            built.replace(library)  # two test processes may race here: both build the same file
+    return library
+
+
+class HostCore:
+    """The C core with a model: the interface of `ReferenceDenoiser`, the speed of C."""
+
+    def __init__(self, model: IntegerModel, library: Path | None = None) -> None:
+        self._library = ctypes.CDLL(str(library or compile_core()))
+        self._library.blsh_error_text.restype = ctypes.c_char_p
+        self._library.blsh_dictionary_crc32.restype = ctypes.c_uint32
+        self.model = model
+        self._kept = _contiguous(model)  # the struct points into these
+        self._model = _model_struct(model, self._kept)
+        self._state = ctypes.create_string_buffer(state_bytes())
+        self.reset()
+
+    def reset(self) -> None:
+        """Start a new stream; BlshError with the core's own words if it refuses the model."""
+        result = self._library.blsh_init(self._state, ctypes.byref(self._model))
+        if result < 0:
+            text = self._library.blsh_error_text(result).decode()
+            raise BlshError(f"the C core refuses the model: {text} ({result})")
+
+    def dictionary_crc32(self) -> int:
+        """The CRC of the dictionary, computed by the core."""
+        return int(self._library.blsh_dictionary_crc32(ctypes.byref(self._model)))
+
+    def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
+        """Denoise 256 samples; returns every stage."""
+        stages: dict[int, bytes] = {}
+
+        def keep(_context: int | None, stage: int, values: int | None, size: int) -> None:
+            stages[stage] = ctypes.string_at(values or 0, size)
+
+        self._hop(samples, ctypes.byref(_ProbeStruct(_STAGE_DONE(keep), None)))
+        return HopVectors(*(stage_values(index, stages[index]) for index in range(len(STAGES))))  # type: ignore[arg-type]
+
+    def hops(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """The output for whole hops of input, 768 samples late, without probes."""
+        parts = [self._hop(part, None) for part in samples.reshape(-1, HOP)]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int16)
+
+    def _hop(self, samples: npt.NDArray[np.int16], probe: object) -> npt.NDArray[np.int16]:
+        source = np.ascontiguousarray(samples, np.int16)
+        if source.shape != (HOP,):
+            raise ValueError(f"a hop is {HOP} samples, not {source.shape}")
+        output = np.empty(HOP, np.int16)
+        self._library.blsh_hop(self._state, source.ctypes.data_as(_POINTER), output.ctypes.data_as(_POINTER), probe)
+        return output
+
+
+def state_bytes() -> int:
+    """An upper bound of sizeof(blsh_state_t) on a 64-bit host."""
+    return 8 + 2 * 768 + 4 * 768 + 4 * 1027 + 2 * 514 + 2 * 128 + 8 * MAX_BITS + 4 * 10 + 8 * MAX_NEIGHBOURS + 64
+
+
+def _contiguous(model: IntegerModel) -> dict[str, npt.NDArray[np.generic]]:
+    tables: dict[str, npt.NDArray[np.generic]] = {
+        name: np.ascontiguousarray(getattr(model, name))
+        for name in ("projection_q15", "bias_q15", "codes", "masks", "gain_q14")
+    }
+    if model.mel is not None:
+        tables |= {
+            "mel_first": np.ascontiguousarray(model.mel.first),
+            "mel_count": np.ascontiguousarray(model.mel.counts),
+            "mel_weight_q16": np.ascontiguousarray(model.mel.weights_q16),
+        }
+    return tables
+
+
+def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]]) -> _ModelStruct:
+    return _ModelStruct(
+        runtime_format=RUNTIME_FORMAT,
+        name=model.name.encode("ascii", "replace"),
+        model_sha256=(ctypes.c_uint8 * 32)(*bytes.fromhex(model.model_sha256)),
+        dictionary_crc32=model.dictionary_crc32,
+        feature_kind=1 if model.mel is not None else 0,
+        features=model.features,
+        bits=model.bits,
+        neighbours=model.neighbours,
+        entries=model.entries,
+        **{name: table.ctypes.data_as(_POINTER) for name, table in tables.items()},
+    )

@@ -1,0 +1,189 @@
+"""From a trained model to integers: every table of the firmware, range-checked (SPEC.md, 3)."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from blsh_trainer.artifact import Model
+from blsh_trainer.errors import BlshError
+from blsh_trainer.spectra import feature_count, mel_filters
+
+from blsh_codegen.fixed import BINS, MASK_WORDS, MAX_BITS, MAX_NEIGHBOURS, Q14_ONE
+from blsh_codegen.packing import pack_words, unpack_words
+
+Words = npt.NDArray[np.uint32]
+
+_INT16_MAX = 32_767
+_MEL_ROW_SUM_MAX = 65_536  # so that a band is never above its largest magnitude
+
+
+@dataclass(frozen=True)
+class MelBands:
+    """Mel filters without their zeros: band b covers `counts[b]` bins from `first[b]`; weights Q0.16."""
+
+    first: npt.NDArray[np.int16]
+    counts: npt.NDArray[np.int16]
+    weights_q16: npt.NDArray[np.int16]
+
+    def bands(self) -> Iterator[tuple[int, npt.NDArray[np.int16]]]:
+        """(first bin, weights) of each band."""
+        ends = np.cumsum(self.counts, dtype=np.int64)
+        for first, count, end in zip(self.first, self.counts, ends, strict=True):
+            yield int(first), self.weights_q16[end - count : end]
+
+    def dense(self) -> npt.NDArray[np.int64]:
+        """The filters as a matrix, (bands, 513)."""
+        matrix = np.zeros((len(self.first), BINS), np.int64)
+        for row, (first, weights) in zip(matrix, self.bands(), strict=True):
+            row[first : first + len(weights)] = weights
+        return matrix
+
+
+@dataclass(frozen=True)
+class IntegerModel:
+    """Everything the firmware holds of a model.
+
+    projection_q15: int16 (L, D), each row scaled to a peak of 32767; bias_q15: int32 (L,), at its row's scale.
+    codes: uint32 (N, ceil(L / 32)); masks: uint32 (N, 17); gain_q14: int16 (K + 1,), gain for each vote count.
+    mel: the filters of `mel` features, None for `stft`. model_sha256: of the artifact it was made from.
+    """
+
+    name: str
+    model_sha256: str
+    feature_kind: str
+    bits: int
+    neighbours: int
+    projection_q15: npt.NDArray[np.int16]
+    bias_q15: npt.NDArray[np.int32]
+    codes: Words
+    masks: Words
+    gain_q14: npt.NDArray[np.int16]
+    mel: MelBands | None
+
+    @property
+    def entries(self) -> int:
+        """Frames in the dictionary, N."""
+        return len(self.codes)
+
+    @property
+    def features(self) -> int:
+        """Feature dimension, D."""
+        return self.projection_q15.shape[1]
+
+    @cached_property
+    def dictionary_crc32(self) -> int:
+        """CRC-32/ISO-HDLC of the codes, then the masks, as little-endian words: what the firmware recomputes."""
+        return zlib.crc32(self.masks.astype("<u4").tobytes(), zlib.crc32(self.codes.astype("<u4").tobytes()))
+
+    @cached_property
+    def code_integers(self) -> list[int]:
+        """Each code as one integer, bit l of the code at bit l."""
+        return [int.from_bytes(row.tobytes(), "little") for row in self.codes.astype("<u4")]
+
+    @cached_property
+    def mask_integers(self) -> list[int]:
+        """Each mask as one integer, bin k at bit k."""
+        return [int.from_bytes(row.tobytes(), "little") for row in self.masks.astype("<u4")]
+
+    def code_bits(self) -> npt.NDArray[np.bool_]:
+        """Codes as bits, (N, L)."""
+        return unpack_words(self.codes, self.bits)
+
+    def mask_bits(self) -> npt.NDArray[np.bool_]:
+        """Masks as bits, (N, 513)."""
+        return unpack_words(self.masks, BINS)
+
+    @classmethod
+    def from_model(cls, model: Model, artifact_sha256: str | None = None) -> Self:
+        """Quantise `model`; raises BlshError where a value does not fit the firmware's ranges.
+
+        artifact_sha256 names the artifact that `model` was cut from, where it is not the artifact itself.
+        """
+        if not 1 <= model.bits <= MAX_BITS:
+            raise BlshError(f"{model.bits} bits in the model: firmware holds 1 to {MAX_BITS}; truncate the model")
+        if not 1 <= model.neighbours <= MAX_NEIGHBOURS:
+            raise BlshError(f"K = {model.neighbours}: firmware averages 1 to {MAX_NEIGHBOURS} neighbours")
+        if model.entries < model.neighbours:
+            raise BlshError(
+                f"{model.entries} dictionary entries are fewer than K = {model.neighbours}; keep more entries"
+            )
+        expected = feature_count(model.feature_kind)
+        if model.projections.shape != (model.bits, expected):
+            raise BlshError(
+                f"projections of shape {model.projections.shape} do not match {model.bits} bits of "
+                f"{expected} `{model.feature_kind}` features"
+            )
+        projection_q15, bias_q15 = quantise_projections(model.projections, model.biases)
+        return cls(
+            name=model.name,
+            model_sha256=artifact_sha256 or model.sha256,
+            feature_kind=model.feature_kind,
+            bits=model.bits,
+            neighbours=model.neighbours,
+            projection_q15=projection_q15,
+            bias_q15=bias_q15,
+            codes=pack_words(model.code_bits),
+            masks=pack_words(model.mask_bits),
+            gain_q14=gain_table(model.neighbours),
+            mel=quantised_mel() if model.feature_kind == "mel" else None,
+        )
+
+
+def quantise_projections(
+    projections: npt.NDArray[np.float64], biases: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int32]]:
+    """Q1.15 rows, each scaled to a peak of 32767, and biases at the same scale: the sign keeps any scale.
+
+    Raises BlshError for weights that are not finite, a row of zeros, or a bias beyond int32 at that scale.
+    """
+    if not (np.isfinite(projections).all() and np.isfinite(biases).all()):
+        bad = int(np.argmin(np.isfinite(projections).all(axis=1) & np.isfinite(biases)))
+        raise BlshError(f"bit {bad} has a weight that is not finite; train the model again")
+    peak = np.abs(projections).max(axis=1)
+    if (peak == 0).any():
+        raise BlshError(f"bit {int(np.argmin(peak))} has no projection: its row is all zeros; train the model again")
+    scale = _INT16_MAX / peak
+    projection_q15 = _round_half_up(projections * scale[:, None])
+    bias_q15 = _round_half_up(biases * scale)
+    if (np.abs(bias_q15) > 2**31 - 1).any():
+        bad = int(np.argmax(np.abs(bias_q15)))
+        raise BlshError(
+            f"bias {biases[bad]:.9g} of bit {bad} is beyond 32 bits at the scale of its projection "
+            f"(peak {peak[bad]:.9g}); the bit is constant, train the model again"
+        )
+    return projection_q15.astype(np.int16), bias_q15.astype(np.int32)
+
+
+def quantised_mel() -> MelBands:
+    """librosa's mel filters in Q0.16: the largest common scale that keeps weights int16 and row sums <= 1."""
+    filters = mel_filters()
+    scale = min(_MEL_ROW_SUM_MAX / filters.sum(axis=1).max(), _INT16_MAX / filters.max())
+    quantised = _round_half_up(filters * scale)
+    while quantised.sum(axis=1).max() > _MEL_ROW_SUM_MAX:  # rounding may add a few steps to a row
+        scale *= 1 - 2.0**-16
+        quantised = _round_half_up(filters * scale)
+    spans = [np.flatnonzero(row) for row in quantised]
+    if any(len(span) == 0 for span in spans):
+        raise BlshError("a mel band covers no bin at this rate and window; use fewer bands")
+    return MelBands(
+        first=np.array([span[0] for span in spans], np.int16),
+        counts=np.array([span[-1] - span[0] + 1 for span in spans], np.int16),
+        weights_q16=np.concatenate(
+            [row[span[0] : span[-1] + 1] for row, span in zip(quantised, spans, strict=True)]
+        ).astype(np.int16),
+    )
+
+
+def gain_table(neighbours: int) -> npt.NDArray[np.int16]:
+    """Gain for each number of neighbours whose mask passes the bin, (K + 1,), Q1.14, rounded half up."""
+    votes = np.arange(neighbours + 1)
+    return ((2 * votes * Q14_ONE + neighbours) // (2 * neighbours)).astype(np.int16)
+
+
+def _round_half_up(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    rounded: npt.NDArray[np.float64] = np.floor(values + 0.5)
+    return rounded

@@ -1,0 +1,66 @@
+"""The eight points of a hop at which two implementations are compared, and the bytes each is compared by.
+
+The layouts are those of SPEC.md, 8: little-endian, exactly as the C core holds them, so that a digest over
+the core's memory equals a digest over these bytes.
+"""
+
+import zlib
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+STAGES: Final = (
+    "window",
+    "spectrum",
+    "features",
+    "accumulators",
+    "code",
+    "neighbours",
+    "mask",
+    "output",
+)
+STAGE_DTYPES: Final = ("<i4", "<i4", "<i2", "<i8", "<u4", "<u4", "<i2", "<i2")
+
+
+@dataclass(frozen=True)
+class HopVectors:
+    """What one hop computes, stage by stage.
+
+    window: int32 (1025,): the block shift, then the 1024 windowed samples in order.
+    spectrum: int32 (1026,): real and imaginary part of bins 0 to 512, interleaved.
+    features: int16 (D,): magnitudes (`stft`) or mel magnitudes (`mel`).
+    accumulators: int64 (L,): projection plus bias of each bit.
+    code: uint32 (ceil(L / 32),): bit l is bit l % 32 of word l // 32.
+    neighbours: uint32 (2 K,): index and distance of each neighbour, nearest first.
+    mask: int16 (513,): gain of each bin, Q1.14.
+    output: int16 (256,).
+    """
+
+    window: npt.NDArray[np.int32]
+    spectrum: npt.NDArray[np.int32]
+    features: npt.NDArray[np.int16]
+    accumulators: npt.NDArray[np.int64]
+    code: npt.NDArray[np.uint32]
+    neighbours: npt.NDArray[np.uint32]
+    mask: npt.NDArray[np.int16]
+    output: npt.NDArray[np.int16]
+
+    def stage(self, index: int) -> npt.NDArray[np.generic]:
+        """The values of stage number `index`, in the order of STAGES."""
+        values: npt.NDArray[np.generic] = getattr(self, fields(self)[index].name)
+        return values
+
+    def stage_bytes(self, index: int) -> bytes:
+        """The bytes that stage `index` is compared by."""
+        return self.stage(index).astype(STAGE_DTYPES[index]).tobytes()
+
+    def digests(self) -> tuple[int, ...]:
+        """CRC-32/ISO-HDLC of each stage's bytes."""
+        return tuple(zlib.crc32(self.stage_bytes(index)) for index in range(len(STAGES)))
+
+
+def stage_values(index: int, data: bytes) -> npt.NDArray[np.generic]:
+    """The values that `data`, the bytes of stage `index`, holds."""
+    return np.frombuffer(data, dtype=STAGE_DTYPES[index])

@@ -1,0 +1,251 @@
+"""The same integers as `reference`, for all hops of a recording at once, with numpy.
+
+Held to the scalar reference bit for bit by the tests; used wherever minutes of audio go through the fixed path.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from blsh_trainer.search import hamming_knn
+
+from blsh_codegen.fixed import (
+    BINS,
+    FEATURE_BITS,
+    FFT_POINTS,
+    HISTORY,
+    HOP,
+    OVERLAP_FRACTION_BITS,
+    PEAK_BITS,
+    THIRD_Q16,
+    WINDOW,
+    digit_reversed,
+    sine_q14,
+    window_q14,
+)
+from blsh_codegen.packing import pack_words
+from blsh_codegen.quantise import IntegerModel
+from blsh_codegen.stages import HopVectors
+
+Ints = npt.NDArray[np.int64]
+Pair = tuple[Ints, Ints]
+
+_HALF = window_q14().astype(np.int64)
+_WINDOW = np.concatenate([_HALF, _HALF[511:0:-1]])
+_SINE = sine_q14().astype(np.int64)
+_ORDER = np.array([digit_reversed(i) for i in range(FFT_POINTS)])
+_CHUNK = 512  # hops at a time: bounds the working set to some 30 MB
+
+
+def _rounded_shift(value: Ints, bits: int | Ints) -> Ints:
+    return (value + (np.int64(1) << bits >> 1)) >> bits
+
+
+def _shifted(value: Ints, left: Ints) -> Ints:
+    right = np.maximum(-left, 0)
+    return np.where(left >= 0, value << np.maximum(left, 0), _rounded_shift(value, right))
+
+
+def _mul_r16(value: Ints, factor: Ints | int) -> Ints:
+    return (value * factor + 0x8000) >> 16
+
+
+def _turn(value: Pair, index: Ints, sign: int) -> Pair:
+    """value * exp(-sign 2 pi j index / 1024) / 4, with the roundings of the reference."""
+    cos, sin = _SINE[index + 256 & 1023], _SINE[index]
+    re, im = value
+    if sign > 0:
+        return _mul_r16(re, cos) + _mul_r16(im, sin), _mul_r16(im, cos) - _mul_r16(re, sin)
+    return _mul_r16(re, cos) - _mul_r16(im, sin), _mul_r16(im, cos) + _mul_r16(re, sin)
+
+
+def _butterfly4(a: Pair, b: Pair, c: Pair, d: Pair) -> list[Pair]:
+    s0, s1 = (a[0] + c[0], a[1] + c[1]), (a[0] - c[0], a[1] - c[1])
+    s2, s3 = (b[0] + d[0], b[1] + d[1]), (b[0] - d[0], b[1] - d[1])
+    return [
+        (s0[0] + s2[0], s0[1] + s2[1]),
+        (s1[0] + s3[1], s1[1] - s3[0]),
+        (s0[0] - s2[0], s0[1] - s2[1]),
+        (s1[0] - s3[1], s1[1] + s3[0]),
+    ]
+
+
+def fft512(re: Ints, im: Ints) -> Pair:
+    """DFT of rows of 512 complex points, (T, 512), scaled by 2**-8: `reference.fft512` for each row."""
+    rows = re.shape[0]
+    z = re[:, _ORDER], im[:, _ORDER]
+    for size, radix in ((4, 4), (16, 4), (32, 2), (128, 4), (512, 4)):
+        quarter = size // radix
+        re, im = (part.reshape(rows, FFT_POINTS // size, radix, quarter) for part in z)
+        points: list[Pair] = [(re[:, :, r], im[:, :, r]) for r in range(radix)]
+        if size > 4:
+            k = np.arange(quarter) * (WINDOW // size)
+            first = _rounded_shift(points[0][0], 2), _rounded_shift(points[0][1], 2)
+            points = [first] + [_turn(points[r], r * k, 1) for r in range(1, radix)]
+        if radix == 2:
+            (ar, ai), (br, bi) = points
+            out: list[Pair] = [(ar + br, ai + bi), (ar - br, ai - bi)]
+        else:
+            out = _butterfly4(*points)
+        z = (
+            np.stack([part for part, _ in out], axis=2).reshape(rows, FFT_POINTS),
+            np.stack([part for _, part in out], axis=2).reshape(rows, FFT_POINTS),
+        )
+    return z
+
+
+def _split(re: Ints, im: Ints, mirror: Ints, sign: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Even and odd parts of bins 0 to 256 and their mirrors: er, ei, tr, ti of SPEC.md, 4.3 and 6.1."""
+    k = np.arange(FFT_POINTS // 2 + 1)
+    ar, ai, br, bi = re[:, k], im[:, k], re[:, mirror], im[:, mirror]
+    tr, ti = _turn((ar - br, ai + bi), k, sign)
+    return _rounded_shift(ar + br, 2), _rounded_shift(ai - bi, 2), tr, ti
+
+
+def real_spectrum(samples: Ints) -> Pair:
+    """Bins 0 to 512 of rows of 1024 samples: `reference.real_spectrum` for each row."""
+    k = np.arange(FFT_POINTS // 2 + 1)
+    er, ei, tr, ti = _split(*fft512(samples[:, 0::2], samples[:, 1::2]), -k % FFT_POINTS, 1)
+    re, im = np.empty((2, samples.shape[0], BINS), np.int64)
+    re[:, k], im[:, k] = er + ti, ei - tr
+    re[:, FFT_POINTS - k], im[:, FFT_POINTS - k] = er - ti, -(ei + tr)
+    return re, im
+
+
+def real_samples(re: Ints, im: Ints) -> Ints:
+    """Rows of 1024 samples from bins 0 to 512: `reference.real_samples` for each row."""
+    k = np.arange(FFT_POINTS // 2 + 1)
+    er, ei, tr, ti = _split(re, im, FFT_POINTS - k, -1)
+    zr, zi = np.empty((2, re.shape[0], FFT_POINTS), np.int64)
+    zr[:, k], zi[:, k] = er - ti, ei + tr
+    zr[:, FFT_POINTS - k[1:]], zi[:, FFT_POINTS - k[1:]] = (er + ti)[:, 1:], (tr - ei)[:, 1:]
+    out_im, out_re = fft512(zi, zr)
+    return np.stack([out_re, out_im], axis=2).reshape(-1, WINDOW)
+
+
+def _floor_sqrt(squares: Ints) -> Ints:
+    """Exact floor of the square root, for values below 2**52 (where float64 is exact to one step)."""
+    root = np.sqrt(squares.astype(np.float64)).astype(np.int64)
+    root -= root * root > squares
+    root += (root + 1) * (root + 1) <= squares
+    return root
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The stages of all hops of a recording; row t is hop t. Layouts as in `HopVectors`."""
+
+    window: Ints
+    spectrum: Ints
+    features: Ints
+    accumulators: Ints
+    code: Ints
+    neighbours: Ints
+    mask: Ints
+    output: Ints
+
+    def hop(self, t: int) -> HopVectors:
+        """The stages of hop t, in the types of the device."""
+        return HopVectors(
+            window=self.window[t].astype(np.int32),
+            spectrum=self.spectrum[t].astype(np.int32),
+            features=self.features[t].astype(np.int16),
+            accumulators=self.accumulators[t],
+            code=self.code[t].astype(np.uint32),
+            neighbours=self.neighbours[t].astype(np.uint32),
+            mask=self.mask[t].astype(np.int16),
+            output=self.output[t].astype(np.int16),
+        )
+
+
+class VectorisedDenoiser:
+    """The fixed path over whole recordings; the output lags the input by 768 samples, as on the device."""
+
+    def __init__(self, model: IntegerModel) -> None:
+        self.model = model
+        self._code_bits = model.code_bits()
+        self._mask_bits = model.mask_bits()
+
+    def stages(self, samples: npt.NDArray[np.int16]) -> Vectors:
+        """Every stage of every hop; `samples` (int16) must be whole hops. Memory: about 25 KiB a hop."""
+        parts = list(self._run(samples))
+        return Vectors(*(np.concatenate(stage) for stage in zip(*parts, strict=True)))
+
+    def hops(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """The output of the device for these input hops: the same length, 768 samples late."""
+        parts = [part[-1] for part in self._run(samples)]
+        return np.concatenate(parts).reshape(-1).astype(np.int16)
+
+    def denoise(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """Denoise a recording of any length: the same length, aligned in time."""
+        return self.hops(padded_to_hops(samples))[HISTORY : HISTORY + len(samples)]
+
+    def _run(self, samples: npt.NDArray[np.int16]) -> "list[tuple[Ints, ...]]":
+        if len(samples) == 0 or len(samples) % HOP:
+            raise ValueError(f"{len(samples)} samples are not whole hops of {HOP}")
+        padded = np.concatenate([np.zeros(HISTORY, np.int64), samples.astype(np.int64)])
+        frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
+        overlap = np.zeros(HISTORY, np.int64)
+        parts = []
+        for start in range(0, len(frames), _CHUNK):
+            *stages, pieces = self._hops(frames[start : start + _CHUNK])
+            output, overlap = _overlap_add(pieces, overlap)
+            parts.append((*stages, output))
+        return parts
+
+    def _hops(self, frames: Ints) -> tuple[Ints, ...]:
+        products = frames * _WINDOW
+        peak = np.abs(products).max(axis=1, keepdims=True)
+        shift = np.where(peak > 0, PEAK_BITS - _bit_length(peak), 0)
+        windowed = _shifted(products, shift)
+        re, im = real_spectrum(windowed)
+        features = self._features(re, im)
+        norm = _floor_sqrt((features * features).sum(axis=1))
+        bias = self.model.bias_q15.astype(np.int64)
+        # float64 would be exact up to 2**53 and faster, but its order of summation is nobody's to state
+        accumulators = features @ self.model.projection_q15.astype(np.int64).T + bias * norm[:, None]
+        bits = accumulators >= 0
+        index, distance = hamming_knn(bits, self._code_bits, self.model.neighbours)
+        counts = self._mask_bits[index].sum(axis=1, dtype=np.int64)
+        gains = self.model.gain_q14.astype(np.int64)[counts]
+        samples = real_samples(_mul_r16(re, gains), _mul_r16(im, gains))
+        pieces = _shifted(_mul_r16(samples << 8, _WINDOW), -(shift + 1))
+        return (
+            np.concatenate([shift, windowed], axis=1),
+            np.stack([re, im], axis=2).reshape(len(frames), -1),
+            features,
+            accumulators,
+            pack_words(bits).astype(np.int64),
+            np.stack([index, distance], axis=2).reshape(len(frames), -1),
+            gains,
+            pieces,
+        )
+
+    def _features(self, re: Ints, im: Ints) -> Ints:
+        peak = np.maximum(np.abs(re), np.abs(im)).max(axis=1, keepdims=True)
+        drop = np.maximum(0, _bit_length(peak) - FEATURE_BITS)
+        small_re, small_im = _rounded_shift(re, drop), _rounded_shift(im, drop)
+        magnitudes = (_floor_sqrt(small_re * small_re + small_im * small_im) + 1) >> 1
+        if self.model.mel is None:
+            return magnitudes
+        return _rounded_shift(magnitudes @ self.model.mel.dense().T, 16)
+
+
+def _overlap_add(pieces: Ints, overlap: Ints) -> Pair:
+    hops = len(pieces)
+    total = np.zeros((hops + 3, HOP), np.int64)
+    total[:3] += overlap.reshape(3, HOP)
+    for quarter in range(4):
+        total[quarter : quarter + hops] += pieces[:, quarter * HOP : (quarter + 1) * HOP]
+    steps = _rounded_shift(_mul_r16(total[:hops], THIRD_Q16), OVERLAP_FRACTION_BITS - 1)
+    return np.clip(steps, -32768, 32767), total[hops:].reshape(-1)
+
+
+def _bit_length(values: Ints) -> Ints:
+    return np.frexp(values.astype(np.float64))[1].astype(np.int64)
+
+
+def padded_to_hops(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """`samples` and the zeros that push its last sample out of the device: whole hops, three of them extra."""
+    hops = -(-(len(samples) + HISTORY) // HOP)
+    return np.concatenate([samples, np.zeros(hops * HOP - len(samples), np.int16)])

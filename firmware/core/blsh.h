@@ -1,0 +1,156 @@
+/* BLSH: a speech denoiser for microcontrollers that looks masks up instead of running a network.
+ *
+ *     static blsh_state_t state;                        // about 13 KiB, the caller's, zeroed or not
+ *
+ *     int status = blsh_init(&state, &blsh_model);      // blsh_model: generated, read-only, in flash
+ *     if (status < 0) return blsh_error_text(status);
+ *     for (;;) {                                        // every 16 ms at 16 kHz
+ *         read_microphone(input, BLSH_HOP);
+ *         blsh_hop(&state, input, output, NULL);
+ *         write_speaker(output, BLSH_HOP);              // lags `input` by BLSH_HISTORY samples
+ *     }
+ *
+ * No heap, no float, no recursion, no global state; nothing of libc but string.h. The same input and model give the
+ * same output on every core and on the host: docs/SPEC.md defines each bit.
+ */
+#ifndef BLSH_H
+#define BLSH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The layout of blsh_model_t and the arithmetic behind it. Generated models name the format they were made for. */
+#define BLSH_RUNTIME_FORMAT 1
+
+#define BLSH_SAMPLE_RATE_HZ 16000u
+#define BLSH_WINDOW 1024u
+#define BLSH_HOP 256u
+#define BLSH_HISTORY (BLSH_WINDOW - BLSH_HOP) /* samples by which the output lags the input */
+#define BLSH_BINS (BLSH_WINDOW / 2u + 1u)
+#define BLSH_MASK_WORDS ((BLSH_BINS + 31u) / 32u)
+
+/* Limits of the state below; a model beyond them is refused by blsh_init. */
+#define BLSH_MAX_BITS 320u
+#define BLSH_MAX_NEIGHBOURS 32u
+#define BLSH_MAX_BANDS 128u
+
+/* Results: 0, or a negative error. */
+#define BLSH_ERRORS(X) \
+    X(BLSH_OK, 0, "ok") \
+    X(BLSH_ERR_ARGUMENT, -1, "a pointer is NULL") \
+    X(BLSH_ERR_FORMAT, -2, "the model was generated for another runtime format") \
+    X(BLSH_ERR_FEATURES, -3, "the model's feature kind or count is unknown") \
+    X(BLSH_ERR_BITS, -4, "the model has no bits, or more than BLSH_MAX_BITS") \
+    X(BLSH_ERR_NEIGHBOURS, -5, "the model wants no neighbour, or more than BLSH_MAX_NEIGHBOURS") \
+    X(BLSH_ERR_ENTRIES, -6, "the dictionary has fewer entries than neighbours") \
+    X(BLSH_ERR_DICTIONARY_CRC, -7, "the dictionary's CRC is not the generated one")
+
+enum {
+#define BLSH_ENUM(name, value, text) name = (value),
+    BLSH_ERRORS(BLSH_ENUM)
+#undef BLSH_ENUM
+};
+
+/* One line of English for a result. */
+const char *blsh_error_text(int result);
+
+/* ---- the model ------------------------------------------------------------------------------------------------ */
+
+enum { BLSH_FEATURES_STFT = 0, BLSH_FEATURES_MEL = 1 };
+
+/* Read-only tables, made by `blsh generate`. Row-major; `words` is (bits + 31) / 32. */
+typedef struct {
+    uint32_t runtime_format;     /* BLSH_RUNTIME_FORMAT of the generator */
+    const char *name;
+    uint8_t model_sha256[32];    /* of the artifact it was generated from */
+    uint32_t dictionary_crc32;   /* CRC-32/ISO-HDLC of codes, then masks, as little-endian words */
+    uint16_t feature_kind;       /* BLSH_FEATURES_... */
+    uint16_t features;           /* D: 513 (stft) or the number of mel bands */
+    uint16_t bits;               /* L */
+    uint16_t neighbours;         /* K */
+    uint32_t entries;            /* N */
+    const int16_t *projection_q15; /* [bits][features], each row scaled to its own peak */
+    const int32_t *bias_q15;       /* [bits], at the scale of its row */
+    const uint32_t *codes;         /* [entries][words]: bit l of a code is bit l % 32 of word l / 32 */
+    const uint32_t *masks;         /* [entries][BLSH_MASK_WORDS]: bin k likewise */
+    const int16_t *gain_q14;       /* [neighbours + 1]: gain for each number of votes */
+    const int16_t *mel_first;      /* [features]: first bin of a band; mel only, else NULL */
+    const int16_t *mel_count;      /* [features]: bins of a band */
+    const int16_t *mel_weight_q16; /* weights of all bands, one after the other */
+} blsh_model_t;
+
+/* The CRC of the dictionary as it stands in memory now; compare with model->dictionary_crc32. */
+uint32_t blsh_dictionary_crc32(const blsh_model_t *model);
+
+/* ---- the state ------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    uint32_t index;    /* dictionary entry */
+    uint32_t distance; /* Hamming, bits */
+} blsh_neighbour_t;
+
+/* Everything a stream needs between and within hops. Caller-owned; read it in a probe, never write it. */
+typedef struct {
+    const blsh_model_t *model;
+    int16_t history[BLSH_HISTORY];             /* the last input samples, oldest first */
+    int32_t overlap[BLSH_HISTORY];             /* unfinished output sums, Q23.8, 3/2 too large */
+    struct {
+        int32_t shift;                         /* left shift that brought the frame to a peak of 28 bits */
+        int32_t values[2u * BLSH_BINS];        /* windowed samples, then spectrum, then samples again */
+    } frame;
+    union {
+        int16_t magnitude[BLSH_BINS];          /* until the code is known */
+        int16_t gain_q14[BLSH_BINS];           /* after */
+    } bin;
+    int16_t mel[BLSH_MAX_BANDS];
+    int64_t accumulator[BLSH_MAX_BITS];
+    uint32_t code[(BLSH_MAX_BITS + 31u) / 32u];
+    blsh_neighbour_t neighbour[BLSH_MAX_NEIGHBOURS]; /* nearest first; equal distances by index */
+} blsh_state_t;
+
+/* Start a stream: check `model` and clear `state`. Does not read the whole dictionary: see blsh_dictionary_crc32. */
+int blsh_init(blsh_state_t *state, const blsh_model_t *model);
+
+/* ---- the work ------------------------------------------------------------------------------------------------- */
+
+/* The points of a hop that a probe sees, in order, and the values it finds there (SPEC.md, 8). */
+#define BLSH_STAGES(X) \
+    X(BLSH_STAGE_WINDOW, "window")             /* int32 shift, int32[1024] windowed samples */ \
+    X(BLSH_STAGE_SPECTRUM, "spectrum")         /* int32[513][2] */ \
+    X(BLSH_STAGE_FEATURES, "features")         /* int16[D] */ \
+    X(BLSH_STAGE_ACCUMULATORS, "accumulators") /* int64[L] */ \
+    X(BLSH_STAGE_CODE, "code")                 /* uint32[words] */ \
+    X(BLSH_STAGE_NEIGHBOURS, "neighbours")     /* blsh_neighbour_t[K] */ \
+    X(BLSH_STAGE_MASK, "mask")                 /* int16[513] gains, Q1.14 */ \
+    X(BLSH_STAGE_OUTPUT, "output")             /* int16[256] */
+
+typedef enum {
+#define BLSH_ENUM(name, text) name,
+    BLSH_STAGES(BLSH_ENUM)
+#undef BLSH_ENUM
+    BLSH_STAGE_COUNT
+} blsh_stage_t;
+
+const char *blsh_stage_name(blsh_stage_t stage);
+
+/* Called after each stage with its values, which are valid during the call only. */
+typedef struct {
+    void (*stage_done)(void *context, blsh_stage_t stage, const void *values, size_t bytes);
+    void *context;
+} blsh_probe_t;
+
+/* Denoise the next BLSH_HOP samples. `output` may be `input`. `probe` is for tests and measurements, or NULL.
+ * The first BLSH_HISTORY output samples precede the signal; feed zeros to get its last ones out. */
+void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output[BLSH_HOP],
+              const blsh_probe_t *probe);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,15 @@
+/* The two transforms of a hop, in place (SPEC.md, 4.2, 4.3 and 6.1). */
+#ifndef BLSH_FFT_H
+#define BLSH_FFT_H
+
+#include <stdint.h>
+
+#include "blsh.h"
+
+/* 1024 real samples (below 2^28) to bins 0 to 512, interleaved re, im, scaled by 2^-9. */
+void blsh_real_spectrum(int32_t values[2u * BLSH_BINS]);
+
+/* The inverse: bins (below 2^27) to 1024 samples, such that both in turn scale by 2^-9. */
+void blsh_real_samples(int32_t values[2u * BLSH_BINS]);
+
+#endif

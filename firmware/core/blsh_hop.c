@@ -1,0 +1,39 @@
+#include "blsh_fft.h"
+#include "blsh_stages.h"
+
+static void report(const blsh_probe_t *probe, blsh_stage_t stage, const void *values, size_t bytes) {
+    if (probe != NULL) {
+        probe->stage_done(probe->context, stage, values, bytes);
+    }
+}
+
+void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output[BLSH_HOP],
+              const blsh_probe_t *probe) {
+    const blsh_model_t *model = state->model;
+
+    blsh_window_frame(state, input);
+    report(probe, BLSH_STAGE_WINDOW, &state->frame, (1u + BLSH_WINDOW) * sizeof(int32_t));
+
+    blsh_real_spectrum(state->frame.values);
+    report(probe, BLSH_STAGE_SPECTRUM, state->frame.values, sizeof state->frame.values);
+
+    const int16_t *features = blsh_extract_features(state);
+    report(probe, BLSH_STAGE_FEATURES, features, model->features * sizeof(int16_t));
+
+    blsh_project(state, features);
+    report(probe, BLSH_STAGE_ACCUMULATORS, state->accumulator, model->bits * sizeof(int64_t));
+
+    blsh_sign_bits(state);
+    report(probe, BLSH_STAGE_CODE, state->code, (model->bits + 31u) / 32u * sizeof(uint32_t));
+
+    blsh_find_neighbours(state);
+    report(probe, BLSH_STAGE_NEIGHBOURS, state->neighbour, model->neighbours * sizeof(blsh_neighbour_t));
+
+    blsh_average_masks(state);
+    report(probe, BLSH_STAGE_MASK, state->bin.gain_q14, sizeof state->bin.gain_q14);
+
+    blsh_apply_gains(state);
+    blsh_real_samples(state->frame.values);
+    blsh_overlap_add(state, output);
+    report(probe, BLSH_STAGE_OUTPUT, output, BLSH_HOP * sizeof(int16_t));
+}
