@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -59,7 +60,9 @@ class GenerateOptions:
 def reduced_model(model: Model, options: GenerateOptions) -> Model:
     """`model` as the firmware will hold it, still in floats: the float path to compare the fixed one with."""
     if options.entries is not None and options.share is not None:
-        raise BlshError(f"--entries {options.entries} and --share {options.share} exclude each other; give one")
+        raise BlshError(
+            f"--entries {options.entries} and --share {options.share} exclude each other; give one"
+        )
     if options.bits is not None:
         model = model.truncate(options.bits)
     if options.neighbours is not None:
@@ -154,7 +157,9 @@ def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]
     }
 
 
-def _lines(values: Iterable[int] | npt.NDArray[Any], form: str = "d", indent: int = 4, width: int = 112) -> str:
+def _lines(
+    values: Iterable[int] | npt.NDArray[Any], form: str = "d", indent: int = 4, width: int = 112
+) -> str:
     """Integers as C text, comma-separated, broken into lines; `form` is d, u or x (32 bits)."""
     patterns = {"d": "{}", "u": "{}u", "x": "0x{:08x}u", "byte": "0x{:02x}"}
     words = [patterns[form].format(int(value)) for value in np.asarray(list(values)).reshape(-1)]
@@ -168,6 +173,5 @@ def _lines(values: Iterable[int] | npt.NDArray[Any], form: str = "d", indent: in
 
 
 def _c_string(text: str) -> str:
-    """A C string literal of printable ASCII; anything else becomes '?', so that no name can end the literal."""
-    safe = "".join(c if " " <= c <= "~" and c not in '"\\?' else "?" if c != "?" else c for c in text)
-    return f'"{safe.replace("??", "? ?")}"'  # no trigraphs
+    """A C string literal; what could end it, or the comment around it, becomes '_'."""
+    return '"' + re.sub(r"[^A-Za-z0-9 .,+=_-]", "_", text) + '"'

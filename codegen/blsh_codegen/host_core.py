@@ -65,7 +65,9 @@ def core_folder() -> Path:
     """firmware/core of this checkout; BlshError outside a checkout."""
     folder = Path(__file__).resolve().parents[2] / "firmware" / "core"
     if not (folder / "blsh.h").is_file():
-        raise BlshError(f"no C core at {folder}; run from a checkout with the package installed by `make setup`")
+        raise BlshError(
+            f"no C core at {folder}; run from a checkout with the package installed by `make setup`"
+        )
     return folder
 
 
@@ -87,7 +89,14 @@ def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             (Path(scratch) / "blsh_tables.c").write_text(tables, encoding="utf-8")
             built = Path(scratch) / library.name
-            command = [compiler, *FLAGS, *extra_flags, f"-I{core}", f"{scratch}/blsh_tables.c", *map(str, sources)]
+            command = [
+                compiler,
+                *FLAGS,
+                *extra_flags,
+                f"-I{core}",
+                f"{scratch}/blsh_tables.c",
+                *map(str, sources),
+            ]
             done = subprocess.run([*command, "-o", str(built)], capture_output=True, text=True, check=False)
             if done.returncode:
                 raise BlshError(f"{compiler} cannot build the C core:\n{done.stderr.strip()}")
@@ -139,13 +148,17 @@ class HostCore:
         if source.shape != (HOP,):
             raise ValueError(f"a hop is {HOP} samples, not {source.shape}")
         output = np.empty(HOP, np.int16)
-        self._library.blsh_hop(self._state, source.ctypes.data_as(_POINTER), output.ctypes.data_as(_POINTER), probe)
+        self._library.blsh_hop(
+            self._state, source.ctypes.data_as(_POINTER), output.ctypes.data_as(_POINTER), probe
+        )
         return output
 
 
 def state_bytes() -> int:
     """An upper bound of sizeof(blsh_state_t) on a 64-bit host."""
-    return 8 + 2 * 768 + 4 * 768 + 4 * 1027 + 2 * 514 + 2 * 128 + 8 * MAX_BITS + 4 * 10 + 8 * MAX_NEIGHBOURS + 64
+    return (
+        8 + 2 * 768 + 4 * 768 + 4 * 1027 + 2 * 514 + 2 * 128 + 8 * MAX_BITS + 4 * 10 + 8 * MAX_NEIGHBOURS + 64
+    )
 
 
 def _contiguous(model: IntegerModel) -> dict[str, npt.NDArray[np.generic]]:

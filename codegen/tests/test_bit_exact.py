@@ -1,0 +1,110 @@
+"""The scalar reference, the vectorised twin and the C core compute the same integers at every stage."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from blsh_codegen.fixed import HOP
+from blsh_codegen.host_core import HostCore, compile_core
+from blsh_codegen.packing import pack_words
+from blsh_codegen.quantise import IntegerModel
+from blsh_codegen.reference import ReferenceDenoiser
+from blsh_codegen.stages import STAGES, HopVectors
+from blsh_codegen.vectorised import VectorisedDenoiser
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .conftest import edge_signals, random_model
+
+
+def assert_same(expected: HopVectors, actual: HopVectors, where: str) -> None:
+    """Fail with the first stage, value, expected and actual that differ."""
+    for index, stage in enumerate(STAGES):
+        if expected.stage_bytes(index) != actual.stage_bytes(index):
+            a, b = expected.stage(index), actual.stage(index)
+            assert a.shape == b.shape, f"{where}, {stage}: {b.shape} values, expected {a.shape}"
+            at = int(np.flatnonzero(a != b)[0])
+            pytest.fail(f"{where}, {stage}[{at}]: expected {a[at]}, got {b[at]}")
+
+
+def assert_all_agree(model: IntegerModel, samples: npt.NDArray[np.int16], name: str) -> None:
+    reference, core = ReferenceDenoiser(model), HostCore(model)
+    vectors = VectorisedDenoiser(model).stages(samples)
+    for t, hop in enumerate(samples.reshape(-1, HOP)):
+        expected = reference.hop(hop)
+        assert_same(expected, vectors.hop(t), f"vectorised, {name}, hop {t}")
+        assert_same(expected, core.hop(hop), f"C core, {name}, hop {t}")
+
+
+@pytest.mark.parametrize(("kind", "bits", "neighbours"), [("mel", 50, 10), ("stft", 33, 3)])
+def test_edge_signals(rng: np.random.Generator, kind: str, bits: int, neighbours: int) -> None:
+    model = random_model(rng, kind, bits, 300, neighbours)
+    for name, samples in edge_signals(rng, 12 * HOP).items():
+        assert_all_agree(model, samples, name)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    kind=st.sampled_from(["mel", "stft"]),
+    bits=st.integers(1, 300),
+    neighbours=st.integers(1, 32),
+    extra=st.integers(0, 90),
+    level=st.integers(0, 15),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_model(kind: str, bits: int, neighbours: int, extra: int, level: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    model = random_model(rng, kind, bits, neighbours + extra, neighbours)
+    samples = rng.integers(-(2**level), 2**level, 5 * HOP).astype(np.int16)
+    assert_all_agree(model, samples, f"L={bits} K={neighbours}")
+
+
+def test_ties_go_to_the_lower_index(rng: np.random.Generator) -> None:
+    model = random_model(rng, bits=8, entries=200, neighbours=10)
+    few = pack_words(
+        rng.random((4, 8)) < 0.5
+    )  # four codes shared by all entries: almost every distance is a tie
+    model = replace(model, codes=few[rng.integers(0, 4, 200)])
+    assert_all_agree(model, edge_signals(rng, 6 * HOP)["white noise"], "tied dictionary")
+
+
+def test_identical_entries_give_the_first_k(rng: np.random.Generator) -> None:
+    model = random_model(rng, bits=50, entries=64, neighbours=10)
+    model = replace(model, codes=np.repeat(model.codes[:1], 64, axis=0))
+    hop = HostCore(model).hop(np.ones(HOP, np.int16))
+    assert hop.neighbours[0::2].tolist() == list(range(10))
+
+
+def test_twin_and_core_agree_over_minutes(rng: np.random.Generator) -> None:
+    model = random_model(rng, entries=500)
+    samples = (rng.normal(0, 1, 1100 * HOP) * np.exp(rng.normal(5, 3, 1100).repeat(HOP))).clip(-32768, 32767)
+    samples = samples.astype(np.int16)  # 1100 hops: three chunks of the twin
+    assert np.array_equal(VectorisedDenoiser(model).hops(samples), HostCore(model).hops(samples))
+
+
+def test_core_has_no_undefined_behaviour(rng: np.random.Generator, capfd: pytest.CaptureFixture[str]) -> None:
+    library = compile_core(("-fsanitize=undefined", "-fsanitize-recover=undefined"))
+    for kind in ("mel", "stft"):
+        core = HostCore(random_model(rng, kind, 64, 100, 10), library)
+        for samples in edge_signals(rng, 20 * HOP).values():
+            core.hops(samples)
+    assert "runtime error" not in capfd.readouterr().err
+
+
+def test_worst_case_phases_stay_inside_the_bounds(
+    rng: np.random.Generator, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Frames built to grow as far as SPEC.md, 7 allows: the window undone, all bins in phase at one sample."""
+    library = compile_core(("-fsanitize=undefined", "-fsanitize-recover=undefined"))
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(1024) + 0.5) / 1024)
+    for place in (0, 1, 511, 512, 1023):
+        chirp = np.sign(rng.normal(size=1024)) * np.minimum(1 / window, 1e4)
+        chirp[place] = 1e4
+        frame = np.clip(chirp / np.abs(chirp).max() * 32767 * 40, -32768, 32767).astype(np.int16)
+        masks = np.packbits(np.arange(17 * 32) % 2 == place % 2, bitorder="little").view(np.uint32)
+        model = random_model(rng, entries=32)
+        model = replace(model, masks=np.tile(masks, (32, 1)))
+        samples = np.tile(frame, 3)
+        assert np.array_equal(HostCore(model, library).hops(samples), VectorisedDenoiser(model).hops(samples))
+    assert "runtime error" not in capfd.readouterr().err

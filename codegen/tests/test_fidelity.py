@@ -1,0 +1,94 @@
+"""How close the integers come to the mathematics they stand for."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from blsh_codegen.fixed import digit_reversed, sine_q14, window_q14
+from blsh_codegen.quantise import quantised_mel
+from blsh_codegen.reference import analyse, fft512, real_samples, real_spectrum
+from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_trainer.spectra import hann_window, mel_filters
+
+from .conftest import random_model
+
+
+def snr_db(reference: npt.NDArray[np.float64], actual: npt.NDArray[np.float64]) -> float:
+    error = np.sum((np.asarray(reference) - np.asarray(actual)) ** 2)
+    return float(np.inf if error == 0 else 10 * np.log10(np.sum(np.asarray(reference) ** 2) / error))
+
+
+def voiced(rng: np.random.Generator, samples: int) -> npt.NDArray[np.float64]:
+    """Pulses through resonances, swelling and pausing, peak 1: the dynamics of speech without a recording."""
+    pulses = np.zeros(samples)
+    pulses[np.cumsum(rng.integers(80, 180, samples // 80)).clip(max=samples - 1)] = 1
+    shape = np.zeros(400)
+    n = np.arange(400)
+    for hz, width in ((600, 90), (1300, 120), (2600, 200), (3600, 300)):
+        shape += np.exp(-np.pi * width * n / 16000) * np.sin(2 * np.pi * hz * n / 16000)
+    speech = np.convolve(pulses, shape)[:samples] * np.abs(np.sin(np.arange(samples) * 0.0004)) ** 3
+    return speech / np.abs(speech).max()
+
+
+def test_digit_reversal_is_its_own_inverse() -> None:
+    assert sorted(map(digit_reversed, range(512))) == list(range(512))
+    assert all(digit_reversed(digit_reversed(i)) == i for i in range(512))
+
+
+def test_complex_transform_is_the_dft(rng: np.random.Generator) -> None:
+    z = rng.integers(-(2**28), 2**28, (512, 2))
+    got = np.array(fft512([(int(re), int(im)) for re, im in z]))
+    expected = np.fft.fft(z[:, 0] + 1j * z[:, 1]) / 2**8
+    assert snr_db(np.abs(expected), np.abs(expected) - np.abs(expected - (got[:, 0] + 1j * got[:, 1]))) > 80
+
+
+@pytest.mark.parametrize("level_dbfs", [0, -20, -40, -60])
+def test_spectrum_is_accurate_at_every_level(rng: np.random.Generator, level_dbfs: int) -> None:
+    speech = np.round(voiced(rng, 1024 * 8) * 32767 * 10 ** (level_dbfs / 20))
+    window = hann_window()
+    for frame in speech.reshape(-1, 1024):
+        if not frame.any():
+            continue
+        shift, windowed = analyse([int(x) for x in frame])
+        spectrum = np.array(real_spectrum(windowed)) / 2.0 ** (shift + 14 - 9)
+        expected = np.fft.rfft(frame * window)
+        error = np.abs(expected - (spectrum[:, 0] + 1j * spectrum[:, 1]))
+        assert 10 * np.log10(np.sum(np.abs(expected) ** 2) / np.sum(error**2)) > 65
+
+
+def test_transforms_in_turn_scale_by_2_to_the_9(rng: np.random.Generator) -> None:
+    samples = [int(x) for x in rng.integers(-(2**28), 2**28, 1024)]
+    quarter = [(re >> 2, im >> 2) for re, im in real_spectrum(samples)]  # as a gain of 1 does
+    assert snr_db(np.array(samples) / 2.0**11, np.array(real_samples(quarter))) > 65
+
+
+@pytest.mark.parametrize("level_dbfs", [-6, -26, -46])
+def test_all_ones_mask_returns_the_input(rng: np.random.Generator, level_dbfs: int) -> None:
+    model = random_model(rng, entries=20)
+    model = replace(model, masks=np.full_like(model.masks, 0xFFFFFFFF))
+    exact = voiced(rng, 40_000) * 32768 * 10 ** (level_dbfs / 20)
+    rounded = np.clip(np.floor(exact + 0.5), -32768, 32767).astype(np.int16)
+    output = VectorisedDenoiser(model).denoise(rounded)
+    assert len(output) == len(rounded)
+    through, rounding_alone = snr_db(exact, output), snr_db(exact, rounded)
+    print(f"{level_dbfs} dBFS: {through:.1f} dB, rounding alone {rounding_alone:.1f} dB")
+    if level_dbfs == -6:
+        assert through >= 60
+    assert through >= rounding_alone - 3
+
+
+def test_all_zeros_mask_returns_silence(rng: np.random.Generator) -> None:
+    model = random_model(rng, entries=20)
+    model = replace(model, masks=np.zeros_like(model.masks))
+    assert not VectorisedDenoiser(model).denoise(rng.integers(-9999, 9999, 5000).astype(np.int16)).any()
+
+
+def test_tables_are_nearest_to_what_they_stand_for() -> None:
+    assert np.abs(window_q14() / 2**14 - hann_window()[:513]).max() <= 2**-15
+    assert np.abs(sine_q14() / 2**14 - np.sin(2 * np.pi * np.arange(1024) / 1024)).max() <= 2**-15
+    mel, exact = quantised_mel().dense(), mel_filters()
+    assert mel.sum(axis=1).max() <= 65_536
+    assert mel.max() <= 32_767
+    scale = mel.sum() / exact.sum()
+    assert np.abs(mel - exact * scale).max() < 1

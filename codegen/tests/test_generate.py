@@ -1,0 +1,194 @@
+"""Generated C: the same bytes each time, what the integers say, and refused where it does not belong."""
+
+import ctypes
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from blsh_codegen.fixed import HOP
+from blsh_codegen.generate import GenerateOptions, generate, integer_model, render
+from blsh_codegen.host_core import FLAGS, HostCore, core_folder
+from blsh_codegen.quantise import IntegerModel, quantise_projections
+from blsh_codegen.record import RECORD_NAME, read_record, write_record
+from blsh_trainer.artifact import Model
+from blsh_trainer.errors import BlshError
+
+from .conftest import edge_signals, random_model
+
+OPTIONS = GenerateOptions(entries=60)
+
+
+def artifact(rng: np.random.Generator, **changes: object) -> Model:
+    model = Model(
+        name="tiny",
+        feature_kind="mel",
+        neighbours=10,
+        projections=rng.normal(size=(40, 128)),
+        biases=rng.normal(size=40),
+        betas=np.linspace(1, 0.1, 40),
+        code_bits=rng.random((200, 40)) < 0.5,
+        mask_bits=rng.random((200, 513)) < 0.5,
+        card={"seed": 1},
+    )
+    return replace(model, **changes)  # type: ignore[arg-type]
+
+
+def compiled(folder: Path, flags: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    sources = [str(path) for path in [*core_folder().glob("*.c"), *folder.glob("*.c")]]
+    command = [
+        "gcc",
+        *FLAGS,
+        *flags,
+        f"-I{core_folder()}",
+        f"-I{folder}",
+        *sources,
+        "-o",
+        str(folder / "lib.so"),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("kind", ["mel", "stft"])
+def test_generated_model_computes_what_the_integers_say(
+    rng: np.random.Generator, tmp_path: Path, kind: str
+) -> None:
+    model = random_model(rng, kind, bits=37, entries=80, neighbours=7)
+    generate(model, OPTIONS, tmp_path)
+    done = compiled(tmp_path)
+    assert done.returncode == 0, done.stderr
+    library = ctypes.CDLL(str(tmp_path / "lib.so"))
+    library.blsh_dictionary_crc32.restype = ctypes.c_uint32
+    generated = ctypes.byref(ctypes.c_char.in_dll(library, "blsh_model"))
+    assert library.blsh_dictionary_crc32(generated) == model.dictionary_crc32
+    state = ctypes.create_string_buffer(1 << 15)
+    assert library.blsh_init(state, generated) == 0
+    samples = edge_signals(rng, 8 * HOP)["speech-like"]
+    expected = HostCore(model).hops(samples)
+    for t, hop in enumerate(samples.reshape(-1, HOP)):
+        output = np.empty(HOP, np.int16)
+        pointer = ctypes.c_void_p
+        library.blsh_hop(state, hop.ctypes.data_as(pointer), output.ctypes.data_as(pointer), None)
+        assert np.array_equal(output, expected[t * HOP : (t + 1) * HOP])
+
+
+def test_same_input_same_bytes(rng: np.random.Generator, tmp_path: Path) -> None:
+    model = random_model(rng)
+    assert render(model, OPTIONS) == render(model, OPTIONS)
+    (path, *_) = generate(model, OPTIONS, tmp_path)
+    before = path.stat().st_mtime_ns
+    generate(model, OPTIONS, tmp_path)
+    assert path.stat().st_mtime_ns == before, "unchanged files are left alone, so that nothing is built again"
+    assert str(tmp_path) not in path.read_text()
+
+
+def test_other_runtime_format_stops_the_compiler(rng: np.random.Generator, tmp_path: Path) -> None:
+    generate(random_model(rng), OPTIONS, tmp_path)
+    header = tmp_path / "blsh_model.h"
+    header.write_text(
+        header.read_text().replace("#if BLSH_RUNTIME_FORMAT != 1", "#if BLSH_RUNTIME_FORMAT != 2")
+    )
+    done = compiled(tmp_path)
+    assert done.returncode != 0
+    assert "generated for runtime format 1" in done.stderr
+
+
+def test_a_name_cannot_leave_its_string(rng: np.random.Generator, tmp_path: Path) -> None:
+    generate(replace(random_model(rng), name='*/ "; int x; // \\ \n ??/ ü'), OPTIONS, tmp_path)
+    assert compiled(tmp_path).returncode == 0
+
+
+def test_core_refuses_what_it_cannot_hold(rng: np.random.Generator) -> None:
+    model = random_model(rng)
+    with pytest.raises(BlshError, match="no bits, or more than BLSH_MAX_BITS"):
+        HostCore(replace(model, bits=321))
+    with pytest.raises(BlshError, match="fewer entries than neighbours"):
+        HostCore(replace(model, codes=model.codes[:9]))
+
+
+def test_dictionary_is_the_asked_share_or_count(rng: np.random.Generator) -> None:
+    model = artifact(rng)
+    assert integer_model(model, GenerateOptions(entries=60)).entries == 60
+    assert integer_model(model, GenerateOptions(share=0.1)).entries == 20
+    assert integer_model(model, GenerateOptions()).entries == 200
+    cut = integer_model(model, GenerateOptions(bits=12, neighbours=3))
+    assert (cut.bits, cut.neighbours, cut.model_sha256) == (12, 3, model.sha256)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (GenerateOptions(entries=60, share=0.5), "exclude each other"),
+        (GenerateOptions(entries=9), "9"),
+        (GenerateOptions(entries=201), "201"),
+        (GenerateOptions(share=0.0), "0.0"),
+        (GenerateOptions(share=1.5), "1.5"),
+        (GenerateOptions(bits=41), "41"),
+        (GenerateOptions(neighbours=33), "33"),
+        (GenerateOptions(neighbours=0), "0"),
+    ],
+)
+def test_bad_options_are_refused_with_their_value(
+    rng: np.random.Generator, options: GenerateOptions, words: str
+) -> None:
+    with pytest.raises(BlshError, match=words):
+        integer_model(artifact(rng), options)
+
+
+def test_projections_that_do_not_fit_are_refused(rng: np.random.Generator) -> None:
+    weights, biases = rng.normal(size=(3, 8)), np.zeros(3)
+    with pytest.raises(BlshError, match="bit 1 has a weight that is not finite"):
+        quantise_projections(np.where(np.arange(3)[:, None] == 1, np.nan, weights), biases)
+    with pytest.raises(BlshError, match="bit 2 has no projection"):
+        quantise_projections(weights * (np.arange(3)[:, None] != 2), biases)
+    with pytest.raises(BlshError, match="bit 0 is beyond 32 bits"):
+        quantise_projections(weights, np.array([1e9, 0, 0]))
+
+
+def test_quantised_rows_use_the_whole_range(rng: np.random.Generator) -> None:
+    weights, biases = rng.normal(size=(5, 128)) * 10.0 ** np.arange(-6, 4, 2)[:, None], rng.normal(size=5)
+    q15, bias = quantise_projections(weights, biases)
+    assert np.abs(q15).max(axis=1).tolist() == [32767] * 5
+    scale = 32767 / np.abs(weights).max(axis=1)
+    assert np.abs(q15 - weights * scale[:, None]).max() <= 0.5
+    assert np.abs(bias - biases * scale).max() <= 0.5
+
+
+class TestRecord:
+    @pytest.fixture
+    def made(self, rng: np.random.Generator, tmp_path: Path) -> tuple[Model, IntegerModel, Path]:
+        model = artifact(rng)
+        integers = integer_model(model, OPTIONS)
+        write_record(integers, OPTIONS, generate(integers, OPTIONS, tmp_path), tmp_path)
+        return model, integers, tmp_path
+
+    def test_is_read_back(self, made: tuple[Model, IntegerModel, Path]) -> None:
+        model, integers, folder = made
+        record = read_record(folder, model)
+        assert record.options == OPTIONS
+        assert record.dictionary_crc32 == integers.dictionary_crc32
+
+    def test_nothing_generated(self, tmp_path: Path) -> None:
+        with pytest.raises(BlshError, match="holds no generated code; run: blsh generate"):
+            read_record(tmp_path)
+
+    def test_another_model(self, made: tuple[Model, IntegerModel, Path], rng: np.random.Generator) -> None:
+        with pytest.raises(BlshError, match="was generated from model"):
+            read_record(made[2], artifact(rng, name="other"))
+
+    def test_a_file_edited_by_hand(self, made: tuple[Model, IntegerModel, Path]) -> None:
+        path = made[2] / "blsh_model.c"
+        path.write_text(path.read_text().replace("1", "2", 1))
+        with pytest.raises(BlshError, match=r"blsh_model\.c was changed after it was generated"):
+            read_record(made[2])
+
+    def test_a_missing_file(self, made: tuple[Model, IntegerModel, Path]) -> None:
+        (made[2] / "blsh_tables.c").unlink()
+        with pytest.raises(BlshError, match=r"blsh_tables\.c is missing; run: blsh generate MODEL"):
+            read_record(made[2])
+
+    def test_not_a_record(self, made: tuple[Model, IntegerModel, Path]) -> None:
+        (made[2] / RECORD_NAME).write_text("{")
+        with pytest.raises(BlshError, match="is not a record of generated code"):
+            read_record(made[2])
