@@ -55,10 +55,4 @@ def sine_q14() -> npt.NDArray[np.int16]:
 
 def digit_reversed(index: int) -> int:
     """The place of sample `index` before the 4-4-2-4-4 transform of 512 points; its own inverse."""
-    return (
-        (index & 3) << 7
-        | (index >> 2 & 3) << 5
-        | (index >> 4 & 1) << 4
-        | (index >> 5 & 3) << 2
-        | (index >> 7 & 3)
-    )
+    return (index & 3) << 7 | (index >> 2 & 3) << 5 | (index >> 4 & 1) << 4 | (index >> 5 & 3) << 2 | (index >> 7 & 3)

@@ -12,9 +12,6 @@ from typing import Any
 import jinja2
 import numpy as np
 import numpy.typing as npt
-from blsh_trainer.artifact import Model
-from blsh_trainer.errors import BlshError
-from blsh_trainer.files import replacing
 
 from blsh_codegen.fixed import (
     BINS,
@@ -27,6 +24,9 @@ from blsh_codegen.fixed import (
     window_q14,
 )
 from blsh_codegen.quantise import IntegerModel
+from blsh_trainer.artifact import Model
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import replacing
 
 MODEL_FILES = ("blsh_model.h", "blsh_model.c")
 TABLES_FILE = "blsh_tables.c"
@@ -60,9 +60,7 @@ class GenerateOptions:
 def reduced_model(model: Model, options: GenerateOptions) -> Model:
     """`model` as the firmware will hold it, still in floats: the float path to compare the fixed one with."""
     if options.entries is not None and options.share is not None:
-        raise BlshError(
-            f"--entries {options.entries} and --share {options.share} exclude each other; give one"
-        )
+        raise BlshError(f"--entries {options.entries} and --share {options.share} exclude each other; give one")
     if options.bits is not None:
         model = model.truncate(options.bits)
     if options.neighbours is not None:
@@ -157,9 +155,7 @@ def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]
     }
 
 
-def _lines(
-    values: Iterable[int] | npt.NDArray[Any], form: str = "d", indent: int = 4, width: int = 112
-) -> str:
+def _lines(values: Iterable[int] | npt.NDArray[Any], form: str = "d", indent: int = 4, width: int = 112) -> str:
     """Integers as C text, comma-separated, broken into lines; `form` is d, u or x (32 bits)."""
     patterns = {"d": "{}", "u": "{}u", "x": "0x{:08x}u", "byte": "0x{:02x}"}
     words = [patterns[form].format(int(value)) for value in np.asarray(list(values)).reshape(-1)]

@@ -13,17 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from blsh_trainer.errors import BlshError
 
 from blsh_codegen.fixed import HOP, MAX_BITS, MAX_NEIGHBOURS, RUNTIME_FORMAT
 from blsh_codegen.generate import render_tables
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.stages import STAGES, HopVectors, stage_values
+from blsh_trainer.errors import BlshError
 
-FLAGS = (
-    "-std=c11 -O2 -g -fPIC -shared -Wall -Wextra -Werror -Wconversion -Wdouble-promotion "
-    "-Wmissing-prototypes -Wshadow"
-).split()
+FLAGS = ["-std=c11", "-O2", "-g", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
+FLAGS += ["-Wconversion", "-Wdouble-promotion", "-Wmissing-prototypes", "-Wshadow"]
 
 _POINTER = ctypes.c_void_p
 
@@ -65,9 +63,7 @@ def core_folder() -> Path:
     """firmware/core of this checkout; BlshError outside a checkout."""
     folder = Path(__file__).resolve().parents[2] / "firmware" / "core"
     if not (folder / "blsh.h").is_file():
-        raise BlshError(
-            f"no C core at {folder}; run from a checkout with the package installed by `make setup`"
-        )
+        raise BlshError(f"no C core at {folder}; run from a checkout with the package installed by `make setup`")
     return folder
 
 
@@ -148,17 +144,13 @@ class HostCore:
         if source.shape != (HOP,):
             raise ValueError(f"a hop is {HOP} samples, not {source.shape}")
         output = np.empty(HOP, np.int16)
-        self._library.blsh_hop(
-            self._state, source.ctypes.data_as(_POINTER), output.ctypes.data_as(_POINTER), probe
-        )
+        self._library.blsh_hop(self._state, source.ctypes.data_as(_POINTER), output.ctypes.data_as(_POINTER), probe)
         return output
 
 
 def state_bytes() -> int:
     """An upper bound of sizeof(blsh_state_t) on a 64-bit host."""
-    return (
-        8 + 2 * 768 + 4 * 768 + 4 * 1027 + 2 * 514 + 2 * 128 + 8 * MAX_BITS + 4 * 10 + 8 * MAX_NEIGHBOURS + 64
-    )
+    return 8 + 2 * 768 + 4 * 768 + 4 * 1027 + 2 * 514 + 2 * 128 + 8 * MAX_BITS + 4 * 10 + 8 * MAX_NEIGHBOURS + 64
 
 
 def _contiguous(model: IntegerModel) -> dict[str, npt.NDArray[np.generic]]:

@@ -8,12 +8,12 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+
+from blsh_codegen.fixed import BINS, MAX_BITS, MAX_NEIGHBOURS, Q14_ONE
+from blsh_codegen.packing import pack_words, unpack_words
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.spectra import feature_count, mel_filters
-
-from blsh_codegen.fixed import BINS, MASK_WORDS, MAX_BITS, MAX_NEIGHBOURS, Q14_ONE
-from blsh_codegen.packing import pack_words, unpack_words
 
 Words = npt.NDArray[np.uint32]
 
@@ -72,7 +72,7 @@ class IntegerModel:
     @property
     def features(self) -> int:
         """Feature dimension, D."""
-        return self.projection_q15.shape[1]
+        return int(self.projection_q15.shape[1])
 
     @cached_property
     def dictionary_crc32(self) -> int:
@@ -104,9 +104,7 @@ class IntegerModel:
         artifact_sha256 names the artifact that `model` was cut from, where it is not the artifact itself.
         """
         if not 1 <= model.bits <= MAX_BITS:
-            raise BlshError(
-                f"{model.bits} bits in the model: firmware holds 1 to {MAX_BITS}; truncate the model"
-            )
+            raise BlshError(f"{model.bits} bits in the model: firmware holds 1 to {MAX_BITS}; truncate the model")
         if not 1 <= model.neighbours <= MAX_NEIGHBOURS:
             raise BlshError(f"K = {model.neighbours}: firmware averages 1 to {MAX_NEIGHBOURS} neighbours")
         if model.entries < model.neighbours:
@@ -147,9 +145,7 @@ def quantise_projections(
         raise BlshError(f"bit {bad} has a weight that is not finite; train the model again")
     peak = np.abs(projections).max(axis=1)
     if (peak == 0).any():
-        raise BlshError(
-            f"bit {int(np.argmin(peak))} has no projection: its row is all zeros; train the model again"
-        )
+        raise BlshError(f"bit {int(np.argmin(peak))} has no projection: its row is all zeros; train the model again")
     scale = _INT16_MAX / peak
     projection_q15 = _round_half_up(projections * scale[:, None])
     bias_q15 = _round_half_up(biases * scale)

@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from blsh_trainer.artifact import Model
-from blsh_trainer.errors import BlshError
-from blsh_trainer.files import replacing
-
 from blsh_codegen.fixed import RUNTIME_FORMAT
 from blsh_codegen.generate import GenerateOptions
 from blsh_codegen.quantise import IntegerModel
+from blsh_trainer.artifact import Model
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import replacing
 
 RECORD_NAME = "blsh_generated.json"
 
@@ -43,9 +42,7 @@ class GeneratedRecord:
         return json.dumps({"runtime_format": RUNTIME_FORMAT, **asdict(self)}, indent=2, sort_keys=True) + "\n"
 
 
-def write_record(
-    model: IntegerModel, options: GenerateOptions, paths: list[Path], folder: Path
-) -> GeneratedRecord:
+def write_record(model: IntegerModel, options: GenerateOptions, paths: list[Path], folder: Path) -> GeneratedRecord:
     """Record that `paths`, all in `folder`, were generated from `model` with `options`."""
     record = GeneratedRecord(
         model_name=model.name,
@@ -94,13 +91,9 @@ def _parse(path: Path) -> GeneratedRecord:
         found = fields.pop("runtime_format")
         record = GeneratedRecord(**{**fields, "options": GenerateOptions(**fields["options"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BlshError(
-            f"{path} is not a record of generated code ({error}); run blsh generate again"
-        ) from error
+        raise BlshError(f"{path} is not a record of generated code ({error}); run blsh generate again") from error
     if found != RUNTIME_FORMAT:
-        raise BlshError(
-            f"{path} is of runtime format {found}, this is {RUNTIME_FORMAT}; run blsh generate again"
-        )
+        raise BlshError(f"{path} is of runtime format {found}, this is {RUNTIME_FORMAT}; run blsh generate again")
     return record
 
 

@@ -170,16 +170,12 @@ class ReferenceDenoiser:
         norm = isqrt(sum(value * value for value in features))
         return [
             sum(p * x for p, x in zip(row, features, strict=True)) + bias * norm
-            for row, bias in zip(
-                self.model.projection_q15.tolist(), self.model.bias_q15.tolist(), strict=True
-            )
+            for row, bias in zip(self.model.projection_q15.tolist(), self.model.bias_q15.tolist(), strict=True)
         ]
 
     def _neighbours(self, code: list[bool]) -> list[tuple[int, int]]:
         query = sum(bit << i for i, bit in enumerate(code))
-        ranked = sorted(
-            ((query ^ entry).bit_count(), index) for index, entry in enumerate(self.model.code_integers)
-        )
+        ranked = sorted(((query ^ entry).bit_count(), index) for index, entry in enumerate(self.model.code_integers))
         return [(index, distance) for distance, index in ranked[: self.model.neighbours]]
 
     def _gains(self, indices: list[int]) -> list[int]:

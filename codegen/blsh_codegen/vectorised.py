@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from blsh_trainer.search import hamming_knn
 
 from blsh_codegen.fixed import (
     BINS,
@@ -26,6 +25,7 @@ from blsh_codegen.fixed import (
 from blsh_codegen.packing import pack_words
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.stages import HopVectors
+from blsh_trainer.search import hamming_knn
 
 Ints = npt.NDArray[np.int64]
 Pair = tuple[Ints, Ints]

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from blsh_codegen.fixed import BINS
 from blsh_codegen.packing import pack_words
 from blsh_codegen.quantise import IntegerModel, gain_table, quantised_mel

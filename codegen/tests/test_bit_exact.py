@@ -5,6 +5,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from blsh_codegen.fixed import HOP
 from blsh_codegen.host_core import HostCore, compile_core
 from blsh_codegen.packing import pack_words
@@ -12,8 +15,6 @@ from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.reference import ReferenceDenoiser
 from blsh_codegen.stages import STAGES, HopVectors
 from blsh_codegen.vectorised import VectorisedDenoiser
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from .conftest import edge_signals, random_model
 
@@ -62,9 +63,7 @@ def test_any_model(kind: str, bits: int, neighbours: int, extra: int, level: int
 
 def test_ties_go_to_the_lower_index(rng: np.random.Generator) -> None:
     model = random_model(rng, bits=8, entries=200, neighbours=10)
-    few = pack_words(
-        rng.random((4, 8)) < 0.5
-    )  # four codes shared by all entries: almost every distance is a tie
+    few = pack_words(rng.random((4, 8)) < 0.5)  # four codes shared by all entries: almost every distance is a tie
     model = replace(model, codes=few[rng.integers(0, 4, 200)])
     assert_all_agree(model, edge_signals(rng, 6 * HOP)["white noise"], "tied dictionary")
 
@@ -92,9 +91,7 @@ def test_core_has_no_undefined_behaviour(rng: np.random.Generator, capfd: pytest
     assert "runtime error" not in capfd.readouterr().err
 
 
-def test_worst_case_phases_stay_inside_the_bounds(
-    rng: np.random.Generator, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_worst_case_phases_stay_inside_the_bounds(rng: np.random.Generator, capfd: pytest.CaptureFixture[str]) -> None:
     """Frames built to grow as far as SPEC.md, 7 allows: the window undone, all bins in phase at one sample."""
     library = compile_core(("-fsanitize=undefined", "-fsanitize-recover=undefined"))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(1024) + 0.5) / 1024)

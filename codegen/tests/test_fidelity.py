@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from blsh_codegen.fixed import digit_reversed, sine_q14, window_q14
 from blsh_codegen.quantise import quantised_mel
 from blsh_codegen.reference import analyse, fft512, real_samples, real_spectrum

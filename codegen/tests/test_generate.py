@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from blsh_codegen.fixed import HOP
 from blsh_codegen.generate import GenerateOptions, generate, integer_model, render
 from blsh_codegen.host_core import FLAGS, HostCore, core_folder
@@ -51,9 +52,7 @@ def compiled(folder: Path, flags: tuple[str, ...] = ()) -> subprocess.CompletedP
 
 
 @pytest.mark.parametrize("kind", ["mel", "stft"])
-def test_generated_model_computes_what_the_integers_say(
-    rng: np.random.Generator, tmp_path: Path, kind: str
-) -> None:
+def test_generated_model_computes_what_the_integers_say(rng: np.random.Generator, tmp_path: Path, kind: str) -> None:
     model = random_model(rng, kind, bits=37, entries=80, neighbours=7)
     generate(model, OPTIONS, tmp_path)
     done = compiled(tmp_path)
@@ -86,9 +85,7 @@ def test_same_input_same_bytes(rng: np.random.Generator, tmp_path: Path) -> None
 def test_other_runtime_format_stops_the_compiler(rng: np.random.Generator, tmp_path: Path) -> None:
     generate(random_model(rng), OPTIONS, tmp_path)
     header = tmp_path / "blsh_model.h"
-    header.write_text(
-        header.read_text().replace("#if BLSH_RUNTIME_FORMAT != 1", "#if BLSH_RUNTIME_FORMAT != 2")
-    )
+    header.write_text(header.read_text().replace("#if BLSH_RUNTIME_FORMAT != 1", "#if BLSH_RUNTIME_FORMAT != 2"))
     done = compiled(tmp_path)
     assert done.returncode != 0
     assert "generated for runtime format 1" in done.stderr
@@ -147,7 +144,8 @@ def test_projections_that_do_not_fit_are_refused(rng: np.random.Generator) -> No
 
 
 def test_quantised_rows_use_the_whole_range(rng: np.random.Generator) -> None:
-    weights, biases = rng.normal(size=(5, 128)) * 10.0 ** np.arange(-6, 4, 2)[:, None], rng.normal(size=5)
+    sizes = 10.0 ** np.arange(-6, 4, 2)
+    weights, biases = rng.normal(size=(5, 128)) * sizes[:, None], rng.normal(size=5) * sizes
     q15, bias = quantise_projections(weights, biases)
     assert np.abs(q15).max(axis=1).tolist() == [32767] * 5
     scale = 32767 / np.abs(weights).max(axis=1)
