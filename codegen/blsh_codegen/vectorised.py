@@ -190,7 +190,7 @@ class VectorisedDenoiser:
         for start in range(0, len(frames), _CHUNK):
             *stages, pieces = self._hops(frames[start : start + _CHUNK])
             output, overlap = _overlap_add(pieces, overlap)
-            yield Vectors(*stages, output)
+            yield Vectors(*[*stages, output])
 
     def _hops(self, frames: Ints) -> tuple[Ints, ...]:
         products = frames * _WINDOW

@@ -1,0 +1,36 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint hil bench lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## install what is missing: Debian packages (asks for root) and .venv; does nothing when all is there
+	@tools/setup.sh
+
+demo: setup ## the whole way in one command: train, generate, build, run on a virtual board [CORPUS=DIR]
+	@.venv/bin/blsh demo $(if $(CORPUS),--corpus "$(CORPUS)")
+
+test: lint ## style, types and the tests: a few minutes
+	.venv/bin/python -m pytest -m "not slow" -n 2
+
+test-slow: setup ## the tests that take minutes each
+	.venv/bin/python -m pytest -m slow
+
+lint: setup ## style and types alone
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+hil: setup ## the bit-exact suite on the virtual board
+	.venv/bin/blsh hil --board mps2-an386
+
+bench: setup ## measure instructions, memory and quality
+	.venv/bin/blsh bench
+
+lock: ## renew requirements.lock from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "error: uv is missing; install it: pipx install uv" >&2; exit 2; }
+	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --no-annotate -o requirements.lock
+
+clean: ## remove everything that was made here, .venv and results included
+	rm -rf .venv .pio build out dist firmware/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

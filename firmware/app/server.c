@@ -1,0 +1,340 @@
+#include "server.h"
+
+#include <string.h>
+
+#include "blsh_crc32.h"
+#include "count_loop.h"
+#include "hal.h"
+
+_Static_assert(BLSH_WIRE_HOP == BLSH_HOP, "the protocol and the core have the same hop");
+_Static_assert(BLSH_WIRE_STAGES == BLSH_STAGE_COUNT, "the protocol and the core have the same stages");
+
+/* A HOP request as it comes in, at its longest: both delimiters, and a code byte for every block. */
+#define HOP_BYTES (BLSH_FRAME_OVERHEAD + BLSH_MSG_HOP_BYTES)
+#define HOP_LINE_BYTES (HOP_BYTES + HOP_BYTES / BLSH_COBS_BLOCK + 3u)
+
+/* The samples of a HOP in the request buffer, for the core to work on as int16_t. */
+#define SAMPLES_AT (BLSH_FRAME_HEADER_BYTES + offsetof(blsh_msg_hop_t, samples))
+_Static_assert(SAMPLES_AT % sizeof(int16_t) == 0u, "samples are aligned");
+
+#define COMPILER_BARRIER() __asm__ volatile("" ::: "memory") /* no work moves across a reading of the counter */
+
+/* ---- replies ---------------------------------------------------------------------------------------------- */
+
+static size_t length_up_to(const char *text, size_t limit) {
+    size_t length = 0;
+    while (length < limit && text[length] != '\0') {
+        length++;
+    }
+    return length;
+}
+
+static void reply(blsh_server_t *server, uint8_t type, const void *payload, size_t bytes) {
+    blsh_frame_send(&server->encoder, type, server->sequence, payload, (uint16_t)bytes);
+}
+
+static const char *error_text(uint16_t code) {
+    switch (code) {
+#define BLSH_CASE(name, value, text) \
+    case name: \
+        return text;
+        BLSH_WIRE_ERRORS(BLSH_CASE)
+#undef BLSH_CASE
+    default:
+        return "";
+    }
+}
+
+/* Answer ERROR. `text` NULL: the code's own. */
+static void refuse(blsh_server_t *server, uint8_t request_type, uint16_t code, uint32_t detail, const char *text) {
+    const blsh_msg_error_t error = {.request_type = request_type, .code = code, .detail = detail};
+    const char *words = text != NULL ? text : error_text(code);
+    const size_t length = length_up_to(words, BLSH_ERROR_TEXT_MAX);
+    blsh_frame_begin(&server->encoder, BLSH_MSG_ERROR, server->sequence, (uint16_t)(sizeof error + length));
+    blsh_frame_put(&server->encoder, &error, sizeof error);
+    blsh_frame_put(&server->encoder, words, length);
+    blsh_frame_end(&server->encoder);
+}
+
+void blsh_server_log(blsh_server_t *server, const char *text) {
+    const size_t length = length_up_to(text, BLSH_LOG_TEXT_MAX);
+    blsh_frame_send(&server->encoder, BLSH_MSG_LOG, 0, text, (uint16_t)length);
+}
+
+/* ---- HELLO ------------------------------------------------------------------------------------------------ */
+
+static void copy_name(char *field, size_t bytes, const char *name) {
+    memcpy(field, name, length_up_to(name, bytes)); /* the rest of the field is zero already */
+}
+
+/* Parts have no randomness of their own; when the first HELLO comes, and with which nonce, does not repeat. */
+static uint32_t make_boot_nonce(uint32_t host_nonce) {
+    const uint32_t seed[] = {hal_ticks(), host_nonce};
+    return blsh_crc32(0, seed, sizeof seed) | 1u;
+}
+
+static void describe_model(const blsh_server_t *server, blsh_msg_hello_reply_t *hello) {
+    const blsh_model_t *model = server->config->model;
+    memcpy(hello->model_sha256, model->model_sha256, sizeof hello->model_sha256);
+    hello->model_status = server->model_status;
+    hello->dictionary_crc32 = model->dictionary_crc32;
+    hello->dictionary_crc32_now = server->dictionary_crc32;
+    hello->runtime_format = model->runtime_format;
+    hello->entries = model->entries;
+    hello->feature_kind = model->feature_kind;
+    hello->features = model->features;
+    hello->bits = model->bits;
+    hello->neighbours = model->neighbours;
+    if (model->name != NULL) {
+        copy_name(hello->model, sizeof hello->model, model->name);
+    }
+}
+
+/* While one hop is worked on, its frame is out of the ring: the ring's content may wait besides. */
+static uint16_t hops_in_flight(uint32_t receive_ring) {
+    const uint32_t waiting = receive_ring / HOP_LINE_BYTES;
+    return (uint16_t)(waiting < 1u ? 1u : waiting > 64u ? 64u : waiting);
+}
+
+static void describe_board(const blsh_server_t *server, blsh_msg_hello_reply_t *hello) {
+    hello->core_hz = hal_core_hz();
+    hello->tick_hz = hal_tick_hz();
+    hello->max_payload = BLSH_MAX_REQUEST_PAYLOAD;
+    hello->hops_in_flight = hops_in_flight(server->config->receive_ring);
+    hello->receive_ring = server->config->receive_ring;
+    hello->reset_cause = hal_reset_cause();
+    hello->overruns = hal_overruns();
+    hello->bad_frames = server->decoder.bad_frames;
+    hello->stack_bytes_used = hal_stack_bytes_used();
+    copy_name(hello->board, sizeof hello->board, hal_board_name());
+    copy_name(hello->core, sizeof hello->core, hal_core_name());
+}
+
+static void handle_hello(blsh_server_t *server, const uint8_t *payload) {
+    blsh_msg_hello_reply_t hello = {
+        .build_id = server->config->build_id,
+        .protocol_version = BLSH_PROTOCOL_VERSION,
+        .version_major = BLSH_VERSION_MAJOR,
+        .version_minor = BLSH_VERSION_MINOR,
+        .version_patch = BLSH_VERSION_PATCH,
+    };
+    memcpy(&hello.host_nonce, payload, sizeof hello.host_nonce);
+    if (server->boot_nonce == 0u) {
+        server->boot_nonce = make_boot_nonce(hello.host_nonce);
+    }
+    hello.boot_nonce = server->boot_nonce;
+    describe_model(server, &hello);
+    describe_board(server, &hello);
+    reply(server, BLSH_MSG_HELLO_REPLY, &hello, sizeof hello);
+}
+
+/* ---- the stream ------------------------------------------------------------------------------------------- */
+
+static void handle_reset_stream(blsh_server_t *server, const uint8_t *payload) {
+    (void)payload;
+    (void)blsh_init(server->config->state, server->config->model); /* succeeded at start */
+    server->hop = 0;
+    server->streaming = true;
+    reply(server, BLSH_MSG_DONE, NULL, 0);
+}
+
+/* What the probe of one hop does and finds. */
+typedef struct {
+    blsh_server_t *server;
+    uint8_t flags;
+    uint8_t dumped_stage;
+    uint32_t resumed; /* when the core went on after the last stage */
+    uint32_t spent;   /* ticks in the probe so far */
+    uint32_t digest[BLSH_WIRE_STAGES];
+    uint32_t ticks[BLSH_WIRE_STAGES];
+} observer_t;
+
+static void send_stage(blsh_server_t *server, blsh_stage_t stage, const uint8_t *values, size_t bytes) {
+    blsh_msg_stage_data_t head = {.hop = server->hop, .stage = (uint8_t)stage, .total = (uint32_t)bytes};
+    for (size_t offset = 0; offset < bytes; offset += BLSH_MSG_STAGE_DATA_TAIL_MAX) {
+        const size_t left = bytes - offset;
+        const size_t piece = left < BLSH_MSG_STAGE_DATA_TAIL_MAX ? left : BLSH_MSG_STAGE_DATA_TAIL_MAX;
+        head.offset = (uint32_t)offset;
+        blsh_frame_begin(&server->encoder, BLSH_MSG_STAGE_DATA, server->sequence, (uint16_t)(sizeof head + piece));
+        blsh_frame_put(&server->encoder, &head, sizeof head);
+        blsh_frame_put(&server->encoder, values + offset, piece);
+        blsh_frame_end(&server->encoder);
+    }
+}
+
+static void observe(void *context, blsh_stage_t stage, const void *values, size_t bytes) {
+    observer_t *observer = context;
+    const uint32_t arrived = hal_ticks();
+    COMPILER_BARRIER();
+    observer->ticks[stage] = arrived - observer->resumed;
+    if ((observer->flags & BLSH_HOP_DIGESTS) != 0u) {
+        observer->digest[stage] = blsh_crc32(0, values, bytes);
+    }
+    if ((observer->flags & BLSH_HOP_DUMP) != 0u && (uint8_t)stage == observer->dumped_stage) {
+        send_stage(observer->server, stage, values, bytes);
+    }
+    COMPILER_BARRIER();
+    observer->resumed = hal_ticks();
+    observer->spent += observer->resumed - arrived;
+}
+
+/* Returns the ticks of the hop itself. The probe is left out of a hop that does not need it. */
+static uint32_t timed_hop(blsh_state_t *state, int16_t samples[BLSH_HOP], observer_t *observer) {
+    const blsh_probe_t probe = {.stage_done = observe, .context = observer};
+    const bool probed = (observer->flags & (BLSH_HOP_DIGESTS | BLSH_HOP_STAGE_TICKS | BLSH_HOP_DUMP)) != 0u;
+    const uint32_t start = hal_ticks();
+    observer->resumed = start;
+    COMPILER_BARRIER();
+    blsh_hop(state, samples, samples, probed ? &probe : NULL);
+    COMPILER_BARRIER();
+    return hal_ticks() - start - observer->spent;
+}
+
+static void reply_hop_done(blsh_server_t *server, const observer_t *observer, uint32_t ticks, const int16_t *samples) {
+    const struct {
+        uint32_t hop;
+        uint32_t ticks;
+        uint8_t flags;
+        uint8_t reserved[3];
+    } head = {.hop = server->hop, .ticks = ticks, .flags = observer->flags};
+    _Static_assert(sizeof head == offsetof(blsh_msg_hop_done_t, samples), "HOP_DONE up to its samples");
+    const size_t digest_bytes = (observer->flags & BLSH_HOP_DIGESTS) != 0u ? sizeof observer->digest : 0u;
+    const size_t tick_bytes = (observer->flags & BLSH_HOP_STAGE_TICKS) != 0u ? sizeof observer->ticks : 0u;
+
+    blsh_frame_begin(&server->encoder, BLSH_MSG_HOP_DONE, server->sequence,
+                     (uint16_t)(BLSH_MSG_HOP_DONE_BYTES + digest_bytes + tick_bytes));
+    blsh_frame_put(&server->encoder, &head, sizeof head);
+    blsh_frame_put(&server->encoder, samples, BLSH_HOP * sizeof samples[0]);
+    blsh_frame_put(&server->encoder, observer->digest, digest_bytes);
+    blsh_frame_put(&server->encoder, observer->ticks, tick_bytes);
+    blsh_frame_end(&server->encoder);
+}
+
+static bool hop_acceptable(blsh_server_t *server, uint8_t flags, uint8_t stage) {
+    if ((flags & ~BLSH_HOP_FLAGS) != 0u) {
+        refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_BAD_FLAGS, flags, NULL);
+    } else if ((flags & BLSH_HOP_DUMP) != 0u && stage >= BLSH_WIRE_STAGES) {
+        refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_BAD_STAGE, stage, NULL);
+    } else if (!server->streaming) {
+        refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_NOT_READY, 0, NULL);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static void handle_hop(blsh_server_t *server, const uint8_t *payload) {
+    const uint8_t flags = payload[offsetof(blsh_msg_hop_t, flags)];
+    const uint8_t stage = payload[offsetof(blsh_msg_hop_t, stage)];
+    if (!hop_acceptable(server, flags, stage)) {
+        return;
+    }
+    int16_t *samples = &server->request.samples[SAMPLES_AT / sizeof(int16_t)];
+    observer_t observer = {.server = server, .flags = flags, .dumped_stage = stage};
+    const bool masked = (flags & BLSH_HOP_MASKED_IRQ) != 0u;
+
+    const uint32_t saved = masked ? hal_irq_disable() : 0u;
+    const uint32_t ticks = timed_hop(server->config->state, samples, &observer);
+    if (masked) {
+        hal_irq_restore(saved);
+    }
+    reply_hop_done(server, &observer, ticks, samples);
+    server->hop++;
+}
+
+/* ---- the rest --------------------------------------------------------------------------------------------- */
+
+static void handle_count_loop(blsh_server_t *server, const uint8_t *payload) {
+    uint32_t iterations;
+    memcpy(&iterations, payload, sizeof iterations);
+    if (iterations < 1u || iterations > BLSH_COUNT_LOOP_MAX) {
+        refuse(server, BLSH_MSG_COUNT_LOOP, BLSH_WIRE_ERR_BAD_VALUE, iterations, NULL);
+        return;
+    }
+    const uint32_t saved = hal_irq_disable();
+    const uint32_t start = hal_ticks();
+    COMPILER_BARRIER();
+    const uint32_t instructions = blsh_count_loop(iterations);
+    COMPILER_BARRIER();
+    const uint32_t ticks = hal_ticks() - start;
+    hal_irq_restore(saved);
+    const blsh_msg_count_loop_done_t done = {.ticks = ticks, .instructions = instructions};
+    reply(server, BLSH_MSG_COUNT_LOOP_DONE, &done, sizeof done);
+}
+
+static void handle_reset(blsh_server_t *server, const uint8_t *payload) {
+    (void)payload;
+    reply(server, BLSH_MSG_DONE, NULL, 0);
+    hal_reset();
+}
+
+/* ---- dispatch --------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint8_t type;
+    bool needs_model;
+    uint16_t length;
+    void (*handle)(blsh_server_t *server, const uint8_t *payload);
+} request_t;
+
+static const request_t requests[] = {
+    {BLSH_MSG_HELLO, false, BLSH_MSG_HELLO_BYTES, handle_hello},
+    {BLSH_MSG_RESET_STREAM, true, BLSH_MSG_RESET_STREAM_BYTES, handle_reset_stream},
+    {BLSH_MSG_HOP, true, BLSH_MSG_HOP_BYTES, handle_hop},
+    {BLSH_MSG_COUNT_LOOP, false, BLSH_MSG_COUNT_LOOP_BYTES, handle_count_loop},
+    {BLSH_MSG_RESET, false, BLSH_MSG_RESET_BYTES, handle_reset},
+};
+
+static const request_t *find_request(uint8_t type) {
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        if (requests[i].type == type) {
+            return &requests[i];
+        }
+    }
+    return NULL;
+}
+
+static void dispatch(blsh_server_t *server, const blsh_frame_t *frame) {
+    if (frame->type >= BLSH_FIRST_REPLY) {
+        return;
+    }
+    server->sequence = frame->sequence;
+    const request_t *request = find_request(frame->type);
+    if (request == NULL) {
+        refuse(server, frame->type, BLSH_WIRE_ERR_UNKNOWN_TYPE, frame->type, NULL);
+    } else if (frame->length != request->length) {
+        refuse(server, frame->type, BLSH_WIRE_ERR_BAD_LENGTH, frame->length, NULL);
+    } else if (request->needs_model && server->model_status < 0) {
+        refuse(server, frame->type, BLSH_WIRE_ERR_MODEL_REFUSED, (uint32_t)server->model_status,
+               blsh_error_text(server->model_status));
+    } else if (request->needs_model && server->dictionary_crc32 != server->config->model->dictionary_crc32) {
+        refuse(server, frame->type, BLSH_WIRE_ERR_DICTIONARY_CRC, server->dictionary_crc32, NULL);
+    } else {
+        request->handle(server, frame->payload);
+    }
+}
+
+void blsh_server_receive(blsh_server_t *server, const uint8_t *bytes, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        blsh_frame_t frame;
+        const int result = blsh_decoder_feed(&server->decoder, bytes[i], &frame);
+        if (result == BLSH_FRAME_READY) {
+            dispatch(server, &frame);
+        } else if (result < 0) {
+            server->sequence = 0;
+            refuse(server, 0, BLSH_WIRE_ERR_BAD_FRAME, (uint32_t)result, blsh_frame_error_text(result));
+        }
+    }
+}
+
+void blsh_server_init(blsh_server_t *server, const blsh_server_config_t *config) {
+    memset(server, 0, sizeof *server);
+    server->config = config;
+    server->encoder.write = config->write;
+    server->encoder.context = config->context;
+    blsh_decoder_init(&server->decoder, server->request.bytes, sizeof server->request.bytes);
+    server->model_status = blsh_init(config->state, config->model);
+    if (server->model_status == BLSH_OK) { /* else its tables may be anywhere */
+        server->dictionary_crc32 = blsh_dictionary_crc32(config->model);
+    }
+}

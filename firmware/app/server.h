@@ -1,0 +1,54 @@
+/* The board's side of the protocol: takes bytes as they come, does what they ask, writes replies.
+ *
+ *     static blsh_state_t state;
+ *     static blsh_server_t server;
+ *     static const blsh_server_config_t config = {.write = uart_write, .model = &blsh_model, .state = &state, ...};
+ *
+ *     blsh_server_init(&server, &config);
+ *     for (;;) blsh_server_receive(&server, bytes, uart_read(bytes, sizeof bytes));
+ *
+ * A request that cannot be carried out is answered by ERROR, a damaged frame too; frames of the kind that boards
+ * send are ignored, so that two boards on one line, or an echo, cannot keep each other busy.
+ * Time, interrupts and the part's names come from hal.h; nothing else of the hardware is known here.
+ */
+#ifndef BLSH_SERVER_H
+#define BLSH_SERVER_H
+
+#include "blsh.h"
+#include "frame.h"
+
+typedef struct {
+    void (*write)(void *context, const uint8_t *bytes, size_t count); /* blocks until taken */
+    void *context;
+    const blsh_model_t *model;
+    blsh_state_t *state;
+    uint32_t build_id;     /* of the firmware, or 0 */
+    uint32_t receive_ring; /* bytes that reception can hold while the server is busy */
+} blsh_server_config_t;
+
+typedef struct {
+    const blsh_server_config_t *config;
+    int model_status;         /* blsh_init's result */
+    uint32_t dictionary_crc32; /* as it was at start */
+    uint32_t boot_nonce;      /* 0 until the first HELLO */
+    uint32_t hop;             /* since RESET_STREAM */
+    bool streaming;           /* RESET_STREAM has come */
+    uint16_t sequence;        /* of the request being answered */
+    blsh_decoder_t decoder;
+    blsh_encoder_t encoder;
+    union {
+        uint8_t bytes[BLSH_FRAME_OVERHEAD + BLSH_MAX_REQUEST_PAYLOAD];
+        int16_t samples[(BLSH_FRAME_OVERHEAD + BLSH_MAX_REQUEST_PAYLOAD) / 2u]; /* a hop is done where it arrived */
+    } request;
+} blsh_server_t;
+
+/* Check the model and its dictionary: reads all of the latter. A bad one is reported to who asks, not here. */
+void blsh_server_init(blsh_server_t *server, const blsh_server_config_t *config);
+
+/* Take received bytes; every request they complete is answered before this returns. */
+void blsh_server_receive(blsh_server_t *server, const uint8_t *bytes, size_t count);
+
+/* Send a line for people. */
+void blsh_server_log(blsh_server_t *server, const char *text);
+
+#endif

@@ -1,0 +1,181 @@
+/* The half of the HAL that is the same on every Cortex-M: receive ring, sleep, reset, stack mark. */
+#include "hal.h"
+#include "hal_port.h"
+
+#define NVIC_ENABLE(irq) HAL_REGISTER(0xe000e100u + 4u * ((irq) / 32u))
+#define NVIC_PEND(irq)   HAL_REGISTER(0xe000e200u + 4u * ((irq) / 32u))
+#define IRQ_BIT(irq)     (1u << ((irq) % 32u))
+#define SCB_AIRCR        HAL_REGISTER(0xe000ed0cu)
+#define AIRCR_RESET      0x05fa0004u /* the key and SYSRESETREQ */
+
+#define COMPILER_BARRIER() __asm__ volatile("" ::: "memory")
+
+/* One writer, the interrupt; one reader, the main loop. Both indices run freely and wrap at 2^32. */
+#define RING_BYTES 4096u
+_Static_assert((RING_BYTES & (RING_BYTES - 1u)) == 0u, "the ring is indexed by masking");
+static struct {
+    volatile uint32_t head;    /* bytes put */
+    volatile uint32_t tail;    /* bytes taken */
+    volatile uint32_t lost;
+    volatile bool stalled;
+    uint8_t bytes[RING_BYTES];
+} ring;
+
+/* What hal_reset() leaves for the next start. Noise after power-on will not be a value and its complement. */
+#define NOTE_SEED 0x626c7368u
+static struct {
+    uint32_t value;
+    uint32_t complement;
+} note __attribute__((section(".noinit")));
+static uint32_t reset_cause;
+
+static uint32_t take_note(void)
+{
+    uint32_t cause = note.value - NOTE_SEED;
+    bool valid = note.value == ~note.complement;
+
+    note.value = 0u;
+    note.complement = 0u;
+    return valid && (cause == HAL_RESET_SOFTWARE || cause == HAL_RESET_FAULT) ? cause : HAL_RESET_POWER_ON;
+}
+
+void hal_init(void)
+{
+    reset_cause = take_note();
+    hal_port_init();
+    NVIC_ENABLE(BOARD_UART_RX_IRQ) = IRQ_BIT(BOARD_UART_RX_IRQ);
+}
+
+bool hal_ring_full(void)
+{
+    return ring.head - ring.tail == RING_BYTES;
+}
+
+void hal_ring_put(uint8_t byte)
+{
+    uint32_t head = ring.head;
+
+    ring.bytes[head % RING_BYTES] = byte;
+    COMPILER_BARRIER(); /* the byte before the index that publishes it */
+    ring.head = head + 1u;
+}
+
+void hal_ring_stall(void)
+{
+    ring.stalled = true;
+}
+
+void hal_ring_lost(void)
+{
+    ring.lost++;
+}
+
+/* The interrupt is pended by hand: the UART raised it while it was masked and will not do so again. */
+static void resume_reception(void)
+{
+    ring.stalled = false; /* before unmasking: the interrupt may set it again at once */
+    hal_port_rx_unmask();
+    NVIC_PEND(BOARD_UART_RX_IRQ) = IRQ_BIT(BOARD_UART_RX_IRQ);
+}
+
+size_t hal_read(uint8_t *dst, size_t max)
+{
+    uint32_t tail = ring.tail;
+    size_t ready = ring.head - tail;
+    size_t count = ready < max ? ready : max;
+
+    COMPILER_BARRIER(); /* the index before the bytes that it publishes */
+    for (size_t i = 0; i < count; i++) {
+        dst[i] = ring.bytes[(tail + (uint32_t)i) % RING_BYTES];
+    }
+    COMPILER_BARRIER(); /* the bytes before their room is given back */
+    ring.tail = tail + (uint32_t)count;
+    if (count > 0u && ring.stalled) {
+        resume_reception();
+    }
+    return count;
+}
+
+void hal_idle(void)
+{
+    while (ring.head == ring.tail) {
+        uint32_t saved = hal_irq_disable();
+
+        if (ring.head == ring.tail) {
+            __asm__ volatile("wfi" ::: "memory"); /* a pending interrupt wakes it though interrupts are masked */
+        }
+        hal_irq_restore(saved);
+        __asm__ volatile("isb" ::: "memory"); /* the interrupt is taken before the ring is looked at again */
+    }
+}
+
+uint32_t hal_overruns(void)
+{
+    return ring.lost;
+}
+
+uint32_t hal_tick_hz(void)
+{
+    return BOARD_TICK_HZ;
+}
+
+uint32_t hal_core_hz(void)
+{
+    return BOARD_CORE_HZ;
+}
+
+const char *hal_core_name(void)
+{
+    return BOARD_CORE;
+}
+
+const char *hal_board_name(void)
+{
+    return BOARD_NAME;
+}
+
+uint32_t hal_irq_disable(void)
+{
+    uint32_t saved;
+
+    __asm__ volatile("mrs %0, primask\n\tcpsid i" : "=r"(saved)::"memory");
+    return saved;
+}
+
+void hal_irq_restore(uint32_t saved)
+{
+    __asm__ volatile("msr primask, %0" ::"r"(saved) : "memory");
+}
+
+uint32_t hal_reset_cause(void)
+{
+    return reset_cause;
+}
+
+static bool in_fault_handler(void)
+{
+    uint32_t exception;
+
+    __asm__ volatile("mrs %0, ipsr" : "=r"(exception));
+    return exception == 3u;
+}
+
+void hal_reset(void)
+{
+    note.value = NOTE_SEED + (in_fault_handler() ? (uint32_t)HAL_RESET_FAULT : (uint32_t)HAL_RESET_SOFTWARE);
+    note.complement = ~note.value;
+    __asm__ volatile("dsb" ::: "memory"); /* the note is in RAM before the reset takes hold */
+    SCB_AIRCR = AIRCR_RESET;
+    for (;;) {
+    }
+}
+
+uint32_t hal_stack_bytes_used(void)
+{
+    const volatile uint32_t *mark = _stack_limit;
+
+    while (mark < _estack && *mark == STACK_PAINT) {
+        mark++;
+    }
+    return (uint32_t)((uintptr_t)_estack - (uintptr_t)mark);
+}

@@ -1,0 +1,39 @@
+/* Between the parts of the HAL: hal_cortexm.c and the start-up code, the same for every Cortex-M, and
+ * hal_<driver>.c, one for each family of peripherals. The application includes hal.h alone. */
+#ifndef BLSH_HAL_PORT_H
+#define BLSH_HAL_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "board.h"
+
+#define HAL_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
+
+/* --- The driver provides these, and hal_write() and hal_ticks() of hal.h --------------------------------- */
+
+/* Starts the UART and the counter, with the receive interrupt raised by the UART (not yet let through by the
+ * core). */
+void hal_port_init(void);
+
+/* Lets the UART raise its receive interrupt again, after hal_rx_irq() masked it. */
+void hal_port_rx_unmask(void);
+
+/* The receive interrupt, BOARD_UART_RX_IRQ: moves what has come into the ring. When the ring is full it masks
+ * the interrupt at the UART, leaves the byte there and says so by hal_ring_stall(). */
+void hal_rx_irq(void);
+
+/* --- The stack, from the linker script and the start-up code ---------------------------------------------- */
+
+#define STACK_PAINT 0xa5a5a5a5u /* every word from _stack_limit up to _estack, at reset */
+extern uint32_t _stack_limit[];
+extern uint32_t _estack[];
+
+/* --- The receive ring, for hal_rx_irq() alone ------------------------------------------------------------- */
+
+bool hal_ring_full(void);
+void hal_ring_put(uint8_t byte); /* only when it is not full */
+void hal_ring_stall(void);       /* reception is masked until the main loop has made room */
+void hal_ring_lost(void);        /* the UART reports that a byte was overwritten */
+
+#endif

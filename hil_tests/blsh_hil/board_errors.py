@@ -1,0 +1,68 @@
+"""What can go wrong with a board, one class for each thing that the user would mend differently."""
+
+from blsh_hil.protocol import Error, ErrorCode, Fault, Message
+from blsh_trainer.errors import BlshError
+
+
+class BoardError(BlshError):
+    """Something is wrong with a board or the way to it."""
+
+
+class PortError(BoardError):
+    """The port cannot be opened."""
+
+
+class NoAnswerError(BoardError):
+    """The board was silent for too long."""
+
+
+class GarbageError(BoardError):
+    """Bytes come, but no frame: another rate, or another device."""
+
+
+class EchoError(BoardError):
+    """Our own requests come back: nobody is there but a loop."""
+
+
+class DamagedError(BoardError):
+    """A frame was damaged on the way, to the board or from it."""
+
+
+class ConnectionClosedError(BoardError):
+    """The other end has gone."""
+
+
+class ProtocolVersionError(BoardError):
+    """The board's firmware speaks another version of the protocol."""
+
+
+class MismatchError(BoardError):
+    """The board runs something else than what was asked for."""
+
+
+class RefusedError(BoardError):
+    """The board answered ERROR."""
+
+    def __init__(self, url: str, error: Error) -> None:
+        request = Message.BY_TYPE.get(error.request_type)
+        name = request.name() if request else f"request {error.request_type:#04x}"
+        self.code = next((code for code in ErrorCode if code == error.code), None)
+        self.detail = error.detail
+        code = self.code.name if self.code else f"code {error.code}"
+        text = error.text.decode("ascii", "replace")
+        super().__init__(f"{url}: the board refuses {name}: {text} ({code}, detail {error.detail:#x})")
+
+
+class FaultError(BoardError):
+    """The processor took a fault. `fault` holds its registers."""
+
+    def __init__(self, url: str, fault: Fault) -> None:
+        self.fault = fault
+        names = ("r0", "r1", "r2", "r3", "r12", "lr", "pc", "xpsr")
+        registers = " ".join(f"{name}={value:08x}" for name, value in zip(names, fault.registers, strict=True))
+        super().__init__(
+            f"{url}: the board's processor took a fault and starts again: {registers} "
+            f"cfsr={fault.cfsr:08x} hfar={fault.hfar:08x}; "
+            "find the line with: arm-none-eabi-addr2line -e firmware.elf "
+            f"{fault.registers[6]:#x}"
+        )

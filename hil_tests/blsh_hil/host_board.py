@@ -1,0 +1,177 @@
+"""The firmware as a native process: the very same application and core, behind a TCP port instead of a UART.
+
+    with HostBoard(build_host()) as host:
+        client = BoardClient.open(host.url)
+
+The fastest board, and one that needs no cross-compiler, emulator or cable.
+"""
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final, Self
+
+from blsh_trainer.errors import BlshError
+
+from blsh_hil import protocol_header
+from blsh_hil.boards import project_root
+
+COMPILER: Final = "gcc"
+WARNINGS: Final = (
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wconversion",
+    "-Wdouble-promotion",
+    "-Wmissing-prototypes",
+    "-Wshadow",
+)
+SANITIZERS: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+STOP_TIMEOUT_S: Final = 2.0
+_NO_MODEL = "no generated model in {}; make one first: blsh generate MODEL.npz"
+
+
+@dataclass(frozen=True)
+class HostImage:
+    """A program for HostBoard. build_id: the 32 bits that it reports in HELLO."""
+
+    program: Path
+    build_id: int
+
+
+def build_host(generated: Path | None = None, *, sanitize: bool = False, root: Path | None = None) -> HostImage:
+    """Compile the firmware and the model in `generated` (firmware/generated) for this machine.
+
+    sanitize: with the address and undefined-behaviour sanitizers. Kept under build/host/ by a digest of all that
+    goes in, so nothing is compiled twice. Raises BlshError if there is no model, no compiler, or it fails.
+    """
+    root = root or project_root()
+    firmware = root / "firmware"
+    generated = generated or firmware / "generated"
+    if not (generated / "blsh_model.c").is_file():
+        raise BlshError(_NO_MODEL.format(generated))
+    if shutil.which(COMPILER) is None:
+        raise BlshError(f"{COMPILER} is missing; install the Debian package gcc (or `make setup`)")
+    protocol_header.write(generated)
+    folders = [firmware / "core", firmware / "app", firmware / "host", firmware / "hal", generated]
+    sources = [source for folder in folders if folder.name != "hal" for source in sorted(folder.glob("*.c"))]
+    options = ["-std=c11", "-O2", *WARNINGS, *(SANITIZERS if sanitize else ())]
+    digest = _digest(folders, options)
+    build_id = int.from_bytes(digest[:4], "little")
+    program = root / "build" / "host" / digest.hex()[:16] / "blsh-host"
+    if not program.is_file():
+        includes = [f"-I{folder}" for folder in folders]
+        _compile([*options, f"-DBLSH_BUILD_ID=0x{build_id:08x}u", *includes, *map(str, sources)], program)
+    return HostImage(program, build_id)
+
+
+def _compile(arguments: list[str], output: Path) -> None:
+    """Another process may be doing the same: the program appears whole, and executable."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        temporary = Path(folder) / output.name
+        done = subprocess.run(
+            [COMPILER, *arguments, "-o", str(temporary)], stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise BlshError(f"the firmware does not build for this machine:\n{done.stderr[-4000:]}")
+        temporary.replace(output)
+
+
+def _digest(folders: list[Path], options: list[str]) -> bytes:
+    version = subprocess.run([COMPILER, "--version"], capture_output=True, check=True).stdout
+    digest = hashlib.sha256(version + " ".join(options).encode())
+    for folder in folders:
+        for path in sorted(folder.glob("*.[ch]")):
+            digest.update(f"{folder.name}/{path.name}\0".encode() + path.read_bytes())
+    return digest.digest()
+
+
+class HostBoard:
+    """A running host process, as a context manager; on leaving it is gone, whatever happened.
+
+    The process dies with the thread that started it, too: also when that is killed.
+    """
+
+    def __init__(self, image: HostImage) -> None:
+        self.image = image
+        self._cleanup = ExitStack()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stderr: IO[bytes] | None = None
+        self._url: str | None = None
+        self._said = ""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as cleanup:
+            # Unnamed, so that nothing is left behind even when this process is killed.
+            self._stderr = cleanup.enter_context(tempfile.TemporaryFile())
+            cleanup.callback(self.stderr_tail)  # keeps what was said
+            # It listens before the process starts: no port can be lost to somebody else meanwhile.
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                self._url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
+                self._process = self._spawn(listener.fileno())
+            cleanup.callback(_stop, self._process)
+            self._cleanup = cleanup.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
+        self._cleanup.close()
+        self._url = None
+
+    @property
+    def url(self) -> str:
+        """What BoardClient.open takes. It may be opened again after it was closed."""
+        if self._url is None:
+            raise RuntimeError("a HostBoard has a url inside its `with` block only")
+        return self._url
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process, also after it has ended."""
+        if self._process is None:
+            raise RuntimeError("a HostBoard has a process once its `with` block was entered")
+        return self._process
+
+    def stderr_tail(self, lines: int = 20) -> str:
+        """The last lines that the process wrote on stderr, such as a sanitizer's report."""
+        if self._stderr is not None and not self._stderr.closed:
+            self._said = os.pread(self._stderr.fileno(), 1 << 20, 0).decode(errors="replace")
+        return "\n".join(self._said.splitlines()[-lines:])
+
+    def check(self) -> None:
+        """Raise BlshError with the process's own words if it has ended: for when the port falls silent."""
+        code = self.process.poll()
+        if code is not None:
+            raise BlshError(f"{self.image.program} ended with {code}; it wrote: {self.stderr_tail() or '(nothing)'}")
+
+    def _spawn(self, listener: int) -> subprocess.Popen[bytes]:
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("BLSH_HOST_")}
+        environment |= {"BLSH_HOST_LISTEN_FD": str(listener), "BLSH_HOST_PARENT": str(os.getpid())}
+        return subprocess.Popen(
+            [str(self.image.program)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._stderr,
+            stderr=self._stderr,
+            pass_fds=[listener],
+            start_new_session=True,  # Ctrl-C is for us; we end it in order
+        )
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

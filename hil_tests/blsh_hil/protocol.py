@@ -1,0 +1,394 @@
+"""The protocol between host and board, declared once: message types, layouts, limits and error codes.
+
+A message is a dataclass whose annotations say how each field stands on the wire; packing, unpacking and the C
+header (protocol_header.py) are derived from them. Everything is little-endian, and every field lies at a
+multiple of its size, so that the C structs need no packing. Requests have types below 0x80, what the board
+sends has types from 0x80 up: an end that hears its own kind knows that the line is looped back.
+
+Any change of a layout or of a meaning raises VERSION.
+"""
+
+import struct
+from dataclasses import dataclass, field, fields
+from enum import IntEnum, IntFlag
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, Self, get_type_hints
+
+from blsh_codegen.fixed import HOP
+from blsh_codegen.stages import STAGES
+
+VERSION: Final = 1
+MAX_PAYLOAD: Final = 1024
+HEADER: Final = struct.Struct("<BBHH")  # version, type, sequence, length of the payload
+CRC: Final = struct.Struct("<I")  # CRC-32/ISO-HDLC of header and payload
+OVERHEAD: Final = HEADER.size + CRC.size
+ERROR_TEXT_MAX: Final = 64
+LOG_TEXT_MAX: Final = 200
+COUNT_LOOP_MAX: Final = 10_000_000  # iterations; a second or two on the slowest core
+STAGE_COUNT: Final = len(STAGES)
+FIRST_REPLY: Final = 0x80
+
+
+class Coded(IntEnum):
+    """An enumeration of which every member has a line of English, `text`."""
+
+    text: str
+
+    def __new__(cls, value: int, text: str) -> Self:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.text = text
+        return member
+
+
+class FrameError(Coded):
+    """Why a decoder dropped a frame."""
+
+    COBS = -1, "the byte stuffing is broken"
+    SHORT = -2, "shorter than a header and a CRC"
+    LONG = -3, "longer than the receiver takes"
+    LENGTH = -4, "the length field disagrees with the frame"
+    CRC = -5, "the CRC is wrong"
+    VERSION = -6, "another protocol version"
+
+
+class ErrorCode(Coded):
+    """Why a board refused a request: ERROR.code. ERROR.detail holds what stands in brackets."""
+
+    UNKNOWN_TYPE = 1, "unknown request type"  # [type]
+    BAD_LENGTH = 2, "wrong length for this request"  # [length received]
+    BAD_STAGE = 3, "no such stage"  # [stage]
+    BAD_FLAGS = 4, "unknown flag"  # [flags]
+    BAD_VALUE = 5, "value out of range"  # [value]
+    NOT_READY = 6, "no stream: RESET_STREAM comes first"  # also when the board restarted in mid-stream
+    MODEL_REFUSED = 7, "model refused"  # [blsh_init's result]
+    DICTIONARY_CRC = 8, "dictionary damaged: its CRC is not the generated one"  # [CRC now]
+    BAD_FRAME = 9, "damaged frame received"  # [FrameError]; request_type and sequence are 0
+
+
+class HopFlag(IntFlag):
+    """What a HOP request asks for beside the output."""
+
+    DIGESTS = 1  # CRC-32 of each stage
+    STAGE_TICKS = 2  # ticks of each stage
+    DUMP = 4  # the bytes of one stage, in STAGE_DATA frames
+    MASKED_IRQ = 8  # interrupts masked while it runs, for exact counts; then never send ahead
+
+
+class FeatureKind(IntEnum):
+    """BLSH_FEATURES_... of the core."""
+
+    STFT = 0
+    MEL = 1
+
+
+class ResetCause(IntEnum):
+    """HAL_RESET_... of the board."""
+
+    POWER_ON = 0
+    SOFTWARE = 1
+    FAULT = 2
+
+
+# ---- field types --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wire:
+    """How a field stands on the wire: an element's struct code and C type, and how many there are."""
+
+    code: str
+    c_type: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The rest of a payload, at most `limit` bytes."""
+
+    limit: int
+
+
+U8 = Annotated[int, Wire("B", "uint8_t")]
+U16 = Annotated[int, Wire("H", "uint16_t")]
+U32 = Annotated[int, Wire("I", "uint32_t")]
+I32 = Annotated[int, Wire("i", "int32_t")]
+Registers = Annotated[tuple[int, ...], Wire("I", "uint32_t", 8)]
+Samples = Annotated[bytes, Wire("h", "int16_t", HOP)]
+Sha256 = Annotated[bytes, Wire("B", "uint8_t", 32)]
+Spare = Annotated[bytes, Wire("B", "uint8_t", 1)]
+Spare3 = Annotated[bytes, Wire("B", "uint8_t", 3)]
+Text16 = Annotated[str, Wire("s", "char", 16)]
+Text32 = Annotated[str, Wire("s", "char", 32)]
+
+
+@dataclass(frozen=True)
+class FieldLayout:
+    """One field of a message with its place in the payload."""
+
+    name: str
+    wire: Wire
+    offset: int
+    kind: type  # of its Python value: int, str, bytes or tuple
+
+    @property
+    def element_bytes(self) -> int:
+        """Bytes of one element."""
+        return struct.calcsize(f"<{self.wire.code}")
+
+    @property
+    def format(self) -> str:
+        """The struct format that packs the field; bytes and text are padded with zeros."""
+        if self.kind in (str, bytes):
+            return f"{self.element_bytes * self.wire.count}s"
+        return self.wire.code if self.kind is int else f"{self.wire.count}{self.wire.code}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The fixed fields of a message, and the limit of the tail that may follow them."""
+
+    fields: tuple[FieldLayout, ...]
+    bytes: int
+    tail: str | None
+    tail_limit: int
+
+    @property
+    def max_bytes(self) -> int:
+        """The longest payload."""
+        return self.bytes + self.tail_limit
+
+
+class Message:
+    """A payload. Subclasses are dataclasses; TYPE is the byte that announces them."""
+
+    TYPE: ClassVar[int]
+    BY_TYPE: ClassVar[dict[int, type["Message"]]] = {}
+
+    def __init_subclass__(cls, code: int) -> None:
+        assert code not in Message.BY_TYPE, f"message type {code:#x} is taken"
+        cls.TYPE = code
+        Message.BY_TYPE[code] = cls
+
+    @classmethod
+    def name(cls) -> str:
+        """HELLO_REPLY for HelloReply: the name in C and in messages to people."""
+        return "".join(f"_{c}" if c.isupper() else c.upper() for c in cls.__name__)[1:]
+
+    @classmethod
+    def layout(cls) -> Layout:
+        """Where each field stands."""
+        return _layout(cls)  # type: ignore[arg-type]  # mypy: a class is not hashable
+
+    def pack(self) -> bytes:
+        """The payload."""
+        layout = self.layout()
+        packed = b""
+        for each in layout.fields:
+            value: Any = getattr(self, each.name)
+            values = value if each.kind is tuple else (value.encode("ascii") if each.kind is str else value,)
+            packed += struct.pack(f"<{each.format}", *values)
+        tail: bytes = getattr(self, layout.tail) if layout.tail else b""
+        assert len(tail) <= layout.tail_limit, f"{self.name()}: tail of {len(tail)} bytes"
+        return packed + tail
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Self:
+        """The message that `payload` holds. Raises ValueError if it cannot be one."""
+        layout = cls.layout()
+        if not layout.bytes <= len(payload) <= layout.max_bytes:
+            raise ValueError(f"{cls.name()} of {len(payload)} bytes, expected {layout.bytes} to {layout.max_bytes}")
+        values: dict[str, Any] = {}
+        for each in layout.fields:
+            found = struct.unpack_from(f"<{each.format}", payload, each.offset)
+            values[each.name] = found if each.kind is tuple else found[0]
+            if each.kind is str:
+                values[each.name] = found[0].split(b"\0")[0].decode("ascii", "replace")
+        if layout.tail:
+            values[layout.tail] = payload[layout.bytes :]
+        return cls(**values)
+
+
+@cache
+def _layout(message: type[Message]) -> Layout:
+    placed: list[FieldLayout] = []
+    offset, alignment, tail = 0, 1, Tail(0)
+    tail_name = None
+    hints = get_type_hints(message, include_extras=True)
+    for each in fields(message):  # type: ignore[arg-type]  # subclasses are dataclasses
+        wire = hints[each.name].__metadata__[0]
+        assert tail_name is None, f"{message.__name__}.{each.name} comes after the tail"
+        if isinstance(wire, Tail):
+            tail, tail_name = wire, each.name
+            continue
+        origin = hints[each.name].__origin__
+        layout = FieldLayout(each.name, wire, offset, getattr(origin, "__origin__", origin))
+        assert offset % layout.element_bytes == 0, f"{message.__name__}.{each.name} is not aligned"
+        placed.append(layout)
+        alignment = max(alignment, layout.element_bytes)
+        offset += layout.element_bytes * wire.count
+    assert offset % alignment == 0, f"{message.__name__} needs padding at its end"
+    assert offset + tail.limit <= MAX_PAYLOAD, f"{message.__name__} exceeds MAX_PAYLOAD"
+    return Layout(tuple(placed), offset, tail_name, tail.limit)
+
+
+# ---- requests -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hello(Message, code=0x01):
+    """Who are you? Answered by HELLO_REPLY, even when the model was refused."""
+
+    host_nonce: U32
+
+
+@dataclass(frozen=True)
+class ResetStream(Message, code=0x02):
+    """Start a stream at hop 0. Answered by DONE."""
+
+
+@dataclass(frozen=True)
+class Hop(Message, code=0x03):
+    """Denoise the next samples of the stream. Answered by STAGE_DATA if flagged, then HOP_DONE."""
+
+    flags: U8
+    stage: U8  # of HopFlag.DUMP
+    samples: Samples
+
+
+@dataclass(frozen=True)
+class CountLoop(Message, code=0x04):
+    """Run a loop of exactly known length between two readings of the counter. Answered by COUNT_LOOP_DONE."""
+
+    iterations: U32  # 1 to COUNT_LOOP_MAX
+
+
+@dataclass(frozen=True)
+class Reset(Message, code=0x05):
+    """Answered by DONE; then the board starts again."""
+
+
+# ---- what the board sends -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HelloReply(Message, code=0x81):
+    """Everything that must fit before a test means anything."""
+
+    host_nonce: U32  # echoed
+    boot_nonce: U32  # differs from start to start
+    build_id: U32  # 0: not given to the compiler
+    protocol_version: U16
+    version_major: U16
+    version_minor: U16
+    version_patch: U16
+    model_sha256: Sha256
+    model_status: I32  # blsh_init's result: 0, or why the model was refused
+    dictionary_crc32: U32  # as generated
+    dictionary_crc32_now: U32  # as computed at start
+    runtime_format: U32
+    entries: U32
+    feature_kind: U16
+    features: U16
+    bits: U16
+    neighbours: U16
+    core_hz: U32  # 0: unknown
+    tick_hz: U32
+    max_payload: U16  # longest request payload that the board takes
+    hops_in_flight: U16  # HOP requests that may be unanswered at any time
+    receive_ring: U32  # bytes received that the board can hold while it is busy
+    reset_cause: U32
+    overruns: U32  # bytes lost in reception
+    bad_frames: U32  # frames dropped
+    stack_bytes_used: U32  # the most so far
+    board: Text16
+    core: Text16
+    model: Text32
+
+    @property
+    def version(self) -> str:
+        """Of the firmware."""
+        return f"{self.version_major}.{self.version_minor}.{self.version_patch}"
+
+
+@dataclass(frozen=True)
+class Done(Message, code=0x82):
+    """A request without a result was carried out."""
+
+
+@dataclass(frozen=True)
+class HopDone(Message, code=0x83):
+    """The output of a hop."""
+
+    hop: U32  # since RESET_STREAM, from 0
+    ticks: U32  # of the whole hop, without the probe
+    flags: U8  # of the request
+    reserved: Spare3
+    samples: Samples
+    extras: Annotated[bytes, Tail(2 * 4 * STAGE_COUNT)] = b""  # u32[8] digests, u32[8] ticks: those flagged
+
+    def digests(self) -> tuple[int, ...] | None:
+        """CRC-32 of each stage's bytes, if asked for."""
+        return self._words(0) if self.flags & HopFlag.DIGESTS else None
+
+    def stage_ticks(self) -> tuple[int, ...] | None:
+        """Ticks that each stage took, if asked for."""
+        return self._words(1 if self.flags & HopFlag.DIGESTS else 0) if self.flags & HopFlag.STAGE_TICKS else None
+
+    def _words(self, block: int) -> tuple[int, ...]:
+        words = struct.Struct(f"<{STAGE_COUNT}I")
+        if len(self.extras) < (block + 1) * words.size:
+            raise ValueError(f"HOP_DONE with flags {self.flags:#x} ends after {len(self.extras)} extra bytes")
+        return words.unpack_from(self.extras, block * words.size)
+
+
+@dataclass(frozen=True)
+class CountLoopDone(Message, code=0x84):
+    """Two instructions an iteration; 0 instructions where they are not known (host)."""
+
+    ticks: U32
+    instructions: U32
+
+
+@dataclass(frozen=True)
+class StageData(Message, code=0x85):
+    """A piece of a stage's values, as the probe sees them."""
+
+    hop: U32
+    stage: U8
+    reserved: Spare3
+    offset: U32
+    total: U32
+    data: Annotated[bytes, Tail(MAX_PAYLOAD - 16)] = b""
+
+
+@dataclass(frozen=True)
+class Error(Message, code=0x90):
+    """A request was refused."""
+
+    request_type: U8
+    reserved: Spare
+    code: U16
+    detail: U32
+    text: Annotated[bytes, Tail(ERROR_TEXT_MAX)] = field(default=b"")
+
+
+@dataclass(frozen=True)
+class Log(Message, code=0x91):
+    """A line for people, at any time, with sequence 0."""
+
+    text: Annotated[bytes, Tail(LOG_TEXT_MAX)] = b""
+
+
+@dataclass(frozen=True)
+class Fault(Message, code=0x92):
+    """The processor took a fault; the board starts again after sending this."""
+
+    registers: Registers  # r0 r1 r2 r3 r12 lr pc xpsr
+    cfsr: U32
+    hfar: U32
+
+
+MESSAGES: Final = tuple(message for _, message in sorted(Message.BY_TYPE.items()))
+REQUESTS: Final = tuple(message for message in MESSAGES if message.TYPE < FIRST_REPLY)
+MAX_REQUEST_PAYLOAD: Final = max(message.layout().max_bytes for message in REQUESTS)

@@ -1,0 +1,47 @@
+"""protocol.py as a C header, the same bytes for the same declarations."""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import jinja2
+
+from blsh_hil import protocol
+from blsh_trainer.files import replacing
+
+HEADER_NAME: Final = "blsh_protocol.h"
+
+
+def render() -> str:
+    """The text of blsh_protocol.h."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("blsh_hil"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # C, not HTML
+    )
+    number = version("blsh-mcu")
+    return environment.get_template(f"{HEADER_NAME}.j2").render(
+        protocol=protocol,
+        version=number,
+        version_numbers=[int(part) for part in number.split(".")[:3]],
+        all_flags=sum(protocol.HopFlag),
+        messages=protocol.MESSAGES,
+    )
+
+
+def write(folder: Path) -> Path:
+    """Write blsh_protocol.h into `folder` unless it stands there as it should. Returns its path."""
+    path = folder / HEADER_NAME
+    text = render()
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:  # keep times: no needless build
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+if __name__ == "__main__":
+    print(write(Path(sys.argv[1] if len(sys.argv) > 1 else "firmware/generated")))

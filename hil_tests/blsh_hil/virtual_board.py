@@ -1,0 +1,254 @@
+"""A board in the emulator: QEMU runs the firmware and its serial port can be opened like any other.
+
+    with VirtualBoard(board, elf) as virtual:
+        port = serial.serial_for_url(virtual.url)
+
+Two kinds of port: a TCP socket (`socket://127.0.0.1:PORT`, the default) and a pseudo-terminal (`/dev/pts/N`),
+which pyserial treats like a real `/dev/tty*`. As on a real board, what the firmware sends before the port
+is opened is lost.
+"""
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import tty
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Literal, Self
+
+from blsh_hil.boards import Board
+from blsh_trainer.errors import BlshError
+
+QEMU = "qemu-system-arm"
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 2.0
+_PR_SET_PDEATHSIG = 1
+_ELF32_LITTLE_ENDIAN = b"\x7fELF\x01\x01\x01"
+_ARM_PROGRAM = (2, 40)  # e_type ET_EXEC, e_machine EM_ARM
+_libc = ctypes.CDLL(None)
+
+
+class VirtualBoard:
+    """A running virtual board, as a context manager; on leaving, the emulator is gone, whatever happened.
+
+    board: a board of boards.toml with a QEMU machine. elf: its firmware.
+    link: "socket" or "pty", the kind of serial port behind `url`.
+    icount_shift: count instructions instead of following the host's clock: each takes 2^shift ns of the
+        board's time, so `hal_ticks` repeats exactly. Slow on serial input: for measuring only.
+    extra_args: more arguments for QEMU, such as `-plugin`.
+
+    The emulator also dies with the thread that started it, if that ends without leaving the `with` block.
+    Raises BlshError if the board is not virtual, QEMU is missing, or it ends before the firmware runs.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        elf: Path,
+        *,
+        link: Literal["socket", "pty"] = "socket",
+        icount_shift: int | None = None,
+        extra_args: Sequence[str] = (),
+    ) -> None:
+        self.board = board
+        self.elf = elf
+        self.link = link
+        self.icount_shift = icount_shift
+        self.extra_args = tuple(extra_args)
+        self._cleanup = ExitStack()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stderr: IO[bytes] | None = None
+        self._url: str | None = None
+        self._said = ""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as cleanup:  # undone at once when the start fails half-way
+            self._start(cleanup)
+            self._cleanup = cleanup.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._cleanup.close()
+        self._url = None
+
+    @property
+    def url(self) -> str:
+        """What pyserial's `serial_for_url` opens. It may be opened again after it was closed."""
+        if self._url is None:
+            raise RuntimeError("a VirtualBoard has a url inside its `with` block only")
+        return self._url
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The emulator's process, also after it has ended."""
+        if self._process is None:
+            raise RuntimeError("a VirtualBoard has a process once its `with` block was entered")
+        return self._process
+
+    def stderr_tail(self, lines: int = 20) -> str:
+        """The last lines that QEMU wrote on stderr."""
+        if self._stderr is not None and not self._stderr.closed:
+            self._said = os.pread(self._stderr.fileno(), 1 << 20, 0).decode(errors="replace")
+        return "\n".join(self._said.splitlines()[-lines:])
+
+    def check(self) -> None:
+        """Raise BlshError with QEMU's own words if the emulator has ended: for when the port falls silent."""
+        if self.process.poll() is not None:
+            raise self._ended()
+
+    def _start(self, cleanup: ExitStack) -> None:
+        command = self._command()
+        # Unnamed, so that nothing is left behind even when this process is killed.
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
+        cleanup.callback(self._stderr.close)
+        cleanup.callback(self.stderr_tail)  # keeps what was said
+        ours, theirs = socket.socketpair()
+        cleanup.enter_context(ours)
+        with theirs, ExitStack() as inherited:
+            uart, uart_handle = (self._pty if self.link == "pty" else self._listener)(cleanup, inherited)
+            command += ["-chardev", f"socket,id=control,fd={theirs.fileno()}", "-mon", "control,mode=control"]
+            command += [*uart, "-serial", "chardev:uart"]
+            self._process = self._spawn(command, [theirs.fileno(), uart_handle])
+        cleanup.callback(_stop, self._process)
+        control = _Control(ours, self._ended)
+        control.execute("cont")
+        control.execute("query-status")
+
+    def _listener(self, cleanup: ExitStack, inherited: ExitStack) -> tuple[list[str], int]:
+        """A TCP port that listens before QEMU starts: no port can be lost to somebody else meanwhile."""
+        listener = inherited.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self._url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
+        # nodelay: else each answer waits 40 ms for the host to acknowledge its first byte
+        options = f"socket,id=uart,fd={listener.fileno()},server=on,wait=off,nodelay=on"
+        return ["-chardev", options], listener.fileno()
+
+    def _pty(self, cleanup: ExitStack, inherited: ExitStack) -> tuple[list[str], int]:
+        """A pseudo-terminal of our own making, whose user's end we keep open.
+
+        QEMU's own (`-serial pty`) looks only once a second whether somebody has opened it, and drops what
+        passes until then. Handed over as a plain serial device, this one has neither fault.
+        """
+        emulators_end, users_end = os.openpty()
+        inherited.callback(os.close, emulators_end)
+        cleanup.callback(os.close, users_end)
+        tty.setraw(users_end)
+        self._url = os.ttyname(users_end)
+        options = ["-add-fd", f"fd={emulators_end},set=1", "-chardev", "serial,id=uart,path=/dev/fdset/1"]
+        return options, emulators_end
+
+    def _command(self) -> list[str]:
+        if self.board.qemu_machine is None:
+            raise BlshError(f"board {self.board.name!r} is a real one; only a board with `qemu` can be emulated")
+        if self.link not in ("socket", "pty"):
+            raise BlshError(f"link is {self.link!r}; expected 'socket' or 'pty'")
+        _check_firmware(self.elf)
+        program = shutil.which(QEMU)
+        if program is None:
+            raise BlshError(f"{QEMU} is missing; install the Debian package qemu-system-arm (or `make setup`)")
+        command = [program, "-machine", self.board.qemu_machine, "-kernel", str(self.elf)]
+        # -S: the firmware waits for `cont`, by which time the emulator has proved that it can run it.
+        command += ["-S", "-display", "none", "-nodefaults", "-no-user-config"]
+        if self.icount_shift is not None:
+            command += ["-icount", f"shift={self.icount_shift},align=off,sleep=off"]
+        return command + list(self.extra_args)
+
+    def _spawn(self, command: list[str], handles: list[int]) -> subprocess.Popen[bytes]:
+        parent = os.getpid()
+
+        def die_with_parent() -> None:
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # it died before the line above
+                os._exit(1)
+
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._stderr,
+            stderr=self._stderr,
+            pass_fds=handles,
+            start_new_session=True,  # Ctrl-C is for us; we end the emulator in order
+            preexec_fn=die_with_parent,
+        )
+
+    def _ended(self) -> BlshError:
+        """The error for an emulator that closed its control channel."""
+        process = self.process
+        try:
+            code = process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            return BlshError(f"{QEMU} does not answer; it wrote: {self.stderr_tail() or '(nothing)'}")
+        said = self.stderr_tail(60) or "(nothing)"  # all of its dump of the registers
+        return BlshError(
+            f"{QEMU} ended with exit code {code}; expected it to run {self.elf} on machine "
+            f"{self.board.qemu_machine!r}. It wrote: {said}"
+        )
+
+
+class _Control:
+    """QEMU's control channel (QMP): JSON objects, one to a line. `ended` makes the error for a closed channel."""
+
+    def __init__(self, connection: socket.socket, ended: Callable[[], BlshError]) -> None:
+        connection.settimeout(START_TIMEOUT_S)
+        self._stream = connection.makefile("rwb")
+        self._ended = ended
+        self._receive()  # the greeting: the machine is built and the firmware loaded
+        self.execute("qmp_capabilities")
+
+    def execute(self, command: str) -> Any:
+        try:
+            self._stream.write(json.dumps({"execute": command}).encode() + b"\n")
+            self._stream.flush()
+        except OSError as error:
+            raise self._ended() from error
+        while True:
+            answer = self._receive()
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                raise RuntimeError(f"QEMU refuses {command}: {answer['error']}")
+
+    def _receive(self) -> dict[str, Any]:
+        try:
+            line = self._stream.readline()
+        except OSError as error:  # a time-out too
+            raise self._ended() from error
+        if not line:
+            raise self._ended()
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def _check_firmware(elf: Path) -> None:
+    """Refuse what is no ARM program: QEMU would take any file for a memory image, and run it."""
+    try:
+        with elf.open("rb") as stream:
+            head = stream.read(20)
+    except FileNotFoundError as error:
+        raise BlshError(f"firmware {elf} does not exist; build it first: blsh build") from error
+    except OSError as error:
+        raise BlshError(f"cannot read firmware {elf}: {error.strerror or error}") from error
+    if len(head) < 20 or head[:7] != _ELF32_LITTLE_ENDIAN or struct.unpack_from("<HH", head, 16) != _ARM_PROGRAM:
+        raise BlshError(f"firmware {elf} is not an ELF program for ARM; build it again: blsh build")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the emulator: politely, then by force (it may be stuck in a write that nobody reads)."""
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,473 @@
+"""Every way in which a board can disappoint has its own error, which says what was found and what to do."""
+
+import logging
+import os
+import socket
+import threading
+import time
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import pytest
+from blsh_hil.board_errors import (
+    BoardError,
+    ConnectionClosedError,
+    DamagedError,
+    EchoError,
+    FaultError,
+    GarbageError,
+    MismatchError,
+    NoAnswerError,
+    PortError,
+    ProtocolVersionError,
+    RefusedError,
+)
+from blsh_hil.client import BoardClient, Timeouts
+from blsh_hil.framing import Decoder, Frame, encode
+from blsh_hil.protocol import (
+    VERSION,
+    CountLoop,
+    CountLoopDone,
+    Done,
+    Error,
+    ErrorCode,
+    Fault,
+    FrameError,
+    Hello,
+    HelloReply,
+    Hop,
+    HopDone,
+    Log,
+    Message,
+    Reset,
+    ResetStream,
+    StageData,
+)
+from blsh_trainer.errors import BlshError
+
+QUICK = Timeouts(hello=0.6, hello_retry=0.15, reply=0.4, write=1.0)
+SHA256 = bytes(range(32))
+Answer = bytes | None  # None: hang up
+Behaviour = Callable[[Frame], list[Answer]]
+
+
+def identity(nonce: int, **changes: object) -> HelloReply:
+    values: dict[str, object] = {
+        "host_nonce": nonce, "boot_nonce": 1, "build_id": 0xB, "protocol_version": VERSION, "version_major": 0,
+        "version_minor": 1, "version_patch": 0, "model_sha256": SHA256, "model_status": 0, "dictionary_crc32": 0xD,
+        "dictionary_crc32_now": 0xD, "runtime_format": 1, "entries": 12, "feature_kind": 0, "features": 513,
+        "bits": 40, "neighbours": 3, "core_hz": 0, "tick_hz": 1, "max_payload": 514, "hops_in_flight": 3,
+        "receive_ring": 4096, "reset_cause": 0, "overruns": 0, "bad_frames": 0, "stack_bytes_used": 0,
+        "board": "fake", "core": "none", "model": "small",
+    }  # fmt: skip
+    return HelloReply(**(values | changes))  # type: ignore[arg-type]
+
+
+def answer(request: Frame, message: Message) -> bytes:
+    return encode(message.TYPE, request.sequence, message.pack())
+
+
+def good_board(request: Frame, **changes: object) -> list[Answer]:
+    """A board that inverts samples."""
+    if request.type == Hello.TYPE:
+        return [answer(request, identity(Hello.unpack(request.payload).host_nonce, **changes))]
+    if request.type == Hop.TYPE:
+        samples = ~np.frombuffer(Hop.unpack(request.payload).samples, "<i2")
+        good_board.hop += 1  # type: ignore[attr-defined]
+        return [answer(request, HopDone(good_board.hop - 1, 1, 0, b"", samples.tobytes()))]  # type: ignore[attr-defined]
+    if request.type == ResetStream.TYPE:
+        good_board.hop = 0  # type: ignore[attr-defined]
+    if request.type == CountLoop.TYPE:
+        return [answer(request, CountLoopDone(5, 2))]
+    return [answer(request, Done())]
+
+
+def after_hello(then: Behaviour) -> Behaviour:
+    return lambda request: good_board(request) if request.type == Hello.TYPE else then(request)
+
+
+class FakeBoard:
+    """Answers frames on a TCP port in a thread; `greeting` is sent at once. raw: gets bytes, not frames."""
+
+    def __init__(self, behaviour: Behaviour, greeting: bytes = b"", raw: Callable[[bytes], bytes] | None = None):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.received: list[Frame] = []
+        self._behaviour, self._greeting, self._raw = behaviour, greeting, raw
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+            with connection:
+                connection.sendall(self._greeting)
+                decoder = Decoder()
+                while data := connection.recv(4096):
+                    if self._raw is not None:
+                        connection.sendall(self._raw(data))
+                        continue
+                    for frame in decoder.feed(data):
+                        assert isinstance(frame, Frame)
+                        self.received.append(frame)
+                        for reply in self._behaviour(frame):
+                            if reply is None:
+                                return
+                            connection.sendall(reply)
+        except OSError:  # the client has gone
+            return
+
+    def close(self) -> None:
+        self._listener.close()
+        self._thread.join(2)
+
+
+@contextmanager
+def talking_to(
+    behaviour: Behaviour = good_board,
+    greeting: bytes = b"",
+    raw: Callable[[bytes], bytes] | None = None,
+    timeouts: Timeouts = QUICK,
+) -> Iterator[tuple[BoardClient, FakeBoard]]:
+    with ExitStack() as cleanup:
+        board = FakeBoard(behaviour, greeting, raw)
+        cleanup.callback(board.close)
+        yield cleanup.enter_context(BoardClient.open(board.url, timeouts)), board
+
+
+def silent(_: Frame) -> list[Answer]:
+    return []
+
+
+# ---- what goes right ----------------------------------------------------------------------------------------
+
+
+def test_good_board_is_identified_and_accepted() -> None:
+    with talking_to() as (client, _):
+        board = client.require(model_sha256=SHA256.hex().upper(), dictionary_crc32=0xD, build_id=0xB)
+        assert (board.board, board.version) == ("fake", "0.1.0")
+        client.reset_stream()
+        assert client.count_loop(1) == CountLoopDone(5, 2)
+
+
+def test_stream_sends_ahead_and_returns_every_sample_in_order() -> None:
+    samples = np.arange(-1500, 1500, dtype=np.int16)
+    seen: list[tuple[int, int]] = []
+    with talking_to() as (client, board):
+        client.reset_stream()
+        output = client.stream(samples, lambda done, total: seen.append((done, total)))
+        assert np.array_equal(output, ~samples)
+        assert len(client.stream(samples[:0])) == 0
+    assert seen == [(done + 1, 12) for done in range(12)]
+    assert sum(frame.type == Hop.TYPE for frame in board.received) == 12
+
+
+def test_no_more_hops_are_unanswered_than_the_board_allows() -> None:
+    unanswered: list[Frame] = []
+    most = []
+
+    def lazy(request: Frame) -> list[Answer]:
+        """Answers only once nothing more comes, so that it sees how far the client runs ahead."""
+        unanswered.append(request)
+        most.append(len(unanswered))
+        if len(unanswered) < 3:
+            return []
+        return good_board(unanswered.pop(0))
+
+    good_board.hop = 0  # type: ignore[attr-defined]
+    with talking_to(after_hello(lazy)) as (client, _):
+        with pytest.raises(NoAnswerError):  # the last two are never answered
+            client.stream(np.zeros(256 * 8, np.int16))
+    assert max(most) == 3
+
+
+def test_hello_is_repeated_until_a_booting_board_hears_it() -> None:
+    requests: list[Frame] = []
+
+    def deaf_at_first(request: Frame) -> list[Answer]:
+        requests.append(request)
+        return good_board(request) if len(requests) == 3 else []
+
+    with talking_to(deaf_at_first) as (client, _):
+        assert client.hello().board == "fake"
+    assert len({request.sequence for request in requests}) == 3
+
+
+def test_late_answers_to_earlier_requests_are_ignored() -> None:
+    def twice(request: Frame) -> list[Answer]:
+        return [answer(Frame(0, request.sequence - 1 & 0xFFFF, b""), CountLoopDone(1, 1)), *good_board(request)]
+
+    with talking_to(twice) as (client, _):
+        client.hello()
+        assert client.count_loop(9).ticks == 5
+
+
+def test_log_frames_reach_the_logger(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), talking_to(greeting=encode(Log.TYPE, 0, b"started")) as (client, _):
+        client.hello()
+        assert client.logs == ["started"]
+        assert f"{client.url}: started" in caplog.messages
+
+
+def test_noise_before_the_first_answer_is_forgiven() -> None:
+    complaint = encode(Error.TYPE, 0, Error(0, b"", ErrorCode.BAD_FRAME, 0, b"").pack())
+    with talking_to(greeting=b"boot loader v1\r\n" + complaint) as (client, _):
+        assert client.hello().board == "fake"
+
+
+def test_pty_works_like_a_socket() -> None:
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+
+    def serve() -> None:
+        decoder = Decoder()
+        for _ in range(1):
+            for frame in decoder.feed(os.read(ours, 4096)):
+                assert isinstance(frame, Frame)
+                for reply in good_board(frame):
+                    os.write(ours, reply or b"")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    with BoardClient.open(os.ttyname(theirs), QUICK) as client:
+        assert client.hello().board == "fake"
+        with pytest.raises(PortError, match="cannot open .*lock"):
+            BoardClient.open(os.ttyname(theirs), QUICK)
+        os.close(ours)
+        with pytest.raises(ConnectionClosedError):
+            client.reset_stream()
+    os.close(theirs)
+    thread.join(2)
+
+
+# ---- what goes wrong ----------------------------------------------------------------------------------------
+
+
+def test_port_that_does_not_exist() -> None:
+    with pytest.raises(PortError, match=r"cannot open /dev/no-such-port: .*`blsh boards`"):
+        BoardClient.open("/dev/no-such-port")
+    with pytest.raises(PortError, match=r"cannot open nonsense://x: .*"):
+        BoardClient.open("nonsense://x")
+
+
+def test_port_that_nobody_listens_on() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(PortError, match=f"cannot open socket://127.0.0.1:{port}: .*refused"):
+        BoardClient.open(f"socket://127.0.0.1:{port}")
+
+
+def test_silent_board() -> None:
+    with talking_to(silent) as (client, board):
+        with pytest.raises(NoAnswerError, match=r"no answer to HELLO within 0.6 s, nothing was received at all"):
+            client.hello()
+    assert 3 <= len(board.received) <= 5  # retried, but not without end
+
+
+def test_board_that_falls_silent_is_not_asked_twice() -> None:
+    with talking_to(after_hello(silent)) as (client, board):
+        client.hello()
+        with pytest.raises(NoAnswerError, match=r"no answer to HOP within 0.4 s, nothing was received"):
+            client.hop(np.zeros(256, np.int16))
+    assert sum(frame.type == Hop.TYPE for frame in board.received) == 1
+
+
+def test_board_that_only_logs() -> None:
+    with talking_to(after_hello(lambda _: [encode(Log.TYPE, 0, b"busy")])) as (client, _):
+        client.hello()
+        with pytest.raises(NoAnswerError, match="no answer to RESET_STREAM .* though the board sent other frames"):
+            client.reset_stream()
+
+
+def test_garbage_is_shown_and_the_rate_suspected() -> None:
+    with talking_to(raw=lambda data: b"\xf8\x80\x00\x78" * 2) as (client, _):
+        with pytest.raises(GarbageError, match=r"bytes within 0.6 s but no valid frame, beginning with f8 80 00 78") as e:
+            client.hello()
+    assert "another rate than 115200 baud" in str(e.value)
+
+
+def test_endless_garbage_ends_in_time() -> None:
+    stop = time.monotonic() + 3
+
+    def flood(data: bytes) -> bytes:
+        return b"\x55" * 1_000_000 if time.monotonic() < stop else b""
+
+    begun = time.monotonic()
+    with talking_to(raw=flood) as (client, _), pytest.raises(GarbageError, match="bytes within 0.6 s"):
+        client.hello()
+    assert time.monotonic() - begun < 2.5
+
+
+def test_echo_is_recognised() -> None:
+    with talking_to(raw=lambda data: data) as (client, _):
+        with pytest.raises(EchoError, match="our own requests come back; the port is looped"):
+            client.hello()
+
+
+def test_pyserials_own_loop_is_recognised() -> None:
+    with BoardClient.open("loop://", QUICK) as client, pytest.raises(EchoError, match="loop://"):
+        client.hello()
+
+
+def test_other_protocol_version_in_the_frame() -> None:
+    def newer(request: Frame) -> list[Answer]:
+        return [encode(Error.TYPE, 0, b"whatever it may say", version=VERSION + 1)]
+
+    with talking_to(newer) as (client, _):
+        with pytest.raises(ProtocolVersionError, match=r"protocol version 2, this checkout 1; .*`blsh build`.*`blsh flash`"):
+            client.hello()
+
+
+def test_other_protocol_version_in_the_reply() -> None:
+    with talking_to(lambda request: good_board(request, protocol_version=7)) as (client, _):
+        with pytest.raises(ProtocolVersionError, match="protocol version 7"):
+            client.hello()
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted", "message"),
+    [
+        ({}, {"model_sha256": "ff" * 32}, r"model \(SHA-256\).*00010203.*\(small\); expected: ffff"),
+        ({}, {"dictionary_crc32": 0xABC}, "dictionary CRC of the board: 0000000d; expected: 00000abc"),
+        ({}, {"build_id": 0xC}, "build id of the board: 0000000b; expected: 0000000c"),
+        ({"dictionary_crc32_now": 0xE}, {}, "CRC of the dictionary in flash.*0000000e; expected: 0000000d"),
+        ({"model_status": -2, "dictionary_crc32_now": 0}, {}, "checking its own model of the board: -2; expected: 0"),
+    ],
+)
+def test_board_with_something_else_is_refused(
+    changes: dict[str, object], wanted: dict[str, object], message: str
+) -> None:
+    with talking_to(lambda request: good_board(request, **changes)) as (client, _):
+        with pytest.raises(MismatchError, match=message) as e:
+            client.require(**wanted)  # type: ignore[arg-type]
+    assert "`blsh build`, then `blsh flash`" in str(e.value)
+
+
+def test_reply_to_somebody_else() -> None:
+    def wrong_nonce(request: Frame) -> list[Answer]:
+        return [answer(request, identity(1))]
+
+    with talking_to(wrong_nonce) as (client, _), pytest.raises(BoardError, match="expected our nonce"):
+        client.hello()
+
+
+@pytest.mark.parametrize("replies", [[None], [b"\0\x05ab", None]], ids=["at once", "within a frame"])
+def test_connection_closed_midway(replies: list[Answer]) -> None:
+    begun = time.monotonic()
+    with talking_to(after_hello(lambda _: replies)) as (client, _):
+        client.hello()
+        with pytest.raises(ConnectionClosedError, match=r"connection was closed .*while waiting for .* to HOP"):
+            client.hop(np.zeros(256, np.int16))
+        with pytest.raises(ConnectionClosedError):  # and it stays so
+            client.hello()
+    assert time.monotonic() - begun < 2
+
+
+def test_connection_closed_in_mid_stream() -> None:
+    def three_hops(request: Frame) -> list[Answer]:
+        done = good_board.hop  # type: ignore[attr-defined]
+        return [None] if done == 3 else good_board(request)
+
+    good_board.hop = 0  # type: ignore[attr-defined]
+    with talking_to(after_hello(three_hops)) as (client, _), pytest.raises(ConnectionClosedError):
+        client.stream(np.zeros(256 * 20, np.int16))
+
+
+def test_refusal_carries_the_boards_words() -> None:
+    def refuse(request: Frame) -> list[Answer]:
+        return [answer(request, Error(Reset.TYPE, b"", ErrorCode.BAD_STAGE, 0x2A, b"no such stage"))]
+
+    with talking_to(after_hello(refuse)) as (client, _):
+        client.hello()
+        with pytest.raises(RefusedError, match=r"refuses RESET: no such stage \(BAD_STAGE, detail 0x2a\)") as e:
+            client.reset()
+    assert (e.value.code, e.value.detail) == (ErrorCode.BAD_STAGE, 0x2A)
+
+
+def test_refusal_with_a_code_of_the_future() -> None:
+    def refuse(request: Frame) -> list[Answer]:
+        return [answer(request, Error(0x44, b"", 999, 0, b"too hot"))]
+
+    with talking_to(refuse) as (client, _):
+        with pytest.raises(RefusedError, match=r"refuses request 0x44: too hot \(code 999") as e:
+            client.hello()
+    assert e.value.code is None
+
+
+def test_fault_shows_the_registers() -> None:
+    fault = Fault(tuple(range(0x10, 0x18)), 0x8200, 0xDEAD0000)
+    with talking_to(after_hello(lambda _: [b"\0\x09half", encode(Fault.TYPE, 0, fault.pack())])) as (client, _):
+        client.hello()
+        with pytest.raises(FaultError, match=r"fault.*pc=00000016.*cfsr=00008200 hfar=dead0000.*addr2line.*0x16") as e:
+            client.count_loop(1)
+    assert e.value.fault == fault
+
+
+def test_request_damaged_on_its_way() -> None:
+    detail = FrameError.CRC & 0xFFFFFFFF
+    complaint = Error(0, b"", ErrorCode.BAD_FRAME, detail, FrameError.CRC.text.encode())
+    with talking_to(after_hello(lambda _: [encode(Error.TYPE, 0, complaint.pack())])) as (client, _):
+        client.hello()
+        with pytest.raises(DamagedError, match="board received a damaged frame: the CRC is wrong; .*cable"):
+            client.reset_stream()
+
+
+def test_answer_damaged_on_its_way() -> None:
+    def damage(request: Frame) -> list[Answer]:
+        line = bytearray(answer(request, CountLoopDone(0x11111111, 0x22222222)))
+        line[10] ^= 1
+        return [bytes(line)]
+
+    with talking_to(after_hello(damage)) as (client, _):
+        client.hello()
+        with pytest.raises(DamagedError, match=r"no answer to COUNT_LOOP .* damaged on the way: the CRC is wrong"):
+            client.count_loop(3)
+
+
+def test_gap_in_stage_data() -> None:
+    def gap(request: Frame) -> list[Answer]:
+        return [answer(request, StageData(0, 1, b"", offset, 20, b"x" * 10)) for offset in (0, 11)]
+
+    with talking_to(after_hello(gap)) as (client, _):
+        client.hello()
+        with pytest.raises(DamagedError, match="expected stage 1 to go on at byte 10 of 20, the board sent byte 11"):
+            client.hop(np.zeros(256, np.int16), dump_stage=1)
+
+
+def test_answer_of_another_kind() -> None:
+    with talking_to(after_hello(lambda request: [answer(request, Done())])) as (client, _):
+        client.hello()
+        with pytest.raises(BoardError, match="expected COUNT_LOOP_DONE, the board sent DONE"):
+            client.count_loop(3)
+
+
+def test_answer_of_the_wrong_length() -> None:
+    with talking_to(after_hello(lambda request: [encode(CountLoopDone.TYPE, request.sequence, b"x")])) as (client, _):
+        client.hello()
+        with pytest.raises(BoardError, match="sent COUNT_LOOP_DONE of 1 bytes, expected 8 to 8; flash"):
+            client.count_loop(3)
+
+
+def test_board_that_lost_a_hop() -> None:
+    def skip(request: Frame) -> list[Answer]:
+        good_board.hop += 1  # type: ignore[attr-defined]
+        return good_board(request)
+
+    good_board.hop = 0  # type: ignore[attr-defined]
+    with talking_to(after_hello(skip)) as (client, _):
+        with pytest.raises(BoardError, match="expected hop 2, the board did hop 3"):
+            client.stream(np.zeros(1024, np.int16))
+
+
+def test_samples_of_another_kind_are_a_bug_of_the_caller() -> None:
+    with talking_to() as (client, _):
+        with pytest.raises(ValueError, match="float64"):
+            client.hop(np.zeros(256))  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"\(255,\); expected int16 \(256,\)"):
+            client.hop(np.zeros(255, np.int16))
+
+
+def test_every_error_is_the_users_to_mend() -> None:
+    assert issubclass(BoardError, BlshError)

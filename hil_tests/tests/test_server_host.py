@@ -1,0 +1,440 @@
+"""The firmware's server, compiled for this machine with sanitizers, as a process behind a TCP port."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from blsh_codegen.fixed import BINS, HOP, MASK_WORDS, Q14_ONE, RUNTIME_FORMAT, sine_q14, window_q14
+from blsh_codegen.stages import STAGES
+from blsh_hil import protocol
+from blsh_hil.board_errors import BoardError, RefusedError
+from blsh_hil.client import BoardClient, Timeouts
+from blsh_hil.framing import Decoder, Frame, cobs_encode, encode
+from blsh_hil.host_board import HostBoard, HostImage, build_host
+from blsh_hil.port import Port
+from blsh_hil.protocol import CountLoop, Error, ErrorCode, FrameError, Hop, HopFlag, ResetCause, ResetStream
+from blsh_trainer.errors import BlshError
+
+# ---- a model of a few entries -------------------------------------------------------------------------------
+
+BITS = 40
+ENTRIES = 12
+NEIGHBOURS = 3
+MODEL_NAME = "small"
+MODEL_SHA256 = bytes(range(32))
+
+
+def write_model(folder: Path, *, runtime_format: int = RUNTIME_FORMAT, damaged: bool = False) -> Path:
+    """Write blsh_model.h, blsh_model.c and blsh_tables.c. damaged: the dictionary's CRC is not what it should be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "blsh_model.h").write_text('#include "blsh.h"\nextern const blsh_model_t blsh_model;\n')
+    (folder / "blsh_tables.c").write_text(
+        '#include "blsh_tables.h"\n'
+        f"const int16_t blsh_window_q14[BLSH_BINS] = {braces(window_q14())};\n"
+        f"const int16_t blsh_sine_q14[1024] = {braces(sine_q14())};\n"
+    )
+    (folder / "blsh_model.c").write_text(model_source(runtime_format, damaged))
+    return folder
+
+
+def model_source(runtime_format: int, damaged: bool) -> str:
+    rng = np.random.default_rng(7)
+    codes = rng.integers(0, 1 << 32, (ENTRIES, 2), dtype=np.uint32)
+    codes[:, 1] &= (1 << BITS - 32) - 1
+    masks = rng.integers(0, 1 << 32, (ENTRIES, MASK_WORDS), dtype=np.uint32)
+    masks[:, -1] &= (1 << BINS % 32) - 1
+    projection = rng.integers(-32767, 32768, (BITS, BINS))
+    gains = np.round(np.arange(NEIGHBOURS + 1) / NEIGHBOURS * Q14_ONE).astype(int)
+    crc = zlib.crc32(codes.astype("<u4").tobytes() + masks.astype("<u4").tobytes()) ^ damaged
+    return f"""#include "blsh_model.h"
+static const int16_t projection[] = {braces(projection)};
+static const int32_t bias[] = {braces(rng.integers(-1000, 1000, BITS))};
+static const uint32_t codes[] = {braces(codes, "u")};
+static const uint32_t masks[] = {braces(masks, "u")};
+static const int16_t gain[] = {braces(gains)};
+const blsh_model_t blsh_model = {{
+    .runtime_format = {runtime_format}u, .name = "{MODEL_NAME}", .model_sha256 = {braces(np.frombuffer(MODEL_SHA256, "u1"))},
+    .dictionary_crc32 = {crc}u, .feature_kind = BLSH_FEATURES_STFT, .features = BLSH_BINS, .bits = {BITS}u,
+    .neighbours = {NEIGHBOURS}u, .entries = {ENTRIES}u, .projection_q15 = projection, .bias_q15 = bias,
+    .codes = codes, .masks = masks, .gain_q14 = gain,
+}};
+"""
+
+
+def braces(values: np.ndarray, suffix: str = "") -> str:
+    return "{" + ", ".join(f"{value}{suffix}" for value in values.reshape(-1).tolist()) + "}"
+
+
+# ---- fixtures -----------------------------------------------------------------------------------------------
+
+Model = Callable[..., HostImage]
+TIMEOUTS = Timeouts(hello=5, reply=5)
+STAGE_BYTES = {
+    "window": 4 * 1025, "spectrum": 8 * 513, "features": 2 * 513, "accumulators": 8 * BITS, "code": 8,
+    "neighbours": 8 * NEIGHBOURS, "mask": 2 * 513, "output": 2 * HOP,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    def build_variant(**options: object) -> HostImage:
+        folder = tmp_path_factory.mktemp("generated")
+        return build_host(write_model(folder, **options), sanitize=True)  # type: ignore[arg-type]
+
+    return build_variant
+
+
+@pytest.fixture(scope="session")
+def image(build: Model) -> HostImage:
+    return build()
+
+
+@pytest.fixture
+def board(image: HostImage) -> Iterator[HostBoard]:
+    with HostBoard(image) as running:
+        yield running
+        running.check()  # a sanitizer that found something has ended it
+
+
+@pytest.fixture
+def client(board: HostBoard) -> Iterator[BoardClient]:
+    with BoardClient.open(board.url, TIMEOUTS) as opened:
+        opened.hello()
+        yield opened
+
+
+def noise(hops: int, seed: int = 5) -> npt.NDArray[np.int16]:
+    return np.random.default_rng(seed).integers(-8000, 8000, hops * HOP).astype(np.int16)
+
+
+class Line:
+    """The bare line to a board: bytes in, frames out."""
+
+    def __init__(self, url: str) -> None:
+        self._port = Port(url, baud=115200, write_timeout=5)
+        self._decoder = Decoder()
+
+    def exchange(self, data: bytes, frames: int, within: float = 5) -> list[Frame]:
+        self._port.write(data)
+        found: list[Frame] = []
+        deadline = time.monotonic() + within
+        while len(found) < frames and (got := self._port.read(deadline)):
+            found += [item for item in self._decoder.feed(got) if isinstance(item, Frame)]
+        return found
+
+    def error(self, data: bytes) -> Error:
+        """The ERROR that `data` provokes."""
+        (frame,) = self.exchange(data, 1)
+        assert frame.type == Error.TYPE
+        return Error.unpack(frame.payload)
+
+    def close(self) -> None:
+        self._port.close()
+
+
+@pytest.fixture
+def line(board: HostBoard) -> Iterator[Line]:
+    opened = Line(board.url)
+    yield opened
+    opened.close()
+
+
+# ---- who it is ----------------------------------------------------------------------------------------------
+
+
+def test_hello_describes_board_and_model(client: BoardClient, image: HostImage) -> None:
+    board = client.require(model_sha256=MODEL_SHA256.hex(), build_id=image.build_id)
+    assert (board.board, board.core, board.model) == ("host", "host", MODEL_NAME)
+    assert (board.bits, board.neighbours, board.entries) == (40, 3, 12)
+    assert (board.features, board.feature_kind, board.model_status) == (513, protocol.FeatureKind.STFT, 0)
+    assert board.dictionary_crc32 == board.dictionary_crc32_now
+    assert board.max_payload == protocol.MAX_REQUEST_PAYLOAD
+    assert board.hops_in_flight * 530 <= board.receive_ring
+    assert (board.tick_hz, board.reset_cause) == (1_000_000_000, ResetCause.POWER_ON)
+
+
+def test_boot_nonce_stays_while_it_runs_and_differs_after_reset(client: BoardClient) -> None:
+    first, again = client.hello(), client.hello()
+    assert first.boot_nonce == again.boot_nonce != 0
+    assert first.host_nonce != again.host_nonce
+    client.reset()
+    after = client.hello()
+    assert after.boot_nonce != first.boot_nonce
+    assert after.reset_cause == ResetCause.SOFTWARE
+    assert client.logs == ["blsh-mcu started"]
+
+
+def test_next_client_finds_the_board_as_the_last_one_left_it(board: HostBoard) -> None:
+    with BoardClient.open(board.url, TIMEOUTS) as first:
+        nonce = first.hello().boot_nonce
+        first.reset_stream()
+        first.hop(noise(1))
+    with BoardClient.open(board.url, TIMEOUTS) as second:
+        assert second.hello().boot_nonce == nonce
+        assert second.hop(noise(1)).hop == 1
+
+
+# ---- the stream ---------------------------------------------------------------------------------------------
+
+
+def test_stream_equals_hop_by_hop_and_repeats(client: BoardClient) -> None:
+    samples = noise(20)
+    client.reset_stream()
+    ahead = client.stream(samples)
+    client.reset_stream()
+    replies = [client.hop(hop) for hop in samples.reshape(-1, HOP)]
+    assert [reply.hop for reply in replies] == list(range(20))
+    assert np.array_equal(np.concatenate([reply.samples for reply in replies]), ahead)
+    assert np.any(ahead)
+
+
+def test_flags_change_nothing_but_what_they_ask_for(client: BoardClient) -> None:
+    samples = noise(6)
+    outputs = []
+    for flags in ({}, {"digests": True}, {"ticks": True}, {"digests": True, "ticks": True, "masked": True}):
+        client.reset_stream()
+        replies = [client.hop(hop, **flags) for hop in samples.reshape(-1, HOP)]
+        outputs.append(np.concatenate([reply.samples for reply in replies]))
+        assert all((reply.digests is not None) == ("digests" in flags) for reply in replies)
+        assert all((reply.stage_ticks is not None) == ("ticks" in flags) for reply in replies)
+        assert all(reply.ticks > 0 for reply in replies)
+    assert all(np.array_equal(output, outputs[0]) for output in outputs)
+
+
+def test_stage_ticks_add_up_to_the_hops_without_the_probe(client: BoardClient) -> None:
+    client.reset_stream()
+    for hop in noise(5).reshape(-1, HOP):
+        reply = client.hop(hop, digests=True, ticks=True, dump_stage=0)
+        assert reply.stage_ticks is not None
+        assert sum(reply.stage_ticks) <= reply.ticks
+        assert reply.ticks - sum(reply.stage_ticks) < 1_000_000  # the return from blsh_hop: nanoseconds, not dumps
+
+
+@pytest.mark.parametrize("stage", range(len(STAGES)), ids=STAGES)
+def test_dumped_stage_has_the_bytes_of_its_digest(client: BoardClient, stage: int) -> None:
+    client.reset_stream()
+    for hop in noise(3).reshape(-1, HOP):
+        reply = client.hop(hop, digests=True, dump_stage=stage)
+        assert reply.stage_bytes is not None
+        assert reply.digests is not None
+        assert len(reply.stage_bytes) == STAGE_BYTES[STAGES[stage]]
+        assert zlib.crc32(reply.stage_bytes) == reply.digests[stage]
+    if STAGES[stage] == "output":
+        assert reply.stage_bytes == reply.samples.tobytes()
+
+
+def test_reset_stream_starts_from_silence(client: BoardClient) -> None:
+    client.reset_stream()
+    first = client.hop(noise(1), digests=True)
+    client.hop(noise(1, seed=9))
+    client.reset_stream()
+    again = client.hop(noise(1), digests=True)
+    assert (again.hop, again.digests) == (0, first.digests)
+
+
+def test_count_loop_is_timed(client: BoardClient) -> None:
+    done = client.count_loop(1_000_000)
+    assert done.ticks > 0
+    assert done.instructions == 0  # not known on the host
+
+
+# ---- what it refuses ----------------------------------------------------------------------------------------
+
+
+def test_hop_before_reset_stream(client: BoardClient) -> None:
+    with pytest.raises(RefusedError, match="refuses HOP: no stream: RESET_STREAM comes first"):
+        client.hop(noise(1))
+
+
+@pytest.mark.parametrize("iterations", [0, protocol.COUNT_LOOP_MAX + 1])
+def test_count_loop_out_of_range(client: BoardClient, iterations: int) -> None:
+    with pytest.raises(RefusedError, match="value out of range") as e:
+        client.count_loop(iterations)
+    assert e.value.detail == iterations
+
+
+HOP_TAIL = bytes(2 * HOP)
+
+
+@pytest.mark.parametrize(
+    ("request_type", "payload", "code", "detail"),
+    [
+        (0x7F, b"", ErrorCode.UNKNOWN_TYPE, 0x7F),
+        (0x00, b"abc", ErrorCode.UNKNOWN_TYPE, 0),
+        (ResetStream.TYPE, b"x", ErrorCode.BAD_LENGTH, 1),
+        (CountLoop.TYPE, b"xyz", ErrorCode.BAD_LENGTH, 3),
+        (Hop.TYPE, b"", ErrorCode.BAD_LENGTH, 0),
+        (Hop.TYPE, bytes([HopFlag.DUMP, 8]) + HOP_TAIL, ErrorCode.BAD_STAGE, 8),
+        (Hop.TYPE, bytes([HopFlag.DUMP, 255]) + HOP_TAIL, ErrorCode.BAD_STAGE, 255),
+        (Hop.TYPE, bytes([0x10, 0]) + HOP_TAIL, ErrorCode.BAD_FLAGS, 0x10),
+        (Hop.TYPE, bytes([0, 8]) + HOP_TAIL, ErrorCode.NOT_READY, 0),
+    ],
+)
+def test_bad_request_is_named(line: Line, request_type: int, payload: bytes, code: ErrorCode, detail: int) -> None:
+    (frame,) = line.exchange(encode(request_type, 77, payload), 1)
+    assert (frame.type, frame.sequence) == (Error.TYPE, 77)
+    assert Error.unpack(frame.payload) == Error(request_type, b"\0", code, detail, code.text.encode())
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"\0\x09abc\0", FrameError.COBS),
+        (b"\0\x02a\0", FrameError.SHORT),
+        (encode(Hop.TYPE, 1, bytes(515)), FrameError.LONG),
+        (b"\0" + b"\x11" * 3000 + b"\0", FrameError.LONG),
+        (b"\0" + cobs_encode(b"\x01\x01\0\0\x09\0" + bytes(8)) + b"\0", FrameError.LENGTH),
+        (b"\0" + cobs_encode(b"\x01\x01\0\0\x04\0" + bytes(8)) + b"\0", FrameError.CRC),
+        (encode(ResetStream.TYPE, 1, version=2), FrameError.VERSION),
+    ],
+)
+def test_damaged_frame_is_complained_about_and_the_next_one_served(line: Line, data: bytes, error: FrameError) -> None:
+    complaint = line.error(data)
+    assert (complaint.code, complaint.detail) == (ErrorCode.BAD_FRAME, error & 0xFFFFFFFF)
+    assert complaint.text.decode() == error.text
+    (frame,) = line.exchange(encode(ResetStream.TYPE, 5), 1)
+    assert (frame.type, frame.sequence) == (protocol.Done.TYPE, 5)
+
+
+def test_bad_frames_are_counted(board: HostBoard) -> None:
+    line = Line(board.url)
+    line.exchange(b"\x02a\0" * 3, 3)
+    line.close()
+    with BoardClient.open(board.url, TIMEOUTS) as client:
+        assert client.hello().bad_frames == 3
+
+
+def test_frames_of_a_board_are_not_answered(line: Line) -> None:
+    assert line.exchange(encode(Error.TYPE, 1, bytes(8)) + encode(0x82, 2), 1, within=0.3) == []
+    assert len(line.exchange(encode(ResetStream.TYPE, 3), 1)) == 1
+
+
+def test_random_bytes_never_stop_it(line: Line) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        line.exchange(rng.integers(0, 256, 2000).astype(np.uint8).tobytes(), 1, within=0.2)
+    line.exchange(b"\0", 10_000, within=0.3)
+    assert line.exchange(encode(ResetStream.TYPE, 3), 1)[0].type == protocol.Done.TYPE
+
+
+def test_request_in_single_bytes(line: Line) -> None:
+    request = encode(ResetStream.TYPE, 9)
+    for place in range(len(request) - 1):
+        assert line.exchange(request[place : place + 1], 1, within=0.002) == []
+    assert line.exchange(request[-1:], 1)[0].sequence == 9
+
+
+# ---- models that must not run -------------------------------------------------------------------------------
+
+
+def refusals(image: HostImage) -> tuple[protocol.HelloReply, list[RefusedError], str]:
+    """What a board with a bad model says: HELLO, the refusals of the denoising requests, and to require()."""
+    errors = []
+    with HostBoard(image) as board, BoardClient.open(board.url, TIMEOUTS) as client:
+        hello = client.hello()
+        for request in (client.reset_stream, lambda: client.hop(noise(1))):
+            with pytest.raises(RefusedError) as refused:
+                request()
+            errors.append(refused.value)
+        assert client.count_loop(10).ticks >= 0  # what needs no model still works
+        with pytest.raises(BoardError) as mismatch:
+            client.require()
+        board.check()
+    return hello, errors, str(mismatch.value)
+
+
+def test_damaged_dictionary_is_refused(build: Model) -> None:
+    hello, errors, mismatch = refusals(build(damaged=True))
+    assert hello.dictionary_crc32 == hello.dictionary_crc32_now ^ 1
+    assert {(error.code, error.detail) for error in errors} == {
+        (ErrorCode.DICTIONARY_CRC, hello.dictionary_crc32_now)
+    }
+    assert "CRC of the dictionary in flash" in mismatch
+
+
+def test_model_of_another_runtime_format_is_refused(build: Model) -> None:
+    hello, errors, mismatch = refusals(build(runtime_format=99))
+    assert (hello.runtime_format, hello.model_status) == (99, -2)
+    assert {(error.code, error.detail) for error in errors} == {(ErrorCode.MODEL_REFUSED, 0xFFFFFFFE)}
+    assert "the model was generated for another runtime format" in str(errors[0])
+    assert "checking its own model of the board: -2" in mismatch
+
+
+# ---- the process --------------------------------------------------------------------------------------------
+
+
+def gone(pid: int, within: float = 3) -> bool:
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_nothing_is_left_after_close(image: HostImage) -> None:
+    for _ in range(5):
+        with HostBoard(image) as board:
+            pid = board.process.pid
+        assert board.process.returncode is not None
+        assert gone(pid)
+    with pytest.raises(RuntimeError, match="inside its `with` block"):
+        board.url  # noqa: B018
+
+
+def test_process_dies_with_a_killed_parent(image: HostImage) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from blsh_hil.host_board import *\n"
+        f"with HostBoard(HostImage(Path({str(image.program)!r}), 0)) as board:\n"
+        "    print(board.process.pid, flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        os.kill(parent.pid, signal.SIGKILL)
+    assert gone(pid)
+
+
+def test_inherited_connection_ends_the_process_with_it(image: HostImage) -> None:
+    ours, theirs = socket.socketpair()
+    environment = {**os.environ, "BLSH_HOST_FD": str(theirs.fileno())}
+    with subprocess.Popen([image.program], env=environment, pass_fds=[theirs.fileno()]) as process, ours:
+        theirs.close()
+        ours.sendall(encode(ResetStream.TYPE, 1))
+        assert ours.recv(100)
+        ours.shutdown(socket.SHUT_WR)
+        assert process.wait(3) == 0
+
+
+@pytest.mark.parametrize("port", [None, "0", "70000", "x"])
+def test_unusable_settings_are_named(image: HostImage, port: str | None) -> None:
+    environment = {**os.environ} | ({} if port is None else {"BLSH_HOST_PORT": port})
+    done = subprocess.run([image.program], env=environment, capture_output=True, text=True, timeout=5)
+    assert done.returncode == 1
+    assert "BLSH_HOST_PORT" in done.stderr
+
+
+def test_missing_model_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(BlshError, match="no generated model in .*; make one first: blsh generate"):
+        build_host(tmp_path)
+
+
+def test_the_same_sources_are_compiled_once(tmp_path: Path) -> None:
+    generated = write_model(tmp_path)
+    first = build_host(generated)
+    before = first.program.stat().st_mtime_ns
+    assert build_host(generated) == first
+    assert first.program.stat().st_mtime_ns == before

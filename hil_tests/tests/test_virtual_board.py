@@ -1,0 +1,240 @@
+"""The emulator behind a serial port: bytes, faults and resets pass, and no process outlives its use."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import serial
+from elftools.elf.elffile import ELFFile
+
+from blsh_hil.boards import find_board, project_root
+from blsh_hil.virtual_board import QEMU, VirtualBoard
+from blsh_trainer.errors import BlshError
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed"),
+    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"),
+]
+
+BOARD = find_board("mps2-an386")
+LINKS: tuple[Literal["socket", "pty"], ...] = ("socket", "pty")
+DATA = bytes(1 + (index * 2654435761 >> 13) % 255 for index in range(65536))  # no zero: that is the escape
+POWER_ON, SOFTWARE, FAULT = 0, 1, 2
+
+
+@pytest.fixture(scope="module")
+def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The echo application on top of the firmware's own HAL and start-up code."""
+    output = tmp_path_factory.mktemp("echo") / "echo.elf"
+    source = Path(__file__).with_name("echo_main.c")
+    command = BOARD.compile_command(project_root(), output, [source])
+    built = subprocess.run(command, cwd=output.parent, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    return output
+
+
+@pytest.fixture(params=LINKS)
+def port(elf: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+    with VirtualBoard(BOARD, elf, link=request.param) as virtual, open_port(virtual) as opened:
+        yield opened
+
+
+def open_port(virtual: VirtualBoard) -> Any:
+    return serial.serial_for_url(virtual.url, baudrate=115200, timeout=20)
+
+
+def read(port: Any, count: int) -> bytes:
+    received = bytearray()
+    while len(received) < count:
+        part = port.read(min(4096, count - len(received)))
+        assert part, f"only {len(received)} of {count} bytes came back"
+        received += part
+    return bytes(received)
+
+
+def echo(port: Any, data: bytes) -> bytes:
+    """Send and receive at the same time, as the echo fills both directions."""
+    writer = threading.Thread(target=port.write, args=(data,))
+    writer.start()
+    try:
+        return read(port, len(data))
+    finally:
+        writer.join()
+
+
+def words(port: Any, command: bytes, count: int) -> list[int]:
+    port.write(b"\0" + command)
+    received = read(port, 4 * count)
+    return [int.from_bytes(received[at : at + 4], "little") for at in range(0, len(received), 4)]
+
+
+def emulators(elf: Path) -> list[int]:
+    """The processes, of any parent, that run this very ELF file."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has just ended
+        if arguments[0].endswith(QEMU.encode()) and os.fsencode(elf) in arguments:
+            found.append(int(folder.name))
+    return found
+
+
+def wait_until_gone(elf: Path) -> bool:
+    deadline = time.monotonic() + 10
+    while emulators(elf) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not emulators(elf)
+
+
+def test_64_kib_come_back_without_a_byte_lost(port: Any) -> None:
+    assert echo(port, DATA) == DATA
+    cause, overruns, _ = words(port, b"q", 3)
+    assert (cause, overruns) == (POWER_ON, 0)
+
+
+def test_input_waits_while_the_board_does_not_read(port: Any) -> None:
+    burst = DATA[:20000]  # five times the receive ring
+    port.write(b"\0w")
+    assert echo(port, burst) == burst
+
+
+def test_every_byte_value_passes(port: Any) -> None:
+    assert echo(port, bytes(range(1, 256))) == bytes(range(1, 256))
+    port.write(b"\0\0")
+    assert read(port, 1) == b"\0"
+
+
+def test_fault_is_reported_and_the_next_start_knows_of_it(port: Any) -> None:
+    pc, cfsr, address = words(port, b"f", 3)
+    assert 0 < pc < 0x10000
+    assert cfsr == 0x8200  # BFARVALID and PRECISERR
+    assert address == 0xF0000000
+    time.sleep(0.2)  # bytes sent while the board resets are its to lose
+    assert words(port, b"q", 3)[0] == FAULT
+
+
+def test_reset_is_told_from_power_on(port: Any) -> None:
+    port.write(b"\0r")
+    time.sleep(0.2)
+    assert words(port, b"q", 3)[0] == SOFTWARE
+
+
+def test_stack_mark_rises_with_use(port: Any) -> None:
+    before = words(port, b"q", 3)[2]
+    port.write(b"\0s")
+    after = words(port, b"q", 3)[2]
+    assert 0 < before < 512
+    assert 32 * 256 < after < BOARD.stack_bytes
+
+
+def test_port_can_be_closed_and_opened_again(elf: Path) -> None:
+    for link in LINKS:
+        with VirtualBoard(BOARD, elf, link=link) as virtual:
+            for _ in range(3):
+                with open_port(virtual) as port:
+                    assert echo(port, b"again") == b"again"
+
+
+def test_counting_instructions_makes_the_ticks_repeat(elf: Path) -> None:
+    def ticks() -> int:
+        with VirtualBoard(BOARD, elf, icount_shift=6) as virtual, open_port(virtual) as port:
+            return words(port, b"m", 1)[0]
+
+    assert abs(ticks() - ticks()) <= 1  # an instruction is 1.6 ticks, so the count may be cut either way
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_five_starts_and_stops_leave_no_process(elf: Path, link: Literal["socket", "pty"]) -> None:
+    for _ in range(5):
+        with VirtualBoard(BOARD, elf, link=link) as virtual:
+            assert emulators(elf) == [virtual.process.pid]
+        assert virtual.process.returncode is not None
+    assert emulators(elf) == []
+
+
+def test_unread_output_does_not_keep_the_emulator_alive(elf: Path) -> None:
+    with VirtualBoard(BOARD, elf, link="pty") as virtual, open_port(virtual) as port:
+        port.write_timeout = 1
+        with pytest.raises(serial.SerialTimeoutException):
+            port.write(DATA * 2)
+    assert emulators(elf) == []
+
+
+def test_exception_in_the_body_leaves_no_process(elf: Path) -> None:
+    with pytest.raises(ZeroDivisionError), VirtualBoard(BOARD, elf):
+        raise ZeroDivisionError
+    assert emulators(elf) == []
+
+
+def test_parent_killed_leaves_no_process(elf: Path) -> None:
+    script = textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        from blsh_hil.boards import find_board
+        from blsh_hil.virtual_board import VirtualBoard
+
+        with VirtualBoard(find_board("mps2-an386"), Path(sys.argv[1])):
+            print("running", flush=True)
+            time.sleep(600)
+    """)
+    with subprocess.Popen([sys.executable, "-c", script, str(elf)], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"running\n"
+        assert len(emulators(elf)) == 1
+        parent.send_signal(signal.SIGKILL)
+    assert wait_until_gone(elf)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF" + b"\xff" * 100, b"hello" * 100])
+def test_what_is_no_firmware_is_refused(tmp_path: Path, content: bytes) -> None:
+    bad = tmp_path / "bad.elf"
+    bad.write_bytes(content)
+    with pytest.raises(BlshError, match=r"bad\.elf is not an ELF program for ARM"):
+        VirtualBoard(BOARD, bad).__enter__()
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_emulator_that_dies_is_reported_with_its_words(
+    elf: Path, tmp_path: Path, link: Literal["socket", "pty"]
+) -> None:
+    """Without its vectors the core has nothing to run and locks up, which ends QEMU."""
+    program = bytearray(elf.read_bytes())
+    with elf.open("rb") as stream:
+        text = ELFFile(stream).get_section_by_name(".text")
+        assert text is not None
+        at = text["sh_offset"]
+    program[at : at + 64] = bytes(64)
+    bad = tmp_path / "bad.elf"
+    bad.write_bytes(program)
+    with pytest.raises(BlshError, match=r"ended with exit code -?\d+; expected (?s:.)*Lockup"):  # noqa: SIM117
+        with VirtualBoard(BOARD, bad, link=link) as virtual:
+            virtual.process.wait(10)
+            virtual.check()
+    assert emulators(bad) == []
+
+
+def test_missing_firmware_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(BlshError, match=r"none\.elf does not exist; build it first"):
+        VirtualBoard(BOARD, tmp_path / "none.elf").__enter__()
+
+
+def test_bad_argument_for_the_emulator_is_reported(elf: Path) -> None:
+    with pytest.raises(BlshError, match="no-such-option"):
+        VirtualBoard(BOARD, elf, extra_args=["-no-such-option"]).__enter__()
+
+
+def test_missing_emulator_names_the_package(elf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(BlshError, match="Debian package qemu-system-arm"):
+        VirtualBoard(BOARD, elf).__enter__()

@@ -1,0 +1,134 @@
+"""Build the firmware of a board by PlatformIO, and measure what came out."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+
+from blsh_hil.boards import Board, project_root
+from blsh_trainer.errors import BlshError
+
+COMPILER = "arm-none-eabi-gcc"
+PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi"
+_TAIL_LINES = 25
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What an ELF file takes on the part, in bytes.
+
+    flash_bytes: code, tables and start values of variables. ram_bytes: variables, without the stack.
+    sections: every section that takes room, by name.
+    """
+
+    flash_bytes: int
+    ram_bytes: int
+    sections: dict[str, int]
+
+
+@dataclass(frozen=True)
+class BuildResult(Footprint):
+    """A built firmware: the files and the room they take. `stack_bytes` of RAM are kept free besides."""
+
+    elf: Path
+    bin: Path
+    stack_bytes: int
+
+
+def build_firmware(
+    board: Board, build_id: int, *, log: Callable[[str], None], root: Path | None = None
+) -> BuildResult:
+    """Build `firmware/` with its generated tables for `board`; nothing is compiled when nothing has changed.
+
+    build_id: 32 bits that the firmware reports in HELLO. log: takes each line of the build's output.
+    root: another project folder than this checkout.
+    Raises BlshError if the compiler is missing or the build fails, with the end of its output.
+    """
+    if not 0 <= build_id < 1 << 32:
+        raise BlshError(f"build id {build_id:#x}; expected an integer of 32 bits")
+    if shutil.which(COMPILER) is None:
+        raise BlshError(f"{COMPILER} is missing; install the Debian packages {PACKAGES} (or `make setup`)")
+    root = root or project_root()
+    folder = root / ".pio" / "build" / board.name
+    with _only_builder(root / ".pio"):
+        _run_platformio(root, board.name, build_id, log)
+        elf = folder / "firmware.elf"
+        size = measure(elf)
+    return BuildResult(
+        flash_bytes=size.flash_bytes,
+        ram_bytes=size.ram_bytes,
+        sections=size.sections,
+        elf=elf,
+        bin=folder / "firmware.bin",
+        stack_bytes=board.stack_bytes,
+    )
+
+
+def measure(elf: Path) -> Footprint:
+    """The room that an ELF file takes, from its section table.
+
+    Raises BlshError if the file cannot be read or is no ELF file.
+    """
+    flash = ram = 0
+    sections: dict[str, int] = {}
+    try:
+        with elf.open("rb") as stream:
+            for section in ELFFile(stream).iter_sections():
+                flags, size = section["sh_flags"], section["sh_size"]
+                if not flags & SH_FLAGS.SHF_ALLOC or not size:
+                    continue
+                sections[section.name] = size
+                flash += size if section["sh_type"] != "SHT_NOBITS" else 0
+                ram += size if flags & SH_FLAGS.SHF_WRITE else 0
+    except OSError as error:
+        raise BlshError(f"cannot read {elf}: {error.strerror or error}; build it first: blsh build") from error
+    except ELFError as error:
+        raise BlshError(f"{elf} is not an ELF file ({error}); build it again: blsh build") from error
+    return Footprint(flash_bytes=flash, ram_bytes=ram, sections=sections)
+
+
+@contextmanager
+def _only_builder(folder: Path) -> Iterator[None]:
+    """Wait for another build of this checkout to end; PlatformIO itself does not."""
+    folder.mkdir(exist_ok=True)
+    with (folder / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run_platformio(root: Path, environment: str, build_id: int, log: Callable[[str], None]) -> None:
+    variables = {
+        **os.environ,
+        "BLSH_BUILD_ID": f"{build_id:08x}",
+        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+        "PLATFORMIO_NO_ANSI": "true",
+        "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
+    }
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    with subprocess.Popen(
+        [sys.executable, "-m", "platformio", "run", "-e", environment, "-d", str(root)],
+        cwd=root,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            tail.append(line.rstrip())
+            log(tail[-1])
+    if process.returncode:
+        said = "\n".join(line for line in tail if line)
+        raise BlshError(f"the firmware of {environment!r} does not build; the end of the output:\n{said}")

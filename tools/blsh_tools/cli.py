@@ -1,0 +1,383 @@
+"""The command `blsh`. Results go to stdout, progress and remarks to stderr; bad input ends with exit code 2."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from blsh_tools.console import progress, say, show, show_table, stderr
+from blsh_trainer.errors import BlshError
+
+app = typer.Typer(
+    name="blsh",
+    help="Speech denoising by look-up on ARM Cortex-M: train, generate, build, flash, prove.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+DEFAULT_BOARD = "mps2-an386"
+DEFAULT_ENTRIES = 4096
+DEFAULT_MODEL = Path("out/model.npz")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+ModelFile = Annotated[Path, typer.Argument(help="Model artifact, as `blsh train` writes it.")]
+BoardName = Annotated[str, typer.Option("--board", help="A board of boards.toml; see `blsh boards`.")]
+PortUrl = Annotated[
+    str | None,
+    typer.Option("--port", help="Serial port of a running board: /dev/tty..., a pty or socket://HOST:PORT."),
+]
+Entries = Annotated[
+    int | None, typer.Option("--entries", help=f"Dictionary entries to keep [default: {DEFAULT_ENTRIES}, or all].")
+]
+Share = Annotated[float | None, typer.Option("--share", help="Share of the dictionary to keep instead, 0 to 1.")]
+Bits = Annotated[int | None, typer.Option("--bits", help="Use the first so many bits of a code only.")]
+Neighbours = Annotated[int | None, typer.Option("--neighbours", help="Masks to average, K [default: the model's].")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
+
+
+@app.command(epilog="Example: `blsh corpus out/corpus --seed 0`")
+def corpus(
+    folder: Annotated[Path, typer.Argument(help="Folder to make.")], seed: Seed = 0, as_json: AsJson = False
+) -> None:
+    """Make a synthetic corpus: espeak-ng reads, noises are synthesised. For those who have no recordings."""
+    from blsh_trainer.synthetic import make_corpus
+
+    with progress() as advance:
+        made = make_corpus(folder, seed, advance)
+    result = {"folder": str(folder), "sha256": made.sha256, "files": len(made.entries), "synthetic": True}
+    rows = [("folder", str(folder)), ("files", str(len(made.entries))), ("sha256", made.sha256)]
+    show(result, as_json, rows, "Synthetic corpus")
+
+
+@app.command(epilog="Example: `blsh train recordings/ -o out/model.npz --features mel --bits 50`")
+def train(
+    corpus: Annotated[Path, typer.Argument(help="Folder with manifest.csv; its `train` split is used.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Artifact to write.")] = DEFAULT_MODEL,
+    features: Annotated[str, typer.Option(help="`mel` (128 bands) or `stft` (513 bins).")] = "mel",
+    bits: Annotated[int, typer.Option(help="Bits of a hash code, L.")] = 50,
+    neighbours: Annotated[int, typer.Option(help="Masks to average, K.")] = 10,
+    learner: Annotated[str, typer.Option(help="`blsh`, `lsh` (centred) or `lsh-plain`.")] = "blsh",
+    weighting: Annotated[str, typer.Option(help="Of the blsh learner: `residual`, or the paper's `adaboost`.")] = "",
+    snr: Annotated[float, typer.Option(help="SNR of the training mixtures in dB.")] = 0.0,
+    passes: Annotated[int, typer.Option(help="Times each utterance is mixed, with another noise each.")] = 1,
+    max_frames: Annotated[int, typer.Option(help="Most frames kept as the dictionary.")] = 100_000,
+    fit_frames: Annotated[int, typer.Option(help="Frames that the projections are learned from.")] = 10_000,
+    name: Annotated[str, typer.Option(help="The model's name, carried into the firmware.")] = "blsh",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Learn projections and a dictionary of masks from recordings."""
+    from blsh_trainer.artifact import save_model
+    from blsh_trainer.corpus import load_corpus
+    from blsh_trainer.train import TrainOptions, train_model
+
+    options = TrainOptions(
+        name=name,
+        feature_kind=features,
+        bits=bits,
+        neighbours=neighbours,
+        learner=learner,
+        snr_db=snr,
+        fit_frames=fit_frames,
+        passes=passes,
+        max_frames=max_frames,
+        seed=seed,
+        **({"weighting": weighting} if weighting else {}),
+    )
+    options.check()
+    source = load_corpus(corpus)
+    with progress() as advance:
+        model = train_model(source, options, advance)
+    save_model(output, model)
+    result = {
+        "model": str(output),
+        "model_sha256": model.sha256,
+        "bits": model.bits,
+        "feature_kind": model.feature_kind,
+        "dictionary_entries": model.entries,
+        "artifact_bytes": output.stat().st_size,
+        "card": model.card,
+    }
+    rows = [
+        ("model", str(output)),
+        ("sha256", model.sha256),
+        ("bits", f"{model.bits} of {model.feature_kind} features"),
+        ("dictionary", f"{model.entries:,} frames"),
+    ]
+    show(result, as_json, rows, "Trained")
+
+
+@app.command(epilog="Example: `blsh evaluate out/model.npz recordings/ --snr 0 --count 24 --engine fixed`")
+def evaluate(
+    model: ModelFile,
+    corpus: Annotated[Path, typer.Argument(help="Folder with manifest.csv.")],
+    split: Annotated[str, typer.Option(help="`test`, `valid` or `train`.")] = "test",
+    snr: Annotated[float, typer.Option(help="SNR of the mixtures in dB.")] = 0.0,
+    count: Annotated[int | None, typer.Option(help="Mixtures to score [default: one for each utterance].")] = None,
+    engine: Annotated[str, typer.Option(help="`float` or `fixed`.")] = "float",
+    entries: Entries = None,
+    share: Share = None,
+    bits: Bits = None,
+    neighbours: Neighbours = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Score a model on mixtures of unseen speakers and noise: SI-SDR before and after."""
+    from blsh_codegen.generate import reduced_model
+    from blsh_tools.engines import FixedEngine, FloatEngine
+    from blsh_trainer.artifact import load_model
+    from blsh_trainer.corpus import load_corpus
+    from blsh_trainer.evaluate import evaluate as score
+
+    if engine not in ("float", "fixed"):
+        raise BlshError(f"engine {engine!r} cannot be evaluated; choose float or fixed (the device equals fixed)")
+    artifact = load_model(model)
+    options = _options(artifact.entries, entries, share, bits, neighbours, 0)
+    source = load_corpus(corpus)
+    chosen = (FloatEngine if engine == "float" else FixedEngine)(artifact, options)
+    with progress() as advance:
+        found = score(
+            reduced_model(artifact, options), source, split, snr, count, seed, chosen.denoise, advance
+        )
+    low, high = found.interval_95_db
+    rows = [
+        ("mixtures", f"{len(found.scores)} of {split}, {snr:g} dB, engine {engine}"),
+        ("SI-SDR of the mixtures", f"{found.mean_mixture_si_sdr_db:.2f} dB"),
+        ("SI-SDR denoised", f"{found.mean_estimate_si_sdr_db:.2f} dB"),
+        ("improvement", f"{found.mean_improvement_db:.2f} dB (95 %: {low:.2f} to {high:.2f})"),
+    ]
+    show({**found.to_dict(), "engine": engine}, as_json, rows, "Evaluated")
+
+
+@app.command(epilog="Example: `blsh denoise noisy.wav clean.wav --model out/model.npz --engine device`")
+def denoise(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="WAV, FLAC or what else soundfile reads.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="WAV to write: 16 kHz, mono, 16 bits.")],
+    model: Annotated[Path, typer.Option("--model", help="Model artifact.")] = DEFAULT_MODEL,
+    engine: Annotated[str, typer.Option(help="`float`, `fixed` (the firmware's integers) or `device`.")] = "float",
+    board: BoardName = DEFAULT_BOARD,
+    port: PortUrl = None,
+    entries: Entries = None,
+    share: Share = None,
+    bits: Bits = None,
+    neighbours: Neighbours = None,
+    as_json: AsJson = False,
+) -> None:
+    """Denoise a recording; the result has the same length and is aligned in time.
+
+    The device takes its dictionary from the firmware, so --entries and the like belong to `blsh generate` there.
+    """
+    from blsh_tools.denoising import denoise_file
+
+    given = {"--entries": entries, "--share": share, "--bits": bits, "--neighbours": neighbours}
+    with progress() as advance:
+        result = denoise_file(
+            source,
+            target,
+            model_path=model,
+            engine=engine,
+            board_name=board,
+            port=port,
+            reduction={flag: value for flag, value in given.items() if value is not None},
+            options=lambda total: _options(total, entries, share, bits, neighbours, 0),
+            progress=advance,
+        )
+    rows = [("written", str(target)), ("samples", f"{result['samples']:,} at 16 kHz"), ("engine", engine)]
+    show(result, as_json, rows, "Denoised")
+
+
+@app.command(epilog="Example: `blsh generate out/model.npz --entries 4096`")
+def generate(
+    model: ModelFile,
+    entries: Entries = None,
+    share: Share = None,
+    bits: Bits = None,
+    neighbours: Neighbours = None,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder [default: firmware/generated of the checkout].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a model into C: tables, dictionary and protocol. The same input gives the same bytes."""
+    from blsh_codegen.generate import flash_table_bytes, integer_model
+    from blsh_tools.firmware import generate_firmware, generated_folder
+    from blsh_trainer.artifact import load_model
+
+    artifact = load_model(model)
+    options = _options(artifact.entries, entries, share, bits, neighbours, seed)
+    folder = output or generated_folder()
+    record = generate_firmware(artifact, options, folder)
+    tables = flash_table_bytes(integer_model(artifact, options))
+    result = {"folder": str(folder), "table_bytes": tables, **json.loads(record.to_json())}
+    rows = [
+        ("folder", str(folder)),
+        ("files", ", ".join(record.files)),
+        ("dictionary", f"{record.dictionary_entries:,} entries, CRC-32 {record.dictionary_crc32:08x}"),
+        ("flash of the tables", f"{sum(tables.values()):,} bytes"),
+        *((f"... {name}", f"{size:,}") for name, size in tables.items()),
+    ]
+    show(result, as_json, rows, "Generated")
+
+
+@app.command(epilog="Example: `blsh build --board mps2-an386`")
+def build(board: BoardName = DEFAULT_BOARD, as_json: AsJson = False) -> None:
+    """Build the firmware of the generated model with PlatformIO."""
+    from blsh_hil.boards import find_board
+    from blsh_tools.firmware import build_image
+
+    image = build_image(find_board(board), lambda line: say(line) if line else None)
+    rows = [
+        ("image", str(image.elf)),
+        ("build id", f"{image.build_id:08x}"),
+        ("model", f"{image.record.model_name}, {image.record.dictionary_entries:,} entries"),
+        ("flash", f"{image.size.flash_bytes:,} bytes"),
+        ("RAM", f"{image.size.ram_bytes:,} bytes, stack not counted"),
+    ]
+    show(image.to_dict(), as_json, rows, f"Built for {board}")
+
+
+@app.command(epilog="Example: `blsh flash --board mps2-an386`")
+def flash(board: BoardName = DEFAULT_BOARD, port: PortUrl = None, as_json: AsJson = False) -> None:
+    """Put the built firmware on a board and read back who answers: build id and model must be those just built."""
+    from blsh_hil.boards import find_board
+    from blsh_tools.flashing import flash_board
+
+    result = flash_board(find_board(board), port)
+    rows = [(name, str(value)) for name, value in result.items()]
+    show(result, as_json, rows, f"Flashed {board}")
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog="Example: `blsh hil --board mps2-an386 --model out/model.npz --seconds 30 -k edge`",
+)
+def hil(
+    context: typer.Context,
+    model: Annotated[Path | None, typer.Option("--model", help="Model artifact [default: out/model.npz].")] = None,
+    board: BoardName = DEFAULT_BOARD,
+    port: PortUrl = None,
+    corpus: Annotated[Path | None, typer.Option(help="Recordings to send [default: synthetic speech-like].")] = None,
+    seconds: Annotated[float, typer.Option(help="Seconds of noisy speech to compare.")] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Prove on the board, stage by stage and bit for bit, that it computes what the integer reference says.
+
+    This is pytest underneath: further arguments, such as `-k edge`, are handed to it.
+    """
+    from blsh_tools.suite import run_suite
+
+    result = run_suite(model or DEFAULT_MODEL, board, port, corpus, seconds, context.args, quiet=as_json)
+    rows = [(name, str(value)) for name, value in result.items()]
+    show(result, as_json, rows, f"Hardware in the loop: {board}")
+    if not result["passed"]:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `blsh boards --json`")
+def boards(as_json: AsJson = False) -> None:
+    """List the boards that firmware can be built for."""
+    from dataclasses import asdict
+
+    from blsh_hil.boards import load_boards
+
+    known = load_boards()
+    rows = [
+        [
+            board.name,
+            board.title,
+            board.core,
+            f"{board.clock_hz / 1e6:g} MHz",
+            f"{board.flash.size >> 10} KiB",
+            f"{board.ram.size >> 10} KiB",
+            f"QEMU {board.qemu_machine}" if board.qemu_machine else "real",
+        ]
+        for board in known.values()
+    ]
+    header = ["board", "part", "core", "clock", "flash", "RAM", "kind"]
+    show_table([asdict(board) for board in known.values()], as_json, header, rows)
+
+
+@app.command(epilog="Example: `blsh demo --corpus recordings/`")
+def demo(
+    corpus: Annotated[
+        Path | None, typer.Option(help="Folder with manifest.csv [default: a synthetic corpus, made here].")
+    ] = None,
+    board: BoardName = DEFAULT_BOARD,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("out/demo"),
+    seconds: Annotated[float, typer.Option(help="Seconds of noisy speech to send through the board.")] = 30.0,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """The whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
+    from blsh_hil.boards import find_board
+    from blsh_tools.demo import DemoOptions, run_demo, summary
+    from blsh_trainer.corpus import load_corpus
+    from blsh_trainer.synthetic import make_corpus
+    from blsh_trainer.train import TrainOptions
+
+    chosen = find_board(board)
+    with progress() as advance:
+        if corpus is None:
+            say("No recordings given: this demo makes SYNTHETIC ones (espeak-ng voices, synthesised noises).")
+            say("For real ones: make demo CORPUS=DIR, a folder with manifest.csv.")
+            source = make_corpus(Path("out/synthetic-corpus"), seed, advance)
+        else:
+            source = load_corpus(corpus)
+        options = DemoOptions(seconds=seconds, seed=seed, train=TrainOptions(name="demo", seed=seed))
+        result = run_demo(source, chosen, output, options, advance, synthetic=corpus is None)
+    kind = "SYNTHETIC corpus" if corpus is None else f"corpus {source.name}"
+    show(result, as_json, summary(result, output), f"blsh demo, {board}, {kind}")
+
+
+@app.command(epilog="Example: `blsh bench --json`")
+def bench(
+    board: BoardName = DEFAULT_BOARD,
+    model: Annotated[Path, typer.Option("--model", help="Model artifact that the firmware was generated from.")] = (
+        DEFAULT_MODEL
+    ),
+    hops: Annotated[int, typer.Option(help="Hops to measure.")] = 125,
+    as_json: AsJson = False,
+) -> None:
+    """Count the instructions of each stage of a hop on a virtual board, exactly."""
+    from blsh_hil.boards import find_board
+    from blsh_tools.benchmark import run_benchmark
+
+    result = run_benchmark(find_board(board), model, hops)
+    counts: dict[str, Any] = result["instructions"]
+    rows = [[stage, f"{count:,}", f"{100 * count / counts['mean']:.1f} %"] for stage, count in counts["stages"].items()]
+    rows += [["whole hop, mean", f"{counts['mean']:,}", ""], ["whole hop, most", f"{counts['maximum']:,}", ""]]
+    rows += [["flash, bytes", f"{result['flash_bytes']:,}", ""], ["RAM, bytes", f"{result['ram_bytes']:,}", ""]]
+    title = f"{board}: instructions per hop ({counts['millions_per_second']} M/s); instructions are not cycles"
+    show_table(result, as_json, ["stage", "instructions", "share"], rows, title)
+
+
+def _options(
+    total: int, entries: int | None, share: float | None, bits: int | None, neighbours: int | None, seed: int
+) -> Any:
+    """GenerateOptions from the command line; without a size, DEFAULT_ENTRIES or all of a smaller dictionary."""
+    from blsh_codegen.generate import GenerateOptions
+
+    if entries is None and share is None:
+        entries = min(DEFAULT_ENTRIES, total)
+    return GenerateOptions(entries=entries, share=share, bits=bits, neighbours=neighbours, seed=seed)
+
+
+def main() -> None:
+    """Run the command line: BlshError becomes one message and exit code 2, Ctrl-C exit code 130."""
+    try:
+        app()
+    except BlshError as error:
+        stderr.print(f"error: {error}", markup=False, style="red" if stderr.is_terminal else None)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        stderr.print("interrupted", markup=False)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

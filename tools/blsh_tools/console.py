@@ -1,0 +1,81 @@
+"""What the commands show: results on stdout, as a table or as JSON; progress and remarks on stderr."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from blsh_trainer.arrays import Progress as ProgressCall
+
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """A remark, on stderr."""
+    stderr.print(text, markup=False)
+
+
+def show(result: dict[str, Any], as_json: bool, rows: Sequence[tuple[str, str]], title: str = "") -> None:
+    """Print a command's result: all of `result` as JSON, or `rows` of (name, value) for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(result, indent=2, sort_keys=True) + "\n")
+        return
+    table = Table(title=title or None, show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column()
+    for name, value in rows:
+        table.add_row(name, value)
+    Console(highlight=False, markup=False).print(table)
+
+
+def show_table(result: Any, as_json: bool, header: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """Print a result that is a table with a header, or all of `result` as JSON."""
+    if as_json:
+        sys.stdout.write(json.dumps(result, indent=2, sort_keys=True) + "\n")
+        return
+    table = Table(*header, title=title or None, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
+
+
+@contextmanager
+def progress() -> Iterator[ProgressCall]:
+    """A callback (what, done, total) that draws one bar for each `what`, on stderr; a line each without a terminal."""
+    if not stderr.is_terminal:
+        yield _line_progress()
+        return
+    with Progress(
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=stderr,
+    ) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def update(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield update
+
+
+def _line_progress() -> ProgressCall:
+    """One line when a piece of work starts and one when it is done, for logs."""
+    begun: set[str] = set()
+
+    def update(what: str, done: int, total: int) -> None:
+        if what not in begun:
+            begun.add(what)
+            say(f"{what}: {total} to do")
+        if done == total:
+            say(f"{what}: done")
+
+    return update

@@ -1,0 +1,186 @@
+"""The whole chain in one command: recordings to a microcontroller that denoises, and the proof that it is right."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blsh_codegen.generate import GenerateOptions, reduced_model
+from blsh_codegen.vectorised import padded_to_hops
+from blsh_hil.boards import Board
+from blsh_hil.compare import compare
+from blsh_hil.measure import ICOUNT_SHIFT, count_instructions
+from blsh_hil.session import Expected, open_board
+from blsh_tools.console import say
+from blsh_tools.engines import DeviceEngine, FixedEngine, FloatEngine
+from blsh_tools.firmware import Image, build_image, generate_firmware, generated_folder
+from blsh_tools.listening import Listening, make_listening
+from blsh_tools.picture import draw_spectrograms
+from blsh_trainer.arrays import Progress
+from blsh_trainer.artifact import Model, save_model
+from blsh_trainer.audio import to_int16, write_wav
+from blsh_trainer.corpus import Corpus
+from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluate import evaluate
+from blsh_trainer.files import replacing
+from blsh_trainer.metrics import si_sdr
+from blsh_trainer.train import TrainOptions, train_model
+
+_MEASURED_HOPS = 125  # two seconds of audio
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What the demo does; the defaults are what `make demo` runs."""
+
+    seconds: float = 30.0
+    snr_db: float = 0.0
+    entries: int = 4096
+    mixtures: int = 24
+    seed: int = 0
+    train: TrainOptions = field(default_factory=lambda: TrainOptions(name="demo"))
+
+
+def run_demo(
+    corpus: Corpus, board: Board, folder: Path, options: DemoOptions, progress: Progress, synthetic: bool
+) -> dict[str, Any]:
+    """Train, generate, build, compare, denoise and measure; write everything into `folder`; return result.json.
+
+    Raises BlshError if the board computed anything but what the integer reference says.
+    """
+    times: dict[str, float] = {}
+    with _timed("train", times):
+        model = train_model(corpus, options.train, progress)
+        save_model(folder / "model.npz", model)
+    with _timed("generate", times):
+        generate_options = GenerateOptions(entries=min(options.entries, model.entries))
+        record = generate_firmware(model, generate_options, generated_folder())
+    with _timed("build", times):
+        image = build_image(board, lambda _line: None)
+    float_engine, fixed_engine = FloatEngine(model, generate_options), FixedEngine(model, generate_options)
+    with _timed("evaluate", times):
+        scores = _scores(model, generate_options, corpus, options, progress)
+    listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1)
+    samples = to_int16(listening.noisy)
+    expected = Expected(record.model_sha256, record.dictionary_crc32, image.build_id)
+    with open_board(board, image.elf, expected) as client:
+        with _timed("compare", times):
+            comparison = compare(client, fixed_engine.reference, padded_to_hops(samples), progress)
+        with _timed("denoise on the board", times):
+            device = DeviceEngine(client, progress).denoise(listening.noisy)
+    with _timed("count instructions", times), open_board(
+        board, image.elf, expected, icount_shift=ICOUNT_SHIFT
+    ) as client:
+        counts = count_instructions(client, padded_to_hops(samples)[: _MEASURED_HOPS * 256])
+    with _timed("write", times):
+        outputs = {"float": float_engine.denoise(listening.noisy), "fixed": fixed_engine.denoise(listening.noisy)}
+        outputs["device"] = device
+        _write_recordings(folder, listening, outputs)
+    result = {
+        "board": board.name,
+        "corpus": {"name": corpus.name, "sha256": corpus.sha256, "synthetic": synthetic},
+        "si_sdr_db": {
+            "mixture": _rounded(si_sdr(listening.clean, listening.noisy)),
+            **{name: _rounded(si_sdr(listening.clean, output)) for name, output in outputs.items()},
+        },
+        "test_mixtures_si_sdr_db": scores,
+        "mismatches": comparison.mismatches,
+        "frames_compared": comparison.hops,
+        "device_equals_fixed": bool(np.array_equal(outputs["device"], outputs["fixed"])),
+        "seconds_of_audio": round(listening.seconds, 2),
+        "recordings": listening.sources,
+        "instructions_per_hop": round(counts.mean),
+        "instructions": counts.to_dict(),
+        **_size(image, model),
+        "wall_seconds": {name: round(seconds, 1) for name, seconds in times.items()},
+    }
+    with replacing(folder / "result.json") as temporary:
+        temporary.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    if not comparison.exact or not result["device_equals_fixed"]:
+        raise BlshError(
+            f"{board.name} computed something else than the reference: {comparison.first or 'in its output'}; "
+            f"all counts are in {folder / 'result.json'}; rerun: blsh hil --board {board.name}"
+        )
+    return result
+
+
+def summary(result: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
+    """The short table of a demo's result."""
+    quality, scores = result["si_sdr_db"], result["test_mixtures_si_sdr_db"]
+    compared = f"{result['frames_compared']} hops x 8 stages"
+    instructions = result["instructions"]
+    return [
+        ("SI-SDR of the noisy recording", f"{quality['mixture']:6.2f} dB"),
+        ("... float reference", f"{quality['float']:6.2f} dB"),
+        ("... integer reference", f"{quality['fixed']:6.2f} dB"),
+        (f"... {result['board']}", f"{quality['device']:6.2f} dB"),
+        (
+            f"mean of {scores['mixtures']} test mixtures",
+            f"mixture {scores['mixture']:.2f}, float {scores['float']:.2f}, fixed {scores['fixed']:.2f} dB",
+        ),
+        ("mismatching values", f"{sum(result['mismatches'].values())} in {compared}"),
+        *((f"... {stage}", str(count)) for stage, count in result["mismatches"].items()),
+        ("flash", f"{result['flash_bytes']:,} bytes, {result['dictionary_entries']} dictionary entries in it"),
+        ("RAM", f"{result['ram_bytes']:,} bytes"),
+        (
+            "instructions per hop",
+            f"{result['instructions_per_hop']:,} ({instructions['millions_per_second']:.1f} M/s), "
+            f"at most {instructions['maximum']:,}",
+        ),
+        ("files", f"{folder}/: noisy.wav, clean.wav, float.wav, device.wav, spectrograms.png, result.json"),
+    ]
+
+
+def _scores(
+    model: Model, generate_options: GenerateOptions, corpus: Corpus, options: DemoOptions, progress: Progress
+) -> dict[str, Any]:
+    reduced = reduced_model(model, generate_options)
+    engines = {"float": FloatEngine(model, generate_options), "fixed": FixedEngine(model, generate_options)}
+    means = {}
+    for name, engine in engines.items():
+
+        def advance(what: str, done: int, total: int, name: str = name) -> None:
+            progress(f"{what} {name}", done, total)
+
+        found = evaluate(
+            reduced, corpus, "test", options.snr_db, options.mixtures, options.seed, engine.denoise, advance
+        )
+        means[name] = _rounded(found.mean_estimate_si_sdr_db)
+        means["mixture"] = _rounded(found.mean_mixture_si_sdr_db)
+    return {"mixtures": options.mixtures, **means}
+
+
+def _write_recordings(folder: Path, listening: Listening, outputs: dict[str, Any]) -> None:
+    recordings = {"noisy": listening.noisy, "clean": listening.clean, **outputs}
+    for name, recording in recordings.items():
+        write_wav(folder / f"{name}.wav", recording)
+    titles = {
+        "noisy": "noisy.wav: what the microphone hears",
+        "clean": "clean.wav: the speech in it",
+        "float": "float.wav: denoised in double precision",
+        "device": "device.wav: denoised by the microcontroller",
+    }
+    draw_spectrograms({title: recordings[name] for name, title in titles.items()}, folder / "spectrograms.png")
+
+
+def _size(image: Image, model: Model) -> dict[str, Any]:
+    size = image.to_dict()
+    kept = ("flash_bytes", "ram_bytes", "build_id", "model_sha256", "dictionary_entries", "bits")
+    return {**{name: size[name] for name in kept}, "feature_kind": model.feature_kind, "neighbours": model.neighbours}
+
+
+@contextmanager
+def _timed(name: str, times: dict[str, float]) -> Iterator[None]:
+    say(f"== {name}")
+    start = time.monotonic()
+    yield
+    times[name] = time.monotonic() - start
+
+
+def _rounded(decibels: float) -> float:
+    return round(decibels, 3)

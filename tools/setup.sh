@@ -1,0 +1,122 @@
+#!/bin/sh
+# Everything that blsh-mcu needs, from nothing: Debian packages that are missing, and .venv from requirements.lock.
+# Run by `make setup`. Running it again is cheap; an interrupted run is made good by the next one.
+set -eu
+cd "$(dirname "$0")/.."
+
+STAMP=.venv/.blsh-setup
+
+say() { echo "setup: $*" >&2; }
+fail() { echo "error: $*" >&2; exit 2; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# --- Python: the first that is new enough and works (a pyenv shim may be there and not work) -----------------------
+
+python_works() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+find_python() {
+    for candidate in "${PYTHON:-python3}" /usr/bin/python3 python3.13 python3.12 python3.11; do
+        if python_works "$candidate" && "$candidate" -c 'import venv, ensurepip' >/dev/null 2>&1; then
+            echo "$candidate"
+            return
+        fi
+    done
+}
+
+# --- Debian packages: asked for by what they give, so that a tool from elsewhere is as good ------------------------
+
+missing_packages() {
+    has arm-none-eabi-gcc || echo gcc-arm-none-eabi
+    # gcc prints the bare name of a file that it does not find
+    case "$(arm-none-eabi-gcc -print-file-name=nano.specs 2>/dev/null)" in
+        */*) ;;
+        *) echo libnewlib-arm-none-eabi ;;
+    esac
+    has qemu-system-arm || echo qemu-system-arm
+    has espeak-ng || echo espeak-ng
+    has make || echo make
+    has gcc || echo gcc
+    echo '#include <stdio.h>' | gcc -E - >/dev/null 2>&1 || echo libc6-dev
+    [ -x .venv/bin/python ] || [ -n "$(find_python)" ] || echo python3-venv
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+may_be_root() {
+    [ "$(id -u)" = 0 ] || { has sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; }
+}
+
+install_packages() {
+    command="apt-get install --no-install-recommends -y $*"
+    if ! has apt-get; then
+        fail "missing here: $*; this system has no apt-get: install what corresponds to these Debian packages"
+    fi
+    if ! may_be_root; then
+        fail "missing here: $*; run as root, then try again: apt-get update && $command"
+    fi
+    say "installing Debian packages: $*"
+    log=$(mktemp)
+    if ! { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive $command -qq; } \
+        </dev/null >"$log" 2>&1; then
+        tail -n 15 "$log" >&2
+        rm -f "$log"
+        fail "could not install $*; see above, mend that and run: apt-get update && $command"
+    fi
+    rm -f "$log"
+}
+
+# --- The virtual environment -----------------------------------------------------------------------------------------
+
+# What .venv was made from, and where: an editable install does not survive a move of the checkout.
+fingerprint() {
+    pwd
+    sha256sum requirements.lock pyproject.toml
+}
+
+make_venv() {
+    if [ ! -e "$STAMP" ] || ! .venv/bin/python -c '' 2>/dev/null; then # none yet, or one cut short
+        python=$(find_python)
+        [ -n "$python" ] || fail "no Python >= 3.11 with venv was found; install one, or name it: PYTHON=... make setup"
+        [ ! -e .venv ] || say "removing a .venv that was not finished"
+        rm -rf .venv
+        say "creating .venv with $("$python" --version)"
+        "$python" -m venv .venv
+    fi
+    rm -f "$STAMP"
+    pip="env PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip -qq --no-input"
+    say "installing the Python packages of requirements.lock (a minute or two)"
+    $pip install --require-hashes -r requirements.lock </dev/null >&2 \
+        || fail "pip could not install requirements.lock; see above (is the network there?) and run it again"
+    say "installing blsh-mcu itself"
+    $pip install --no-deps --no-build-isolation -e . </dev/null >&2 \
+        || fail "pip could not install this checkout; see above"
+    fingerprint >"$STAMP.new"
+    mv "$STAMP.new" "$STAMP"
+}
+
+# Two at once would tear up each other's .venv.
+exec 9<tools/setup.sh
+if has flock; then
+    flock 9
+fi
+
+packages=$(missing_packages | tr '\n' ' ')
+packages=${packages% }
+if [ -n "$packages" ]; then
+    # shellcheck disable=SC2086  # the names are words
+    install_packages $packages
+    left=$(missing_packages | tr '\n' ' ')
+    [ -z "$left" ] || fail "still missing after the installation: $left"
+fi
+if ! [ -x .venv/bin/blsh ] || [ "$(fingerprint)" != "$(cat "$STAMP" 2>/dev/null)" ]; then
+    make_venv
+    say "ready"
+fi

@@ -1,0 +1,69 @@
+"""Hash codes of spectra, and locality-sensitive hashing with random projections (paper, section II-B)."""
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from blsh_trainer.arrays import BoolArray, FloatArray, check_rows
+from blsh_trainer.errors import BlshError
+
+MAX_BITS = 1024
+
+
+def hash_codes(X: ArrayLike, projections: FloatArray, biases: FloatArray) -> BoolArray:
+    """Return codes bool (T, L) of features X (T, D) under projections (L, D) and biases (L,) (eq. 2).
+
+    A bit is 1 when P x + b |x| >= 0, which for rows of unit norm is P h + b >= 0: features need no
+    normalising, and a row of zeros hashes to ones. BlshError for another D or non-finite features.
+    """
+    rows = check_rows(X, "the features", projections.shape[1])
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows @ projections.T + norms * biases >= 0.0)
+
+
+def check_bits(bits: int) -> None:
+    """Raise BlshError unless a code may have `bits` bits."""
+    if not 1 <= bits <= MAX_BITS:
+        raise BlshError(f"{bits} bits asked for; a code has 1 to {MAX_BITS}")
+
+
+def check_training_rows(H: ArrayLike) -> FloatArray:
+    """Return H as float64 (T, D) after checking that there is something to fit."""
+    rows = check_rows(H, "the training features")
+    if rows.shape[0] < 2 or rows.shape[1] < 1:
+        raise BlshError(f"the training features have shape {rows.shape}; at least two frames are needed")
+    norms = np.linalg.norm(rows, axis=1)
+    if not np.allclose(norms[norms > 0], 1.0, atol=1e-6):
+        raise BlshError("the training features are not of unit length; pass them through l2_normalise first")
+    return rows
+
+
+class LSH:
+    """Random projections: plain (biases 0) or centred (biases -P mean(H)).
+
+    The features are non-negative, so without a bias most bits are alike in all codes; the centred form is
+    the fair baseline (method.md). After `fit`: projections_ (L, D), biases_ (L,), betas_ (L,) of ones.
+    """
+
+    def __init__(self, bits: int, rng: np.random.Generator, centred: bool = True) -> None:
+        self.bits = bits
+        self.rng = rng
+        self.centred = centred
+        self.projections_: FloatArray
+        self.biases_: FloatArray
+        self.betas_: FloatArray
+
+    def fit(self, H: ArrayLike) -> Self:
+        """Draw the projections for H, L2-normalised (T, D). BlshError for bad bits or features."""
+        check_bits(self.bits)
+        rows = check_training_rows(H)
+        self.projections_ = self.rng.standard_normal((self.bits, rows.shape[1]))
+        self.projections_ /= np.linalg.norm(self.projections_, axis=1, keepdims=True)
+        self.biases_ = -self.projections_ @ rows.mean(axis=0) if self.centred else np.zeros(self.bits)
+        self.betas_ = np.ones(self.bits)
+        return self
+
+    def transform(self, H: ArrayLike) -> BoolArray:
+        """Return codes bool (T, L) of features (T, D), normalised or not."""
+        return hash_codes(H, self.projections_, self.biases_)

@@ -1,0 +1,117 @@
+"""Short-time spectra framed as the device frames them, mel features and their normalisation.
+
+Signals are float64 (samples,) at 16 kHz; spectra are complex128 (T, 513); features are float64 (T, D).
+"""
+
+from functools import cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike
+
+from blsh_trainer.arrays import AnyArray, ComplexArray, FloatArray, check_signal
+from blsh_trainer.errors import BlshError
+
+SAMPLE_RATE_HZ = 16_000
+WINDOW = 1024
+HOP = 256
+BINS = WINDOW // 2 + 1
+HISTORY = WINDOW - HOP
+"""Samples of the past that the device holds when a hop arrives; zeros before the first hop."""
+MEL_BANDS = 128
+FEATURE_KINDS = ("stft", "mel")
+
+_SQUARED_WINDOW_SUM = 1.5  # sum of squared periodic Hann windows at 75 % overlap, the same at every sample
+
+
+@cache
+def hann_window() -> FloatArray:
+    """Return the periodic Hann window, float64 (1024,)."""
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW) / WINDOW)
+    window.flags.writeable = False
+    return window
+
+
+def frame_count(samples: int) -> int:
+    """Return T = ceil((samples + 768) / 256): as many frames as put every sample under four windows."""
+    return -(-(samples + HISTORY) // HOP)
+
+
+def stft(x: ArrayLike) -> ComplexArray:
+    """Return the spectra of `x` (samples,) as complex128 (T, 513), T = frame_count(samples).
+
+    Frame t covers samples [256 t - 768, 256 t + 256), zeros outside the signal: it is what the device has
+    after its hop t. BlshError when `x` is not one channel of finite samples.
+    """
+    samples = check_signal(x, "the signal")
+    frames = frame_count(samples.size)
+    padded = np.zeros((frames - 1) * HOP + WINDOW)
+    padded[HISTORY : HISTORY + samples.size] = samples
+    windowed = sliding_window_view(padded, WINDOW)[::HOP] * hann_window()
+    return np.fft.rfft(windowed, axis=1)
+
+
+def istft(X: ArrayLike, length: int) -> FloatArray:
+    """Return the signal float64 (length,) whose `stft` is X (T, 513), aligned with it in time.
+
+    Hann synthesis window, overlap-add, divided by the constant 1.5. BlshError unless X has
+    frame_count(length) frames of 513 bins.
+    """
+    spectrum = np.asarray(X, dtype=np.complex128)
+    check_spectrum(spectrum, "the spectrum")
+    frames = spectrum.shape[0]
+    if length < 0 or frames != frame_count(length):
+        raise BlshError(
+            f"{frames} frames cannot be turned into {length} samples; that length has {frame_count(length)} frames"
+        )
+    pieces = np.fft.irfft(spectrum, WINDOW, axis=1) * (hann_window() / _SQUARED_WINDOW_SUM)
+    hops = np.zeros((frames + WINDOW // HOP - 1, HOP))
+    for part in range(WINDOW // HOP):
+        hops[part : part + frames] += pieces[:, part * HOP : (part + 1) * HOP]
+    return hops.ravel()[HISTORY : HISTORY + length].copy()
+
+
+@cache
+def mel_filters() -> FloatArray:
+    """Return librosa's default (Slaney) mel filters, float64 (128, 513), for 16 kHz and 1024 points."""
+    import librosa  # half a second to import: only those who use mel pay
+
+    filters = np.asarray(
+        librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=WINDOW, n_mels=MEL_BANDS, dtype=np.float64),
+        dtype=np.float64,
+    )
+    filters.flags.writeable = False
+    return filters
+
+
+def feature_count(kind: str) -> int:
+    """Return D: 513 for "stft", 128 for "mel"; BlshError for any other kind."""
+    if kind not in FEATURE_KINDS:
+        raise BlshError(f"feature kind {kind!r} is unknown; choose one of {', '.join(FEATURE_KINDS)}")
+    return BINS if kind == "stft" else MEL_BANDS
+
+
+def features(X: ArrayLike, kind: str) -> FloatArray:
+    """Return magnitudes ("stft") or mel-filtered magnitudes ("mel") of X (T, 513), float64 (T, D).
+
+    Not normalised. BlshError for an unknown kind or a spectrum that has not 513 bins.
+    """
+    feature_count(kind)
+    spectrum = np.asarray(X)
+    check_spectrum(spectrum, "the spectrum")
+    magnitudes: FloatArray = np.abs(spectrum).astype(np.float64)
+    return magnitudes if kind == "stft" else magnitudes @ mel_filters().T
+
+
+def l2_normalise(H: ArrayLike) -> FloatArray:
+    """Return the rows of H (T, D) divided by their L2 norms; rows of zeros stay zero."""
+    rows = np.asarray(H, dtype=np.float64)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    normalised: FloatArray = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+    return normalised
+
+
+def check_spectrum(X: AnyArray, what: str) -> None:
+    """Raise BlshError unless X has shape (T, 513)."""
+    if X.ndim != 2 or X.shape[1] != BINS:
+        raise BlshError(f"{what} has shape {X.shape}; expected (frames, {BINS})")

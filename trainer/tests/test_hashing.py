@@ -1,0 +1,182 @@
+import numpy as np
+import pytest
+
+from blsh_trainer.blsh import BLSH, residual_objective
+from blsh_trainer.errors import BlshError
+from blsh_trainer.hashing import LSH, hash_codes
+from blsh_trainer.pairs import Boosted, FactoredResidual, SegmentedResidual, target_similarity
+from blsh_trainer.spectra import l2_normalise
+
+SEED = 31
+
+
+def frames(count, seed=SEED):
+    """Non-negative rows of unit norm about a curved sheet: near ones are alike, as spectra are."""
+    rng = np.random.default_rng(seed)
+    shapes = np.random.default_rng(99).gamma(0.12, size=(12, 24))
+    return l2_normalise(rng.gamma(0.4, size=(count, 12)) @ shapes + 0.005 * rng.random((count, 24)))
+
+
+def learners(rng_seed=SEED):
+    rng = np.random.default_rng(rng_seed)
+    yield LSH(16, rng)
+    yield LSH(16, rng, centred=False)
+    yield BLSH(16, rng)
+    yield BLSH(16, rng, weighting="adaboost", segment=150)
+    yield BLSH(16, rng, target="rbf", segment=150)
+    yield BLSH(16, rng, target="rbf", weighting="adaboost", segment=150)
+
+
+def test_every_learner_has_the_same_shape():
+    H = frames(400)
+    for learner in learners():
+        assert learner.fit(H) is learner
+        assert learner.projections_.shape == (16, 24) and learner.projections_.dtype == np.float64
+        assert learner.biases_.shape == learner.betas_.shape == (16,)
+        codes = learner.transform(H)
+        assert codes.shape == (400, 16) and codes.dtype == np.bool_
+        np.testing.assert_allclose(np.linalg.norm(learner.projections_, axis=1), 1.0)
+
+
+def test_the_same_seed_learns_the_same():
+    H = frames(400)
+    for first, again in zip(learners(), learners(), strict=True):
+        np.testing.assert_array_equal(first.fit(H).projections_, again.fit(H).projections_)
+        np.testing.assert_array_equal(first.biases_, again.biases_)
+
+
+def test_codes_do_not_depend_on_the_level_and_silence_is_all_ones():
+    H = frames(300)
+    learner = BLSH(12, np.random.default_rng(SEED)).fit(H)
+    np.testing.assert_array_equal(learner.transform(4096.0 * H), learner.transform(H))
+    assert learner.transform(np.zeros((1, 24))).all()
+
+
+def test_an_accumulator_of_zero_is_a_one():
+    codes = hash_codes(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0], [-0.5, 0.0]]), np.array([0.0, 0.5]))
+    assert codes.tolist() == [[True, True]]
+
+
+def test_centred_lsh_puts_the_planes_through_the_mean():
+    H = frames(300)
+    learner = LSH(16, np.random.default_rng(SEED)).fit(H)
+    np.testing.assert_allclose(learner.projections_ @ H.mean(axis=0) + learner.biases_, 0, atol=1e-12)
+    assert not LSH(16, np.random.default_rng(SEED), centred=False).fit(H).biases_.any()
+
+
+@pytest.mark.parametrize("options", [{}, {"weighting": "adaboost", "segment": 300}])
+def test_learned_bits_explain_the_similarity_of_unseen_frames_better_than_random_ones(options):
+    H, unseen = frames(1200), frames(300, seed=SEED + 1)
+    S = unseen @ unseen.T
+    learned = BLSH(16, np.random.default_rng(SEED), **options).fit(H)
+    plain = [
+        residual_objective(S, LSH(16, np.random.default_rng(s), centred=False).fit(H).transform(unseen))
+        for s in range(5)
+    ]
+    assert residual_objective(S, learned.transform(unseen)) > max(plain)
+
+
+def test_residual_bits_beat_centred_random_ones_on_unseen_frames():
+    H, unseen = frames(1200), frames(300, seed=SEED + 1)
+    S = unseen @ unseen.T
+    learned = residual_objective(S, BLSH(16, np.random.default_rng(SEED)).fit(H).transform(unseen))
+    for seed in range(5):
+        centred = LSH(16, np.random.default_rng(seed)).fit(H)
+        assert learned > residual_objective(S, centred.transform(unseen))
+
+
+def test_more_bits_explain_more_and_the_first_do_not_change():
+    H = frames(800)
+    long = BLSH(24, np.random.default_rng(SEED)).fit(H)
+    short = BLSH(6, np.random.default_rng(SEED)).fit(H)
+    np.testing.assert_array_equal(long.projections_[:6], short.projections_)
+    codes = long.transform(H)
+    explained = [residual_objective(H @ H.T, codes[:, :bits]) for bits in (2, 6, 12, 24)]
+    assert explained == sorted(explained)
+
+
+def test_residual_objective_is_one_for_codes_that_are_the_target():
+    codes = np.random.default_rng(SEED).random((40, 6)) < 0.5
+    codes = np.concatenate([codes, ~codes])  # balanced: centring leaves the target as it is
+    bipolar = np.where(codes, 1.0, -1.0)
+    assert residual_objective(3.0 + 0.5 * bipolar @ bipolar.T, codes) == pytest.approx(1.0)
+
+
+def test_factored_and_explicit_residuals_are_the_same_form():
+    H = frames(200).astype(np.float32)
+    factored, explicit = FactoredResidual(H, 0.5), SegmentedResidual(H, 200, "linear", 0.5, 0.5)
+    rng = np.random.default_rng(SEED)
+    for _ in range(3):
+        b = np.where(rng.random(200) < 0.5, -1, 1).astype(np.float32)
+        np.testing.assert_allclose(factored.times(b), explicit.times(b), atol=0.02)
+        np.testing.assert_allclose(factored.within(H), explicit.within(H), atol=0.1)
+        assert factored.take(b) == explicit.take(b) == 1.0
+
+
+def test_boosting_follows_equations_12_and_13():
+    H = frames(60).astype(np.float32)
+    S = np.clip(target_similarity(H, "linear", 0.5), 0, 1).astype(np.float64)
+    form = Boosted(H, 60, "linear", 0.5)
+    W = np.full(S.shape, 1 / S.size)
+    rng = np.random.default_rng(SEED)
+    for _ in range(3):
+        np.testing.assert_allclose(form.times(np.ones(60, dtype=np.float32)), (W * (S - 0.5)).sum(axis=1), rtol=1e-3)
+        b = np.where(rng.random(60) < 0.5, -1, 1).astype(np.float32)
+        D = ((np.outer(b, b) + 1) / 2 - S) ** 2
+        epsilon = float((W * D).sum())
+        beta = np.log((1 - epsilon) / epsilon)
+        assert form.take(b) == pytest.approx(beta, rel=1e-4)
+        W = W * np.exp(beta * D)
+        W /= W.sum()
+
+
+def test_adaboost_betas_are_positive_and_fall():
+    H = frames(600)
+    betas = BLSH(16, np.random.default_rng(SEED), weighting="adaboost", segment=300).fit(H).betas_
+    assert (betas > 0).all()
+    assert betas[0] == betas.max() and betas[:4].mean() > betas[-4:].mean()
+
+
+def test_progress_is_told_of_every_bit():
+    seen = []
+    BLSH(3, np.random.default_rng(SEED)).fit(frames(100), lambda *call: seen.append(call))
+    assert seen == [("learning bits", n, 3) for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"bits": 0}, "0 bits asked for; a code has 1 to 1024"),
+        ({"target": "cubic"}, "target 'cubic' is unknown; choose one of linear, rbf"),
+        ({"weighting": "none"}, "weighting 'none' is unknown; choose one of residual, adaboost"),
+        ({"segment": 1}, "segment 1 holds no pair"),
+        ({"sigma2": 0.0}, "sigma2 is 0.0"),
+        ({"reach": np.nan}, "reach is nan"),
+        ({"ridge": -1.0}, "ridge is -1.0"),
+        ({"steps": -1}, "steps is -1"),
+    ],
+)
+def test_unfit_parameters_are_refused(options, words):
+    with pytest.raises(BlshError, match=words):
+        BLSH(**{"bits": 4, "rng": np.random.default_rng(0), **options}).fit(frames(50))
+
+
+@pytest.mark.parametrize(
+    ("H", "words"),
+    [
+        (np.zeros(5), "expected \\(frames, features\\)"),
+        (np.zeros((1, 5)), "at least two frames"),
+        (np.full((3, 5), np.nan), "NaN or an infinity"),
+        (np.ones((3, 5)), "not of unit length"),
+        (l2_normalise(np.ones((50, 5))), "all alike"),
+    ],
+)
+def test_unfit_training_frames_are_refused(H, words):
+    with pytest.raises(BlshError, match=words):
+        BLSH(4, np.random.default_rng(0)).fit(H)
+
+
+def test_features_of_another_width_are_refused():
+    learner = LSH(4, np.random.default_rng(0)).fit(frames(50))
+    with pytest.raises(BlshError, match=r"expected \(frames, 24\)"):
+        learner.transform(np.zeros((2, 23)))

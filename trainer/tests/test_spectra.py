@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from blsh_trainer.errors import BlshError
+from blsh_trainer.spectra import (
+    BINS,
+    HISTORY,
+    HOP,
+    WINDOW,
+    feature_count,
+    features,
+    frame_count,
+    hann_window,
+    istft,
+    l2_normalise,
+    mel_filters,
+    stft,
+)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 255, 256, 257, 1024, 5000, 16_000])
+def test_stft_is_undone_exactly(samples):
+    x = np.random.default_rng(samples).standard_normal(samples)
+    X = stft(x)
+    assert X.shape == (frame_count(samples), BINS)
+    assert frame_count(samples) == int(np.ceil((samples + 768) / 256))
+    np.testing.assert_allclose(istft(X, samples), x, atol=1e-12)
+
+
+def test_frame_t_is_what_the_device_holds_after_hop_t():
+    x = np.random.default_rng(1).standard_normal(4 * HOP)
+    X = stft(x)
+    history = np.zeros(WINDOW)
+    for t in range(4):
+        history = np.concatenate([history[HOP:], x[t * HOP : (t + 1) * HOP]])
+        np.testing.assert_allclose(X[t], np.fft.rfft(history * hann_window()), atol=1e-12)
+
+
+def test_every_sample_lies_in_four_frames():
+    for at in (0, 700, 1999):
+        x = np.zeros(2000)
+        x[at] = 1.0
+        # The window is zero at its first sample, so a frame that begins there would not show.
+        frames = [t for t in range(frame_count(2000)) if HOP * t - HISTORY <= at < HOP * t + HOP]
+        assert len(frames) == 4
+        assert set(np.flatnonzero(np.abs(stft(x)).max(axis=1) > 0)) <= set(frames)
+
+
+def test_hann_window_is_periodic_and_its_squares_sum_to_a_constant():
+    window = hann_window()
+    assert window[0] == 0.0 and window[WINDOW // 2] == 1.0
+    np.testing.assert_allclose((window.reshape(4, HOP) ** 2).sum(axis=0), 1.5)
+
+
+def test_mel_filters_cover_the_spectrum():
+    filters = mel_filters()
+    assert filters.shape == (128, 513) and filters.dtype == np.float64
+    assert (filters >= 0).all() and (filters.max(axis=1) > 0).all()
+
+
+def test_features_have_their_width_and_kind():
+    X = stft(np.random.default_rng(2).standard_normal(3000))
+    np.testing.assert_array_equal(features(X, "stft"), np.abs(X))
+    np.testing.assert_allclose(features(X, "mel"), np.abs(X) @ mel_filters().T)
+    assert (feature_count("stft"), feature_count("mel")) == (513, 128)
+
+
+@pytest.mark.parametrize("call", [lambda: feature_count("mfcc"), lambda: features(np.zeros((2, 513)), "mfcc")])
+def test_unknown_feature_kind_is_refused(call):
+    with pytest.raises(BlshError, match=r"'mfcc' is unknown.*stft, mel"):
+        call()
+
+
+def test_normalising_keeps_zero_rows():
+    H = l2_normalise(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    np.testing.assert_array_equal(H, [[0.6, 0.8], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.zeros((2, 100)), "one channel"),
+        (np.array([0.0, np.nan]), "nan at sample 1"),
+        (np.array([0.0, 1.0, -np.inf]), "-inf at sample 2"),
+        (np.array([1j]), "real samples"),
+    ],
+)
+def test_bad_signals_are_refused(x, words):
+    with pytest.raises(BlshError, match=words):
+        stft(x)
+
+
+def test_bad_spectra_are_refused():
+    with pytest.raises(BlshError, match=r"expected \(frames, 513\)"):
+        istft(np.zeros((4, 512)), 256)
+    with pytest.raises(BlshError, match="cannot be turned into 9999 samples"):
+        istft(np.zeros((4, 513)), 9999)

@@ -1,0 +1,156 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from blsh_trainer.artifact import load_model, save_model
+from blsh_trainer.corpus import load_corpus
+from blsh_trainer.denoise import FloatDenoiser, denoise_ideally
+from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluate import bootstrap_interval, evaluate
+from blsh_trainer.hashing import hash_codes
+from blsh_trainer.metrics import si_sdr
+from blsh_trainer.mixing import draw_mixtures
+from blsh_trainer.search import hamming_knn
+from blsh_trainer.spectra import features, stft
+from blsh_trainer.train import TrainOptions, train_model
+
+OPTIONS = TrainOptions(name="tiny", bits=20, neighbours=5, fit_frames=600)
+
+
+def test_training_twice_gives_one_model(tiny_corpus, tiny_model, tmp_path):
+    again = train_model(tiny_corpus, OPTIONS)
+    assert again.sha256 == tiny_model.sha256
+    save_model(tmp_path / "model.npz", tiny_model)
+    assert load_model(tmp_path / "model.npz").card == tiny_model.card
+    assert train_model(tiny_corpus, replace(OPTIONS, seed=1)).sha256 != tiny_model.sha256
+
+
+def test_the_card_tells_where_a_model_came_from(tiny_corpus, tiny_model):
+    card = tiny_model.card
+    assert card["corpus"] == {"name": "tiny", "sha256": tiny_corpus.sha256}
+    assert card["options"]["bits"] == 20 and card["seed"] == 0
+    assert card["frames"] == {"made": 12 * 82, "kept": 12 * 82, "fitted": 600}
+    assert card["versions"]["numpy"] == np.__version__
+    assert str(tiny_corpus.root) not in str(card)
+
+
+def test_passes_and_max_frames_set_the_dictionary(tiny_corpus):
+    assert train_model(tiny_corpus, replace(OPTIONS, passes=2)).entries == 2 * 12 * 82
+    few = train_model(tiny_corpus, replace(OPTIONS, max_frames=300, learner="lsh"))
+    assert few.entries == 300 and few.card["frames"]["fitted"] == 300
+
+
+@pytest.mark.parametrize("changes", [{"learner": "lsh-plain"}, {"feature_kind": "stft"}, {"target": "rbf"}])
+def test_other_learners_and_features_train(tiny_corpus, changes):
+    model = train_model(tiny_corpus, replace(OPTIONS, bits=4, **changes))
+    assert model.bits == 4 and model.projections.shape[1] == (513 if "feature_kind" in changes else 128)
+
+
+def test_digital_silence_stays_out_of_the_dictionary(make_folder, corpus_rows):
+    root = make_folder(corpus_rows)
+    for row in corpus_rows:
+        samples, _ = soundfile.read(root / row["path"])
+        samples[5_000:15_000] = 0.0  # 39 hops: at least 34 frames of nothing but zeros
+        soundfile.write(root / row["path"], samples[:20_000], 16_000)
+    # With the noise at offset 0 both halves would be silent at once; looped at random only some frames are.
+    model = train_model(load_corpus(root), replace(OPTIONS, passes=3))
+    assert model.entries < 3 * 12 * 82
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"learner": "svm"}, "learner 'svm' is unknown; choose one of blsh, lsh, lsh-plain"),
+        ({"feature_kind": "mfcc"}, "'mfcc' is unknown"),
+        ({"weighting": "x"}, "weighting 'x'"),
+        ({"target": "x"}, "target 'x'"),
+        ({"bits": 0}, "0 bits"),
+        ({"neighbours": 0}, "neighbours is 0"),
+        ({"passes": 0}, "passes is 0"),
+        ({"fit_frames": 1}, "fit_frames is 1"),
+        ({"max_frames": 4}, "max_frames is 4; choose 5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"snr_db": float("inf")}, "snr_db is inf"),
+    ],
+)
+def test_unfit_options_are_refused(tiny_corpus, changes, words):
+    with pytest.raises(BlshError, match=words):
+        train_model(tiny_corpus, replace(OPTIONS, **changes))
+
+
+def test_more_neighbours_than_frames_are_refused(tiny_corpus):
+    with pytest.raises(BlshError, match="984 frames with sound; 5000 or more"):
+        train_model(tiny_corpus, replace(OPTIONS, neighbours=5000))
+
+
+def test_progress_covers_mixing_and_learning(tiny_corpus):
+    seen = []
+    train_model(tiny_corpus, replace(OPTIONS, bits=2), lambda *call: seen.append(call))
+    assert seen == [("mixing", n, 12) for n in range(1, 13)] + [("learning bits", n, 2) for n in (1, 2)]
+
+
+def test_masks_are_means_of_the_neighbours_masks(tiny_corpus, tiny_model):
+    mixture = next(draw_mixtures(tiny_corpus, "test", 1, 0.0, np.random.default_rng(1))).signals.mixture
+    X = stft(mixture)
+    masks = FloatDenoiser(tiny_model).masks(X)
+    codes = hash_codes(features(X, "mel"), tiny_model.projections, tiny_model.biases)
+    indices, _ = hamming_knn(codes, tiny_model.code_bits, 5)
+    np.testing.assert_allclose(masks[7], tiny_model.mask_bits[indices[7]].sum(axis=0) / 5)
+    assert masks.shape == X.shape and masks.min() >= 0 and masks.max() <= 1
+
+
+def test_denoising_keeps_length_and_alignment(tiny_model):
+    everything = replace(tiny_model, mask_bits=np.ones_like(tiny_model.mask_bits))
+    for samples in (1, 1000, 20_001):
+        x = np.random.default_rng(samples).standard_normal(samples)
+        np.testing.assert_allclose(FloatDenoiser(everything).denoise(x), x, atol=1e-12)
+    assert not FloatDenoiser(tiny_model).denoise(np.zeros(3000)).any()
+    with pytest.raises(BlshError, match="nan at sample 0"):
+        FloatDenoiser(tiny_model).denoise(np.array([np.nan]))
+
+
+def test_denoising_helps_and_the_ideal_mask_helps_more(tiny_corpus, tiny_model):
+    result = evaluate(tiny_model, tiny_corpus, "test", 0.0, 4, 0, FloatDenoiser(tiny_model).denoise)
+    assert result.mean_improvement_db > 1.0
+    mixture = next(draw_mixtures(tiny_corpus, "test", 1, 0.0, np.random.default_rng(1))).signals
+    ideal = si_sdr(mixture.speech, denoise_ideally(mixture.speech, mixture.noise))
+    estimate = si_sdr(mixture.speech, FloatDenoiser(tiny_model).denoise(mixture.mixture))
+    assert ideal > estimate
+
+
+def test_evaluation_reports_each_mixture_and_is_repeatable(tiny_corpus, tiny_model):
+    runs = [evaluate(tiny_model, tiny_corpus, "test", 5.0, None, 3, lambda x: 0.5 * x) for _ in range(2)]
+    assert runs[0] == runs[1] and len(runs[0].scores) == 4
+    assert runs[0].mean_improvement_db == pytest.approx(0.0, abs=1e-9)
+    assert runs[0].mean_mixture_si_sdr_db == pytest.approx(5.0, abs=0.5)
+    as_dict = runs[0].to_dict()
+    assert as_dict["model_sha256"] == tiny_model.sha256 and as_dict["scores"][0]["id"] == "test-0000"
+    low, high = as_dict["interval_95_db"]
+    assert low <= as_dict["mean_improvement_db"] + 1e-9 and high >= as_dict["mean_improvement_db"] - 1e-9
+
+
+def test_evaluation_refuses_a_denoiser_that_fails(tiny_corpus, tiny_model):
+    with pytest.raises(BlshError, match="put out silence"):
+        evaluate(tiny_model, tiny_corpus, "test", 0.0, 1, 0, np.zeros_like)
+    with pytest.raises(BlshError, match="give signals of one length"):
+        evaluate(tiny_model, tiny_corpus, "test", 0.0, 1, 0, lambda x: x[:-1])
+
+
+def test_bootstrap_interval_has_the_width_of_the_mean_s_error():
+    values = np.random.default_rng(51).standard_normal(400)
+    low, high = bootstrap_interval(values, np.random.default_rng(52))
+    assert low < values.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
+
+
+def test_learned_bits_denoise_real_speech_better_than_random_ones(real_corpus):
+    options = TrainOptions(max_frames=4096, fit_frames=4096)
+    gains = {}
+    for learner in ("blsh", "lsh-plain"):
+        model = train_model(real_corpus, replace(options, learner=learner))
+        result = evaluate(model, real_corpus, "test", 0.0, 24, 0, FloatDenoiser(model).denoise)
+        gains[learner] = result.mean_improvement_db
+    assert gains["blsh"] > gains["lsh-plain"] + 0.3
+    assert gains["blsh"] > 2.0
