@@ -13,10 +13,11 @@ from blsh_codegen.generate import GenerateOptions, generate, integer_model, rend
 from blsh_codegen.host_core import FLAGS, HostCore, core_folder
 from blsh_codegen.quantise import IntegerModel, quantise_projections
 from blsh_codegen.record import RECORD_NAME, read_record, write_record
+from blsh_codegen.signals import edge_signal
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
 
-from .conftest import edge_signals, random_model
+from .conftest import random_model
 
 OPTIONS = GenerateOptions(entries=60)
 
@@ -63,7 +64,7 @@ def test_generated_model_computes_what_the_integers_say(rng: np.random.Generator
     assert library.blsh_dictionary_crc32(generated) == model.dictionary_crc32
     state = ctypes.create_string_buffer(1 << 15)
     assert library.blsh_init(state, generated) == 0
-    samples = edge_signals(rng, 8 * HOP)["speech-like"]
+    samples = edge_signal("speech-like", 8 * HOP, rng)
     expected = HostCore(model).hops(samples)
     for t, hop in enumerate(samples.reshape(-1, HOP)):
         output = np.empty(HOP, np.int16)

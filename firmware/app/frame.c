@@ -135,7 +135,9 @@ static void write_delimiter(const blsh_encoder_t *encoder) {
 
 void blsh_frame_begin(blsh_encoder_t *encoder, uint8_t type, uint16_t sequence, uint16_t length) {
     const uint8_t header[BLSH_FRAME_HEADER_BYTES] = {
-        BLSH_PROTOCOL_VERSION, type, (uint8_t)sequence, (uint8_t)(sequence >> 8), (uint8_t)length, (uint8_t)(length >> 8),
+        BLSH_PROTOCOL_VERSION, type,
+        (uint8_t)sequence,     (uint8_t)(sequence >> 8),
+        (uint8_t)length,       (uint8_t)(length >> 8),
     };
     write_delimiter(encoder);
     encoder->crc = 0;

@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from blsh_codegen.fixed import HOP
 from blsh_codegen.stages import STAGES, stage_values
-from blsh_codegen.vectorised import Vectors, VectorisedDenoiser
+from blsh_codegen.vectorised import VectorisedDenoiser, Vectors
 from blsh_hil.client import BoardClient
 from blsh_trainer.arrays import Progress
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Self
 
-from blsh_trainer.errors import BlshError
-
 from blsh_hil import protocol_header
 from blsh_hil.boards import project_root
+from blsh_trainer.errors import BlshError
 
 COMPILER: Final = "gcc"
 WARNINGS: Final = (

@@ -1,14 +1,16 @@
-"""From a board's name, or a port, to a client that talks to the firmware that was meant."""
+"""From a board to a client that talks to the firmware that was meant."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from blsh_hil.boards import Board
-from blsh_hil.client import BoardClient
+from blsh_hil.board_errors import BoardError
+from blsh_hil.client import BoardClient, Timeouts
+from blsh_hil.host_board import HostBoard
 from blsh_hil.virtual_board import VirtualBoard
-from blsh_trainer.errors import BlshError
+
+Target = str | VirtualBoard | HostBoard
+"""The port of a board that runs already, or a board to be started."""
 
 
 @dataclass(frozen=True)
@@ -21,28 +23,25 @@ class Expected:
 
 
 @contextmanager
-def open_board(
-    board: Board,
-    elf: Path | None,
-    expected: Expected,
-    *,
-    port: str | None = None,
-    icount_shift: int | None = None,
-) -> Iterator[BoardClient]:
-    """A client of `board`, its HELLO checked against `expected`; the board and the port are closed on leaving.
+def connect(target: Target, expected: Expected, timeouts: Timeouts | None = None) -> Iterator[BoardClient]:
+    """A client of `target`, its HELLO checked against `expected`; port and board are closed on leaving.
 
-    With `port`, what is connected there; else `board` must be virtual, and is started with `elf`.
-    Raises BlshError if the board does not answer, answers as another, or cannot be started.
+    Raises BlshError if the board cannot be started, does not answer or answers as another; when an emulator or process
+    has ended meanwhile, with its own words.
     """
     with ExitStack() as cleanup:
-        if port is None:
-            if board.qemu_machine is None or elf is None:
-                raise BlshError(f"{board.name} is a real board: give its serial port with --port /dev/tty...")
-            port = cleanup.enter_context(VirtualBoard(board, elf, icount_shift=icount_shift)).url
-        client = cleanup.enter_context(BoardClient.open(port))
-        client.require(
-            model_sha256=expected.model_sha256,
-            dictionary_crc32=expected.dictionary_crc32,
-            build_id=expected.build_id,
-        )
-        yield client
+        if not isinstance(target, str):
+            cleanup.enter_context(target)
+        url = target if isinstance(target, str) else target.url
+        client = cleanup.enter_context(BoardClient.open(url, timeouts))
+        try:
+            client.require(
+                model_sha256=expected.model_sha256,
+                dictionary_crc32=expected.dictionary_crc32,
+                build_id=expected.build_id,
+            )
+            yield client
+        except BoardError:
+            if not isinstance(target, str):
+                target.check()
+            raise

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
+
 from blsh_hil.board_errors import (
     BoardError,
     ConnectionClosedError,
@@ -177,9 +178,11 @@ def test_no_more_hops_are_unanswered_than_the_board_allows() -> None:
         return good_board(unanswered.pop(0))
 
     good_board.hop = 0  # type: ignore[attr-defined]
-    with talking_to(after_hello(lazy)) as (client, _):
-        with pytest.raises(NoAnswerError):  # the last two are never answered
-            client.stream(np.zeros(256 * 8, np.int16))
+    with (
+        talking_to(after_hello(lazy)) as (client, _),
+        pytest.raises(NoAnswerError),  # the last two are never answered
+    ):
+        client.stream(np.zeros(256 * 8, np.int16))
     assert max(most) == 3
 
 
@@ -233,7 +236,7 @@ def test_pty_works_like_a_socket() -> None:
     thread.start()
     with BoardClient.open(os.ttyname(theirs), QUICK) as client:
         assert client.hello().board == "fake"
-        with pytest.raises(PortError, match="cannot open .*lock"):
+        with pytest.raises(PortError, match=r"cannot open .*lock"):
             BoardClient.open(os.ttyname(theirs), QUICK)
         os.close(ours)
         with pytest.raises(ConnectionClosedError):
@@ -260,9 +263,11 @@ def test_port_that_nobody_listens_on() -> None:
 
 
 def test_silent_board() -> None:
-    with talking_to(silent) as (client, board):
-        with pytest.raises(NoAnswerError, match=r"no answer to HELLO within 0.6 s, nothing was received at all"):
-            client.hello()
+    with (
+        talking_to(silent) as (client, board),
+        pytest.raises(NoAnswerError, match=r"no answer to HELLO within 0.6 s, nothing was received at all"),
+    ):
+        client.hello()
     assert 3 <= len(board.received) <= 5  # retried, but not without end
 
 
@@ -277,14 +282,16 @@ def test_board_that_falls_silent_is_not_asked_twice() -> None:
 def test_board_that_only_logs() -> None:
     with talking_to(after_hello(lambda _: [encode(Log.TYPE, 0, b"busy")])) as (client, _):
         client.hello()
-        with pytest.raises(NoAnswerError, match="no answer to RESET_STREAM .* though the board sent other frames"):
+        with pytest.raises(NoAnswerError, match=r"no answer to RESET_STREAM .* though the board sent other frames"):
             client.reset_stream()
 
 
 def test_garbage_is_shown_and_the_rate_suspected() -> None:
-    with talking_to(raw=lambda data: b"\xf8\x80\x00\x78" * 2) as (client, _):
-        with pytest.raises(GarbageError, match=r"bytes within 0.6 s but no valid frame, beginning with f8 80 00 78") as e:
-            client.hello()
+    with (
+        talking_to(raw=lambda data: b"\xf8\x80\x00\x78" * 2) as (client, _),
+        pytest.raises(GarbageError, match=r"bytes within 0.6 s but no valid frame, beginning with f8 80 00 78") as e,
+    ):
+        client.hello()
     assert "another rate than 115200 baud" in str(e.value)
 
 
@@ -295,15 +302,17 @@ def test_endless_garbage_ends_in_time() -> None:
         return b"\x55" * 1_000_000 if time.monotonic() < stop else b""
 
     begun = time.monotonic()
-    with talking_to(raw=flood) as (client, _), pytest.raises(GarbageError, match="bytes within 0.6 s"):
+    with talking_to(raw=flood) as (client, _), pytest.raises(GarbageError, match=r"bytes within 0.6 s"):
         client.hello()
     assert time.monotonic() - begun < 2.5
 
 
 def test_echo_is_recognised() -> None:
-    with talking_to(raw=lambda data: data) as (client, _):
-        with pytest.raises(EchoError, match="our own requests come back; the port is looped"):
-            client.hello()
+    with (
+        talking_to(raw=lambda data: data) as (client, _),
+        pytest.raises(EchoError, match="our own requests come back; the port is looped"),
+    ):
+        client.hello()
 
 
 def test_pyserials_own_loop_is_recognised() -> None:
@@ -315,15 +324,19 @@ def test_other_protocol_version_in_the_frame() -> None:
     def newer(request: Frame) -> list[Answer]:
         return [encode(Error.TYPE, 0, b"whatever it may say", version=VERSION + 1)]
 
-    with talking_to(newer) as (client, _):
-        with pytest.raises(ProtocolVersionError, match=r"protocol version 2, this checkout 1; .*`blsh build`.*`blsh flash`"):
-            client.hello()
+    with (
+        talking_to(newer) as (client, _),
+        pytest.raises(ProtocolVersionError, match=r"protocol version 2, this checkout 1; .*`blsh build`.*`blsh flash`"),
+    ):
+        client.hello()
 
 
 def test_other_protocol_version_in_the_reply() -> None:
-    with talking_to(lambda request: good_board(request, protocol_version=7)) as (client, _):
-        with pytest.raises(ProtocolVersionError, match="protocol version 7"):
-            client.hello()
+    with (
+        talking_to(lambda request: good_board(request, protocol_version=7)) as (client, _),
+        pytest.raises(ProtocolVersionError, match="protocol version 7"),
+    ):
+        client.hello()
 
 
 @pytest.mark.parametrize(
@@ -339,9 +352,11 @@ def test_other_protocol_version_in_the_reply() -> None:
 def test_board_with_something_else_is_refused(
     changes: dict[str, object], wanted: dict[str, object], message: str
 ) -> None:
-    with talking_to(lambda request: good_board(request, **changes)) as (client, _):
-        with pytest.raises(MismatchError, match=message) as e:
-            client.require(**wanted)  # type: ignore[arg-type]
+    with (
+        talking_to(lambda request: good_board(request, **changes)) as (client, _),
+        pytest.raises(MismatchError, match=message) as e,
+    ):
+        client.require(**wanted)  # type: ignore[arg-type]
     assert "`blsh build`, then `blsh flash`" in str(e.value)
 
 
@@ -390,9 +405,11 @@ def test_refusal_with_a_code_of_the_future() -> None:
     def refuse(request: Frame) -> list[Answer]:
         return [answer(request, Error(0x44, b"", 999, 0, b"too hot"))]
 
-    with talking_to(refuse) as (client, _):
-        with pytest.raises(RefusedError, match=r"refuses request 0x44: too hot \(code 999") as e:
-            client.hello()
+    with (
+        talking_to(refuse) as (client, _),
+        pytest.raises(RefusedError, match=r"refuses request 0x44: too hot \(code 999") as e,
+    ):
+        client.hello()
     assert e.value.code is None
 
 
@@ -410,7 +427,7 @@ def test_request_damaged_on_its_way() -> None:
     complaint = Error(0, b"", ErrorCode.BAD_FRAME, detail, FrameError.CRC.text.encode())
     with talking_to(after_hello(lambda _: [encode(Error.TYPE, 0, complaint.pack())])) as (client, _):
         client.hello()
-        with pytest.raises(DamagedError, match="board received a damaged frame: the CRC is wrong; .*cable"):
+        with pytest.raises(DamagedError, match=r"board received a damaged frame: the CRC is wrong; .*cable"):
             client.reset_stream()
 
 
@@ -456,9 +473,11 @@ def test_board_that_lost_a_hop() -> None:
         return good_board(request)
 
     good_board.hop = 0  # type: ignore[attr-defined]
-    with talking_to(after_hello(skip)) as (client, _):
-        with pytest.raises(BoardError, match="expected hop 2, the board did hop 3"):
-            client.stream(np.zeros(1024, np.int16))
+    with (
+        talking_to(after_hello(skip)) as (client, _),
+        pytest.raises(BoardError, match="expected hop 2, the board did hop 3"),
+    ):
+        client.stream(np.zeros(1024, np.int16))
 
 
 def test_samples_of_another_kind_are_a_bug_of_the_caller() -> None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from blsh_hil import protocol_header
 from blsh_hil.boards import project_root
 from blsh_hil.framing import BadFrame, Decoder, Frame, cobs_decode, cobs_encode, encode
 from blsh_hil.host_board import WARNINGS
 from blsh_hil.protocol import MAX_PAYLOAD, FrameError
-from hypothesis import given
-from hypothesis import strategies as st
 
 Found = Frame | FrameError
 Decode = Callable[[Iterable[bytes]], list[Found]]

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from blsh_hil import protocol, protocol_header
 from blsh_hil.host_board import WARNINGS
 from blsh_hil.protocol import MESSAGES, ErrorCode, FrameError, HelloReply, HopDone, HopFlag, Message

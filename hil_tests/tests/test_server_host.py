@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from blsh_codegen.fixed import BINS, HOP, MASK_WORDS, Q14_ONE, RUNTIME_FORMAT, sine_q14, window_q14
 from blsh_codegen.stages import STAGES
 from blsh_hil import protocol
@@ -62,7 +63,8 @@ static const uint32_t codes[] = {braces(codes, "u")};
 static const uint32_t masks[] = {braces(masks, "u")};
 static const int16_t gain[] = {braces(gains)};
 const blsh_model_t blsh_model = {{
-    .runtime_format = {runtime_format}u, .name = "{MODEL_NAME}", .model_sha256 = {braces(np.frombuffer(MODEL_SHA256, "u1"))},
+    .runtime_format = {runtime_format}u, .name = "{MODEL_NAME}",
+    .model_sha256 = {braces(np.frombuffer(MODEL_SHA256, "u1"))},
     .dictionary_crc32 = {crc}u, .feature_kind = BLSH_FEATURES_STFT, .features = BLSH_BINS, .bits = {BITS}u,
     .neighbours = {NEIGHBOURS}u, .entries = {ENTRIES}u, .projection_q15 = projection, .bias_q15 = bias,
     .codes = codes, .masks = masks, .gain_q14 = gain,
@@ -355,9 +357,7 @@ def refusals(image: HostImage) -> tuple[protocol.HelloReply, list[RefusedError],
 def test_damaged_dictionary_is_refused(build: Model) -> None:
     hello, errors, mismatch = refusals(build(damaged=True))
     assert hello.dictionary_crc32 == hello.dictionary_crc32_now ^ 1
-    assert {(error.code, error.detail) for error in errors} == {
-        (ErrorCode.DICTIONARY_CRC, hello.dictionary_crc32_now)
-    }
+    assert {(error.code, error.detail) for error in errors} == {(ErrorCode.DICTIONARY_CRC, hello.dictionary_crc32_now)}
     assert "CRC of the dictionary in flash" in mismatch
 
 
@@ -428,7 +428,7 @@ def test_unusable_settings_are_named(image: HostImage, port: str | None) -> None
 
 
 def test_missing_model_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(BlshError, match="no generated model in .*; make one first: blsh generate"):
+    with pytest.raises(BlshError, match=r"no generated model in .*; make one first: blsh generate"):
         build_host(tmp_path)
 
 

@@ -45,9 +45,7 @@ class BuildResult(Footprint):
     stack_bytes: int
 
 
-def build_firmware(
-    board: Board, build_id: int, *, log: Callable[[str], None], root: Path | None = None
-) -> BuildResult:
+def build_firmware(board: Board, build_id: int, *, log: Callable[[str], None], root: Path | None = None) -> BuildResult:
     """Build `firmware/` with its generated tables for `board`; nothing is compiled when nothing has changed.
 
     build_id: 32 bits that the firmware reports in HELLO. log: takes each line of the build's output.
@@ -97,6 +95,16 @@ def measure(elf: Path) -> Footprint:
     return Footprint(flash_bytes=flash, ram_bytes=ram, sections=sections)
 
 
+def platformio_environment() -> dict[str, str]:
+    """Variables for PlatformIO: it then neither asks its servers for news nor tells them of us."""
+    return {
+        **os.environ,
+        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+        "PLATFORMIO_NO_ANSI": "true",
+        "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
+    }
+
+
 @contextmanager
 def _only_builder(folder: Path) -> Iterator[None]:
     """Wait for another build of this checkout to end; PlatformIO itself does not."""
@@ -107,18 +115,11 @@ def _only_builder(folder: Path) -> Iterator[None]:
 
 
 def _run_platformio(root: Path, environment: str, build_id: int, log: Callable[[str], None]) -> None:
-    variables = {
-        **os.environ,
-        "BLSH_BUILD_ID": f"{build_id:08x}",
-        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
-        "PLATFORMIO_NO_ANSI": "true",
-        "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
-    }
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     with subprocess.Popen(
         [sys.executable, "-m", "platformio", "run", "-e", environment, "-d", str(root)],
         cwd=root,
-        env=variables,
+        env={**platformio_environment(), "BLSH_BUILD_ID": f"{build_id:08x}"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -61,7 +61,9 @@ def train(
     bits: Annotated[int, typer.Option(help="Bits of a hash code, L.")] = 50,
     neighbours: Annotated[int, typer.Option(help="Masks to average, K.")] = 10,
     learner: Annotated[str, typer.Option(help="`blsh`, `lsh` (centred) or `lsh-plain`.")] = "blsh",
-    weighting: Annotated[str, typer.Option(help="Of the blsh learner: `residual`, or the paper's `adaboost`.")] = "",
+    weighting: Annotated[
+        str, typer.Option(help="Of the blsh learner: `residual`, or the paper's `adaboost`.")
+    ] = "residual",
     snr: Annotated[float, typer.Option(help="SNR of the training mixtures in dB.")] = 0.0,
     passes: Annotated[int, typer.Option(help="Times each utterance is mixed, with another noise each.")] = 1,
     max_frames: Annotated[int, typer.Option(help="Most frames kept as the dictionary.")] = 100_000,
@@ -86,7 +88,7 @@ def train(
         passes=passes,
         max_frames=max_frames,
         seed=seed,
-        **({"weighting": weighting} if weighting else {}),
+        weighting=weighting,
     )
     options.check()
     source = load_corpus(corpus)
@@ -140,9 +142,7 @@ def evaluate(
     source = load_corpus(corpus)
     chosen = (FloatEngine if engine == "float" else FixedEngine)(artifact, options)
     with progress() as advance:
-        found = score(
-            reduced_model(artifact, options), source, split, snr, count, seed, chosen.denoise, advance
-        )
+        found = score(reduced_model(artifact, options), source, split, snr, count, seed, chosen.denoise, advance)
     low, high = found.interval_95_db
     rows = [
         ("mixtures", f"{len(found.scores)} of {split}, {snr:g} dB, engine {engine}"),

@@ -33,7 +33,9 @@ def show(result: dict[str, Any], as_json: bool, rows: Sequence[tuple[str, str]],
     Console(highlight=False, markup=False).print(table)
 
 
-def show_table(result: Any, as_json: bool, header: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+def show_table(
+    result: Any, as_json: bool, header: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
+) -> None:
     """Print a result that is a table with a header, or all of `result` as JSON."""
     if as_json:
         sys.stdout.write(json.dumps(result, indent=2, sort_keys=True) + "\n")

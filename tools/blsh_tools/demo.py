@@ -15,7 +15,7 @@ from blsh_codegen.vectorised import padded_to_hops
 from blsh_hil.boards import Board
 from blsh_hil.compare import compare
 from blsh_hil.measure import ICOUNT_SHIFT, count_instructions
-from blsh_hil.session import Expected, open_board
+from blsh_hil.session import connect
 from blsh_tools.console import say
 from blsh_tools.engines import DeviceEngine, FixedEngine, FloatEngine
 from blsh_tools.firmware import Image, build_image, generate_firmware, generated_folder
@@ -59,7 +59,7 @@ def run_demo(
         save_model(folder / "model.npz", model)
     with _timed("generate", times):
         generate_options = GenerateOptions(entries=min(options.entries, model.entries))
-        record = generate_firmware(model, generate_options, generated_folder())
+        generate_firmware(model, generate_options, generated_folder())
     with _timed("build", times):
         image = build_image(board, lambda _line: None)
     float_engine, fixed_engine = FloatEngine(model, generate_options), FixedEngine(model, generate_options)
@@ -67,15 +67,13 @@ def run_demo(
         scores = _scores(model, generate_options, corpus, options, progress)
     listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1)
     samples = to_int16(listening.noisy)
-    expected = Expected(record.model_sha256, record.dictionary_crc32, image.build_id)
-    with open_board(board, image.elf, expected) as client:
+    with connect(image.target(None), image.expected) as client:
         with _timed("compare", times):
             comparison = compare(client, fixed_engine.reference, padded_to_hops(samples), progress)
         with _timed("denoise on the board", times):
             device = DeviceEngine(client, progress).denoise(listening.noisy)
-    with _timed("count instructions", times), open_board(
-        board, image.elf, expected, icount_shift=ICOUNT_SHIFT
-    ) as client:
+    measured = image.target(None, icount_shift=ICOUNT_SHIFT)
+    with _timed("count instructions", times), connect(measured, image.expected) as client:
         counts = count_instructions(client, padded_to_hops(samples)[: _MEASURED_HOPS * 256])
     with _timed("write", times):
         outputs = {"float": float_engine.denoise(listening.noisy), "fixed": fixed_engine.denoise(listening.noisy)}

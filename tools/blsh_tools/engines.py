@@ -50,6 +50,7 @@ class DeviceEngine:
 
     def denoise_int16(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """int16 samples (n,) to as many, aligned in time."""
+
         def advance(done: int, hops: int) -> None:
             if self._progress is not None:
                 self._progress("streaming", done, hops)

@@ -9,8 +9,10 @@ from typing import Any
 
 from blsh_codegen.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.record import GeneratedRecord, read_record, write_record
-from blsh_hil.boards import Board, project_root
 from blsh_hil import protocol_header
+from blsh_hil.boards import Board, project_root
+from blsh_hil.session import Expected, Target
+from blsh_hil.virtual_board import VirtualBoard
 from blsh_tools.build import BuildResult, Footprint, build_firmware, measure
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
@@ -29,6 +31,19 @@ class Image:
     build_id: int
     size: Footprint
     record: GeneratedRecord
+
+    @property
+    def expected(self) -> Expected:
+        """What a board with this image says in HELLO."""
+        return Expected(self.record.model_sha256, self.record.dictionary_crc32, self.build_id)
+
+    def target(self, port: str | None, icount_shift: int | None = None) -> Target:
+        """What to connect to: `port`, where the board runs already, or else a virtual board with this image."""
+        if port is not None:
+            return port
+        if self.board.qemu_machine is None:
+            raise BlshError(f"{self.board.name} is a real board: give its serial port with --port /dev/tty...")
+        return VirtualBoard(self.board, self.elf, icount_shift=icount_shift)
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""
@@ -75,6 +90,12 @@ def build_image(board: Board, log: Callable[[str], None], root: Path | None = No
     with replacing(stamp) as temporary:
         temporary.write_text(json.dumps({"build_id": build_id, "elf_sha256": _digest(result.elf)}))
     return Image(board, result.elf, build_id, Footprint(**_footprint(result)), record)
+
+
+def fresh_image(board: Board, log: Callable[[str], None], model: Model, root: Path | None = None) -> Image:
+    """build_image, for generated code that must be of `model`: BlshError if it was generated from another."""
+    read_record(generated_folder(root or project_root()), model)
+    return build_image(board, log, root)
 
 
 def built_image(board: Board, root: Path | None = None) -> Image:

@@ -1,0 +1,136 @@
+"""The suite's board, model and recordings.
+
+With --model, the firmware is what `blsh generate` and `blsh build` made of it. Without, a small model is trained and
+built in a scratch folder, so that plain `pytest` needs nothing and touches nothing of the user's.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from blsh_codegen.generate import GenerateOptions, integer_model
+from blsh_codegen.quantise import IntegerModel
+from blsh_codegen.record import read_record
+from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_hil.boards import find_board, project_root
+from blsh_hil.client import BoardClient
+from blsh_hil.host_board import HostBoard, build_host
+from blsh_hil.session import Expected, Target, connect
+from blsh_tools.firmware import build_image, fresh_image, generate_firmware, generated_folder
+from blsh_tools.listening import make_listening
+from blsh_trainer.artifact import load_model
+from blsh_trainer.audio import to_int16
+from blsh_trainer.corpus import Corpus, load_corpus
+from blsh_trainer.synthetic import CorpusSize, make_corpus
+from blsh_trainer.train import TrainOptions, train_model
+
+HOST = "host"
+SMALL_TRAINING = TrainOptions(name="suite", fit_frames=2000, max_frames=20_000)
+SMALL_DICTIONARY = GenerateOptions(entries=1500)
+SMALL_CORPUS = CorpusSize(utterances=(24, 2, 14), noises=(9, 2, 4), noise_seconds=8.0)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("hardware in the loop")
+    group.addoption("--board", default="mps2-an386", help="a board of boards.toml, or host")
+    group.addoption("--port", default=None, help="serial port of a board that runs already")
+    group.addoption("--model", default=None, help="artifact that the firmware was generated from")
+    group.addoption("--corpus", default=None, help="folder with manifest.csv, for the recordings")
+    group.addoption("--seconds", type=float, default=30.0, help="noisy speech to compare")
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """What runs on the board: the reference's integers, what HELLO must say, and how to reach it."""
+
+    model: IntegerModel
+    expected: Expected
+    board: str
+    port: str | None
+    root: Path
+
+    def target(self, icount_shift: int | None = None) -> Target:
+        """A new target to connect to."""
+        if self.port is not None:
+            return self.port
+        if self.board == HOST:
+            return HostBoard(build_host(generated_folder(self.root)))
+        image = build_image(find_board(self.board), print, self.root)
+        return image.target(None, icount_shift)
+
+
+@pytest.fixture(scope="session")
+def recordings_corpus(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """--corpus, else $BLSH_CORPUS or shared/corpus beside the checkout, else a synthetic one."""
+    beside = project_root().parent / "shared" / "corpus"
+    named = pytestconfig.getoption("corpus") or os.environ.get("BLSH_CORPUS")
+    if named or (beside / "manifest.csv").is_file():
+        return load_corpus(Path(named) if named else beside)
+    return make_corpus(tmp_path_factory.mktemp("corpus") / "synthetic", 0, size=SMALL_CORPUS)
+
+
+@pytest.fixture(scope="session")
+def firmware(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Firmware:
+    """The firmware under test, generated and built."""
+    board, port = pytestconfig.getoption("board"), pytestconfig.getoption("port")
+    if pytestconfig.getoption("model"):
+        root = project_root()
+        artifact = load_model(pytestconfig.getoption("model"))
+        options = read_record(generated_folder(), artifact).options
+        if board != HOST:
+            fresh_image(find_board(board), print, artifact)
+    else:
+        root = _scratch_project(tmp_path_factory.mktemp("project"))
+        artifact = train_model(request.getfixturevalue("recordings_corpus"), SMALL_TRAINING)
+        options = SMALL_DICTIONARY
+        generate_firmware(artifact, options, generated_folder(root))
+    model = integer_model(artifact, options)
+    if board == HOST:
+        build_id = build_host(generated_folder(root)).build_id
+    else:
+        build_id = build_image(find_board(board), print, root).build_id
+    return Firmware(model, Expected(artifact.sha256, model.dictionary_crc32, build_id), board, port, root)
+
+
+def _scratch_project(folder: Path) -> Path:
+    """The checkout's firmware project without what is generated, to build another model in."""
+    source = project_root()
+    shutil.copytree(source / "firmware", folder / "firmware", ignore=shutil.ignore_patterns("generated"))
+    for name in ("boards.toml", "platformio.ini"):
+        shutil.copy(source / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def client(firmware: Firmware) -> Iterator[BoardClient]:
+    """The board, its HELLO checked; started and stopped once for the whole suite."""
+    with connect(firmware.target(), firmware.expected) as board:
+        yield board
+
+
+@pytest.fixture(scope="session")
+def reference(firmware: Firmware) -> VectorisedDenoiser:
+    """The integer reference of the model on the board."""
+    return VectorisedDenoiser(firmware.model)
+
+
+@pytest.fixture(scope="session")
+def noisy_speech(pytestconfig: pytest.Config, recordings_corpus: Corpus) -> npt.NDArray[np.int16]:
+    """--seconds of test mixtures at 0 dB."""
+    return to_int16(make_listening(recordings_corpus, pytestconfig.getoption("seconds"), 0.0, seed=7).noisy)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator whose seed is printed with a failure; set BLSH_TEST_SEED to repeat one."""
+    seed = int(os.environ.get("BLSH_TEST_SEED", np.random.SeedSequence().entropy % 2**32))
+    print(f"BLSH_TEST_SEED={seed}")
+    return np.random.default_rng(seed)

@@ -1,0 +1,126 @@
+"""The board computes what the integer reference says: every bit of every stage of every hop."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from blsh_codegen.fixed import HISTORY, HOP
+from blsh_codegen.signals import EDGE_SIGNALS, edge_signal
+from blsh_codegen.stages import STAGES
+from blsh_codegen.vectorised import VectorisedDenoiser, padded_to_hops
+from blsh_hil.client import BoardClient
+from blsh_hil.compare import Comparison, compare
+
+pytestmark = pytest.mark.xdist_group("board")
+
+
+def assert_exact(comparison: Comparison, name: str, pytestconfig: pytest.Config) -> None:
+    if not comparison.exact:
+        model = pytestconfig.getoption("model")
+        again = f"blsh hil --board {pytestconfig.getoption('board')}" + (f" --model {model}" if model else "")
+        counts = ", ".join(f"{stage} {count}" for stage, count in comparison.mismatches.items() if count)
+        pytest.fail(
+            f"{name}: {comparison.first or 'digests differ, values do not'}\n"
+            f"differing values in {comparison.hops} hops: {counts}\nrerun: {again} -k '{name}'",
+            pytrace=False,
+        )
+
+
+def test_noisy_speech(
+    client: BoardClient,
+    reference: VectorisedDenoiser,
+    noisy_speech: npt.NDArray[np.int16],
+    pytestconfig: pytest.Config,
+) -> None:
+    hops = padded_to_hops(noisy_speech)
+    comparison = compare(client, reference, hops)
+    assert_exact(comparison, "noisy_speech", pytestconfig)
+    assert list(comparison.mismatches) == list(STAGES)
+    assert comparison.hops * HOP == len(hops)
+    assert np.array_equal(comparison.output, reference.hops(hops))
+    assert comparison.output.any(), "a silent board would agree with nothing"
+
+
+@pytest.mark.parametrize("name", EDGE_SIGNALS)
+def test_edge(
+    client: BoardClient,
+    reference: VectorisedDenoiser,
+    rng: np.random.Generator,
+    pytestconfig: pytest.Config,
+    name: str,
+) -> None:
+    assert_exact(compare(client, reference, edge_signal(name, 14 * HOP, rng)), name, pytestconfig)
+
+
+def test_speech_that_starts_mid_word(
+    client: BoardClient,
+    reference: VectorisedDenoiser,
+    noisy_speech: npt.NDArray[np.int16],
+    pytestconfig: pytest.Config,
+) -> None:
+    loudest = int(np.argmax(np.abs(noisy_speech[:-HOP].astype(np.int64))))
+    clip = noisy_speech[loudest : loudest + 20 * HOP + 57]
+    assert_exact(compare(client, reference, padded_to_hops(clip)), "starts_mid_word", pytestconfig)
+
+
+@pytest.mark.parametrize("level_db", [-20, -40, -60])
+def test_quiet_speech(
+    client: BoardClient,
+    reference: VectorisedDenoiser,
+    noisy_speech: npt.NDArray[np.int16],
+    pytestconfig: pytest.Config,
+    level_db: int,
+) -> None:
+    quiet = np.round(noisy_speech[: 60 * HOP] * 10 ** (level_db / 20)).astype(np.int16)
+    assert_exact(compare(client, reference, padded_to_hops(quiet)), "quiet_speech", pytestconfig)
+
+
+def test_streaming_gives_the_same_samples(
+    client: BoardClient, reference: VectorisedDenoiser, noisy_speech: npt.NDArray[np.int16]
+) -> None:
+    """Requests sent ahead, no probes: the path that `blsh denoise --engine device` takes."""
+    clip = noisy_speech[: 150 * HOP + 99]
+    client.reset_stream()
+    output = client.stream(padded_to_hops(clip))
+    assert np.array_equal(output[HISTORY : HISTORY + len(clip)], reference.denoise(clip))
+
+
+def test_a_new_stream_forgets_the_last(
+    client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
+) -> None:
+    first, second = edge_signal("white noise", 8 * HOP, rng), edge_signal("speech-like", 8 * HOP, rng)
+    client.reset_stream()
+    client.stream(first)
+    client.reset_stream()
+    assert np.array_equal(client.stream(second), reference.hops(second))
+
+
+def test_every_stage_can_be_read_back(
+    client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
+) -> None:
+    samples = edge_signal("speech-like", 3 * HOP, rng)
+    vectors = reference.stages(samples)
+    for index, stage in enumerate(STAGES):
+        client.reset_stream()
+        for t, hop in enumerate(samples.reshape(-1, HOP)):
+            reply = client.hop(hop, dump_stage=index)
+            assert reply.stage_bytes == vectors.hop(t).stage_bytes(index), f"{stage}, hop {t}"
+
+
+def test_a_wrong_reference_is_noticed(
+    client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
+) -> None:
+    """The comparison itself: one projection weight off by its sign, and it names the stage, the bit and the values."""
+    from dataclasses import replace
+
+    projection = reference.model.projection_q15.copy()
+    projection[3] = -projection[3]
+    wrong = VectorisedDenoiser(replace(reference.model, projection_q15=projection))
+    comparison = compare(client, wrong, edge_signal("speech-like", 6 * HOP, rng))
+    assert not comparison.exact
+    assert comparison.mismatches["window"] == comparison.mismatches["features"] == 0
+    assert comparison.mismatches["accumulators"] > 0
+    assert comparison.first is not None
+    assert comparison.first.stage == "accumulators"
+    assert comparison.first.position == 3
+    assert "bit 3: expected" in str(comparison.first)
