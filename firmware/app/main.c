@@ -7,10 +7,6 @@
 #define BLSH_BUILD_ID 0u /* the build system gives a digest of what it compiled */
 #endif
 
-#ifndef BLSH_RECEIVE_RING
-#define BLSH_RECEIVE_RING 4096u /* bytes of the HAL's receive ring; a board with another size says so */
-#endif
-
 static void write_uart(void *context, const uint8_t *bytes, size_t count) {
     (void)context;
     hal_write(bytes, count);
@@ -23,7 +19,7 @@ static const blsh_server_config_t config = {
     .model = &blsh_model,
     .state = &state,
     .build_id = BLSH_BUILD_ID,
-    .receive_ring = BLSH_RECEIVE_RING,
+    .receive_ring = HAL_RECEIVE_RING_BYTES,
 };
 
 /* With an encoder of its own: the fault may have struck in the middle of a frame, which the first 0x00 ends. */

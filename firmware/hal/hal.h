@@ -17,6 +17,9 @@ void hal_init(void);
 
 /* --- Serial port ---------------------------------------------------------------------------------------- */
 
+/* Received bytes that can wait for hal_read while the program is busy. */
+#define HAL_RECEIVE_RING_BYTES 4096u
+
 /* Takes up to `max` received bytes and returns how many. Never blocks: 0 when none have come. */
 size_t hal_read(uint8_t *dst, size_t max);
 

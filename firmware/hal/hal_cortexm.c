@@ -11,14 +11,13 @@
 #define COMPILER_BARRIER() __asm__ volatile("" ::: "memory")
 
 /* One writer, the interrupt; one reader, the main loop. Both indices run freely and wrap at 2^32. */
-#define RING_BYTES 4096u
-_Static_assert((RING_BYTES & (RING_BYTES - 1u)) == 0u, "the ring is indexed by masking");
+_Static_assert((HAL_RECEIVE_RING_BYTES & (HAL_RECEIVE_RING_BYTES - 1u)) == 0u, "the ring is indexed by masking");
 static struct {
     volatile uint32_t head;    /* bytes put */
     volatile uint32_t tail;    /* bytes taken */
     volatile uint32_t lost;
     volatile bool stalled;
-    uint8_t bytes[RING_BYTES];
+    uint8_t bytes[HAL_RECEIVE_RING_BYTES];
 } ring;
 
 /* What hal_reset() leaves for the next start. Noise after power-on will not be a value and its complement. */
@@ -48,14 +47,14 @@ void hal_init(void)
 
 bool hal_ring_full(void)
 {
-    return ring.head - ring.tail == RING_BYTES;
+    return ring.head - ring.tail == HAL_RECEIVE_RING_BYTES;
 }
 
 void hal_ring_put(uint8_t byte)
 {
     uint32_t head = ring.head;
 
-    ring.bytes[head % RING_BYTES] = byte;
+    ring.bytes[head % HAL_RECEIVE_RING_BYTES] = byte;
     COMPILER_BARRIER(); /* the byte before the index that publishes it */
     ring.head = head + 1u;
 }
@@ -86,7 +85,7 @@ size_t hal_read(uint8_t *dst, size_t max)
 
     COMPILER_BARRIER(); /* the index before the bytes that it publishes */
     for (size_t i = 0; i < count; i++) {
-        dst[i] = ring.bytes[(tail + (uint32_t)i) % RING_BYTES];
+        dst[i] = ring.bytes[(tail + (uint32_t)i) % HAL_RECEIVE_RING_BYTES];
     }
     COMPILER_BARRIER(); /* the bytes before their room is given back */
     ring.tail = tail + (uint32_t)count;

@@ -47,21 +47,24 @@ class InstructionCounts:
 
 
 def ticks_per_instruction(client: BoardClient) -> Fraction:
-    """Ticks of the board's counter for an instruction, from loops of known length.
+    """Ticks of the board's counter for an instruction, on a board started with ICOUNT_SHIFT.
 
-    Raises BoardError if they do not lie on one line: the emulator then does not count instructions.
+    Raises BoardError unless loops of known length take as many ticks as this says, to the resolution of the counter:
+    the board then does not count instructions.
     """
-    short, middle, long = (client.count_loop(iterations) for iterations in _LOOPS)
-    if long.instructions == short.instructions:
+    hello = client.identity or client.hello()
+    ratio = Fraction(hello.tick_hz << ICOUNT_SHIFT, 10**9)
+    short, *longer = (client.count_loop(iterations) for iterations in _LOOPS)
+    if not short.instructions:
         raise BoardError(f"{client.url}: this board does not know the length of its loop; measure on a virtual board")
-    slope = Fraction(long.ticks - short.ticks, long.instructions - short.instructions)
-    on_line = short.ticks + slope * (middle.instructions - short.instructions)
-    if slope <= 0 or abs(on_line - middle.ticks) > 1:
-        raise BoardError(
-            f"{client.url}: loops of {_LOOPS} iterations took {short.ticks}, {middle.ticks} and {long.ticks} ticks, "
-            "which is not in proportion; start the virtual board with an icount shift to count instructions"
-        )
-    return slope
+    for loop in longer:
+        expected = ratio * (loop.instructions - short.instructions)
+        if abs(loop.ticks - short.ticks - expected) > 1:
+            raise BoardError(
+                f"{client.url}: {loop.instructions - short.instructions} instructions took {loop.ticks - short.ticks} "
+                f"ticks, expected {float(expected):g}; start the virtual board with an icount shift of {ICOUNT_SHIFT}"
+            )
+    return ratio
 
 
 def count_instructions(client: BoardClient, samples: npt.NDArray[np.int16]) -> InstructionCounts:
