@@ -108,8 +108,12 @@ def platformio_environment() -> dict[str, str]:
 @contextmanager
 def _only_builder(folder: Path) -> Iterator[None]:
     """Wait for another build of this checkout to end; PlatformIO itself does not."""
-    folder.mkdir(exist_ok=True)
-    with (folder / "build.lock").open("w") as lock:
+    try:
+        folder.mkdir(exist_ok=True)
+        lock = (folder / "build.lock").open("w")
+    except OSError as error:
+        raise BlshError(f"cannot build in {folder}: {error.strerror or error}; make it a writable folder") from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

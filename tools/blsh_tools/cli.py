@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from blsh_tools.console import progress, say, show, show_table, stderr
+from blsh_tools.outputs import check_output
 from blsh_trainer.errors import BlshError
 
 app = typer.Typer(
@@ -23,6 +24,13 @@ DEFAULT_BOARD = "mps2-an386"
 DEFAULT_ENTRIES = 4096
 DEFAULT_MODEL = Path("out/model.npz")
 
+
+def _checked_seed(seed: int) -> int:
+    if seed < 0:
+        raise BlshError(f"--seed {seed}; choose 0 or more")
+    return seed
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ModelFile = Annotated[Path, typer.Argument(help="Model artifact, as `blsh train` writes it.")]
 BoardName = Annotated[str, typer.Option("--board", help="A board of boards.toml; see `blsh boards`.")]
@@ -36,7 +44,7 @@ Entries = Annotated[
 Share = Annotated[float | None, typer.Option("--share", help="Share of the dictionary to keep instead, 0 to 1.")]
 Bits = Annotated[int | None, typer.Option("--bits", help="Use the first so many bits of a code only.")]
 Neighbours = Annotated[int | None, typer.Option("--neighbours", help="Masks to average, K [default: the model's].")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
+Seed = Annotated[int, typer.Option("--seed", callback=_checked_seed, help="Seed of every random choice.")]
 
 
 @app.command(epilog="Example: `blsh corpus out/corpus --seed 0`")
@@ -91,6 +99,7 @@ def train(
         weighting=weighting,
     )
     options.check()
+    check_output(output)
     source = load_corpus(corpus)
     with progress() as advance:
         model = train_model(source, options, advance)

@@ -10,25 +10,25 @@ from typing import Any
 
 import numpy as np
 
+from blsh_codegen.fixed import HOP
 from blsh_codegen.generate import GenerateOptions, reduced_model
-from blsh_codegen.vectorised import padded_to_hops
+from blsh_codegen.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_hil.boards import Board
-from blsh_hil.compare import compare
-from blsh_hil.measure import ICOUNT_SHIFT, count_instructions
+from blsh_hil.compare import Comparison, compare
+from blsh_hil.measure import ICOUNT_SHIFT, InstructionCounts, count_instructions
 from blsh_hil.session import connect
 from blsh_tools.console import say
-from blsh_tools.engines import DeviceEngine, FixedEngine, FloatEngine
+from blsh_tools.engines import DeviceEngine, Engine, FixedEngine, FloatEngine
 from blsh_tools.firmware import Image, build_image, generate_firmware, generated_folder
 from blsh_tools.listening import Listening, make_listening
 from blsh_tools.picture import draw_spectrograms
-from blsh_trainer.arrays import Progress
+from blsh_trainer.arrays import FloatArray, Progress
 from blsh_trainer.artifact import Model, save_model
 from blsh_trainer.audio import to_int16, write_wav
 from blsh_trainer.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluate import evaluate
 from blsh_trainer.files import replacing
-from blsh_trainer.metrics import si_sdr
 from blsh_trainer.train import TrainOptions, train_model
 
 _MEASURED_HOPS = 125  # two seconds of audio
@@ -57,54 +57,69 @@ def run_demo(
     with _timed("train", times):
         model = train_model(corpus, options.train, progress)
         save_model(folder / "model.npz", model)
+    reduction = GenerateOptions(entries=min(options.entries, model.entries))
     with _timed("generate", times):
-        generate_options = GenerateOptions(entries=min(options.entries, model.entries))
-        generate_firmware(model, generate_options, generated_folder())
+        generate_firmware(model, reduction, generated_folder())
     with _timed("build", times):
         image = build_image(board, lambda _line: None)
-    float_engine, fixed_engine = FloatEngine(model, generate_options), FixedEngine(model, generate_options)
+    float_engine, fixed_engine = FloatEngine(model, reduction), FixedEngine(model, reduction)
+    engines: dict[str, Engine] = {"float": float_engine, "fixed": fixed_engine}
     with _timed("evaluate", times):
-        scores = _scores(model, generate_options, corpus, options, progress)
+        scores = _scores(reduced_model(model, reduction), engines, corpus, options, progress)
     listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1)
-    samples = to_int16(listening.noisy)
-    with connect(image.target(None), image.expected) as client:
-        with _timed("compare", times):
-            comparison = compare(client, fixed_engine.reference, padded_to_hops(samples), progress)
-        with _timed("denoise on the board", times):
-            device = DeviceEngine(client, progress).denoise(listening.noisy)
-    measured = image.target(None, icount_shift=ICOUNT_SHIFT)
-    with _timed("count instructions", times), connect(measured, image.expected) as client:
-        counts = count_instructions(client, padded_to_hops(samples)[: _MEASURED_HOPS * 256])
+    on_board = _run_board(image, fixed_engine.reference, listening, times, progress)
     with _timed("write", times):
-        outputs = {"float": float_engine.denoise(listening.noisy), "fixed": fixed_engine.denoise(listening.noisy)}
-        outputs["device"] = device
+        outputs = {name: engine.denoise(listening.noisy) for name, engine in engines.items()}
+        outputs["device"] = on_board.output
         _write_recordings(folder, listening, outputs)
+    recordings = {"mixture": listening.noisy, **outputs}
     result = {
         "board": board.name,
         "corpus": {"name": corpus.name, "sha256": corpus.sha256, "synthetic": synthetic},
-        "si_sdr_db": {
-            "mixture": _rounded(si_sdr(listening.clean, listening.noisy)),
-            **{name: _rounded(si_sdr(listening.clean, output)) for name, output in outputs.items()},
-        },
+        "si_sdr_db": {name: _rounded(listening.mean_si_sdr(signal)) for name, signal in recordings.items()},
         "test_mixtures_si_sdr_db": scores,
-        "mismatches": comparison.mismatches,
-        "frames_compared": comparison.hops,
+        "mismatches": on_board.comparison.mismatches,
+        "frames_compared": on_board.comparison.hops,
         "device_equals_fixed": bool(np.array_equal(outputs["device"], outputs["fixed"])),
         "seconds_of_audio": round(listening.seconds, 2),
-        "recordings": listening.sources,
-        "instructions_per_hop": round(counts.mean),
-        "instructions": counts.to_dict(),
+        "recordings": listening.describe(),
+        "instructions_per_hop": round(on_board.counts.mean),
+        "instructions": on_board.counts.to_dict(),
         **_size(image, model),
         "wall_seconds": {name: round(seconds, 1) for name, seconds in times.items()},
     }
     with replacing(folder / "result.json") as temporary:
         temporary.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    if not comparison.exact or not result["device_equals_fixed"]:
+    if not on_board.comparison.exact or not result["device_equals_fixed"]:
         raise BlshError(
-            f"{board.name} computed something else than the reference: {comparison.first or 'in its output'}; "
+            f"{board.name} computed something else than the reference: {on_board.comparison.first or 'its output'}; "
             f"all counts are in {folder / 'result.json'}; rerun: blsh hil --board {board.name}"
         )
     return result
+
+
+@dataclass(frozen=True)
+class _OnBoard:
+    """What the board did: every stage compared, the recording denoised, instructions counted."""
+
+    comparison: Comparison
+    output: FloatArray
+    counts: InstructionCounts
+
+
+def _run_board(
+    image: Image, reference: VectorisedDenoiser, listening: Listening, times: dict[str, float], progress: Progress
+) -> _OnBoard:
+    hops = padded_to_hops(to_int16(listening.noisy))
+    with connect(image.target(None), image.expected) as client:
+        with _timed("compare", times):
+            comparison = compare(client, reference, hops, progress)
+        with _timed("denoise on the board", times):
+            output = DeviceEngine(client, progress).denoise(listening.noisy)
+    measured = image.target(None, icount_shift=ICOUNT_SHIFT)
+    with _timed("count instructions", times), connect(measured, image.expected) as client:
+        counts = count_instructions(client, hops[: _MEASURED_HOPS * HOP])
+    return _OnBoard(comparison, output, counts)
 
 
 def summary(result: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
@@ -122,7 +137,7 @@ def summary(result: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
             f"mixture {scores['mixture']:.2f}, float {scores['float']:.2f}, fixed {scores['fixed']:.2f} dB",
         ),
         ("mismatching values", f"{sum(result['mismatches'].values())} in {compared}"),
-        *((f"... {stage}", str(count)) for stage, count in result["mismatches"].items()),
+        ("... of each stage", ", ".join(f"{stage} {count}" for stage, count in result["mismatches"].items())),
         ("flash", f"{result['flash_bytes']:,} bytes, {result['dictionary_entries']} dictionary entries in it"),
         ("RAM", f"{result['ram_bytes']:,} bytes"),
         (
@@ -135,10 +150,12 @@ def summary(result: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
 
 
 def _scores(
-    model: Model, generate_options: GenerateOptions, corpus: Corpus, options: DemoOptions, progress: Progress
+    reduced: Model,
+    engines: dict[str, Engine],
+    corpus: Corpus,
+    options: DemoOptions,
+    progress: Progress,
 ) -> dict[str, Any]:
-    reduced = reduced_model(model, generate_options)
-    engines = {"float": FloatEngine(model, generate_options), "fixed": FixedEngine(model, generate_options)}
     means = {}
     for name, engine in engines.items():
 

@@ -11,6 +11,7 @@ from blsh_hil.session import connect
 from blsh_tools.console import say
 from blsh_tools.engines import ENGINES, DeviceEngine, FixedEngine, FloatEngine
 from blsh_tools.firmware import fresh_image
+from blsh_tools.outputs import check_output
 from blsh_trainer.arrays import Progress
 from blsh_trainer.artifact import load_model
 from blsh_trainer.audio import Audio, read_audio, require_sound, write_wav
@@ -43,6 +44,7 @@ def denoise_file(
         )
     if target.resolve() == source.resolve():
         raise BlshError(f"{target} is the input itself; name another file for the output")
+    check_output(target)
     audio = read_audio(source)
     require_sound(audio, source)
     _say_conversion(source, audio)

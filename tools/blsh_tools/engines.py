@@ -1,5 +1,7 @@
 """Three ways to denoise the same samples: in floats, in the firmware's integers, and on the board itself."""
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,12 @@ from blsh_trainer.audio import from_int16, to_int16
 from blsh_trainer.denoise import FloatDenoiser
 
 ENGINES = ("float", "fixed", "device")
+
+
+class Engine(Protocol):
+    """Samples in [-1, 1), (n,), to as many, aligned in time."""
+
+    def denoise(self, samples: FloatArray) -> FloatArray: ...
 
 
 class FloatEngine:

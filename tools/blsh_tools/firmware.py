@@ -113,7 +113,7 @@ def built_image(board: Board, root: Path | None = None) -> Image:
     build_id = _build_id(root, board, record)
     if built != {"build_id": build_id, "elf_sha256": _digest(elf)}:
         raise BlshError(
-            f"the firmware of {board.name} is out of date: built as {built.get('build_id', 0):08x}, its sources and "
+            f"the firmware of {board.name} is out of date: built as {built['build_id']:08x}, its sources and "
             f"model are now {build_id:08x}; run: blsh build --board {board.name}"
         )
     return Image(board, elf, build_id, measure(elf), record)
@@ -140,7 +140,7 @@ def _read_stamp(path: Path) -> dict[str, Any] | None:
         stamp = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return stamp if isinstance(stamp, dict) else None
+    return stamp if isinstance(stamp, dict) and isinstance(stamp.get("build_id"), int) else None
 
 
 def _digest(path: Path) -> str | None:
