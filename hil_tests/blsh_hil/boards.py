@@ -5,6 +5,7 @@ the board files of the PlatformIO platform and the C headers `board.h`; a test h
 """
 
 import json
+import os
 import re
 import sys
 import tomllib
@@ -132,10 +133,18 @@ class Board:
 
 
 def project_root() -> Path:
-    """The checkout that this package runs from: the folder that holds boards.toml and firmware/.
+    """The folder that holds boards.toml and firmware/: the checkout that this package runs from, or $BLSH_PROJECT.
 
-    Raises BlshError when the package was installed away from its checkout.
+    The variable names another copy of that folder, to generate and build in without touching the checkout's.
+    Raises BlshError when that folder holds no boards.toml and firmware/, or the package was installed away from its
+    checkout.
     """
+    named = os.environ.get("BLSH_PROJECT")
+    if named:
+        root = Path(named).resolve()
+        if not (root / "boards.toml").is_file() or not (root / "firmware").is_dir():
+            raise BlshError(f"BLSH_PROJECT is {named}, which holds no boards.toml and firmware/; correct or unset it")
+        return root
     for folder in Path(__file__).resolve().parents:
         if (folder / "boards.toml").is_file() and (folder / "firmware").is_dir():
             return folder

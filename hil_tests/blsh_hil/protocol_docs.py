@@ -1,0 +1,74 @@
+"""The tables of docs/SPEC.md that say what protocol.py declares; `python -m blsh_hil.protocol_docs` rewrites them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from blsh_hil import protocol
+from blsh_hil.boards import project_root
+from blsh_hil.protocol import Coded, ErrorCode, FrameError, HopFlag, Message
+from blsh_trainer.files import replacing
+
+BEGIN: Final = "<!-- generated from protocol.py: python -m blsh_hil.protocol_docs -->"
+END: Final = "<!-- end of generated text -->"
+
+
+def spec_path() -> Path:
+    """docs/SPEC.md of the checkout."""
+    return project_root() / "docs" / "SPEC.md"
+
+
+def render() -> str:
+    """The generated part, markers included."""
+    parts = [
+        BEGIN,
+        f"Protocol version {protocol.VERSION}; payloads of at most {protocol.MAX_PAYLOAD} bytes, of requests "
+        f"{protocol.MAX_REQUEST_PAYLOAD}.",
+        _table(
+            ("type", "message", "payload: offset, field, type", "meaning"),
+            [_message_row(each) for each in protocol.MESSAGES],
+        ),
+        "HOP.flags:",
+        _table(("value", "flag"), [(f"{flag.value}", f"`{flag.name}`") for flag in HopFlag]),
+        "ERROR.code:",
+        _coded(list(ErrorCode)),
+        "Why a decoder drops a frame (also ERROR.detail of BAD_FRAME, as 32 bits):",
+        _coded(list(FrameError)),
+        END,
+    ]
+    return "\n\n".join(parts)
+
+
+def rewritten(text: str) -> str:
+    """`text` of SPEC.md with the generated part as it should be."""
+    before, rest = text.split(BEGIN)
+    return before + render() + rest.split(END)[1]
+
+
+def _message_row(message: type[Message]) -> tuple[str, ...]:
+    layout = message.layout()
+    fields = [
+        f"{each.offset} `{each.name}` {each.wire.c_type}" + (f"[{each.wire.count}]" if each.wire.count > 1 else "")
+        for each in layout.fields
+    ]
+    if layout.tail:
+        fields.append(f"{layout.bytes} `{layout.tail}` up to {layout.tail_limit} bytes")
+    meaning = " ".join((message.__doc__ or "").split())
+    return f"0x{message.TYPE:02x}", message.name(), "<br>".join(fields) or "none", meaning
+
+
+def _coded(members: Sequence[Coded]) -> str:
+    return _table(("value", "name", "meaning"), [(f"{each.value}", f"`{each.name}`", each.text) for each in members])
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    path = spec_path()
+    text = rewritten(path.read_text(encoding="utf-8"))
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    print(f"wrote {path}")

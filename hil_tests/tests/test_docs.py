@@ -1,0 +1,24 @@
+"""SPEC.md says what the code declares."""
+
+import re
+
+from blsh_codegen import fixed
+from blsh_codegen.stages import STAGES
+from blsh_hil.protocol_docs import rewritten, spec_path
+
+
+def test_message_tables_are_those_of_the_protocol() -> None:
+    text = spec_path().read_text(encoding="utf-8")
+    assert rewritten(text) == text, "run python -m blsh_hil.protocol_docs"
+
+
+def test_stages_are_those_of_the_code() -> None:
+    text = spec_path().read_text(encoding="utf-8")
+    assert re.findall(r"^\| \d \| `(\w+)` \|", text, re.MULTILINE) == list(STAGES)
+
+
+def test_formats_are_those_of_the_code() -> None:
+    text = spec_path().read_text(encoding="utf-8")
+    assert f"Runtime format {fixed.RUNTIME_FORMAT}, protocol 1." in text
+    for constant in (fixed.THIRD_Q16, fixed.HISTORY, fixed.WINDOW, fixed.HOP):
+        assert str(constant) in text
