@@ -20,6 +20,7 @@ def spec_path() -> Path:
 
 def render() -> str:
     """The generated part, markers included."""
+    rows = [_message_row(message) for message in protocol.MESSAGES]
     parts = [
         BEGIN,
         f"Protocol version {protocol.VERSION}; payloads of at most {protocol.MAX_PAYLOAD} bytes, of requests "
