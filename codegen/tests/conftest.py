@@ -1,21 +1,10 @@
 """Models with random contents."""
 
-import os
-
 import numpy as np
-import pytest
 
 from blsh_codegen.fixed import BINS
 from blsh_codegen.packing import pack_words
 from blsh_codegen.quantise import IntegerModel, gain_table, quantised_mel
-
-
-@pytest.fixture
-def rng() -> np.random.Generator:
-    """A generator whose seed is printed with a failure; set BLSH_TEST_SEED to repeat one."""
-    seed = int(os.environ.get("BLSH_TEST_SEED", np.random.SeedSequence().entropy % 2**32))
-    print(f"BLSH_TEST_SEED={seed}")
-    return np.random.default_rng(seed)
 
 
 def random_model(

@@ -25,10 +25,7 @@ def render() -> str:
         BEGIN,
         f"Protocol version {protocol.VERSION}; payloads of at most {protocol.MAX_PAYLOAD} bytes, of requests "
         f"{protocol.MAX_REQUEST_PAYLOAD}.",
-        _table(
-            ("type", "message", "payload: offset, field, type", "meaning"),
-            [_message_row(each) for each in protocol.MESSAGES],
-        ),
+        _table(("type", "message", "payload: offset, field, type", "meaning"), rows),
         "HOP.flags:",
         _table(("value", "flag"), [(f"{flag.value}", f"`{flag.name}`") for flag in HopFlag]),
         "ERROR.code:",

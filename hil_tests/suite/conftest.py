@@ -4,7 +4,6 @@ With --model, the firmware is what `blsh generate` and `blsh build` made of it. 
 built in a scratch folder, so that plain `pytest` needs nothing and touches nothing of the user's.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,13 +26,11 @@ from blsh_tools.listening import make_listening
 from blsh_trainer.artifact import load_model
 from blsh_trainer.audio import to_int16
 from blsh_trainer.corpus import Corpus, load_corpus
-from blsh_trainer.synthetic import CorpusSize, make_corpus
 from blsh_trainer.train import TrainOptions, train_model
 
 HOST = "host"
 SMALL_TRAINING = TrainOptions(name="suite", fit_frames=2000, max_frames=20_000)
 SMALL_DICTIONARY = GenerateOptions(entries=1500)
-SMALL_CORPUS = CorpusSize(utterances=(24, 2, 14), noises=(9, 2, 4), noise_seconds=8.0)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,13 +63,10 @@ class Firmware:
 
 
 @pytest.fixture(scope="session")
-def recordings_corpus(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """--corpus, else $BLSH_CORPUS or shared/corpus beside the checkout, else a synthetic one."""
-    beside = project_root().parent / "shared" / "corpus"
-    named = pytestconfig.getoption("corpus") or os.environ.get("BLSH_CORPUS")
-    if named or (beside / "manifest.csv").is_file():
-        return load_corpus(Path(named) if named else beside)
-    return make_corpus(tmp_path_factory.mktemp("corpus") / "synthetic", 0, size=SMALL_CORPUS)
+def recordings_corpus(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Corpus:
+    """--corpus, else what recordings there are."""
+    named = pytestconfig.getoption("corpus")
+    return load_corpus(named) if named else request.getfixturevalue("any_corpus")
 
 
 @pytest.fixture(scope="session")
@@ -126,11 +120,3 @@ def reference(firmware: Firmware) -> VectorisedDenoiser:
 def noisy_speech(pytestconfig: pytest.Config, recordings_corpus: Corpus) -> npt.NDArray[np.int16]:
     """--seconds of test mixtures at 0 dB."""
     return to_int16(make_listening(recordings_corpus, pytestconfig.getoption("seconds"), 0.0, seed=7).noisy)
-
-
-@pytest.fixture
-def rng() -> np.random.Generator:
-    """A generator whose seed is printed with a failure; set BLSH_TEST_SEED to repeat one."""
-    seed = int(os.environ.get("BLSH_TEST_SEED", np.random.SeedSequence().entropy % 2**32))
-    print(f"BLSH_TEST_SEED={seed}")
-    return np.random.default_rng(seed)

@@ -1,7 +1,6 @@
 """Fixtures: a tiny corpus made of tones and noise bursts, a tiny model, and the real corpus where there is one."""
 
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
@@ -87,9 +86,7 @@ def tiny_model(tiny_corpus: Corpus) -> Model:
 
 
 @pytest.fixture(scope="session")
-def real_corpus() -> Corpus:
-    beside = Path(__file__).resolve().parents[3] / "shared" / "corpus"
-    folder = Path(os.environ.get("BLSH_CORPUS", beside))
-    if not (folder / "manifest.csv").is_file():
+def real_corpus(real_corpus_folder: Path | None) -> Corpus:
+    if real_corpus_folder is None:
         pytest.skip("no real corpus: set BLSH_CORPUS, or put one in shared/corpus beside the checkout")
-    return load_corpus(folder)
+    return load_corpus(real_corpus_folder)

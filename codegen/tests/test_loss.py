@@ -1,0 +1,60 @@
+"""What the integers cost against double precision, on recordings."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from blsh_codegen.generate import GenerateOptions, integer_model, reduced_model
+from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_trainer.arrays import FloatArray
+from blsh_trainer.artifact import Model
+from blsh_trainer.audio import from_int16, to_int16
+from blsh_trainer.corpus import Corpus
+from blsh_trainer.denoise import FloatDenoiser
+from blsh_trainer.evaluate import evaluate
+from blsh_trainer.mixing import draw_mixtures
+from blsh_trainer.train import TrainOptions, train_model
+
+MIXTURES = 24
+
+
+@pytest.fixture(scope="module", params=["mel", "stft"])
+def model(request: pytest.FixtureRequest, any_corpus: Corpus) -> Model:
+    return train_model(any_corpus, TrainOptions(feature_kind=request.param, bits=32, fit_frames=2000, max_frames=8000))
+
+
+def test_fixed_path_loses_at_most_a_tenth_of_a_decibel(model: Model, any_corpus: Corpus) -> None:
+    options = GenerateOptions(entries=1500)
+    reduced = reduced_model(model, options)
+    fixed = VectorisedDenoiser(integer_model(model, options))
+
+    def denoise_fixed(samples: FloatArray) -> FloatArray:
+        return from_int16(fixed.denoise(to_int16(samples)))
+
+    in_floats = evaluate(reduced, any_corpus, "test", 0.0, MIXTURES, 3, FloatDenoiser(reduced).denoise)
+    in_integers = evaluate(reduced, any_corpus, "test", 0.0, MIXTURES, 3, denoise_fixed)
+    loss = in_floats.mean_estimate_si_sdr_db - in_integers.mean_estimate_si_sdr_db
+    print(f"{model.feature_kind}: float {in_floats.mean_estimate_si_sdr_db:.3f} dB, fixed loses {loss:+.4f} dB")
+    assert len(in_integers.scores) == MIXTURES
+    assert in_floats.mean_improvement_db > 0.5, "a model that denoises nothing would lose nothing"
+    assert loss <= 0.1
+
+
+def test_all_ones_mask_passes_speech_at_its_own_precision(model: Model, any_corpus: Corpus) -> None:
+    """60 dB at a peak of -6 dBFS, and at -46 dBFS no more than 3 dB below what rounding to int16 alone costs."""
+    integers = integer_model(model, GenerateOptions(entries=10))
+    through = VectorisedDenoiser(replace(integers, masks=np.full_like(integers.masks, 0xFFFFFFFF)))
+    for mixture in draw_mixtures(any_corpus, "test", 6, 0.0, np.random.default_rng(4)):
+        speech = mixture.signals.speech / np.abs(mixture.signals.speech).max()
+        for peak_dbfs, least in ((-6, 60.0), (-46, 0.0)):
+            exact = speech * 10 ** (peak_dbfs / 20)
+            rounded = to_int16(exact)
+            passed = _snr_db(exact, from_int16(through.denoise(rounded)))
+            alone = _snr_db(exact, from_int16(rounded))
+            print(f"{mixture.speech_path} at {peak_dbfs} dBFS: {passed:.1f} dB, rounding alone {alone:.1f} dB")
+            assert passed >= max(least, alone - 3)
+
+
+def _snr_db(exact: FloatArray, actual: FloatArray) -> float:
+    return float(10 * np.log10(np.sum(exact**2) / np.sum((exact - actual) ** 2)))

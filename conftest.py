@@ -1,0 +1,35 @@
+"""Fixtures that every folder of tests shares."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from blsh_trainer.corpus import Corpus, load_corpus
+from blsh_trainer.synthetic import CorpusSize, make_corpus
+
+SMALL_CORPUS = CorpusSize(utterances=(24, 2, 14), noises=(9, 2, 4), noise_seconds=8.0)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator whose seed is printed with a failure; set BLSH_TEST_SEED to repeat one."""
+    seed = int(os.environ.get("BLSH_TEST_SEED", np.random.default_rng().integers(2**32)))
+    print(f"BLSH_TEST_SEED={seed}")
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="session")
+def real_corpus_folder() -> Path | None:
+    """$BLSH_CORPUS, or shared/corpus beside the checkout; None where there are no real recordings."""
+    folder = Path(os.environ.get("BLSH_CORPUS", Path(__file__).resolve().parents[1] / "shared" / "corpus"))
+    return folder if (folder / "manifest.csv").is_file() else None
+
+
+@pytest.fixture(scope="session")
+def any_corpus(real_corpus_folder: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """Real recordings where there are some, else a small synthetic corpus."""
+    if real_corpus_folder is not None:
+        return load_corpus(real_corpus_folder)
+    return make_corpus(tmp_path_factory.mktemp("corpus") / "synthetic", 0, size=SMALL_CORPUS)
