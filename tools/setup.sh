@@ -25,6 +25,11 @@ find_python() {
     done
 }
 
+# What gives one: Ubuntu 22.04 calls 3.10 python3, and has 3.11 beside it.
+python_package() {
+    if has python3 && ! python_works python3; then echo python3.11-venv; else echo python3-venv; fi
+}
+
 # --- Debian packages: asked for by what they give, so that a tool from elsewhere is as good ------------------------
 
 missing_packages() {
@@ -39,7 +44,7 @@ missing_packages() {
     has make || echo make
     has gcc || echo gcc
     echo '#include <stdio.h>' | gcc -E - >/dev/null 2>&1 || echo libc6-dev
-    [ -x .venv/bin/python ] || [ -n "$(find_python)" ] || echo python3-venv
+    [ -x .venv/bin/python ] || [ -n "$(find_python)" ] || python_package
 }
 
 as_root() {
