@@ -52,27 +52,45 @@ class FrameError(Coded):
     VERSION = -6, "another protocol version"
 
 
-class ErrorCode(Coded):
-    """Why a board refused a request: ERROR.code. ERROR.detail holds what stands in brackets."""
+class ErrorCode(IntEnum):
+    """Why a board refused a request: ERROR.code. Each has a line of English, `text`, and says what ERROR.detail is."""
 
-    UNKNOWN_TYPE = 1, "unknown request type"  # [type]
-    BAD_LENGTH = 2, "wrong length for this request"  # [length received]
-    BAD_STAGE = 3, "no such stage"  # [stage]
-    BAD_FLAGS = 4, "unknown flag"  # [flags]
-    BAD_VALUE = 5, "value out of range"  # [value]
-    NOT_READY = 6, "no stream: RESET_STREAM comes first"  # also when the board restarted in mid-stream
-    MODEL_REFUSED = 7, "model refused"  # [blsh_init's result]
-    DICTIONARY_CRC = 8, "dictionary damaged: its CRC is not the generated one"  # [CRC now]
-    BAD_FRAME = 9, "damaged frame received"  # [FrameError]; request_type and sequence are 0
+    text: str
+    detail: str
+
+    def __new__(cls, value: int, text: str, detail: str) -> Self:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.text = text
+        member.detail = detail
+        return member
+
+    UNKNOWN_TYPE = 1, "unknown request type", "the type"
+    BAD_LENGTH = 2, "wrong length for this request", "the length received"
+    BAD_STAGE = 3, "no such stage", "the stage"
+    BAD_FLAGS = 4, "unknown flag", "the flags"
+    BAD_VALUE = 5, "value out of range", "the value"
+    NOT_READY = 6, "no stream: RESET_STREAM comes first", "0"  # also when the board restarted in mid-stream
+    MODEL_REFUSED = 7, "model refused", "`model_status`, as 32 bits"
+    DICTIONARY_CRC = 8, "dictionary damaged: its CRC is not the generated one", "the CRC now"
+    BAD_FRAME = 9, "damaged frame received", "why, as 32 bits; `request_type` is 0"
 
 
 class HopFlag(IntFlag):
-    """What a HOP request asks for beside the output."""
+    """What a HOP request asks for beside the output: HOP_FLAG_TEXT."""
 
-    DIGESTS = 1  # CRC-32 of each stage
-    STAGE_TICKS = 2  # ticks of each stage
-    DUMP = 4  # the bytes of one stage, in STAGE_DATA frames
-    MASKED_IRQ = 8  # interrupts masked while it runs, for exact counts; then never send ahead
+    DIGESTS = 1
+    STAGE_TICKS = 2
+    DUMP = 4
+    MASKED_IRQ = 8
+
+
+HOP_FLAG_TEXT: Final = {
+    HopFlag.DIGESTS: "CRC-32 of each stage, in `extras`",
+    HopFlag.STAGE_TICKS: "ticks of each stage, in `extras`",
+    HopFlag.DUMP: "the bytes of stage `stage`, in STAGE_DATA; without this flag `stage` is ignored",
+    HopFlag.MASKED_IRQ: "interrupts masked while the hop runs, for exact counts; then never send ahead",
+}
 
 
 class FeatureKind(IntEnum):

@@ -6,7 +6,7 @@ from typing import Final
 
 from blsh_hil import protocol
 from blsh_hil.boards import project_root
-from blsh_hil.protocol import Coded, ErrorCode, FrameError, HopFlag, Message
+from blsh_hil.protocol import HOP_FLAG_TEXT, ErrorCode, FrameError, HopFlag, Message
 from blsh_trainer.files import replacing
 
 BEGIN: Final = "<!-- generated from protocol.py: python -m blsh_hil.protocol_docs -->"
@@ -21,17 +21,18 @@ def spec_path() -> Path:
 def render() -> str:
     """The generated part, markers included."""
     rows = [_message_row(message) for message in protocol.MESSAGES]
+    errors = [(f"{error.value}", f"`{error.name}`", error.text, error.detail) for error in ErrorCode]
     parts = [
         BEGIN,
         f"Protocol version {protocol.VERSION}; payloads of at most {protocol.MAX_PAYLOAD} bytes, of requests "
         f"{protocol.MAX_REQUEST_PAYLOAD}.",
         _table(("type", "message", "payload: offset, field, type", "meaning"), rows),
         "HOP.flags:",
-        _table(("value", "flag"), [(f"{flag.value}", f"`{flag.name}`") for flag in HopFlag]),
-        "ERROR.code:",
-        _coded(list(ErrorCode)),
+        _table(("value", "flag", "asks for"), [(f"{f.value}", f"`{f.name}`", HOP_FLAG_TEXT[f]) for f in HopFlag]),
+        "ERROR.code, and what ERROR.detail then is:",
+        _table(("value", "name", "meaning", "detail"), errors),
         "Why a decoder drops a frame (also ERROR.detail of BAD_FRAME, as 32 bits):",
-        _coded(list(FrameError)),
+        _table(("value", "name", "meaning"), [(f"{e.value}", f"`{e.name}`", e.text) for e in FrameError]),
         END,
     ]
     return "\n\n".join(parts)
@@ -53,10 +54,6 @@ def _message_row(message: type[Message]) -> tuple[str, ...]:
         fields.append(f"{layout.bytes} `{layout.tail}` up to {layout.tail_limit} bytes")
     meaning = " ".join((message.__doc__ or "").split())
     return f"0x{message.TYPE:02x}", message.name(), "<br>".join(fields) or "none", meaning
-
-
-def _coded(members: Sequence[Coded]) -> str:
-    return _table(("value", "name", "meaning"), [(f"{each.value}", f"`{each.name}`", each.text) for each in members])
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
