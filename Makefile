@@ -1,6 +1,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow lint hil bench lock clean
 
+BOARD ?= mps2-an386
+MODEL ?= out/demo/model.npz
+
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
@@ -11,7 +14,7 @@ demo: setup ## the whole way in one command: train, generate, build, run on a vi
 	@.venv/bin/blsh demo $(if $(CORPUS),--corpus "$(CORPUS)")
 
 test: lint ## style, types and the tests: a few minutes
-	.venv/bin/python -m pytest -m "not slow" -n 2
+	.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup
 
 test-slow: setup ## the tests that take minutes each
 	.venv/bin/python -m pytest -m slow
@@ -21,11 +24,11 @@ lint: setup ## style and types alone
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
-hil: setup ## the bit-exact suite on the virtual board
-	.venv/bin/blsh hil --board mps2-an386
+hil: setup ## the bit-exact suite, on what `make demo` or `blsh generate` left [BOARD=NAME MODEL=FILE CORPUS=DIR]
+	.venv/bin/blsh hil --board $(BOARD) --model $(MODEL) $(if $(CORPUS),--corpus "$(CORPUS)")
 
-bench: setup ## measure instructions, memory and quality
-	.venv/bin/blsh bench
+bench: setup ## instructions of each stage, flash and RAM [BOARD=NAME MODEL=FILE]
+	.venv/bin/blsh bench --board $(BOARD) --model $(MODEL)
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "error: uv is missing; install it: pipx install uv" >&2; exit 2; }

@@ -13,11 +13,17 @@ SMALL_CORPUS = CorpusSize(utterances=(24, 2, 14), noises=(9, 2, 4), noise_second
 
 
 @pytest.fixture
-def rng() -> np.random.Generator:
-    """A generator whose seed is printed with a failure; set BLSH_TEST_SEED to repeat one."""
+def test_seed() -> int:
+    """The seed of this test's random choices, printed with a failure; set BLSH_TEST_SEED to repeat one."""
     seed = int(os.environ.get("BLSH_TEST_SEED", np.random.default_rng().integers(2**32)))
     print(f"BLSH_TEST_SEED={seed}")
-    return np.random.default_rng(seed)
+    return seed
+
+
+@pytest.fixture
+def rng(test_seed: int) -> np.random.Generator:
+    """A generator seeded by test_seed."""
+    return np.random.default_rng(test_seed)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
+from blsh_codegen.c_code import c_environment
 from blsh_codegen.fixed import (
     BINS,
     HOP,
@@ -112,14 +113,7 @@ def render_tables() -> str:
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("blsh_codegen"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # C, not HTML
-    )
+    environment = c_environment("blsh_codegen")
     environment.filters["lines"] = _lines
     environment.filters["c_string"] = _c_string
     return environment

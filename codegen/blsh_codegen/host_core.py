@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from blsh_codegen.c_code import C_WARNINGS
 from blsh_codegen.fixed import HOP, MAX_BITS, MAX_NEIGHBOURS, RUNTIME_FORMAT
 from blsh_codegen.generate import render_tables
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
 
-FLAGS = ["-std=c11", "-O2", "-g", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
-FLAGS += ["-Wconversion", "-Wdouble-promotion", "-Wmissing-prototypes", "-Wshadow"]
+FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", *C_WARNINGS)
 
 _POINTER = ctypes.c_void_p
 

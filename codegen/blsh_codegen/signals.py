@@ -16,19 +16,19 @@ def _speech_like(n: Samples, rng: Generator) -> Samples:
 
 _SIGNALS: Final[dict[str, Callable[[Samples, Generator], Samples]]] = {
     "silence": lambda n, _: 0 * n,
-    "full scale": lambda n, _: 0 * n + 32767,
-    "negative full scale": lambda n, _: 0 * n - 32768,
-    "alternating full scale": lambda n, _: np.where(n % 2, 32767.0, -32768.0),
-    "one step": lambda n, rng: rng.integers(-1, 2, len(n)).astype(np.float64),
-    "single one": lambda n, _: (n == len(n) // 2).astype(np.float64),
+    "full_scale": lambda n, _: 0 * n + 32767,
+    "negative_full_scale": lambda n, _: 0 * n - 32768,
+    "alternating_full_scale": lambda n, _: np.where(n % 2, 32767.0, -32768.0),
+    "one_step": lambda n, rng: rng.integers(-1, 2, len(n)).astype(np.float64),
+    "single_one": lambda n, _: (n == len(n) // 2).astype(np.float64),
     "constant": lambda n, _: 0 * n + 1234,
-    "square wave": lambda n, _: np.where(n // 37 % 2, 32767.0, -32768.0),
-    "white noise": lambda n, rng: rng.integers(-32768, 32768, len(n)).astype(np.float64),
-    "quiet tone": lambda n, _: 3 * np.sin(n * 0.3),
-    "loud tone": lambda n, _: 32767 * np.sin(n * 0.3),
+    "square_wave": lambda n, _: np.where(n // 37 % 2, 32767.0, -32768.0),
+    "white_noise": lambda n, rng: rng.integers(-32768, 32768, len(n)).astype(np.float64),
+    "quiet_tone": lambda n, _: 3 * np.sin(n * 0.3),
+    "loud_tone": lambda n, _: 32767 * np.sin(n * 0.3),
     "click": lambda n, _: np.where(n == 700, -32768.0, 0.0),
-    "speech-like": _speech_like,
-    "starts mid-word": lambda n, rng: np.where(n < len(n) // 2 + 17, 0.0, _speech_like(n, rng)),
+    "speech_like": _speech_like,
+    "starts_mid_word": lambda n, rng: np.where(n < len(n) // 2 + 17, 0.0, _speech_like(n, rng)),
 }
 
 EDGE_SIGNALS: Final = tuple(_SIGNALS)

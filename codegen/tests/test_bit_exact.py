@@ -66,7 +66,7 @@ def test_ties_go_to_the_lower_index(rng: np.random.Generator) -> None:
     model = random_model(rng, bits=8, entries=200, neighbours=10)
     few = pack_words(rng.random((4, 8)) < 0.5)  # four codes shared by all entries: almost every distance is a tie
     model = replace(model, codes=few[rng.integers(0, 4, 200)])
-    assert_all_agree(model, edge_signal("white noise", 6 * HOP, rng), "tied dictionary")
+    assert_all_agree(model, edge_signal("white_noise", 6 * HOP, rng), "tied dictionary")
 
 
 def test_identical_entries_give_the_first_k(rng: np.random.Generator) -> None:

@@ -64,7 +64,7 @@ def test_generated_model_computes_what_the_integers_say(rng: np.random.Generator
     assert library.blsh_dictionary_crc32(generated) == model.dictionary_crc32
     state = ctypes.create_string_buffer(1 << 15)
     assert library.blsh_init(state, generated) == 0
-    samples = edge_signal("speech-like", 8 * HOP, rng)
+    samples = edge_signal("speech_like", 8 * HOP, rng)
     expected = HostCore(model).hops(samples)
     for t, hop in enumerate(samples.reshape(-1, HOP)):
         output = np.empty(HOP, np.int16)

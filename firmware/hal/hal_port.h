@@ -8,6 +8,12 @@
 
 #include "board.h"
 
+/* gcc 12 repeats a volatile store after the loop that it stands in: a byte would go out twice. Older ones do not
+ * know the option. */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#pragma GCC optimize("no-move-loop-stores")
+#endif
+
 #define HAL_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
 /* --- The driver provides these, and hal_write() and hal_ticks() of hal.h --------------------------------- */

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from blsh_codegen.c_code import C_WARNINGS
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 
@@ -20,17 +21,10 @@ C_FLAGS = (
     "-std=c11",
     "-O2",
     "-g",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-Wconversion",
-    "-Wdouble-promotion",
-    "-Wmissing-prototypes",
-    "-Wshadow",
+    *C_WARNINGS,
     "-fstack-usage",
     "-ffunction-sections",
     "-fdata-sections",
-    "-fno-move-loop-stores",  # gcc 12 repeats a volatile store after a loop: a byte would go out twice
 )
 """What every C file of the firmware is compiled with, on every board."""
 

@@ -95,7 +95,7 @@ class BoardClient:
         self.url = port.url
         self.timeouts = timeouts or Timeouts()
         self.identity: HelloReply | None = None  # of the last hello()
-        self.logs: list[str] = []  # LOG lines, as they came
+        self.logs: deque[str] = deque(maxlen=100)  # the last LOG lines
         self._logger = logger or logging.getLogger(__name__)
         self._port = port
         self._decoder = Decoder()
@@ -282,6 +282,8 @@ class BoardClient:
                     self._note_damage(found)
                 elif self._for_caller(found):
                     return found
+            if time.monotonic() >= deadline:  # a port that never stops talking does not answer either
+                return None
             data = self._port.read(deadline)
             if not data:
                 return None

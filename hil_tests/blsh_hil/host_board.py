@@ -17,22 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Self
 
+from blsh_codegen.c_code import C_WARNINGS
 from blsh_hil import protocol_header
 from blsh_hil.boards import project_root
+from blsh_hil.child import last_lines, stop, written
 from blsh_trainer.errors import BlshError
 
+HOST: Final = "host"
+"""What stands for a board's name where the firmware runs as a process of this machine."""
+
 COMPILER: Final = "gcc"
-WARNINGS: Final = (
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-Wconversion",
-    "-Wdouble-promotion",
-    "-Wmissing-prototypes",
-    "-Wshadow",
-)
 SANITIZERS: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
-STOP_TIMEOUT_S: Final = 2.0
 _NO_MODEL = "no generated model in {}; make one first: blsh generate MODEL.npz"
 
 
@@ -60,7 +55,7 @@ def build_host(generated: Path | None = None, *, sanitize: bool = False, root: P
     protocol_header.write(generated)
     folders = [firmware / "core", firmware / "app", firmware / "host", firmware / "hal", generated]
     sources = [source for folder in folders if folder.name != "hal" for source in sorted(folder.glob("*.c"))]
-    options = ["-std=c11", "-O2", *WARNINGS, *(SANITIZERS if sanitize else ())]
+    options = ["-std=c11", "-O2", *C_WARNINGS, *(SANITIZERS if sanitize else ())]
     digest = _digest(folders, options)
     build_id = int.from_bytes(digest[:4], "little")
     program = root / "build" / "host" / digest.hex()[:16] / "blsh-host"
@@ -115,7 +110,7 @@ class HostBoard:
             with socket.create_server(("127.0.0.1", 0)) as listener:
                 self._url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
                 self._process = self._spawn(listener.fileno())
-            cleanup.callback(_stop, self._process)
+            cleanup.callback(stop, self._process)
             self._cleanup = cleanup.pop_all()
         return self
 
@@ -144,8 +139,8 @@ class HostBoard:
     def stderr_tail(self, lines: int = 20) -> str:
         """The last lines that the process wrote on stderr, such as a sanitizer's report."""
         if self._stderr is not None and not self._stderr.closed:
-            self._said = os.pread(self._stderr.fileno(), 1 << 20, 0).decode(errors="replace")
-        return "\n".join(self._said.splitlines()[-lines:])
+            self._said = written(self._stderr)
+        return last_lines(self._said, lines)
 
     def check(self) -> None:
         """Raise BlshError with the process's own words if it has ended: for when the port falls silent."""
@@ -165,12 +160,3 @@ class HostBoard:
             pass_fds=[listener],
             start_new_session=True,  # Ctrl-C is for us; we end it in order
         )
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -27,8 +27,11 @@ class Port:
         options = {} if "://" in url else {"exclusive": True}  # two readers would steal each other's bytes
         try:
             self._serial = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=write_timeout, **options)
-        except (OSError, ValueError) as error:  # SerialException is an OSError
-            raise PortError(f"cannot open {url}: {error}; see `blsh boards` for what is connected") from error
+        except (OSError, ValueError, TypeError) as error:  # TypeError: socket:// without a port
+            raise PortError(
+                f"cannot open {url}: {error}; expected /dev/tty..., a pty or socket://HOST:PORT, and nobody else on it "
+                "(`blsh boards` lists the ports of this machine)"
+            ) from error
         self._fd = self._descriptor()
         if url.startswith("socket://"):
             self._send_at_once()

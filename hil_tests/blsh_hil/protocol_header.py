@@ -5,8 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-import jinja2
-
+from blsh_codegen.c_code import c_environment
 from blsh_hil import protocol
 from blsh_trainer.files import replacing
 
@@ -15,14 +14,7 @@ HEADER_NAME: Final = "blsh_protocol.h"
 
 def render() -> str:
     """The text of blsh_protocol.h."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("blsh_hil"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # C, not HTML
-    )
+    environment = c_environment("blsh_hil")
     number = version("blsh-mcu")
     return environment.get_template(f"{HEADER_NAME}.j2").render(
         protocol=protocol,

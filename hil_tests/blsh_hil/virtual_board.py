@@ -25,11 +25,11 @@ from types import TracebackType
 from typing import IO, Any, Literal, Self
 
 from blsh_hil.boards import Board
+from blsh_hil.child import STOP_TIMEOUT_S, last_lines, stop, written
 from blsh_trainer.errors import BlshError
 
 QEMU = "qemu-system-arm"
 START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 2.0
 _PR_SET_PDEATHSIG = 1
 _ELF32_LITTLE_ENDIAN = b"\x7fELF\x01\x01\x01"
 _ARM_PROGRAM = (2, 40)  # e_type ET_EXEC, e_machine EM_ARM
@@ -101,8 +101,8 @@ class VirtualBoard:
     def stderr_tail(self, lines: int = 20) -> str:
         """The last lines that QEMU wrote on stderr."""
         if self._stderr is not None and not self._stderr.closed:
-            self._said = os.pread(self._stderr.fileno(), 1 << 20, 0).decode(errors="replace")
-        return "\n".join(self._said.splitlines()[-lines:])
+            self._said = written(self._stderr)
+        return last_lines(self._said, lines)
 
     def check(self) -> None:
         """Raise BlshError with QEMU's own words if the emulator has ended: for when the port falls silent."""
@@ -122,7 +122,7 @@ class VirtualBoard:
             command += ["-chardev", f"socket,id=control,fd={theirs.fileno()}", "-mon", "control,mode=control"]
             command += [*uart, "-serial", "chardev:uart"]
             self._process = self._spawn(command, [theirs.fileno(), uart_handle])
-        cleanup.callback(_stop, self._process)
+        cleanup.callback(stop, self._process)
         control = _Control(ours, self._ended)
         control.execute("cont")
         control.execute("query-status")
@@ -242,13 +242,3 @@ def _check_firmware(elf: Path) -> None:
         raise BlshError(f"cannot read firmware {elf}: {error.strerror or error}") from error
     if len(head) < 20 or head[:7] != _ELF32_LITTLE_ENDIAN or struct.unpack_from("<HH", head, 16) != _ARM_PROGRAM:
         raise BlshError(f"firmware {elf} is not an ELF program for ARM; build it again: blsh build")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the emulator: politely, then by force (it may be stuck in a write that nobody reads)."""
-    process.terminate()
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

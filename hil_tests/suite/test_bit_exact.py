@@ -1,5 +1,7 @@
 """The board computes what the integer reference says: every bit of every stage of every hop."""
 
+import shlex
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,14 +16,21 @@ from blsh_hil.compare import Comparison, compare
 pytestmark = pytest.mark.xdist_group("board")
 
 
-def assert_exact(comparison: Comparison, name: str, pytestconfig: pytest.Config) -> None:
+@pytest.fixture
+def rerun(request: pytest.FixtureRequest, test_seed: int) -> str:
+    """The line that runs this test again, on the same board with the same signals."""
+    config = request.config
+    names = ("board", "port", "model", "corpus", "seconds")
+    options = [f"--{name}={config.getoption(name)}" for name in names if config.getoption(name) is not None]
+    return f"BLSH_TEST_SEED={test_seed} .venv/bin/python -m pytest {shlex.join([request.node.nodeid, *options])}"
+
+
+def assert_exact(comparison: Comparison, rerun: str) -> None:
     if not comparison.exact:
-        model = pytestconfig.getoption("model")
-        again = f"blsh hil --board {pytestconfig.getoption('board')}" + (f" --model {model}" if model else "")
         counts = ", ".join(f"{stage} {count}" for stage, count in comparison.mismatches.items() if count)
         pytest.fail(
-            f"{name}: {comparison.first or 'digests differ, values do not'}\n"
-            f"differing values in {comparison.hops} hops: {counts}\nrerun: {again} -k '{name}'",
+            f"{comparison.first or 'digests differ, values do not'}\n"
+            f"differing values in {comparison.hops} hops: {counts}\nrerun: {rerun}",
             pytrace=False,
         )
 
@@ -30,11 +39,11 @@ def test_noisy_speech(
     client: BoardClient,
     reference: VectorisedDenoiser,
     noisy_speech: npt.NDArray[np.int16],
-    pytestconfig: pytest.Config,
+    rerun: str,
 ) -> None:
     hops = padded_to_hops(noisy_speech)
     comparison = compare(client, reference, hops)
-    assert_exact(comparison, "noisy_speech", pytestconfig)
+    assert_exact(comparison, rerun)
     assert list(comparison.mismatches) == list(STAGES)
     assert comparison.hops * HOP == len(hops)
     assert np.array_equal(comparison.output, reference.hops(hops))
@@ -46,21 +55,21 @@ def test_edge(
     client: BoardClient,
     reference: VectorisedDenoiser,
     rng: np.random.Generator,
-    pytestconfig: pytest.Config,
+    rerun: str,
     name: str,
 ) -> None:
-    assert_exact(compare(client, reference, edge_signal(name, 14 * HOP, rng)), name, pytestconfig)
+    assert_exact(compare(client, reference, edge_signal(name, 14 * HOP, rng)), rerun)
 
 
 def test_speech_that_starts_mid_word(
     client: BoardClient,
     reference: VectorisedDenoiser,
     noisy_speech: npt.NDArray[np.int16],
-    pytestconfig: pytest.Config,
+    rerun: str,
 ) -> None:
     loudest = int(np.argmax(np.abs(noisy_speech[:-HOP].astype(np.int64))))
     clip = noisy_speech[loudest : loudest + 20 * HOP + 57]
-    assert_exact(compare(client, reference, padded_to_hops(clip)), "starts_mid_word", pytestconfig)
+    assert_exact(compare(client, reference, padded_to_hops(clip)), rerun)
 
 
 @pytest.mark.parametrize("level_db", [-20, -40, -60])
@@ -68,11 +77,11 @@ def test_quiet_speech(
     client: BoardClient,
     reference: VectorisedDenoiser,
     noisy_speech: npt.NDArray[np.int16],
-    pytestconfig: pytest.Config,
+    rerun: str,
     level_db: int,
 ) -> None:
     quiet = np.round(noisy_speech[: 60 * HOP] * 10 ** (level_db / 20)).astype(np.int16)
-    assert_exact(compare(client, reference, padded_to_hops(quiet)), "quiet_speech", pytestconfig)
+    assert_exact(compare(client, reference, padded_to_hops(quiet)), rerun)
 
 
 def test_streaming_gives_the_same_samples(
@@ -88,7 +97,7 @@ def test_streaming_gives_the_same_samples(
 def test_a_new_stream_forgets_the_last(
     client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
 ) -> None:
-    first, second = edge_signal("white noise", 8 * HOP, rng), edge_signal("speech-like", 8 * HOP, rng)
+    first, second = edge_signal("white_noise", 8 * HOP, rng), edge_signal("speech_like", 8 * HOP, rng)
     client.reset_stream()
     client.stream(first)
     client.reset_stream()
@@ -98,7 +107,7 @@ def test_a_new_stream_forgets_the_last(
 def test_every_stage_can_be_read_back(
     client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
 ) -> None:
-    samples = edge_signal("speech-like", 3 * HOP, rng)
+    samples = edge_signal("speech_like", 3 * HOP, rng)
     vectors = reference.stages(samples)
     for index, stage in enumerate(STAGES):
         client.reset_stream()
@@ -116,7 +125,7 @@ def test_a_wrong_reference_is_noticed(
     projection = reference.model.projection_q15.copy()
     projection[3] = -projection[3]
     wrong = VectorisedDenoiser(replace(reference.model, projection_q15=projection))
-    comparison = compare(client, wrong, edge_signal("speech-like", 6 * HOP, rng))
+    comparison = compare(client, wrong, edge_signal("speech_like", 6 * HOP, rng))
     assert not comparison.exact
     assert comparison.mismatches["window"] == comparison.mismatches["features"] == 0
     assert comparison.mismatches["accumulators"] > 0

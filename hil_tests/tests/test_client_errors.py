@@ -7,7 +7,7 @@ import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -208,9 +208,12 @@ def test_late_answers_to_earlier_requests_are_ignored() -> None:
 
 
 def test_log_frames_reach_the_logger(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO), talking_to(greeting=encode(Log.TYPE, 0, b"started")) as (client, _):
+    def talkative(request: Frame) -> list[Answer]:
+        return [encode(Log.TYPE, 0, b"started"), *good_board(request)]
+
+    with caplog.at_level(logging.INFO), talking_to(talkative) as (client, _):
         client.hello()
-        assert client.logs == ["started"]
+        assert list(client.logs) == ["started"]
         assert f"{client.url}: started" in caplog.messages
 
 
@@ -305,6 +308,36 @@ def test_endless_garbage_ends_in_time() -> None:
     with talking_to(raw=flood) as (client, _), pytest.raises(GarbageError, match=r"bytes within 0.6 s"):
         client.hello()
     assert time.monotonic() - begun < 2.5
+
+
+@pytest.mark.parametrize(
+    ("chatter", "words"),
+    [
+        (encode(Log.TYPE, 0, b"busy") * 500, r"no answer to HELLO within 0.6 s"),
+        (b"a\0" * 5000, r"bytes within 0.6 s but no valid frame"),
+    ],
+)
+def test_endless_chatter_ends_in_time(chatter: bytes, words: str) -> None:
+    """Whole frames, good or bad, without a pause: the deadline counts, not the silence."""
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                while not stop.is_set():
+                    connection.sendall(chatter)
+
+        talker = threading.Thread(target=serve, daemon=True)
+        talker.start()
+        begun = time.monotonic()
+        with BoardClient.open(f"socket://127.0.0.1:{port}", QUICK) as client, pytest.raises(BoardError, match=words):
+            client.hello()
+        stop.set()
+    assert time.monotonic() - begun < 3
+    talker.join(5)
+    assert not talker.is_alive()
 
 
 def test_echo_is_recognised() -> None:

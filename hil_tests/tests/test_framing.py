@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blsh_codegen.c_code import C_WARNINGS
 from blsh_hil import protocol_header
 from blsh_hil.boards import project_root
 from blsh_hil.framing import BadFrame, Decoder, Frame, cobs_decode, cobs_encode, encode
-from blsh_hil.host_board import WARNINGS
 from blsh_hil.protocol import MAX_PAYLOAD, FrameError
 
 Found = Frame | FrameError
@@ -124,7 +124,7 @@ def c_codec(tmp_path_factory: pytest.TempPathFactory) -> CCodec:
     includes = [f"-I{path}" for path in (folder, firmware / "app", firmware / "core")]
     library = folder / "codec.so"
     subprocess.run(
-        ["gcc", "-std=c11", "-O1", *WARNINGS, "-shared", "-fPIC", *includes, *sources, "-o", library], check=True
+        ["gcc", "-std=c11", "-O1", *C_WARNINGS, "-shared", "-fPIC", *includes, *sources, "-o", library], check=True
     )
     return CCodec(library)
 

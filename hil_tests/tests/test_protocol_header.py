@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from blsh_codegen.c_code import C_WARNINGS
 from blsh_hil import protocol, protocol_header
-from blsh_hil.host_board import WARNINGS
 from blsh_hil.protocol import MESSAGES, ErrorCode, FrameError, HelloReply, HopDone, HopFlag, Message
 
 
@@ -44,7 +44,7 @@ def test_header_compiles_twice_over_as_c11(tmp_path: Path, compiler: list[str]) 
     protocol_header.write(tmp_path)
     source = tmp_path / "use.c"
     source.write_text('#include "blsh_protocol.h"\n#include "blsh_protocol.h"\n')
-    subprocess.run([*compiler, "-std=c11", "-pedantic", *WARNINGS, "-fsyntax-only", source], check=True)
+    subprocess.run([*compiler, "-std=c11", "-pedantic", *C_WARNINGS, "-fsyntax-only", source], check=True)
 
 
 @pytest.mark.parametrize("message", [m for m in MESSAGES if m.layout().fields], ids=lambda m: m.__name__)

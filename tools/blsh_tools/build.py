@@ -3,11 +3,13 @@
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from blsh_trainer.errors import BlshError
 
 COMPILER = "arm-none-eabi-gcc"
 PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi"
+UPLOAD_TIMEOUT_S = 300
 _TAIL_LINES = 25
 
 
@@ -72,6 +75,16 @@ def build_firmware(board: Board, build_id: int, *, log: Callable[[str], None], r
     )
 
 
+def upload_firmware(board: Board, build_id: int, *, log: Callable[[str], None]) -> None:
+    """Put the image that build_firmware made on `board`, by the command of boards.toml, without building it again.
+
+    Raises BlshError if the command fails, with the end of its output, or takes more than five minutes.
+    """
+    root = project_root()
+    with _only_builder(root / ".pio"):
+        _run_platformio(root, board.name, build_id, log, ("nobuild", "upload"), UPLOAD_TIMEOUT_S)
+
+
 def measure(elf: Path) -> Footprint:
     """The room that an ELF file takes, from its section table.
 
@@ -118,10 +131,18 @@ def _only_builder(folder: Path) -> Iterator[None]:
         yield
 
 
-def _run_platformio(root: Path, environment: str, build_id: int, log: Callable[[str], None]) -> None:
+def _run_platformio(
+    root: Path,
+    environment: str,
+    build_id: int,
+    log: Callable[[str], None],
+    targets: tuple[str, ...] = (),
+    timeout_s: float | None = None,
+) -> None:
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    command = [sys.executable, "-m", "platformio", "run", "-e", environment, "-d", str(root)]
     with subprocess.Popen(
-        [sys.executable, "-m", "platformio", "run", "-e", environment, "-d", str(root)],
+        [*command, *(word for target in targets for word in ("-t", target))],
         cwd=root,
         env={**platformio_environment(), "BLSH_BUILD_ID": f"{build_id:08x}"},
         stdin=subprocess.DEVNULL,
@@ -129,11 +150,38 @@ def _run_platformio(root: Path, environment: str, build_id: int, log: Callable[[
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        start_new_session=True,  # so that compilers and probes end with it
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            tail.append(line.rstrip())
-            log(tail[-1])
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            _kill_group(process)
+
+        watch = threading.Timer(timeout_s or threading.TIMEOUT_MAX, give_up)
+        watch.daemon = True
+        watch.start()
+        try:
+            for line in process.stdout:
+                tail.append(line.rstrip())
+                log(tail[-1])
+            process.wait()
+        except BaseException:
+            _kill_group(process)
+            raise
+        finally:
+            watch.cancel()
+    said = "\n".join(line for line in tail if line)
+    doing = "upload" if "upload" in targets else "build"
+    if late.is_set():
+        raise BlshError(
+            f"the {doing} for {environment!r} did not end within {timeout_s:g} s; the end of its output:\n{said}"
+        )
     if process.returncode:
-        said = "\n".join(line for line in tail if line)
-        raise BlshError(f"the firmware of {environment!r} does not build; the end of the output:\n{said}")
+        raise BlshError(f"the {doing} for {environment!r} failed; the end of its output:\n{said}")
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from blsh_codegen.record import read_record
 from blsh_hil.boards import find_board, project_root
 from blsh_hil.host_board import HostBoard, build_host
 from blsh_hil.session import Expected, connect
@@ -66,6 +67,7 @@ def run_suite(
 def _check_board(board_name: str, port: str | None, model_path: Path) -> None:
     model = load_model(model_path)
     if board_name == HOST:
+        read_record(generated_folder(), model)
         image = build_host(generated_folder())
         with connect(HostBoard(image), Expected(model.sha256, build_id=image.build_id)):
             return

@@ -1,0 +1,28 @@
+"""How we write C and how we compile it: the template environment, and the warnings that are errors."""
+
+from typing import Final
+
+import jinja2
+
+C_WARNINGS: Final = (
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wconversion",
+    "-Wdouble-promotion",
+    "-Wmissing-prototypes",
+    "-Wshadow",
+)
+"""What every C file of the project is compiled with, for every machine."""
+
+
+def c_environment(package: str) -> jinja2.Environment:
+    """The templates of `package`; an undefined name is an error, and nothing is escaped: it is C, not HTML."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(package),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
