@@ -5,13 +5,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-SAMPLE_RATE_HZ: Final = 16_000
-WINDOW: Final = 1024
-HOP: Final = 256
-HISTORY: Final = WINDOW - HOP
-BINS: Final = WINDOW // 2 + 1
+from blsh_trainer import spectra
+
+SAMPLE_RATE_HZ: Final = spectra.SAMPLE_RATE_HZ
+WINDOW: Final = spectra.WINDOW
+HOP: Final = spectra.HOP
+HISTORY: Final = spectra.HISTORY
+BINS: Final = spectra.BINS
 FFT_POINTS: Final = WINDOW // 2
-MEL_BANDS: Final = 128
 
 Q14_ONE: Final = 1 << 14
 PEAK_BITS: Final = 28  # the windowed frame is shifted until its peak has this many bits

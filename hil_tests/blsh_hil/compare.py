@@ -1,7 +1,7 @@
 """The board against the integer reference: a digest of every stage of every hop, then the values that differ."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,6 @@ class Comparison:
     mismatches: dict[str, int]
     first: Difference | None
     output: npt.NDArray[np.int16]
-    differing_hops: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def exact(self) -> bool:
@@ -74,7 +73,7 @@ def compare(
     mismatches, first = dict.fromkeys(STAGES, 0), None
     if differing:
         mismatches, first = _count_values(client, reference, samples, differing)
-    return Comparison(hops, mismatches, first, output, differing)
+    return Comparison(hops, mismatches, first, output)
 
 
 def _count_values(

@@ -19,7 +19,7 @@ from blsh_codegen.record import read_record
 from blsh_codegen.vectorised import VectorisedDenoiser
 from blsh_hil.boards import find_board, project_root
 from blsh_hil.client import BoardClient
-from blsh_hil.host_board import HostBoard, build_host
+from blsh_hil.host_board import HOST, HostBoard, build_host
 from blsh_hil.session import Expected, Target, connect
 from blsh_tools.firmware import build_image, fresh_image, generate_firmware, generated_folder
 from blsh_tools.listening import make_listening
@@ -28,7 +28,6 @@ from blsh_trainer.audio import to_int16
 from blsh_trainer.corpus import Corpus, load_corpus
 from blsh_trainer.train import TrainOptions, train_model
 
-HOST = "host"
 SMALL_TRAINING = TrainOptions(name="suite", fit_frames=2000, max_frames=20_000)
 SMALL_DICTIONARY = GenerateOptions(entries=1500)
 

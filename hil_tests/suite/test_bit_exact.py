@@ -12,6 +12,9 @@ from blsh_codegen.stages import STAGES
 from blsh_codegen.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_hil.client import BoardClient
 from blsh_hil.compare import Comparison, compare
+from blsh_tools.listening import make_listening
+from blsh_trainer.audio import to_int16
+from blsh_trainer.corpus import Corpus
 
 pytestmark = pytest.mark.xdist_group("board")
 
@@ -48,6 +51,16 @@ def test_noisy_speech(
     assert comparison.hops * HOP == len(hops)
     assert np.array_equal(comparison.output, reference.hops(hops))
     assert comparison.output.any(), "a silent board would agree with nothing"
+
+
+@pytest.mark.slow
+def test_many_minutes(
+    client: BoardClient, reference: VectorisedDenoiser, recordings_corpus: Corpus, rerun: str
+) -> None:
+    """Five minutes of mixtures at four SNRs."""
+    for snr_db in (-5.0, 0.0, 5.0, 10.0):
+        listening = make_listening(recordings_corpus, 75.0, snr_db, seed=11)
+        assert_exact(compare(client, reference, padded_to_hops(to_int16(listening.noisy))), rerun)
 
 
 @pytest.mark.parametrize("name", EDGE_SIGNALS)

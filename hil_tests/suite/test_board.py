@@ -6,11 +6,13 @@ import pytest
 from blsh_codegen.fixed import HOP, RUNTIME_FORMAT
 from blsh_codegen.vectorised import VectorisedDenoiser
 from blsh_hil.client import BoardClient
+from blsh_hil.host_board import HOST
 from blsh_hil.measure import ICOUNT_SHIFT, count_instructions, ticks_per_instruction
+from blsh_hil.protocol import FeatureKind, ResetCause
 from blsh_hil.session import Expected, connect
 from blsh_trainer.errors import BlshError
 
-from .conftest import HOST, Firmware
+from .conftest import Firmware
 
 pytestmark = pytest.mark.xdist_group("board")
 
@@ -22,6 +24,8 @@ def test_hello_names_the_model_and_the_build(client: BoardClient, firmware: Firm
     assert hello.dictionary_crc32 == hello.dictionary_crc32_now == model.dictionary_crc32
     assert (hello.entries, hello.bits, hello.neighbours) == (model.entries, model.bits, model.neighbours)
     assert (hello.features, hello.runtime_format) == (model.features, RUNTIME_FORMAT)
+    assert FeatureKind(hello.feature_kind).name.lower() == model.feature_kind
+    assert ResetCause(hello.reset_cause) is not ResetCause.FAULT
     assert hello.board == firmware.board
     assert hello.overruns == 0
     if firmware.port is None:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from elftools.common.exceptions import ELFError
@@ -57,8 +58,7 @@ def build_firmware(board: Board, build_id: int, *, log: Callable[[str], None], r
     """
     if not 0 <= build_id < 1 << 32:
         raise BlshError(f"build id {build_id:#x}; expected an integer of 32 bits")
-    if shutil.which(COMPILER) is None:
-        raise BlshError(f"{COMPILER} is missing; install the Debian packages {PACKAGES} (or `make setup`)")
+    compiler_version()  # before PlatformIO, whose own words for a missing compiler are many
     root = root or project_root()
     folder = root / ".pio" / "build" / board.name
     with _only_builder(root / ".pio"):
@@ -73,6 +73,14 @@ def build_firmware(board: Board, build_id: int, *, log: Callable[[str], None], r
         bin=folder / "firmware.bin",
         stack_bytes=board.stack_bytes,
     )
+
+
+@cache
+def compiler_version() -> str:
+    """What the cross-compiler says of itself. Raises BlshError if it is missing."""
+    if shutil.which(COMPILER) is None:
+        raise BlshError(f"{COMPILER} is missing; install the Debian packages {PACKAGES} (or `make setup`)")
+    return subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
 
 
 def upload_firmware(board: Board, build_id: int, *, log: Callable[[str], None]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blsh_tools.console import progress, say, show, show_table, stderr
+from blsh_tools.console import progress, say, show, stderr
 from blsh_tools.outputs import check_output
 from blsh_trainer.errors import BlshError
 
@@ -31,6 +31,9 @@ def _checked_seed(seed: int) -> int:
     return seed
 
 
+DictionarySeed = Annotated[
+    int, typer.Option("--dictionary-seed", help="Seed of the dictionary's draw: --seed of `blsh generate`.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ModelFile = Annotated[Path, typer.Argument(help="Model artifact, as `blsh train` writes it.")]
 BoardName = Annotated[str, typer.Option("--board", help="A board of boards.toml; see `blsh boards`.")]
@@ -134,6 +137,7 @@ def evaluate(
     share: Share = None,
     bits: Bits = None,
     neighbours: Neighbours = None,
+    dictionary_seed: DictionarySeed = 0,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -147,7 +151,7 @@ def evaluate(
     if engine not in ("float", "fixed"):
         raise BlshError(f"engine {engine!r} cannot be evaluated; choose float or fixed (the device equals fixed)")
     artifact = load_model(model)
-    options = _options(artifact.entries, entries, share, bits, neighbours, 0)
+    options = _options(artifact.entries, entries, share, bits, neighbours, dictionary_seed)
     source = load_corpus(corpus)
     chosen = (FloatEngine if engine == "float" else FixedEngine)(artifact, options)
     with progress() as advance:
@@ -174,6 +178,7 @@ def denoise(
     share: Share = None,
     bits: Bits = None,
     neighbours: Neighbours = None,
+    dictionary_seed: DictionarySeed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Denoise a recording; the result has the same length and is aligned in time.
@@ -192,7 +197,7 @@ def denoise(
             board_name=board,
             port=port,
             reduction={flag: value for flag, value in given.items() if value is not None},
-            options=lambda total: _options(total, entries, share, bits, neighbours, 0),
+            options=lambda total: _options(total, entries, share, bits, neighbours, dictionary_seed),
             progress=advance,
         )
     rows = [("written", str(target)), ("samples", f"{result['samples']:,} at 16 kHz"), ("engine", engine)]
@@ -270,7 +275,9 @@ def hil(
     model: Annotated[Path | None, typer.Option("--model", help="Model artifact [default: out/model.npz].")] = None,
     board: BoardName = DEFAULT_BOARD,
     port: PortUrl = None,
-    corpus: Annotated[Path | None, typer.Option(help="Recordings to send [default: synthetic speech-like].")] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="Recordings to send [default: $BLSH_CORPUS, or synthetic ones].")
+    ] = None,
     seconds: Annotated[float, typer.Option(help="Seconds of noisy speech to compare.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
@@ -289,8 +296,10 @@ def hil(
 
 @app.command(epilog="Example: `blsh boards --json`")
 def boards(as_json: AsJson = False) -> None:
-    """List the boards that firmware can be built for."""
+    """List the boards that firmware can be built for, and the serial ports of this machine."""
     from dataclasses import asdict
+
+    from serial.tools.list_ports import comports
 
     from blsh_hil.boards import load_boards
 
@@ -307,8 +316,12 @@ def boards(as_json: AsJson = False) -> None:
         ]
         for board in known.values()
     ]
+    rows.append(["host", "a process of this machine", "", "", "", "", "for hil and denoise"])
+    ports = [{"port": port.device, "description": port.description, "usb": port.hwid} for port in comports()]
+    rows += [[port["port"], port["description"], "", "", "", "", "serial port"] for port in ports]
     header = ["board", "part", "core", "clock", "flash", "RAM", "kind"]
-    show_table([asdict(board) for board in known.values()], as_json, header, rows)
+    result = {"boards": [asdict(board) for board in known.values()], "ports": ports}
+    show(result, as_json, rows, header=header)
 
 
 @app.command(epilog="Example: `blsh demo --corpus recordings/`")
@@ -362,7 +375,7 @@ def bench(
     rows += [["whole hop, mean", f"{counts['mean']:,}", ""], ["whole hop, most", f"{counts['maximum']:,}", ""]]
     rows += [["flash, bytes", f"{result['flash_bytes']:,}", ""], ["RAM, bytes", f"{result['ram_bytes']:,}", ""]]
     title = f"{board}: instructions per hop ({counts['millions_per_second']} M/s); instructions are not cycles"
-    show_table(result, as_json, ["stage", "instructions", "share"], rows, title)
+    show(result, as_json, rows, title, ["stage", "instructions", "share"])
 
 
 def _options(
@@ -381,6 +394,9 @@ def main() -> None:
     try:
         app()
     except BlshError as error:
+        stderr.print(f"error: {error}", markup=False, style="red" if stderr.is_terminal else None)
+        sys.exit(2)
+    except OSError as error:
         stderr.print(f"error: {error}", markup=False, style="red" if stderr.is_terminal else None)
         sys.exit(2)
     except KeyboardInterrupt:

@@ -20,30 +20,20 @@ def say(text: str) -> None:
     stderr.print(text, markup=False)
 
 
-def show(result: dict[str, Any], as_json: bool, rows: Sequence[tuple[str, str]], title: str = "") -> None:
-    """Print a command's result: all of `result` as JSON, or `rows` of (name, value) for people."""
-    if as_json:
-        sys.stdout.write(json.dumps(result, indent=2, sort_keys=True) + "\n")
-        return
-    table = Table(title=title or None, show_header=False, title_justify="left")
-    table.add_column(style="bold")
-    table.add_column()
-    for name, value in rows:
-        table.add_row(name, value)
-    Console(highlight=False, markup=False).print(table)
-
-
-def show_table(
-    result: Any, as_json: bool, header: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
+def show(
+    result: Any, as_json: bool, rows: Sequence[Sequence[str]], title: str = "", header: Sequence[str] = ()
 ) -> None:
-    """Print a result that is a table with a header, or all of `result` as JSON."""
+    """Print a command's result: all of `result` as JSON, or `rows` for people, the first column being their names."""
     if as_json:
         sys.stdout.write(json.dumps(result, indent=2, sort_keys=True) + "\n")
         return
-    table = Table(*header, title=title or None, title_justify="left")
+    table = Table(title=title or None, show_header=bool(header), title_justify="left")
+    for column in range(len(rows[0])):
+        table.add_column(header[column] if header else "", style="bold" if column == 0 else None, no_wrap=column == 0)
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    width = None if sys.stdout.isatty() else 110  # a log or a pipe has no width of its own
+    Console(highlight=False, markup=False, width=width).print(table)
 
 
 @contextmanager

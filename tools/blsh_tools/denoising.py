@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from blsh_codegen.generate import GenerateOptions
-from blsh_hil.boards import find_board
 from blsh_hil.session import connect
 from blsh_tools.console import say
-from blsh_tools.engines import ENGINES, DeviceEngine, FixedEngine, FloatEngine
-from blsh_tools.firmware import fresh_image
+from blsh_tools.engines import ENGINES, DeviceEngine, Engine, FixedEngine, FloatEngine
+from blsh_tools.firmware import reach
 from blsh_tools.outputs import check_output
 from blsh_trainer.arrays import Progress
 from blsh_trainer.artifact import load_model
@@ -44,16 +43,17 @@ def denoise_file(
         )
     if target.resolve() == source.resolve():
         raise BlshError(f"{target} is the input itself; name another file for the output")
+    if target.suffix.lower() != ".wav":
+        raise BlshError(f"output {target} would be a WAV file by another name; end its name in .wav")
     check_output(target)
     audio = read_audio(source)
     require_sound(audio, source)
     _say_conversion(source, audio)
     model = load_model(model_path)
     with ExitStack() as cleanup:
-        denoiser: FloatEngine | FixedEngine | DeviceEngine
+        denoiser: Engine
         if engine == "device":
-            image = fresh_image(find_board(board_name), say, model)
-            client = cleanup.enter_context(connect(image.target(port), image.expected))
+            client = cleanup.enter_context(connect(*reach(board_name, port, model, say)))
             denoiser = DeviceEngine(client, progress)
         else:
             denoiser = (FloatEngine if engine == "float" else FixedEngine)(model, options(model.entries))

@@ -10,16 +10,17 @@ from typing import Any
 from blsh_codegen.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.record import GeneratedRecord, read_record, write_record
 from blsh_hil import protocol_header
-from blsh_hil.boards import Board, project_root
+from blsh_hil.boards import Board, find_board, project_root
+from blsh_hil.host_board import HOST, HostBoard, build_host
 from blsh_hil.session import Expected, Target
 from blsh_hil.virtual_board import VirtualBoard
-from blsh_tools.build import BuildResult, Footprint, build_firmware, measure
+from blsh_tools.build import BuildResult, Footprint, build_firmware, compiler_version, measure
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 
 STAMP_NAME = "blsh_build.json"
-_SOURCE_FOLDERS = ("core", "hal", "app", "boards")
+_SOURCE_FOLDERS = ("core", "hal", "app", "boards", "platform")
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,20 @@ def fresh_image(board: Board, log: Callable[[str], None], model: Model, root: Pa
     return build_image(board, log, root)
 
 
+def reach(board_name: str, port: str | None, model: Model, log: Callable[[str], None]) -> tuple[Target, Expected]:
+    """How to connect to a board with the firmware of `model`, built if need be, and what it must say in HELLO.
+
+    board_name: of boards.toml, or HOST. Raises BlshError if the generated code is of another model.
+    """
+    if board_name != HOST:
+        image = fresh_image(find_board(board_name), log, model)
+        return image.target(port), image.expected
+    record = read_record(generated_folder(), model)
+    program = build_host(generated_folder())
+    expected = Expected(record.model_sha256, record.dictionary_crc32, program.build_id)
+    return HostBoard(program) if port is None else port, expected
+
+
 def built_image(board: Board, root: Path | None = None) -> Image:
     """The image that build_image made, if it still is what the sources and the generated C say.
 
@@ -125,9 +140,9 @@ def _build_id(root: Path, board: Board, record: GeneratedRecord) -> int:
     digest.update(json.dumps(asdict(board), sort_keys=True).encode())
     for folder in _SOURCE_FOLDERS:
         for path in sorted((root / "firmware" / folder).rglob("*")):
-            if path.is_file():
+            if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    digest.update((root / "platformio.ini").read_bytes())
+    digest.update((root / "platformio.ini").read_bytes() + compiler_version().encode())
     return int.from_bytes(digest.digest()[:4], "little")
 
 

@@ -8,21 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from blsh_codegen.record import read_record
-from blsh_hil.boards import find_board, project_root
-from blsh_hil.host_board import HostBoard, build_host
-from blsh_hil.session import Expected, connect
+from blsh_hil.session import connect
 from blsh_tools.console import say
-from blsh_tools.firmware import fresh_image, generated_folder
+from blsh_tools.firmware import reach
 from blsh_trainer.artifact import load_model
 from blsh_trainer.corpus import load_corpus
 from blsh_trainer.errors import BlshError
 
-HOST = "host"
-"""The firmware as a process of this machine, instead of a board of boards.toml."""
+SUITE = Path(__file__).resolve().parents[2] / "hil_tests" / "suite"
+"""Beside this package, whatever project is built."""
 
-_EXIT_INTERRUPTED = 2  # pytest's own codes
-_EXIT_NO_TESTS = 5
+_EXIT_NO_TESTS = 5  # pytest's own code
 
 
 def run_suite(
@@ -44,36 +40,22 @@ def run_suite(
     if corpus is not None:
         load_corpus(corpus)
     model = load_model(model_path)
-    _check_board(board_name, port, model_path)
-    root = project_root()
+    with connect(*reach(board_name, port, model, say)):
+        say(f"{board_name}: answers, model {model.sha256[:12]}")
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "junit.xml"
-        command = [sys.executable, "-m", "pytest", str(root / "hil_tests" / "suite"), "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", str(SUITE), "-p", "no:cacheprovider"]
         command += [f"--board={board_name}", f"--model={model_path.resolve()}", f"--seconds={seconds:g}"]
         command += [f"--port={port}"] if port is not None else []
         command += [f"--corpus={corpus.resolve()}"] if corpus is not None else []
         command += [f"--junitxml={report}", *arguments]
-        done = subprocess.run(command, cwd=root, stdout=sys.stderr if quiet else None, check=False)
+        done = subprocess.run(command, cwd=SUITE.parents[1], stdout=sys.stderr if quiet else None, check=False)
         if done.returncode == _EXIT_NO_TESTS:
             raise BlshError(f"no test of the suite matches {' '.join(arguments)}; see -k of pytest")
         if not report.is_file():
             raise BlshError(f"pytest could not run the suite with {' '.join(arguments) or 'no further arguments'}")
         counts = _counts(report)
-    if done.returncode == _EXIT_INTERRUPTED:
-        raise KeyboardInterrupt
     return {"board": board_name, "model_sha256": model.sha256, **counts, "passed": done.returncode == 0}
-
-
-def _check_board(board_name: str, port: str | None, model_path: Path) -> None:
-    model = load_model(model_path)
-    if board_name == HOST:
-        read_record(generated_folder(), model)
-        image = build_host(generated_folder())
-        with connect(HostBoard(image), Expected(model.sha256, build_id=image.build_id)):
-            return
-    built = fresh_image(find_board(board_name), say, model)
-    with connect(built.target(port), built.expected):
-        return
 
 
 def _counts(report: Path) -> dict[str, int]:
