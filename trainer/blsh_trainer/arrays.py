@@ -20,13 +20,13 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 
 def check_signal(x: ArrayLike, what: str) -> FloatArray:
-    """Return `x` as float64 (n,); BlshError unless it is one channel of finite samples."""
+    """Return `x` as float64 (n,), the same array if it is that; BlshError unless one channel of finite samples."""
     signal = np.asarray(x)
     if signal.ndim != 1:
         raise BlshError(f"{what} has shape {signal.shape}; expected one channel, shape (samples,)")
     if not np.issubdtype(signal.dtype, np.integer) and not np.issubdtype(signal.dtype, np.floating):
         raise BlshError(f"{what} has dtype {signal.dtype}; expected real samples")
-    samples = signal.astype(np.float64)
+    samples = signal.astype(np.float64, copy=False)
     finite = np.isfinite(samples)
     if not finite.all():
         where = int(np.argmin(finite))

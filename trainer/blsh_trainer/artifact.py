@@ -8,8 +8,11 @@ of all arrays and of the card without that hash.
 
 import hashlib
 import json
+import lzma
 import math
 import os
+import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
@@ -21,7 +24,7 @@ import numpy as np
 
 from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import replacing
+from blsh_trainer.files import replacing, require_file
 from blsh_trainer.masks import pack_bits, unpack_bits
 from blsh_trainer.spectra import BINS, feature_count
 
@@ -36,7 +39,10 @@ _ARRAYS: dict[str, tuple[str, int]] = {  # dtype and dimensions of each array in
     "masks": ("uint8", 2),
     "card": ("uint8", 1),
 }
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, KeyError, NotImplementedError)
+_UNREADABLE = (  # what zipfile and numpy have been seen to raise on damaged bytes; RuntimeError: "encrypted"
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, struct.error, SyntaxError, TypeError),
+    *(ValueError, OSError, EOFError, KeyError, RuntimeError, MemoryError, OverflowError),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +132,7 @@ class Model:
 
 
 def save_model(path: str | os.PathLike[str], model: Model) -> None:
-    """Write the artifact; the same model gives the same bytes. BlshError if the folder cannot be written."""
+    """Write the artifact; the same model gives the same bytes. BlshError if the folder or disk refuses it."""
     card = {**_full_card(model), "sha256": model.sha256}
     arrays = {**_arrays(model), "card": np.frombuffer(_canonical(card), dtype=np.uint8)}
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -141,9 +147,9 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
 def load_model(path: str | os.PathLike[str]) -> Model:
     """Read an artifact and verify it.
 
-    BlshError, each with its own words, for a missing file, a file that is not an artifact or is cut short,
-    one of a newer format, a missing array, a wrong shape or dtype, weights that are not finite, and content
-    that does not match its stored SHA-256.
+    BlshError, each with its own words, for a missing file, one that may not be read, is not an artifact or
+    is cut short, one of a newer format, a missing array, a wrong shape or dtype, weights that are not finite,
+    and content that does not match its stored SHA-256.
     """
     file = Path(path)
     arrays = _read_arrays(file)
@@ -183,8 +189,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
 
 def _read_arrays(file: Path) -> dict[str, AnyArray]:
-    if not file.is_file():
-        raise BlshError(f"there is no model artifact {file}; check the path or train one with `blsh train`")
+    require_file(file, f"there is no model artifact {file}; check the path or train one with `blsh train`")
     try:
         loaded = np.load(file, allow_pickle=False)
     except _UNREADABLE as error:

@@ -1,5 +1,6 @@
 """Audio files: anything soundfile reads becomes 16 kHz mono; WAV goes out whole or not at all."""
 
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from blsh_trainer.arrays import FloatArray, check_signal
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import replacing
+from blsh_trainer.files import replacing, require_file
 from blsh_trainer.spectra import SAMPLE_RATE_HZ
 
 FULL_SCALE = 32768
@@ -31,19 +32,21 @@ class Audio:
 def read_audio(path: str | os.PathLike[str]) -> Audio:
     """Read a WAV, FLAC or other file of soundfile's; average its channels; resample (soxr VHQ) to 16 kHz.
 
-    Silence is valid (see require_sound). BlshError when the file is missing, is not audio, has no samples
-    or holds NaN or infinite samples.
+    Silence is valid (see require_sound). BlshError when the file is missing or may not be read, is not audio,
+    has no samples or holds NaN or infinite samples.
     """
     file = Path(path)
-    if not file.is_file():
-        raise BlshError(f"there is no audio file {file}; check the path")
+    require_file(file, f"there is no audio file {file}; check the path")
     try:
         data, rate_hz = soundfile.read(file, dtype="float64", always_2d=True)
-    except (soundfile.SoundFileError, RuntimeError) as error:
+    except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
+        # TypeError: samples without a header (.raw). ValueError: a header without a length (a FLAC cut short).
         raise BlshError(f"{file} is not audio that can be read ({error}); give a WAV or FLAC file") from error
     if data.shape[0] == 0:
         raise BlshError(f"{file} has no samples; give a recording that is not empty")
-    samples = check_signal(data.mean(axis=1), str(file))
+    for channel in data.T:  # before the mean, which makes a NaN and a warning of two opposite infinities
+        check_signal(channel, str(file))
+    samples = np.asarray(data.mean(axis=1), dtype=np.float64)
     if rate_hz != SAMPLE_RATE_HZ:
         samples = np.asarray(soxr.resample(samples, rate_hz, SAMPLE_RATE_HZ, quality="VHQ"), dtype=np.float64)
         if samples.size == 0:
@@ -73,8 +76,8 @@ def from_int16(x: NDArray[np.int16]) -> FloatArray:
 def write_wav(path: str | os.PathLike[str], samples: NDArray[Any]) -> None:
     """Write mono 16-bit PCM WAV at 16 kHz from int16 samples, or from float samples in [-1, 1).
 
-    The file appears whole or not at all. BlshError for other dtypes, samples that are not finite or a folder
-    that cannot be written.
+    The file appears whole or not at all. BlshError for other dtypes, samples that are not finite, a folder
+    that cannot be written or a full disk.
     """
     write_pcm(path, samples, "WAV")
 
@@ -87,5 +90,8 @@ def write_pcm(path: str | os.PathLike[str], samples: NDArray[Any], container: st
     if array.ndim != 1:
         raise BlshError(f"samples have shape {array.shape}; expected one channel, shape (samples,)")
     pcm = array if array.dtype == np.int16 else to_int16(array)
+    # By way of memory: libsndfile keeps silent about a disk that fills up while it closes a FLAC file.
+    content = io.BytesIO()
+    soundfile.write(content, pcm, SAMPLE_RATE_HZ, subtype="PCM_16", format=container)
     with replacing(path) as temporary:
-        soundfile.write(temporary, pcm, SAMPLE_RATE_HZ, subtype="PCM_16", format=container)
+        temporary.write_bytes(content.getbuffer())

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
-from blsh_trainer.arrays import BoolArray, FloatArray, Progress, check_rows
+from blsh_trainer.arrays import BoolArray, FloatArray, Progress
 from blsh_trainer.errors import BlshError
 from blsh_trainer.hashing import check_bits, check_training_rows, hash_codes
 from blsh_trainer.pairs import TARGETS, Boosted, FactoredResidual, Matrix, PairForm, SegmentedResidual
@@ -103,19 +103,6 @@ class BLSH:
         if self.target == "linear":
             return FactoredResidual(H, self.reach)
         return SegmentedResidual(H, self.segment, self.target, self.sigma2, self.reach)
-
-
-def residual_objective(S: ArrayLike, codes: BoolArray) -> float:
-    """Return 1 - |S' - a sum_l b_l b_l'|^2 / |S'|^2 at the best a: how well codes (n, L) explain S (n, n).
-
-    S' is the target centred; 1 is perfect. b_l b_l' sums to a constant minus twice the Hamming distance.
-    """
-    target = check_rows(S, "the target similarity", codes.shape[0])
-    centred = target - target.mean(axis=0) - target.mean(axis=1)[:, None] + target.mean()
-    bipolar = np.where(codes, 1.0, -1.0)
-    approximation = bipolar @ bipolar.T
-    projection = float((approximation * centred).sum()) ** 2 / float((approximation**2).sum())
-    return projection / float((centred**2).sum())
 
 
 def _whitened(H: Matrix, ridge: float) -> tuple[Matrix, FloatArray]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from blsh_trainer.errors import BlshError
+from blsh_trainer.files import require_file, require_folder
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("path", "kind", "split", "speaker_or_type")
@@ -40,6 +41,10 @@ class Corpus:
             raise BlshError(f"corpus {self.root} has no {kind} in split {split!r}; add some to its {MANIFEST}")
         return chosen
 
+    def has(self, split: str) -> bool:
+        """Return whether mixtures of `split` can be made: it has speech and noise."""
+        return {entry.kind for entry in self.entries if entry.split == split} == set(KINDS)
+
     def path(self, entry: Entry) -> Path:
         """Return where the recording of `entry` lies."""
         return self.root / entry.path
@@ -61,19 +66,17 @@ def load_corpus(folder: str | os.PathLike[str]) -> Corpus:
     """Read and check the corpus in `folder`.
 
     BlshError when the folder or its manifest is missing or unreadable, columns are missing, no file is
-    listed, a kind or split is unknown, a listed file is missing, no training speech or noise is listed, or
-    a speaker is in two splits (the evaluation would not be on unseen speakers).
+    listed, a kind or split is unknown, a listed file is missing or unreadable, no training speech or noise is
+    listed, or a file or a speaker is listed in two splits (the evaluation would not be on unseen ones).
     """
     root = Path(folder)
-    if not root.is_dir():
-        raise BlshError(f"there is no corpus folder {root}; check the path or make one with `blsh corpus`")
+    require_folder(root, f"there is no corpus folder {root}; check the path or make one with `blsh corpus`")
     manifest = root / MANIFEST
-    if not manifest.is_file():
-        raise BlshError(f"corpus {root} has no {MANIFEST}; it must list the files, columns {', '.join(COLUMNS)}")
+    require_file(manifest, f"corpus {root} has no {MANIFEST}; it must list the files, columns {', '.join(COLUMNS)}")
     corpus = Corpus(root.resolve().name, root, _read_manifest(manifest))
     for entry in corpus.entries:
-        if not corpus.path(entry).is_file():
-            raise BlshError(f"{manifest} lists {entry.path}, which is missing; restore the file or drop the line")
+        missing = f"{manifest} lists {entry.path}, which is missing; restore the file or drop the line"
+        require_file(corpus.path(entry), missing)
     _check_speakers(corpus)
     for kind in KINDS:
         corpus.select(kind, "train")
@@ -82,17 +85,18 @@ def load_corpus(folder: str | os.PathLike[str]) -> Corpus:
 
 def _read_manifest(manifest: Path) -> tuple[Entry, ...]:
     try:
-        with manifest.open(encoding="utf-8", newline="") as stream:
+        with manifest.open(encoding="utf-8-sig", newline="") as stream:  # spreadsheets begin with a BOM
             reader = csv.DictReader(stream)
             missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
             if missing:
                 raise BlshError(f"{manifest} lacks the columns {', '.join(missing)}; add them to its first line")
-            entries = tuple(_entry(manifest, reader.line_num, row) for row in reader)
+            listed = [(reader.line_num, _entry(manifest, reader.line_num, row)) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise BlshError(f"{manifest} is not a CSV table in UTF-8 ({error}); write it anew") from error
-    if not entries:
+    if not listed:
         raise BlshError(f"{manifest} lists no files; add a line for each recording")
-    return entries
+    _check_listed_once(manifest, listed)
+    return tuple(entry for _, entry in listed)
 
 
 def _entry(manifest: Path, line: int, row: dict[str, str | None]) -> Entry:
@@ -108,6 +112,15 @@ def _entry(manifest: Path, line: int, row: dict[str, str | None]) -> Entry:
     if not entry.speaker_or_type:
         raise BlshError(f"{manifest} line {line}: speaker_or_type is empty; name the speaker or the noise type")
     return entry
+
+
+def _check_listed_once(manifest: Path, listed: list[tuple[int, Entry]]) -> None:
+    """Noise, too, must be unseen in the evaluation, and a file that is there twice would count twice."""
+    first_line: dict[PurePosixPath, int] = {}  # a path, since a//b and ./a/b are a/b
+    for line, entry in listed:
+        first = first_line.setdefault(PurePosixPath(entry.path), line)
+        if first != line:
+            raise BlshError(f"{manifest} lists {entry.path} in line {first} and in line {line}; drop one of them")
 
 
 def _check_speakers(corpus: Corpus) -> None:

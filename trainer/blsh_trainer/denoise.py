@@ -3,12 +3,11 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from blsh_trainer.arrays import FloatArray, check_signal
+from blsh_trainer.arrays import ComplexArray, FloatArray
 from blsh_trainer.artifact import Model
 from blsh_trainer.hashing import hash_codes
-from blsh_trainer.masks import ideal_binary_mask
 from blsh_trainer.search import hamming_knn
-from blsh_trainer.spectra import BINS, features, istft, stft
+from blsh_trainer.spectra import BINS, features, filter_frames
 
 _FRAMES = 512  # frames whose neighbours' masks are gathered at once: (512, K, 513) bytes, some 3 MB
 
@@ -32,14 +31,7 @@ class FloatDenoiser:
 
     def denoise(self, x: ArrayLike) -> FloatArray:
         """Return the denoised signal float64 (n,), aligned in time with x (n,). BlshError if x is unfit."""
-        samples = check_signal(x, "the signal")
-        spectrum = stft(samples)
-        return istft(spectrum * self.masks(spectrum), samples.size)
+        return filter_frames(x, self._masked)
 
-
-def denoise_ideally(speech: ArrayLike, noise: ArrayLike) -> FloatArray:
-    """Return speech + noise masked by the ideal binary mask (n,): the oracle that no dictionary can pass."""
-    clean = stft(speech)
-    spoilt = stft(noise)
-    mask = ideal_binary_mask(clean, spoilt)
-    return istft((clean + spoilt) * mask, np.asarray(speech).size)
+    def _masked(self, X: ComplexArray) -> ComplexArray:
+        return X * self.masks(X)

@@ -16,6 +16,10 @@ from blsh_trainer.mixing import draw_mixtures
 RESAMPLES = 2000
 
 
+class SilentEstimateError(BlshError):
+    """A denoiser's estimate has nothing of the speech, so no SI-SDR."""
+
+
 @dataclass(frozen=True)
 class Score:
     """One mixture's figures in dB."""
@@ -66,8 +70,8 @@ def evaluate(
     """Score `denoise` on `count` mixtures of a split (None: one for each utterance).
 
     `denoise` maps a mixture float64 (n,) to an estimate (n,) of any scale, aligned in time; `model` is
-    the one it uses. The same seed draws the same mixtures. BlshError for an empty split, count < 1, or an estimate
-    of another length or without any of the speech in it.
+    the one it uses. The same seed draws the same mixtures. BlshError for an empty split, count < 1, or an
+    estimate of another length; SilentEstimateError for one without any of the speech in it.
     """
     mixture_rng, bootstrap_rng = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
     total = len(corpus.select("speech", split)) if count is None else count
@@ -77,7 +81,9 @@ def evaluate(
         before = si_sdr(signals.speech, signals.mixture)
         after = si_sdr(signals.speech, denoise(signals.mixture))
         if not np.isfinite(after):
-            raise BlshError(f"the estimate of mixture {named.id} has SI-SDR {after} dB; the denoiser put out silence")
+            raise SilentEstimateError(
+                f"the estimate of mixture {named.id} has SI-SDR {after} dB; the denoiser put out silence"
+            )
         scores.append(
             Score(named.id, named.speech_path, named.noise_path, named.noise_type, before, after, after - before)
         )

@@ -15,6 +15,7 @@ from blsh_trainer.spectra import WINDOW
 
 PEAK = 0.99
 LEVEL_DBFS = -26.0
+MAX_SNR_DB = 100.0  # either way; 16-bit recordings have less, and thousands would overflow
 _DRAWS = 20  # offsets tried before a noise whose cut is silent counts as too sparse
 
 
@@ -47,10 +48,13 @@ def mix_at_snr(
 
     The speech is scaled to an RMS of `level_dbfs`, the noise so that the ratio of their energies is `snr_db`;
     all three are scaled down together when the mixture or a part passes 0.99. BlshError for silent or
-    non-finite signals, speech shorter than one window, or an SNR or level that is not a finite number.
+    non-finite signals, speech shorter than one window, an SNR beyond 100 dB or a level that is not finite.
     """
-    if not np.isfinite(snr_db) or not np.isfinite(level_dbfs):
-        raise BlshError(f"SNR {snr_db} dB, level {level_dbfs} dBFS; both must be finite numbers")
+    if not abs(snr_db) <= MAX_SNR_DB or not np.isfinite(level_dbfs):
+        raise BlshError(
+            f"SNR {snr_db} dB, level {level_dbfs} dBFS; both must be finite numbers, "
+            f"the SNR one of -{MAX_SNR_DB:g} to {MAX_SNR_DB:g}"
+        )
     wanted = check_signal(speech, "the speech")
     source = check_signal(noise, "the noise")
     if wanted.size < WINDOW:
@@ -117,6 +121,10 @@ def _draw(
         wanted = _sound(corpus.path(utterance))
         unwanted = _sound(corpus.path(source))
         offset = _sounding_offset(unwanted, wanted.size, rng)
+        try:
+            signals = mix_at_snr(wanted, unwanted, snr_db, offset=offset)
+        except BlshError as error:
+            raise BlshError(f"{corpus.path(utterance)} with noise {corpus.path(source)}: {error}") from error
         yield NamedMixture(
             f"{split}-{number:04d}",
             utterance.path,
@@ -124,7 +132,7 @@ def _draw(
             source.speaker_or_type,
             offset,
             snr_db,
-            mix_at_snr(wanted, unwanted, snr_db, offset=offset),
+            signals,
         )
 
 

@@ -3,6 +3,7 @@
 Signals are float64 (samples,) at 16 kHz; spectra are complex128 (T, 513); features are float64 (T, D).
 """
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -21,6 +22,7 @@ HISTORY = WINDOW - HOP
 MEL_BANDS = 128
 FEATURE_KINDS = ("stft", "mel")
 
+_FRAMES = 1024  # frames that filter_frames holds at once: their spectra take 8 MB
 _SQUARED_WINDOW_SUM = 1.5  # sum of squared periodic Hann windows at 75 % overlap, the same at every sample
 
 
@@ -44,11 +46,7 @@ def stft(x: ArrayLike) -> ComplexArray:
     after its hop t. BlshError when `x` is not one channel of finite samples.
     """
     samples = check_signal(x, "the signal")
-    frames = frame_count(samples.size)
-    padded = np.zeros((frames - 1) * HOP + WINDOW)
-    padded[HISTORY : HISTORY + samples.size] = samples
-    windowed = sliding_window_view(padded, WINDOW)[::HOP] * hann_window()
-    return np.fft.rfft(windowed, axis=1)
+    return _spectra(samples, 0, frame_count(samples.size))
 
 
 def istft(X: ArrayLike, length: int) -> FloatArray:
@@ -64,11 +62,48 @@ def istft(X: ArrayLike, length: int) -> FloatArray:
         raise BlshError(
             f"{frames} frames cannot be turned into {length} samples; that length has {frame_count(length)} frames"
         )
-    pieces = np.fft.irfft(spectrum, WINDOW, axis=1) * (hann_window() / _SQUARED_WINDOW_SUM)
-    hops = np.zeros((frames + WINDOW // HOP - 1, HOP))
+    hops = _no_hops(frames)
+    _overlap_add(hops, spectrum)
+    return _signal(hops, length)
+
+
+def filter_frames(x: ArrayLike, change: Callable[[ComplexArray], ComplexArray]) -> FloatArray:
+    """Return istft(change(stft(x)), n), float64 (n,), without ever holding all of the spectrum.
+
+    `change` maps spectra (T, 513) to spectra (T, 513), each frame on its own: it sees them block by block.
+    BlshError when `x` is not one channel of finite samples.
+    """
+    samples = check_signal(x, "the signal")
+    frames = frame_count(samples.size)
+    hops = _no_hops(frames)
+    for start in range(0, frames, _FRAMES):
+        _overlap_add(hops[start:], change(_spectra(samples, start, min(start + _FRAMES, frames))))
+    return _signal(hops, samples.size)
+
+
+def _spectra(samples: FloatArray, start: int, stop: int) -> ComplexArray:
+    """Return the spectra of frames start to stop - 1; this is the one place that says what a frame covers."""
+    padded = np.zeros((stop - start - 1) * HOP + WINDOW)
+    first = start * HOP - HISTORY  # the sample where padded begins; before the signal at first
+    inside = samples[max(0, first) : first + padded.size]
+    padded[max(0, -first) :][: inside.size] = inside
+    return np.fft.rfft(sliding_window_view(padded, WINDOW)[::HOP] * hann_window(), axis=1)
+
+
+def _no_hops(frames: int) -> FloatArray:
+    """Return zeros (hops, 256) for `frames` frames to be added to."""
+    return np.zeros((frames + WINDOW // HOP - 1, HOP))
+
+
+def _overlap_add(hops: FloatArray, spectra: ComplexArray) -> None:
+    """Add the frames of `spectra` (T, 513) to `hops`, the first of them from hops[0] on."""
+    pieces = np.fft.irfft(spectra, WINDOW, axis=1) * (hann_window() / _SQUARED_WINDOW_SUM)
     for part in range(WINDOW // HOP):
-        hops[part : part + frames] += pieces[:, part * HOP : (part + 1) * HOP]
-    return hops.ravel()[HISTORY : HISTORY + length].copy()
+        hops[part : part + len(pieces)] += pieces[:, part * HOP : (part + 1) * HOP]
+
+
+def _signal(hops: FloatArray, length: int) -> FloatArray:
+    return hops.ravel()[HISTORY : HISTORY + length]
 
 
 @cache

@@ -1,6 +1,10 @@
 """Fixtures: a tiny corpus made of tones and noise bursts, a tiny model, and the real corpus where there is one."""
 
 import csv
+import errno
+import os
+import resource
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +66,42 @@ def tiny_rows() -> list[dict[str, str]]:
                 path = f"noise/{split}_{kind}_{number}.flac"
                 rows.append({"path": path, "kind": "noise", "split": split, "speaker_or_type": f"kind{kind}"})
     return rows
+
+
+@pytest.fixture
+def small_disk():
+    """Return a context in which no file can grow beyond so many bytes: writing fails as on a full disk."""
+
+    @contextmanager
+    def limit(size: int):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limit
+
+
+@pytest.fixture
+def locked(monkeypatch: pytest.MonkeyPatch):
+    """Return a context in which one file may not be opened; root, who may run the tests, can open any other."""
+
+    @contextmanager
+    def lock(file: Path):
+        opened = Path.open
+
+        def refuse(self: Path, *args, **kwargs):
+            if self == file:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+            return opened(self, *args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "open", refuse)
+            yield
+
+    return lock
 
 
 @pytest.fixture

@@ -89,6 +89,20 @@ def test_missing_file_is_refused(tmp_path):
         load_model(tmp_path / "none.npz")
 
 
+def test_a_name_too_long_and_a_file_that_may_not_be_read_are_refused(saved, locked):
+    with pytest.raises(BlshError, match="no model artifact"):
+        load_model(saved.with_name("x" * 300))
+    with locked(saved), pytest.raises(BlshError, match=r"cannot read .*model\.npz: Permission denied"):
+        load_model(saved)
+
+
+def test_a_full_disk_is_told(tmp_path, small_disk):
+    for size in (0, 100, 5000, 15_000):
+        with small_disk(size), pytest.raises(BlshError, match=r"cannot write .*model\.npz: File too large"):
+            save_model(tmp_path / "model.npz", small_model())
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"plain text\n", b"\x80\x04N."])
 def test_a_file_that_is_no_artifact_is_refused(tmp_path, content):
     (tmp_path / "x.npz").write_bytes(content)
@@ -124,6 +138,18 @@ def test_any_damaged_byte_is_refused_or_harmless(saved):
         saved.write_bytes(damaged)
         with contextlib.suppress(BlshError):
             assert load_model(saved).sha256 == small_model().sha256  # a date or a flag of the zip's own
+
+
+def test_damage_that_looks_like_encryption_is_refused(saved):
+    with zipfile.ZipFile(saved) as archive:
+        heads = [info.header_offset for info in archive.infolist()]
+    data = bytearray(saved.read_bytes())
+    directory = data.index(b"PK\x01\x02")
+    for at in (*(head + 6 for head in heads), directory + 8):  # the flags, here and in the directory
+        data[at] |= 1
+    saved.write_bytes(data)
+    with pytest.raises(BlshError, match="encrypted"):
+        load_model(saved)
 
 
 def test_a_newer_format_is_refused_before_anything_else(saved):

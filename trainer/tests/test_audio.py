@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.audio import from_int16, read_audio, require_sound, to_int16, write_wav
+from blsh_trainer.audio import from_int16, read_audio, require_sound, to_int16, write_pcm, write_wav
 from blsh_trainer.errors import BlshError
 
 
@@ -29,6 +29,32 @@ def test_missing_file_is_refused(tmp_path):
         read_audio(tmp_path / "none.wav")
 
 
+def test_a_name_too_long_is_refused(tmp_path):
+    with pytest.raises(BlshError, match="no audio file"):
+        read_audio(tmp_path / ("x" * 256))
+
+
+def test_a_file_that_may_not_be_read_is_refused(tmp_path, locked):
+    write_wav(tmp_path / "x.wav", np.ones(10))
+    with locked(tmp_path / "x.wav"), pytest.raises(BlshError, match=r"cannot read .*x\.wav: Permission denied"):
+        read_audio(tmp_path / "x.wav")
+
+
+def test_samples_without_a_header_are_refused(tmp_path):
+    (tmp_path / "x.raw").write_bytes(bytes(2000))
+    with pytest.raises(BlshError, match=r"x\.raw is not audio .*samplerate must be specified"):
+        read_audio(tmp_path / "x.raw")
+
+
+def test_a_flac_file_without_its_length_is_refused(tmp_path):
+    write_pcm(tmp_path / "x.flac", np.ones(5000), "FLAC")
+    data = bytearray((tmp_path / "x.flac").read_bytes())
+    data[22:26] = bytes(4)  # the count of samples, which an encoder leaves at 0 until it closes the file
+    (tmp_path / "x.flac").write_bytes(data)
+    with pytest.raises(BlshError, match=r"x\.flac is not audio"):
+        read_audio(tmp_path / "x.flac")
+
+
 def test_text_renamed_wav_is_refused(tmp_path):
     (tmp_path / "text.wav").write_text("this is no audio\n" * 50)
     with pytest.raises(BlshError, match="not audio"):
@@ -51,6 +77,14 @@ def test_zero_length_recording_is_refused(tmp_path):
 def test_samples_that_are_not_finite_are_refused(tmp_path, bad):
     soundfile.write(tmp_path / "bad.wav", np.array([0.0, bad, 0.0]), 16_000, subtype="FLOAT")
     with pytest.raises(BlshError, match=r"bad\.wav holds (nan|inf) at sample 1"):
+        read_audio(tmp_path / "bad.wav")
+
+
+def test_opposite_infinities_are_refused_and_not_averaged(tmp_path):
+    data = np.zeros((5, 2))
+    data[3] = np.inf, -np.inf
+    soundfile.write(tmp_path / "bad.wav", data, 16_000, subtype="FLOAT")
+    with np.errstate(all="raise"), pytest.raises(BlshError, match=r"bad\.wav holds inf at sample 3"):
         read_audio(tmp_path / "bad.wav")
 
 
@@ -83,4 +117,16 @@ def test_wav_is_written_from_float_and_int16_alike(tmp_path):
 def test_a_refused_write_leaves_nothing(tmp_path, samples):
     with pytest.raises(BlshError):
         write_wav(tmp_path / "x.wav", samples)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC"])
+@pytest.mark.parametrize("lacking", [1, 500, 15_000])
+def test_a_disk_that_fills_up_is_told_and_leaves_nothing(tmp_path, small_disk, container, lacking):
+    pcm = np.random.default_rng(4).integers(-3000, 3000, 20_000).astype(np.int16)
+    write_pcm(tmp_path / "x", pcm, container)
+    size = (tmp_path / "x").stat().st_size
+    (tmp_path / "x").unlink()
+    with small_disk(size - lacking), pytest.raises(BlshError, match=r"cannot write .*x: File too large; free some"):
+        write_pcm(tmp_path / "x", pcm, container)
     assert list(tmp_path.iterdir()) == []

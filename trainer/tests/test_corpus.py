@@ -24,6 +24,12 @@ def test_hash_covers_manifest_and_contents(make_folder, corpus_rows):
     assert len({first, second, load_corpus(root).sha256}) == 3
 
 
+def test_mixtures_need_both_kinds(make_folder, corpus_rows):
+    rows = [row for row in corpus_rows if (row["kind"], row["split"]) != ("noise", "valid")]
+    corpus = load_corpus(make_folder(rows))
+    assert [corpus.has(split) for split in ("train", "valid", "test")] == [True, False, True]
+
+
 def test_missing_folder_and_manifest_are_refused(tmp_path):
     with pytest.raises(BlshError, match="no corpus folder"):
         load_corpus(tmp_path / "none")
@@ -48,6 +54,41 @@ def test_missing_folder_and_manifest_are_refused(tmp_path):
 def test_bad_manifests_are_refused(tmp_path, manifest, words):
     (tmp_path / "manifest.csv").write_text(manifest)
     with pytest.raises(BlshError, match=words):
+        load_corpus(tmp_path)
+
+
+HEADER = "path,kind,split,speaker_or_type\n"
+
+
+def test_a_listed_name_too_long_is_missing(tmp_path):
+    (tmp_path / "manifest.csv").write_text(f"{HEADER}{'x' * 300},speech,train,x\n")
+    with pytest.raises(BlshError, match=r"lists x*, which is missing"):
+        load_corpus(tmp_path)
+    with pytest.raises(BlshError, match="no corpus folder"):
+        load_corpus(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "noise/train_0_0.flac"])
+def test_files_that_may_not_be_read_are_refused(make_folder, corpus_rows, locked, name):
+    root = make_folder(corpus_rows)
+    with locked(root / name), pytest.raises(BlshError, match=f"cannot read .*{name}: Permission denied"):
+        load_corpus(root)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(make_folder, corpus_rows):
+    root = make_folder(corpus_rows)
+    entries = load_corpus(root).entries
+    manifest = root / "manifest.csv"
+    manifest.write_bytes(b"\xef\xbb\xbf" + manifest.read_bytes())
+    assert load_corpus(root).entries == entries
+
+
+@pytest.mark.parametrize("again", ["noise/a.wav", "./noise//a.wav"])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_file_listed_twice_is_refused(tmp_path, again, split):
+    rows = f"noise/a.wav,noise,train,x\nb.wav,speech,train,y\n{again},noise,{split},x\n"
+    (tmp_path / "manifest.csv").write_text(HEADER + rows)
+    with pytest.raises(BlshError, match=f"lists {again} in line 2 and in line 4; drop one"):
         load_corpus(tmp_path)
 
 

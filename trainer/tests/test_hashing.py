@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from blsh_trainer.blsh import BLSH, residual_objective
+from blsh_trainer.blsh import BLSH
 from blsh_trainer.errors import BlshError
 from blsh_trainer.hashing import LSH, hash_codes
 from blsh_trainer.pairs import Boosted, FactoredResidual, SegmentedResidual, target_similarity
@@ -15,6 +15,18 @@ def frames(count, seed=SEED):
     rng = np.random.default_rng(seed)
     shapes = np.random.default_rng(99).gamma(0.12, size=(12, 24))
     return l2_normalise(rng.gamma(0.4, size=(count, 12)) @ shapes + 0.005 * rng.random((count, 24)))
+
+
+def residual_objective(S, codes):
+    """Return 1 - |S' - a sum_l b_l b_l'|^2 / |S'|^2 at the best a: how well codes (n, L) explain S (n, n).
+
+    S' is the target centred; 1 is perfect. b_l b_l' sums to a constant minus twice the Hamming distance.
+    """
+    centred = S - S.mean(axis=0) - S.mean(axis=1)[:, None] + S.mean()
+    bipolar = np.where(codes, 1.0, -1.0)
+    approximation = bipolar @ bipolar.T
+    projection = float((approximation * centred).sum()) ** 2 / float((approximation**2).sum())
+    return projection / float((centred**2).sum())
 
 
 def learners(rng_seed=SEED):

@@ -46,6 +46,7 @@ def test_loud_mixtures_are_scaled_down_together():
         (np.ones(2000), np.array([1.0, np.inf]), 0.0, "the noise holds inf"),
         (np.ones(2000), np.zeros(0), 0.0, "the noise has no samples"),
         (np.ones(2000), np.ones(2000), np.nan, "SNR nan dB"),
+        (np.ones(2000), np.ones(2000), -1e4, "the SNR one of -100 to 100"),
     ],
 )
 def test_unfit_parts_are_refused(speech, noise, snr_db, words):
@@ -83,6 +84,21 @@ def test_drawing_reads_lazily_and_names_a_silent_file(make_folder, corpus_rows):
             soundfile.write(root / row["path"], np.zeros(4000), 16_000)
     mixtures = draw_mixtures(load_corpus(root), "test", 2, 0.0, np.random.default_rng(0))
     with pytest.raises(BlshError, match=r"noise.test_.*\.flac is silent"):
+        next(mixtures)
+
+
+@pytest.mark.parametrize(
+    ("samples", "words"),
+    [(np.ones(500) / 2, "the speech has 500 samples"), (np.full(4000, 1e-200), "the speech is silent")],
+)
+def test_an_utterance_of_no_use_is_named(make_folder, corpus_rows, samples, words):
+    root = make_folder(corpus_rows)
+    for row in corpus_rows:
+        if row["kind"] == "speech" and row["split"] == "valid":
+            (root / row["path"]).unlink()  # else its FLAC bytes stay when WAV ones are written
+            soundfile.write(root / row["path"], samples, 16_000, format="WAV", subtype="DOUBLE")
+    mixtures = draw_mixtures(load_corpus(root), "valid", 1, 0.0, np.random.default_rng(0))
+    with pytest.raises(BlshError, match=rf"corpus/speech/valid0/\d\.flac with noise .*noise/valid_.*: {words}"):
         next(mixtures)
 
 

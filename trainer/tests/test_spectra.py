@@ -9,6 +9,7 @@ from blsh_trainer.spectra import (
     WINDOW,
     feature_count,
     features,
+    filter_frames,
     frame_count,
     hann_window,
     istft,
@@ -25,6 +26,21 @@ def test_stft_is_undone_exactly(samples):
     assert X.shape == (frame_count(samples), BINS)
     assert frame_count(samples) == int(np.ceil((samples + 768) / 256))
     np.testing.assert_allclose(istft(X, samples), x, atol=1e-12)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 1024, 1023 * HOP, 1024 * HOP - 767, 2048 * HOP - 768, 2100 * HOP + 5])
+def test_frames_are_changed_block_by_block_as_in_one(samples):
+    x = np.random.default_rng(samples).standard_normal(samples)
+    seen = []
+
+    def change(X):
+        seen.append(X)
+        return X * np.abs(X)
+
+    X = stft(x)
+    np.testing.assert_allclose(filter_frames(x, change), istft(X * np.abs(X), samples), rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(np.concatenate(seen), X)
+    assert max(map(len, seen)) <= 1024
 
 
 def test_frame_t_is_what_the_device_holds_after_hop_t():

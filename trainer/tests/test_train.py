@@ -6,15 +6,16 @@ import soundfile
 
 from blsh_trainer.artifact import load_model, save_model
 from blsh_trainer.corpus import load_corpus
-from blsh_trainer.denoise import FloatDenoiser, denoise_ideally
+from blsh_trainer.denoise import FloatDenoiser
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import bootstrap_interval, evaluate
+from blsh_trainer.evaluate import SilentEstimateError, bootstrap_interval, evaluate
 from blsh_trainer.hashing import hash_codes
+from blsh_trainer.masks import ideal_binary_mask
 from blsh_trainer.metrics import si_sdr
 from blsh_trainer.mixing import draw_mixtures
 from blsh_trainer.search import hamming_knn
-from blsh_trainer.spectra import features, stft
-from blsh_trainer.train import TrainOptions, train_model
+from blsh_trainer.spectra import features, istft, stft
+from blsh_trainer.train import VALIDATION_ENTRIES, TrainOptions, gather_frames, train_model
 
 OPTIONS = TrainOptions(name="tiny", bits=20, neighbours=5, fit_frames=600)
 
@@ -42,6 +43,45 @@ def test_passes_and_max_frames_set_the_dictionary(tiny_corpus):
     assert few.entries == 300 and few.card["frames"]["fitted"] == 300
 
 
+@pytest.mark.parametrize("most", [50, 300, 900])
+def test_frames_are_thinned_as_they_come_and_keep_their_order(tiny_corpus, most):
+    everything, kept = (
+        gather_frames(tiny_corpus, options, np.random.default_rng(0), np.random.default_rng(1))
+        for options in (OPTIONS, replace(OPTIONS, max_frames=most))
+    )
+    assert everything[2] == kept[2] == len(everything[0]) == 12 * 82
+    assert len(kept[0]) == len(kept[1]) == most
+    at = [np.flatnonzero((everything[0] == row).all(axis=1)).item() for row in kept[0]]
+    assert at == sorted(set(at))
+    np.testing.assert_array_equal(everything[1][at], kept[1])
+    # All have the same chance: the mean place of a sample without replacement, within four deviations.
+    deviation = np.sqrt((984**2 / 12) / most * (984 - most) / 983)
+    assert abs(np.mean(at) - 983 / 2) < 4 * deviation
+
+
+def test_the_card_scores_the_valid_split(tiny_corpus, tiny_model):
+    scores = tiny_model.card["metrics"]["valid"]
+    assert (scores["mixtures"], scores["dictionary_entries"], scores["snr_db"]) == (2, 12 * 82, 0.0)
+    # `blsh evaluate --split valid` says the same.
+    found = evaluate(tiny_model, tiny_corpus, "valid", 0.0, 2, 0, FloatDenoiser(tiny_model).denoise)
+    for name in ("mean_mixture_si_sdr_db", "mean_estimate_si_sdr_db", "mean_improvement_db"):
+        assert scores[name] == round(getattr(found, name), 3)
+    large = train_model(tiny_corpus, replace(OPTIONS, passes=6, bits=2, snr_db=3.0))
+    scores = large.card["metrics"]["valid"]
+    assert large.entries > scores["dictionary_entries"] == VALIDATION_ENTRIES and scores["snr_db"] == 3.0
+    assert scores["mean_mixture_si_sdr_db"] == pytest.approx(3.0, abs=0.5)
+
+
+def test_without_a_valid_split_the_card_has_no_scores(make_folder, corpus_rows):
+    rows = [row for row in corpus_rows if (row["kind"], row["split"]) != ("noise", "valid")]
+    assert train_model(load_corpus(make_folder(rows)), replace(OPTIONS, bits=2)).card["metrics"] == {}
+
+
+def test_a_model_whose_masks_are_all_empty_has_no_scores(tiny_corpus):
+    model = train_model(tiny_corpus, replace(OPTIONS, bits=2, snr_db=-100.0))
+    assert not model.mask_bits.any() and model.card["metrics"] == {}
+
+
 @pytest.mark.parametrize("changes", [{"learner": "lsh-plain"}, {"feature_kind": "stft"}, {"target": "rbf"}])
 def test_other_learners_and_features_train(tiny_corpus, changes):
     model = train_model(tiny_corpus, replace(OPTIONS, bits=4, **changes))
@@ -62,6 +102,7 @@ def test_digital_silence_stays_out_of_the_dictionary(make_folder, corpus_rows):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"name": ""}, "name is ''; give the model a name"),
         ({"learner": "svm"}, "learner 'svm' is unknown; choose one of blsh, lsh, lsh-plain"),
         ({"feature_kind": "mfcc"}, "'mfcc' is unknown"),
         ({"weighting": "x"}, "weighting 'x'"),
@@ -72,7 +113,9 @@ def test_digital_silence_stays_out_of_the_dictionary(make_folder, corpus_rows):
         ({"fit_frames": 1}, "fit_frames is 1"),
         ({"max_frames": 4}, "max_frames is 4; choose 5"),
         ({"seed": -1}, "seed is -1"),
-        ({"snr_db": float("inf")}, "snr_db is inf"),
+        ({"snr_db": float("inf")}, "snr_db is inf; it must be a finite number of -100 to 100"),
+        ({"snr_db": -101.0}, "snr_db is -101"),
+        ({"snr_db": float("nan")}, "snr_db is nan"),
     ],
 )
 def test_unfit_options_are_refused(tiny_corpus, changes, words):
@@ -88,7 +131,8 @@ def test_more_neighbours_than_frames_are_refused(tiny_corpus):
 def test_progress_covers_mixing_and_learning(tiny_corpus):
     seen = []
     train_model(tiny_corpus, replace(OPTIONS, bits=2), lambda *call: seen.append(call))
-    assert seen == [("mixing", n, 12) for n in range(1, 13)] + [("learning bits", n, 2) for n in (1, 2)]
+    steps = (("mixing", 12), ("learning bits", 2), ("validating", 2))
+    assert seen == [(what, n, total) for what, total in steps for n in range(1, total + 1)]
 
 
 def test_masks_are_means_of_the_neighbours_masks(tiny_corpus, tiny_model):
@@ -111,11 +155,19 @@ def test_denoising_keeps_length_and_alignment(tiny_model):
         FloatDenoiser(tiny_model).denoise(np.array([np.nan]))
 
 
+def test_denoising_by_blocks_is_denoising_the_whole_spectrum(tiny_model):
+    denoiser = FloatDenoiser(tiny_model)
+    x = np.random.default_rng(9).standard_normal(256 * 2500 + 17)  # 2500 frames: three blocks
+    X = stft(x)
+    np.testing.assert_allclose(denoiser.denoise(x), istft(X * denoiser.masks(X), x.size), rtol=0, atol=1e-12)
+
+
 def test_denoising_helps_and_the_ideal_mask_helps_more(tiny_corpus, tiny_model):
     result = evaluate(tiny_model, tiny_corpus, "test", 0.0, 4, 0, FloatDenoiser(tiny_model).denoise)
     assert result.mean_improvement_db > 1.0
     mixture = next(draw_mixtures(tiny_corpus, "test", 1, 0.0, np.random.default_rng(1))).signals
-    ideal = si_sdr(mixture.speech, denoise_ideally(mixture.speech, mixture.noise))
+    mask = ideal_binary_mask(stft(mixture.speech), stft(mixture.noise))
+    ideal = si_sdr(mixture.speech, istft(stft(mixture.mixture) * mask, mixture.mixture.size))
     estimate = si_sdr(mixture.speech, FloatDenoiser(tiny_model).denoise(mixture.mixture))
     assert ideal > estimate
 
@@ -132,7 +184,7 @@ def test_evaluation_reports_each_mixture_and_is_repeatable(tiny_corpus, tiny_mod
 
 
 def test_evaluation_refuses_a_denoiser_that_fails(tiny_corpus, tiny_model):
-    with pytest.raises(BlshError, match="put out silence"):
+    with pytest.raises(SilentEstimateError, match="put out silence"):
         evaluate(tiny_model, tiny_corpus, "test", 0.0, 1, 0, np.zeros_like)
     with pytest.raises(BlshError, match="give signals of one length"):
         evaluate(tiny_model, tiny_corpus, "test", 0.0, 1, 0, lambda x: x[:-1])
