@@ -27,7 +27,7 @@ from blsh_codegen.fixed import (
 from blsh_codegen.quantise import IntegerModel
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import replacing
+from blsh_trainer.files import write_text_if_changed
 
 MODEL_FILES = ("blsh_model.h", "blsh_model.c")
 TABLES_FILE = "blsh_tables.c"
@@ -80,14 +80,7 @@ def integer_model(model: Model, options: GenerateOptions) -> IntegerModel:
 def generate(model: IntegerModel, options: GenerateOptions, folder: Path) -> list[Path]:
     """Write the C files of `model` into `folder`; each appears whole or not at all. Returns their paths."""
     texts = render(model, options)
-    paths = []
-    for name, text in texts.items():
-        path = folder / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:  # keep times: no needless build
-            with replacing(path) as temporary:
-                temporary.write_text(text, encoding="utf-8", newline="\n")
-        paths.append(path)
-    return paths
+    return [write_text_if_changed(folder / name, text) for name, text in texts.items()]
 
 
 def render(model: IntegerModel, options: GenerateOptions) -> dict[str, str]:

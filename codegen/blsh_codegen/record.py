@@ -15,7 +15,7 @@ from blsh_codegen.generate import GenerateOptions
 from blsh_codegen.quantise import IntegerModel
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import replacing
+from blsh_trainer.files import write_text_if_changed
 
 RECORD_NAME = "blsh_generated.json"
 
@@ -48,8 +48,7 @@ def write_record(model: IntegerModel, options: GenerateOptions, paths: list[Path
         options=options,
         files={path.name: _file_sha256(path) for path in sorted(paths)},
     )
-    with replacing(folder / RECORD_NAME) as temporary:
-        temporary.write_text(record.to_json(), encoding="utf-8", newline="\n")
+    write_text_if_changed(folder / RECORD_NAME, record.to_json())
     return record
 
 

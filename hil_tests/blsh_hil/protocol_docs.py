@@ -7,7 +7,7 @@ from typing import Final
 from blsh_hil import protocol
 from blsh_hil.boards import project_root
 from blsh_hil.protocol import HOP_FLAG_TEXT, ErrorCode, FrameError, HopFlag, Message
-from blsh_trainer.files import replacing
+from blsh_trainer.files import write_text_if_changed
 
 BEGIN: Final = "<!-- generated from protocol.py: python -m blsh_hil.protocol_docs -->"
 END: Final = "<!-- end of generated text -->"
@@ -63,7 +63,4 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 if __name__ == "__main__":
     path = spec_path()
-    text = rewritten(path.read_text(encoding="utf-8"))
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-    print(f"wrote {path}")
+    print(f"wrote {write_text_if_changed(path, rewritten(path.read_text(encoding='utf-8')))}")

@@ -7,7 +7,7 @@ from typing import Final
 
 from blsh_codegen.c_code import c_environment
 from blsh_hil import protocol
-from blsh_trainer.files import replacing
+from blsh_trainer.files import write_text_if_changed
 
 HEADER_NAME: Final = "blsh_protocol.h"
 
@@ -27,12 +27,7 @@ def render() -> str:
 
 def write(folder: Path) -> Path:
     """Write blsh_protocol.h into `folder` unless it stands there as it should. Returns its path."""
-    path = folder / HEADER_NAME
-    text = render()
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:  # keep times: no needless build
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
-    return path
+    return write_text_if_changed(folder / HEADER_NAME, render())
 
 
 if __name__ == "__main__":
