@@ -25,14 +25,17 @@ DEFAULT_ENTRIES = 4096
 DEFAULT_MODEL = Path("out/model.npz")
 
 
-def _checked_seed(seed: int) -> int:
+def _checked_seed(option: typer.CallbackParam, seed: int) -> int:
     if seed < 0:
-        raise BlshError(f"--seed {seed}; choose 0 or more")
+        raise BlshError(f"{option.opts[0]} {seed}; choose 0 or more")
     return seed
 
 
 DictionarySeed = Annotated[
-    int, typer.Option("--dictionary-seed", help="Seed of the dictionary's draw: --seed of `blsh generate`.")
+    int,
+    typer.Option(
+        "--dictionary-seed", callback=_checked_seed, help="Seed of the dictionary's draw: --seed of `blsh generate`."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ModelFile = Annotated[Path, typer.Argument(help="Model artifact, as `blsh train` writes it.")]
@@ -390,18 +393,12 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line: BlshError becomes one message and exit code 2, Ctrl-C exit code 130."""
+    """Run the command line: bad input becomes one message and exit code 2. Typer makes 130 of Ctrl-C."""
     try:
         app()
-    except BlshError as error:
+    except (BlshError, OSError) as error:
         stderr.print(f"error: {error}", markup=False, style="red" if stderr.is_terminal else None)
         sys.exit(2)
-    except OSError as error:
-        stderr.print(f"error: {error}", markup=False, style="red" if stderr.is_terminal else None)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        stderr.print("interrupted", markup=False)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,223 @@
+"""What `blsh` does when all is well: help, tables, JSON, files; and Ctrl-C."""
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+import typer
+
+from blsh_tools import cli
+from blsh_trainer.artifact import load_model
+from blsh_trainer.corpus import load_corpus
+
+from .conftest import BOARD, TRAINING, Blsh, tree
+
+COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+
+
+# ---- help ---------------------------------------------------------------------------------------------------
+
+
+def test_help_names_every_command(blsh: Blsh) -> None:
+    text = blsh.succeed("--help").stdout
+    assert [name for name in COMMANDS if not re.search(rf"\b{name}\b +[A-Z]", text)] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_has_an_example(blsh: Blsh, command: str) -> None:
+    outcome = blsh.succeed(command, "--help")
+    assert f"Example: blsh {command}" in outcome.stdout
+    assert outcome.stderr == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_can_be_typed(command: str) -> None:
+    example = COMMANDS[command].epilog.split("`")[1]
+    program, name, *arguments = shlex.split(example)
+    assert (program, name) == ("blsh", command)
+    COMMANDS[command].make_context(name, arguments)
+
+
+def test_unknown_option_is_no_traceback(blsh: Blsh) -> None:
+    outcome = blsh("train", "corpus", "--bit", "3")
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "--bit" in outcome.stderr and "Traceback" not in outcome.stderr
+
+
+# ---- results ------------------------------------------------------------------------------------------------
+
+
+def test_boards_as_table_and_as_json(blsh: Blsh) -> None:
+    result = blsh.json("boards")
+    (board,) = result["boards"]
+    assert all(set(port) == {"port", "description", "usb"} for port in result["ports"])
+    assert (board["name"], board["core"], board["ram"]["size"]) == (BOARD, "cortex-m4", 4 << 20)
+    table = blsh.succeed("boards").stdout
+    assert all(word in table for word in (BOARD, "host", "cortex-m4", "25 MHz", "4096 KiB", "QEMU"))
+
+
+def test_project_of_the_environment_must_be_one(blsh: Blsh) -> None:
+    stray = Blsh(blsh.cwd, blsh.cwd)
+    stray.refuse(r"BLSH_PROJECT is .*/here, which holds no boards.toml .*correct or unset", "boards")
+
+
+def test_corpus_is_made_once(blsh: Blsh) -> None:
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("espeak-ng is not installed")
+    made = blsh.json("corpus", "deep/corpus", "--seed", 3)
+    assert (made["folder"], made["synthetic"]) == ("deep/corpus", True)
+    files = tree(blsh.cwd)
+    assert sum(path.endswith(".flac") for path in files) == made["files"]
+    assert blsh.json("corpus", "deep/corpus", "--seed", 3) == made
+    assert tree(blsh.cwd) == files
+    assert load_corpus(blsh.cwd / "deep" / "corpus").sha256 == made["sha256"]
+
+
+def test_training_says_what_it_made_and_repeats_it_byte_for_byte(blsh: Blsh, corpus: Path, model: Path) -> None:
+    made = blsh.json("train", corpus, "-o", "again.npz", *TRAINING)
+    artifact = load_model(blsh.cwd / "again.npz")
+    assert (blsh.cwd / "again.npz").read_bytes() == model.read_bytes()
+    assert made == {
+        "model": "again.npz",
+        "model_sha256": artifact.sha256,
+        "bits": 20,
+        "feature_kind": "stft",
+        "dictionary_entries": artifact.entries,
+        "artifact_bytes": model.stat().st_size,
+        "card": artifact.card,
+    }
+
+
+def test_training_options_reach_the_model(blsh: Blsh, corpus: Path) -> None:
+    options = {"bits": 3, "neighbours": 2, "learner": "lsh", "snr": -3, "max-frames": 100}
+    blsh.succeed("train", corpus, "-o", "m.npz", *(f"--{name}={value}" for name, value in options.items()))
+    made = load_model(blsh.cwd / "m.npz")
+    assert (made.feature_kind, made.bits, made.neighbours, made.entries) == ("mel", 3, 2, 100)
+    assert (made.card["options"]["learner"], made.card["options"]["snr_db"]) == ("lsh", -3)
+
+
+@pytest.mark.parametrize("engine", ["float", "fixed"])
+def test_evaluation_finds_an_improvement(blsh: Blsh, model: Path, corpus: Path, engine: str) -> None:
+    found = blsh.json("evaluate", model, corpus, "--engine", engine, "--count", 3, "--entries", 200)
+    assert (found["engine"], found["split"], len(found["scores"])) == (engine, "test", 3)
+    assert found["mean_mixture_si_sdr_db"] == pytest.approx(0, abs=0.5)
+    assert found["mean_estimate_si_sdr_db"] > 3
+    assert list(blsh.cwd.iterdir()) == []
+
+
+def test_generating_twice_gives_the_same_bytes(blsh: Blsh, model: Path) -> None:
+    command = ("generate", model, "--entries", 100, "--bits", 17, "--neighbours", 3, "--seed", 5)
+    first = blsh.json(*command, "--output", "first")
+    second = blsh.json(*command, "-o", "deep/second")
+    names = {"blsh_model.c", "blsh_model.h", "blsh_tables.c", "blsh_protocol.h", "blsh_generated.json"}
+    contents = {path.name: path.read_bytes() for path in (blsh.cwd / "first").iterdir()}
+    assert set(contents) == names
+    assert {path.name: path.read_bytes() for path in (blsh.cwd / "deep" / "second").iterdir()} == contents
+    assert {**first, "folder": ""} == {**second, "folder": ""}
+    assert (first["dictionary_entries"], first["bits"], first["options"]["neighbours"]) == (100, 17, 3)
+    assert first["model_sha256"] == load_model(model).sha256
+
+
+def test_generating_again_touches_no_c_file(blsh: Blsh, model: Path) -> None:
+    """So that nothing is compiled in vain."""
+    blsh.succeed("generate", model, "-o", "c")
+    times = {path: path.stat().st_mtime_ns for path in (blsh.cwd / "c").glob("*.[ch]")}
+    blsh.succeed("generate", model, "-o", "c")
+    assert {path: path.stat().st_mtime_ns for path in (blsh.cwd / "c").glob("*.[ch]")} == times
+
+
+def test_generating_for_a_project_fills_its_folder_alone(tmp_path: Path, blsh: Blsh, model: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(blsh.project / "firmware", project / "firmware")
+    shutil.copy(blsh.project / "boards.toml", project)
+    made = Blsh(blsh.cwd, project).json("generate", model, "--share", 0.25)
+    assert made["folder"] == str(project / "firmware" / "generated")
+    assert made["dictionary_entries"] == -(-load_model(model).entries // 4)
+    assert list(blsh.cwd.iterdir()) == []
+
+
+def test_tables_are_for_people_and_json_is_not_mixed_in(blsh: Blsh, model: Path) -> None:
+    outcome = blsh.succeed("generate", model, "-o", "c", "--entries", 100)
+    assert "100 entries, CRC-32" in outcome.stdout
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(outcome.stdout)
+    assert outcome.stderr == ""
+
+
+# ---- boards -------------------------------------------------------------------------------------------------
+
+
+def test_build_reports_what_it_built_and_compiles_nothing_twice(built: Blsh, model: Path) -> None:
+    result = built.json("build")
+    assert result["board"] == BOARD
+    assert result["model_sha256"] == load_model(model).sha256
+    assert 20_000 < result["flash_bytes"] < 1_000_000 and 2_000 < result["ram_bytes"] < 200_000
+    outcome = built.succeed("build")
+    assert f"{BOARD}: up to date" in outcome.stderr and "Compiling" not in outcome.stderr
+
+
+def test_flash_reads_back_who_answers(built: Blsh, model: Path, emulator: None) -> None:
+    flashed, image = built.json("flash"), built.json("build")
+    assert {name: flashed[name] for name in ("board", "build_id", "model", "model_sha256", "dictionary_entries")} == {
+        name: image[name] for name in ("board", "build_id", "model", "model_sha256", "dictionary_entries")
+    }
+    assert flashed["core"] == "cortex-m4"
+
+
+def test_bench_counts_the_same_instructions_each_time(built: Blsh, model: Path, emulator: None) -> None:
+    first, second = (built.json("bench", "--model", model, "--hops", 5)["instructions"] for _ in range(2))
+    for figure in ("mean", "maximum", "stages"):  # but for one: a tick and an instruction do not begin together
+        assert first[figure] == pytest.approx(second[figure], abs=1)
+    assert first["hops"] == 5 and sum(first["stages"].values()) == pytest.approx(first["mean"], rel=0.01)
+    assert 100_000 < first["mean"] <= first["maximum"]
+
+
+@pytest.mark.parametrize("board", ["host", BOARD])
+def test_hil_runs_the_suite_on_the_project(built: Blsh, model: Path, corpus: Path, board: str, emulator: None) -> None:
+    arguments = ("--model", model, "--board", board, "--seconds", 0.5, "--corpus", corpus, "-k", "hello or silence")
+    result = built.json("hil", *arguments)
+    assert result["passed"] and result["tests"] >= 2
+    assert (result["failures"], result["errors"], result["skipped"]) == (0, 0, 0)
+    assert (result["board"], result["model_sha256"]) == (board, load_model(model).sha256)
+
+
+def test_hil_without_a_matching_test_proves_nothing(built: Blsh, model: Path) -> None:
+    built.refuse(
+        "no test of the suite matches -k nosuch;", "hil", "--json", "--board=host", "--model", model, "-k", "nosuch"
+    )
+
+
+# ---- Ctrl-C -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("when", "arguments"), [("mixing", ["--passes=100000"]), ("learning", ["--bits=1024", "--fit-frames=900"])]
+)
+def test_interrupted_training_leaves_the_last_artifact(
+    blsh: Blsh, corpus: Path, when: str, arguments: list[str]
+) -> None:
+    (blsh.cwd / "model.npz").write_bytes(b"of yesterday")
+    before = tree(blsh.cwd)
+    outcome = blsh.interrupt(when, "train", corpus, "-o", "model.npz", *arguments)
+    assert (outcome.code, outcome.stdout) == (130, "")
+    assert "Traceback" not in outcome.stderr
+    assert tree(blsh.cwd) == before
+
+
+def test_interrupted_corpus_leaves_nothing(blsh: Blsh) -> None:
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("espeak-ng is not installed")
+    outcome = blsh.interrupt("synthesising", "corpus", "new")
+    assert (outcome.code, outcome.stdout) == (130, "")
+    assert "Traceback" not in outcome.stderr
+    assert tree(blsh.cwd) == {}
+
+
+def test_interrupted_suite_ends_too(built: Blsh, model: Path, corpus: Path, emulator: None) -> None:
+    arguments = ("--model", model, "--seconds", 100_000, "--corpus", corpus, "--json")
+    outcome = built.interrupt("test session starts", "hil", *arguments)
+    assert (outcome.code, outcome.stdout) == (130, ""), outcome
+    assert tree(built.cwd) == {}

@@ -1,0 +1,73 @@
+"""`blsh demo`: the whole chain on a tiny corpus and the virtual board, and every file and figure that it leaves."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from blsh_codegen.record import read_record
+from blsh_codegen.stages import STAGES
+from blsh_hil.boards import find_board
+from blsh_tools.firmware import built_image, generated_folder
+from blsh_trainer.artifact import load_model
+from blsh_trainer.corpus import load_corpus
+from blsh_trainer.metrics import si_sdr
+
+from .conftest import BOARD, Blsh, copy_project
+
+RECORDINGS = ("noisy", "clean", "float", "fixed", "device")
+FILES = {*(f"{name}.wav" for name in RECORDINGS), "model.npz", "result.json", "spectrograms.png"}
+
+
+def test_demo_goes_all_the_way(blsh: Blsh, tmp_path: Path, corpus: Path, emulator: None) -> None:
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    project = copy_project(blsh.project, tmp_path / "project")
+    blsh = Blsh(blsh.cwd, project)
+    result = blsh.json("demo", "--corpus", corpus, "--seconds", 3, "-o", "deep/demo")
+    folder = blsh.cwd / "deep" / "demo"
+
+    # the files, and no others
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert [path.name for path in blsh.cwd.iterdir()] == ["deep"]
+    assert json.loads((folder / "result.json").read_text()) == result
+    assert (folder / "spectrograms.png").read_bytes().startswith(b"\x89PNG")
+    infos = {name: soundfile.info(folder / f"{name}.wav") for name in RECORDINGS}
+    assert {(info.samplerate, info.channels, info.subtype) for info in infos.values()} == {(16_000, 1, "PCM_16")}
+    (length,) = {info.frames for info in infos.values()}
+    assert length / 16_000 == pytest.approx(result["seconds_of_audio"], abs=0.01)
+    assert result["seconds_of_audio"] >= 3
+
+    # the board is right, and the recording is its own
+    samples = {name: soundfile.read(folder / f"{name}.wav")[0] for name in RECORDINGS}
+    assert np.array_equal(samples["device"], samples["fixed"])
+    assert result["device_equals_fixed"] is True
+    assert result["mismatches"] == dict.fromkeys(STAGES, 0)
+    assert result["frames_compared"] >= length // 256
+
+    # the figures of quality
+    quality = result["si_sdr_db"]
+    assert set(quality) == {"mixture", "float", "fixed", "device"}
+    assert quality["device"] == quality["fixed"]
+    assert quality["mixture"] == pytest.approx(0, abs=0.5)
+    assert quality["float"] > 3 and abs(quality["fixed"] - quality["float"]) < 1
+    for name, recording in (("mixture", "noisy"), ("float", "float"), ("device", "device")):
+        assert quality[name] == pytest.approx(si_sdr(samples["clean"], samples[recording]), abs=3)
+    assert result["test_mixtures_si_sdr_db"]["fixed"] > result["test_mixtures_si_sdr_db"]["mixture"]
+
+    # the figures of size and speed
+    assert 20_000 < result["flash_bytes"] < 4 << 20 and 2_000 < result["ram_bytes"] < 1 << 20
+    assert 100_000 < result["instructions_per_hop"] < 10_000_000
+    assert set(result["instructions"]["stages"]) == set(STAGES)
+
+    # where all of it came from
+    model = load_model(folder / "model.npz")
+    assert (result["board"], result["bits"], result["feature_kind"]) == (BOARD, model.bits, model.feature_kind)
+    assert (result["model_sha256"], result["neighbours"]) == (model.sha256, model.neighbours)
+    assert result["corpus"] == {"name": "corpus", "sha256": load_corpus(corpus).sha256, "synthetic": False}
+    record = read_record(generated_folder(project), model)
+    assert result["dictionary_entries"] == record.dictionary_entries == min(4096, model.entries)
+    assert result["build_id"] == f"{built_image(find_board(BOARD), project).build_id:08x}"
