@@ -15,12 +15,12 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, Self
+from typing import IO, Final
 
 from blsh_codegen.c_code import C_WARNINGS
 from blsh_hil import protocol_header
 from blsh_hil.boards import project_root
-from blsh_hil.child import last_lines, stop, written
+from blsh_hil.child import ChildBoard
 from blsh_trainer.errors import BlshError
 
 HOST: Final = "host"
@@ -87,76 +87,32 @@ def _digest(folders: list[Path], options: list[str]) -> bytes:
     return digest.digest()
 
 
-class HostBoard:
+class HostBoard(ChildBoard):
     """A running host process, as a context manager; on leaving it is gone, whatever happened.
 
     The process dies with the thread that started it, too: also when that is killed.
     """
 
     def __init__(self, image: HostImage) -> None:
+        super().__init__()
         self.image = image
-        self._cleanup = ExitStack()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stderr: IO[bytes] | None = None
-        self._url: str | None = None
-        self._said = ""
 
-    def __enter__(self) -> Self:
-        with ExitStack() as cleanup:
-            # Unnamed, so that nothing is left behind even when this process is killed.
-            self._stderr = cleanup.enter_context(tempfile.TemporaryFile())
-            cleanup.callback(self.stderr_tail)  # keeps what was said
-            # It listens before the process starts: no port can be lost to somebody else meanwhile.
-            with socket.create_server(("127.0.0.1", 0)) as listener:
-                self._url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
-                self._process = self._spawn(listener.fileno())
-            cleanup.callback(stop, self._process)
-            self._cleanup = cleanup.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the process."""
-        self._cleanup.close()
-        self._url = None
-
-    @property
-    def url(self) -> str:
-        """What BoardClient.open takes. It may be opened again after it was closed."""
-        if self._url is None:
-            raise RuntimeError("a HostBoard has a url inside its `with` block only")
-        return self._url
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """The process, also after it has ended."""
-        if self._process is None:
-            raise RuntimeError("a HostBoard has a process once its `with` block was entered")
-        return self._process
-
-    def stderr_tail(self, lines: int = 20) -> str:
-        """The last lines that the process wrote on stderr, such as a sanitizer's report."""
-        if self._stderr is not None and not self._stderr.closed:
-            self._said = written(self._stderr)
-        return last_lines(self._said, lines)
-
-    def check(self) -> None:
-        """Raise BlshError with the process's own words if it has ended: for when the port falls silent."""
-        code = self.process.poll()
-        if code is not None:
-            raise BlshError(f"{self.image.program} ended with {code}; it wrote: {self.stderr_tail() or '(nothing)'}")
-
-    def _spawn(self, listener: int) -> subprocess.Popen[bytes]:
+    def _start(self, output: IO[bytes], _cleanup: ExitStack) -> tuple[str, subprocess.Popen[bytes]]:
         environment = {name: text for name, text in os.environ.items() if not name.startswith("BLSH_HOST_")}
-        environment |= {"BLSH_HOST_LISTEN_FD": str(listener), "BLSH_HOST_PARENT": str(os.getpid())}
-        return subprocess.Popen(
-            [str(self.image.program)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._stderr,
-            stderr=self._stderr,
-            pass_fds=[listener],
-            start_new_session=True,  # Ctrl-C is for us; we end it in order
-        )
+        # It listens before the process starts: no port can be lost to somebody else meanwhile.
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            environment |= {"BLSH_HOST_LISTEN_FD": str(listener.fileno()), "BLSH_HOST_PARENT": str(os.getpid())}
+            process = subprocess.Popen(
+                [str(self.image.program)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,  # Ctrl-C is for us; we end it in order
+            )
+            return f"socket://127.0.0.1:{listener.getsockname()[1]}", process
+
+    def _ended(self) -> BlshError:
+        code = self.process.poll()
+        return BlshError(f"{self.image.program} ended with {code}; it wrote: {self.stderr_tail() or '(nothing)'}")

@@ -5,11 +5,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from blsh_hil.board_errors import BoardError
+from blsh_hil.child import ChildBoard
 from blsh_hil.client import BoardClient, Timeouts
-from blsh_hil.host_board import HostBoard
-from blsh_hil.virtual_board import VirtualBoard
 
-Target = str | VirtualBoard | HostBoard
+Target = str | ChildBoard
 """The port of a board that runs already, or a board to be started."""
 
 

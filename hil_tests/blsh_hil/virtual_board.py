@@ -16,16 +16,14 @@ import signal
 import socket
 import struct
 import subprocess
-import tempfile
 import tty
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Literal, Self
+from typing import IO, Any, Literal
 
 from blsh_hil.boards import Board
-from blsh_hil.child import STOP_TIMEOUT_S, last_lines, stop, written
+from blsh_hil.child import STOP_TIMEOUT_S, ChildBoard
 from blsh_trainer.errors import BlshError
 
 QEMU = "qemu-system-arm"
@@ -36,7 +34,7 @@ _ARM_PROGRAM = (2, 40)  # e_type ET_EXEC, e_machine EM_ARM
 _libc = ctypes.CDLL(None)
 
 
-class VirtualBoard:
+class VirtualBoard(ChildBoard):
     """A running virtual board, as a context manager; on leaving, the emulator is gone, whatever happened.
 
     board: a board of boards.toml with a QEMU machine. elf: its firmware.
@@ -58,84 +56,39 @@ class VirtualBoard:
         icount_shift: int | None = None,
         extra_args: Sequence[str] = (),
     ) -> None:
+        super().__init__()
         self.board = board
         self.elf = elf
         self.link = link
         self.icount_shift = icount_shift
         self.extra_args = tuple(extra_args)
-        self._cleanup = ExitStack()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stderr: IO[bytes] | None = None
-        self._url: str | None = None
-        self._said = ""
+        self._control: socket.socket | None = None
 
-    def __enter__(self) -> Self:
-        with ExitStack() as cleanup:  # undone at once when the start fails half-way
-            self._start(cleanup)
-            self._cleanup = cleanup.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._cleanup.close()
-        self._url = None
-
-    @property
-    def url(self) -> str:
-        """What pyserial's `serial_for_url` opens. It may be opened again after it was closed."""
-        if self._url is None:
-            raise RuntimeError("a VirtualBoard has a url inside its `with` block only")
-        return self._url
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """The emulator's process, also after it has ended."""
-        if self._process is None:
-            raise RuntimeError("a VirtualBoard has a process once its `with` block was entered")
-        return self._process
-
-    def stderr_tail(self, lines: int = 20) -> str:
-        """The last lines that QEMU wrote on stderr."""
-        if self._stderr is not None and not self._stderr.closed:
-            self._said = written(self._stderr)
-        return last_lines(self._said, lines)
-
-    def check(self) -> None:
-        """Raise BlshError with QEMU's own words if the emulator has ended: for when the port falls silent."""
-        if self.process.poll() is not None:
-            raise self._ended()
-
-    def _start(self, cleanup: ExitStack) -> None:
+    def _start(self, output: IO[bytes], cleanup: ExitStack) -> tuple[str, subprocess.Popen[bytes]]:
         command = self._command()
-        # Unnamed, so that nothing is left behind even when this process is killed.
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
-        cleanup.callback(self._stderr.close)
-        cleanup.callback(self.stderr_tail)  # keeps what was said
         ours, theirs = socket.socketpair()
-        cleanup.enter_context(ours)
+        self._control = cleanup.enter_context(ours)
         with theirs, ExitStack() as inherited:
-            uart, uart_handle = (self._pty if self.link == "pty" else self._listener)(cleanup, inherited)
+            uart, uart_handle, url = (self._pty if self.link == "pty" else self._listener)(cleanup, inherited)
             command += ["-chardev", f"socket,id=control,fd={theirs.fileno()}", "-mon", "control,mode=control"]
             command += [*uart, "-serial", "chardev:uart"]
-            self._process = self._spawn(command, [theirs.fileno(), uart_handle])
-        cleanup.callback(stop, self._process)
-        control = _Control(ours, self._ended)
+            return url, _spawn(command, [theirs.fileno(), uart_handle], output)
+
+    def _started(self) -> None:
+        assert self._control is not None
+        control = _Control(self._control, self._ended)
         control.execute("cont")
         control.execute("query-status")
 
-    def _listener(self, cleanup: ExitStack, inherited: ExitStack) -> tuple[list[str], int]:
+    def _listener(self, _cleanup: ExitStack, inherited: ExitStack) -> tuple[list[str], int, str]:
         """A TCP port that listens before QEMU starts: no port can be lost to somebody else meanwhile."""
         listener = inherited.enter_context(socket.create_server(("127.0.0.1", 0)))
-        self._url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
+        url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
         # nodelay: else each answer waits 40 ms for the host to acknowledge its first byte
         options = f"socket,id=uart,fd={listener.fileno()},server=on,wait=off,nodelay=on"
-        return ["-chardev", options], listener.fileno()
+        return ["-chardev", options], listener.fileno(), url
 
-    def _pty(self, cleanup: ExitStack, inherited: ExitStack) -> tuple[list[str], int]:
+    def _pty(self, cleanup: ExitStack, inherited: ExitStack) -> tuple[list[str], int, str]:
         """A pseudo-terminal of our own making, whose user's end we keep open.
 
         QEMU's own (`-serial pty`) looks only once a second whether somebody has opened it, and drops what
@@ -145,9 +98,8 @@ class VirtualBoard:
         inherited.callback(os.close, emulators_end)
         cleanup.callback(os.close, users_end)
         tty.setraw(users_end)
-        self._url = os.ttyname(users_end)
         options = ["-add-fd", f"fd={emulators_end},set=1", "-chardev", "serial,id=uart,path=/dev/fdset/1"]
-        return options, emulators_end
+        return options, emulators_end, os.ttyname(users_end)
 
     def _command(self) -> list[str]:
         if self.board.qemu_machine is None:
@@ -164,24 +116,6 @@ class VirtualBoard:
         if self.icount_shift is not None:
             command += ["-icount", f"shift={self.icount_shift},align=off,sleep=off"]
         return command + list(self.extra_args)
-
-    def _spawn(self, command: list[str], handles: list[int]) -> subprocess.Popen[bytes]:
-        parent = os.getpid()
-
-        def die_with_parent() -> None:
-            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # it died before the line above
-                os._exit(1)
-
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._stderr,
-            stderr=self._stderr,
-            pass_fds=handles,
-            start_new_session=True,  # Ctrl-C is for us; we end the emulator in order
-            preexec_fn=die_with_parent,
-        )
 
     def _ended(self) -> BlshError:
         """The error for an emulator that closed its control channel."""
@@ -229,6 +163,25 @@ class _Control:
             raise self._ended()
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def _spawn(command: list[str], handles: list[int], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        pass_fds=handles,
+        start_new_session=True,  # Ctrl-C is for us; we end the emulator in order
+        preexec_fn=die_with_parent,
+    )
 
 
 def _check_firmware(elf: Path) -> None:
