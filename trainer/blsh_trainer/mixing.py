@@ -2,26 +2,36 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from blsh_trainer.arrays import FloatArray, check_signal
-from blsh_trainer.audio import read_audio, require_sound
 from blsh_trainer.corpus import Corpus, Entry
 from blsh_trainer.errors import BlshError
+from blsh_trainer.sources import NoiseSource, loop_from, read_speech
 from blsh_trainer.spectra import WINDOW
+
+__all__ = [
+    "LEVEL_DBFS",
+    "MAX_SNR_DB",
+    "PEAK",
+    "Mixture",
+    "NamedMixture",
+    "draw_mixtures",
+    "loop_from",
+    "mix_at_snr",
+    "rms",
+]
 
 PEAK = 0.99
 LEVEL_DBFS = -26.0
 MAX_SNR_DB = 100.0  # either way; 16-bit recordings have less, and thousands would overflow
-_DRAWS = 20  # offsets tried before a noise whose cut is silent counts as too sparse
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """speech + noise = mixture, float64 (samples,) each, in [-0.99, 0.99]."""
+    """speech + noise = mixture, float64 (samples,) each, in [-0.99, 0.99], or as loud as they were recorded."""
 
     speech: FloatArray
     noise: FloatArray
@@ -30,7 +40,10 @@ class Mixture:
 
 @dataclass(frozen=True)
 class NamedMixture:
-    """A mixture and where it came from; paths are relative to the corpus root, the offset is in samples."""
+    """A mixture and where it came from; paths are relative to the roots of the corpus, offsets are in samples.
+
+    The first `lead` samples are not scored: noise before the speech, in which a suppressor may settle.
+    """
 
     id: str
     speech_path: str
@@ -39,6 +52,8 @@ class NamedMixture:
     noise_offset: int
     snr_db: float
     signals: Mixture
+    lead: int = 0
+    speech_offset: int = 0
 
 
 def mix_at_snr(
@@ -62,10 +77,10 @@ def mix_at_snr(
     if source.size == 0:
         raise BlshError("the noise has no samples; give a recording that is not empty")
     unwanted = loop_from(source, offset, wanted.size)
-    speech_rms = _rms(wanted)
-    noise_rms = _rms(unwanted)
-    for rms, what in ((speech_rms, "speech"), (noise_rms, "noise")):
-        if rms == 0.0:
+    speech_rms = rms(wanted)
+    noise_rms = rms(unwanted)
+    for level, what in ((speech_rms, "speech"), (noise_rms, "noise")):
+        if level == 0.0:
             raise BlshError(f"the {what} is silent, so no SNR can be set; give a recording with sound")
     wanted = wanted * (10.0 ** (level_dbfs / 20.0) / speech_rms)
     unwanted = unwanted * (10.0 ** ((level_dbfs - snr_db) / 20.0) / noise_rms)
@@ -75,25 +90,27 @@ def mix_at_snr(
     return Mixture(wanted, unwanted, wanted + unwanted)
 
 
-def loop_from(signal: FloatArray, offset: int, length: int) -> FloatArray:
-    """Return `length` samples of `signal` from `offset` on, starting over at its end."""
-    return signal[(offset + np.arange(length)) % signal.size]
-
-
 def draw_mixtures(
-    corpus: Corpus, split: str, count: int | None, snr_db: float, rng: np.random.Generator
+    corpus: Corpus, split: str, count: int | None, snr_db: float | None, rng: np.random.Generator
 ) -> Iterator[NamedMixture]:
     """Yield `count` mixtures of a split (None: one for each utterance), reading the audio as it goes.
 
     Every utterance comes once, in shuffled order, before any comes again. Noise types take turns, so that a
-    type of many files weighs as much as a type of one. The same rng state gives the same mixtures.
-    BlshError for a split without speech or noise, a count below 1, or audio that cannot be used.
+    type of many files weighs as much as a type of one. The same rng state gives the same mixtures. Of a noise
+    only the cut is read that goes into the mixture. With an `snr_db` of None the mixtures of a paired corpus
+    come as they were recorded, each at its own level and SNR.
+    BlshError for a split without speech or noise, a count below 1, recorded mixtures of a corpus that has none,
+    or audio that cannot be used.
     """
     speech = corpus.select("speech", split)
     noise = corpus.select("noise", split)
     total = len(speech) if count is None else count
     if total < 1:
         raise BlshError(f"{total} mixtures asked for; choose 1 or more")
+    if snr_db is None:
+        if not corpus.paired:
+            raise BlshError(f"corpus {corpus.root} has no recorded mixtures (layout {corpus.layout}); set an SNR")
+        return _recorded(corpus, split, speech, noise, total, rng)
     return _draw(corpus, split, speech, noise, total, snr_db, rng)
 
 
@@ -118,38 +135,63 @@ def _draw(
         utterance = speech[speech_order.pop(0)]
         files = by_type[types[type_order.pop(0)]]
         source = files[int(rng.integers(len(files)))]
-        wanted = _sound(corpus.path(utterance))
-        unwanted = _sound(corpus.path(source))
-        offset = _sounding_offset(unwanted, wanted.size, rng)
+        wanted = read_speech(corpus, utterance)
+        offset, unwanted = NoiseSource(corpus, source).sounding_cut(wanted.size, rng)
         try:
-            signals = mix_at_snr(wanted, unwanted, snr_db, offset=offset)
+            signals = mix_at_snr(wanted, unwanted, snr_db)
         except BlshError as error:
             raise BlshError(f"{corpus.path(utterance)} with noise {corpus.path(source)}: {error}") from error
-        yield NamedMixture(
-            f"{split}-{number:04d}",
-            utterance.path,
-            source.path,
-            source.speaker_or_type,
-            offset,
-            snr_db,
-            signals,
+        yield _named(f"{split}-{number:04d}", utterance, source, offset, snr_db, signals)
+
+
+def _recorded(
+    corpus: Corpus,
+    split: str,
+    speech: tuple[Entry, ...],
+    noise: tuple[Entry, ...],
+    total: int,
+    rng: np.random.Generator,
+) -> Iterator[NamedMixture]:
+    source_of = {entry.minus: entry for entry in noise}
+    order: list[int] = []
+    for number in range(total):
+        order = order or rng.permutation(len(speech)).tolist()
+        utterance = speech[order.pop(0)]
+        source = source_of[utterance.path]
+        yield recorded_mixture(corpus, f"{split}-{number:04d}", utterance, source)
+
+
+def recorded_mixture(corpus: Corpus, name: str, utterance: Entry, source: Entry) -> NamedMixture:
+    """Return the mixture of a paired corpus's `utterance`, whose noise is `source`, as it was recorded.
+
+    BlshError for an utterance shorter than a window, one without noise, or audio that cannot be used.
+    """
+    wanted = read_speech(corpus, utterance)
+    if wanted.size < WINDOW:
+        raise BlshError(
+            f"{corpus.path(utterance)} has {wanted.size} samples; at least one window of {WINDOW} is needed"
         )
+    unwanted = NoiseSource(corpus, source).recorded(utterance.start, wanted.size)
+    if not unwanted.any():
+        raise BlshError(f"{corpus.path(source)} is its clean recording, without noise; restore or remove the pair")
+    snr_db = 20.0 * float(np.log10(rms(wanted) / rms(unwanted)))
+    signals = Mixture(wanted, unwanted, wanted + unwanted)
+    return _named(name, utterance, source, utterance.start, snr_db, signals)
 
 
-def _sounding_offset(noise: FloatArray, length: int, rng: np.random.Generator) -> int:
-    """Draw an offset whose cut is not silent: sequences of events have digital silence between them."""
-    for _ in range(_DRAWS):
-        offset = int(rng.integers(noise.size))
-        if loop_from(noise, offset, length).any():
-            return offset
-    return int(np.argmax(np.abs(noise)))
+def _named(name: str, speech: Entry, noise: Entry, offset: int, snr_db: float, signals: Mixture) -> NamedMixture:
+    return NamedMixture(
+        name,
+        speech.path,
+        noise.path,
+        noise.speaker_or_type,
+        offset,
+        snr_db,
+        signals,
+        speech_offset=speech.start,
+    )
 
 
-def _sound(path: Path) -> FloatArray:
-    audio = read_audio(path)
-    require_sound(audio, path)
-    return audio.samples
-
-
-def _rms(signal: FloatArray) -> float:
+def rms(signal: FloatArray) -> float:
+    """Return the root of the mean square of `signal` (n,)."""
     return float(np.sqrt(np.mean(signal**2)))

@@ -1,0 +1,156 @@
+"""`blsh corpus`: make, check and fetch, as their users meet them."""
+
+import hashlib
+import io
+import json
+import shlex
+import signal
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import typer
+
+from blsh_tools.corpus_commands import corpus_app
+from blsh_trainer.catalogue import read_catalogue
+
+from .conftest import TRAINING, Bench, Blsh
+
+COMMANDS = typer.main.get_command(corpus_app).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_that_can_be_typed(blsh: Blsh, command: str) -> None:
+    assert f"Example: blsh corpus {command}" in blsh.succeed("corpus", command, "--help").stdout
+    program, group, name, *arguments = shlex.split(COMMANDS[command].epilog.split("`")[1])
+    assert (program, group, name) == ("blsh", "corpus", command)
+    COMMANDS[command].make_context(name, arguments)
+
+
+# ---- check --------------------------------------------------------------------------------------------------
+
+
+def test_a_good_corpus_passes(blsh: Blsh, corpus: Path) -> None:
+    found = blsh.json("corpus", "check", corpus)
+    assert (found["layout"], found["errors"], found["findings"]) == ("manifest", 0, [])
+    parts = {(part["split"], part["kind"]): part for part in found["parts"]}
+    assert (parts["train", "speech"]["files"], parts["train", "speech"]["labels"]) == (12, 6)
+    table = blsh.succeed("corpus", "check", corpus).stdout
+    assert "layout manifest" in table and "speech" in table
+
+
+def test_errors_are_listed_and_make_exit_code_2(blsh: Blsh, bench: Bench) -> None:
+    root = bench.own_corpus()
+    file = root / "speech" / "train0" / "0.flac"
+    soundfile.write(file, np.zeros(16_000), 16_000)
+    soundfile.write(root / "noise" / "train0.flac", np.full((16_000, 2), 0.1), 16_000)
+    outcome = blsh("corpus", "check", root, "--json")
+    assert outcome.code == 2
+    assert "error: silent: all samples are 0: speech/train0/0.flac" in outcome.stderr
+    assert "remark: 2 channels: averaged: noise/train0.flac" in outcome.stderr
+    assert json.loads(outcome.stdout)["errors"] == 1
+
+
+def test_what_is_no_corpus_is_refused(blsh: Blsh) -> None:
+    (blsh.cwd / "folder").mkdir()
+    message = blsh.refuse("folder fits none of the layouts of a corpus", "corpus", "check", "folder")
+    assert all(name in message for name in ("manifest:", "VoiceBank-DEMAND:", "TIMIT:", "folders:", "speakers:"))
+    blsh.refuse("there is no folder of noises nowhere", "corpus", "check", "folder", "--noise", "nowhere")
+
+
+def test_speech_and_noise_of_two_folders_train_and_evaluate(blsh: Blsh, corpus: Path) -> None:
+    (blsh.cwd / "talk").symlink_to(corpus / "speech")
+    (blsh.cwd / "noises").symlink_to(corpus / "noise")
+    found = blsh.json("corpus", "check", "talk", "--noise", "noises")
+    assert (found["layout"], found["errors"]) == ("speakers", 0)
+    blsh.refuse(r"\(--noise DIR\) to go with folders of speakers", "train", "talk", "-o", "m.npz")
+    made = blsh.json("train", "talk", "--noise", "noises", "-o", "m.npz", *TRAINING)
+    assert made["card"]["corpus"] == {"name": "speech", "sha256": found["sha256"]}
+    arguments = ("m.npz", "talk", "--noise", "noises", "--count", 1, "--snr", 0, "--metrics", "si_sdr_db", "--jobs", 1)
+    blsh.succeed("evaluate", *arguments)
+
+
+# ---- fetch --------------------------------------------------------------------------------------------------
+
+
+def packed() -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        samples = np.random.default_rng(0).bytes(3_000_000)
+        info = tarfile.TarInfo("set/speaker/a.raw")
+        info.size = len(samples)
+        archive.addfile(info, io.BytesIO(samples))
+    return content.getvalue()
+
+
+ARCHIVE = packed()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves ARCHIVE: at /slow.tar.gz half of it until `go_on` is set."""
+
+    go_on = threading.Event()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(ARCHIVE)))
+        self.end_headers()
+        half = len(ARCHIVE) // 2 if self.path == "/slow.tar.gz" else len(ARCHIVE)
+        self.wfile.write(ARCHIVE[:half])
+        self.wfile.flush()
+        if half < len(ARCHIVE):
+            self.go_on.wait(60)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_port}"
+    Handler.go_on.set()
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+    Handler.go_on.clear()
+
+
+def test_without_a_name_the_catalogue_is_listed(blsh: Blsh) -> None:
+    assert [offer["name"] for offer in blsh.json("corpus", "fetch")] == list(read_catalogue())
+    assert "voicebank-demand" in blsh.succeed("corpus", "fetch").stdout
+
+
+def test_an_archive_is_fetched_by_url_and_digest(blsh: Blsh, server: str) -> None:
+    digest = hashlib.sha256(ARCHIVE).hexdigest()
+    got = blsh.json("corpus", "fetch", f"{server}/set.tar.gz", "--sha256", digest, "-o", "here")
+    assert [(item["folder"], item["sha256"], item["files"]) for item in got["archives"]] == [("set", digest, 1)]
+    assert (blsh.cwd / "here" / "set" / "speaker" / "a.raw").stat().st_size == 3_000_000
+    assert digest in (blsh.cwd / "here" / "fetched.json").read_text()
+
+
+def test_bad_requests_are_refused(blsh: Blsh, server: str) -> None:
+    blsh.refuse("no corpus 'vctk' in the catalogue; choose one of", "corpus", "fetch", "vctk")
+    blsh.refuse("give the publisher's with --sha256", "corpus", "fetch", f"{server}/set.tar.gz")
+
+
+def test_a_wrong_digest_leaves_nothing_to_be_taken_for_the_corpus(blsh: Blsh, server: str) -> None:
+    outcome = blsh("corpus", "fetch", f"{server}/set.tar.gz", "--sha256", "0" * 64, "-o", "here")
+    assert outcome.code == 2 and "expected 000" in outcome.stderr and "Traceback" not in outcome.stderr
+    assert [path for path in (blsh.cwd / "here").rglob("*") if path.is_file()] == []
+
+
+def test_ctrl_c_says_that_the_download_can_go_on(blsh: Blsh, server: str) -> None:
+    arguments = ("corpus", "fetch", f"{server}/slow.tar.gz", "--sha256", hashlib.sha256(ARCHIVE).hexdigest())
+    outcome = blsh.interrupt("fetch slow: ", *arguments, "-o", "here")
+    assert outcome.code in (130, -signal.SIGINT)
+    assert "kept in here/.fetching; the same command goes on from there" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert (blsh.cwd / "here" / ".fetching" / "slow.part").stat().st_size > 0

@@ -1,0 +1,129 @@
+"""A corpus looked through before hours are spent on it: every file is opened and read."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from blsh_trainer.arrays import Progress
+from blsh_trainer.audio import AudioShape, audio_blocks, probe_audio
+from blsh_trainer.corpus import KINDS, SPLITS, Corpus, Entry, copies
+from blsh_trainer.errors import BlshError
+from blsh_trainer.spectra import SAMPLE_RATE_HZ, WINDOW
+
+_QUIET_DBFS = -60.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something found in a corpus: an `error` stops training or spoils what it measures, a `remark` does not."""
+
+    level: str
+    text: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one split has of one kind; `labels` are its speakers or noise types."""
+
+    split: str
+    kind: str
+    files: int
+    labels: int
+    minutes: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check_corpus` found."""
+
+    name: str
+    layout: str
+    paired: bool
+    sha256: str
+    parts: tuple[Part, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that must be mended."""
+        return tuple(finding for finding in self.findings if finding.level == "error")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return {**asdict(self), "errors": len(self.errors)}
+
+
+def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
+    """Open and read every file of a loaded corpus, block by block, and report what is in it and what is wrong.
+
+    Errors: files that cannot be read, hold NaN or infinities, are silent or shorter than one window; pairs of
+    unequal length; the same recording in two splits. Remarks: files that are resampled or averaged, rates under
+    16 kHz, faint files, long speech, splits without speech or noise.
+    """
+    files = {(entry.kind, entry.path): entry for entry in corpus.entries}
+    found: dict[tuple[str, str], list[str]] = {}
+    minutes: dict[tuple[str, str], float] = {}
+    for done, entry in enumerate(files.values(), start=1):
+        try:
+            shape = probe_audio(corpus.path(entry))
+            loudest, energy = _listen(corpus, entry)
+        except BlshError as error:
+            found.setdefault(("error", str(error)), []).append(entry.path)
+        else:
+            key = (entry.split, entry.kind)
+            minutes[key] = minutes.get(key, 0.0) + shape.frames / shape.rate_hz / 60
+            for level, text in _judge(corpus, entry, shape, loudest, energy / shape.frames):
+                found.setdefault((level, text), []).append(entry.path)
+        if progress is not None:
+            progress("checking", done, len(files))
+    for first, again in copies(corpus, (entry for entry in files.values() if entry.kind == "speech")):
+        text = f"the same recording in the splits {first.split} and {again.split}"
+        found.setdefault(("error", text), []).append(f"{first.path} = {again.path}")
+    for split in SPLITS:
+        if not corpus.has(split):
+            use = "nothing can be evaluated on it" if split == "test" else "no figures of it go into a model's card"
+            found[("remark", f"split {split} has no speech or no noise: {use}")] = []
+    parts = tuple(
+        part
+        for split in SPLITS
+        for kind in KINDS
+        if (part := _part(split, kind, list(files.values()), minutes.get((split, kind), 0.0))).files
+    )
+    findings = tuple(Finding(level, text, tuple(paths)) for (level, text), paths in sorted(found.items()))
+    return Report(corpus.name, corpus.layout, corpus.paired, corpus.sha256, parts, findings)
+
+
+def _part(split: str, kind: str, entries: list[Entry], minutes: float) -> Part:
+    chosen = [entry for entry in entries if (entry.split, entry.kind) == (split, kind)]
+    return Part(split, kind, len(chosen), len({entry.speaker_or_type for entry in chosen}), round(minutes, 2))
+
+
+def _listen(corpus: Corpus, entry: Entry) -> tuple[float, float]:
+    """Return the largest magnitude of a recording and its energy; BlshError when a sample is not finite."""
+    loudest = energy = 0.0
+    for block in audio_blocks(corpus.path(entry)):
+        loudest = max(loudest, float(abs(block).max()))
+        energy += float(block @ block)
+    return loudest, energy
+
+
+def _judge(corpus: Corpus, entry: Entry, shape: AudioShape, loudest: float, power: float) -> Iterator[tuple[str, str]]:
+    if loudest == 0.0:
+        yield "error", "silent: all samples are 0"
+    elif power < 10 ** (_QUIET_DBFS / 10):
+        yield "remark", f"fainter than {_QUIET_DBFS:g} dBFS"
+    if entry.kind == "speech" and shape.samples < WINDOW:
+        yield "error", f"shorter than one window, {WINDOW} samples at 16 kHz"
+    if entry.minus:
+        clean = probe_audio(corpus.root / entry.minus)
+        if (clean.frames, clean.rate_hz) != (shape.frames, shape.rate_hz):
+            yield "error", "not of the length and rate of its clean recording"
+    if entry.kind == "speech" and entry.length is not None:
+        yield "remark", "longer than a minute: counts as several utterances"
+    if shape.channels > 1:
+        yield "remark", f"{shape.channels} channels: averaged"
+    if shape.rate_hz < SAMPLE_RATE_HZ:
+        yield "remark", f"{shape.rate_hz} Hz: resampled to 16 kHz, nothing above {shape.rate_hz / 2000:g} kHz"
+    elif shape.rate_hz > SAMPLE_RATE_HZ:
+        yield "remark", f"{shape.rate_hz} Hz: resampled to 16 kHz"
