@@ -26,8 +26,23 @@ find_python() {
 }
 
 # What gives one: Ubuntu 22.04 calls 3.10 python3, and has 3.11 beside it.
-python_package() {
-    if has python3 && ! python_works python3; then echo python3.11-venv; else echo python3-venv; fi
+python_packages() {
+    if has python3 && ! python_works python3; then
+        echo python3.11-venv python3.11-dev
+    else
+        echo python3-venv python3-dev
+    fi
+}
+
+# The package pesq comes as C, which is compiled here once.
+header_package() {
+    python=.venv/bin/python
+    python_works "$python" || python=$(find_python)
+    ls .venv/lib/python3*/site-packages/pesq/cypesq*.so >/dev/null 2>&1 && return
+    "$python" -c '
+import os, sys, sysconfig
+if not os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h")):
+    print("python%d.%d-dev" % sys.version_info[:2])'
 }
 
 # --- Debian packages: asked for by what they give, so that a tool from elsewhere is as good ------------------------
@@ -44,7 +59,7 @@ missing_packages() {
     has make || echo make
     has gcc || echo gcc
     echo '#include <stdio.h>' | gcc -E - >/dev/null 2>&1 || echo libc6-dev
-    [ -x .venv/bin/python ] || [ -n "$(find_python)" ] || python_package
+    if [ -x .venv/bin/python ] || [ -n "$(find_python)" ]; then header_package; else python_packages; fi
 }
 
 as_root() {

@@ -1,0 +1,186 @@
+"""`blsh evaluate`: a model's scores on unseen speakers and noise, as a table, as JSON and as CSV."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blsh_tools.arguments import (
+    AsJson,
+    Bits,
+    DictionarySeed,
+    Entries,
+    ModelFile,
+    Neighbours,
+    NoiseFolder,
+    Share,
+    checked_seed,
+    reduction,
+)
+from blsh_tools.console import progress, say, show
+from blsh_tools.outputs import check_output
+from blsh_trainer.errors import BlshError
+
+if TYPE_CHECKING:
+    from blsh_trainer.corpus import Corpus
+    from blsh_trainer.evaluate import Evaluation, Mixtures, Summary
+
+PROTOCOLS = ("drawn", "peers")
+MODEL = "model"
+TITLES = {"sdr_db": "SDR, dB", "si_sdr_db": "SI-SDR, dB", "pesq": "PESQ-WB", "estoi": "ESTOI"}
+_DECIMALS = {"sdr_db": 2, "si_sdr_db": 2, "pesq": 3, "estoi": 3}
+
+
+def evaluate(
+    model: ModelFile,
+    corpus: Annotated[Path, typer.Argument(help="Folder of recordings; see `blsh corpus check`.")],
+    split: Annotated[str, typer.Option(help="`test`, `valid` or `train`.")] = "test",
+    snr: Annotated[
+        list[float] | None, typer.Option(help="SNR of the mixtures in dB; repeat it for more [default: -5, 0, 5, 10].")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(help="Mixtures at each SNR [default: one for each utterance; peers: 60].")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="`float` or `fixed`.")] = "float",
+    metrics: Annotated[str, typer.Option(help="What to measure, separated by commas.")] = "sdr_db,si_sdr_db,pesq,estoi",
+    noise: NoiseFolder = None,
+    protocol: Annotated[
+        str, typer.Option(help="`drawn`, or `peers`: as other denoisers were measured, which are shown beside it.")
+    ] = "drawn",
+    jobs: Annotated[int | None, typer.Option(help="Processes [default: one for each core].")] = None,
+    entries: Entries = None,
+    share: Share = None,
+    bits: Bits = None,
+    neighbours: Neighbours = None,
+    dictionary_seed: DictionarySeed = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(callback=checked_seed, help="Seed of every random choice [default: 0; peers: 20210531]."),
+    ] = None,
+    table: Annotated[Path | None, typer.Option("--csv", help="CSV file to write, a line for each mixture.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file to write.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a model on mixtures of unseen speakers and noise: SDR, SI-SDR, PESQ and ESTOI before and after."""
+    from blsh_codegen.generate import reduced_model
+    from blsh_tools.engines import FixedEngine, FloatEngine
+    from blsh_trainer.artifact import load_model
+    from blsh_trainer.corpus import load_corpus
+    from blsh_trainer.evaluate import Blind, check_metrics, evaluate_systems
+    from blsh_trainer.parallel import check_jobs
+
+    if engine not in ("float", "fixed"):
+        raise BlshError(f"engine {engine!r} cannot be evaluated; choose float or fixed (the device equals fixed)")
+    chosen_metrics = check_metrics([name.strip() for name in metrics.split(",") if name.strip()])
+    check_jobs(jobs)
+    _check_outputs(output, table, model)
+    artifact = load_model(model)
+    options = reduction(artifact.entries, entries, share, bits, neighbours, dictionary_seed)
+    reduced = reduced_model(artifact, options)
+    chosen = (FloatEngine if engine == "float" else FixedEngine)(artifact, options)
+    mixtures = _mixtures(load_corpus(corpus, noise), protocol, split, snr, count, seed)
+    with progress() as advance:
+        found = evaluate_systems(
+            {MODEL: Blind(chosen)}, mixtures, chosen_metrics, jobs, mixtures.describe()["seed"], advance
+        )
+    told = {
+        "model_sha256": artifact.sha256,
+        "engine": engine,
+        "dictionary_entries": reduced.entries,
+        "bits": reduced.bits,
+        "neighbours": reduced.neighbours,
+    }
+    result: dict[str, Any] = {**found.to_dict(), **told}
+    rows = _rows(found)
+    if protocol == "peers":
+        rows = _peers_rows(found, rows, result)
+    _write(output, json.dumps(result, indent=2, sort_keys=True) + "\n")
+    _write(table, found.to_csv())
+    what = f"{result['mixtures']['mixtures']} mixtures of {result['mixtures']['split']}, engine {engine}"
+    header = ["SNR", "system", *(TITLES[metric] for metric in found.metrics)]
+    show(result, as_json, rows, f"Evaluated: {what}; means", header)
+    if protocol == "peers":
+        say("The other denoisers were measured on another draw of the development corpus: docs/results/peers.md")
+
+
+def _mixtures(
+    corpus: "Corpus", protocol: str, split: str, snr: list[float] | None, count: int | None, seed: int | None
+) -> "Mixtures":
+    from blsh_trainer.protocols import DEFAULT_SNRS_DB, PEERS_SEED, PEERS_UTTERANCES, DrawnMixtures, PeersMixtures
+
+    snrs_db = tuple(snr) if snr else DEFAULT_SNRS_DB
+    if protocol == "drawn":
+        return DrawnMixtures(corpus, split, snrs_db, count, seed or 0)
+    if protocol not in PROTOCOLS:
+        raise BlshError(f"protocol {protocol!r} is unknown; choose one of {', '.join(PROTOCOLS)}")
+    if split != "test":
+        raise BlshError(f"split {split!r} with the protocol peers, which is one of the test split; leave it out")
+    utterances = PEERS_UTTERANCES if count is None else count
+    return PeersMixtures(corpus, snrs_db, PEERS_SEED if seed is None else seed, utterances)
+
+
+def _check_outputs(output: Path | None, table: Path | None, model: Path) -> None:
+    given = [path for path in (output, table) if path is not None]
+    for path in given:
+        check_output(path)
+        if path.resolve() == model.resolve():
+            raise BlshError(f"{path} is the model itself; name another file for the result")
+    if len(given) == 2 and given[0].resolve() == given[1].resolve():
+        raise BlshError(f"--output and --csv both name {given[0]}; give two files")
+
+
+def _write(path: Path | None, text: str) -> None:
+    from blsh_trainer.files import replacing
+
+    if path is not None:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def _rows(found: "Evaluation") -> list[list[str]]:
+    from blsh_trainer.evaluate import MIXTURE
+
+    summary = {(s.snr_db, s.system, s.metric): s for s in found.summary()}
+    rows = []
+    for snr_db in found.snrs_db:
+        mixture, model = ([summary[snr_db, name, metric] for metric in found.metrics] for name in (MIXTURE, MODEL))
+        told = (
+            (MIXTURE, [_told(s, f"{s.mean:.{_DECIMALS[s.metric]}f}") for s in mixture]),
+            (MODEL, [_told(s, f"{s.mean:.{_DECIMALS[s.metric]}f}") for s in model]),
+            ("  95 % interval", [_interval(s, s.low, s.high) for s in model]),
+            ("improvement", [_told(s, f"{s.improvement:+.{_DECIMALS[s.metric]}f}") for s in model]),
+            ("  95 % interval", [_interval(s, s.improvement_low, s.improvement_high) for s in model]),
+        )
+        rows += [[f"{snr_db:g}", name, *cells] for name, cells in told]
+    return rows
+
+
+def _peers_rows(found: "Evaluation", rows: list[list[str]], result: dict[str, Any]) -> list[list[str]]:
+    """`rows` with the peers of each SNR after it; `result` gets them, too."""
+    from dataclasses import asdict
+
+    from blsh_trainer.evaluate import MIXTURE
+    from blsh_trainer.peers import load_peers
+
+    peers = [peer for peer in load_peers() if peer.snr_db in found.snrs_db]
+    result["peers"] = [asdict(peer) for peer in peers]
+    merged = []
+    for snr_db in found.snrs_db:
+        merged += [row for row in rows if row[0] == f"{snr_db:g}"]
+        for peer in peers:
+            if peer.snr_db == snr_db:
+                figures = (f"{getattr(peer, metric):.{_DECIMALS[metric]}f}" for metric in found.metrics)
+                merged.append([f"{snr_db:g}", "mixture, peers" if peer.system == MIXTURE else peer.system, *figures])
+    return merged
+
+
+def _told(s: "Summary", figure: str) -> str:
+    if s.n == 0:
+        return "undefined"
+    return figure + (f", n = {s.n}" if s.undefined else "")
+
+
+def _interval(s: "Summary", low: float, high: float) -> str:
+    digits = _DECIMALS[s.metric]
+    return f"{low:.{digits}f} to {high:.{digits}f}" if s.n else ""

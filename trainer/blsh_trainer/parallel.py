@@ -1,0 +1,98 @@
+"""One function of an index, computed in several processes: the results in order, the same for any number of them."""
+
+import os
+import pickle
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from threadpoolctl import threadpool_limits
+
+from blsh_trainer.arrays import Progress
+from blsh_trainer.errors import BlshError
+
+Result = TypeVar("Result")
+
+
+def check_jobs(jobs: int | None) -> int:
+    """Return how many processes to use, None being one for each core; BlshError for less than 1."""
+    if jobs is not None and jobs < 1:
+        raise BlshError(f"{jobs} jobs; choose 1 or more processes")
+    return joblib.cpu_count() if jobs is None else jobs
+
+
+def computed(
+    task: Callable[[int], Result], count: int, jobs: int | None, what: str, progress: Progress | None = None
+) -> list[Result]:
+    """Return [task(0), ..., task(count - 1)], in `jobs` processes (None: one for each core).
+
+    `task` goes to each process once, as a file, so it must be picklable if jobs > 1. Whatever the jobs, each
+    call has one thread of BLAS: sums of more threads differ in the last bits. The first exception of a task
+    ends the others and is raised here; Ctrl-C ends them all. BlshError if a process dies.
+    """
+    processes = min(check_jobs(jobs), count)
+    if processes <= 1:
+        results = []
+        for index in range(count):
+            results.append(_alone(task, index))
+            _tell(progress, what, index + 1, count)
+        return results
+    with tempfile.TemporaryDirectory(prefix="blsh-") as folder:
+        file = Path(folder) / "task"
+        with file.open("wb") as stream:
+            pickle.dump(task, stream, protocol=5)
+        found: dict[int, Result] = {}
+        with _deaf_children():
+            coming = joblib.Parallel(
+                processes, batch_size=1, pre_dispatch="2 * n_jobs", return_as="generator_unordered"
+            )(joblib.delayed(_from_file)(os.fspath(file), index) for index in range(count))
+        try:
+            for index, result in coming:
+                found[index] = result
+                _tell(progress, what, len(found), count)
+        except TerminatedWorkerError as error:
+            raise BlshError(
+                f"a process died while {what}, as when memory runs out; use fewer jobs or a smaller model"
+            ) from error
+    return [found[index] for index in range(count)]
+
+
+def _from_file(file: str, index: int) -> tuple[int, Any]:
+    return index, _alone(_loaded(file), index)
+
+
+@lru_cache(maxsize=1)
+def _loaded(file: str) -> Callable[[int], Any]:
+    with Path(file).open("rb") as stream:
+        task: Callable[[int], Any] = pickle.load(stream)
+    return task
+
+
+def _alone(task: Callable[[int], Result], index: int) -> Result:
+    with threadpool_limits(1):
+        return task(index)
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started here do not hear Ctrl-C, which a terminal sends to them too: this one ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited; a moment, for starting one takes no time here
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _tell(progress: Progress | None, what: str, done: int, total: int) -> None:
+    if progress is not None:
+        progress(what, done, total)
