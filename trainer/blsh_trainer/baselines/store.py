@@ -1,0 +1,40 @@
+"""Arrays and a JSON description in one .npz, read without pickle: networks and the checkpoints of their training."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blsh_trainer.arrays import AnyArray
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import replacing, require_file
+
+_FORMAT = 1
+_CARD = "card"
+
+
+def save_arrays(path: str | os.PathLike[str], kind: str, arrays: dict[str, AnyArray], card: dict[str, Any]) -> None:
+    """Write a file of one `kind`. BlshError if the folder or the disk refuses it; a former file is then still whole."""
+    text = json.dumps({"format": _FORMAT, "kind": kind, **card}, sort_keys=True)
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        members: dict[str, Any] = {_CARD: np.array(text), **{name: arrays[name] for name in sorted(arrays)}}
+        np.savez(stream, **members)
+
+
+def load_arrays(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, AnyArray], dict[str, Any]]:
+    """Return (arrays, card). BlshError for a missing or damaged file and for one of another kind or format."""
+    file = Path(path)
+    require_file(file, f"there is no file {file}; check the path")
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        card = json.loads(str(arrays.pop(_CARD)))
+        found = {name: card.pop(name) for name in ("format", "kind")}
+    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise BlshError(f"{file} is no {kind} ({error}); it may be damaged: make it anew") from error
+    if found != {"format": _FORMAT, "kind": kind}:
+        raise BlshError(f"{file} is a {found['kind']} of format {found['format']}; expected a {kind} of {_FORMAT}")
+    return arrays, card

@@ -1,0 +1,126 @@
+"""The inner loops of the Hamming search, compiled by numba on first use.
+
+Its own module because numba takes a second to load: only those who search import it. The loops hold no
+Python objects and release the interpreter's lock, so that threads can share a search; they start no threads
+themselves, which keeps them safe in processes that were forked.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from blsh_trainer.arrays import IntArray
+
+Words = NDArray[np.uint64]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_CHUNK = 256  # codes whose least distance decides in vector code whether any of them is looked at
+_TILE = 4096  # codes of one word that stay in the first-level cache while all queries pass over them
+
+
+def _compiled(function: _Function) -> _Function:
+    """Return `function` compiled as part of those that call it."""
+    return cast(_Function, njit(nogil=True)(function))
+
+
+def _kept(function: _Function) -> _Function:
+    """Return `function` compiled; the machine code is kept on disk where there is room to keep it."""
+    try:
+        compiled = njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no folder can be written: neither beside this file, nor the user's, nor NUMBA_CACHE_DIR
+        compiled = njit(nogil=True)(function)
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        try:
+            return compiled(*arguments)
+        except OSError:  # as of a full disk; by then it is compiled, though not kept
+            return compiled(*arguments)
+
+    return cast(_Function, call)
+
+
+def _population_count(_context: Any, _value: Any) -> Any:
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), emit
+
+
+_popcount = cast(Callable[[Any], Any], intrinsic(_population_count))
+
+
+@_compiled
+def _insert(index: int, distance: np.int64, indices: IntArray, distances: IntArray) -> None:
+    """Put a code behind all that are as near or nearer; the last of the list falls out."""
+    slot = distances.size - 1
+    while slot > 0 and distances[slot - 1] > distance:
+        distances[slot] = distances[slot - 1]
+        indices[slot] = indices[slot - 1]
+        slot -= 1
+    distances[slot] = distance
+    indices[slot] = index
+
+
+@_compiled
+def _least(code: np.uint64, plane: Words) -> np.uint64:
+    """Return the least distance to the codes of `plane`, a slice: only indices from 0 on become vector code."""
+    least = np.uint64(65)
+    for j in range(plane.size):
+        distance = _popcount(code ^ plane[j])
+        least = distance if distance < least else least
+    return least
+
+
+@_kept
+def scan_word(queries: Words, plane: Words, indices: IntArray, distances: IntArray) -> None:
+    """Fill `indices` and `distances` (Q, k) for codes of one word: queries (Q,), plane (N,).
+
+    `distances` must come filled with a number above all distances. Codes are met in rising index and enter a
+    list only when strictly nearer than its last, which is the order (distance, index).
+    """
+    for tile in range(0, plane.size, _TILE):
+        tile_end = min(tile + _TILE, plane.size)
+        for q in range(queries.size):
+            code = queries[q]
+            last = np.uint64(distances[q, -1])
+            for start in range(tile, tile_end, _CHUNK):
+                chunk = plane[start : min(start + _CHUNK, tile_end)]
+                if _least(code, chunk) >= last:
+                    continue
+                for j in range(chunk.size):
+                    distance = _popcount(code ^ chunk[j])
+                    if distance < last:
+                        _insert(start + j, np.int64(distance), indices[q], distances[q])
+                        last = np.uint64(distances[q, -1])
+
+
+@_kept
+def scan_words(queries: Words, planes: Words, indices: IntArray, distances: IntArray) -> None:
+    """Do as scan_word for codes of W words: queries (Q, W), planes (W, N), word w of all codes in row w."""
+    words, entries = planes.shape
+    tile_codes = max(_CHUNK, _TILE // words // _CHUNK * _CHUNK)
+    found = np.empty(_CHUNK, dtype=np.uint64)
+    for tile in range(0, entries, tile_codes):
+        tile_end = min(tile + tile_codes, entries)
+        for q in range(queries.shape[0]):
+            last = np.uint64(distances[q, -1])
+            for start in range(tile, tile_end, _CHUNK):
+                size = min(_CHUNK, tile_end - start)
+                found[:size] = 0
+                for w in range(words):
+                    code = queries[q, w]
+                    plane = planes[w, start : start + size]
+                    for j in range(size):
+                        found[j] += _popcount(code ^ plane[j])
+                if found[:size].min() >= last:
+                    continue
+                for j in range(size):
+                    if found[j] < last:
+                        _insert(start + j, np.int64(found[j]), indices[q], distances[q])
+                        last = np.uint64(distances[q, -1])
