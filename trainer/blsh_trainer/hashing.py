@@ -5,10 +5,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from blsh_trainer.arrays import BoolArray, FloatArray, check_rows
+from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray, check_rows
 from blsh_trainer.errors import BlshError
 
 MAX_BITS = 1024
+_CHECKED = 1 << 14  # training rows checked at once
+_UNIT = 1e-5  # how far a length may be off 1: float32 features were normalised in float32
 
 
 def hash_codes(X: ArrayLike, projections: FloatArray, biases: FloatArray) -> BoolArray:
@@ -28,14 +30,22 @@ def check_bits(bits: int) -> None:
         raise BlshError(f"{bits} bits asked for; a code has 1 to {MAX_BITS}")
 
 
-def check_training_rows(H: ArrayLike) -> FloatArray:
-    """Return H as float64 (T, D) after checking that there is something to fit."""
-    rows = check_rows(H, "the training features")
+def check_training_rows(H: ArrayLike) -> AnyArray:
+    """Return H (T, D), float32 or float64, after checking piece by piece that there is something to fit.
+
+    A memory-mapped array stays one, and is read but never copied.
+    """
+    rows = np.asanyarray(H)
+    if rows.dtype not in (np.float32, np.float64):
+        rows = np.asarray(rows, dtype=np.float64)
+    if rows.ndim != 2:
+        check_rows(rows, "the training features")
     if rows.shape[0] < 2 or rows.shape[1] < 1:
         raise BlshError(f"the training features have shape {rows.shape}; at least two frames are needed")
-    norms = np.linalg.norm(rows, axis=1)
-    if not np.allclose(norms[norms > 0], 1.0, atol=1e-6):
-        raise BlshError("the training features are not of unit length; pass them through l2_normalise first")
+    for at in range(0, len(rows), _CHECKED):
+        norms = np.linalg.norm(check_rows(rows[at : at + _CHECKED], "the training features"), axis=1)
+        if not np.allclose(norms[norms > 0], 1.0, atol=_UNIT):
+            raise BlshError("the training features are not of unit length; pass them through l2_normalise first")
     return rows
 
 
@@ -60,7 +70,7 @@ class LSH:
         rows = check_training_rows(H)
         self.projections_ = self.rng.standard_normal((self.bits, rows.shape[1]))
         self.projections_ /= np.linalg.norm(self.projections_, axis=1, keepdims=True)
-        self.biases_ = -self.projections_ @ rows.mean(axis=0) if self.centred else np.zeros(self.bits)
+        self.biases_ = -self.projections_ @ rows.mean(axis=0, dtype=np.float64) if self.centred else np.zeros(self.bits)
         self.betas_ = np.ones(self.bits)
         return self
 

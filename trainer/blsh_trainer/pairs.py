@@ -1,171 +1,119 @@
-"""The quadratic forms that a bit maximises: what is left of the target similarity for it to explain.
+"""The quadratic form that a bit maximises inside a segment: what is left of the target similarity to explain.
 
-Every reading of the paper's objective (eq. 9) is affine in b_i b_j, so learner l maximises b' A b over bits b
-in {-1, +1}. A form here holds A implicitly: `times(b)` is A b, `within(X)` is X' A X, and `take(b)` moves to
-the next learner once bit b is settled and returns its beta (eq. 13).
+Every reading of the paper's objective (eq. 9) is affine in b_i b_j: D_ij = E_ij - F_ij b_i b_j, E and F depending
+on the target S alone. So learner l maximises b' A b over bits b in {-1, +1}, and A follows from the features, the
+codes so far and their betas: it is made anew for a segment when it is needed, and nothing of the size of all pairs
+is ever kept. A pair form here is a small value that can be sent to a worker; `weigh` makes A of one segment.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from blsh_trainer.errors import BlshError
-
-Matrix = NDArray[np.float32]  # float32 halves the time and the memory of the n x n arrays
+from blsh_trainer.arrays import FloatArray
+from blsh_trainer.blocks import Matrix
 
 TARGETS = ("linear", "rbf")
-ALIKE = "the training frames are all alike; give recordings that differ"
-_BETA_CLIP = 1e-6
+DIVERGENCES = ("squared", "cross-entropy", "reverse")
+_CLIP = 0.01  # of S in the reverse cross-entropy, whose logarithms it bounds
+_TILE = 128  # rows of a segment that are worked on at once: they stay in the cache
 
 
 class PairForm(Protocol):
-    """One learner's objective b' A b over T training frames."""
+    """One learner's objective b' A b over the pairs of a segment."""
 
-    def times(self, b: Matrix) -> Matrix:
-        """Return A b for b (T,)."""
+    def weigh(self, H: Matrix, bipolar: Matrix, betas: FloatArray) -> tuple[Matrix, float]:
+        """Return A (n, n) and a constant, for frames H (n, D), their codes so far (n, l) and betas (l,).
 
-    def within(self, X: Matrix) -> Matrix:
-        """Return X' A X (D, D) for X (T, D)."""
-
-    def take(self, b: Matrix) -> float:
-        """Settle bit b (T,) of -1 and +1; return its beta."""
+        The constant minus b' A b is the weighted error of bit b (eq. 12).
+        """
 
 
-def target_similarity(H: Matrix, target: str, sigma2: float) -> Matrix:
-    """Return S (n, n) of rows H (n, D): H H' ("linear") or exp((H H' - 1) / sigma2) ("rbf", eq. 15)."""
-    S = H @ H.T
-    return S if target == "linear" else np.exp((S - 1.0) / np.float32(sigma2))
+def target_similarity(H: Matrix, others: Matrix, target: str, sigma2: float) -> Matrix:
+    """Return S (n, m) of rows H (n, D) and others (m, D): H G' ("linear") or exp((H G' - 1) / sigma2) (eq. 15)."""
+    S = H @ others.T
+    if target == "rbf":
+        S -= np.float32(1.0)
+        S /= np.float32(sigma2)
+        np.exp(S, out=S)
+    return S
 
 
-class FactoredResidual:
-    """A = c_l S' - sum_{m<l} b_m b_m' for the linear target, S' = (H - mean)(H - mean)'.
+@dataclass(frozen=True)
+class ResidualPairs:
+    """A = c_l S' - sum_{m<l} b_m b_m', S' the target centred within the segment and c_l = l times `share`."""
 
-    S' is scaled to a mean diagonal of 1, so that c_l = reach * l asks of l bits what l bits can hold, however
-    many are to come. It has rank D: A is never formed, and the pairs need no segments, all T x T count.
-    """
+    target: str
+    sigma2: float
+    share: float
 
-    def __init__(self, H: Matrix, reach: float) -> None:
-        centred = H - H.mean(axis=0)
-        variance = float(np.mean(np.sum(centred**2, axis=1), dtype=np.float64))
-        if variance <= 0.0:
-            raise BlshError(ALIKE)
-        self._centred = centred / np.float32(np.sqrt(variance))
-        self._reach = reach
-        self._bits: list[Matrix] = []
-
-    def _share(self) -> np.float32:
-        return np.float32(self._reach * (len(self._bits) + 1))
-
-    def times(self, b: Matrix) -> Matrix:
-        result: Matrix = self._centred @ (self._centred.T @ b) * self._share()
-        if self._bits:
-            taken = np.stack(self._bits)
-            result -= (taken @ b) @ taken
-        return result
-
-    def within(self, X: Matrix) -> Matrix:
-        cross = X.T @ self._centred
-        result: Matrix = cross @ cross.T * self._share()
-        if self._bits:
-            explained = np.stack(self._bits) @ X
-            result -= explained.T @ explained
-        return result
-
-    def take(self, b: Matrix) -> float:
-        self._bits.append(b)
-        return 1.0  # the search counts every bit alike, and so does the sum that the residual leaves
-
-
-class _Segments:
-    """A kept as one block for each segment of frames; pairs across segments do not count."""
-
-    def __init__(self, H: Matrix, segment: int, target: str, sigma2: float) -> None:
-        self._H = H
-        self._target = target
-        self._sigma2 = sigma2
-        self._slices = [slice(at, min(at + segment, len(H))) for at in range(0, len(H), segment)]
-        self._blocks: list[Matrix] = []
-
-    def _similarity(self, part: slice) -> Matrix:
-        return target_similarity(self._H[part], self._target, self._sigma2)
-
-    def times(self, b: Matrix) -> Matrix:
-        return np.concatenate([A @ b[part] for part, A in zip(self._slices, self._blocks, strict=True)])
-
-    def within(self, X: Matrix) -> Matrix:
-        result: Matrix = np.zeros((X.shape[1], X.shape[1]), dtype=np.float32)
-        for part, A in zip(self._slices, self._blocks, strict=True):
-            result += X[part].T @ (A @ X[part])
-        return result
-
-
-class SegmentedResidual(_Segments):
-    """The same inside segments, S' the target centred within each: for any target."""
-
-    def __init__(self, H: Matrix, segment: int, target: str, sigma2: float, reach: float) -> None:
-        super().__init__(H, segment, target, sigma2)
-        self._blocks = [self._centred(part) for part in self._slices]
-        variance = sum(float(np.trace(S)) for S in self._blocks) / len(H)
-        if variance <= 0.0:
-            raise BlshError(ALIKE)
-        self._share = np.float32(reach / variance)
-        for S in self._blocks:
-            S *= self._share
-
-    def _centred(self, part: slice) -> Matrix:
-        S = self._similarity(part)
-        means = S.mean(axis=0, dtype=np.float32)
-        S += means.mean() - means[:, None] - means[None, :]
+    def centred(self, H: Matrix) -> Matrix:
+        """Return S' (n, n) of H (n, D)."""
+        S = target_similarity(H, H, self.target, self.sigma2)
+        means = S.mean(axis=0, dtype=np.float64)
+        S += (means.mean() - means).astype(np.float32)
+        S -= means.astype(np.float32)[:, None]
         return S
 
-    def take(self, b: Matrix) -> float:
-        for part, A in zip(self._slices, self._blocks, strict=True):
-            A += self._share * self._centred(part)  # made anew: cheaper to hold than a second set of arrays
-            A -= np.outer(b[part], b[part])
-        return 1.0
+    def weigh(self, H: Matrix, bipolar: Matrix, betas: FloatArray) -> tuple[Matrix, float]:
+        A = self.centred(H)
+        A *= np.float32(self.share * (bipolar.shape[1] + 1))
+        A -= bipolar @ bipolar.T
+        return A, 0.0
 
 
-class Boosted(_Segments):
-    """Algorithm 2: A = W o (S - 1/2), W reweighted after each bit where it was wrong.
+@dataclass(frozen=True)
+class BoostedPairs:
+    """Algorithm 2: A = W o F, W_ij proportional to exp(sum_m beta_m D_m,ij) and summing to 1 in the segment.
 
-    D_ij = (S~_ij - S_ij)^2 with S in [0, 1] and S~ = (b_i b_j + 1) / 2, so D is in [0, 1] as well.
-    log W_ij = sum_m beta_m D_m,ij is kept up to a constant, one array a segment.
+    With S clipped to [0, 1] and S~ = (b_i b_j + 1) / 2, `divergence` D is one of three, all scaled into [0, 1]:
+    "squared" (S~ - S)^2; "cross-entropy" of S against S~, S~ clipped to [d, 1 - d] and divided by -ln d, as d
+    vanishes, which leaves |S~ - S|; "reverse", the cross-entropy of S~ against S clipped to [0.01, 0.99],
+    divided by -ln 0.01. The first two have the same F = S - 1/2 and differ in E, so in the weights and betas;
+    the third has F = logit(S) / (-2 ln 0.01).
+
+    sum_m beta_m D_m = E sum(beta) - F o (B diag(beta) B'): the weights need no memory of their own.
     """
 
-    def __init__(self, H: Matrix, segment: int, target: str, sigma2: float) -> None:
-        super().__init__(H, segment, target, sigma2)
-        self._log_weights: list[Matrix] = [
-            np.zeros((part.stop - part.start,) * 2, dtype=np.float32) for part in self._slices
-        ]
-        self._reweigh()
+    target: str
+    sigma2: float
+    divergence: str
 
-    def _weights(self, log_weights: Matrix) -> Matrix:
-        W: Matrix = np.exp(log_weights - log_weights.max())
-        W /= W.sum(dtype=np.float64).astype(np.float32)
-        return W
+    def weigh(self, H: Matrix, bipolar: Matrix, betas: FloatArray) -> tuple[Matrix, float]:
+        A = np.empty((len(H), len(H)), dtype=np.float32)
+        scaled = bipolar * betas.astype(np.float32)
+        total_beta = np.float32(betas.sum())
+        shift, weight, constant = -np.inf, 0.0, 0.0
+        for at in range(0, len(H), _TILE):
+            rows = slice(at, min(at + _TILE, len(H)))
+            E, F = self._parts(target_similarity(H[rows], H, self.target, self.sigma2))
+            W = scaled[rows] @ bipolar.T
+            W *= F
+            np.subtract(total_beta * E, W, out=W)
+            highest = float(W.max())
+            if highest > shift:  # the largest exponent is to be 0: what was made with a smaller one is made less
+                less = np.exp(shift - highest)
+                A[:at] *= np.float32(less)
+                weight, constant, shift = weight * less, constant * less, highest
+            W -= np.float32(shift)
+            np.exp(W, out=W)
+            weight += float(W.sum())
+            constant += float(np.vdot(W, E))
+            np.multiply(W, F, out=A[rows])
+        A /= np.float32(weight)
+        return A, constant / weight
 
-    def _reweigh(self) -> None:
-        self._blocks = [
-            self._weights(log_weights) * (self._clipped(part) - np.float32(0.5))
-            for part, log_weights in zip(self._slices, self._log_weights, strict=True)
-        ]
-
-    def _clipped(self, part: slice) -> Matrix:
-        return np.clip(self._similarity(part), 0.0, 1.0)
-
-    def take(self, b: Matrix) -> float:
-        errors = [
-            (np.outer(b[part], b[part]) * np.float32(0.5) + np.float32(0.5) - self._clipped(part)) ** 2
-            for part in self._slices
-        ]
-        each = [
-            float((self._weights(log_weights) * D).sum(dtype=np.float64))
-            for log_weights, D in zip(self._log_weights, errors, strict=True)
-        ]
-        epsilon = float(np.clip(np.mean(each), _BETA_CLIP, 1.0 - _BETA_CLIP))
-        beta = float(np.log((1.0 - epsilon) / epsilon))
-        for log_weights, D in zip(self._log_weights, errors, strict=True):
-            log_weights += np.float32(beta) * D
-        self._reweigh()
-        return beta
+    def _parts(self, S: Matrix) -> tuple[Matrix, Matrix]:
+        """Return E and F of D = E - F b_i b_j."""
+        half = np.float32(0.5)
+        if self.divergence == "reverse":
+            np.clip(S, np.float32(_CLIP), np.float32(1 - _CLIP), out=S)
+            like, unlike = np.log(S), np.log1p(-S)
+            scale = np.float32(0.5 / np.log(_CLIP))
+            return (like + unlike) * scale, (unlike - like) * scale
+        np.clip(S, np.float32(0), np.float32(1), out=S)
+        S -= half
+        if self.divergence == "cross-entropy":
+            return np.full_like(S, half), S
+        return S * S + np.float32(0.25), S

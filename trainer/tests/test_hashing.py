@@ -4,7 +4,6 @@ import pytest
 from blsh_trainer.blsh import BLSH
 from blsh_trainer.errors import BlshError
 from blsh_trainer.hashing import LSH, hash_codes
-from blsh_trainer.pairs import Boosted, FactoredResidual, SegmentedResidual, target_similarity
 from blsh_trainer.spectra import l2_normalise
 
 SEED = 31
@@ -114,34 +113,6 @@ def test_residual_objective_is_one_for_codes_that_are_the_target():
     assert residual_objective(3.0 + 0.5 * bipolar @ bipolar.T, codes) == pytest.approx(1.0)
 
 
-def test_factored_and_explicit_residuals_are_the_same_form():
-    H = frames(200).astype(np.float32)
-    factored, explicit = FactoredResidual(H, 0.5), SegmentedResidual(H, 200, "linear", 0.5, 0.5)
-    rng = np.random.default_rng(SEED)
-    for _ in range(3):
-        b = np.where(rng.random(200) < 0.5, -1, 1).astype(np.float32)
-        np.testing.assert_allclose(factored.times(b), explicit.times(b), atol=0.02)
-        np.testing.assert_allclose(factored.within(H), explicit.within(H), atol=0.1)
-        assert factored.take(b) == explicit.take(b) == 1.0
-
-
-def test_boosting_follows_equations_12_and_13():
-    H = frames(60).astype(np.float32)
-    S = np.clip(target_similarity(H, "linear", 0.5), 0, 1).astype(np.float64)
-    form = Boosted(H, 60, "linear", 0.5)
-    W = np.full(S.shape, 1 / S.size)
-    rng = np.random.default_rng(SEED)
-    for _ in range(3):
-        np.testing.assert_allclose(form.times(np.ones(60, dtype=np.float32)), (W * (S - 0.5)).sum(axis=1), rtol=1e-3)
-        b = np.where(rng.random(60) < 0.5, -1, 1).astype(np.float32)
-        D = ((np.outer(b, b) + 1) / 2 - S) ** 2
-        epsilon = float((W * D).sum())
-        beta = np.log((1 - epsilon) / epsilon)
-        assert form.take(b) == pytest.approx(beta, rel=1e-4)
-        W = W * np.exp(beta * D)
-        W /= W.sum()
-
-
 def test_adaboost_betas_are_positive_and_fall():
     H = frames(600)
     betas = BLSH(16, np.random.default_rng(SEED), weighting="adaboost", segment=300).fit(H).betas_
@@ -166,6 +137,8 @@ def test_progress_is_told_of_every_bit():
         ({"reach": np.nan}, "reach is nan"),
         ({"ridge": -1.0}, "ridge is -1.0"),
         ({"steps": -1}, "steps is -1"),
+        ({"sample": 0}, "sample is 0"),
+        ({"divergence": "kl"}, "divergence 'kl' is unknown; choose one of squared, cross-entropy, reverse"),
     ],
 )
 def test_unfit_parameters_are_refused(options, words):

@@ -1,0 +1,73 @@
+"""What a fit has learned so far, on disk after every bit, so that an interrupted one goes on where it was."""
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blsh_trainer.arrays import AnyArray, FloatArray
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import replacing, require_file
+
+_FORMAT = 1
+_CHUNK = 1 << 16
+
+
+class Checkpoint:
+    """A file of the bits learned so far: weights v = [P, b] (l, D + 1) and betas (l,), float64.
+
+    It belongs to one fit: to `parameters` (JSON values) and to the features that `data` fingerprints. The number of
+    bits wanted is not among them: a longer fit begins with the bits of a shorter one.
+    """
+
+    def __init__(self, path: Path, parameters: dict[str, Any], data: str) -> None:
+        self._path = path
+        self._identity = {"format": _FORMAT, **parameters, "data": data}
+
+    def load(self, width: int) -> tuple[FloatArray, FloatArray] | None:
+        """Return weights (l, width) and betas (l,), or None where there is no file yet.
+
+        BlshError for a file of another fit, a damaged one or none of ours.
+        """
+        if not self._path.exists():
+            return None
+        require_file(self._path, f"{self._path} is not a file; name one for the checkpoint")
+        try:
+            with np.load(self._path, allow_pickle=False) as archive:
+                identity = json.loads(str(archive["identity"]))
+                weights, betas = archive["weights"], np.atleast_1d(archive["betas"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise BlshError(
+                f"{self._path} is no checkpoint of a fit ({error}); remove it or name another file"
+            ) from error
+        self._compare(identity)
+        fits = weights.shape == (len(betas), width) and weights.dtype == betas.dtype == np.float64
+        if not (fits and np.isfinite(weights).all() and np.isfinite(betas).all()):
+            raise BlshError(f"{self._path} is a damaged checkpoint; remove it to begin anew")
+        return weights, betas
+
+    def save(self, weights: FloatArray, betas: FloatArray) -> None:
+        """Replace the file by one of these bits. BlshError if it cannot be written; the former is then still whole."""
+        identity = json.dumps(self._identity, sort_keys=True)
+        with replacing(self._path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, identity=np.array(identity), weights=weights, betas=betas)
+
+    def _compare(self, found: dict[str, Any]) -> None:
+        if not isinstance(found, dict):
+            raise BlshError(f"{self._path} is no checkpoint of a fit; remove it or name another file")
+        for name in sorted({*self._identity, *found}):
+            if self._identity.get(name) != found.get(name):
+                what = "other training frames" if name == "data" else f"a fit with {name} {found.get(name)!r}"
+                wanted = "" if name == "data" else f", this one has {self._identity.get(name)!r}"
+                raise BlshError(f"the checkpoint {self._path} is of {what}{wanted}; remove it or name another file")
+
+
+def fingerprint(H: AnyArray) -> str:
+    """Return the SHA-256 of features (T, D), their shape and type included."""
+    digest = hashlib.sha256(f"{H.shape} {H.dtype.str}".encode())
+    for at in range(0, len(H), _CHUNK):
+        digest.update(np.ascontiguousarray(H[at : at + _CHUNK]).data)
+    return digest.hexdigest()
