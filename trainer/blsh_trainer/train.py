@@ -1,39 +1,48 @@
-"""Training: mixtures of a corpus become a dictionary of codes and masks, and learned projections."""
+"""Training: mixtures of a corpus become learned projections and a dictionary of codes and masks."""
 
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from typing import TypeAlias
+from pathlib import Path
 
 import numpy as np
 
-from blsh_trainer.arrays import ByteArray, FloatArray, Progress
+from blsh_trainer.arrays import Progress
 from blsh_trainer.artifact import Card, Model
-from blsh_trainer.blsh import BLSH, WEIGHTINGS
+from blsh_trainer.blsh import BLSH
+from blsh_trainer.blsh import WEIGHTINGS as UNSUPERVISED
 from blsh_trainer.corpus import Corpus
 from blsh_trainer.denoise import FloatDenoiser
+from blsh_trainer.dictionary import Learner, build_dictionary
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import SilentEstimateError, evaluate
+from blsh_trainer.evaluate import MIXTURE, Blind, DrawnMixtures, SilentEstimateError, evaluate_systems
+from blsh_trainer.frames import FrameOptions, TrainingFrames, gather_frames
 from blsh_trainer.hashing import LSH, check_bits
-from blsh_trainer.masks import ideal_binary_mask, pack_bits, unpack_bits
-from blsh_trainer.mixing import MAX_SNR_DB, draw_mixtures
+from blsh_trainer.masks import find_mask_kind
+from blsh_trainer.mixing import MAX_SNR_DB
 from blsh_trainer.pairs import TARGETS
-from blsh_trainer.spectra import BINS, feature_count, features, l2_normalise, stft
+from blsh_trainer.pool import Pool, single_threaded_blas
+from blsh_trainer.spectra import feature_count
+from blsh_trainer.supervised import SupervisedBLSH
 
 LEARNERS = ("blsh", "lsh", "lsh-plain")
+WEIGHTINGS = ("masks", *UNSUPERVISED)
 VALIDATION_MIXTURES = 24
 VALIDATION_ENTRIES = 4096
 _LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr")
 
-_Frames: TypeAlias = tuple[FloatArray, ByteArray, FloatArray]  # features, packed IBMs, lots drawn
-
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What to train.
+    """What to train; the defaults are the paper's system with our learner, see EXTENDED for ours.
 
     `passes` mixes every training utterance so many times, each with another noise; of the resulting frames
-    at most `max_frames` are kept as the dictionary, at random, and `fit_frames` of those fit the hash.
-    `weighting`, `target` and `sigma2` matter to the learner "blsh" alone.
+    at most `max_frames` are kept, at random, and `fit_frames` of those fit the hash. All that are kept are the
+    dictionary, or `entries` of them.
+    `weighting` says how the learner "blsh" learns: "masks" (SupervisedBLSH), or "residual" or "adaboost" (BLSH), to
+    which `target` and `sigma2` matter. `ordered` belongs to "masks": bits in the order of their significance.
+    `varied` mixes at many SNRs with noises coloured anew (varied.py) instead of at `snr_db`. With `mask_kind`
+    "bands" the masks are distilled (distil.py), and after `refine_steps` steps of learning projections and masks
+    together (refine.py). `smoothing` and `floor` are the model's: see Model.
     """
 
     name: str = "blsh"
@@ -41,20 +50,34 @@ class TrainOptions:
     bits: int = 50
     neighbours: int = 10
     learner: str = "blsh"
-    weighting: str = "residual"
+    weighting: str = "masks"
+    ordered: bool = True
+    steps: int = 400
     target: str = "linear"
     sigma2: float = 0.5
     snr_db: float = 0.0
-    fit_frames: int = 10_000
+    varied: bool = False
+    fit_frames: int = 40_000
     passes: int = 1
     max_frames: int = 100_000
+    entries: int | None = None
+    mask_kind: str = "ibm"
+    refine_steps: int = 0
+    smoothing: int = 0
+    floor: int = 0
     seed: int = 0
+
+    @property
+    def frames(self) -> FrameOptions:
+        """What of it concerns the training mixtures."""
+        return FrameOptions(self.feature_kind, self.mask_kind, self.snr_db, self.varied, self.passes, self.max_frames)
 
     def check(self) -> None:
         """Raise BlshError, naming the option, unless all values can be used."""
         if not self.name:
             raise BlshError(f"name is {self.name!r}; give the model a name, the device reports it")
         feature_count(self.feature_kind)
+        find_mask_kind(self.mask_kind)
         check_bits(self.bits)
         for option, value, known in (
             ("learner", self.learner, LEARNERS),
@@ -67,99 +90,106 @@ class TrainOptions:
             ("neighbours", self.neighbours, 1),
             ("fit_frames", self.fit_frames, 2),
             ("passes", self.passes, 1),
+            ("steps", self.steps, 1),
+            ("refine_steps", self.refine_steps, 0),
             ("max_frames", self.max_frames, self.neighbours),
+            ("entries", self.max_frames if self.entries is None else self.entries, self.neighbours),
             ("seed", self.seed, 0),
         ):
             if number < least:
                 raise BlshError(f"{option} is {number}; choose {least} or more")
         if not abs(self.snr_db) <= MAX_SNR_DB:
             raise BlshError(f"snr_db is {self.snr_db}; it must be a finite number of -{MAX_SNR_DB:g} to {MAX_SNR_DB:g}")
+        if self.refine_steps and (self.mask_kind, self.weighting, self.learner) != ("bands", "masks", "blsh"):
+            raise BlshError(
+                f"refine_steps is {self.refine_steps} with mask_kind {self.mask_kind!r}, learner {self.learner!r}, "
+                f"weighting {self.weighting!r}; refining needs 'bands', 'blsh' and 'masks'"
+            )
 
 
-def train_model(corpus: Corpus, options: TrainOptions | None = None, progress: Progress | None = None) -> Model:
+PAPER = TrainOptions()
+EXTENDED = TrainOptions(
+    feature_kind="tracked",
+    bits=64,
+    neighbours=8,
+    ordered=False,
+    steps=600,
+    varied=True,
+    fit_frames=60_000,
+    passes=2,
+    max_frames=150_000,
+    entries=4096,
+    mask_kind="bands",
+    refine_steps=600,
+    smoothing=4,
+)
+SYSTEMS = {"extended": EXTENDED, "paper": PAPER}
+"""Whole settings by name: "paper" is the paper's pipeline, "extended" what denoises best on our `valid` split."""
+
+
+def train_model(
+    corpus: Corpus,
+    options: TrainOptions | None = None,
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+    pool: Pool | None = None,
+) -> Model:
     """Train a model on the corpus's train split; the same corpus and options give the same model.
 
-    Its card says what it does to the valid split, if there is one.
+    Its card says what it does to the valid split, if there is one. The learner "blsh" keeps what it has learned
+    in `checkpoint`, and with an unsupervised weighting works on `pool`: see BLSH.
     BlshError for bad options, audio that cannot be used, or too few frames for the neighbours.
     """
     chosen = options or TrainOptions()
     chosen.check()
     mixture_seed, keep_seed, fit_seed = np.random.SeedSequence(chosen.seed).spawn(3)
     mixture_rng, keep_rng = np.random.default_rng(mixture_seed), np.random.default_rng(keep_seed)
-    H, packed, made = gather_frames(corpus, chosen, mixture_rng, keep_rng, progress)
-    if len(H) < max(2, chosen.neighbours):
+    frames = gather_frames(corpus, chosen.frames, mixture_rng, keep_rng, progress)
+    if len(frames) < max(2, chosen.neighbours):
         raise BlshError(
-            f"the training mixtures have {len(H)} frames with sound; {chosen.neighbours} or more are needed"
+            f"the training mixtures have {len(frames)} frames with sound; {chosen.neighbours} or more are needed"
         )
     fit_rng = np.random.default_rng(fit_seed)
-    sample = np.sort(fit_rng.permutation(len(H))[: chosen.fit_frames])
-    learner = fit_learner(H[sample], chosen, fit_rng, progress)
-    frames = {"made": made, "kept": len(H), "fitted": len(sample)}
+    sample = np.sort(fit_rng.permutation(len(frames))[: chosen.fit_frames])
+    with single_threaded_blas():  # more threads would add up in another order, and give another model
+        learner = fit_learner(frames.take(sample), chosen, fit_rng, progress, checkpoint, pool)
+        dictionary = build_dictionary(frames, learner, chosen, fit_rng, progress)
+    counts = {"made": frames.made, "kept": len(frames), "fitted": len(sample)}
     model = Model(
         name=chosen.name,
         feature_kind=chosen.feature_kind,
         neighbours=chosen.neighbours,
-        projections=learner.projections_,
-        biases=learner.biases_,
+        projections=dictionary.projections,
+        biases=dictionary.biases,
         betas=learner.betas_,
-        code_bits=learner.transform(H),
-        mask_bits=unpack_bits(packed, BINS),
-        card=_card(corpus, chosen, frames),
+        code_bits=dictionary.code_bits,
+        mask_levels=dictionary.mask_levels,
+        mask_kind=chosen.mask_kind,
+        smoothing=chosen.smoothing,
+        floor=chosen.floor,
+        card=_card(corpus, chosen, counts),
     )
     return model.with_metrics(_metrics(model, corpus, chosen, progress))
 
 
-def gather_frames(
-    corpus: Corpus,
+def fit_learner(
+    frames: TrainingFrames,
     options: TrainOptions,
     rng: np.random.Generator,
-    keep_rng: np.random.Generator,
     progress: Progress | None = None,
-) -> tuple[FloatArray, ByteArray, int]:
-    """Return L2-normalised features float64 (T, D), packed IBMs uint8 (T, 65) and how many frames there were.
-
-    Of the training mixtures' frames `max_frames` are kept, in their order and all with the same chance; the
-    others go as the mixtures are made, so that these bound the memory. Frames that are digital silence in the
-    mixture are left out: they have no direction and no mask to teach.
-    """
-    total = options.passes * len(corpus.select("speech", "train"))
-    made = held = 0
-    parts: list[_Frames] = []
-    for done, named in enumerate(draw_mixtures(corpus, "train", total, options.snr_db, rng), start=1):
-        signals = named.signals
-        spectrum = stft(signals.mixture)
-        H = l2_normalise(features(spectrum, options.feature_kind))
-        sounding = H.any(axis=1)
-        masks = pack_bits(ideal_binary_mask(stft(signals.speech), stft(signals.noise))[sounding])
-        parts.append((H[sounding], masks, keep_rng.random(len(masks))))
-        made += len(masks)
-        held += len(masks)
-        if held > 1.4 * options.max_frames:  # not at each mixture: every thinning copies all that is kept
-            parts = [_thinned(parts, options.max_frames)]
-            held = options.max_frames
-        if progress is not None:
-            progress("mixing", done, total)
-    H, packed, _ = _thinned(parts, options.max_frames)
-    return H, packed, made
-
-
-def _thinned(parts: list[_Frames], most: int) -> _Frames:
-    """Return all frames, or the `most` of the lowest lots: whatever comes later, the others are out."""
-    H, masks, lots = (np.concatenate(column) for column in zip(*parts, strict=True))
-    if len(lots) > most:
-        kept = np.sort(np.argsort(lots, kind="stable")[:most])
-        H, masks, lots = H[kept], masks[kept], lots[kept]
-    return H, masks, lots
-
-
-def fit_learner(
-    H: FloatArray, options: TrainOptions, rng: np.random.Generator, progress: Progress | None = None
-) -> LSH | BLSH:
-    """Return the learner that `options` name, fitted to L2-normalised H (T, D)."""
-    if options.learner == "blsh":
-        learner = BLSH(options.bits, rng, target=options.target, weighting=options.weighting, sigma2=options.sigma2)
-        return learner.fit(H, progress)
-    return LSH(options.bits, rng, centred=options.learner == "lsh").fit(H)
+    checkpoint: Path | None = None,
+    pool: Pool | None = None,
+) -> Learner:
+    """Return the learner that `options` name, fitted to the frames."""
+    if options.learner != "blsh":
+        return LSH(options.bits, rng, centred=options.learner == "lsh").fit(frames.H)
+    if options.weighting == "masks":
+        supervised = SupervisedBLSH(options.bits, rng, ordered=options.ordered, steps=options.steps)
+        return supervised.fit(frames.H, frames.band_masks, frames.band_weights, frames.mixture, progress, checkpoint)
+    learner = BLSH(
+        options.bits, rng, target=options.target, weighting=options.weighting, sigma2=options.sigma2, pool=pool
+    )
+    return learner.fit(frames.H, progress, checkpoint)
 
 
 def _metrics(model: Model, corpus: Corpus, options: TrainOptions, progress: Progress | None) -> Card:
@@ -170,14 +200,16 @@ def _metrics(model: Model, corpus: Corpus, options: TrainOptions, progress: Prog
     count = min(VALIDATION_MIXTURES, len(corpus.select("speech", "valid")))
     told: Progress | None = None if progress is None else lambda _, done, total: progress("validating", done, total)
     try:
-        denoise = FloatDenoiser(part).denoise
-        found = evaluate(part, corpus, "valid", options.snr_db, count, options.seed, denoise, told)
+        mixtures = DrawnMixtures(corpus, "valid", (options.snr_db,), count, options.seed)
+        systems = {"model": Blind(FloatDenoiser(part))}
+        found = evaluate_systems(systems, mixtures, ("si_sdr_db",), jobs=1, seed=options.seed, progress=told)
     except SilentEstimateError:  # as at an extreme SNR: all masks are empty. No reason to lose what was learned.
         return {}
+    mixture, model_scores = (found.find(name, "si_sdr_db", options.snr_db) for name in (MIXTURE, "model"))
     figures = {
-        "mean_mixture_si_sdr_db": found.mean_mixture_si_sdr_db,
-        "mean_estimate_si_sdr_db": found.mean_estimate_si_sdr_db,
-        "mean_improvement_db": found.mean_improvement_db,
+        "mean_mixture_si_sdr_db": mixture.mean,
+        "mean_estimate_si_sdr_db": model_scores.mean,
+        "mean_improvement_db": model_scores.improvement,
     }
     return {
         "valid": {

@@ -122,7 +122,7 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_corpus: Corpus) -> Model:
-    return train_model(tiny_corpus, TrainOptions(name="tiny", bits=20, neighbours=5, fit_frames=600))
+    return train_model(tiny_corpus, TrainOptions(name="tiny", bits=20, neighbours=5, fit_frames=600, steps=60))
 
 
 @pytest.fixture(scope="session")

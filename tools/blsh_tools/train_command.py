@@ -1,0 +1,133 @@
+"""`blsh train`: learn projections and a dictionary of masks, here or on a cluster, to be interrupted and resumed."""
+
+import logging
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blsh_tools.arguments import DEFAULT_MODEL, AsJson, NoiseFolder, Seed
+from blsh_tools.console import progress, show
+from blsh_tools.outputs import check_output
+from blsh_trainer.errors import BlshError
+
+DEFAULT_SYSTEM = "paper"
+
+if TYPE_CHECKING:  # the command imports what it needs when it runs, so that `blsh --help` is quick
+    from blsh_trainer.pool import Pool
+
+
+def train(
+    corpus: Annotated[Path, typer.Argument(help="Folder of recordings; its `train` split is used.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Artifact to write.")] = DEFAULT_MODEL,
+    system: Annotated[
+        str, typer.Option(help="`extended`, ours, or `paper`: sets what the options below do not.")
+    ] = DEFAULT_SYSTEM,
+    features: Annotated[
+        str | None, typer.Option(help="`mel` (128 bands), `stft` (513 bins) or `tracked` (64 bands and noise floors).")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="Bits of a hash code, L.")] = None,
+    neighbours: Annotated[int | None, typer.Option(help="Masks to average, K.")] = None,
+    learner: Annotated[str | None, typer.Option(help="`blsh`, `lsh` (centred) or `lsh-plain`.")] = None,
+    weighting: Annotated[
+        str | None,
+        typer.Option(help="How blsh learns: from `masks`, by `residual` fitting, or the paper's `adaboost`."),
+    ] = None,
+    masks: Annotated[str | None, typer.Option(help="`ibm` (a bit a bin) or `bands` (80 bands of 16 levels).")] = None,
+    smoothing: Annotated[
+        int | None, typer.Option(help="Sixteenths of the mask before that a mask keeps, 0 to 15.")
+    ] = None,
+    floor: Annotated[int | None, typer.Option(help="Least gain in 256ths, 0 to 255.")] = None,
+    varied: Annotated[
+        bool | None, typer.Option("--varied/--plain", help="Many SNRs and noises coloured anew, or --snr alone.")
+    ] = None,
+    snr: Annotated[float | None, typer.Option(help="SNR of the training mixtures in dB.")] = None,
+    passes: Annotated[int | None, typer.Option(help="Times each utterance is mixed, with another noise each.")] = None,
+    max_frames: Annotated[int | None, typer.Option(help="Most frames kept of the mixtures.")] = None,
+    entries: Annotated[int | None, typer.Option(help="Frames that become dictionary entries [paper: all].")] = None,
+    fit_frames: Annotated[int | None, typer.Option(help="Frames that the projections are learned from.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of the `masks` learner for each block of bits.")] = None,
+    name: Annotated[str, typer.Option(help="The model's name, carried into the firmware.")] = "blsh",
+    noise: NoiseFolder = None,
+    seed: Seed = 0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="File that keeps the bits learned so far; the same command goes on from it."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler to learn on, as tcp://HOST:8786 [default: this machine].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn projections and a dictionary of masks from recordings.
+
+    Where it is done changes nothing: the same corpus and options give the same model. An interrupted run that had a
+    --checkpoint mixes again and learns on from there; once the model is written, the checkpoint may be removed.
+    """
+    from blsh_trainer.artifact import save_model
+    from blsh_trainer.corpus import load_corpus
+    from blsh_trainer.train import SYSTEMS, train_model
+
+    if system not in SYSTEMS:
+        raise BlshError(f"system {system!r} is unknown; choose one of {', '.join(SYSTEMS)}")
+    given: dict[str, Any] = {
+        "feature_kind": features,
+        "bits": bits,
+        "neighbours": neighbours,
+        "learner": learner,
+        "weighting": weighting,
+        "mask_kind": masks,
+        "smoothing": smoothing,
+        "floor": floor,
+        "varied": varied,
+        "snr_db": snr,
+        "passes": passes,
+        "max_frames": max_frames,
+        "entries": entries,
+        "fit_frames": fit_frames,
+        "steps": steps,
+    }
+    chosen = {option: value for option, value in given.items() if value is not None}
+    if {"learner", "weighting", "mask_kind"} & chosen.keys():
+        chosen["refine_steps"] = 0  # it belongs to the extended system as a whole
+    options = replace(SYSTEMS[system], name=name, seed=seed, **chosen)
+    options.check()
+    check_output(output)
+    if checkpoint is not None:
+        check_output(checkpoint)
+    for flag, value in (("--checkpoint", checkpoint), ("--scheduler", scheduler)):
+        if value is not None and options.learner != "blsh":
+            raise BlshError(
+                f"{flag} {value} is of no use: learner {options.learner} draws its bits at once; leave it out"
+            )
+    source = load_corpus(corpus, noise)
+    with _pool(scheduler) as pool, progress() as advance:
+        model = train_model(source, options, advance, checkpoint=checkpoint, pool=pool)
+    save_model(output, model)
+    result = {
+        "model": str(output),
+        "model_sha256": model.sha256,
+        "bits": model.bits,
+        "feature_kind": model.feature_kind,
+        "dictionary_entries": model.entries,
+        "artifact_bytes": output.stat().st_size,
+        "card": model.card,
+    }
+    rows = [
+        ("model", str(output)),
+        ("sha256", model.sha256),
+        ("bits", f"{model.bits} of {model.feature_kind} features"),
+        ("dictionary", f"{model.entries:,} frames"),
+    ]
+    show(result, as_json, rows, "Trained")
+
+
+def _pool(scheduler: str | None) -> "AbstractContextManager[Pool | None]":
+    if scheduler is None:
+        return nullcontext(None)
+    from blsh_trainer.cluster import DaskPool
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told in our own words
+    return DaskPool(scheduler)

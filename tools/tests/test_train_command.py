@@ -1,0 +1,61 @@
+"""`blsh train` interrupted and resumed, and on a cluster."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .conftest import TRAINING, Blsh
+
+
+def bits_kept(checkpoint: Path) -> int:
+    with np.load(checkpoint) as archive:
+        return len(archive["betas"])
+
+
+def test_interrupted_training_goes_on_from_its_checkpoint(blsh: Blsh, corpus: Path) -> None:
+    # The line "learning bits" stands there from the first bit on; 600 bits take long enough to be interrupted.
+    arguments = ["train", corpus, "-o", "model.npz", "--bits=600", "--fit-frames=900", "--features=stft"]
+    outcome = blsh.interrupt("learning", *arguments, "--checkpoint=fit.ckpt")
+    assert (outcome.code, outcome.stdout) == (130, "")
+    assert "Traceback" not in outcome.stderr
+    assert [path.name for path in blsh.cwd.iterdir()] == ["fit.ckpt"] and 1 <= bits_kept(blsh.cwd / "fit.ckpt") < 600
+    short = ["train", corpus, "--bits=8", "--fit-frames=900", "--features=stft"]
+    blsh.succeed(*short, "-o", "resumed.npz", "--checkpoint=fit.ckpt")
+    blsh.succeed(*short, "-o", "whole.npz")
+    assert (blsh.cwd / "resumed.npz").read_bytes() == (blsh.cwd / "whole.npz").read_bytes()
+    blsh.refuse(
+        r"fit\.ckpt is of a fit with weighting 'residual', this one has 'adaboost'; remove it",
+        *short,
+        *("-o", "other.npz", "--checkpoint=fit.ckpt", "--weighting=adaboost"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--checkpoint=."], r"cannot write \.: it is a folder"),
+        (["--checkpoint=fit.ckpt", "--learner=lsh"], "--checkpoint fit.ckpt is of no use: learner lsh"),
+        (["--scheduler=tcp://127.0.0.1:1", "--learner=lsh"], "--scheduler tcp://127.0.0.1:1 is of no use"),
+    ],
+)
+def test_what_cannot_be_kept_or_shared_is_refused(blsh: Blsh, corpus: Path, option: list[str], words: str) -> None:
+    blsh.refuse(words, "train", corpus, "-o", "model.npz", *option)
+
+
+def test_an_unreachable_scheduler_is_refused(blsh: Blsh, corpus: Path) -> None:
+    pytest.importorskip("distributed", reason="needs Dask: pip install 'blsh-mcu[distributed]'")
+    blsh.refuse(
+        r"the scheduler tcp://127\.0\.0\.1:1 does not answer .*start one",
+        *("train", corpus, "-o", "model.npz", "--scheduler=tcp://127.0.0.1:1"),
+    )
+
+
+def test_a_cluster_trains_the_very_same_artifact(blsh: Blsh, corpus: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'blsh-mcu[distributed]'")
+    arguments = ("train", corpus, *TRAINING, "--bits=3", "--weighting=adaboost")
+    blsh.succeed(*arguments, "-o", "here.npz")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        outcome = blsh.succeed(*arguments, "-o", "there.npz", "--scheduler", cluster.scheduler_address)
+    assert "Warning" not in outcome.stderr
+    assert (blsh.cwd / "here.npz").read_bytes() == (blsh.cwd / "there.npz").read_bytes()

@@ -1,0 +1,96 @@
+"""The dictionary: which frames become entries, and the mask that each of them holds."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray, Progress
+from blsh_trainer.distil import distilled_masks
+from blsh_trainer.errors import BlshError
+from blsh_trainer.frames import TrainingFrames
+from blsh_trainer.hashing import hash_codes
+from blsh_trainer.masks import MASK_KINDS, unpack_bits
+from blsh_trainer.refine import Refined, refine
+from blsh_trainer.search import hamming_knn
+from blsh_trainer.soft_knn import Matrix
+from blsh_trainer.spectra import BINS
+
+
+class Learner(Protocol):
+    """A fitted hash: LSH, BLSH or SupervisedBLSH."""
+
+    projections_: FloatArray
+    biases_: FloatArray
+    betas_: FloatArray
+
+    def transform(self, H: ArrayLike) -> BoolArray:
+        """Return codes bool (T, L) of features (T, D)."""
+
+
+class DictionaryOptions(Protocol):
+    """What of TrainOptions concerns the dictionary."""
+
+    @property
+    def entries(self) -> int | None: ...
+    @property
+    def mask_kind(self) -> str: ...
+    @property
+    def neighbours(self) -> int: ...
+    @property
+    def refine_steps(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Codes bool (N, L) and mask levels uint8 (N, W), with the projections (L, D) and biases (L,) of the codes."""
+
+    projections: FloatArray
+    biases: FloatArray
+    code_bits: BoolArray
+    mask_levels: ByteArray
+
+
+def build_dictionary(
+    frames: TrainingFrames,
+    learner: Learner,
+    options: DictionaryOptions,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
+) -> Dictionary:
+    """Return all frames as entries, or `entries` of them drawn at random.
+
+    "ibm": each entry has its frame's own ideal binary mask. "bands": the masks are distilled from all frames, and
+    refined with the projections if that is asked for. BlshError for more entries than frames.
+    """
+    count = len(frames) if options.entries is None else options.entries
+    if count > len(frames):
+        raise BlshError(f"{count} entries asked of {len(frames)} frames; choose fewer, or raise passes and max_frames")
+    chosen: IntArray = np.sort(rng.permutation(len(frames))[:count]).astype(np.int64)
+    projections, biases = learner.projections_, learner.biases_
+    if options.mask_kind == "ibm":
+        levels = unpack_bits(frames.ibm[chosen], BINS).astype(np.uint8)
+        return Dictionary(projections, biases, learner.transform(frames.H[chosen]), levels)
+    masks = _distilled(frames, projections, biases, chosen, options.neighbours, progress)
+    if options.refine_steps:
+        start = Refined(projections, biases, masks)
+        refined = refine(frames, chosen, start, options.refine_steps, rng, progress)
+        projections, biases = refined.projections, refined.biases
+        masks = _distilled(frames, projections, biases, chosen, options.neighbours, progress)
+    levels = np.floor(masks * MASK_KINDS["bands"].top + 0.5).astype(np.uint8)
+    return Dictionary(projections, biases, hash_codes(frames.H[chosen], projections, biases), levels)
+
+
+def _distilled(
+    frames: TrainingFrames,
+    projections: FloatArray,
+    biases: FloatArray,
+    chosen: IntArray,
+    neighbours: int,
+    progress: Progress | None,
+) -> Matrix:
+    codes = hash_codes(frames.H, projections, biases)
+    nearest, _ = hamming_knn(codes, codes[chosen], neighbours)
+    own = frames.band_masks[chosen]
+    return distilled_masks(nearest, frames.band_masks, frames.band_weights, own, progress=progress)
