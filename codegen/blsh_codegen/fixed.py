@@ -17,13 +17,18 @@ FFT_POINTS: Final = WINDOW // 2
 Q14_ONE: Final = 1 << 14
 PEAK_BITS: Final = 28  # the windowed frame is shifted until its peak has this many bits
 FEATURE_BITS: Final = 15  # spectrum components keep this many bits for the magnitude
+TRACKED_BANDS: Final = spectra.TRACKED_BANDS
+TRACKED_BITS: Final = 14  # of tracked features: rounding up the largest still fits int16
+TRACKED_FRACTION_BITS: Final = 8  # of band levels and noise floors, so that the slow rate moves a floor
+TRACKING_START: Final = spectra.TRACKING_START
+TRACKING_FAST_SHIFT: Final = 2  # 1/4 of the distance
+TRACKING_SLOW_SHIFT: Final = 7  # 1/128
 OVERLAP_FRACTION_BITS: Final = 8  # overlap-add sums are in 1/256 of an output step
 THIRD_Q16: Final = 21_845  # 1/3: sum of squared Hann windows is 3/2, the last bit of 2/3 is the shift by 7
-MASK_WORDS: Final = (BINS + 31) // 32
 MAX_BITS: Final = 320
 MAX_NEIGHBOURS: Final = 32
 
-RUNTIME_FORMAT: Final = 1  # the layout of blsh_model_t and the arithmetic; firmware refuses another
+RUNTIME_FORMAT: Final = 2  # the layout of blsh_model_t and the arithmetic; firmware refuses another
 
 
 def rounded_shift(value: int, bits: int) -> int:

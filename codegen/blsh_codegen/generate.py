@@ -17,7 +17,6 @@ from blsh_codegen.c_code import c_environment
 from blsh_codegen.fixed import (
     BINS,
     HOP,
-    MASK_WORDS,
     RUNTIME_FORMAT,
     SAMPLE_RATE_HZ,
     WINDOW,
@@ -119,7 +118,10 @@ def flash_table_bytes(model: IntegerModel) -> dict[str, int]:
         "biases": model.bias_q15,
         "codes": model.codes,
         "masks": model.masks,
+        "gains": model.gain_q14,
     }
+    if model.band_edges is not None:
+        tables["band edges"] = model.band_edges
     if model.mel is not None:
         tables |= {"mel first": model.mel.first, "mel count": model.mel.counts, "mel": model.mel.weights_q16}
     return {name: table.nbytes for name, table in tables.items()}
@@ -137,7 +139,7 @@ def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]
         "window": WINDOW,
         "hop": HOP,
         "bins": BINS,
-        "mask_words": MASK_WORDS,
+        "mask_words": model.masks.shape[1],
         "code_words": model.codes.shape[1],
     }
 

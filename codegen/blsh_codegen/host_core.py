@@ -15,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.c_code import C_WARNINGS
-from blsh_codegen.fixed import HOP, MAX_BITS, MAX_NEIGHBOURS, RUNTIME_FORMAT
+from blsh_codegen.fixed import BINS, HISTORY, HOP, MAX_BITS, MAX_NEIGHBOURS, RUNTIME_FORMAT, TRACKED_BANDS
 from blsh_codegen.generate import render_tables
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
+from blsh_trainer.masks import MASK_KINDS
+from blsh_trainer.spectra import FEATURE_KINDS
 
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", *C_WARNINGS)
 
@@ -39,11 +41,15 @@ class _ModelStruct(ctypes.Structure):
         ("bits", ctypes.c_uint16),
         ("neighbours", ctypes.c_uint16),
         ("entries", ctypes.c_uint32),
+        ("mask_kind", ctypes.c_uint16),
+        ("smoothing", ctypes.c_uint8),
+        ("floor", ctypes.c_uint8),
         ("projection_q15", _POINTER),
         ("bias_q15", _POINTER),
         ("codes", _POINTER),
         ("masks", _POINTER),
         ("gain_q14", _POINTER),
+        ("band_edge", _POINTER),
         ("mel_first", _POINTER),
         ("mel_count", _POINTER),
         ("mel_weight_q16", _POINTER),
@@ -150,7 +156,9 @@ class HostCore:
 
 def state_bytes() -> int:
     """An upper bound of sizeof(blsh_state_t) on a 64-bit host."""
-    return 8 + 2 * 768 + 4 * 768 + 4 * 1027 + 2 * 514 + 2 * 128 + 8 * MAX_BITS + 4 * 10 + 8 * MAX_NEIGHBOURS + 64
+    between_hops = 2 * HISTORY + 4 * HISTORY + 4 + 4 * TRACKED_BANDS + 2 * BINS
+    within = 4 * (2 * BINS + 1) + 2 * BINS + 2 * 128 + 8 * MAX_BITS + 4 * 10 + 8 * MAX_NEIGHBOURS
+    return 8 + between_hops + within + 64
 
 
 def _contiguous(model: IntegerModel) -> dict[str, npt.NDArray[np.generic]]:
@@ -158,6 +166,8 @@ def _contiguous(model: IntegerModel) -> dict[str, npt.NDArray[np.generic]]:
         name: np.ascontiguousarray(getattr(model, name))
         for name in ("projection_q15", "bias_q15", "codes", "masks", "gain_q14")
     }
+    if model.band_edges is not None:
+        tables["band_edge"] = model.band_edges
     if model.mel is not None:
         tables |= {
             "mel_first": np.ascontiguousarray(model.mel.first),
@@ -173,10 +183,13 @@ def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]
         name=model.name.encode("ascii", "replace"),
         model_sha256=(ctypes.c_uint8 * 32)(*bytes.fromhex(model.model_sha256)),
         dictionary_crc32=model.dictionary_crc32,
-        feature_kind=1 if model.mel is not None else 0,
+        feature_kind=FEATURE_KINDS.index(model.feature_kind),
         features=model.features,
         bits=model.bits,
         neighbours=model.neighbours,
         entries=model.entries,
+        mask_kind=list(MASK_KINDS).index(model.mask_kind.name),
+        smoothing=model.smoothing,
+        floor=model.floor,
         **{name: table.ctypes.data_as(_POINTER) for name, table in tables.items()},
     )

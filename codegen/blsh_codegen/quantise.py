@@ -13,12 +13,14 @@ from blsh_codegen.fixed import BINS, MAX_BITS, MAX_NEIGHBOURS, Q14_ONE
 from blsh_codegen.packing import pack_words, unpack_words
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
-from blsh_trainer.spectra import feature_count, mel_filters
+from blsh_trainer.masks import MaskKind, find_mask_kind
+from blsh_trainer.spectra import MEL_BANDS, TRACKED_BANDS, feature_count, mel_filters
 
 Words = npt.NDArray[np.uint32]
 
 _INT16_MAX = 32_767
 _MEL_ROW_SUM_MAX = 65_536  # so that a band is never above its largest magnitude
+_BANDS_OF = {"mel": MEL_BANDS, "tracked": TRACKED_BANDS}
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,10 @@ class IntegerModel:
     """Everything the firmware holds of a model.
 
     projection_q15: int16 (L, D), each row scaled to a peak of 32767; bias_q15: int32 (L,), at its row's scale.
-    codes: uint32 (N, ceil(L / 32)); masks: uint32 (N, 17); gain_q14: int16 (K + 1,), gain for each vote count.
-    mel: the filters of `mel` features, None for `stft`. model_sha256: of the artifact it was made from.
+    codes: uint32 (N, ceil(L / 32)); masks: uint32 (N, 17 or 10), the levels of `mask_kind` packed;
+    gain_q14: int16 (K G + 1,), the gain of each sum of K levels, G the top one.
+    mel: the filters of `mel` and `tracked` features, None for `stft`. smoothing, floor: of the mask, see Model.
+    model_sha256: of the artifact it was made from.
     """
 
     name: str
@@ -63,6 +67,9 @@ class IntegerModel:
     masks: Words
     gain_q14: npt.NDArray[np.int16]
     mel: MelBands | None
+    mask_kind: MaskKind
+    smoothing: int
+    floor: int
 
     @property
     def entries(self) -> int:
@@ -73,6 +80,11 @@ class IntegerModel:
     def features(self) -> int:
         """Feature dimension, D."""
         return int(self.projection_q15.shape[1])
+
+    @property
+    def band_edges(self) -> npt.NDArray[np.int16] | None:
+        """First bin of each band of a mask, and 513; None where each bin has its own level."""
+        return None if self.mask_kind.width == BINS else np.array(self.mask_kind.edges, np.int16)
 
     @cached_property
     def dictionary_crc32(self) -> int:
@@ -86,16 +98,17 @@ class IntegerModel:
 
     @cached_property
     def mask_integers(self) -> list[int]:
-        """Each mask as one integer, bin k at bit k."""
+        """Each mask as one integer: level w of g bits at bit g w."""
         return [int.from_bytes(row.tobytes(), "little") for row in self.masks.astype("<u4")]
 
     def code_bits(self) -> npt.NDArray[np.bool_]:
         """Codes as bits, (N, L)."""
         return unpack_words(self.codes, self.bits)
 
-    def mask_bits(self) -> npt.NDArray[np.bool_]:
-        """Masks as bits, (N, 513)."""
-        return unpack_words(self.masks, BINS)
+    def mask_levels(self) -> npt.NDArray[np.uint8]:
+        """Masks as levels, (N, W)."""
+        bits = unpack_words(self.masks, self.mask_kind.width * self.mask_kind.level_bits)
+        return self.mask_kind.unpack(np.packbits(bits, axis=1, bitorder="little"))
 
     @classmethod
     def from_model(cls, model: Model, artifact_sha256: str | None = None) -> Self:
@@ -118,6 +131,7 @@ class IntegerModel:
                 f"{expected} `{model.feature_kind}` features"
             )
         projection_q15, bias_q15 = quantise_projections(model.projections, model.biases)
+        mask_kind = find_mask_kind(model.mask_kind)
         return cls(
             name=model.name,
             model_sha256=artifact_sha256 or model.sha256,
@@ -127,9 +141,12 @@ class IntegerModel:
             projection_q15=projection_q15,
             bias_q15=bias_q15,
             codes=pack_words(model.code_bits),
-            masks=pack_words(model.mask_bits),
-            gain_q14=gain_table(model.neighbours),
-            mel=quantised_mel() if model.feature_kind == "mel" else None,
+            masks=pack_words(mask_kind.level_rows(model.mask_levels)),
+            gain_q14=gain_table(model.neighbours, mask_kind.top),
+            mel=mel_of(model.feature_kind),
+            mask_kind=mask_kind,
+            smoothing=model.smoothing,
+            floor=model.floor,
         )
 
 
@@ -158,9 +175,14 @@ def quantise_projections(
     return projection_q15.astype(np.int16), bias_q15.astype(np.int32)
 
 
-def quantised_mel() -> MelBands:
+def mel_of(feature_kind: str) -> MelBands | None:
+    """The filters that features of this kind need, if any."""
+    return quantised_mel(_BANDS_OF[feature_kind]) if feature_kind in _BANDS_OF else None
+
+
+def quantised_mel(bands: int = MEL_BANDS) -> MelBands:
     """librosa's mel filters in Q0.16: the largest common scale that keeps weights int16 and row sums <= 1."""
-    filters = mel_filters()
+    filters = mel_filters(bands)
     scale = min(_MEL_ROW_SUM_MAX / filters.sum(axis=1).max(), _INT16_MAX / filters.max())
     quantised = _round_half_up(filters * scale)
     while quantised.sum(axis=1).max() > _MEL_ROW_SUM_MAX:  # rounding may add a few steps to a row
@@ -178,10 +200,11 @@ def quantised_mel() -> MelBands:
     )
 
 
-def gain_table(neighbours: int) -> npt.NDArray[np.int16]:
-    """Gain for each number of neighbours whose mask passes the bin, (K + 1,), Q1.14, rounded half up."""
-    votes = np.arange(neighbours + 1)
-    return ((2 * votes * Q14_ONE + neighbours) // (2 * neighbours)).astype(np.int16)
+def gain_table(neighbours: int, top: int = 1) -> npt.NDArray[np.int16]:
+    """Gain for each sum of the neighbours' levels of 0 to `top`, (K top + 1,), Q1.14, rounded half up."""
+    most = neighbours * top
+    votes = np.arange(most + 1)
+    return ((2 * votes * Q14_ONE + most) // (2 * most)).astype(np.int16)
 
 
 def _round_half_up(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -18,6 +18,11 @@ from blsh_codegen.fixed import (
     OVERLAP_FRACTION_BITS,
     PEAK_BITS,
     THIRD_Q16,
+    TRACKED_BITS,
+    TRACKED_FRACTION_BITS,
+    TRACKING_FAST_SHIFT,
+    TRACKING_SLOW_SHIFT,
+    TRACKING_START,
     WINDOW,
     digit_reversed,
     mul_r16,
@@ -126,6 +131,9 @@ class ReferenceDenoiser:
         self.model = model
         self._history = [0] * HISTORY
         self._overlap = [0] * HISTORY
+        self._hops = 0
+        self._noise_floors: list[int] = []  # of each tracked band, set by the first hop
+        self._smoothed: list[int] = []  # mask of each band, likewise
 
     def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
         """Denoise the next 256 samples; returns every stage of the hop."""
@@ -133,13 +141,14 @@ class ReferenceDenoiser:
         self._history = frame[HOP:]
         shift, windowed = analyse(frame)
         spectrum = real_spectrum(windowed)
-        features = self._features(spectrum)
+        features = self._features(spectrum, shift)
         accumulators = self._accumulators(features)
         code = [accumulator >= 0 for accumulator in accumulators]
         neighbours = self._neighbours(code)
         gains = self._gains([index for index, _ in neighbours])
         masked = [(mul_r16(re, g), mul_r16(im, g)) for (re, im), g in zip(spectrum, gains, strict=True)]
         output = self._synthesise(real_samples(masked), shift)
+        self._hops += 1
         words = [sum(bit << i for i, bit in enumerate(code[w : w + 32])) for w in range(0, len(code), 32)]
         return HopVectors(
             window=np.array([shift, *windowed], np.int32),
@@ -152,7 +161,7 @@ class ReferenceDenoiser:
             output=np.array(output, np.int16),
         )
 
-    def _features(self, spectrum: list[Complex]) -> list[int]:
+    def _features(self, spectrum: list[Complex], shift: int) -> list[int]:
         peak = max(max(abs(re), abs(im)) for re, im in spectrum)
         drop = max(0, peak.bit_length() - FEATURE_BITS)
         magnitudes = []
@@ -161,10 +170,25 @@ class ReferenceDenoiser:
             magnitudes.append(isqrt(small_re * small_re + small_im * small_im) + 1 >> 1)
         if self.model.mel is None:
             return magnitudes
-        return [
-            rounded_shift(sum(int(w) * magnitudes[first + i] for i, w in enumerate(weights)), 16)
+        sums = [
+            sum(int(w) * magnitudes[first + i] for i, w in enumerate(weights))
             for first, weights in self.model.mel.bands()
         ]
+        if self.model.feature_kind == "mel":
+            return [rounded_shift(total, 16) for total in sums]
+        return self._tracked([_scaled_root(total, shift - drop) for total in sums])
+
+    def _tracked(self, levels: list[int]) -> list[int]:
+        if self._hops == 0:
+            self._noise_floors = levels
+        rising = TRACKING_FAST_SHIFT if self._hops < TRACKING_START else TRACKING_SLOW_SHIFT
+        self._noise_floors = [
+            floor + rounded_shift(level - floor, TRACKING_FAST_SHIFT if level < floor else rising)
+            for level, floor in zip(levels, self._noise_floors, strict=True)
+        ]
+        values = levels + self._noise_floors
+        drop = max(0, max(values).bit_length() - TRACKED_BITS)
+        return [rounded_shift(value, drop) for value in values]
 
     def _accumulators(self, features: list[int]) -> list[int]:
         norm = isqrt(sum(value * value for value in features))
@@ -179,9 +203,15 @@ class ReferenceDenoiser:
         return [(index, distance) for distance, index in ranked[: self.model.neighbours]]
 
     def _gains(self, indices: list[int]) -> list[int]:
+        kind, kept = self.model.mask_kind, self.model.smoothing
         masks = [self.model.mask_integers[index] for index in indices]
-        table = self.model.gain_q14.tolist()
-        return [table[sum(mask >> k & 1 for mask in masks)] for k in range(BINS)]
+        votes = [sum(mask >> kind.level_bits * w & kind.top for mask in masks) for w in range(kind.width)]
+        means = self.model.gain_q14[votes].tolist()
+        before = self._smoothed if self._hops else means
+        self._smoothed = [kept * p + (16 - kept) * v + 8 >> 4 for p, v in zip(before, means, strict=True)]
+        least = 64 * self.model.floor
+        gains = [max(p, least) for p in self._smoothed]
+        return [gains[w] for w in range(kind.width) for _ in range(kind.edges[w], kind.edges[w + 1])]
 
     def _synthesise(self, samples: list[int], shift: int) -> list[int]:
         total = self._overlap + [0] * HOP
@@ -198,3 +228,12 @@ def analyse(frame: list[int]) -> tuple[int, list[int]]:
     peak = max(abs(p) for p in products)
     shift = PEAK_BITS - peak.bit_length() if peak else 0
     return shift, [shifted(p, shift) for p in products]
+
+
+def _scaled_root(value: int, exponent: int) -> int:
+    """The root of value / 2**exponent with 8 fraction bits and 15 or 16 significant ones (SPEC.md, 5)."""
+    if value == 0:
+        return 0
+    raised = 32 - value.bit_length()
+    raised -= raised + exponent & 1
+    return shifted(isqrt(value << raised), TRACKED_FRACTION_BITS - (raised + exponent) // 2)

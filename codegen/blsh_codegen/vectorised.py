@@ -4,7 +4,7 @@ Held to the scalar reference bit for bit by the tests; used wherever minutes of 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,11 @@ from blsh_codegen.fixed import (
     OVERLAP_FRACTION_BITS,
     PEAK_BITS,
     THIRD_Q16,
+    TRACKED_BITS,
+    TRACKED_FRACTION_BITS,
+    TRACKING_FAST_SHIFT,
+    TRACKING_SLOW_SHIFT,
+    TRACKING_START,
     WINDOW,
     digit_reversed,
     sine_q14,
@@ -26,7 +31,7 @@ from blsh_codegen.fixed import (
 from blsh_codegen.packing import pack_words
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.stages import HopVectors
-from blsh_trainer.search import hamming_knn
+from blsh_trainer.search import HammingIndex
 
 Ints = npt.NDArray[np.int64]
 Pair = tuple[Ints, Ints]
@@ -159,13 +164,23 @@ class Vectors:
         )
 
 
+@dataclass
+class _State:
+    """What a stream keeps from hop to hop."""
+
+    overlap: Ints = field(default_factory=lambda: np.zeros(HISTORY, np.int64))
+    noise_floors: Ints | None = None
+    smoothed: Ints | None = None
+    hops: int = 0
+
+
 class VectorisedDenoiser:
     """The fixed path over whole recordings; the output lags the input by 768 samples, as on the device."""
 
     def __init__(self, model: IntegerModel) -> None:
         self.model = model
-        self._code_bits = model.code_bits()
-        self._mask_bits = model.mask_bits()
+        self._index = HammingIndex(model.code_bits())
+        self._mask_levels = model.mask_levels()
 
     def stages(self, samples: npt.NDArray[np.int16]) -> Vectors:
         """Every stage of every hop; `samples` (int16) must be whole hops. Memory: about 40 KiB a hop."""
@@ -186,27 +201,27 @@ class VectorisedDenoiser:
             raise ValueError(f"{len(samples)} samples are not whole hops of {HOP}")
         padded = np.concatenate([np.zeros(HISTORY, np.int64), samples.astype(np.int64)])
         frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
-        overlap = np.zeros(HISTORY, np.int64)
+        state = _State()
         for start in range(0, len(frames), _CHUNK):
-            *stages, pieces = self._hops(frames[start : start + _CHUNK])
-            output, overlap = _overlap_add(pieces, overlap)
+            *stages, pieces = self._hops(frames[start : start + _CHUNK], state)
+            output, state.overlap = _overlap_add(pieces, state.overlap)
+            state.hops += len(pieces)
             yield Vectors(*[*stages, output])
 
-    def _hops(self, frames: Ints) -> tuple[Ints, ...]:
+    def _hops(self, frames: Ints, state: _State) -> tuple[Ints, ...]:
         products = frames * _WINDOW
         peak = np.abs(products).max(axis=1, keepdims=True)
         shift = np.where(peak > 0, PEAK_BITS - _bit_length(peak), 0)
         windowed = _shifted(products, shift)
         re, im = real_spectrum(windowed)
-        features = self._features(re, im)
+        features = self._features(re, im, shift, state)
         norm = _floor_sqrt((features * features).sum(axis=1))
         bias = self.model.bias_q15.astype(np.int64)
         # float64 would be exact up to 2**53 and faster, but its order of summation is nobody's to state
         accumulators = features @ self.model.projection_q15.astype(np.int64).T + bias * norm[:, None]
         bits = accumulators >= 0
-        index, distance = hamming_knn(bits, self._code_bits, self.model.neighbours)
-        counts = self._mask_bits[index].sum(axis=1, dtype=np.int64)
-        gains = self.model.gain_q14.astype(np.int64)[counts]
+        index, distance = self._index.search(bits, self.model.neighbours)
+        gains = self._gains(index, state)
         samples = real_samples(_mul_r16(re, gains), _mul_r16(im, gains))
         pieces = _shifted(_mul_r16(samples << 8, _WINDOW), -(shift + 1))
         return (
@@ -220,14 +235,50 @@ class VectorisedDenoiser:
             pieces,
         )
 
-    def _features(self, re: Ints, im: Ints) -> Ints:
+    def _features(self, re: Ints, im: Ints, shift: Ints, state: _State) -> Ints:
         peak = np.maximum(np.abs(re), np.abs(im)).max(axis=1, keepdims=True)
         drop = np.maximum(0, _bit_length(peak) - FEATURE_BITS)
         small_re, small_im = _rounded_shift(re, drop), _rounded_shift(im, drop)
         magnitudes = (_floor_sqrt(small_re * small_re + small_im * small_im) + 1) >> 1
         if self.model.mel is None:
             return magnitudes
-        return _rounded_shift(magnitudes @ self.model.mel.dense().T, 16)
+        sums = magnitudes @ self.model.mel.dense().T
+        if self.model.feature_kind == "mel":
+            return _rounded_shift(sums, 16)
+        levels = _scaled_root(sums, shift - drop)
+        values = np.concatenate([levels, _noise_floors(levels, state)], axis=1)
+        drop = np.maximum(0, _bit_length(values.max(axis=1, keepdims=True)) - TRACKED_BITS)
+        return _rounded_shift(values, drop)
+
+    def _gains(self, index: Ints, state: _State) -> Ints:
+        model = self.model
+        votes = self._mask_levels[index].sum(axis=1, dtype=np.int64)
+        smoothed = model.gain_q14.astype(np.int64)[votes]
+        if model.smoothing:
+            before = smoothed[0] if state.smoothed is None else state.smoothed
+            for row in smoothed:
+                row[:] = (model.smoothing * before + (16 - model.smoothing) * row + 8) >> 4
+                before = row
+            state.smoothed = before
+        return np.repeat(np.maximum(smoothed, 64 * model.floor), np.diff(model.mask_kind.edges), axis=1)
+
+
+def _scaled_root(values: Ints, exponent: Ints) -> Ints:
+    raised = 32 - _bit_length(values)
+    raised -= (raised + exponent) & 1
+    return _shifted(_floor_sqrt(values << raised), TRACKED_FRACTION_BITS - ((raised + exponent) >> 1))
+
+
+def _noise_floors(levels: Ints, state: _State) -> Ints:
+    floors = np.empty_like(levels)
+    before = levels[0] if state.noise_floors is None else state.noise_floors
+    for t, (row, level) in enumerate(zip(floors, levels, strict=True), start=state.hops):
+        rising = TRACKING_FAST_SHIFT if t < TRACKING_START else TRACKING_SLOW_SHIFT
+        distance = level - before
+        row[:] = before + _rounded_shift(distance, np.where(distance < 0, TRACKING_FAST_SHIFT, rising))
+        before = row
+    state.noise_floors = before
+    return floors
 
 
 def _overlap_add(pieces: Ints, overlap: Ints) -> Pair:

@@ -2,26 +2,38 @@
 
 import numpy as np
 
-from blsh_codegen.fixed import BINS
 from blsh_codegen.packing import pack_words
-from blsh_codegen.quantise import IntegerModel, gain_table, quantised_mel
+from blsh_codegen.quantise import IntegerModel, gain_table, mel_of
+from blsh_trainer.masks import MASK_KINDS
+from blsh_trainer.spectra import feature_count
 
 
 def random_model(
-    rng: np.random.Generator, kind: str = "mel", bits: int = 50, entries: int = 300, neighbours: int = 10
+    rng: np.random.Generator,
+    kind: str = "mel",
+    bits: int = 50,
+    entries: int = 300,
+    neighbours: int = 10,
+    masks: str = "ibm",
+    smoothing: int = 0,
+    floor: int = 0,
 ) -> IntegerModel:
     """A model of the right shapes and ranges, with random projections, codes and masks."""
-    features = 128 if kind == "mel" else BINS
+    mask_kind = MASK_KINDS[masks]
+    levels = rng.integers(0, mask_kind.top + 1, (entries, mask_kind.width)).astype(np.uint8)
     return IntegerModel(
         name=f"random-{kind}-{bits}",
         model_sha256=rng.bytes(32).hex(),
         feature_kind=kind,
         bits=bits,
         neighbours=neighbours,
-        projection_q15=rng.integers(-32767, 32768, (bits, features)).astype(np.int16),
+        projection_q15=rng.integers(-32767, 32768, (bits, feature_count(kind))).astype(np.int16),
         bias_q15=rng.integers(-(10**5), 10**5, bits).astype(np.int32),
         codes=pack_words(rng.random((entries, bits)) < 0.5),
-        masks=pack_words(rng.random((entries, BINS)) < 0.5),
-        gain_q14=gain_table(neighbours),
-        mel=quantised_mel() if kind == "mel" else None,
+        masks=pack_words(mask_kind.level_rows(levels)),
+        gain_q14=gain_table(neighbours, mask_kind.top),
+        mel=mel_of(kind),
+        mask_kind=mask_kind,
+        smoothing=smoothing,
+        floor=floor,
     )

@@ -1,5 +1,6 @@
 """The scalar reference, the vectorised twin and the C core compute the same integers at every stage."""
 
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blsh_codegen.fixed import HOP
+from blsh_codegen.fixed import BINS, HOP
+from blsh_codegen.generate import GenerateOptions, integer_model
 from blsh_codegen.host_core import HostCore, compile_core
 from blsh_codegen.packing import pack_words
 from blsh_codegen.quantise import IntegerModel
@@ -16,6 +18,9 @@ from blsh_codegen.reference import ReferenceDenoiser
 from blsh_codegen.signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.stages import STAGES, HopVectors
 from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_trainer.artifact import MAX_FLOOR, MAX_SMOOTHING, Model
+from blsh_trainer.masks import MASK_KINDS
+from blsh_trainer.spectra import FEATURE_KINDS, feature_count
 
 from .conftest import random_model
 
@@ -39,25 +44,74 @@ def assert_all_agree(model: IntegerModel, samples: npt.NDArray[np.int16], name: 
         assert_same(expected, core.hop(hop), f"C core, {name}, hop {t}")
 
 
-@pytest.mark.parametrize(("kind", "bits", "neighbours"), [("mel", 50, 10), ("stft", 33, 3)])
-def test_edge_signals(rng: np.random.Generator, kind: str, bits: int, neighbours: int) -> None:
-    model = random_model(rng, kind, bits, 300, neighbours)
+@pytest.mark.parametrize(
+    ("kind", "bits", "neighbours", "masks", "smoothing", "floor"),
+    [
+        ("mel", 50, 10, "ibm", 0, 0),
+        ("stft", 33, 3, "ibm", 0, 0),
+        ("tracked", 64, 8, "bands", 4, 13),
+        ("tracked", 40, 32, "ibm", 0, 1),
+        ("mel", 20, 1, "bands", 15, 0),
+    ],
+)
+def test_edge_signals(
+    rng: np.random.Generator, kind: str, bits: int, neighbours: int, masks: str, smoothing: int, floor: int
+) -> None:
+    model = random_model(rng, kind, bits, 300, neighbours, masks, smoothing, floor)
     for name in EDGE_SIGNALS:
         assert_all_agree(model, edge_signal(name, 12 * HOP, rng), name)
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize(("kind", "digest"), [("mel", 0xC2223784), ("stft", 0x3D2098AF)])
+def test_the_paper_s_system_is_what_it_was_in_runtime_format_1(kind: str, digest: int) -> None:
+    """Every stage of every edge signal, as computed before there were options."""
+    rng = np.random.default_rng(1)
+    levels = (rng.random((200, BINS)) < 0.5).astype(np.uint8)
+    model = Model(
+        name="paper",
+        feature_kind=kind,
+        neighbours=10,
+        projections=rng.normal(size=(40, feature_count(kind))),
+        biases=rng.normal(size=40),
+        betas=np.ones(40),
+        code_bits=rng.random((200, 40)) < 0.5,
+        mask_levels=levels,
+        card={"seed": 1},
+    )
+    integers = integer_model(model, GenerateOptions(entries=150))
+    found = integers.dictionary_crc32
+    for name in EDGE_SIGNALS:
+        vectors = VectorisedDenoiser(integers).stages(edge_signal(name, 8 * HOP, rng))
+        for t in range(8):
+            found = zlib.crc32(np.array(vectors.hop(t).digests(), "<u4").tobytes(), found)
+    assert found == digest
+
+
+@settings(max_examples=40, deadline=None)
 @given(
-    kind=st.sampled_from(["mel", "stft"]),
+    kind=st.sampled_from(FEATURE_KINDS),
+    masks=st.sampled_from(list(MASK_KINDS)),
+    smoothing=st.integers(0, MAX_SMOOTHING),
+    floor=st.integers(0, MAX_FLOOR),
     bits=st.integers(1, 300),
     neighbours=st.integers(1, 32),
     extra=st.integers(0, 90),
     level=st.integers(0, 15),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_any_model(kind: str, bits: int, neighbours: int, extra: int, level: int, seed: int) -> None:
+def test_any_model(
+    kind: str,
+    masks: str,
+    smoothing: int,
+    floor: int,
+    bits: int,
+    neighbours: int,
+    extra: int,
+    level: int,
+    seed: int,
+) -> None:
     rng = np.random.default_rng(seed)
-    model = random_model(rng, kind, bits, neighbours + extra, neighbours)
+    model = random_model(rng, kind, bits, neighbours + extra, neighbours, masks, smoothing, floor)
     samples = rng.integers(-(2**level), 2**level, 5 * HOP).astype(np.int16)
     assert_all_agree(model, samples, f"L={bits} K={neighbours}")
 
@@ -76,8 +130,17 @@ def test_identical_entries_give_the_first_k(rng: np.random.Generator) -> None:
     assert hop.neighbours[0::2].tolist() == list(range(10))
 
 
-def test_twin_and_core_agree_over_minutes(rng: np.random.Generator) -> None:
-    model = random_model(rng, entries=500)
+def test_noise_floors_and_smoothed_masks_agree_past_the_start(rng: np.random.Generator) -> None:
+    """40 hops: past the 32 in which floors rise fast, down through a fade to digital silence and up again."""
+    levels = np.concatenate([np.full(34, 3000.0), [300, 30, 3, 0, 0, 20_000]]).repeat(HOP)
+    samples = (rng.normal(0, 1, len(levels)) * levels).clip(-32768, 32767).astype(np.int16)
+    assert_all_agree(random_model(rng, "tracked", masks="bands", smoothing=9, floor=26), samples, "a fade")
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_twin_and_core_agree_over_minutes(rng: np.random.Generator, extended: bool) -> None:
+    options = {"kind": "tracked", "masks": "bands", "smoothing": 13, "floor": 20} if extended else {}
+    model = random_model(rng, entries=500, **options)  # type: ignore[arg-type]
     samples = (rng.normal(0, 1, 1100 * HOP) * np.exp(rng.normal(5, 3, 1100).repeat(HOP))).clip(-32768, 32767)
     samples = samples.astype(np.int16)  # 1100 hops: three chunks of the twin
     assert np.array_equal(VectorisedDenoiser(model).hops(samples), HostCore(model).hops(samples))
@@ -85,10 +148,10 @@ def test_twin_and_core_agree_over_minutes(rng: np.random.Generator) -> None:
 
 def test_core_has_no_undefined_behaviour(rng: np.random.Generator, capfd: pytest.CaptureFixture[str]) -> None:
     library = compile_core(("-fsanitize=undefined", "-fsanitize-recover=undefined"))
-    for kind in ("mel", "stft"):
-        core = HostCore(random_model(rng, kind, 64, 100, 10), library)
+    for kind, masks, smoothing in (("mel", "ibm", 0), ("stft", "ibm", 0), ("tracked", "bands", 15)):
+        core = HostCore(random_model(rng, kind, 64, 100, 10, masks, smoothing), library)
         for name in EDGE_SIGNALS:
-            core.hops(edge_signal(name, 20 * HOP, rng))
+            core.hops(edge_signal(name, 40 * HOP, rng))
     assert "runtime error" not in capfd.readouterr().err
 
 
@@ -101,7 +164,7 @@ def test_worst_case_phases_stay_inside_the_bounds(rng: np.random.Generator, capf
         chirp[place] = 1e4
         frame = np.clip(chirp / np.abs(chirp).max() * 32767 * 40, -32768, 32767).astype(np.int16)
         masks = np.packbits(np.arange(17 * 32) % 2 == place % 2, bitorder="little").view(np.uint32)
-        model = random_model(rng, entries=32)
+        model = random_model(rng, "tracked", entries=32)
         model = replace(model, masks=np.tile(masks, (32, 1)))
         samples = np.tile(frame, 3)
         assert np.array_equal(HostCore(model, library).hops(samples), VectorisedDenoiser(model).hops(samples))

@@ -11,12 +11,12 @@ from blsh_codegen.fixed import digit_reversed, sine_q14, window_q14
 from blsh_codegen.quantise import quantised_mel
 from blsh_codegen.reference import analyse, fft512, real_samples, real_spectrum
 from blsh_codegen.vectorised import VectorisedDenoiser
-from blsh_trainer.spectra import hann_window, mel_filters
+from blsh_trainer.spectra import features, hann_window, l2_normalise, mel_filters, stft
 
 from .conftest import random_model
 
-MEL_CRC32 = 0xA6A1B2F5
-"""Of first, counts and weights, as librosa 0.11 and we make them."""
+MEL_CRC32 = {128: 0xA6A1B2F5, 64: 0x2260D26A}
+"""Of first, counts and weights, as librosa 0.11 and we make them, for each number of bands."""
 
 
 def snr_db(reference: npt.NDArray[np.float64], actual: npt.NDArray[np.float64]) -> float:
@@ -93,15 +93,44 @@ def test_all_zeros_mask_returns_silence(rng: np.random.Generator) -> None:
 def test_tables_are_nearest_to_what_they_stand_for() -> None:
     assert np.abs(window_q14() / 2**14 - hann_window()[:513]).max() <= 2**-15
     assert np.abs(sine_q14() / 2**14 - np.sin(2 * np.pi * np.arange(1024) / 1024)).max() <= 2**-15
-    mel, exact = quantised_mel().dense(), mel_filters()
-    assert mel.sum(axis=1).max() <= 65_536
-    assert mel.max() <= 32_767
-    scale = mel.sum() / exact.sum()
-    assert np.abs(mel - exact * scale).max() < 1
+    for bands in (128, 64):
+        mel, exact = quantised_mel(bands).dense(), mel_filters(bands)
+        assert mel.sum(axis=1).max() <= 65_536
+        assert mel.max() <= 32_767
+        scale = mel.sum() / exact.sum()
+        assert np.abs(mel - exact * scale).max() < 1
 
 
-def test_mel_table_is_the_same_with_every_librosa() -> None:
+@pytest.mark.parametrize("bands", MEL_CRC32)
+def test_mel_table_is_the_same_with_every_librosa(bands: int) -> None:
     """requirements.lock pins another librosa for newer Pythons: models must not depend on it."""
-    mel = quantised_mel()
+    mel = quantised_mel(bands)
     digest = zlib.crc32(mel.first.tobytes() + mel.counts.tobytes() + mel.weights_q16.tobytes())
-    assert digest == MEL_CRC32
+    assert digest == MEL_CRC32[bands]
+
+
+@pytest.mark.parametrize("level_dbfs", [-6, -36, -66])
+def test_tracked_features_are_those_of_the_floats(rng: np.random.Generator, level_dbfs: int) -> None:
+    """Speech, then a minute of its last noise at one step of the input: floors that must still move at 1/128."""
+    size = 32768 * 10 ** (level_dbfs / 20)
+    sounds = np.concatenate([voiced(rng, 256 * 300) * size, np.zeros(256 * 3700)])
+    noise = np.concatenate([np.full(256 * 300, 0.02 * size), np.linspace(2, 0.7, 256 * 3700)])
+    samples = np.clip(np.round(sounds + rng.normal(0, 1, len(sounds)) * noise), -32768, 32767).astype(np.int16)
+    parts = VectorisedDenoiser(random_model(rng, "tracked", entries=20)).chunks(samples)
+    found = l2_normalise(np.concatenate([part.features for part in parts]))
+    exact = l2_normalise(features(stft(samples / 32768), "tracked"))[: len(found)]
+    error = np.linalg.norm(found - exact, axis=1)
+    print(f"{level_dbfs} dBFS: at most {error.max():.1e}, at the end {error[-1]:.1e}")
+    assert error.max() < 5e-4
+
+
+@pytest.mark.parametrize("smoothing", [1, 8, 15])
+def test_smoothed_masks_are_those_of_the_floats(rng: np.random.Generator, smoothing: int) -> None:
+    model = random_model(rng, "tracked", neighbours=3, masks="bands", smoothing=smoothing, floor=32)
+    stages = VectorisedDenoiser(model).stages(rng.integers(-9999, 9999, 256 * 80).astype(np.int16))
+    kept, before = smoothing / 16, None
+    for t in range(80):
+        mean = model.mask_levels()[stages.neighbours[t, 0::2]].mean(axis=0) / 15
+        before = mean if before is None else kept * before + (1 - kept) * mean
+        exact = np.repeat(np.maximum(before, 0.125), np.diff(model.mask_kind.edges))
+        assert np.abs(stages.mask[t] / 2**14 - exact).max() < 2**-10  # the rounding of 16 frames adds up

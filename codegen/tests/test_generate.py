@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.fixed import HOP
+from blsh_codegen.fixed import HOP, RUNTIME_FORMAT
 from blsh_codegen.generate import GenerateOptions, generate, integer_model, render
 from blsh_codegen.host_core import FLAGS, HostCore, core_folder
 from blsh_codegen.quantise import IntegerModel, quantise_projections
@@ -31,7 +31,7 @@ def artifact(rng: np.random.Generator, **changes: object) -> Model:
         biases=rng.normal(size=40),
         betas=np.linspace(1, 0.1, 40),
         code_bits=rng.random((200, 40)) < 0.5,
-        mask_bits=rng.random((200, 513)) < 0.5,
+        mask_levels=(rng.random((200, 513)) < 0.5).astype(np.uint8),
         card={"seed": 1},
     )
     return replace(model, **changes)  # type: ignore[arg-type]
@@ -52,9 +52,14 @@ def compiled(folder: Path, flags: tuple[str, ...] = ()) -> subprocess.CompletedP
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("kind", ["mel", "stft"])
-def test_generated_model_computes_what_the_integers_say(rng: np.random.Generator, tmp_path: Path, kind: str) -> None:
-    model = random_model(rng, kind, bits=37, entries=80, neighbours=7)
+@pytest.mark.parametrize(
+    ("kind", "masks", "smoothing", "floor"),
+    [("mel", "ibm", 0, 0), ("stft", "ibm", 0, 0), ("tracked", "bands", 11, 50)],
+)
+def test_generated_model_computes_what_the_integers_say(
+    rng: np.random.Generator, tmp_path: Path, kind: str, masks: str, smoothing: int, floor: int
+) -> None:
+    model = random_model(rng, kind, 37, 80, 7, masks, smoothing, floor)
     generate(model, OPTIONS, tmp_path)
     done = compiled(tmp_path)
     assert done.returncode == 0, done.stderr
@@ -86,10 +91,12 @@ def test_same_input_same_bytes(rng: np.random.Generator, tmp_path: Path) -> None
 def test_other_runtime_format_stops_the_compiler(rng: np.random.Generator, tmp_path: Path) -> None:
     generate(random_model(rng), OPTIONS, tmp_path)
     header = tmp_path / "blsh_model.h"
-    header.write_text(header.read_text().replace("#if BLSH_RUNTIME_FORMAT != 1", "#if BLSH_RUNTIME_FORMAT != 2"))
+    header.write_text(
+        header.read_text().replace(f"#if BLSH_RUNTIME_FORMAT != {RUNTIME_FORMAT}", "#if BLSH_RUNTIME_FORMAT != 99")
+    )
     done = compiled(tmp_path)
     assert done.returncode != 0
-    assert "generated for runtime format 1" in done.stderr
+    assert f"generated for runtime format {RUNTIME_FORMAT}" in done.stderr
 
 
 def test_a_name_cannot_leave_its_string(rng: np.random.Generator, tmp_path: Path) -> None:
@@ -103,6 +110,18 @@ def test_core_refuses_what_it_cannot_hold(rng: np.random.Generator) -> None:
         HostCore(replace(model, bits=321))
     with pytest.raises(BlshError, match="fewer entries than neighbours"):
         HostCore(replace(model, codes=model.codes[:9]))
+    with pytest.raises(BlshError, match="mask kind, smoothing or floor is unknown"):
+        HostCore(replace(model, smoothing=16))
+
+
+def test_options_of_the_artifact_reach_the_integers(rng: np.random.Generator) -> None:
+    levels = rng.integers(0, 16, (200, 80)).astype(np.uint8)
+    model = artifact(rng, feature_kind="tracked", mask_kind="bands", mask_levels=levels, smoothing=3, floor=200)
+    integers = integer_model(model, GenerateOptions(neighbours=4))
+    assert np.array_equal(integers.mask_levels(), levels)
+    assert (integers.mask_kind.name, integers.smoothing, integers.floor) == ("bands", 3, 200)
+    assert integers.masks.shape == (200, 10)
+    assert len(integers.gain_q14) == 4 * 15 + 1 and integers.gain_q14[[0, 30, 60]].tolist() == [0, 8192, 16384]
 
 
 def test_dictionary_is_the_asked_share_or_count(rng: np.random.Generator) -> None:

@@ -1,6 +1,6 @@
 /* BLSH: a speech denoiser for microcontrollers that looks masks up instead of running a network.
  *
- *     static blsh_state_t state;                        // about 13 KiB, the caller's, zeroed or not
+ *     static blsh_state_t state;                        // about 14 KiB, the caller's, zeroed or not
  *
  *     int status = blsh_init(&state, &blsh_model);      // blsh_model: generated, read-only, in flash
  *     if (status < 0) return blsh_error_text(status);
@@ -25,14 +25,15 @@ extern "C" {
 #endif
 
 /* The layout of blsh_model_t and the arithmetic behind it. Generated models name the format they were made for. */
-#define BLSH_RUNTIME_FORMAT 1
+#define BLSH_RUNTIME_FORMAT 2
 
 #define BLSH_SAMPLE_RATE_HZ 16000u
 #define BLSH_WINDOW 1024u
 #define BLSH_HOP 256u
 #define BLSH_HISTORY (BLSH_WINDOW - BLSH_HOP) /* samples by which the output lags the input */
 #define BLSH_BINS (BLSH_WINDOW / 2u + 1u)
-#define BLSH_MASK_WORDS ((BLSH_BINS + 31u) / 32u)
+#define BLSH_MASK_BANDS 80u    /* of masks of the kind BLSH_MASKS_BANDS */
+#define BLSH_TRACKED_BANDS 64u /* of BLSH_FEATURES_TRACKED; each makes two features */
 
 /* Limits of the state below; a model beyond them is refused by blsh_init. */
 #define BLSH_MAX_BITS 320u
@@ -48,7 +49,8 @@ extern "C" {
     X(BLSH_ERR_BITS, -4, "the model has no bits, or more than BLSH_MAX_BITS") \
     X(BLSH_ERR_NEIGHBOURS, -5, "the model wants no neighbour, or more than BLSH_MAX_NEIGHBOURS") \
     X(BLSH_ERR_ENTRIES, -6, "the dictionary has fewer entries than neighbours") \
-    X(BLSH_ERR_DICTIONARY_CRC, -7, "the dictionary's CRC is not the generated one")
+    X(BLSH_ERR_DICTIONARY_CRC, -7, "the dictionary's CRC is not the generated one") \
+    X(BLSH_ERR_MASKS, -8, "the model's mask kind, smoothing or floor is unknown")
 
 enum {
 #define BLSH_ENUM(name, value, text) name = (value),
@@ -61,7 +63,8 @@ const char *blsh_error_text(int result);
 
 /* ---- the model ------------------------------------------------------------------------------------------------ */
 
-enum { BLSH_FEATURES_STFT = 0, BLSH_FEATURES_MEL = 1 };
+enum { BLSH_FEATURES_STFT = 0, BLSH_FEATURES_MEL = 1, BLSH_FEATURES_TRACKED = 2 };
+enum { BLSH_MASKS_IBM = 0, BLSH_MASKS_BANDS = 1 };
 
 /* Read-only tables, made by `blsh generate`. Row-major; `words` is (bits + 31) / 32. */
 typedef struct {
@@ -70,17 +73,21 @@ typedef struct {
     uint8_t model_sha256[32];    /* of the artifact it was generated from */
     uint32_t dictionary_crc32;   /* CRC-32/ISO-HDLC of codes, then masks, as little-endian words */
     uint16_t feature_kind;       /* BLSH_FEATURES_... */
-    uint16_t features;           /* D: 513 (stft) or the number of mel bands */
+    uint16_t features;           /* D: 513 (stft), the number of mel bands, or 128 (tracked) */
     uint16_t bits;               /* L */
     uint16_t neighbours;         /* K */
     uint32_t entries;            /* N */
+    uint16_t mask_kind;          /* BLSH_MASKS_... */
+    uint8_t smoothing;           /* a: of each mask a / 16 are the one before; 0 to 15 */
+    uint8_t floor;               /* no gain below floor / 256 */
     const int16_t *projection_q15; /* [bits][features], each row scaled to its own peak */
     const int32_t *bias_q15;       /* [bits], at the scale of its row */
     const uint32_t *codes;         /* [entries][words]: bit l of a code is bit l % 32 of word l / 32 */
-    const uint32_t *masks;         /* [entries][BLSH_MASK_WORDS]: bin k likewise */
-    const int16_t *gain_q14;       /* [neighbours + 1]: gain for each number of votes */
-    const int16_t *mel_first;      /* [features]: first bin of a band; mel only, else NULL */
-    const int16_t *mel_count;      /* [features]: bins of a band */
+    const uint32_t *masks;         /* [entries][17]: bin k likewise; bands: [entries][10], 4 bits a band */
+    const int16_t *gain_q14;       /* [neighbours + 1], bands [15 neighbours + 1]: gain for each sum of votes */
+    const int16_t *band_edge;      /* [BLSH_MASK_BANDS + 1]: first bin of a band of a mask; NULL for IBMs */
+    const int16_t *mel_first;      /* [bands]: first bin of a band; mel and tracked only, else NULL */
+    const int16_t *mel_count;      /* [bands]: bins of a band */
     const int16_t *mel_weight_q16; /* weights of all bands, one after the other */
 } blsh_model_t;
 
@@ -99,6 +106,9 @@ typedef struct {
     const blsh_model_t *model;
     int16_t history[BLSH_HISTORY];             /* the last input samples, oldest first */
     int32_t overlap[BLSH_HISTORY];             /* unfinished output sums, Q23.8, 3/2 too large */
+    uint32_t hops;                             /* done in this stream; stops at 32 */
+    int32_t noise_floor[BLSH_TRACKED_BANDS];   /* Q22.8; tracked only */
+    int16_t smoothed_q14[BLSH_BINS];           /* the mask of the hop before, each bin or band */
     struct {
         int32_t shift;                         /* left shift that brought the frame to a peak of 28 bits */
         int32_t values[2u * BLSH_BINS];        /* windowed samples, then spectrum, then samples again */
@@ -107,8 +117,11 @@ typedef struct {
         int16_t magnitude[BLSH_BINS];          /* until the code is known */
         int16_t gain_q14[BLSH_BINS];           /* after */
     } bin;
-    int16_t mel[BLSH_MAX_BANDS];
-    int64_t accumulator[BLSH_MAX_BITS];
+    int16_t feature[BLSH_MAX_BANDS];           /* mel and tracked; stft's are the magnitudes */
+    union {
+        int32_t level[BLSH_TRACKED_BANDS];     /* Q22.8; until there are features */
+        int64_t accumulator[BLSH_MAX_BITS];    /* after */
+    };
     uint32_t code[(BLSH_MAX_BITS + 31u) / 32u];
     blsh_neighbour_t neighbour[BLSH_MAX_NEIGHBOURS]; /* nearest first; equal distances by index */
 } blsh_state_t;

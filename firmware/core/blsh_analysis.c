@@ -41,7 +41,8 @@ static unsigned excess_bits(const int32_t *values) {
     return excess > 0 ? (unsigned)excess : 0u;
 }
 
-static void find_magnitudes(blsh_state_t *state) {
+/* Returns the bits by which the spectrum was shifted down. */
+static int32_t find_magnitudes(blsh_state_t *state) {
     const int32_t *values = state->frame.values;
     const unsigned drop = excess_bits(values);
     for (unsigned k = 0; k < BLSH_BINS; k++) {
@@ -49,26 +50,35 @@ static void find_magnitudes(blsh_state_t *state) {
         const uint32_t im = blsh_magnitude_of(blsh_rounded_shift(values[2u * k + 1u], drop));
         state->bin.magnitude[k] = (int16_t)((blsh_floor_sqrt32(re * re + im * im) + 1u) >> 1);
     }
+    return (int32_t)drop;
 }
 
-static void filter_mel(blsh_state_t *state) {
-    const blsh_model_t *model = state->model;
-    const int16_t *weight = model->mel_weight_q16;
-    for (unsigned band = 0; band < model->features; band++) {
-        const int16_t *magnitude = state->bin.magnitude + model->mel_first[band];
-        int32_t sum = 0;
-        for (int bin = 0; bin < model->mel_count[band]; bin++) {
-            sum += magnitude[bin] * *weight++;
-        }
-        state->mel[band] = (int16_t)blsh_rounded_shift(sum, 16u);
+/* The magnitudes through the filter of a band, times 2^16; afterwards *weight is that of the next band. */
+static inline int32_t filtered(const blsh_state_t *state, unsigned band, const int16_t **weight) {
+    const int16_t *magnitude = state->bin.magnitude + state->model->mel_first[band];
+    int32_t sum = 0;
+    for (int bin = 0; bin < state->model->mel_count[band]; bin++) {
+        sum += magnitude[bin] * *(*weight)++;
     }
+    return sum;
 }
 
 const int16_t *blsh_extract_features(blsh_state_t *state) {
-    find_magnitudes(state);
-    if (state->model->feature_kind == BLSH_FEATURES_STFT) {
+    const blsh_model_t *model = state->model;
+    const int16_t *weight = model->mel_weight_q16;
+    const int32_t drop = find_magnitudes(state);
+    if (model->feature_kind == BLSH_FEATURES_STFT) {
         return state->bin.magnitude;
     }
-    filter_mel(state);
-    return state->mel;
+    if (model->feature_kind == BLSH_FEATURES_MEL) {
+        for (unsigned band = 0; band < model->features; band++) {
+            state->feature[band] = (int16_t)blsh_rounded_shift(filtered(state, band, &weight), 16u);
+        }
+    } else {
+        for (unsigned band = 0; band < BLSH_TRACKED_BANDS; band++) {
+            state->level[band] = filtered(state, band, &weight);
+        }
+        blsh_track_floors(state, state->frame.shift - drop);
+    }
+    return state->feature;
 }

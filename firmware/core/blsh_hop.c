@@ -36,4 +36,8 @@ void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output
     blsh_real_samples(state->frame.values);
     blsh_overlap_add(state, output);
     report(probe, BLSH_STAGE_OUTPUT, output, BLSH_HOP * sizeof(int16_t));
+
+    if (state->hops < BLSH_TRACKING_START) {
+        state->hops++;
+    }
 }

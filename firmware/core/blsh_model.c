@@ -2,6 +2,7 @@
 
 #include "blsh.h"
 #include "blsh_crc32.h"
+#include "blsh_stages.h"
 
 /* Digests are over memory, and SPEC.md states them over little-endian words. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the core is for little-endian machines");
@@ -30,15 +31,26 @@ const char *blsh_stage_name(blsh_stage_t stage) {
 uint32_t blsh_dictionary_crc32(const blsh_model_t *model) {
     const size_t words = (model->bits + 31u) / 32u;
     const uint32_t crc = blsh_crc32(0, model->codes, model->entries * words * sizeof(uint32_t));
-    return blsh_crc32(crc, model->masks, (size_t)model->entries * BLSH_MASK_WORDS * sizeof(uint32_t));
+    return blsh_crc32(crc, model->masks, (size_t)model->entries * blsh_mask_words(model) * sizeof(uint32_t));
 }
 
 static bool features_known(const blsh_model_t *model) {
     if (model->feature_kind == BLSH_FEATURES_STFT) {
         return model->features == BLSH_BINS;
     }
-    return model->feature_kind == BLSH_FEATURES_MEL && model->features >= 1u && model->features <= BLSH_MAX_BANDS &&
-           model->mel_first != NULL && model->mel_count != NULL && model->mel_weight_q16 != NULL;
+    if (model->mel_first == NULL || model->mel_count == NULL || model->mel_weight_q16 == NULL) {
+        return false;
+    }
+    if (model->feature_kind == BLSH_FEATURES_TRACKED) {
+        return model->features == 2u * BLSH_TRACKED_BANDS;
+    }
+    return model->feature_kind == BLSH_FEATURES_MEL && model->features >= 1u && model->features <= BLSH_MAX_BANDS;
+}
+
+static bool masks_known(const blsh_model_t *model) {
+    const bool bands = model->mask_kind == BLSH_MASKS_BANDS && model->band_edge != NULL &&
+                       model->band_edge[BLSH_MASK_BANDS] == (int16_t)BLSH_BINS;
+    return (model->mask_kind == BLSH_MASKS_IBM || bands) && model->smoothing < 16u;
 }
 
 static int check(const blsh_model_t *model) {
@@ -51,6 +63,9 @@ static int check(const blsh_model_t *model) {
     }
     if (!features_known(model)) {
         return BLSH_ERR_FEATURES;
+    }
+    if (!masks_known(model)) {
+        return BLSH_ERR_MASKS;
     }
     if (model->bits < 1u || model->bits > BLSH_MAX_BITS) {
         return BLSH_ERR_BITS;

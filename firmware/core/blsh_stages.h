@@ -4,8 +4,16 @@
 
 #include "blsh.h"
 
+#define BLSH_TRACKING_START 32u /* hops in which a noise floor rises as fast as it falls */
+
+/* Words of a mask in the dictionary. */
+static inline unsigned blsh_mask_words(const blsh_model_t *model) {
+    return model->mask_kind == BLSH_MASKS_IBM ? (BLSH_BINS + 31u) / 32u : (4u * BLSH_MASK_BANDS + 31u) / 32u;
+}
+
 void blsh_window_frame(blsh_state_t *state, const int16_t input[BLSH_HOP]); /* frame.shift, frame.values */
-const int16_t *blsh_extract_features(blsh_state_t *state);                  /* magnitude, mel; returns the features */
+const int16_t *blsh_extract_features(blsh_state_t *state);                  /* magnitude, feature; returns the features */
+void blsh_track_floors(blsh_state_t *state, int32_t exponent);              /* level, noise_floor, feature */
 void blsh_project(blsh_state_t *state, const int16_t *features);            /* accumulator */
 void blsh_sign_bits(blsh_state_t *state);                                   /* code */
 void blsh_find_neighbours(blsh_state_t *state);                             /* neighbour */

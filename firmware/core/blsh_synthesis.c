@@ -7,18 +7,6 @@
 #define OVERLAP_FRACTION_BITS 8u
 #define THIRD_Q16 21845 /* squared Hann windows sum to 3/2; a third here, and one bit less in the last shift */
 
-void blsh_average_masks(blsh_state_t *state) {
-    const blsh_model_t *model = state->model;
-    const uint32_t *masks = model->masks;
-    for (unsigned k = 0; k < BLSH_BINS; k++) {
-        unsigned votes = 0;
-        for (unsigned n = 0; n < model->neighbours; n++) {
-            votes += masks[state->neighbour[n].index * BLSH_MASK_WORDS + k / 32u] >> (k % 32u) & 1u;
-        }
-        state->bin.gain_q14[k] = model->gain_q14[votes];
-    }
-}
-
 void blsh_apply_gains(blsh_state_t *state) {
     int32_t *values = state->frame.values;
     for (unsigned k = 0; k < BLSH_BINS; k++) {

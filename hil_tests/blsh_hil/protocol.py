@@ -98,6 +98,7 @@ class FeatureKind(IntEnum):
 
     STFT = 0
     MEL = 1
+    TRACKED = 2
 
 
 class ResetCause(IntEnum):

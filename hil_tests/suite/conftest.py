@@ -23,12 +23,14 @@ from blsh_hil.host_board import HOST, HostBoard, build_host
 from blsh_hil.session import Expected, Target, connect
 from blsh_tools.firmware import build_image, fresh_image, generate_firmware, generated_folder
 from blsh_tools.listening import make_listening
-from blsh_trainer.artifact import load_model
+from blsh_trainer.artifact import Model, load_model
 from blsh_trainer.audio import to_int16
 from blsh_trainer.corpus import Corpus, load_corpus
+from blsh_trainer.masks import MASK_KINDS
+from blsh_trainer.spectra import feature_count
 from blsh_trainer.train import TrainOptions, train_model
 
-SMALL_TRAINING = TrainOptions(name="suite", fit_frames=2000, max_frames=20_000)
+SMALL_TRAINING = TrainOptions(name="suite", fit_frames=2000, max_frames=20_000, steps=100)
 SMALL_DICTIONARY = GenerateOptions(entries=1500)
 
 
@@ -74,17 +76,53 @@ def firmware(
 ) -> Firmware:
     """The firmware under test, generated and built."""
     board, port = pytestconfig.getoption("board"), pytestconfig.getoption("port")
-    if pytestconfig.getoption("model"):
-        root = project_root()
-        artifact = load_model(pytestconfig.getoption("model"))
-        options = read_record(generated_folder(), artifact).options
-        if board != HOST:
-            fresh_image(find_board(board), print, artifact)
-    else:
-        root = _scratch_project(tmp_path_factory.mktemp("project"))
+    if not pytestconfig.getoption("model"):
         artifact = train_model(request.getfixturevalue("recordings_corpus"), SMALL_TRAINING)
-        options = SMALL_DICTIONARY
-        generate_firmware(artifact, options, generated_folder(root))
+        return _scratch_firmware(artifact, SMALL_DICTIONARY, tmp_path_factory.mktemp("project"), board, port)
+    artifact = load_model(pytestconfig.getoption("model"))
+    options = read_record(generated_folder(), artifact).options
+    if board != HOST:
+        fresh_image(find_board(board), print, artifact)
+    return _built(artifact, options, project_root(), board, port)
+
+
+@pytest.fixture(scope="session")
+def extended_firmware(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Firmware:
+    """Firmware of a model with every option, random in all it holds."""
+    if pytestconfig.getoption("model") or pytestconfig.getoption("port"):
+        pytest.skip("the board holds another model")
+    board = pytestconfig.getoption("board")
+    return _scratch_firmware(_extended_model(), GenerateOptions(), tmp_path_factory.mktemp("extended"), board, None)
+
+
+def _extended_model() -> Model:
+    rng = np.random.default_rng(6)
+    masks = MASK_KINDS["bands"]
+    projections = rng.normal(size=(64, feature_count("tracked")))
+    return Model(
+        name="extended",
+        feature_kind="tracked",
+        neighbours=8,
+        projections=projections,
+        biases=-projections.mean(axis=1),
+        betas=np.ones(64),
+        code_bits=rng.random((400, 64)) < 0.5,
+        mask_levels=rng.integers(0, masks.top + 1, (400, masks.width)).astype(np.uint8),
+        card={},
+        mask_kind=masks.name,
+        smoothing=9,
+        floor=20,
+    )
+
+
+def _scratch_firmware(model: Model, options: GenerateOptions, folder: Path, board: str, port: str | None) -> Firmware:
+    """Firmware generated and built in `folder`, which is empty."""
+    root = _scratch_project(folder)
+    generate_firmware(model, options, generated_folder(root))
+    return _built(model, options, root, board, port)
+
+
+def _built(artifact: Model, options: GenerateOptions, root: Path, board: str, port: str | None) -> Firmware:
     model = integer_model(artifact, options)
     if board == HOST:
         build_id = build_host(generated_folder(root)).build_id
@@ -106,6 +144,13 @@ def _scratch_project(folder: Path) -> Path:
 def client(firmware: Firmware) -> Iterator[BoardClient]:
     """The board, its HELLO checked; started and stopped once for the whole suite."""
     with connect(firmware.target(), firmware.expected) as board:
+        yield board
+
+
+@pytest.fixture(scope="session")
+def extended_client(extended_firmware: Firmware) -> Iterator[BoardClient]:
+    """A board with the model of every option."""
+    with connect(extended_firmware.target(), extended_firmware.expected) as board:
         yield board
 
 

@@ -12,9 +12,12 @@ from blsh_codegen.stages import STAGES
 from blsh_codegen.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_hil.client import BoardClient
 from blsh_hil.compare import Comparison, compare
+from blsh_hil.protocol import FeatureKind
 from blsh_tools.listening import make_listening
 from blsh_trainer.audio import to_int16
 from blsh_trainer.corpus import Corpus
+
+from .conftest import Firmware
 
 pytestmark = pytest.mark.xdist_group("board")
 
@@ -95,6 +98,21 @@ def test_quiet_speech(
 ) -> None:
     quiet = np.round(noisy_speech[: 60 * HOP] * 10 ** (level_db / 20)).astype(np.int16)
     assert_exact(compare(client, reference, padded_to_hops(quiet)), rerun)
+
+
+@pytest.mark.parametrize("name", ["noisy speech", "silence", "white_noise", "starts_mid_word"])
+def test_a_model_with_every_option(
+    extended_client: BoardClient,
+    extended_firmware: Firmware,
+    noisy_speech: npt.NDArray[np.int16],
+    rng: np.random.Generator,
+    rerun: str,
+    name: str,
+) -> None:
+    """Tracked features, bands, smoothing and floor: from the first hop on, past the 32 of the tracker's start."""
+    signal = edge_signal(name, 40 * HOP, rng) if name in EDGE_SIGNALS else padded_to_hops(noisy_speech[: 400 * HOP])
+    assert FeatureKind(extended_client.hello().feature_kind) is FeatureKind.TRACKED
+    assert_exact(compare(extended_client, VectorisedDenoiser(extended_firmware.model), signal), rerun)
 
 
 def test_streaming_gives_the_same_samples(

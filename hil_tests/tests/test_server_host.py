@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.fixed import BINS, HOP, MASK_WORDS, Q14_ONE, RUNTIME_FORMAT, sine_q14, window_q14
+from blsh_codegen.fixed import BINS, HOP, Q14_ONE, RUNTIME_FORMAT, sine_q14, window_q14
 from blsh_codegen.stages import STAGES
 from blsh_hil import protocol
 from blsh_hil.board_errors import BoardError, RefusedError
@@ -51,7 +51,7 @@ def model_source(runtime_format: int, damaged: bool) -> str:
     rng = np.random.default_rng(7)
     codes = rng.integers(0, 1 << 32, (ENTRIES, 2), dtype=np.uint32)
     codes[:, 1] &= (1 << BITS - 32) - 1
-    masks = rng.integers(0, 1 << 32, (ENTRIES, MASK_WORDS), dtype=np.uint32)
+    masks = rng.integers(0, 1 << 32, (ENTRIES, -(-BINS // 32)), dtype=np.uint32)
     masks[:, -1] &= (1 << BINS % 32) - 1
     projection = rng.integers(-32767, 32768, (BITS, BINS))
     gains = np.round(np.arange(NEIGHBOURS + 1) / NEIGHBOURS * Q14_ONE).astype(int)

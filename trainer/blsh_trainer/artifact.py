@@ -1,9 +1,10 @@
 """The model artifact: everything downstream is derived from this one file and names its SHA-256.
 
 An .npz (read without pickle) of format_version int64 (), projections float64 (L, D), biases and betas
-float64 (L,), codes uint8 (T, ceil(L/8)), masks uint8 (T, 65), both packed little bit order, and card, the
+float64 (L,), codes uint8 (T, ceil(L/8)), masks uint8 (T, 65 or 40), both packed little bit order, and card, the
 JSON card as UTF-8 in uint8. The card holds name, feature kind, neighbours, provenance and "sha256", the hash
-of all arrays and of the card without that hash.
+of all arrays and of the card without that hash; in format 2 mask kind, smoothing and floor besides. A model that
+needs none of what format 2 adds is written in format 1: the same model has one file and one hash.
 """
 
 import hashlib
@@ -22,13 +23,16 @@ from typing import Any
 
 import numpy as np
 
-from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray
+from blsh_trainer.arrays import AnyArray, BoolArray, ByteArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing, require_file
-from blsh_trainer.masks import pack_bits, unpack_bits
-from blsh_trainer.spectra import BINS, feature_count
+from blsh_trainer.masks import find_mask_kind, pack_bits, unpack_bits
+from blsh_trainer.spectra import feature_count
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The newest format; `Model.format_version` is what a model needs."""
+MAX_SMOOTHING = 15
+MAX_FLOOR = 255
 Card = dict[str, Any]
 
 _ARRAYS: dict[str, tuple[str, int]] = {  # dtype and dimensions of each array in the file
@@ -49,8 +53,11 @@ _UNREADABLE = (  # what zipfile and numpy have been seen to raise on damaged byt
 class Model:
     """A dictionary of codes and masks with the projections that hash a frame.
 
-    projections (L, D), biases (L,), betas (L,) float64; code_bits bool (T, L); mask_bits bool (T, 513);
-    card: provenance as JSON values. BlshError when the parts do not fit together.
+    projections (L, D), biases (L,), betas (L,) float64; code_bits bool (T, L); mask_levels uint8 (T, W), the
+    levels of `mask_kind` ("ibm": 513 zeros and ones, "bands": 80 levels of 0 to 15); card: provenance as JSON
+    values. The mean mask of the neighbours is smoothed over time, m = (smoothing m_before + (16 - smoothing)
+    mean) / 16, and is then at least floor / 256; 0 and 0 leave it alone.
+    BlshError when the parts do not fit together.
     """
 
     name: str
@@ -60,8 +67,11 @@ class Model:
     biases: FloatArray
     betas: FloatArray
     code_bits: BoolArray
-    mask_bits: BoolArray
+    mask_levels: ByteArray
     card: Card
+    mask_kind: str = "ibm"
+    smoothing: int = 0
+    floor: int = 0
 
     def __post_init__(self) -> None:
         _check_model(self)
@@ -75,6 +85,12 @@ class Model:
     def entries(self) -> int:
         """T, the frames in the dictionary."""
         return int(self.code_bits.shape[0])
+
+    @property
+    def format_version(self) -> int:
+        """The lowest artifact format that can say what this model is: 1 or 2."""
+        plain = self.feature_kind != "tracked" and self.mask_kind == "ibm" and self.smoothing == 0 == self.floor
+        return 1 if plain else 2
 
     @cached_property
     def sha256(self) -> str:
@@ -92,7 +108,7 @@ class Model:
         chosen = np.sort(np.random.default_rng(seed).permutation(self.entries)[:count])
         origin = {"parent_sha256": self.sha256, "entries": count, "of": self.entries, "seed": seed}
         card = {**self.card, "subsample": origin}
-        return replace(self, code_bits=self.code_bits[chosen], mask_bits=self.mask_bits[chosen], card=card)
+        return replace(self, code_bits=self.code_bits[chosen], mask_levels=self.mask_levels[chosen], card=card)
 
     def _count(self, entries: int | None, share: float | None) -> int:
         if (entries is None) == (share is None):
@@ -164,6 +180,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
             )
     card = _read_card(file, arrays.pop("card"))
     try:
+        mask_kind = card.pop("mask_kind", "ibm")
         model = Model(
             name=card.pop("name"),
             feature_kind=card.pop("feature_kind"),
@@ -172,7 +189,10 @@ def load_model(path: str | os.PathLike[str]) -> Model:
             biases=arrays["biases"],
             betas=arrays["betas"],
             code_bits=unpack_bits(arrays["codes"], arrays["projections"].shape[0]),
-            mask_bits=unpack_bits(arrays["masks"], BINS),
+            mask_levels=find_mask_kind(mask_kind).unpack(arrays["masks"]),
+            mask_kind=mask_kind,
+            smoothing=card.pop("smoothing", 0),
+            floor=card.pop("floor", 0),
             card={key: value for key, value in card.items() if key != "sha256"},
         )
     except KeyError as error:
@@ -206,8 +226,10 @@ def _read_arrays(file: Path) -> dict[str, AnyArray]:
                     f"{file} has format version {int(version)}, made by a newer version of blsh-mcu; "
                     f"this one reads up to {FORMAT_VERSION}, upgrade it"
                 )
-            if int(version) != FORMAT_VERSION:
-                raise BlshError(f"{file} has format version {int(version)}; expected {FORMAT_VERSION}, train it again")
+            if int(version) < 1:
+                raise BlshError(
+                    f"{file} has format version {int(version)}; expected 1 to {FORMAT_VERSION}, train it again"
+                )
             return {name: loaded[name] for name in loaded.files}
         except _UNREADABLE as error:
             raise BlshError(f"{file} is damaged ({error}); train or copy it again") from error
@@ -224,22 +246,25 @@ def _read_card(file: Path, array: AnyArray) -> Card:
 
 
 def _full_card(model: Model) -> Card:
-    return {
+    card = {
         **model.card,
         "name": model.name,
         "feature_kind": model.feature_kind,
         "neighbours": model.neighbours,
     }
+    if model.format_version > 1:
+        card |= {"mask_kind": model.mask_kind, "smoothing": model.smoothing, "floor": model.floor}
+    return card
 
 
 def _arrays(model: Model) -> dict[str, AnyArray]:
     return {
-        "format_version": np.array(FORMAT_VERSION, dtype=np.int64),
+        "format_version": np.array(model.format_version, dtype=np.int64),
         "projections": np.ascontiguousarray(model.projections),
         "biases": np.ascontiguousarray(model.biases),
         "betas": np.ascontiguousarray(model.betas),
         "codes": pack_bits(model.code_bits),
-        "masks": pack_bits(model.mask_bits),
+        "masks": find_mask_kind(model.mask_kind).pack(model.mask_levels),
     }
 
 
@@ -266,7 +291,8 @@ def _check_model(model: Model) -> None:
         raise BlshError(f"projections have shape {model.projections.shape}; expected (bits, {width})")
     bits = model.projections.shape[0]
     shapes = {"biases": (bits,), "betas": (bits,), "code_bits": (model.code_bits.shape[0], bits)}
-    shapes["mask_bits"] = (model.code_bits.shape[0], BINS)
+    kind = find_mask_kind(model.mask_kind)
+    shapes["mask_levels"] = (model.code_bits.shape[0], kind.width)
     for name, shape in shapes.items():
         if getattr(model, name).shape != shape:
             raise BlshError(f"{name} has shape {getattr(model, name).shape}; expected {shape}")
@@ -274,11 +300,14 @@ def _check_model(model: Model) -> None:
         array = getattr(model, name)
         if array.dtype != np.float64 or not np.isfinite(array).all():
             raise BlshError(f"{name} must be finite float64; it is {array.dtype} or holds a NaN or an infinity")
-    for name in ("code_bits", "mask_bits"):
-        if getattr(model, name).dtype != np.bool_:
-            raise BlshError(f"{name} has dtype {getattr(model, name).dtype}; expected bool")
+    if model.code_bits.dtype != np.bool_:
+        raise BlshError(f"code_bits has dtype {model.code_bits.dtype}; expected bool")
+    kind.check_levels(model.mask_levels)
     if not isinstance(model.neighbours, int) or not 1 <= model.neighbours <= model.entries:
         raise BlshError(f"{model.neighbours} neighbours of {model.entries} entries; choose 1 to {model.entries}")
+    for name, value, most in (("smoothing", model.smoothing, MAX_SMOOTHING), ("floor", model.floor, MAX_FLOOR)):
+        if type(value) is not int or not 0 <= value <= most:  # not a bool either: the card would say `true`
+            raise BlshError(f"{name} is {value!r}; choose a whole number from 0 to {most}")
     try:
         _canonical(model.card)
     except (TypeError, ValueError) as error:

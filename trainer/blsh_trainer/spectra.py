@@ -20,7 +20,12 @@ BINS = WINDOW // 2 + 1
 HISTORY = WINDOW - HOP
 """Samples of the past that the device holds when a hop arrives; zeros before the first hop."""
 MEL_BANDS = 128
-FEATURE_KINDS = ("stft", "mel")
+TRACKED_BANDS = 64
+FEATURE_KINDS = ("stft", "mel", "tracked")
+TRACKING_START = 32
+"""Frames of a stream in which the noise floor follows upwards as fast as downwards."""
+TRACKING_FAST, TRACKING_SLOW = 1 / 4, 1 / 128
+"""Parts of the distance that the noise floor goes in a frame: downwards and at the start, and upwards later."""
 
 _FRAMES = 1024  # frames that filter_frames holds at once: their spectra take 8 MB
 _SQUARED_WINDOW_SUM = 1.5  # sum of squared periodic Hann windows at 75 % overlap, the same at every sample
@@ -70,7 +75,7 @@ def istft(X: ArrayLike, length: int) -> FloatArray:
 def filter_frames(x: ArrayLike, change: Callable[[ComplexArray], ComplexArray]) -> FloatArray:
     """Return istft(change(stft(x)), n), float64 (n,), without ever holding all of the spectrum.
 
-    `change` maps spectra (T, 513) to spectra (T, 513), each frame on its own: it sees them block by block.
+    `change` maps spectra (T, 513) to spectra (T, 513): it sees all frames in order, block by block.
     BlshError when `x` is not one channel of finite samples.
     """
     samples = check_signal(x, "the signal")
@@ -107,12 +112,12 @@ def _signal(hops: FloatArray, length: int) -> FloatArray:
 
 
 @cache
-def mel_filters() -> FloatArray:
-    """Return librosa's default (Slaney) mel filters, float64 (128, 513), for 16 kHz and 1024 points."""
+def mel_filters(bands: int = MEL_BANDS) -> FloatArray:
+    """Return librosa's default (Slaney) mel filters, float64 (bands, 513), for 16 kHz and 1024 points."""
     import librosa  # half a second to import: only those who use mel pay
 
     filters = np.asarray(
-        librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=WINDOW, n_mels=MEL_BANDS, dtype=np.float64),
+        librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=WINDOW, n_mels=bands, dtype=np.float64),
         dtype=np.float64,
     )
     filters.flags.writeable = False
@@ -120,22 +125,59 @@ def mel_filters() -> FloatArray:
 
 
 def feature_count(kind: str) -> int:
-    """Return D: 513 for "stft", 128 for "mel"; BlshError for any other kind."""
+    """Return D: 513 for "stft", 128 for "mel" and "tracked"; BlshError for any other kind."""
     if kind not in FEATURE_KINDS:
         raise BlshError(f"feature kind {kind!r} is unknown; choose one of {', '.join(FEATURE_KINDS)}")
-    return BINS if kind == "stft" else MEL_BANDS
+    return {"stft": BINS, "mel": MEL_BANDS, "tracked": 2 * TRACKED_BANDS}[kind]
+
+
+class FeatureExtractor:
+    """The features of one signal, whose spectra may come block by block: one extractor for each signal.
+
+    "stft": magnitudes (513). "mel": mel-filtered magnitudes (128). "tracked": square roots c of 64 mel-filtered
+    magnitudes, then the noise floor s of each. The floor starts at the first frame's c; a frame moves it
+    towards its c by 1/4 of the distance, and by 1/128 only where that is upwards and 32 frames have passed.
+    """
+
+    def __init__(self, kind: str) -> None:
+        """BlshError for an unknown kind."""
+        feature_count(kind)
+        self.kind = kind
+        self._frames = 0
+        self._floor = np.zeros(TRACKED_BANDS)
+
+    def __call__(self, X: ArrayLike) -> FloatArray:
+        """Return the features float64 (T, D), not normalised, of the next frames X (T, 513) of the signal.
+
+        BlshError for a spectrum that has not 513 bins.
+        """
+        spectrum = np.asarray(X)
+        check_spectrum(spectrum, "the spectrum")
+        magnitudes: FloatArray = np.abs(spectrum).astype(np.float64)
+        if self.kind == "stft":
+            return magnitudes
+        if self.kind == "mel":
+            return magnitudes @ mel_filters().T
+        levels = np.sqrt(magnitudes @ mel_filters(TRACKED_BANDS).T)
+        return np.concatenate([levels, self._floors(levels)], axis=1)
+
+    def _floors(self, levels: FloatArray) -> FloatArray:
+        floors = np.empty_like(levels)
+        for row, level in zip(floors, levels, strict=True):
+            if self._frames == 0:
+                self._floor = level
+            rising = TRACKING_FAST if self._frames < TRACKING_START else TRACKING_SLOW
+            distance = level - self._floor
+            row[:] = self._floor + distance * np.where(distance < 0, TRACKING_FAST, rising)
+            self._floor = row
+            self._frames += 1
+        self._floor = self._floor.copy()  # not a view that would keep the whole block
+        return floors
 
 
 def features(X: ArrayLike, kind: str) -> FloatArray:
-    """Return magnitudes ("stft") or mel-filtered magnitudes ("mel") of X (T, 513), float64 (T, D).
-
-    Not normalised. BlshError for an unknown kind or a spectrum that has not 513 bins.
-    """
-    feature_count(kind)
-    spectrum = np.asarray(X)
-    check_spectrum(spectrum, "the spectrum")
-    magnitudes: FloatArray = np.abs(spectrum).astype(np.float64)
-    return magnitudes if kind == "stft" else magnitudes @ mel_filters().T
+    """Return the features of a whole signal's spectra X (T, 513), float64 (T, D): see FeatureExtractor."""
+    return FeatureExtractor(kind)(X)
 
 
 def l2_normalise(H: ArrayLike) -> FloatArray:

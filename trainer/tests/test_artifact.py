@@ -21,7 +21,7 @@ def small_model(**changes):
         "biases": rng.standard_normal(11),
         "betas": np.ones(11),
         "code_bits": rng.random((100, 11)) < 0.5,
-        "mask_bits": rng.random((100, 513)) < 0.3,
+        "mask_levels": (rng.random((100, 513)) < 0.3).astype(np.uint8),
         "card": {"seed": 41, "metrics": {}, "corpus": {"name": "ünïcode"}},
     }
     return Model(**{**parts, **changes})
@@ -49,7 +49,7 @@ def edit_card(arrays, **changes):
 
 def test_a_saved_model_comes_back(saved):
     model, loaded = small_model(), load_model(saved)
-    for name in ("projections", "biases", "betas", "code_bits", "mask_bits"):
+    for name in ("projections", "biases", "betas", "code_bits", "mask_levels"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name))
         assert getattr(loaded, name).dtype == getattr(model, name).dtype
     assert (loaded.name, loaded.feature_kind, loaded.neighbours) == ("small", "mel", 3)
@@ -70,13 +70,64 @@ def test_card_and_arrays_lie_in_the_file_as_documented(saved):
     assert card["sha256"] == small_model().sha256 and card["seed"] == 41
 
 
+def extended_model(**changes):
+    levels = np.random.default_rng(42).integers(0, 16, (100, 80)).astype(np.uint8)
+    options = {"mask_kind": "bands", "mask_levels": levels, "smoothing": 9, "floor": 13, "feature_kind": "tracked"}
+    return small_model(**{**options, **changes})
+
+
+def test_a_model_of_the_first_format_is_what_it_was():
+    model = small_model()
+    assert model.format_version == 1
+    assert model.sha256 == "9d3c6794ecfc7c168033bf4bbb7ded9703d8d571fffd066b65dc11e06b8e3a5e"
+
+
+def test_an_extended_model_comes_back(tmp_path):
+    model = extended_model()
+    save_model(tmp_path / "model.npz", model)
+    loaded = load_model(tmp_path / "model.npz")
+    np.testing.assert_array_equal(loaded.mask_levels, model.mask_levels)
+    options = ("feature_kind", "mask_kind", "smoothing", "floor", "card", "sha256", "format_version")
+    assert [getattr(loaded, name) for name in options] == [getattr(model, name) for name in options]
+    with np.load(tmp_path / "model.npz") as arrays:
+        assert arrays["format_version"] == 2 and arrays["masks"].shape == (100, 40)
+        assert arrays["masks"][0, 0] == model.mask_levels[0, 0] | model.mask_levels[0, 1] << 4
+
+
+@pytest.mark.parametrize("change", [{"feature_kind": "mel"}, {"smoothing": 8}, {"floor": 12}])
+def test_the_hash_covers_the_options(change):
+    assert extended_model(**change).sha256 != extended_model().sha256
+
+
+def test_options_are_kept_by_smaller_models():
+    model = extended_model()
+    for smaller in (model.subsample(10), model.truncate(3), model.with_metrics({})):
+        assert (smaller.mask_kind, smaller.smoothing, smaller.floor) == ("bands", 9, 13)
+    assert model.subsample(10).mask_levels.shape == (10, 80)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("mask_kind", "soft", "'soft' is unknown"), ("smoothing", 99, "smoothing is 99"), ("floor", 14, "changed after")],
+)
+def test_an_option_changed_on_the_card_is_refused(tmp_path, name, value, words):
+    path = tmp_path / "model.npz"
+    save_model(path, extended_model())
+    rewrite(path, lambda arrays: edit_card(arrays, **{name: value}))
+    with pytest.raises(BlshError, match=words):
+        load_model(path)
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"name": "other"},
         {"neighbours": 4},
         {"biases": np.zeros(11)},
-        {"mask_bits": np.zeros((100, 513), dtype=bool)},
+        {"mask_levels": np.zeros((100, 513), dtype=np.uint8)},
+        {"smoothing": 1},
+        {"floor": 1},
+        {"feature_kind": "tracked"},
         {"card": {"seed": 42}},
     ],
 )
@@ -184,7 +235,7 @@ def test_a_missing_array_is_refused(saved, name):
         ("biases", np.zeros((11, 1)), "'biases' is float64 with shape"),
         ("biases", np.zeros(10), r"biases has shape \(10,\); expected \(11,\)"),
         ("codes", np.zeros((100, 3), dtype=np.uint8), r"expected uint8 \(rows, 2\)"),
-        ("codes", np.zeros((99, 2), dtype=np.uint8), r"mask_bits has shape \(100, 513\); expected \(99, 513\)"),
+        ("codes", np.zeros((99, 2), dtype=np.uint8), r"mask_levels has shape \(100, 513\); expected \(99, 513\)"),
         ("masks", np.zeros((100, 65), dtype=bool), "'masks' is bool"),
         ("card", np.frombuffer(b"not json", dtype=np.uint8), "card is not JSON"),
         ("card", np.frombuffer(b"[1]", dtype=np.uint8), "card is a list"),
@@ -241,12 +292,12 @@ def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
 
 
 def test_smaller_dictionaries_lie_within_larger_ones():
-    model = replace(small_model(), mask_bits=np.eye(100, 513, dtype=bool))  # a mask tells its entry
-    chosen = [set(np.flatnonzero(model.subsample(n, seed=5).mask_bits.any(axis=0))) for n in (10, 40, 100)]
+    model = replace(small_model(), mask_levels=np.eye(100, 513, dtype=np.uint8))  # a mask tells its entry
+    chosen = [set(np.flatnonzero(model.subsample(n, seed=5).mask_levels.any(axis=0))) for n in (10, 40, 100)]
     assert [len(entries) for entries in chosen] == [10, 40, 100]
     assert chosen[0] < chosen[1] < chosen[2]
     part = model.subsample(40, seed=5)
-    order = part.mask_bits.argmax(axis=1)
+    order = part.mask_levels.argmax(axis=1)
     assert (np.diff(order) > 0).all()
     np.testing.assert_array_equal(part.code_bits, model.code_bits[order])
     assert part.card["subsample"] == {"parent_sha256": model.sha256, "entries": 40, "of": 100, "seed": 5}
@@ -257,7 +308,7 @@ def test_a_share_is_rounded_up_and_seeds_differ():
     assert model.subsample(share=0.07).entries == 7
     assert model.subsample(share=0.071).entries == 8
     assert model.subsample(share=1.0).entries == 100
-    assert (model.subsample(50, seed=1).mask_bits != model.subsample(50, seed=2).mask_bits).any()
+    assert (model.subsample(50, seed=1).mask_levels != model.subsample(50, seed=2).mask_levels).any()
 
 
 @pytest.mark.parametrize(
@@ -303,6 +354,14 @@ def test_metrics_go_on_the_card():
         ({"feature_kind": "mfcc"}, "'mfcc' is unknown"),
         ({"neighbours": 101}, "101 neighbours of 100 entries"),
         ({"code_bits": np.zeros((100, 11))}, "code_bits has dtype float64"),
+        ({"mask_levels": np.zeros((100, 513))}, "mask levels have shape .100, 513., dtype float64; expected uint8"),
+        ({"mask_levels": np.full((100, 513), 2, np.uint8)}, "ibm mask levels go up to 2; expected 0 to 1"),
+        ({"mask_kind": "bands"}, r"mask_levels has shape \(100, 513\); expected \(100, 80\)"),
+        ({"mask_kind": "soft"}, "mask kind 'soft' is unknown; choose one of ibm, bands"),
+        ({"smoothing": 16}, "smoothing is 16; choose a whole number from 0 to 15"),
+        ({"smoothing": 0.5}, "smoothing is 0.5"),
+        ({"smoothing": True}, "smoothing is True"),
+        ({"floor": -1}, "floor is -1; choose a whole number from 0 to 255"),
         ({"card": {"path": object()}}, "the card is not JSON"),
         ({"card": {"x": float("nan")}}, "the card is not JSON"),
     ],

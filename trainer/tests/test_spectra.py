@@ -4,9 +4,11 @@ import pytest
 from blsh_trainer.errors import BlshError
 from blsh_trainer.spectra import (
     BINS,
+    FEATURE_KINDS,
     HISTORY,
     HOP,
     WINDOW,
+    FeatureExtractor,
     feature_count,
     features,
     filter_frames,
@@ -69,21 +71,46 @@ def test_hann_window_is_periodic_and_its_squares_sum_to_a_constant():
 
 
 def test_mel_filters_cover_the_spectrum():
-    filters = mel_filters()
-    assert filters.shape == (128, 513) and filters.dtype == np.float64
-    assert (filters >= 0).all() and (filters.max(axis=1) > 0).all()
+    for bands in (128, 64):
+        filters = mel_filters(bands)
+        assert filters.shape == (bands, 513) and filters.dtype == np.float64
+        assert (filters >= 0).all() and (filters.max(axis=1) > 0).all()
 
 
 def test_features_have_their_width_and_kind():
     X = stft(np.random.default_rng(2).standard_normal(3000))
     np.testing.assert_array_equal(features(X, "stft"), np.abs(X))
     np.testing.assert_allclose(features(X, "mel"), np.abs(X) @ mel_filters().T)
-    assert (feature_count("stft"), feature_count("mel")) == (513, 128)
+    assert [feature_count(kind) for kind in ("stft", "mel", "tracked")] == [513, 128, 128]
+
+
+def test_tracked_features_are_roots_of_mel_and_their_floors():
+    level = np.concatenate([np.linspace(0, 3, 20), np.linspace(3, 1, 15), np.full(100, 4.0), [0.5, 9.0]])
+    X = level[:, None] * np.random.default_rng(5).normal(size=(1, 513))
+    found = features(X, "tracked")
+    np.testing.assert_allclose(found[:, :64], np.sqrt(np.abs(X) @ mel_filters(64).T))
+    floors = np.empty(len(level))  # band 7, in scalars
+    for t, c in enumerate(found[:, 7]):
+        s = c if t == 0 else floors[t - 1]
+        floors[t] = s + (c - s) / (128 if c >= s and t >= 32 else 4)
+    np.testing.assert_allclose(found[:, 64 + 7], floors)
+
+
+@pytest.mark.parametrize("kind", FEATURE_KINDS)
+def test_features_of_blocks_are_those_of_the_whole(kind):
+    X = np.random.default_rng(6).normal(size=(90, 513))
+    extract = FeatureExtractor(kind)
+    parts = [extract(part) for part in np.split(X, [1, 1, 30, 33, 70])]
+    np.testing.assert_allclose(np.concatenate(parts), features(X, kind), rtol=1e-12)
+
+
+def test_tracked_features_of_silence_are_zeros():
+    assert not features(np.zeros((3, 513)), "tracked").any()
 
 
 @pytest.mark.parametrize("call", [lambda: feature_count("mfcc"), lambda: features(np.zeros((2, 513)), "mfcc")])
 def test_unknown_feature_kind_is_refused(call):
-    with pytest.raises(BlshError, match=r"'mfcc' is unknown.*stft, mel"):
+    with pytest.raises(BlshError, match=r"'mfcc' is unknown.*stft, mel, tracked"):
         call()
 
 

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from blsh_trainer.denoise import FloatDenoiser
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluate import DrawnMixtures, evaluate_systems
-from blsh_trainer.masks import ideal_binary_mask, pack_bits
+from blsh_trainer.masks import MASK_KINDS, ideal_binary_mask, pack_bits
 from blsh_trainer.metrics import si_sdr
 from blsh_trainer.mixing import draw_mixtures
 from blsh_trainer.neighbours import KNN
@@ -71,6 +72,13 @@ def test_sizes_count_codes_projections_features_and_masks(knn, tiny_model):
     assert raw == ModelSize(entries=4 * 128 * len(knn.masks_), masks=-(-len(knn.masks_) * 513 // 8))
     assert raw.to_dict()["without_masks"] == raw.entries
     assert raw.to_dict()["total"] == raw.entries + raw.masks
+
+
+def test_the_size_of_masks_is_that_of_their_levels(tiny_model):
+    bands = MASK_KINDS["bands"]
+    levels = np.zeros((tiny_model.entries, bands.width), dtype=np.uint8)
+    model = replace(tiny_model, mask_kind="bands", mask_levels=levels)
+    assert HashDenoiser(model).size.masks == tiny_model.entries * 40
 
 
 def test_the_papers_size_of_its_small_mel_system_is_found_again():
