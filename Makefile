@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint hil bench lock clean
+.PHONY: help setup demo test test-slow lint hil bench bars-trainer bench-search bench-train bench-scale lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -29,6 +29,18 @@ hil: setup ## the bit-exact suite, on what `make demo` or `blsh generate` left [
 
 bench: setup ## instructions of each stage, flash and RAM [BOARD=NAME MODEL=FILE]
 	.venv/bin/blsh bench --board $(BOARD) --model $(MODEL)
+
+bars-trainer: setup ## each bar of the trainer, met or not, with its figures [CORPUS=DIR MODEL=FILE]
+	.venv/bin/blsh experiment bars "$(if $(CORPUS),$(CORPUS),../shared/corpus)" $(if $(wildcard $(MODEL)),--model "$(MODEL)")
+
+bench-search: setup ## the search on the host against faiss: time and memory at equal threads
+	.venv/bin/python trainer/benchmarks/search.py --output docs/results/bench-search.json
+
+bench-train: setup ## our learner against the paper's in PyTorch: time, objectives, growth [CORPUS=DIR]
+	.venv/bin/python trainer/benchmarks/training.py $(if $(CORPUS),--corpus "$(CORPUS)") --output docs/results/bench-train
+
+bench-scale: setup ## training on 2.4 million frames: time and peak memory, measured in part
+	.venv/bin/python trainer/benchmarks/scale.py --output docs/results/bench-scale
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "error: uv is missing; install it: pipx install uv" >&2; exit 2; }

@@ -7,8 +7,26 @@ from typing import Annotated, Any
 
 import typer
 
+from blsh_tools.arguments import (
+    DEFAULT_BOARD,
+    DEFAULT_MODEL,
+    AsJson,
+    Bits,
+    BoardName,
+    DictionarySeed,
+    Entries,
+    ModelFile,
+    Neighbours,
+    PortUrl,
+    Seed,
+    Share,
+    reduction,
+)
 from blsh_tools.console import progress, say, show, stderr
-from blsh_tools.outputs import check_output
+from blsh_tools.corpus_commands import corpus_app
+from blsh_tools.evaluate_command import evaluate
+from blsh_tools.experiment_commands import experiment
+from blsh_tools.train_command import train
 from blsh_trainer.errors import BlshError
 
 app = typer.Typer(
@@ -19,154 +37,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-
-DEFAULT_BOARD = "mps2-an386"
-DEFAULT_ENTRIES = 4096
-DEFAULT_MODEL = Path("out/model.npz")
+app.add_typer(corpus_app, name="corpus")
 
 
-def _checked_seed(option: typer.CallbackParam, seed: int) -> int:
-    if seed < 0:
-        raise BlshError(f"{option.opts[0]} {seed}; choose 0 or more")
-    return seed
+app.command(epilog="Example: `blsh train recordings/ -o out/model.npz --features mel --bits 50`")(train)
 
+app.command(epilog="Example: `blsh evaluate out/model.npz recordings/ --snr 0 --engine fixed`")(evaluate)
 
-DictionarySeed = Annotated[
-    int,
-    typer.Option(
-        "--dictionary-seed", callback=_checked_seed, help="Seed of the dictionary's draw: --seed of `blsh generate`."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-ModelFile = Annotated[Path, typer.Argument(help="Model artifact, as `blsh train` writes it.")]
-BoardName = Annotated[str, typer.Option("--board", help="A board of boards.toml; see `blsh boards`.")]
-PortUrl = Annotated[
-    str | None,
-    typer.Option("--port", help="Serial port of a running board: /dev/tty..., a pty or socket://HOST:PORT."),
-]
-Entries = Annotated[
-    int | None, typer.Option("--entries", help=f"Dictionary entries to keep [default: {DEFAULT_ENTRIES}, or all].")
-]
-Share = Annotated[float | None, typer.Option("--share", help="Share of the dictionary to keep instead, 0 to 1.")]
-Bits = Annotated[int | None, typer.Option("--bits", help="Use the first so many bits of a code only.")]
-Neighbours = Annotated[int | None, typer.Option("--neighbours", help="Masks to average, K [default: the model's].")]
-Seed = Annotated[int, typer.Option("--seed", callback=_checked_seed, help="Seed of every random choice.")]
-
-
-@app.command(epilog="Example: `blsh corpus out/corpus --seed 0`")
-def corpus(
-    folder: Annotated[Path, typer.Argument(help="Folder to make.")], seed: Seed = 0, as_json: AsJson = False
-) -> None:
-    """Make a synthetic corpus: espeak-ng reads, noises are synthesised. For those who have no recordings."""
-    from blsh_trainer.synthetic import make_corpus
-
-    with progress() as advance:
-        made = make_corpus(folder, seed, advance)
-    result = {"folder": str(folder), "sha256": made.sha256, "files": len(made.entries), "synthetic": True}
-    rows = [("folder", str(folder)), ("files", str(len(made.entries))), ("sha256", made.sha256)]
-    show(result, as_json, rows, "Synthetic corpus")
-
-
-@app.command(epilog="Example: `blsh train recordings/ -o out/model.npz --features mel --bits 50`")
-def train(
-    corpus: Annotated[Path, typer.Argument(help="Folder with manifest.csv; its `train` split is used.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Artifact to write.")] = DEFAULT_MODEL,
-    features: Annotated[str, typer.Option(help="`mel` (128 bands) or `stft` (513 bins).")] = "mel",
-    bits: Annotated[int, typer.Option(help="Bits of a hash code, L.")] = 50,
-    neighbours: Annotated[int, typer.Option(help="Masks to average, K.")] = 10,
-    learner: Annotated[str, typer.Option(help="`blsh`, `lsh` (centred) or `lsh-plain`.")] = "blsh",
-    weighting: Annotated[
-        str, typer.Option(help="Of the blsh learner: `residual`, or the paper's `adaboost`.")
-    ] = "residual",
-    snr: Annotated[float, typer.Option(help="SNR of the training mixtures in dB.")] = 0.0,
-    passes: Annotated[int, typer.Option(help="Times each utterance is mixed, with another noise each.")] = 1,
-    max_frames: Annotated[int, typer.Option(help="Most frames kept as the dictionary.")] = 100_000,
-    fit_frames: Annotated[int, typer.Option(help="Frames that the projections are learned from.")] = 10_000,
-    name: Annotated[str, typer.Option(help="The model's name, carried into the firmware.")] = "blsh",
-    seed: Seed = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Learn projections and a dictionary of masks from recordings."""
-    from blsh_trainer.artifact import save_model
-    from blsh_trainer.corpus import load_corpus
-    from blsh_trainer.train import TrainOptions, train_model
-
-    options = TrainOptions(
-        name=name,
-        feature_kind=features,
-        bits=bits,
-        neighbours=neighbours,
-        learner=learner,
-        snr_db=snr,
-        fit_frames=fit_frames,
-        passes=passes,
-        max_frames=max_frames,
-        seed=seed,
-        weighting=weighting,
-    )
-    options.check()
-    check_output(output)
-    source = load_corpus(corpus)
-    with progress() as advance:
-        model = train_model(source, options, advance)
-    save_model(output, model)
-    result = {
-        "model": str(output),
-        "model_sha256": model.sha256,
-        "bits": model.bits,
-        "feature_kind": model.feature_kind,
-        "dictionary_entries": model.entries,
-        "artifact_bytes": output.stat().st_size,
-        "card": model.card,
-    }
-    rows = [
-        ("model", str(output)),
-        ("sha256", model.sha256),
-        ("bits", f"{model.bits} of {model.feature_kind} features"),
-        ("dictionary", f"{model.entries:,} frames"),
-    ]
-    show(result, as_json, rows, "Trained")
-
-
-@app.command(epilog="Example: `blsh evaluate out/model.npz recordings/ --snr 0 --count 24 --engine fixed`")
-def evaluate(
-    model: ModelFile,
-    corpus: Annotated[Path, typer.Argument(help="Folder with manifest.csv.")],
-    split: Annotated[str, typer.Option(help="`test`, `valid` or `train`.")] = "test",
-    snr: Annotated[float, typer.Option(help="SNR of the mixtures in dB.")] = 0.0,
-    count: Annotated[int | None, typer.Option(help="Mixtures to score [default: one for each utterance].")] = None,
-    engine: Annotated[str, typer.Option(help="`float` or `fixed`.")] = "float",
-    entries: Entries = None,
-    share: Share = None,
-    bits: Bits = None,
-    neighbours: Neighbours = None,
-    dictionary_seed: DictionarySeed = 0,
-    seed: Seed = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Score a model on mixtures of unseen speakers and noise: SI-SDR before and after."""
-    from blsh_codegen.generate import reduced_model
-    from blsh_tools.engines import FixedEngine, FloatEngine
-    from blsh_trainer.artifact import load_model
-    from blsh_trainer.corpus import load_corpus
-    from blsh_trainer.evaluate import evaluate as score
-
-    if engine not in ("float", "fixed"):
-        raise BlshError(f"engine {engine!r} cannot be evaluated; choose float or fixed (the device equals fixed)")
-    artifact = load_model(model)
-    options = _options(artifact.entries, entries, share, bits, neighbours, dictionary_seed)
-    source = load_corpus(corpus)
-    chosen = (FloatEngine if engine == "float" else FixedEngine)(artifact, options)
-    with progress() as advance:
-        found = score(reduced_model(artifact, options), source, split, snr, count, seed, chosen.denoise, advance)
-    low, high = found.interval_95_db
-    rows = [
-        ("mixtures", f"{len(found.scores)} of {split}, {snr:g} dB, engine {engine}"),
-        ("SI-SDR of the mixtures", f"{found.mean_mixture_si_sdr_db:.2f} dB"),
-        ("SI-SDR denoised", f"{found.mean_estimate_si_sdr_db:.2f} dB"),
-        ("improvement", f"{found.mean_improvement_db:.2f} dB (95 %: {low:.2f} to {high:.2f})"),
-    ]
-    show({**found.to_dict(), "engine": engine}, as_json, rows, "Evaluated")
+app.command(epilog="Example: `blsh experiment fig3 recordings/ --seeds 5`")(experiment)
 
 
 @app.command(epilog="Example: `blsh denoise noisy.wav clean.wav --model out/model.npz --engine device`")
@@ -200,7 +78,7 @@ def denoise(
             board_name=board,
             port=port,
             reduction={flag: value for flag, value in given.items() if value is not None},
-            options=lambda total: _options(total, entries, share, bits, neighbours, dictionary_seed),
+            options=lambda total: reduction(total, entries, share, bits, neighbours, dictionary_seed),
             progress=advance,
         )
     rows = [("written", str(target)), ("samples", f"{result['samples']:,} at 16 kHz"), ("engine", engine)]
@@ -226,7 +104,7 @@ def generate(
     from blsh_trainer.artifact import load_model
 
     artifact = load_model(model)
-    options = _options(artifact.entries, entries, share, bits, neighbours, seed)
+    options = reduction(artifact.entries, entries, share, bits, neighbours, seed)
     folder = output or generated_folder()
     record = generate_firmware(artifact, options, folder)
     tables = flash_table_bytes(integer_model(artifact, options))
@@ -330,7 +208,7 @@ def boards(as_json: AsJson = False) -> None:
 @app.command(epilog="Example: `blsh demo --corpus recordings/`")
 def demo(
     corpus: Annotated[
-        Path | None, typer.Option(help="Folder with manifest.csv [default: a synthetic corpus, made here].")
+        Path | None, typer.Option(help="Folder of recordings [default: a synthetic corpus, made here].")
     ] = None,
     board: BoardName = DEFAULT_BOARD,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("out/demo"),
@@ -339,21 +217,23 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """The whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
+    from dataclasses import replace
+
     from blsh_hil.boards import find_board
     from blsh_tools.demo import DemoOptions, run_demo, summary
     from blsh_trainer.corpus import load_corpus
     from blsh_trainer.synthetic import make_corpus
-    from blsh_trainer.train import TrainOptions
+    from blsh_trainer.train import EXTENDED
 
     chosen = find_board(board)
     with progress() as advance:
         if corpus is None:
             say("No recordings given: this demo makes SYNTHETIC ones (espeak-ng voices, synthesised noises).")
-            say("For real ones: make demo CORPUS=DIR, a folder with manifest.csv.")
+            say("For real ones: make demo CORPUS=DIR, a folder as docs/tutorial.md describes.")
             source = make_corpus(Path("out/synthetic-corpus"), seed, advance)
         else:
             source = load_corpus(corpus)
-        options = DemoOptions(seconds=seconds, seed=seed, train=TrainOptions(name="demo", seed=seed))
+        options = DemoOptions(seconds=seconds, seed=seed, train=replace(EXTENDED, name="demo", seed=seed))
         result = run_demo(source, chosen, output, options, advance, synthetic=corpus is None)
     kind = "SYNTHETIC corpus" if corpus is None else f"corpus {source.name}"
     show(result, as_json, summary(result, output), f"blsh demo, {board}, {kind}")
@@ -379,17 +259,6 @@ def bench(
     rows += [["flash, bytes", f"{result['flash_bytes']:,}", ""], ["RAM, bytes", f"{result['ram_bytes']:,}", ""]]
     title = f"{board}: instructions per hop ({counts['millions_per_second']} M/s); instructions are not cycles"
     show(result, as_json, rows, title, ["stage", "instructions", "share"])
-
-
-def _options(
-    total: int, entries: int | None, share: float | None, bits: int | None, neighbours: int | None, seed: int
-) -> Any:
-    """GenerateOptions from the command line; without a size, DEFAULT_ENTRIES or all of a smaller dictionary."""
-    from blsh_codegen.generate import GenerateOptions
-
-    if entries is None and share is None:
-        entries = min(DEFAULT_ENTRIES, total)
-    return GenerateOptions(entries=entries, share=share, bits=bits, neighbours=neighbours, seed=seed)
 
 
 def main() -> None:

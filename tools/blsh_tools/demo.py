@@ -5,14 +5,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from blsh_codegen.fixed import HOP
-from blsh_codegen.generate import GenerateOptions, reduced_model
+from blsh_codegen.generate import GenerateOptions
 from blsh_codegen.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_hil.boards import Board
 from blsh_hil.compare import Comparison, compare
@@ -29,8 +29,8 @@ from blsh_trainer.artifact import Model, save_model
 from blsh_trainer.audio import to_int16, write_wav
 from blsh_trainer.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import evaluate
-from blsh_trainer.train import TrainOptions, train_model
+from blsh_trainer.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.train import EXTENDED, TrainOptions, train_model
 
 _MEASURED_HOPS = 125  # two seconds of audio
 
@@ -44,7 +44,7 @@ class DemoOptions:
     entries: int = 4096
     mixtures: int = 24
     seed: int = 0
-    train: TrainOptions = field(default_factory=lambda: TrainOptions(name="demo"))
+    train: TrainOptions = field(default_factory=lambda: replace(EXTENDED, name="demo"))
 
 
 def run_demo(
@@ -88,7 +88,7 @@ def _make_demo(
     float_engine, fixed_engine = FloatEngine(model, reduction), FixedEngine(model, reduction)
     engines: dict[str, Engine] = {"float": float_engine, "fixed": fixed_engine}
     with _timed("evaluate", times):
-        scores = _scores(reduced_model(model, reduction), engines, corpus, options, progress)
+        scores = _scores(engines, corpus, options, progress)
     listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1)
     on_board = _run_board(image, fixed_engine.reference, listening, times, progress)
     with _timed("write", times):
@@ -171,24 +171,11 @@ def summary(result: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _scores(
-    reduced: Model,
-    engines: dict[str, Engine],
-    corpus: Corpus,
-    options: DemoOptions,
-    progress: Progress,
-) -> dict[str, Any]:
-    means = {}
-    for name, engine in engines.items():
-
-        def advance(what: str, done: int, total: int, name: str = name) -> None:
-            progress(f"{what} {name}", done, total)
-
-        found = evaluate(
-            reduced, corpus, "test", options.snr_db, options.mixtures, options.seed, engine.denoise, advance
-        )
-        means[name] = _rounded(found.mean_estimate_si_sdr_db)
-        means["mixture"] = _rounded(found.mean_mixture_si_sdr_db)
+def _scores(engines: dict[str, Engine], corpus: Corpus, options: DemoOptions, progress: Progress) -> dict[str, Any]:
+    mixtures = DrawnMixtures(corpus, "test", (options.snr_db,), options.mixtures, options.seed)
+    systems = {name: Blind(engine) for name, engine in engines.items()}
+    found = evaluate_systems(systems, mixtures, ("si_sdr_db",), seed=options.seed, progress=progress)
+    means = {name: _rounded(found.find(name, "si_sdr_db", options.snr_db).mean) for name in (MIXTURE, *systems)}
     return {"mixtures": options.mixtures, **means}
 
 

@@ -13,7 +13,7 @@ from blsh_tools.console import progress, show
 from blsh_tools.outputs import check_output
 from blsh_trainer.errors import BlshError
 
-DEFAULT_SYSTEM = "paper"
+DEFAULT_SYSTEM = "extended"
 
 if TYPE_CHECKING:  # the command imports what it needs when it runs, so that `blsh --help` is quick
     from blsh_trainer.pool import Pool
@@ -46,7 +46,7 @@ def train(
     snr: Annotated[float | None, typer.Option(help="SNR of the training mixtures in dB.")] = None,
     passes: Annotated[int | None, typer.Option(help="Times each utterance is mixed, with another noise each.")] = None,
     max_frames: Annotated[int | None, typer.Option(help="Most frames kept of the mixtures.")] = None,
-    entries: Annotated[int | None, typer.Option(help="Frames that become dictionary entries [paper: all].")] = None,
+    entries: Annotated[int | None, typer.Option(help="Most frames that become entries [paper: all].")] = None,
     fit_frames: Annotated[int | None, typer.Option(help="Frames that the projections are learned from.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the `masks` learner for each block of bits.")] = None,
     name: Annotated[str, typer.Option(help="The model's name, carried into the firmware.")] = "blsh",
@@ -102,6 +102,11 @@ def train(
             raise BlshError(
                 f"{flag} {value} is of no use: learner {options.learner} draws its bits at once; leave it out"
             )
+    if scheduler is not None and options.weighting == "masks":
+        raise BlshError(
+            f"--scheduler {scheduler} is of no use: the masks learner takes many small steps, which cannot be shared; "
+            "choose --weighting residual or adaboost, or leave it out"
+        )
     source = load_corpus(corpus, noise)
     with _pool(scheduler) as pool, progress() as advance:
         model = train_model(source, options, advance, checkpoint=checkpoint, pool=pool)

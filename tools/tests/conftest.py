@@ -29,7 +29,20 @@ from blsh_trainer.artifact import load_model, save_model
 BOARD = "mps2-an386"
 SEED = 20_24
 # stft: the mel filters come from librosa, a second to import
-TRAINING = ("--features", "stft", "--bits", "20", "--neighbours", "5", "--name", "tiny")
+TRAINING = (
+    "--system",
+    "paper",
+    "--features",
+    "stft",
+    "--bits",
+    "20",
+    "--neighbours",
+    "5",
+    "--steps",
+    "40",
+    "--name",
+    "tiny",
+)
 TIMEOUT_S = 240
 # Two test processes with two threads of BLAS each are many times slower than with one.
 ENVIRONMENT = {"COLUMNS": "160", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

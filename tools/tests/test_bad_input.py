@@ -80,9 +80,9 @@ NAN = np.full(16_000, 0.1)
 NAN[7] = np.nan
 
 CORPORA: dict[str, tuple[Callable[[Bench], object], str]] = {
-    "missing folder": (lambda bench: "nowhere", "no corpus folder nowhere.*`blsh corpus`"),
+    "missing folder": (lambda bench: "nowhere", "no corpus folder nowhere.*`blsh corpus make`"),
     "a file": (lambda bench: bench.file("notes"), "no corpus folder notes; check the path"),
-    "empty folder": (empty_folder, "recordings has no manifest.csv; it must list the files, columns path, kind"),
+    "empty folder": (empty_folder, "recordings fits none of the layouts of a corpus; .*\n +manifest: no manifest.csv"),
     "no files listed": (manifest_of_no_files, "manifest.csv lists no files; add a line for each"),
     "manifest not text": (manifest_that_is_no_text, "manifest.csv is not a CSV table in UTF-8 .*write it anew"),
     "unknown kind": (changed_row(kind="music"), "line 4: kind 'music' is unknown; use one of speech, noise"),
@@ -249,13 +249,24 @@ OPTIONS: list[tuple[str, str]] = [
     (TRAIN + "--seed -1", "seed -1; choose 0 or more"),
     (EVALUATE + "--engine device", "engine 'device' cannot be evaluated; choose float or fixed"),
     (EVALUATE + "--count 0", "0 mixtures asked for; choose 1 or more"),
-    (EVALUATE + "--snr inf", "SNR inf dB.*must be finite"),
+    (EVALUATE + "--snr inf", "SNR inf dB; give a finite number of -100 to 100"),
+    (EVALUATE + "--snr 0 --snr nan", "SNR nan dB; give a finite number of -100 to 100"),
+    (EVALUATE + "--snr 5 --snr 5.0", "give one at least, and none twice"),
+    (EVALUATE + "--metrics si_sdr_db,stoi", "metric 'stoi' is unknown; choose of sdr_db, si_sdr_db, pesq, estoi"),
+    (EVALUATE + "--metrics ,", "give one at least, and none twice"),
+    (EVALUATE + "--jobs 0", "0 jobs; choose 1 or more processes"),
+    (EVALUATE + "--protocol field", "protocol 'field' is unknown; choose one of drawn, peers"),
+    (EVALUATE + "--protocol peers --split valid", "split 'valid' with the protocol peers, which is one of the test"),
+    (EVALUATE + "--protocol peers --count 999", r"999 utterances asked for; the test split has \d+, choose 1 to \d+"),
+    (EVALUATE + "--protocol peers --seed -1", "seed -1; choose 0 or more"),
+    (EVALUATE + "-o scores --csv ./scores", "--output and --csv both name scores; give two files"),
+    (EVALUATE + "--csv MODEL", "is the model itself; name another file"),
     (EVALUATE + "--seed -1", "seed -1; choose 0 or more"),
     ("generate MODEL -o c --seed -1", "seed -1; choose 0 or more"),
     ("generate MODEL -o c --share 2", "share 2.0 of the dictionary; choose"),
     (EVALUATE + "--dictionary-seed -2", "--dictionary-seed -2; choose 0 or more"),
     (DENOISE + "--dictionary-seed -2", "--dictionary-seed -2; choose 0 or more"),
-    ("corpus new --seed -1", "seed -1; choose 0 or more"),
+    ("corpus make new --seed -1", "seed -1; choose 0 or more"),
     ("build --board nucleo", "board 'nucleo' is unknown; known boards: mps2-an386"),
     ("bench --hops 0 --model MODEL", "0 hops to measure; give 1 or more"),
     ("hil --board nucleo --model MODEL", "board 'nucleo' is unknown; known boards: mps2-an386"),
@@ -286,13 +297,19 @@ OUTPUTS: list[tuple[str, str]] = [
     ("denoise in.wav folder.wav --model MODEL", "cannot write folder.wav: it is a folder; name a file"),
     ("denoise in.wav out.flac --model MODEL", "out.flac would be a WAV file by another name; end its name in .wav"),
     ("demo --corpus CORPUS -o file", "cannot write file/.*/file is a file; choose a folder"),
+    ("evaluate MODEL CORPUS -o folder", "cannot write folder: it is a folder; name a file"),
+    ("evaluate MODEL CORPUS --csv file/scores.csv", "cannot write file/scores.csv: .*/file is a file; choose a folder"),
+    (
+        "evaluate MODEL CORPUS --count 1 --snr 0 --metrics pesq --jobs 1 --csv /proc/blsh/x",
+        "cannot write /proc/blsh/x: .*choose a writable folder",
+    ),
     ("denoise in.wav file/out.wav --model MODEL", "cannot write file/out.wav: .*/file is a file; choose a folder"),
     ("denoise in.wav /proc/blsh/out.wav --model MODEL", "cannot write /proc/blsh/out.wav: .*choose a writable folder"),
     ("generate MODEL -o file", "cannot write file/.*choose a writable folder"),
     ("generate MODEL -o /proc/blsh", "cannot write /proc/blsh/.*choose a writable folder"),
-    ("corpus file", "file exists and is no synthetic corpus; choose another folder, it is left as it is"),
-    ("corpus folder", "folder exists and is no synthetic corpus; choose another folder, it is left as it is"),
-    ("corpus file/new", "cannot write file/new: .*choose a writable folder"),
+    ("corpus make file", "file exists and is no synthetic corpus; choose another folder, it is left as it is"),
+    ("corpus make folder", "folder exists and is no synthetic corpus; choose another folder, it is left as it is"),
+    ("corpus make file/new", "cannot write file/new: .*choose a writable folder"),
 ]
 
 
@@ -343,7 +360,7 @@ def test_full_disk_is_reported(blsh: Blsh, bench: Bench, line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("corpus new", "espeak-ng.* is not installed; install the Debian package `espeak-ng`"),
+        ("corpus make new", "espeak-ng.* is not installed; install the Debian package `espeak-ng`"),
         ("demo -o new", "espeak-ng.* is not installed; install the Debian package `espeak-ng`"),
     ],
 )

@@ -67,11 +67,11 @@ def test_project_of_the_environment_must_be_one(blsh: Blsh) -> None:
 def test_corpus_is_made_once(blsh: Blsh) -> None:
     if shutil.which("espeak-ng") is None:
         pytest.skip("espeak-ng is not installed")
-    made = blsh.json("corpus", "deep/corpus", "--seed", 3)
+    made = blsh.json("corpus", "make", "deep/corpus", "--seed", 3)
     assert (made["folder"], made["synthetic"]) == ("deep/corpus", True)
     files = tree(blsh.cwd)
     assert sum(path.endswith(".flac") for path in files) == made["files"]
-    assert blsh.json("corpus", "deep/corpus", "--seed", 3) == made
+    assert blsh.json("corpus", "make", "deep/corpus", "--seed", 3) == made
     assert tree(blsh.cwd) == files
     assert load_corpus(blsh.cwd / "deep" / "corpus").sha256 == made["sha256"]
 
@@ -92,7 +92,7 @@ def test_training_says_what_it_made_and_repeats_it_byte_for_byte(blsh: Blsh, cor
 
 
 def test_training_options_reach_the_model(blsh: Blsh, corpus: Path) -> None:
-    options = {"bits": 3, "neighbours": 2, "learner": "lsh", "snr": -3, "max-frames": 100}
+    options = {"system": "paper", "bits": 3, "neighbours": 2, "learner": "lsh", "snr": -3, "max-frames": 100}
     blsh.succeed("train", corpus, "-o", "m.npz", *(f"--{name}={value}" for name, value in options.items()))
     made = load_model(blsh.cwd / "m.npz")
     assert (made.feature_kind, made.bits, made.neighbours, made.entries) == ("mel", 3, 2, 100)
@@ -101,11 +101,34 @@ def test_training_options_reach_the_model(blsh: Blsh, corpus: Path) -> None:
 
 @pytest.mark.parametrize("engine", ["float", "fixed"])
 def test_evaluation_finds_an_improvement(blsh: Blsh, model: Path, corpus: Path, engine: str) -> None:
-    found = blsh.json("evaluate", model, corpus, "--engine", engine, "--count", 3, "--entries", 200)
-    assert (found["engine"], found["split"], len(found["scores"])) == (engine, "test", 3)
-    assert found["mean_mixture_si_sdr_db"] == pytest.approx(0, abs=0.5)
-    assert found["mean_estimate_si_sdr_db"] > 3
+    options = ("--engine", engine, "--count", 3, "--entries", 200, "--snr", 0, "--metrics", "si_sdr_db", "--jobs", 1)
+    found = blsh.json("evaluate", model, corpus, *options)
+    assert (found["engine"], found["mixtures"]["split"], found["mixtures"]["mixtures"]) == (engine, "test", 3)
+    assert (found["model_sha256"], found["dictionary_entries"]) == (load_model(model).sha256, 200)
+    mixture, denoised = found["summary"]
+    assert mixture["mean"] == pytest.approx(0, abs=0.5)
+    assert denoised["mean"] > 3 and denoised["improvement"] == pytest.approx(denoised["mean"] - mixture["mean"])
     assert list(blsh.cwd.iterdir()) == []
+
+
+def test_evaluation_writes_what_it_shows_whatever_the_jobs(blsh: Blsh, model: Path, corpus: Path) -> None:
+    options = ("--count", 2, "--snr", 5, "--snr", -5, "--metrics", "si_sdr_db,pesq,estoi")
+    outcome = blsh.succeed("evaluate", model, corpus, *options, "-o", "two/scores.json", "--csv", "two/scores.csv")
+    for word in ("SI-SDR, dB", "PESQ-WB", "ESTOI", "mixture", "model", "improvement", "95 % interval", "-5", " to "):
+        assert word in outcome.stdout, word
+    shown = blsh.json("evaluate", model, corpus, *options, "-o", "one.json", "--csv", "one.csv", "--jobs", 1)
+    for one, two in (("one.json", "two/scores.json"), ("one.csv", "two/scores.csv")):
+        assert (blsh.cwd / one).read_bytes() == (blsh.cwd / two).read_bytes()
+    assert json.loads((blsh.cwd / "one.json").read_text()) == shown
+    assert len((blsh.cwd / "one.csv").read_text().splitlines()) == 1 + 2 * 2 * 2  # systems, mixtures, SNRs
+
+
+def test_evaluation_by_the_peers_protocol_shows_the_peers(blsh: Blsh, model: Path, corpus: Path) -> None:
+    options = ("--protocol", "peers", "--count", 2, "--metrics", "estoi,si_sdr_db", "--snr", 0, "--snr", 7, "--jobs", 1)
+    outcome = blsh.succeed("evaluate", model, corpus, *options)
+    assert re.search(r"0 .*speexdsp-fixed-15dB .* 0\.585 .* 3\.71", outcome.stdout), outcome
+    assert outcome.stdout.count("rnnoise") == 1, "none was measured at 7 dB"
+    assert "docs/results/peers.md" in outcome.stderr
 
 
 def test_generating_twice_gives_the_same_bytes(blsh: Blsh, model: Path) -> None:
@@ -207,10 +230,17 @@ def test_interrupted_training_leaves_the_last_artifact(
     assert tree(blsh.cwd) == before
 
 
+def test_interrupted_evaluation_ends_its_processes(blsh: Blsh, corpus: Path, model: Path) -> None:
+    outcome = blsh.interrupt("evaluating", "evaluate", model, corpus, "--count", 300, "--snr=0", "-o", "scores.json")
+    assert (outcome.code, outcome.stdout) == (130, "")
+    assert "Traceback" not in outcome.stderr
+    assert tree(blsh.cwd) == {}
+
+
 def test_interrupted_corpus_leaves_nothing(blsh: Blsh) -> None:
     if shutil.which("espeak-ng") is None:
         pytest.skip("espeak-ng is not installed")
-    outcome = blsh.interrupt("synthesising", "corpus", "new")
+    outcome = blsh.interrupt("synthesising", "corpus", "make", "new")
     assert (outcome.code, outcome.stdout) == (130, "")
     assert "Traceback" not in outcome.stderr
     assert tree(blsh.cwd) == {}

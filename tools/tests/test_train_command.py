@@ -15,12 +15,13 @@ def bits_kept(checkpoint: Path) -> int:
 
 def test_interrupted_training_goes_on_from_its_checkpoint(blsh: Blsh, corpus: Path) -> None:
     # The line "learning bits" stands there from the first bit on; 600 bits take long enough to be interrupted.
-    arguments = ["train", corpus, "-o", "model.npz", "--bits=600", "--fit-frames=900", "--features=stft"]
+    fit = ("--system=paper", "--weighting=residual", "--fit-frames=900", "--features=stft")
+    arguments = ["train", corpus, "-o", "model.npz", "--bits=600", *fit]
     outcome = blsh.interrupt("learning", *arguments, "--checkpoint=fit.ckpt")
     assert (outcome.code, outcome.stdout) == (130, "")
     assert "Traceback" not in outcome.stderr
     assert [path.name for path in blsh.cwd.iterdir()] == ["fit.ckpt"] and 1 <= bits_kept(blsh.cwd / "fit.ckpt") < 600
-    short = ["train", corpus, "--bits=8", "--fit-frames=900", "--features=stft"]
+    short = ["train", corpus, "--bits=8", *fit]
     blsh.succeed(*short, "-o", "resumed.npz", "--checkpoint=fit.ckpt")
     blsh.succeed(*short, "-o", "whole.npz")
     assert (blsh.cwd / "resumed.npz").read_bytes() == (blsh.cwd / "whole.npz").read_bytes()
@@ -37,6 +38,10 @@ def test_interrupted_training_goes_on_from_its_checkpoint(blsh: Blsh, corpus: Pa
         (["--checkpoint=."], r"cannot write \.: it is a folder"),
         (["--checkpoint=fit.ckpt", "--learner=lsh"], "--checkpoint fit.ckpt is of no use: learner lsh"),
         (["--scheduler=tcp://127.0.0.1:1", "--learner=lsh"], "--scheduler tcp://127.0.0.1:1 is of no use"),
+        (["--scheduler=tcp://127.0.0.1:1"], "is of no use: the masks learner .* choose --weighting residual"),
+        (["--system=mine"], "system 'mine' is unknown; choose one of extended, paper"),
+        (["--masks=soft"], "mask kind 'soft' is unknown"),
+        (["--smoothing=16"], "smoothing is 16; choose a whole number from 0 to 15"),
     ],
 )
 def test_what_cannot_be_kept_or_shared_is_refused(blsh: Blsh, corpus: Path, option: list[str], words: str) -> None:
@@ -47,7 +52,7 @@ def test_an_unreachable_scheduler_is_refused(blsh: Blsh, corpus: Path) -> None:
     pytest.importorskip("distributed", reason="needs Dask: pip install 'blsh-mcu[distributed]'")
     blsh.refuse(
         r"the scheduler tcp://127\.0\.0\.1:1 does not answer .*start one",
-        *("train", corpus, "-o", "model.npz", "--scheduler=tcp://127.0.0.1:1"),
+        *("train", corpus, "-o", "model.npz", "--scheduler=tcp://127.0.0.1:1", "--weighting=residual"),
     )
 
 

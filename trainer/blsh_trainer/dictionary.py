@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike
 
 from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray, Progress
 from blsh_trainer.distil import distilled_masks
-from blsh_trainer.errors import BlshError
 from blsh_trainer.frames import TrainingFrames
 from blsh_trainer.hashing import hash_codes
 from blsh_trainer.masks import MASK_KINDS, unpack_bits
@@ -59,14 +58,12 @@ def build_dictionary(
     rng: np.random.Generator,
     progress: Progress | None = None,
 ) -> Dictionary:
-    """Return all frames as entries, or `entries` of them drawn at random.
+    """Return all frames as entries, or at most `entries` of them drawn at random.
 
     "ibm": each entry has its frame's own ideal binary mask. "bands": the masks are distilled from all frames, and
-    refined with the projections if that is asked for. BlshError for more entries than frames.
+    refined with the projections if that is asked for.
     """
-    count = len(frames) if options.entries is None else options.entries
-    if count > len(frames):
-        raise BlshError(f"{count} entries asked of {len(frames)} frames; choose fewer, or raise passes and max_frames")
+    count = len(frames) if options.entries is None else min(options.entries, len(frames))
     chosen: IntArray = np.sort(rng.permutation(len(frames))[:count]).astype(np.int64)
     projections, biases = learner.projections_, learner.biases_
     if options.mask_kind == "ibm":

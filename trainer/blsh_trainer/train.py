@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from blsh_trainer.arrays import Progress
-from blsh_trainer.artifact import Card, Model
+from blsh_trainer.artifact import MAX_FLOOR, MAX_SMOOTHING, Card, Model
 from blsh_trainer.blsh import BLSH
 from blsh_trainer.blsh import WEIGHTINGS as UNSUPERVISED
 from blsh_trainer.corpus import Corpus
@@ -37,7 +37,7 @@ class TrainOptions:
 
     `passes` mixes every training utterance so many times, each with another noise; of the resulting frames
     at most `max_frames` are kept, at random, and `fit_frames` of those fit the hash. All that are kept are the
-    dictionary, or `entries` of them.
+    dictionary, or at most `entries` of them.
     `weighting` says how the learner "blsh" learns: "masks" (SupervisedBLSH), or "residual" or "adaboost" (BLSH), to
     which `target` and `sigma2` matter. `ordered` belongs to "masks": bits in the order of their significance.
     `varied` mixes at many SNRs with noises coloured anew (varied.py) instead of at `snr_db`. With `mask_kind`
@@ -86,6 +86,9 @@ class TrainOptions:
         ):
             if value not in known:
                 raise BlshError(f"{option} {value!r} is unknown; choose one of {', '.join(known)}")
+        for option, number, most in (("smoothing", self.smoothing, MAX_SMOOTHING), ("floor", self.floor, MAX_FLOOR)):
+            if not 0 <= number <= most:
+                raise BlshError(f"{option} is {number}; choose a whole number from 0 to {most}")
         for option, number, least in (
             ("neighbours", self.neighbours, 1),
             ("fit_frames", self.fit_frames, 2),

@@ -59,7 +59,7 @@ def test_frames_are_thinned_as_they_come_and_keep_their_order(tiny_corpus, most)
     )
     assert everything.made == kept.made == len(everything) == 12 * 82
     assert len(kept) == len(kept.ibm) == most
-    at = [np.flatnonzero((everything.H == row).all(axis=1)).item() for row in kept.H]
+    at = [np.flatnonzero((row == everything.H).all(axis=1)).item() for row in kept.H]
     assert at == sorted(set(at))
     for name in ("ibm", "band_masks", "band_weights", "mixture"):
         np.testing.assert_array_equal(getattr(everything, name)[at], getattr(kept, name))
