@@ -5,6 +5,7 @@ import pickle
 import signal
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -54,9 +55,11 @@ def computed(
                 processes, batch_size=1, pre_dispatch="2 * n_jobs", return_as="generator_unordered"
             )(joblib.delayed(_from_file)(os.fspath(file), index) for index in range(count))
         try:
-            for index, result in coming:
-                found[index] = result
-                _tell(progress, what, len(found), count)
+            with warnings.catch_warnings():  # it replaces a worker whose task has used much memory, and says so
+                warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+                for index, result in coming:
+                    found[index] = result
+                    _tell(progress, what, len(found), count)
         except TerminatedWorkerError as error:
             raise BlshError(
                 f"a process died while {what}, as when memory runs out; use fewer jobs or a smaller model"

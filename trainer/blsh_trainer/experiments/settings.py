@@ -1,0 +1,110 @@
+"""What an experiment runs on and how large it is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blsh_trainer.arrays import Progress
+from blsh_trainer.corpus import Corpus
+from blsh_trainer.errors import BlshError
+from blsh_trainer.parallel import check_jobs
+
+MIXTURES = 48
+FAST_MIXTURES = 3
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The paper's sizes where it gives them; `FAST` are for trying out.
+
+    `longest` bits are fitted once and cut to every shorter code. `fit_frames` fit the default learner, in `steps` a
+    block of bits, and centre LSH; `pair_frames` fit the learners that work on pairs within segments, whose time they
+    decide. `shown_frames` are the side of a similarity matrix in a picture.
+    """
+
+    neighbours: int = 10
+    longest: int = 300
+    lengths: tuple[int, ...] = (10, 25, 50, 100, 150, 200, 300)
+    shares: tuple[float, ...] = (0.1, 0.01)
+    max_frames: int = 100_000
+    fit_frames: int = 40_000
+    steps: int = 400
+    pair_frames: int = 5_000
+    stft_bits: int = 300
+    mel_bits: int = 50
+    bar_lengths: tuple[int, ...] = (10, 25, 50, 100, 150, 300)
+    bar_entries: int = 4096
+    bar_stft_bits: int = 150
+    cut_lengths: tuple[int, ...] = (10, 50)
+    similarity_lengths: tuple[int, ...] = (10, 50, 300)
+    shown_frames: int = 120
+
+    def table_bits(self, feature_kind: str) -> int:
+        """Return the paper's pick of L for the tables: 300 for "stft", 50 for "mel"."""
+        return self.stft_bits if feature_kind == "stft" else self.mel_bits
+
+
+FULL = Sizes()
+FAST = Sizes(
+    neighbours=3,
+    longest=12,
+    lengths=(4, 12),
+    max_frames=2_000,
+    fit_frames=400,
+    steps=3,
+    pair_frames=200,
+    stft_bits=12,
+    mel_bits=8,
+    bar_lengths=(4, 8, 12),
+    bar_entries=200,
+    bar_stft_bits=8,
+    cut_lengths=(4,),
+    similarity_lengths=(4, 8, 12),
+    shown_frames=40,
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run of an experiment.
+
+    `work` keeps what is computed, `output` gets the results, `command` is what was typed and stands in them.
+    `seeds` and `mixtures` of None: what suits the experiment. `voicebank` is table 3's corpus of recorded mixtures,
+    `baselines` the networks of table 1, each trained for at most `baseline_seconds`; `model` an artifact that the
+    bars put against the peers.
+    """
+
+    corpus: Corpus
+    work: Path
+    output: Path
+    command: str
+    seeds: int | None = None
+    mixtures: int | None = None
+    fast: bool = False
+    jobs: int | None = None
+    voicebank: Corpus | None = None
+    baselines: tuple[str, ...] = ()
+    baseline_seconds: float | None = None
+    model: Path | None = None
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        check_jobs(self.jobs)
+        for option, number in (("seeds", self.seeds), ("mixtures", self.mixtures)):
+            if number is not None and number < 1:
+                raise BlshError(f"{number} {option} asked for; choose 1 or more")
+        if self.baseline_seconds is not None and not 0 < self.baseline_seconds < float("inf"):
+            raise BlshError(f"{self.baseline_seconds} seconds of training; choose a number above 0")
+
+    @property
+    def sizes(self) -> Sizes:
+        """FULL or FAST."""
+        return FAST if self.fast else FULL
+
+    def seeds_or(self, usual: int) -> tuple[int, ...]:
+        """Return the seeds 0, 1, ...: as many as asked for, or `usual` (one if fast)."""
+        return tuple(range(self.seeds or (1 if self.fast else usual)))
+
+    @property
+    def count(self) -> int:
+        """How many mixtures to score."""
+        return self.mixtures or (FAST_MIXTURES if self.fast else MIXTURES)
