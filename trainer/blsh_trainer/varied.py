@@ -16,7 +16,7 @@ from blsh_trainer.sources import NoiseSource, loop_from, read_speech
 from blsh_trainer.spectra import SAMPLE_RATE_HZ, WINDOW
 
 SNR_RANGE_DB = (-7.0, 12.0)
-LEAD_RANGE_S = (0.5, 2.0)
+LEAD_RANGE_S = (-0.5, 2.0)  # below 0 is none: a fifth begins with the speech, when no noise floor is known yet
 _PLAIN, _COLOURED, _TWO, _BABBLE = 0.30, 0.65, 0.75, 0.85  # cumulated shares; the rest is synthetic
 _KNOTS_HZ = np.array([0.0, 60.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0])
 _TILT_DB = (-8.0, 3.0)  # per octave
@@ -29,15 +29,15 @@ _SWELL_SAMPLES = SAMPLE_RATE_HZ // 4
 def varied_mixtures(corpus: Corpus, split: str, passes: int, rng: np.random.Generator) -> Iterator[NamedMixture]:
     """Yield a mixture of each utterance of `split`, `passes` times, at SNRs of -7 to 12 dB.
 
-    Each begins with 0.5 to 2 s of its noise alone, which `lead` counts. Utterances shorter than a window are left
-    out. The same rng state gives the same mixtures. BlshError for a split without speech or noise.
+    Each begins with up to 2 s of its noise alone, a fifth with none; `lead` counts its samples. Utterances shorter than
+    a window are left out. The same rng state gives the same mixtures. BlshError for a split without speech or noise.
     """
     speech = corpus.select("speech", split)
     noises = _Noises(corpus, split, speech, rng)
     for turn in range(passes):
         for number in rng.permutation(len(speech)).tolist():
             wanted = read_speech(corpus, speech[number])
-            lead = int(rng.uniform(*LEAD_RANGE_S) * SAMPLE_RATE_HZ)
+            lead = int(max(0.0, rng.uniform(*LEAD_RANGE_S)) * SAMPLE_RATE_HZ)
             snr_db = float(rng.uniform(*SNR_RANGE_DB))
             kind, unwanted = noises.draw(lead + wanted.size)
             loudness = rms(unwanted[lead:])
