@@ -184,8 +184,8 @@ ARTIFACTS: dict[str, tuple[Callable[[Bench], object], str]] = {
     "not an artifact": (lambda bench: bench.file("m.npz", b"PK, no"), "m.npz is not a model artifact.*train or copy"),
     "cut short": (cut_short, "cut.npz is not a model artifact, or is cut short .*train or copy it again"),
     "newer version": (
-        lambda bench: bench.arrays(format_version=np.int64(2)),
-        "format version 2, made by a newer version of blsh-mcu; this one reads up to 1, upgrade it",
+        lambda bench: bench.arrays(format_version=np.int64(3)),
+        "format version 3, made by a newer version of blsh-mcu; this one reads up to 2, upgrade it",
     ),
     "array missing": (lambda bench: bench.arrays(betas=None), "lacks the array 'betas'; it is damaged, train or copy"),
     "shape": (lambda bench: bench.arrays(biases=np.zeros(3)), r"biases has shape \(3,\); expected \(20,\)"),
@@ -223,7 +223,7 @@ def test_every_command_refuses_such_artifacts(blsh: Blsh, bench: Bench, command:
 # ---- options ------------------------------------------------------------------------------------------------
 
 DENOISE = "denoise in.wav out.wav --model MODEL "
-TRAIN = "train CORPUS -o out.npz "
+TRAIN = "train CORPUS -o out.npz --system paper "
 EVALUATE = "evaluate MODEL CORPUS "
 
 OPTIONS: list[tuple[str, str]] = [

@@ -23,7 +23,7 @@ def transparent_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose masks let everything pass: what comes out must be what went in."""
     rng = np.random.default_rng(1)
     path = tmp_path_factory.mktemp("transparent") / "model.npz"
-    masks, codes = np.ones((40, 513), dtype=bool), rng.random((40, 16)) < 0.5
+    masks, codes = np.ones((40, 513), dtype=np.uint8), rng.random((40, 16)) < 0.5
     weights = rng.standard_normal((16, 513)), np.zeros(16), np.ones(16)
     save_model(path, Model("transparent", "stft", 3, *weights, codes, masks, {}))
     return path

@@ -11,6 +11,7 @@ from scipy.signal import fftconvolve, firwin2
 
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.corpus import Corpus, Entry
+from blsh_trainer.errors import BlshError
 from blsh_trainer.mixing import LEVEL_DBFS, Mixture, NamedMixture, rms
 from blsh_trainer.sources import NoiseSource, loop_from, read_speech
 from blsh_trainer.spectra import SAMPLE_RATE_HZ, WINDOW
@@ -29,20 +30,23 @@ _SWELL_SAMPLES = SAMPLE_RATE_HZ // 4
 def varied_mixtures(corpus: Corpus, split: str, passes: int, rng: np.random.Generator) -> Iterator[NamedMixture]:
     """Yield a mixture of each utterance of `split`, `passes` times, at SNRs of -7 to 12 dB.
 
-    Each begins with up to 2 s of its noise alone, a fifth with none; `lead` counts its samples. Utterances shorter than
-    a window are left out. The same rng state gives the same mixtures. BlshError for a split without speech or noise.
+    Each begins with up to 2 s of its noise alone, a fifth with none; `lead` counts its samples. The same rng state
+    gives the same mixtures. BlshError for a split without speech or noise, or an utterance shorter than a window.
     """
     speech = corpus.select("speech", split)
     noises = _Noises(corpus, split, speech, rng)
     for turn in range(passes):
         for number in rng.permutation(len(speech)).tolist():
             wanted = read_speech(corpus, speech[number])
+            if wanted.size < WINDOW:
+                short = f"the speech has {wanted.size} samples; at least one window of {WINDOW} is needed"
+                raise BlshError(f"{corpus.path(speech[number])}: {short}")
             lead = int(max(0.0, rng.uniform(*LEAD_RANGE_S)) * SAMPLE_RATE_HZ)
             snr_db = float(rng.uniform(*SNR_RANGE_DB))
             kind, unwanted = noises.draw(lead + wanted.size)
             loudness = rms(unwanted[lead:])
-            if wanted.size < WINDOW or loudness == 0.0:
-                continue
+            if loudness == 0.0:
+                continue  # events that ended within the lead
             level = 10.0 ** (LEVEL_DBFS / 20.0)
             s = np.concatenate([np.zeros(lead), wanted * (level / rms(wanted))])
             n = unwanted * (level * 10.0 ** (-snr_db / 20.0) / loudness)

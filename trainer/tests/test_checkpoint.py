@@ -64,6 +64,11 @@ def test_a_checkpoint_also_begins_a_longer_fit_and_ends_a_shorter_one(tmp_path):
     np.testing.assert_array_equal(learned(fit(H, bits=3, checkpoint=file)), learned(fit(H, bits=3)))
 
 
+def _hear_interrupts():
+    """A job in the background of a shell is deaf to Ctrl-C, and so is what it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize("weighting", ["residual", "adaboost"])
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
 def test_a_killed_process_resumes_to_the_same_bytes(tmp_path, kill, weighting):
@@ -75,6 +80,7 @@ def test_a_killed_process_resumes_to_the_same_bytes(tmp_path, kill, weighting):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hear_interrupts,
     )
     while (line := process.stdout.readline()) and int(line) < 3:
         pass
