@@ -150,6 +150,9 @@ def _opened(file: Path) -> Iterator[soundfile.SoundFile]:
     require_file(file, f"there is no audio file {file}; check the path")
     try:
         with soundfile.SoundFile(file) as sound:
+            if sound.format in _SEEK_IS_INEXACT:
+                # soundfile seeks to where it is after each read, and libmpg123 then lacks bits of earlier frames.
+                sound.seekable = lambda: False
             yield sound
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
         # TypeError: samples without a header (.raw). ValueError: a header without a length (a FLAC cut short).
