@@ -7,11 +7,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray, Progress
+from blsh_trainer.arrays import AnyArray, FloatArray, Progress
 from blsh_trainer.blocks import as_source, frame_blocks
 from blsh_trainer.checkpoint import Checkpoint, fingerprint
 from blsh_trainer.errors import BlshError
-from blsh_trainer.hashing import check_bits, check_training_rows, hash_codes
+from blsh_trainer.hashing import Learner, check_bits, check_training_rows
 from blsh_trainer.objectives import (
     AllPairsResidual,
     Objective,
@@ -30,7 +30,7 @@ _STREAMED = 4096  # frames read at once where pairs need no segments
 _LEAST_STREAMED = 8  # such pieces in a block: fewer are not worth a thread
 
 
-class BLSH:
+class BLSH(Learner):
     """Projections learned so that Hamming similarity of the codes follows a target similarity.
 
     weighting "residual": bit l maximises b' (c_l S' - sum_{m<l} b_m b_m') b, S' the centred target: what the
@@ -77,9 +77,6 @@ class BLSH:
         self.ridge = ridge
         self.sample = sample
         self.pool = pool
-        self.projections_: FloatArray
-        self.biases_: FloatArray
-        self.betas_: FloatArray
 
     def fit(
         self,
@@ -122,10 +119,6 @@ class BLSH:
         self.biases_ = weights[:, -1].copy()
         self.betas_ = betas
         return self
-
-    def transform(self, H: ArrayLike) -> BoolArray:
-        """Return codes bool (T, L) of features (T, D), normalised or not."""
-        return hash_codes(H, self.projections_, self.biases_)
 
     def _check(self) -> None:
         check_bits(self.bits)

@@ -4,28 +4,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray, Progress
 from blsh_trainer.distil import distilled_masks
 from blsh_trainer.frames import TrainingFrames
-from blsh_trainer.hashing import hash_codes
+from blsh_trainer.hashing import Learner, hash_codes
 from blsh_trainer.masks import MASK_KINDS, unpack_bits
 from blsh_trainer.refine import Refined, refine
 from blsh_trainer.search import hamming_knn
 from blsh_trainer.soft_knn import Matrix
 from blsh_trainer.spectra import BINS
-
-
-class Learner(Protocol):
-    """A fitted hash: LSH, BLSH or SupervisedBLSH."""
-
-    projections_: FloatArray
-    biases_: FloatArray
-    betas_: FloatArray
-
-    def transform(self, H: ArrayLike) -> BoolArray:
-        """Return codes bool (T, L) of features (T, D)."""
 
 
 class DictionaryOptions(Protocol):

@@ -49,7 +49,19 @@ def check_training_rows(H: ArrayLike) -> AnyArray:
     return rows
 
 
-class LSH:
+class Learner:
+    """What every learner of a hash gives after its `fit`: projections_ (L, D), biases_ (L,), betas_ (L,)."""
+
+    projections_: FloatArray
+    biases_: FloatArray
+    betas_: FloatArray
+
+    def transform(self, H: ArrayLike) -> BoolArray:
+        """Return codes bool (T, L) of features (T, D), normalised or not."""
+        return hash_codes(H, self.projections_, self.biases_)
+
+
+class LSH(Learner):
     """Random projections: plain (biases 0) or centred (biases -P mean(H)).
 
     The features are non-negative, so without a bias most bits are alike in all codes; the centred form is
@@ -60,9 +72,6 @@ class LSH:
         self.bits = bits
         self.rng = rng
         self.centred = centred
-        self.projections_: FloatArray
-        self.biases_: FloatArray
-        self.betas_: FloatArray
 
     def fit(self, H: ArrayLike) -> Self:
         """Draw the projections for H, L2-normalised (T, D). BlshError for bad bits or features."""
@@ -73,7 +82,3 @@ class LSH:
         self.biases_ = -self.projections_ @ rows.mean(axis=0, dtype=np.float64) if self.centred else np.zeros(self.bits)
         self.betas_ = np.ones(self.bits)
         return self
-
-    def transform(self, H: ArrayLike) -> BoolArray:
-        """Return codes bool (T, L) of features (T, D), normalised or not."""
-        return hash_codes(H, self.projections_, self.biases_)

@@ -7,10 +7,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from blsh_trainer.arrays import BoolArray, FloatArray, Progress
+from blsh_trainer.arrays import FloatArray, Progress
 from blsh_trainer.checkpoint import Checkpoint, fingerprint
 from blsh_trainer.errors import BlshError
-from blsh_trainer.hashing import check_bits, check_training_rows, hash_codes
+from blsh_trainer.hashing import Learner, check_bits, check_training_rows
 from blsh_trainer.soft_knn import Adam, Matrix, gradient, mask_error, signs, similarity, soft_masks
 
 RATE = 0.01
@@ -64,7 +64,7 @@ def _every(rows: Matrix) -> int:
     return max(1, len(rows) // _START_ROWS)
 
 
-class SupervisedBLSH:
+class SupervisedBLSH(Learner):
     """Projections trained through a soft KNN: the error of the averaged masks, weighted by energy, is what falls.
 
     Each step draws 512 training frames as queries and 2048 as references from other mixtures, averages the references'
@@ -86,9 +86,6 @@ class SupervisedBLSH:
         self.ordered = ordered
         self.steps = steps
         self.rate = rate
-        self.projections_: FloatArray
-        self.biases_: FloatArray
-        self.betas_: FloatArray
 
     def fit(
         self,
@@ -146,10 +143,6 @@ class SupervisedBLSH:
         self.betas_ = np.array(shares[: self.bits])
         del self._masks, self._weights, self._mixture, self._rows
         return self
-
-    def transform(self, H: ArrayLike) -> BoolArray:
-        """Return codes bool (T, L) of features (T, D), normalised or not."""
-        return hash_codes(H, self.projections_, self.biases_)
 
     def _ends(self) -> list[int]:
         if not self.ordered:

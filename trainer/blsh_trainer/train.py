@@ -12,11 +12,11 @@ from blsh_trainer.blsh import BLSH
 from blsh_trainer.blsh import WEIGHTINGS as UNSUPERVISED
 from blsh_trainer.corpus import Corpus
 from blsh_trainer.denoise import FloatDenoiser
-from blsh_trainer.dictionary import Learner, build_dictionary
+from blsh_trainer.dictionary import build_dictionary
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluate import MIXTURE, Blind, DrawnMixtures, SilentEstimateError, evaluate_systems
 from blsh_trainer.frames import FrameOptions, TrainingFrames, gather_frames
-from blsh_trainer.hashing import LSH, check_bits
+from blsh_trainer.hashing import LSH, Learner, check_bits
 from blsh_trainer.masks import find_mask_kind
 from blsh_trainer.mixing import MAX_SNR_DB
 from blsh_trainer.pairs import TARGETS
