@@ -7,15 +7,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from blsh_trainer.arrays import ByteArray, ComplexArray, IntArray, Progress
+from blsh_trainer.arrays import ByteArray, IntArray, Progress
 from blsh_trainer.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import BAND_EDGES, ideal_binary_mask, pack_bits
+from blsh_trainer.masks import band_means, ideal_binary_mask, nearest_gains, pack_bits
 from blsh_trainer.mixing import NamedMixture, draw_mixtures
 from blsh_trainer.spectra import features, l2_normalise, stft
 from blsh_trainer.varied import varied_mixtures
-
-_STARTS = BAND_EDGES[:-1]
 
 
 @dataclass(frozen=True)
@@ -102,9 +100,7 @@ def _frames_of(
     sounding = H.any(axis=1)
     binary = ideal_binary_mask(S, N)
     power = np.abs(X) ** 2
-    ideal = binary if options.mask_kind == "ibm" else _wiener_like(S, X, power)
-    energy, kept = (np.add.reduceat(rows, _STARTS, axis=1) for rows in (power, power * ideal))
-    band_masks = np.divide(kept, energy, out=np.zeros_like(energy), where=energy > 0)
+    band_masks, energy = band_means(binary if options.mask_kind == "ibm" else nearest_gains(S, X, power), power)
     band_weights = energy / max(float(energy.sum(axis=1).mean()), 1e-30)
     return TrainingFrames(
         H[sounding],
@@ -115,12 +111,6 @@ def _frames_of(
         keep_rng.random(int(sounding.sum())),
         int(sounding.sum()),
     )
-
-
-def _wiener_like(S: ComplexArray, X: ComplexArray, power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the real gain in [0, 1] of each bin that brings the mixture X nearest to the speech S."""
-    along: NDArray[np.float64] = (S * np.conj(X)).real
-    return np.clip(np.divide(along, power, out=np.zeros_like(power), where=power > 0), 0.0, 1.0)
 
 
 def _thinned(parts: list[TrainingFrames], most: int, made: int) -> TrainingFrames:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray
+from blsh_trainer.arrays import BoolArray, ByteArray, ComplexArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.spectra import BINS, check_spectrum
 
@@ -119,10 +119,20 @@ def ideal_band_levels(speech_spectrum: ArrayLike, mixture_spectrum: ArrayLike) -
         raise BlshError(f"the mixture has spectrum shape {mixture.shape}; expected that of the speech, {speech.shape}")
     kind = MASK_KINDS["bands"]
     power = np.abs(mixture) ** 2
-    kept = np.clip((speech * np.conj(mixture)).real, 0.0, power)
-    totals, wanted = (np.add.reduceat(rows, kind.edges[:-1], axis=1) for rows in (power, kept))
-    gains = np.divide(wanted, totals, out=np.zeros_like(totals), where=totals > 0)
+    gains, _ = band_means(nearest_gains(speech, mixture, power), power)
     return np.asarray(np.floor(gains * kind.top + 0.5), dtype=np.uint8)
+
+
+def nearest_gains(speech: ComplexArray, mixture: ComplexArray, power: FloatArray) -> FloatArray:
+    """Return the real gain in [0, 1] of each bin that brings the mixture, of this power, nearest to the speech."""
+    along: FloatArray = (speech * np.conj(mixture)).real
+    return np.clip(np.divide(along, power, out=np.zeros_like(power), where=power > 0), 0.0, 1.0)
+
+
+def band_means(mask: FloatArray | BoolArray, power: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return a mask of bins (T, 513) as that of the 80 bands, weighted by power, and the energies of the bands."""
+    energy, kept = (np.add.reduceat(rows, BAND_EDGES[:-1], axis=1) for rows in (power, power * mask))
+    return np.divide(kept, energy, out=np.zeros_like(energy), where=energy > 0), energy
 
 
 def packed_width(bits: int) -> int:
