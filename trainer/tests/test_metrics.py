@@ -27,7 +27,8 @@ def noise(rng, speech):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_more_noise_scores_lower(name, speech, noise):
-    scores = [METRICS[name](speech, speech + gain * noise) for gain in (0.03, 0.3, 3.0)]
+    # No louder than 0 dB: PESQ has reached its floor there, and wavers by its size below.
+    scores = [METRICS[name](speech, speech + gain * noise) for gain in (0.01, 0.1, 1.0)]
     assert scores == sorted(scores, reverse=True) and scores[0] > scores[2] * 1.1
 
 
