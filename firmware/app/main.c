@@ -19,7 +19,6 @@ static const blsh_server_config_t config = {
     .model = &blsh_model,
     .state = &state,
     .build_id = BLSH_BUILD_ID,
-    .receive_ring = HAL_RECEIVE_RING_BYTES,
 };
 
 /* With an encoder of its own: the fault may have struck in the middle of a frame, which the first 0x00 ends. */

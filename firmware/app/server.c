@@ -91,8 +91,8 @@ static void describe_model(const blsh_server_t *server, blsh_msg_hello_reply_t *
 }
 
 /* While one hop is worked on, its frame is out of the ring: the ring's content may wait besides. */
-static uint16_t hops_in_flight(uint32_t receive_ring) {
-    const uint32_t waiting = receive_ring / HOP_LINE_BYTES;
+static uint16_t hops_in_flight(void) {
+    const uint32_t waiting = hal_receive_ring_bytes() / HOP_LINE_BYTES;
     return (uint16_t)(waiting < 1u ? 1u : waiting > 64u ? 64u : waiting);
 }
 
@@ -100,8 +100,8 @@ static void describe_board(const blsh_server_t *server, blsh_msg_hello_reply_t *
     hello->core_hz = hal_core_hz();
     hello->tick_hz = hal_tick_hz();
     hello->max_payload = BLSH_MAX_REQUEST_PAYLOAD;
-    hello->hops_in_flight = hops_in_flight(server->config->receive_ring);
-    hello->receive_ring = server->config->receive_ring;
+    hello->hops_in_flight = hops_in_flight();
+    hello->receive_ring = hal_receive_ring_bytes();
     hello->reset_cause = hal_reset_cause();
     hello->overruns = hal_overruns();
     hello->bad_frames = server->decoder.bad_frames;

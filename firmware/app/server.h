@@ -22,8 +22,7 @@ typedef struct {
     void *context;
     const blsh_model_t *model;
     blsh_state_t *state;
-    uint32_t build_id;     /* of the firmware, or 0 */
-    uint32_t receive_ring; /* bytes that reception can hold while the server is busy */
+    uint32_t build_id; /* of the firmware, or 0 */
 } blsh_server_config_t;
 
 typedef struct {

@@ -18,7 +18,7 @@ void hal_init(void);
 /* --- Serial port ---------------------------------------------------------------------------------------- */
 
 /* Received bytes that can wait for hal_read while the program is busy. */
-#define HAL_RECEIVE_RING_BYTES 4096u
+uint32_t hal_receive_ring_bytes(void);
 
 /* Takes up to `max` received bytes and returns how many. Never blocks: 0 when none have come. */
 size_t hal_read(uint8_t *dst, size_t max);

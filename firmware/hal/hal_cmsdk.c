@@ -16,7 +16,7 @@
 #define CTRL_RX_IRQ      (1u << 3)
 #define INT_RX           (1u << 1)
 
-#define BAUD_DIVIDER (BOARD_CORE_HZ / BOARD_UART_BAUD)
+#define BAUD_DIVIDER (BOARD_UART_CLOCK_HZ / BOARD_UART_BAUD)
 _Static_assert(BAUD_DIVIDER >= 16u, "the UART stops below a divider of 16: lower the baud rate in boards.toml");
 
 void hal_port_init(void)
@@ -24,11 +24,6 @@ void hal_port_init(void)
     UART_BAUDDIV = BAUD_DIVIDER;
     UART_CTRL = CTRL_TX | CTRL_RX | CTRL_RX_IRQ;
     (void)UART_DATA; /* QEMU looks for input again only when DATA is read, not when reception is enabled */
-}
-
-void hal_port_rx_unmask(void)
-{
-    UART_CTRL = CTRL_TX | CTRL_RX | CTRL_RX_IRQ;
 }
 
 void hal_rx_irq(void)
@@ -45,7 +40,6 @@ void hal_rx_irq(void)
             return;
         }
         if (hal_ring_full()) {
-            UART_CTRL = CTRL_TX | CTRL_RX;
             hal_ring_stall();
             return;
         }

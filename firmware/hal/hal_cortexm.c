@@ -2,22 +2,23 @@
 #include "hal.h"
 #include "hal_port.h"
 
-#define NVIC_ENABLE(irq) HAL_REGISTER(0xe000e100u + 4u * ((irq) / 32u))
-#define NVIC_PEND(irq)   HAL_REGISTER(0xe000e200u + 4u * ((irq) / 32u))
-#define IRQ_BIT(irq)     (1u << ((irq) % 32u))
-#define SCB_AIRCR        HAL_REGISTER(0xe000ed0cu)
-#define AIRCR_RESET      0x05fa0004u /* the key and SYSRESETREQ */
+#define NVIC_ENABLE(irq)  HAL_REGISTER(0xe000e100u + 4u * ((irq) / 32u))
+#define NVIC_DISABLE(irq) HAL_REGISTER(0xe000e180u + 4u * ((irq) / 32u))
+#define NVIC_PEND(irq)    HAL_REGISTER(0xe000e200u + 4u * ((irq) / 32u))
+#define IRQ_BIT(irq)      (1u << ((irq) % 32u))
+#define SCB_AIRCR         HAL_REGISTER(0xe000ed0cu)
+#define AIRCR_RESET       0x05fa0004u /* the key and SYSRESETREQ */
 
 #define COMPILER_BARRIER() __asm__ volatile("" ::: "memory")
 
 /* One writer, the interrupt; one reader, the main loop. Both indices run freely and wrap at 2^32. */
-_Static_assert((HAL_RECEIVE_RING_BYTES & (HAL_RECEIVE_RING_BYTES - 1u)) == 0u, "the ring is indexed by masking");
+_Static_assert((BOARD_RECEIVE_RING_BYTES & (BOARD_RECEIVE_RING_BYTES - 1u)) == 0u, "the ring is indexed by masking");
 static struct {
     volatile uint32_t head;    /* bytes put */
     volatile uint32_t tail;    /* bytes taken */
     volatile uint32_t lost;
     volatile bool stalled;
-    uint8_t bytes[HAL_RECEIVE_RING_BYTES];
+    uint8_t bytes[BOARD_RECEIVE_RING_BYTES];
 } ring;
 
 /* What hal_reset() leaves for the next start. Noise after power-on will not be a value and its complement. */
@@ -47,14 +48,14 @@ void hal_init(void)
 
 bool hal_ring_full(void)
 {
-    return ring.head - ring.tail == HAL_RECEIVE_RING_BYTES;
+    return ring.head - ring.tail == BOARD_RECEIVE_RING_BYTES;
 }
 
 void hal_ring_put(uint8_t byte)
 {
     uint32_t head = ring.head;
 
-    ring.bytes[head % HAL_RECEIVE_RING_BYTES] = byte;
+    ring.bytes[head % BOARD_RECEIVE_RING_BYTES] = byte;
     COMPILER_BARRIER(); /* the byte before the index that publishes it */
     ring.head = head + 1u;
 }
@@ -62,6 +63,7 @@ void hal_ring_put(uint8_t byte)
 void hal_ring_stall(void)
 {
     ring.stalled = true;
+    NVIC_DISABLE(BOARD_UART_RX_IRQ) = IRQ_BIT(BOARD_UART_RX_IRQ);
 }
 
 void hal_ring_lost(void)
@@ -69,12 +71,12 @@ void hal_ring_lost(void)
     ring.lost++;
 }
 
-/* The interrupt is pended by hand: the UART raised it while it was masked and will not do so again. */
+/* The interrupt is pended by hand: its handler may have cleared what the UART raised, and left the byte there. */
 static void resume_reception(void)
 {
-    ring.stalled = false; /* before unmasking: the interrupt may set it again at once */
-    hal_port_rx_unmask();
+    ring.stalled = false; /* before enabling: the interrupt may set it again at once */
     NVIC_PEND(BOARD_UART_RX_IRQ) = IRQ_BIT(BOARD_UART_RX_IRQ);
+    NVIC_ENABLE(BOARD_UART_RX_IRQ) = IRQ_BIT(BOARD_UART_RX_IRQ);
 }
 
 size_t hal_read(uint8_t *dst, size_t max)
@@ -85,7 +87,7 @@ size_t hal_read(uint8_t *dst, size_t max)
 
     COMPILER_BARRIER(); /* the index before the bytes that it publishes */
     for (size_t i = 0; i < count; i++) {
-        dst[i] = ring.bytes[(tail + (uint32_t)i) % HAL_RECEIVE_RING_BYTES];
+        dst[i] = ring.bytes[(tail + (uint32_t)i) % BOARD_RECEIVE_RING_BYTES];
     }
     COMPILER_BARRIER(); /* the bytes before their room is given back */
     ring.tail = tail + (uint32_t)count;
@@ -106,6 +108,11 @@ void hal_idle(void)
         hal_irq_restore(saved);
         __asm__ volatile("isb" ::: "memory"); /* the interrupt is taken before the ring is looked at again */
     }
+}
+
+uint32_t hal_receive_ring_bytes(void)
+{
+    return BOARD_RECEIVE_RING_BYTES;
 }
 
 uint32_t hal_overruns(void)

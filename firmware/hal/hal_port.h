@@ -22,11 +22,8 @@
  * core). */
 void hal_port_init(void);
 
-/* Lets the UART raise its receive interrupt again, after hal_rx_irq() masked it. */
-void hal_port_rx_unmask(void);
-
-/* The receive interrupt, BOARD_UART_RX_IRQ: moves what has come into the ring. When the ring is full it masks
- * the interrupt at the UART, leaves the byte there and says so by hal_ring_stall(). */
+/* The receive interrupt, BOARD_UART_RX_IRQ: moves what has come into the ring. When the ring is full it leaves the
+ * byte in the UART and says so by hal_ring_stall(). */
 void hal_rx_irq(void);
 
 /* --- The stack, from the linker script and the start-up code ---------------------------------------------- */
@@ -39,7 +36,7 @@ extern uint32_t _estack[];
 
 bool hal_ring_full(void);
 void hal_ring_put(uint8_t byte); /* only when it is not full */
-void hal_ring_stall(void);       /* reception is masked until the main loop has made room */
+void hal_ring_stall(void);       /* disables the interrupt until the main loop has made room, then pends it */
 void hal_ring_lost(void);        /* the UART reports that a byte was overwritten */
 
 #endif

@@ -25,6 +25,7 @@ C_FLAGS = (
     "-fstack-usage",
     "-ffunction-sections",
     "-fdata-sections",
+    "-DBLSH_MODEL_LIMITS",  # the state is as large as the one model needs that is compiled in
 )
 """What every C file of the firmware is compiled with, on every board."""
 
@@ -37,6 +38,9 @@ INCLUDE_FOLDERS = ("core", "hal", "app", "generated")
 LINKER_SCRIPT = "firmware/boards/cortexm.ld"
 
 _NOTE = "GENERATED from boards.toml - do not edit; rewrite with: python -m blsh_hil.boards"
+_LEAST_RING = 1024
+"""Holds the longest HOP request as it stands on the line, 529 bytes."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -50,17 +54,23 @@ class Memory:
 
 @dataclass(frozen=True)
 class Uart:
-    """The serial port that the firmware talks on; `driver` names `firmware/hal/hal_<driver>.c`."""
+    """The serial port that the firmware talks on; `driver` names `firmware/hal/hal_<driver>.c`.
+
+    clock_hz: the clock that the baud rate is divided from. Pins are as the driver numbers them; None where it has none.
+    """
 
     driver: str
     base: int
     rx_irq: int
     baud: int
+    clock_hz: int
+    tx_pin: int | None
+    rx_pin: int | None
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A free-running 32-bit up-counter: the address of its register and its rate in Hz."""
+    """A free-running 32-bit up-counter: the address of the register that is read and its rate in Hz."""
 
     counter: int
     hz: int
@@ -76,6 +86,7 @@ class Board:
     fpu: str | None
     clock_hz: int
     stack_bytes: int
+    ring_bytes: int
     flash: Memory
     ram: Memory
     uart: Uart
@@ -215,16 +226,18 @@ class _Row:
 def _board(name: str, row: _Row) -> Board:
     if not _NAME.fullmatch(name):
         raise BlshError(f"boards.toml: [{name}]; expected a name of small letters, digits and hyphens")
+    clock_hz = row.integer("clock_hz", 1_000_000, 2_000_000_000)
     board = Board(
         name=name,
         title=row.text("title"),
         core=row.text("core"),
         fpu=row.text("fpu") if row.has("fpu") else None,
-        clock_hz=row.integer("clock_hz", 1_000_000, 2_000_000_000),
+        clock_hz=clock_hz,
         stack_bytes=row.integer("stack_bytes", 0x400, 0x100000),
+        ring_bytes=row.integer("ring_bytes", _LEAST_RING, 0x10000),
         flash=_memory(row.row("flash")),
         ram=_memory(row.row("ram")),
-        uart=_uart(row.row("uart")),
+        uart=_uart(row.row("uart"), clock_hz),
         tick=_tick(row.row("tick")),
         qemu_machine=_only(row.row("qemu"), "machine") if row.has("qemu") else None,
         upload_command=_only(row.row("upload"), "command") if row.has("upload") else None,
@@ -235,6 +248,8 @@ def _board(name: str, row: _Row) -> Board:
     if board.stack_bytes % 8 or board.stack_bytes > board.ram.size:
         expected = f"expected a multiple of 8, at most the RAM of {board.ram.size:#x}"
         raise row.error("stack_bytes", board.stack_bytes, expected)
+    if board.ring_bytes & (board.ring_bytes - 1):
+        raise row.error("ring_bytes", board.ring_bytes, "expected a power of two: the ring is indexed by masking")
     return board
 
 
@@ -244,12 +259,15 @@ def _memory(row: _Row) -> Memory:
     return memory
 
 
-def _uart(row: _Row) -> Uart:
+def _uart(row: _Row, core_hz: int) -> Uart:
     uart = Uart(
         driver=row.text("driver"),
         base=row.integer("base", 0x40000000, 0x5FFFFFFF),
         rx_irq=row.integer("rx_irq", 0, 95),
         baud=row.integer("baud", 9600, 12_000_000),
+        clock_hz=row.integer("clock_hz", 1_000_000, 2_000_000_000) if row.has("clock_hz") else core_hz,
+        tx_pin=row.integer("tx_pin", 0, 0xFF) if row.has("tx_pin") else None,
+        rx_pin=row.integer("rx_pin", 0, 0xFF) if row.has("rx_pin") else None,
     )
     row.end()
     return uart
@@ -325,23 +343,25 @@ def render_board_json(board: Board) -> str:
 
 def render_board_header(board: Board) -> str:
     """The text of `firmware/boards/<name>/board.h`: what the HAL must know of the board."""
+    uart = board.uart
+    values = {
+        "NAME": f'"{board.name}"',
+        "CORE": f'"{board.core}"',
+        "CORE_HZ": f"{board.clock_hz}u",
+        "RECEIVE_RING_BYTES": f"{board.ring_bytes}u",
+        "UART_BASE": f"{uart.base:#010x}u",
+        "UART_RX_IRQ": f"{uart.rx_irq}u",
+        "UART_BAUD": f"{uart.baud}u",
+        "UART_CLOCK_HZ": f"{uart.clock_hz}u",
+        "TICK_COUNTER": f"{board.tick.counter:#010x}u /* address of a 32-bit up-counter */",
+        "TICK_HZ": f"{board.tick.hz}u",
+    }
+    pins = {"UART_TX_PIN": uart.tx_pin, "UART_RX_PIN": uart.rx_pin}
+    values |= {name: f"{pin:#x}u" for name, pin in pins.items() if pin is not None}
     guard = "BLSH_BOARD_" + board.name.upper().replace("-", "_") + "_H"
-    return f"""\
-/* {_NOTE} */
-#ifndef {guard}
-#define {guard}
-
-#define BOARD_NAME         "{board.name}"
-#define BOARD_CORE         "{board.core}"
-#define BOARD_CORE_HZ      {board.clock_hz}u
-#define BOARD_UART_BASE    {board.uart.base:#010x}u
-#define BOARD_UART_RX_IRQ  {board.uart.rx_irq}u
-#define BOARD_UART_BAUD    {board.uart.baud}u
-#define BOARD_TICK_COUNTER {board.tick.counter:#010x}u /* address of a 32-bit up-counter */
-#define BOARD_TICK_HZ      {board.tick.hz}u
-
-#endif
-"""
+    lines = [f"/* {_NOTE} */", f"#ifndef {guard}", f"#define {guard}", ""]
+    lines += [f"#define {'BOARD_' + name:<24} {value}" for name, value in values.items()]
+    return "\n".join([*lines, "", "#endif", ""])
 
 
 def rendered_files(boards: dict[str, Board]) -> dict[str, str]:

@@ -12,10 +12,14 @@ from blsh_codegen.stages import STAGES
 from blsh_hil.board_errors import BoardError
 from blsh_hil.client import BoardClient
 
-ICOUNT_SHIFT = 6
-"""An instruction takes 2^6 ns of the board's time: the counters of all our boards then resolve single ones."""
+ICOUNT_SHIFT = 8
+"""An instruction takes 2^8 ns of the board's time: four ticks or more on all our boards, so ticks give whole numbers.
 
-_LOOPS = (1_000, 51_000, 101_000)
+The fastest counter, of 1 GHz, then wraps after 16 million instructions.
+"""
+
+_LOOPS = (1_000, 1_001, 51_000, 101_000)
+_CUT_TICKS = Fraction(3, 2)  # two readings are each cut to a whole tick, and some emulated timers round besides
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class InstructionCounts:
     """Instructions of the measured hops. Instructions are not cycles: no wait states, caches or load-use stalls.
 
     hops: how many were measured. mean, maximum: of a whole hop. stages: mean of each, the probe left out.
+    Each count is exact, and holds besides the same fixed handful for the call and for reading the counter.
     """
 
     hops: int
@@ -49,7 +54,7 @@ class InstructionCounts:
 def ticks_per_instruction(client: BoardClient) -> Fraction:
     """Ticks of the board's counter for an instruction, on a board started with ICOUNT_SHIFT.
 
-    Raises BoardError unless loops of known length take as many ticks as this says, to the resolution of the counter:
+    Raises BoardError unless loops of known length count exactly so, but for one handful that is the same for all:
     the board then does not count instructions.
     """
     hello = client.identity or client.hello()
@@ -58,28 +63,52 @@ def ticks_per_instruction(client: BoardClient) -> Fraction:
     if not short.instructions:
         raise BoardError(f"{client.url}: this board does not know the length of its loop; measure on a virtual board")
     for loop in longer:
-        expected = ratio * (loop.instructions - short.instructions)
-        if abs(loop.ticks - short.ticks - expected) > 1:
+        known, ticks = loop.instructions - short.instructions, loop.ticks - short.ticks
+        if abs(ticks - ratio * known) > 2 * _CUT_TICKS or exact_count(loop.ticks, ratio) - loop.instructions != (
+            exact_count(short.ticks, ratio) - short.instructions
+        ):
             raise BoardError(
-                f"{client.url}: {loop.instructions - short.instructions} instructions took {loop.ticks - short.ticks} "
-                f"ticks, expected {float(expected):g}; start the virtual board with an icount shift of {ICOUNT_SHIFT}"
+                f"{client.url}: {known} instructions took {ticks} ticks, expected {float(ratio * known):g}; "
+                f"start the virtual board with an icount shift of {ICOUNT_SHIFT}"
             )
     return ratio
 
 
-def count_instructions(client: BoardClient, samples: npt.NDArray[np.int16]) -> InstructionCounts:
-    """Count the instructions of each hop of `samples` (whole hops), on a board started with ICOUNT_SHIFT."""
+def exact_count(ticks: int, ratio: Fraction) -> int:
+    """The one number of instructions between two readings of the counter that are `ticks` apart.
+
+    ratio: of ticks_per_instruction. Raises BoardError if no whole number takes that many ticks.
+    """
+    count = round(ticks / ratio)
+    if abs(ticks - count * ratio) > _CUT_TICKS:
+        raise BoardError(f"{ticks} ticks at {float(ratio):g} an instruction are no whole number of instructions")
+    return count
+
+
+def count_hops(
+    client: BoardClient, samples: npt.NDArray[np.int16]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Instructions of each hop of `samples` (whole hops), (T,), and of each of its stages, (T, 8).
+
+    The board must have been started with ICOUNT_SHIFT.
+    """
     ratio = ticks_per_instruction(client)
     client.reset_stream()
-    totals = [float(client.hop(hop, masked=True).ticks / ratio) for hop in samples.reshape(-1, HOP)]
+    totals = [exact_count(client.hop(hop, masked=True).ticks, ratio) for hop in samples.reshape(-1, HOP)]
     client.reset_stream()
     by_stage = []
     for hop in samples.reshape(-1, HOP):
         ticks = client.hop(hop, ticks=True, masked=True).stage_ticks or ()
-        by_stage.append([float(each / ratio) for each in ticks])
+        by_stage.append([exact_count(each, ratio) for each in ticks])
+    return np.array(totals, np.int64), np.array(by_stage, np.int64)
+
+
+def count_instructions(client: BoardClient, samples: npt.NDArray[np.int16]) -> InstructionCounts:
+    """Count the instructions of each hop of `samples` (whole hops), on a board started with ICOUNT_SHIFT."""
+    totals, by_stage = count_hops(client, samples)
     return InstructionCounts(
         hops=len(totals),
-        mean=float(np.mean(totals)),
-        maximum=round(max(totals)),
-        stages=dict(zip(STAGES, np.mean(by_stage, axis=0).tolist(), strict=True)),
+        mean=float(totals.mean()),
+        maximum=int(totals.max()),
+        stages=dict(zip(STAGES, by_stage.mean(axis=0).tolist(), strict=True)),
     )

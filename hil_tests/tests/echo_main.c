@@ -80,6 +80,9 @@ static void command(uint8_t code)
     case 'f':
         (void)*(volatile uint32_t *)0xf0000000u;
         break;
+    case 'u':
+        __asm__ volatile("udf #0");
+        break;
     default:
         hal_write(&zero, 1u);
         break;

@@ -1,10 +1,11 @@
 """boards.toml: what it must hold, and that the files written from it are the committed ones."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from blsh_hil.boards import find_board, load_boards, project_root, rendered_files
+from blsh_hil.boards import find_board, load_boards, project_root, render_board_header, rendered_files
 from blsh_trainer.errors import BlshError
 
 ROW = """\
@@ -13,6 +14,7 @@ title = "A board"
 core = "cortex-m0"
 clock_hz = 16_000_000
 stack_bytes = 0x1000
+ring_bytes = 1024
 flash = { origin = 0x08000000, size = 0x10000 }
 ram = { origin = 0x20000000, size = 0x4000 }
 uart = { driver = "stm32", base = 0x40011000, rx_irq = 37, baud = 115_200 }
@@ -56,6 +58,18 @@ def test_cpu_flags_follow_the_fpu(tmp_path: Path) -> None:
     assert "-mfloat-abi=hard" in find_board("mps2-an386").cpu_flags
 
 
+def test_uart_divides_its_own_clock_or_the_cores(tmp_path: Path) -> None:
+    table = tmp_path / "boards.toml"
+    table.write_text(ROW, encoding="utf-8")
+    board = load_boards(table)["nucleo"]
+    assert board.uart.clock_hz == board.clock_hz
+    assert "BOARD_UART_TX_PIN" not in render_board_header(board)
+    table.write_text(ROW.replace("baud = 115_200", "baud = 115_200, clock_hz = 8_000_000, tx_pin = 2, rx_pin = 3"))
+    header = render_board_header(load_boards(table)["nucleo"])
+    for name, value in {"CLOCK_HZ": "8000000u", "TX_PIN": "0x2u", "RX_PIN": "0x3u"}.items():
+        assert re.search(rf"#define BOARD_UART_{name} +{value}\n", header)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -70,6 +84,9 @@ def test_cpu_flags_follow_the_fpu(tmp_path: Path) -> None:
         ('upload = { command = "openocd $SOURCE" }', "", "expected either `qemu` or `upload`"),
         ("stack_bytes = 0x1000", "stack_bytes = 0x1004", "expected a multiple of 8"),
         ("stack_bytes = 0x1000", "stack_bytes = 0x8000", "at most the RAM of 0x4000"),
+        ("ring_bytes = 1024", "ring_bytes = 512", r"ring_bytes = 512; expected an integer from 0x400"),
+        ("ring_bytes = 1024", "ring_bytes = 3000", r"ring_bytes = 3000; expected a power of two"),
+        ("baud = 115_200", "baud = 115_200, tx_pin = 256", r"uart tx_pin = 256; expected an integer from 0x0 to 0xff"),
         ("[nucleo]", "[Nucleo_F4]", "expected a name of small letters"),
         ("[nucleo]", "[nucleo", "not a TOML file"),
     ],

@@ -16,7 +16,7 @@ import pytest
 import serial
 from elftools.elf.elffile import ELFFile
 
-from blsh_hil.boards import find_board, project_root
+from blsh_hil.boards import Board, find_board, load_boards, project_root
 from blsh_hil.virtual_board import QEMU, VirtualBoard
 from blsh_trainer.errors import BlshError
 
@@ -26,20 +26,26 @@ pytestmark = [
 ]
 
 BOARD = find_board("mps2-an386")
+VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]
+UNDEFINED_INSTRUCTION = 0x10000  # in CFSR, which an M0 has not
 LINKS: tuple[Literal["socket", "pty"], ...] = ("socket", "pty")
 DATA = bytes(1 + (index * 2654435761 >> 13) % 255 for index in range(65536))  # no zero: that is the escape
 POWER_ON, SOFTWARE, FAULT = 0, 1, 2
 
 
-@pytest.fixture(scope="module")
-def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def build_echo(board: Board, folder: Path) -> Path:
     """The echo application on top of the firmware's own HAL and start-up code."""
-    output = tmp_path_factory.mktemp("echo") / "echo.elf"
+    output = folder / "echo.elf"
     source = Path(__file__).with_name("echo_main.c")
-    command = BOARD.compile_command(project_root(), output, [source])
+    command = board.compile_command(project_root(), output, [source])
     built = subprocess.run(command, cwd=output.parent, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     return output
+
+
+@pytest.fixture(scope="module")
+def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_echo(BOARD, tmp_path_factory.mktemp("echo"))
 
 
 @pytest.fixture(params=LINKS)
@@ -107,6 +113,27 @@ def test_input_waits_while_the_board_does_not_read(port: Any) -> None:
     burst = DATA[:20000]  # five times the receive ring
     port.write(b"\0w")
     assert echo(port, burst) == burst
+
+
+@pytest.mark.parametrize("name", VIRTUAL)
+def test_hal_of_every_board(name: str, tmp_path: Path) -> None:
+    """Bytes pass also when the ring fills and reception is held back; resets and faults are reported and told apart."""
+    board = find_board(name)
+    burst = DATA[: 2 * board.ring_bytes]
+    with VirtualBoard(board, build_echo(board, tmp_path)) as virtual, open_port(virtual) as port:
+        assert words(port, b"q", 3)[:2] == [POWER_ON, 0]
+        port.write(b"\0w")
+        assert echo(port, burst) == burst
+        earlier, later = words(port, b"t", 1)[0], words(port, b"t", 1)[0]
+        assert 0 < (later - earlier) % 2**32 < 2**31, "the counter counts up"
+        pc, cfsr, _ = words(port, b"u", 3)
+        assert board.flash.origin < pc < board.flash.origin + 0x10000
+        assert cfsr == (0 if board.core == "cortex-m0" else UNDEFINED_INSTRUCTION)
+        time.sleep(0.2)  # bytes sent while the board resets are its to lose
+        assert words(port, b"q", 3)[0] == FAULT
+        port.write(b"\0r")
+        time.sleep(0.2)
+        assert words(port, b"q", 3)[:2] == [SOFTWARE, 0]
 
 
 def test_every_byte_value_passes(port: Any) -> None:

@@ -184,8 +184,8 @@ ARTIFACTS: dict[str, tuple[Callable[[Bench], object], str]] = {
     "not an artifact": (lambda bench: bench.file("m.npz", b"PK, no"), "m.npz is not a model artifact.*train or copy"),
     "cut short": (cut_short, "cut.npz is not a model artifact, or is cut short .*train or copy it again"),
     "newer version": (
-        lambda bench: bench.arrays(format_version=np.int64(3)),
-        "format version 3, made by a newer version of blsh-mcu; this one reads up to 2, upgrade it",
+        lambda bench: bench.arrays(format_version=np.int64(4)),
+        "format version 4, made by a newer version of blsh-mcu; this one reads up to 3, upgrade it",
     ),
     "array missing": (lambda bench: bench.arrays(betas=None), "lacks the array 'betas'; it is damaged, train or copy"),
     "shape": (lambda bench: bench.arrays(biases=np.zeros(3)), r"biases has shape \(3,\); expected \(20,\)"),
@@ -228,7 +228,7 @@ EVALUATE = "evaluate MODEL CORPUS "
 
 OPTIONS: list[tuple[str, str]] = [
     (DENOISE + "--engine gpu", "engine 'gpu' is unknown; choose one of float, fixed, device"),
-    (DENOISE + "--engine device --board nucleo", "board 'nucleo' is unknown; known boards: mps2-an386 .*boards.toml"),
+    (DENOISE + "--engine device --board nucleo", "board 'nucleo' is unknown; known boards: microbit.*boards.toml"),
     (DENOISE + "--engine device --bits 9 --share 1", "--share, --bits: the device's dictionary is in its firmware"),
     (DENOISE + "--entries 4", r"4 entries asked for; choose 5 .* to \d+ .all"),
     (DENOISE + "--entries 99999", r"99999 entries asked for; choose 5 .* to \d+ .all"),
@@ -267,11 +267,11 @@ OPTIONS: list[tuple[str, str]] = [
     (EVALUATE + "--dictionary-seed -2", "--dictionary-seed -2; choose 0 or more"),
     (DENOISE + "--dictionary-seed -2", "--dictionary-seed -2; choose 0 or more"),
     ("corpus make new --seed -1", "seed -1; choose 0 or more"),
-    ("build --board nucleo", "board 'nucleo' is unknown; known boards: mps2-an386"),
+    ("build --board nucleo", "board 'nucleo' is unknown; known boards: microbit, mps2-an385, mps2-an386"),
     ("bench --hops 0 --model MODEL", "0 hops to measure; give 1 or more"),
-    ("hil --board nucleo --model MODEL", "board 'nucleo' is unknown; known boards: mps2-an386"),
+    ("hil --board nucleo --model MODEL", "board 'nucleo' is unknown; known boards: microbit, mps2-an385, mps2-an386"),
     ("hil --seconds 0 --model MODEL", "0 seconds of speech to compare; give more than 0"),
-    ("demo --board nucleo --corpus CORPUS", "board 'nucleo' is unknown; known boards: mps2-an386"),
+    ("demo --board nucleo --corpus CORPUS", "board 'nucleo' is unknown; known boards: microbit, mps2-an385, mps2-an386"),
 ]  # fmt: skip
 
 

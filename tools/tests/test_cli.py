@@ -52,7 +52,9 @@ def test_unknown_option_is_no_traceback(blsh: Blsh) -> None:
 
 def test_boards_as_table_and_as_json(blsh: Blsh) -> None:
     result = blsh.json("boards")
-    (board,) = result["boards"]
+    boards = {board["name"]: board for board in result["boards"]}
+    assert len(boards) == 7
+    board = boards[BOARD]
     assert all(set(port) == {"port", "description", "usb"} for port in result["ports"])
     assert (board["name"], board["core"], board["ram"]["size"]) == (BOARD, "cortex-m4", 4 << 20)
     table = blsh.succeed("boards").stdout
@@ -135,7 +137,7 @@ def test_generating_twice_gives_the_same_bytes(blsh: Blsh, model: Path) -> None:
     command = ("generate", model, "--entries", 100, "--bits", 17, "--neighbours", 3, "--seed", 5)
     first = blsh.json(*command, "--output", "first")
     second = blsh.json(*command, "-o", "deep/second")
-    names = {"blsh_model.c", "blsh_model.h", "blsh_tables.c", "blsh_protocol.h", "blsh_generated.json"}
+    names = {f"blsh_{name}" for name in ("limits.h", "model.c", "model.h", "tables.c", "protocol.h", "generated.json")}
     contents = {path.name: path.read_bytes() for path in (blsh.cwd / "first").iterdir()}
     assert set(contents) == names
     assert {path.name: path.read_bytes() for path in (blsh.cwd / "deep" / "second").iterdir()} == contents

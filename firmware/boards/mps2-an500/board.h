@@ -1,0 +1,16 @@
+/* GENERATED from boards.toml - do not edit; rewrite with: python -m blsh_hil.boards */
+#ifndef BLSH_BOARD_MPS2_AN500_H
+#define BLSH_BOARD_MPS2_AN500_H
+
+#define BOARD_NAME               "mps2-an500"
+#define BOARD_CORE               "cortex-m7"
+#define BOARD_CORE_HZ            25000000u
+#define BOARD_RECEIVE_RING_BYTES 4096u
+#define BOARD_UART_BASE          0x40004000u
+#define BOARD_UART_RX_IRQ        0u
+#define BOARD_UART_BAUD          115200u
+#define BOARD_UART_CLOCK_HZ      25000000u
+#define BOARD_TICK_COUNTER       0x40028018u /* address of a 32-bit up-counter */
+#define BOARD_TICK_HZ            25000000u
+
+#endif

@@ -1,0 +1,16 @@
+/* GENERATED from boards.toml - do not edit; rewrite with: python -m blsh_hil.boards */
+#ifndef BLSH_BOARD_MPS2_AN505_H
+#define BLSH_BOARD_MPS2_AN505_H
+
+#define BOARD_NAME               "mps2-an505"
+#define BOARD_CORE               "cortex-m33"
+#define BOARD_CORE_HZ            20000000u
+#define BOARD_RECEIVE_RING_BYTES 4096u
+#define BOARD_UART_BASE          0x50200000u
+#define BOARD_UART_RX_IRQ        32u
+#define BOARD_UART_BAUD          115200u
+#define BOARD_UART_CLOCK_HZ      20000000u
+#define BOARD_TICK_COUNTER       0x50302018u /* address of a 32-bit up-counter */
+#define BOARD_TICK_HZ            20000000u
+
+#endif

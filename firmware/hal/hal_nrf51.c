@@ -1,0 +1,100 @@
+/* Nordic nRF51: UART0 and TIMER0. The internal oscillator serves until the crystal has started, which is not waited
+ * for: it is what keeps the rate of the UART within bounds on a real part. */
+#include "hal.h"
+#include "hal_port.h"
+
+#define CLOCK_HFCLKSTART HAL_REGISTER(0x40000000u)
+
+#define UART_STARTRX   HAL_REGISTER(BOARD_UART_BASE + 0x000u)
+#define UART_STARTTX   HAL_REGISTER(BOARD_UART_BASE + 0x008u)
+#define UART_RXDRDY    HAL_REGISTER(BOARD_UART_BASE + 0x108u)
+#define UART_TXDRDY    HAL_REGISTER(BOARD_UART_BASE + 0x11cu)
+#define UART_INTENSET  HAL_REGISTER(BOARD_UART_BASE + 0x304u)
+#define UART_ERRORSRC  HAL_REGISTER(BOARD_UART_BASE + 0x480u)
+#define UART_ENABLE    HAL_REGISTER(BOARD_UART_BASE + 0x500u)
+#define UART_PSELTXD   HAL_REGISTER(BOARD_UART_BASE + 0x50cu)
+#define UART_PSELRXD   HAL_REGISTER(BOARD_UART_BASE + 0x514u)
+#define UART_RXD       HAL_REGISTER(BOARD_UART_BASE + 0x518u)
+#define UART_TXD       HAL_REGISTER(BOARD_UART_BASE + 0x51cu)
+#define UART_BAUDRATE  HAL_REGISTER(BOARD_UART_BASE + 0x524u)
+
+#define INT_RXDRDY     (1u << 2)
+#define ERROR_OVERRUN  (1u << 0)
+#define ENABLE_UART    4u
+
+/* BOARD_TICK_COUNTER is CC[0] of a timer: the register into which its count is captured. */
+#define TIMER_BASE     (BOARD_TICK_COUNTER - 0x540u)
+#define TIMER_START    HAL_REGISTER(TIMER_BASE + 0x000u)
+#define TIMER_CAPTURE0 HAL_REGISTER(TIMER_BASE + 0x040u)
+#define TIMER_MODE     HAL_REGISTER(TIMER_BASE + 0x504u)
+#define TIMER_BITMODE  HAL_REGISTER(TIMER_BASE + 0x508u)
+#define TIMER_PRESCALE HAL_REGISTER(TIMER_BASE + 0x510u)
+
+#define MODE_TIMER     0u
+#define BITMODE_32     3u
+
+#define GPIO_OUTSET    HAL_REGISTER(0x50000508u)
+#define GPIO_DIRSET    HAL_REGISTER(0x50000518u)
+#define GPIO_PIN_RX    HAL_REGISTER(0x50000700u + 4u * BOARD_UART_RX_PIN)
+
+/* Rate x 2^32 / clock; the part keeps the upper 20 bits. */
+#define BAUD_VALUE ((uint32_t)((((uint64_t)BOARD_UART_BAUD << 32) / BOARD_UART_CLOCK_HZ + 0x800u) & 0xfffff000u))
+
+/* The peripheral drives the pins while it is enabled; these settings hold besides, as the manual asks. */
+static void set_pins(void)
+{
+    GPIO_OUTSET = 1u << BOARD_UART_TX_PIN;
+    GPIO_DIRSET = 1u << BOARD_UART_TX_PIN;
+    GPIO_PIN_RX = 0u; /* an input, connected */
+    UART_PSELTXD = BOARD_UART_TX_PIN;
+    UART_PSELRXD = BOARD_UART_RX_PIN;
+}
+
+void hal_port_init(void)
+{
+    CLOCK_HFCLKSTART = 1u;
+    set_pins();
+    UART_BAUDRATE = BAUD_VALUE;
+    UART_ENABLE = ENABLE_UART;
+    UART_RXDRDY = 0u;
+    UART_TXDRDY = 0u;
+    UART_STARTRX = 1u;
+    UART_STARTTX = 1u;
+    UART_INTENSET = INT_RXDRDY;
+    TIMER_MODE = MODE_TIMER;
+    TIMER_BITMODE = BITMODE_32;
+    TIMER_PRESCALE = 0u;
+    TIMER_START = 1u; /* after the UART: QEMU looks for input again when a timer starts, not when reception does */
+}
+
+void hal_rx_irq(void)
+{
+    if ((UART_ERRORSRC & ERROR_OVERRUN) != 0u) {
+        UART_ERRORSRC = ERROR_OVERRUN; /* write one to clear */
+        hal_ring_lost();
+    }
+    while (UART_RXDRDY != 0u) {
+        if (hal_ring_full()) {
+            hal_ring_stall();
+            return;
+        }
+        UART_RXDRDY = 0u; /* before reading: that brings the next byte of the FIFO, and its event */
+        hal_ring_put((uint8_t)UART_RXD);
+    }
+}
+
+void hal_write(const uint8_t *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        UART_TXD = src[i];
+        while (UART_TXDRDY == 0u) {
+        }
+        UART_TXDRDY = 0u;
+    }
+}
+
+uint32_t hal_ticks(void)
+{
+    TIMER_CAPTURE0 = 1u;
+    return HAL_REGISTER(BOARD_TICK_COUNTER);
+}

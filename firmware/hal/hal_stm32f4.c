@@ -1,0 +1,107 @@
+/* STM32F4: USART1 and TIM2, on the internal oscillator (HSI, 16 MHz) that the part starts with. Pins are numbered
+ * 0xa0 for PA0 to 0xaf for PA15. */
+#include "hal.h"
+#include "hal_port.h"
+
+_Static_assert(BOARD_UART_BASE == 0x40011000u, "this driver knows USART1 alone");
+_Static_assert(BOARD_UART_TX_PIN >> 4 == 0xau && BOARD_UART_RX_PIN >> 4 == 0xau, "this driver knows port A alone");
+
+#define RCC_AHB1ENR HAL_REGISTER(0x40023830u)
+#define RCC_APB1ENR HAL_REGISTER(0x40023840u)
+#define RCC_APB2ENR HAL_REGISTER(0x40023844u)
+#define ENABLE_GPIOA  (1u << 0)
+#define ENABLE_TIM2   (1u << 0)
+#define ENABLE_USART1 (1u << 4)
+
+#define GPIOA_MODER   HAL_REGISTER(0x40020000u)
+#define GPIOA_PUPDR   HAL_REGISTER(0x4002000cu)
+#define GPIOA_AFR(pin) HAL_REGISTER(0x40020020u + 4u * ((pin) / 8u))
+#define MODE_ALTERNATE 2u
+#define PULL_UP        1u
+#define AF_USART1      7u
+
+#define USART_SR  HAL_REGISTER(BOARD_UART_BASE + 0x00u)
+#define USART_DR  HAL_REGISTER(BOARD_UART_BASE + 0x04u)
+#define USART_BRR HAL_REGISTER(BOARD_UART_BASE + 0x08u)
+#define USART_CR1 HAL_REGISTER(BOARD_UART_BASE + 0x0cu)
+#define SR_OVERRUN (1u << 3)
+#define SR_RXNE    (1u << 5)
+#define SR_TC      (1u << 6)
+#define SR_TXE     (1u << 7)
+#define CR1_RE     (1u << 2)
+#define CR1_TE     (1u << 3)
+#define CR1_RXNEIE (1u << 5)
+#define CR1_UE     (1u << 13)
+
+/* BOARD_TICK_COUNTER is CNT of a timer of 32 bits. */
+#define TIM_BASE (BOARD_TICK_COUNTER - 0x24u)
+#define TIM_CR1  HAL_REGISTER(TIM_BASE + 0x00u)
+#define TIM_EGR  HAL_REGISTER(TIM_BASE + 0x14u)
+#define TIM_PSC  HAL_REGISTER(TIM_BASE + 0x28u)
+#define TIM_ARR  HAL_REGISTER(TIM_BASE + 0x2cu)
+_Static_assert(TIM_BASE == 0x40000000u, "this driver knows TIM2 alone");
+
+/* Sixteen samples to a bit, the divisor in sixteenths: together, the clock over the rate. */
+#define BAUD_DIVIDER ((BOARD_UART_CLOCK_HZ + BOARD_UART_BAUD / 2u) / BOARD_UART_BAUD)
+_Static_assert(BAUD_DIVIDER >= 16u && BAUD_DIVIDER <= 0xffffu, "the USART cannot make this rate of its clock");
+
+static void use_pin(uint32_t pin)
+{
+    const uint32_t two = 2u * pin;
+    const uint32_t four = 4u * (pin % 8u);
+
+    GPIOA_AFR(pin) = (GPIOA_AFR(pin) & ~(0xfu << four)) | (AF_USART1 << four);
+    GPIOA_PUPDR = (GPIOA_PUPDR & ~(3u << two)) | (PULL_UP << two); /* an open line reads as idle */
+    GPIOA_MODER = (GPIOA_MODER & ~(3u << two)) | (MODE_ALTERNATE << two);
+}
+
+void hal_port_init(void)
+{
+    RCC_AHB1ENR |= ENABLE_GPIOA;
+    RCC_APB1ENR |= ENABLE_TIM2;
+    RCC_APB2ENR |= ENABLE_USART1;
+    (void)RCC_APB2ENR; /* a peripheral may be touched two cycles after its clock is on */
+    use_pin(BOARD_UART_TX_PIN % 16u);
+    use_pin(BOARD_UART_RX_PIN % 16u);
+    USART_BRR = BAUD_DIVIDER;
+    USART_CR1 = CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE;
+    TIM_PSC = 0u;
+    TIM_ARR = 0xffffffffu;
+    TIM_EGR = 1u; /* takes the prescaler over */
+    TIM_CR1 = 1u;
+}
+
+void hal_rx_irq(void)
+{
+    for (;;) {
+        const uint32_t status = USART_SR;
+
+        if ((status & SR_RXNE) == 0u) {
+            return;
+        }
+        if (hal_ring_full()) {
+            hal_ring_stall();
+            return;
+        }
+        if ((status & SR_OVERRUN) != 0u) {
+            hal_ring_lost(); /* cleared by reading the status, then the data */
+        }
+        hal_ring_put((uint8_t)USART_DR);
+    }
+}
+
+void hal_write(const uint8_t *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        while ((USART_SR & SR_TXE) == 0u) {
+        }
+        USART_DR = src[i];
+    }
+    while ((USART_SR & SR_TC) == 0u) { /* on the wire: a reset may come next */
+    }
+}
+
+uint32_t hal_ticks(void)
+{
+    return HAL_REGISTER(BOARD_TICK_COUNTER);
+}
