@@ -1,5 +1,6 @@
 """How we write C and how we compile it: the template environment, and the warnings that are errors."""
 
+import re
 from typing import Final
 
 import jinja2
@@ -26,3 +27,8 @@ def c_environment(package: str) -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+
+
+def plain_text(text: str) -> str:
+    """`text` for a C string, comment or a line of a manifest: whatever could end one becomes '_'."""
+    return re.sub(r"[^A-Za-z0-9 .,+=_-]", "_", text)

@@ -13,23 +13,27 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.c_code import c_environment
+from blsh_codegen.c_code import c_environment, plain_text
 from blsh_codegen.fixed import (
     BINS,
     HOP,
     RUNTIME_FORMAT,
     SAMPLE_RATE_HZ,
     WINDOW,
-    sine_q14,
+    split_turns_q14,
+    stage_turns_q14,
     window_q14,
 )
 from blsh_codegen.quantise import IntegerModel
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import write_text_if_changed
+from blsh_trainer.reduction import reduce_model
 
-MODEL_FILES = ("blsh_model.h", "blsh_model.c")
+MODEL_FILES = ("blsh_limits.h", "blsh_model.h", "blsh_model.c")
 TABLES_FILE = "blsh_tables.c"
+LAYOUTS = ("tight", "plain")
+_NUMBERS = re.compile(r"^#define (BLSH_MODEL_(?!FLASH_BUDGET_)\w+) (\d+u|0x[0-9a-f]+u)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,24 @@ class GenerateOptions:
     """How an artifact becomes firmware.
 
     entries, share: dictionary frames to keep, as a count or as a share of the artifact's; at most one of them.
-    bits: keep the first bits only. neighbours: another K. seed: of the subsample.
+    bits: keep the first bits only. masks: another kind of masks. neighbours: another K. seed: of the subsample.
+    layout: "tight", or "plain": entries drawn at random even of a nested artifact, and left in the artifact's order.
+    board, flash, ram, mips: what the others were chosen or checked for: a board's name, bytes, and millions of
+    instructions a second. table_budget: bytes of flash that this leaves for the tables; the header asserts it.
     """
 
     entries: int | None = None
     share: float | None = None
     bits: int | None = None
+    masks: str | None = None
     neighbours: int | None = None
     seed: int = 0
+    layout: str = "tight"
+    board: str | None = None
+    flash: int | None = None
+    ram: int | None = None
+    mips: float | None = None
+    table_budget: int | None = None
 
     @property
     def sha256(self) -> str:
@@ -53,7 +67,8 @@ class GenerateOptions:
 
     def command(self) -> str:
         """The `blsh generate` line that repeats these options."""
-        given = [(f"--{name}", value) for name, value in asdict(self).items() if value not in (None, 0)]
+        derived = {"layout": None if self.layout == "tight" else self.layout, "table_budget": None}
+        given = [(f"--{name}", value) for name, value in {**asdict(self), **derived}.items() if value not in (None, 0)]
         return " ".join(["blsh generate MODEL.npz", *(f"{flag} {value}" for flag, value in given)])
 
 
@@ -61,10 +76,13 @@ def reduced_model(model: Model, options: GenerateOptions) -> Model:
     """`model` as the firmware will hold it, still in floats: the float path to compare the fixed one with."""
     if options.entries is not None and options.share is not None:
         raise BlshError(f"--entries {options.entries} and --share {options.share} exclude each other; give one")
-    if options.bits is not None:
-        model = model.truncate(options.bits)
+    if options.layout not in LAYOUTS:
+        raise BlshError(f"--layout {options.layout!r} is unknown; choose one of {', '.join(LAYOUTS)}")
+    model = reduce_model(model, bits=options.bits, mask_kind=options.masks)
     if options.neighbours is not None:
         model = replace(model, neighbours=options.neighbours)
+    if options.layout == "plain":
+        model = replace(model, nested=False)
     if options.entries is not None or options.share is not None:
         model = model.subsample(entries=options.entries, share=options.share, seed=options.seed)
     return model
@@ -73,7 +91,7 @@ def reduced_model(model: Model, options: GenerateOptions) -> Model:
 def integer_model(model: Model, options: GenerateOptions) -> IntegerModel:
     """The integers of the firmware for `model` (the whole artifact) under `options`."""
     reduced = reduced_model(model, options)
-    return IntegerModel.from_model(reduced, artifact_sha256=model.sha256)
+    return IntegerModel.from_model(reduced, artifact_sha256=model.sha256, reorder=options.layout == "tight")
 
 
 def generate(model: IntegerModel, options: GenerateOptions, folder: Path) -> list[Path]:
@@ -86,7 +104,10 @@ def render(model: IntegerModel, options: GenerateOptions) -> dict[str, str]:
     """File name to text of the C files of `model`."""
     context = _context(model, options)
     environment = _environment()
-    texts = {name: environment.get_template(f"{name}.j2").render(context) for name in MODEL_FILES}
+    texts: dict[str, str] = {}
+    for name in MODEL_FILES:  # headers first: the source repeats their numbers
+        stated = _NUMBERS.findall("".join(texts.values()))
+        texts[name] = environment.get_template(f"{name}.j2").render(context, stated=stated)
     return {**texts, TABLES_FILE: render_tables()}
 
 
@@ -99,7 +120,8 @@ def render_tables() -> str:
             version=version("blsh-mcu"),
             runtime_format=RUNTIME_FORMAT,
             window_q14=window_q14(),
-            sine_q14=sine_q14(),
+            turn_q14=stage_turns_q14(),
+            split_q14=split_turns_q14(),
         )
     )
 
@@ -114,9 +136,10 @@ def _environment() -> jinja2.Environment:
 def flash_table_bytes(model: IntegerModel) -> dict[str, int]:
     """Bytes of flash that each table of `model` takes."""
     tables: dict[str, npt.NDArray[Any]] = {
-        "projections": model.projection_q15,
-        "biases": model.bias_q15,
-        "codes": model.codes,
+        "projections": model.projection_rows,
+        "biases": model.bias_q3,
+        "planes": model.planes,
+        "bounds": model.bounds,
         "masks": model.masks,
         "gains": model.gain_q14,
     }
@@ -139,8 +162,9 @@ def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]
         "window": WINDOW,
         "hop": HOP,
         "bins": BINS,
+        "flash_bytes": sum(flash_table_bytes(model).values()),
+        "table_budget": options.table_budget,
         "mask_words": model.masks.shape[1],
-        "code_words": model.codes.shape[1],
     }
 
 
@@ -159,4 +183,4 @@ def _lines(values: Iterable[int] | npt.NDArray[Any], form: str = "d", indent: in
 
 def _c_string(text: str) -> str:
     """A C string literal; what could end it, or the comment around it, becomes '_'."""
-    return '"' + re.sub(r"[^A-Za-z0-9 .,+=_-]", "_", text) + '"'
+    return f'"{plain_text(text)}"'

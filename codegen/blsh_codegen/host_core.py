@@ -20,7 +20,6 @@ from blsh_codegen.generate import render_tables
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import MASK_KINDS
 from blsh_trainer.spectra import FEATURE_KINDS
 
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", *C_WARNINGS)
@@ -41,12 +40,14 @@ class _ModelStruct(ctypes.Structure):
         ("bits", ctypes.c_uint16),
         ("neighbours", ctypes.c_uint16),
         ("entries", ctypes.c_uint32),
-        ("mask_kind", ctypes.c_uint16),
-        ("smoothing", ctypes.c_uint8),
-        ("floor", ctypes.c_uint8),
-        ("projection_q15", _POINTER),
-        ("bias_q15", _POINTER),
-        ("codes", _POINTER),
+        ("radius", ctypes.c_uint16),
+        ("mask_bands", ctypes.c_uint16),
+        ("mask_level_bits", ctypes.c_uint16),
+        ("smoothing", ctypes.c_uint16),
+        ("projection_q7", _POINTER),
+        ("bias_q3", _POINTER),
+        ("planes", _POINTER),
+        ("bounds", _POINTER),
         ("masks", _POINTER),
         ("gain_q14", _POINTER),
         ("band_edge", _POINTER),
@@ -130,6 +131,16 @@ class HostCore:
         """The CRC of the dictionary, computed by the core."""
         return int(self._library.blsh_dictionary_crc32(ctypes.byref(self._model)))
 
+    def nearest(self, code: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+        """The K entries nearest to a code, uint32 (ceil(L / 32),): index and distance of each, uint32 (K, 2)."""
+        query = np.ascontiguousarray(code, np.uint32)
+        if query.shape != (-(-self.model.bits // 32),):
+            raise ValueError(f"a code of {self.model.bits} bits is not of shape {query.shape}")
+        flip, found = np.empty(self.model.bits, np.uint32), np.empty((self.model.neighbours, 2), np.uint32)
+        pointers = [array.ctypes.data_as(_POINTER) for array in (query, flip, found)]
+        self._library.blsh_find_nearest(ctypes.byref(self._model), *pointers)
+        return found
+
     def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
         """Denoise 256 samples; returns every stage."""
         stages: dict[int, bytes] = {}
@@ -156,16 +167,17 @@ class HostCore:
 
 def state_bytes() -> int:
     """An upper bound of sizeof(blsh_state_t) on a 64-bit host."""
-    between_hops = 2 * HISTORY + 4 * HISTORY + 4 + 4 * TRACKED_BANDS + 2 * BINS
-    within = 4 * (2 * BINS + 1) + 2 * BINS + 2 * 128 + 8 * MAX_BITS + 4 * 10 + 8 * MAX_NEIGHBOURS
+    between_hops = 2 * HISTORY + 32 + 4 * HISTORY + 4 + 4 * TRACKED_BANDS + 2 * BINS
+    within = 4 * (2 * BINS + 1) + 2 * (BINS + 7) + 4 * MAX_BITS + 4 * 10 + 8 * MAX_NEIGHBOURS
     return 8 + between_hops + within + 64
 
 
 def _contiguous(model: IntegerModel) -> dict[str, npt.NDArray[np.generic]]:
     tables: dict[str, npt.NDArray[np.generic]] = {
         name: np.ascontiguousarray(getattr(model, name))
-        for name in ("projection_q15", "bias_q15", "codes", "masks", "gain_q14")
+        for name in ("projection_q7", "bias_q3", "planes", "bounds", "masks", "gain_q14")
     }
+    tables["projection_q7"] = model.projection_rows
     if model.band_edges is not None:
         tables["band_edge"] = model.band_edges
     if model.mel is not None:
@@ -188,8 +200,9 @@ def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]
         bits=model.bits,
         neighbours=model.neighbours,
         entries=model.entries,
-        mask_kind=list(MASK_KINDS).index(model.mask_kind.name),
+        radius=model.radius,
+        mask_bands=model.mask_kind.width,
+        mask_level_bits=model.mask_kind.level_bits,
         smoothing=model.smoothing,
-        floor=model.floor,
         **{name: table.ctypes.data_as(_POINTER) for name, table in tables.items()},
     )

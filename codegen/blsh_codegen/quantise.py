@@ -3,13 +3,14 @@
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import BINS, MAX_BITS, MAX_NEIGHBOURS, Q14_ONE
+from blsh_codegen.blocks import bit_planes, bounds_table, tight_order
+from blsh_codegen.fixed import BINS, MAX_BITS, MAX_ENTRIES, MAX_NEIGHBOURS, Q14_ONE
 from blsh_codegen.packing import pack_words, unpack_words
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
@@ -19,6 +20,9 @@ from blsh_trainer.spectra import MEL_BANDS, TRACKED_BANDS, feature_count, mel_fi
 Words = npt.NDArray[np.uint32]
 
 _INT16_MAX = 32_767
+_INT8_MAX = 127
+_LEAST_PEAK = 1e-300  # of a row of projections: 127 divided by less is no finite number
+_BIAS_MAX_Q3 = 32_760
 _MEL_ROW_SUM_MAX = 65_536  # so that a band is never above its largest magnitude
 _BANDS_OF = {"mel": MEL_BANDS, "tracked": TRACKED_BANDS}
 
@@ -49,10 +53,11 @@ class MelBands:
 class IntegerModel:
     """Everything the firmware holds of a model.
 
-    projection_q15: int16 (L, D), each row scaled to a peak of 32767; bias_q15: int32 (L,), at its row's scale.
-    codes: uint32 (N, ceil(L / 32)); masks: uint32 (N, 17 or 10), the levels of `mask_kind` packed;
-    gain_q14: int16 (K G + 1,), the gain of each sum of K levels, G the top one.
-    mel: the filters of `mel` and `tracked` features, None for `stft`. smoothing, floor: of the mask, see Model.
+    projection_q7: int8 (L, D), each row scaled to a peak of 127; bias_q3: int16 (L,), in eighths at its row's scale.
+    codes: uint32 (N, ceil(L / 32)); masks: uint32 (N, 17 or 10), the levels of `mask_kind` packed, both in the
+    firmware's order (`tight_order`).
+    gain_q14: int16 (K G + 1,), the gain of each sum of K levels, G the top one; none below the model's floor.
+    mel: the filters of `mel` and `tracked` features, None for `stft`. smoothing: of the mask, see Model.
     model_sha256: of the artifact it was made from.
     """
 
@@ -61,15 +66,14 @@ class IntegerModel:
     feature_kind: str
     bits: int
     neighbours: int
-    projection_q15: npt.NDArray[np.int16]
-    bias_q15: npt.NDArray[np.int32]
+    projection_q7: npt.NDArray[np.int8]
+    bias_q3: npt.NDArray[np.int16]
     codes: Words
     masks: Words
     gain_q14: npt.NDArray[np.int16]
     mel: MelBands | None
     mask_kind: MaskKind
     smoothing: int
-    floor: int
 
     @property
     def entries(self) -> int:
@@ -79,7 +83,13 @@ class IntegerModel:
     @property
     def features(self) -> int:
         """Feature dimension, D."""
-        return int(self.projection_q15.shape[1])
+        return int(self.projection_q7.shape[1])
+
+    @property
+    def projection_rows(self) -> npt.NDArray[np.int8]:
+        """The projections as they lie in memory: words of weights 0, 2, 1, 3 (blsh_dot.h), a multiple of 8 by zeros."""
+        words = np.pad(self.projection_q7, ((0, 0), (0, -self.features % 8))).reshape(len(self.projection_q7), -1, 4)
+        return words[:, :, [0, 2, 1, 3]].reshape(len(words), -1)
 
     @property
     def band_edges(self) -> npt.NDArray[np.int16] | None:
@@ -88,8 +98,29 @@ class IntegerModel:
 
     @cached_property
     def dictionary_crc32(self) -> int:
-        """CRC-32/ISO-HDLC of the codes, then the masks, as little-endian words: what the firmware recomputes."""
-        return zlib.crc32(self.masks.astype("<u4").tobytes(), zlib.crc32(self.codes.astype("<u4").tobytes()))
+        """CRC-32/ISO-HDLC of planes, bounds and masks, as little-endian words: what the firmware recomputes."""
+        return reduce(
+            lambda crc, table: zlib.crc32(table.astype("<u4").tobytes(), crc), (self.planes, self.bounds, self.masks), 0
+        )
+
+    @cached_property
+    def planes(self) -> Words:
+        """The codes bit-sliced, (ceil(N / 32), L); see `bit_planes`."""
+        return bit_planes(self.code_bits())
+
+    @property
+    def bounds(self) -> Words:
+        """Where the blocks of entries lie, (ceil(N / 1024), bits(R) + L); see `bounds_table`."""
+        return self._bounds_and_radius[0]
+
+    @property
+    def radius(self) -> int:
+        """R: no entry is farther than this from the centre of its block."""
+        return self._bounds_and_radius[1]
+
+    @cached_property
+    def _bounds_and_radius(self) -> tuple[Words, int]:
+        return bounds_table(self.code_bits())
 
     @cached_property
     def code_integers(self) -> list[int]:
@@ -111,15 +142,18 @@ class IntegerModel:
         return self.mask_kind.unpack(np.packbits(bits, axis=1, bitorder="little"))
 
     @classmethod
-    def from_model(cls, model: Model, artifact_sha256: str | None = None) -> Self:
+    def from_model(cls, model: Model, artifact_sha256: str | None = None, reorder: bool = True) -> Self:
         """Quantise `model`; raises BlshError where a value does not fit the firmware's ranges.
 
-        artifact_sha256 names the artifact that `model` was cut from, where it is not the artifact itself.
+        artifact_sha256 names the artifact that `model` was cut from, where it is not the artifact itself. reorder:
+        by `tight_order`, which the search is quick with; else entries stay where they are.
         """
         if not 1 <= model.bits <= MAX_BITS:
             raise BlshError(f"{model.bits} bits in the model: firmware holds 1 to {MAX_BITS}; truncate the model")
         if not 1 <= model.neighbours <= MAX_NEIGHBOURS:
             raise BlshError(f"K = {model.neighbours}: firmware averages 1 to {MAX_NEIGHBOURS} neighbours")
+        if model.entries > MAX_ENTRIES:
+            raise BlshError(f"{model.entries} dictionary entries: firmware indexes 1 to {MAX_ENTRIES}; keep fewer")
         if model.entries < model.neighbours:
             raise BlshError(
                 f"{model.entries} dictionary entries are fewer than K = {model.neighbours}; keep more entries"
@@ -130,32 +164,33 @@ class IntegerModel:
                 f"projections of shape {model.projections.shape} do not match {model.bits} bits of "
                 f"{expected} `{model.feature_kind}` features"
             )
-        projection_q15, bias_q15 = quantise_projections(model.projections, model.biases)
+        projection_q7, bias_q3 = quantise_projections(model.projections, model.biases)
         mask_kind = find_mask_kind(model.mask_kind)
+        order = tight_order(model.code_bits) if reorder else np.arange(model.entries)
         return cls(
             name=model.name,
             model_sha256=artifact_sha256 or model.sha256,
             feature_kind=model.feature_kind,
             bits=model.bits,
             neighbours=model.neighbours,
-            projection_q15=projection_q15,
-            bias_q15=bias_q15,
-            codes=pack_words(model.code_bits),
-            masks=pack_words(mask_kind.level_rows(model.mask_levels)),
-            gain_q14=gain_table(model.neighbours, mask_kind.top),
+            projection_q7=projection_q7,
+            bias_q3=bias_q3,
+            codes=pack_words(model.code_bits[order]),
+            masks=pack_words(mask_kind.level_rows(model.mask_levels[order])),
+            gain_q14=gain_table(model.neighbours, mask_kind.top, model.floor),
             mel=mel_of(model.feature_kind),
             mask_kind=mask_kind,
             smoothing=model.smoothing,
-            floor=model.floor,
         )
 
 
 def quantise_projections(
     projections: npt.NDArray[np.float64], biases: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int32]]:
-    """Q1.15 rows, each scaled to a peak of 32767, and biases at the same scale: the sign keeps any scale.
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int16]]:
+    """Q0.7 rows, each scaled to a peak of 127, and biases at the same scale in eighths: the sign keeps any scale.
 
-    Raises BlshError for weights that are not finite, a row of zeros, or a bias beyond int32 at that scale.
+    Raises BlshError for weights that are not finite, a row of zeros, or a bias so large that its bit is constant:
+    beyond 4095 at that scale, where |P| is at most 127 sqrt(513) = 2877.
     """
     if not (np.isfinite(projections).all() and np.isfinite(biases).all()):
         bad = int(np.argmin(np.isfinite(projections).all(axis=1) & np.isfinite(biases)))
@@ -163,16 +198,22 @@ def quantise_projections(
     peak = np.abs(projections).max(axis=1)
     if (peak == 0).any():
         raise BlshError(f"bit {int(np.argmin(peak))} has no projection: its row is all zeros; train the model again")
-    scale = _INT16_MAX / peak
-    projection_q15 = _round_half_up(projections * scale[:, None])
-    bias_q15 = _round_half_up(biases * scale)
-    if (np.abs(bias_q15) > 2**31 - 1).any():
-        bad = int(np.argmax(np.abs(bias_q15)))
+    if (peak < _LEAST_PEAK).any():
+        bad = int(np.argmin(peak))
         raise BlshError(
-            f"bias {biases[bad]:.9g} of bit {bad} is beyond 32 bits at the scale of its projection "
-            f"(peak {peak[bad]:.9g}); the bit is constant, train the model again"
+            f"the projection of bit {bad} peaks at {peak[bad]:.9g}: scaled to {_INT8_MAX} it would saturate, and from "
+            f"{_LEAST_PEAK:.9g} it does not; train the model again"
         )
-    return projection_q15.astype(np.int16), bias_q15.astype(np.int32)
+    scale = _INT8_MAX / peak
+    projection_q7 = _round_half_up(projections * scale[:, None])
+    bias_q3 = _round_half_up(8 * biases * scale)
+    if (np.abs(bias_q3) > _BIAS_MAX_Q3).any():
+        bad = int(np.argmax(np.abs(bias_q3)))
+        raise BlshError(
+            f"bias {biases[bad]:.9g} of bit {bad} is more than {_BIAS_MAX_Q3 / 8 / _INT8_MAX:.9g} times its "
+            f"projection's peak of {peak[bad]:.9g}: the bit is constant; train the model again"
+        )
+    return projection_q7.astype(np.int8), bias_q3.astype(np.int16)
 
 
 def mel_of(feature_kind: str) -> MelBands | None:
@@ -200,11 +241,11 @@ def quantised_mel(bands: int = MEL_BANDS) -> MelBands:
     )
 
 
-def gain_table(neighbours: int, top: int = 1) -> npt.NDArray[np.int16]:
-    """Gain for each sum of the neighbours' levels of 0 to `top`, (K top + 1,), Q1.14, rounded half up."""
+def gain_table(neighbours: int, top: int = 1, floor: int = 0) -> npt.NDArray[np.int16]:
+    """Gain for each sum of the neighbours' levels of 0 to `top`, (K top + 1,), Q1.14, half up, at least floor / 256."""
     most = neighbours * top
     votes = np.arange(most + 1)
-    return ((2 * votes * Q14_ONE + most) // (2 * most)).astype(np.int16)
+    return np.maximum((2 * votes * Q14_ONE + most) // (2 * most), 64 * floor).astype(np.int16)
 
 
 def _round_half_up(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -4,19 +4,25 @@ Written to be read beside docs/SPEC.md, paragraph by paragraph. It decides, with
 implementations differ; `vectorised` and the C core are held to it bit for bit.
 """
 
+from functools import reduce
 from math import isqrt
+from operator import or_
 
 import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.fixed import (
+    BIAS_FRACTION_BITS,
     BINS,
     FEATURE_BITS,
     FFT_POINTS,
     HISTORY,
     HOP,
+    MAGNITUDE_Q14,
+    NORM_BITS,
     OVERLAP_FRACTION_BITS,
     PEAK_BITS,
+    PEAK_BLOCK,
     THIRD_Q16,
     TRACKED_BITS,
     TRACKED_FRACTION_BITS,
@@ -25,7 +31,7 @@ from blsh_codegen.fixed import (
     TRACKING_START,
     WINDOW,
     digit_reversed,
-    mul_r16,
+    mul_q16,
     rounded_shift,
     shifted,
     sine_q14,
@@ -53,18 +59,18 @@ def _turn(value: Complex, index: int) -> Complex:
     """value * exp(-2 pi j index / 1024) / 4."""
     cos, sin = _twiddle(index)
     re, im = value
-    return mul_r16(re, cos) + mul_r16(im, sin), mul_r16(im, cos) - mul_r16(re, sin)
+    return mul_q16(re, cos) + mul_q16(im, sin), mul_q16(im, cos) - mul_q16(re, sin)
 
 
 def _turn_back(value: Complex, index: int) -> Complex:
     """value * exp(+2 pi j index / 1024) / 4."""
     cos, sin = _twiddle(index)
     re, im = value
-    return mul_r16(re, cos) - mul_r16(im, sin), mul_r16(im, cos) + mul_r16(re, sin)
+    return mul_q16(re, cos) - mul_q16(im, sin), mul_q16(im, cos) + mul_q16(re, sin)
 
 
 def _quarter(value: Complex) -> Complex:
-    return rounded_shift(value[0], 2), rounded_shift(value[1], 2)
+    return value[0] >> 2, value[1] >> 2
 
 
 def _butterfly4(a: Complex, b: Complex, c: Complex, d: Complex) -> tuple[Complex, Complex, Complex, Complex]:
@@ -104,7 +110,7 @@ def real_spectrum(samples: list[int]) -> list[Complex]:
     x: list[Complex] = [(0, 0)] * BINS
     for k in range(FFT_POINTS // 2 + 1):
         (ar, ai), (br, bi) = z[k], z[-k % FFT_POINTS]
-        er, ei = rounded_shift(ar + br, 2), rounded_shift(ai - bi, 2)
+        er, ei = _quarter((ar + br, ai - bi))
         tr, ti = _turn((ar - br, ai + bi), k)
         x[k], x[FFT_POINTS - k] = (er + ti, ei - tr), (er - ti, -(ei + tr))
     return x
@@ -115,7 +121,7 @@ def real_samples(y: list[Complex]) -> list[int]:
     z: list[Complex] = [(0, 0)] * FFT_POINTS
     for k in range(FFT_POINTS // 2 + 1):
         (ar, ai), (br, bi) = y[k], y[FFT_POINTS - k]
-        er, ei = rounded_shift(ar + br, 2), rounded_shift(ai - bi, 2)
+        er, ei = _quarter((ar + br, ai - bi))
         tr, ti = _turn_back((ar - br, ai + bi), k)
         z[k] = er - ti, ei + tr
         if k:
@@ -146,7 +152,7 @@ class ReferenceDenoiser:
         code = [accumulator >= 0 for accumulator in accumulators]
         neighbours = self._neighbours(code)
         gains = self._gains([index for index, _ in neighbours])
-        masked = [(mul_r16(re, g), mul_r16(im, g)) for (re, im), g in zip(spectrum, gains, strict=True)]
+        masked = [(mul_q16(re, g), mul_q16(im, g)) for (re, im), g in zip(spectrum, gains, strict=True)]
         output = self._synthesise(real_samples(masked), shift)
         self._hops += 1
         words = [sum(bit << i for i, bit in enumerate(code[w : w + 32])) for w in range(0, len(code), 32)]
@@ -154,7 +160,7 @@ class ReferenceDenoiser:
             window=np.array([shift, *windowed], np.int32),
             spectrum=np.array(spectrum, np.int32).reshape(-1),
             features=np.array(features, np.int16),
-            accumulators=np.array(accumulators, np.int64),
+            accumulators=np.array(accumulators, np.int32),
             code=np.array(words, np.uint32),
             neighbours=np.array(neighbours, np.uint32).reshape(-1),
             mask=np.array(gains, np.int16),
@@ -162,20 +168,17 @@ class ReferenceDenoiser:
         )
 
     def _features(self, spectrum: list[Complex], shift: int) -> list[int]:
-        peak = max(max(abs(re), abs(im)) for re, im in spectrum)
-        drop = max(0, peak.bit_length() - FEATURE_BITS)
-        magnitudes = []
-        for re, im in spectrum:
-            small_re, small_im = rounded_shift(re, drop), rounded_shift(im, drop)
-            magnitudes.append(isqrt(small_re * small_re + small_im * small_im) + 1 >> 1)
+        sizes = [(re ^ re >> 31, im ^ im >> 31) for re, im in spectrum]
+        drop = max(0, max(max(size) for size in sizes).bit_length() - FEATURE_BITS)
+        magnitudes = [_magnitude(re >> drop, im >> drop) for re, im in sizes]
         if self.model.mel is None:
-            return magnitudes
+            return [magnitude >> 1 for magnitude in magnitudes]
         sums = [
             sum(int(w) * magnitudes[first + i] for i, w in enumerate(weights))
             for first, weights in self.model.mel.bands()
         ]
         if self.model.feature_kind == "mel":
-            return [rounded_shift(total, 16) for total in sums]
+            return [total >> 16 for total in sums]
         return self._tracked([_scaled_root(total, shift - drop) for total in sums])
 
     def _tracked(self, levels: list[int]) -> list[int]:
@@ -192,9 +195,11 @@ class ReferenceDenoiser:
 
     def _accumulators(self, features: list[int]) -> list[int]:
         norm = isqrt(sum(value * value for value in features))
+        drop = max(0, norm.bit_length() - NORM_BITS)
         return [
-            sum(p * x for p, x in zip(row, features, strict=True)) + bias * norm
-            for row, bias in zip(self.model.projection_q15.tolist(), self.model.bias_q15.tolist(), strict=True)
+            sum(p * x for p, x in zip(row, features, strict=True))
+            + (bias * (norm >> drop) >> BIAS_FRACTION_BITS - drop)
+            for row, bias in zip(self.model.projection_q7.tolist(), self.model.bias_q3.tolist(), strict=True)
         ]
 
     def _neighbours(self, code: list[bool]) -> list[tuple[int, int]]:
@@ -209,25 +214,31 @@ class ReferenceDenoiser:
         means = self.model.gain_q14[votes].tolist()
         before = self._smoothed if self._hops else means
         self._smoothed = [kept * p + (16 - kept) * v + 8 >> 4 for p, v in zip(before, means, strict=True)]
-        least = 64 * self.model.floor
-        gains = [max(p, least) for p in self._smoothed]
-        return [gains[w] for w in range(kind.width) for _ in range(kind.edges[w], kind.edges[w + 1])]
+        return [self._smoothed[w] for w in range(kind.width) for _ in range(kind.edges[w], kind.edges[w + 1])]
 
     def _synthesise(self, samples: list[int], shift: int) -> list[int]:
         total = self._overlap + [0] * HOP
         for n, value in enumerate(samples):
-            total[n] += shifted(mul_r16(value << 8, _window(n)), -(shift + 1))
+            total[n] += mul_q16(value << 8, _window(n)) >> shift + 1
         self._overlap = total[HOP:]
-        steps = (rounded_shift(mul_r16(t, THIRD_Q16), OVERLAP_FRACTION_BITS - 1) for t in total[:HOP])
+        steps = (rounded_shift(mul_q16(t, THIRD_Q16), OVERLAP_FRACTION_BITS - 1) for t in total[:HOP])
         return [min(max(step, -32768), 32767) for step in steps]
 
 
 def analyse(frame: list[int]) -> tuple[int, list[int]]:
-    """Window 1024 samples and shift them to a peak of 28 bits (SPEC.md, 4.1): (shift, windowed samples)."""
-    products = [value * _window(n) for n, value in enumerate(frame)]
-    peak = max(abs(p) for p in products)
-    shift = PEAK_BITS - peak.bit_length() if peak else 0
-    return shift, [shifted(p, shift) for p in products]
+    """Window 1024 samples and shift them as far as their peak may allow (SPEC.md, 4.1): (shift, windowed samples)."""
+    bound = 0
+    for b in range(WINDOW // PEAK_BLOCK):
+        peak = reduce(or_, (value ^ value >> 15 for value in frame[PEAK_BLOCK * b : PEAK_BLOCK * (b + 1)]))
+        bound = max(bound, (peak + 1) * _WINDOW_HALF[PEAK_BLOCK * min(b + 1, 16 - b)])
+    shift = PEAK_BITS - (bound - 1).bit_length()
+    return shift, [value * _window(n) << shift + 1 >> 1 for n, value in enumerate(frame)]
+
+
+def _magnitude(re: int, im: int) -> int:
+    """The modulus of re + j im, both >= 0, within 0.43 % and the rounding: the largest of three projections."""
+    a, b = max(re, im), min(re, im)
+    return max(c * a + d * b for c, d in MAGNITUDE_Q14) + 0x2000 >> 14
 
 
 def _scaled_root(value: int, exponent: int) -> int:

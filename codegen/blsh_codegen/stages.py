@@ -21,7 +21,7 @@ STAGES: Final = (
     "mask",
     "output",
 )
-STAGE_DTYPES: Final = ("<i4", "<i4", "<i2", "<i8", "<u4", "<u4", "<i2", "<i2")
+STAGE_DTYPES: Final = ("<i4", "<i4", "<i2", "<i4", "<u4", "<u4", "<i2", "<i2")
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class HopVectors:
 
     window: int32 (1025,): the block shift, then the 1024 windowed samples in order.
     spectrum: int32 (1026,): real and imaginary part of bins 0 to 512, interleaved.
-    features: int16 (D,): magnitudes (`stft`) or mel magnitudes (`mel`).
-    accumulators: int64 (L,): projection plus bias of each bit.
+    features: int16 (D,): half magnitudes (`stft`), mel magnitudes (`mel`), or levels and noise floors (`tracked`).
+    accumulators: int32 (L,): projection plus bias of each bit.
     code: uint32 (ceil(L / 32),): bit l is bit l % 32 of word l // 32.
     neighbours: uint32 (2 K,): index and distance of each neighbour, nearest first.
     mask: int16 (513,): gain of each bin, Q1.14.
@@ -41,7 +41,7 @@ class HopVectors:
     window: npt.NDArray[np.int32]
     spectrum: npt.NDArray[np.int32]
     features: npt.NDArray[np.int16]
-    accumulators: npt.NDArray[np.int64]
+    accumulators: npt.NDArray[np.int32]
     code: npt.NDArray[np.uint32]
     neighbours: npt.NDArray[np.uint32]
     mask: npt.NDArray[np.int16]

@@ -10,13 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.fixed import (
+    BIAS_FRACTION_BITS,
     BINS,
     FEATURE_BITS,
     FFT_POINTS,
     HISTORY,
     HOP,
+    MAGNITUDE_Q14,
+    NORM_BITS,
     OVERLAP_FRACTION_BITS,
     PEAK_BITS,
+    PEAK_BLOCK,
     THIRD_Q16,
     TRACKED_BITS,
     TRACKED_FRACTION_BITS,
@@ -40,6 +44,7 @@ _HALF = window_q14().astype(np.int64)
 _WINDOW = np.concatenate([_HALF, _HALF[511:0:-1]])
 _SINE = sine_q14().astype(np.int64)
 _ORDER = np.array([digit_reversed(i) for i in range(FFT_POINTS)])
+_PEAK_WINDOW = _HALF[[PEAK_BLOCK * min(b + 1, 16 - b) for b in range(WINDOW // PEAK_BLOCK)]]
 _CHUNK = 512  # hops at a time: bounds the working set to some 30 MB
 
 
@@ -52,17 +57,17 @@ def _shifted(value: Ints, left: Ints) -> Ints:
     return np.where(left >= 0, value << np.maximum(left, 0), _rounded_shift(value, right))
 
 
-def _mul_r16(value: Ints, factor: Ints | int) -> Ints:
-    return (value * factor + 0x8000) >> 16
+def _mul_q16(value: Ints, factor: Ints | int) -> Ints:
+    return value * factor >> 16
 
 
 def _turn(value: Pair, index: Ints, sign: int) -> Pair:
-    """value * exp(-sign 2 pi j index / 1024) / 4, with the roundings of the reference."""
+    """value * exp(-sign 2 pi j index / 1024) / 4, each product floored as in the reference."""
     cos, sin = _SINE[index + 256 & 1023], _SINE[index]
     re, im = value
     if sign > 0:
-        return _mul_r16(re, cos) + _mul_r16(im, sin), _mul_r16(im, cos) - _mul_r16(re, sin)
-    return _mul_r16(re, cos) - _mul_r16(im, sin), _mul_r16(im, cos) + _mul_r16(re, sin)
+        return _mul_q16(re, cos) + _mul_q16(im, sin), _mul_q16(im, cos) - _mul_q16(re, sin)
+    return _mul_q16(re, cos) - _mul_q16(im, sin), _mul_q16(im, cos) + _mul_q16(re, sin)
 
 
 def _butterfly4(a: Pair, b: Pair, c: Pair, d: Pair) -> list[Pair]:
@@ -86,7 +91,7 @@ def fft512(re: Ints, im: Ints) -> Pair:
         points: list[Pair] = [(re[:, :, r], im[:, :, r]) for r in range(radix)]
         if size > 4:
             k = np.arange(quarter) * (WINDOW // size)
-            first = _rounded_shift(points[0][0], 2), _rounded_shift(points[0][1], 2)
+            first = points[0][0] >> 2, points[0][1] >> 2
             points = [first] + [_turn(points[r], r * k, 1) for r in range(1, radix)]
         if radix == 2:
             (ar, ai), (br, bi) = points
@@ -105,7 +110,7 @@ def _split(re: Ints, im: Ints, mirror: Ints, sign: int) -> tuple[Ints, Ints, Int
     k = np.arange(FFT_POINTS // 2 + 1)
     ar, ai, br, bi = re[:, k], im[:, k], re[:, mirror], im[:, mirror]
     tr, ti = _turn((ar - br, ai + bi), k, sign)
-    return _rounded_shift(ar + br, 2), _rounded_shift(ai - bi, 2), tr, ti
+    return ar + br >> 2, ai - bi >> 2, tr, ti
 
 
 def real_spectrum(samples: Ints) -> Pair:
@@ -209,21 +214,21 @@ class VectorisedDenoiser:
             yield Vectors(*[*stages, output])
 
     def _hops(self, frames: Ints, state: _State) -> tuple[Ints, ...]:
-        products = frames * _WINDOW
-        peak = np.abs(products).max(axis=1, keepdims=True)
-        shift = np.where(peak > 0, PEAK_BITS - _bit_length(peak), 0)
-        windowed = _shifted(products, shift)
+        blocks = (frames ^ (frames >> 15)).reshape(len(frames), -1, PEAK_BLOCK)
+        bound = ((np.bitwise_or.reduce(blocks, axis=2) + 1) * _PEAK_WINDOW).max(axis=1, keepdims=True)
+        shift = PEAK_BITS - _bit_length(bound - 1)
+        windowed = (frames * _WINDOW << (shift + 1)) >> 1
         re, im = real_spectrum(windowed)
         features = self._features(re, im, shift, state)
         norm = _floor_sqrt((features * features).sum(axis=1))
-        bias = self.model.bias_q15.astype(np.int64)
-        # float64 would be exact up to 2**53 and faster, but its order of summation is nobody's to state
-        accumulators = features @ self.model.projection_q15.astype(np.int64).T + bias * norm[:, None]
+        drop = np.maximum(0, _bit_length(norm) - NORM_BITS)[:, None]
+        bias = (self.model.bias_q3.astype(np.int64) * (norm[:, None] >> drop)) >> (BIAS_FRACTION_BITS - drop)
+        accumulators = features @ self.model.projection_q7.astype(np.int64).T + bias
         bits = accumulators >= 0
         index, distance = self._index.search(bits, self.model.neighbours)
         gains = self._gains(index, state)
-        samples = real_samples(_mul_r16(re, gains), _mul_r16(im, gains))
-        pieces = _shifted(_mul_r16(samples << 8, _WINDOW), -(shift + 1))
+        samples = real_samples(_mul_q16(re, gains), _mul_q16(im, gains))
+        pieces = _mul_q16(samples << 8, _WINDOW) >> (shift + 1)
         return (
             np.concatenate([shift, windowed], axis=1),
             np.stack([re, im], axis=2).reshape(len(frames), -1),
@@ -236,15 +241,14 @@ class VectorisedDenoiser:
         )
 
     def _features(self, re: Ints, im: Ints, shift: Ints, state: _State) -> Ints:
-        peak = np.maximum(np.abs(re), np.abs(im)).max(axis=1, keepdims=True)
-        drop = np.maximum(0, _bit_length(peak) - FEATURE_BITS)
-        small_re, small_im = _rounded_shift(re, drop), _rounded_shift(im, drop)
-        magnitudes = (_floor_sqrt(small_re * small_re + small_im * small_im) + 1) >> 1
+        re, im = re ^ (re >> 31), im ^ (im >> 31)
+        drop = np.maximum(0, _bit_length(np.maximum(re, im).max(axis=1, keepdims=True)) - FEATURE_BITS)
+        magnitudes = _magnitudes(re >> drop, im >> drop)
         if self.model.mel is None:
-            return magnitudes
+            return magnitudes >> 1
         sums = magnitudes @ self.model.mel.dense().T
         if self.model.feature_kind == "mel":
-            return _rounded_shift(sums, 16)
+            return sums >> 16
         levels = _scaled_root(sums, shift - drop)
         values = np.concatenate([levels, _noise_floors(levels, state)], axis=1)
         drop = np.maximum(0, _bit_length(values.max(axis=1, keepdims=True)) - TRACKED_BITS)
@@ -260,7 +264,13 @@ class VectorisedDenoiser:
                 row[:] = (model.smoothing * before + (16 - model.smoothing) * row + 8) >> 4
                 before = row
             state.smoothed = before
-        return np.repeat(np.maximum(smoothed, 64 * model.floor), np.diff(model.mask_kind.edges), axis=1)
+        return np.repeat(smoothed, np.diff(model.mask_kind.edges), axis=1)
+
+
+def _magnitudes(re: Ints, im: Ints) -> Ints:
+    a, b = np.maximum(re, im), np.minimum(re, im)
+    largest: Ints = np.maximum.reduce([c * a + d * b for c, d in MAGNITUDE_Q14])
+    return (largest + 0x2000) >> 14
 
 
 def _scaled_root(values: Ints, exponent: Ints) -> Ints:
@@ -287,7 +297,7 @@ def _overlap_add(pieces: Ints, overlap: Ints) -> Pair:
     total[:3] += overlap.reshape(3, HOP)
     for quarter in range(4):
         total[quarter : quarter + hops] += pieces[:, quarter * HOP : (quarter + 1) * HOP]
-    steps = _rounded_shift(_mul_r16(total[:hops], THIRD_Q16), OVERLAP_FRACTION_BITS - 1)
+    steps = _rounded_shift(_mul_q16(total[:hops], THIRD_Q16), OVERLAP_FRACTION_BITS - 1)
     return np.clip(steps, -32768, 32767), total[hops:].reshape(-1)
 
 

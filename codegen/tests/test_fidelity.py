@@ -54,13 +54,13 @@ def test_spectrum_is_accurate_at_every_level(rng: np.random.Generator, level_dbf
     half = window_q14() / 2.0**14  # what the window's own rounding costs is not the transform's
     window = np.concatenate([half, half[511:0:-1]])
     for frame in speech.reshape(-1, 1024):
-        if not frame.any():
-            continue
+        if np.abs(frame * window).max() < 2**-4:
+            continue  # silent, or a step at the very edge of the frame: nothing of it reaches an output sample
         shift, windowed = analyse([int(x) for x in frame])
         spectrum = np.array(real_spectrum(windowed)) / 2.0 ** (shift + 14 - 9)
         expected = np.fft.rfft(frame * window)
         error = np.abs(expected - (spectrum[:, 0] + 1j * spectrum[:, 1]))
-        assert 10 * np.log10(np.sum(np.abs(expected) ** 2) / np.sum(error**2)) > 65
+        assert 10 * np.log10(np.sum(np.abs(expected) ** 2) / np.sum(error**2)) > 80
 
 
 def test_transforms_in_turn_scale_by_2_to_the_9(rng: np.random.Generator) -> None:
@@ -121,7 +121,7 @@ def test_tracked_features_are_those_of_the_floats(rng: np.random.Generator, leve
     exact = l2_normalise(features(stft(samples / 32768), "tracked"))[: len(found)]
     error = np.linalg.norm(found - exact, axis=1)
     print(f"{level_dbfs} dBFS: at most {error.max():.1e}, at the end {error[-1]:.1e}")
-    assert error.max() < 5e-4
+    assert error.max() < 1.2e-3  # a modulus is within 0.43 %
 
 
 @pytest.mark.parametrize("smoothing", [1, 8, 15])
@@ -131,6 +131,7 @@ def test_smoothed_masks_are_those_of_the_floats(rng: np.random.Generator, smooth
     kept, before = smoothing / 16, None
     for t in range(80):
         mean = model.mask_levels()[stages.neighbours[t, 0::2]].mean(axis=0) / 15
+        mean = np.maximum(mean, 0.125)
         before = mean if before is None else kept * before + (1 - kept) * mean
-        exact = np.repeat(np.maximum(before, 0.125), np.diff(model.mask_kind.edges))
+        exact = np.repeat(before, np.diff(model.mask_kind.edges))
         assert np.abs(stages.mask[t] / 2**14 - exact).max() < 2**-10  # the rounding of 16 frames adds up

@@ -1,84 +1,157 @@
 #include <string.h>
 
+#include "blsh_dot.h"
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
 #include "blsh_tables.h"
 
-#define PEAK_BITS 28   /* of the shifted frame: the transform then cannot overflow, SPEC.md, 7 */
-#define FEATURE_BITS 15 /* of a spectrum component before it is squared */
+#define PEAK_BITS 28    /* of the shifted frame, at most: the transform then cannot overflow, SPEC.md, 7 */
+#define PEAK_BLOCK 64u  /* samples with one bound */
+#define PEAK_BLOCKS (BLSH_WINDOW / PEAK_BLOCK)
+#define FEATURE_BITS 14 /* of a spectrum component in a magnitude */
 
-static inline int32_t window_at(unsigned n) { return blsh_window_q14[n < BLSH_BINS ? n : BLSH_WINDOW - n]; }
+/* ---- window ---------------------------------------------------------------------------------------------------- */
 
-void blsh_window_frame(blsh_state_t *state, const int16_t input[BLSH_HOP]) {
-    int32_t *values = state->frame.values;
-    uint32_t peak = 0;
-    for (unsigned n = 0; n < BLSH_WINDOW; n++) {
-        const int16_t sample = n < BLSH_HISTORY ? state->history[n] : input[n - BLSH_HISTORY];
-        values[n] = sample * window_at(n);
-        const uint32_t magnitude = blsh_magnitude_of(values[n]);
-        if (magnitude > peak) {
-            peak = magnitude;
-        }
+static int16_t peak_bits_of(const int16_t samples[PEAK_BLOCK]) {
+    int32_t bits = 0;
+    BLSH_UNROLL(8)
+    for (unsigned n = 0; n < PEAK_BLOCK; n++) {
+        bits |= samples[n] ^ (samples[n] >> 15);
     }
-    const int32_t shift = peak == 0u ? 0 : PEAK_BITS - blsh_bit_length(peak);
-    for (unsigned n = 0; n < BLSH_WINDOW; n++) {
-        values[n] = blsh_shifted(values[n], shift);
-    }
-    state->frame.shift = shift;
-    memmove(state->history, state->history + BLSH_HOP, (BLSH_HISTORY - BLSH_HOP) * sizeof(int16_t));
-    memcpy(state->history + BLSH_HISTORY - BLSH_HOP, input, BLSH_HOP * sizeof(int16_t));
+    return (int16_t)bits;
 }
 
-static unsigned excess_bits(const int32_t *values) {
-    uint32_t peak = 0;
-    for (unsigned i = 0; i < 2u * BLSH_BINS; i++) {
-        const uint32_t magnitude = blsh_magnitude_of(values[i]);
-        if (magnitude > peak) {
-            peak = magnitude;
-        }
+/* The left shift for the frame that ends with `input`: no windowed sample exceeds its block's peak times the largest
+ * window there. */
+static int32_t find_shift(blsh_state_t *state, const int16_t input[BLSH_HOP]) {
+    int16_t *peak = state->peak;
+    int32_t bound = 0;
+    for (unsigned b = 0; b < PEAK_BLOCKS; b++) {
+        const unsigned newer = b + BLSH_HOP / PEAK_BLOCK;
+        peak[b] = newer < PEAK_BLOCKS ? peak[newer] : peak_bits_of(input + (newer - PEAK_BLOCKS) * PEAK_BLOCK);
+        const unsigned edge = b < PEAK_BLOCKS / 2u ? b + 1u : PEAK_BLOCKS - b;
+        const int32_t block = (peak[b] + 1) * blsh_window_q14[PEAK_BLOCK * edge];
+        bound = block > bound ? block : bound;
     }
-    const int32_t excess = blsh_bit_length(peak) - FEATURE_BITS;
+    return PEAK_BITS - blsh_bit_length((uint32_t)bound - 1u);
+}
+
+/* A quarter of the frame or two through the half of the window that rises (step 1) or falls (step -1); `shift` is -1 only
+ * where `halve` says so. */
+static inline void window_part(int32_t *values, const int16_t *samples, unsigned count, const int16_t *window,
+                               int step, int32_t shift, bool halve) {
+#if defined(__ARM_FEATURE_MVE)
+    const uint32x4_t place = step > 0 ? vidupq_n_u32(0, 1) : vddupq_n_u32(3, 1);
+    const int16_t *lowest = step > 0 ? window : window - 3;
+    (void)halve;
+    for (unsigned n = 0; n < count; n += 4u) {
+        const int32x4_t w = vldrhq_gather_shifted_offset_s32(lowest, place);
+        const int32x4_t product = vmulq_s32(vldrhq_s32(samples + n), w);
+        vstrwq_s32(values + n, vshlq_r_s32(product, shift));
+        lowest += 4 * step;
+    }
+#else
+    BLSH_UNROLL(8)
+    for (unsigned n = 0; n < count; n++) {
+        const int32_t product = samples[n] * *window;
+        values[n] = halve ? product >> 1 : (int32_t)((uint32_t)product << shift);
+        window += step;
+    }
+#endif
+}
+
+static inline void window_all(blsh_state_t *state, const int16_t input[BLSH_HOP], bool halve) {
+    int32_t *values = state->frame.values;
+    const int32_t shift = state->frame.shift;
+    window_part(values, state->history, BLSH_WINDOW / 2u, blsh_window_q14, 1, shift, halve);
+    window_part(values + 512, state->history + 512, BLSH_HOP, blsh_window_q14 + 512, -1, shift, halve);
+    window_part(values + BLSH_HISTORY, input, BLSH_HOP, blsh_window_q14 + BLSH_HOP, -1, shift, halve);
+}
+
+void blsh_window_frame(blsh_state_t *state, const int16_t input[BLSH_HOP]) {
+    state->frame.shift = find_shift(state, input);
+    if (state->frame.shift < 0) {
+        window_all(state, input, true);
+    } else {
+        window_all(state, input, false);
+    }
+    memmove(state->history, state->history + BLSH_HOP, (BLSH_HISTORY - BLSH_HOP) * sizeof(int16_t));
+    /* From the end, which no compiler takes for a memcpy: of what need not lie on words, that goes byte by byte on M0. */
+    BLSH_UNROLL(8)
+    for (unsigned n = BLSH_HOP; n-- > 0u;) {
+        state->history[BLSH_HISTORY - BLSH_HOP + n] = input[n];
+    }
+}
+
+/* ---- features -------------------------------------------------------------------------------------------------- */
+
+/* value, or its complement where it is negative: a magnitude without overflow, at most one too small */
+static inline int32_t size_of(int32_t value) { return value ^ (value >> 31); }
+
+static unsigned excess_bits(const int32_t *values) {
+    int32_t bits = 0;
+    unsigned i = 0;
+#if defined(__ARM_FEATURE_MVE)
+    int32x4_t all = vdupq_n_s32(0);
+    for (; i < 2u * BLSH_BINS - 2u; i += 4u) {
+        const int32x4_t value = vldrwq_s32(values + i);
+        all = vorrq_s32(all, veorq_s32(value, vshrq_n_s32(value, 31)));
+    }
+    bits = vgetq_lane_s32(all, 0) | vgetq_lane_s32(all, 1) | vgetq_lane_s32(all, 2) | vgetq_lane_s32(all, 3);
+#endif
+    BLSH_UNROLL(6)
+    for (; i < 2u * BLSH_BINS; i++) {
+        bits |= size_of(values[i]);
+    }
+    const int32_t excess = blsh_bit_length((uint32_t)bits) - FEATURE_BITS;
     return excess > 0 ? (unsigned)excess : 0u;
 }
 
-/* Returns the bits by which the spectrum was shifted down. */
-static int32_t find_magnitudes(blsh_state_t *state) {
-    const int32_t *values = state->frame.values;
-    const unsigned drop = excess_bits(values);
-    for (unsigned k = 0; k < BLSH_BINS; k++) {
-        const uint32_t re = blsh_magnitude_of(blsh_rounded_shift(values[2u * k], drop));
-        const uint32_t im = blsh_magnitude_of(blsh_rounded_shift(values[2u * k + 1u], drop));
-        state->bin.magnitude[k] = (int16_t)((blsh_floor_sqrt32(re * re + im * im) + 1u) >> 1);
+/* Returns the bits by which the spectrum was shifted down; the magnitudes are shifted by `halved` more. */
+static unsigned find_magnitudes(blsh_state_t *state, unsigned halved) {
+    const int32_t *value = state->frame.values;
+    const unsigned drop = excess_bits(value);
+    const unsigned down = 14u + halved;
+    int16_t *magnitude = state->feature;
+    int16_t *const end = magnitude + BLSH_BINS;
+#if defined(__ARM_FEATURE_MVE)
+    for (; magnitude + 4 <= end; magnitude += 4) {
+        int32x4x2_t z = vld2q_s32(value);
+        z.val[0] = vshlq_r_s32(veorq_s32(z.val[0], vshrq_n_s32(z.val[0], 31)), -(int32_t)drop);
+        z.val[1] = vshlq_r_s32(veorq_s32(z.val[1], vshrq_n_s32(z.val[1], 31)), -(int32_t)drop);
+        const int32x4_t rounded = vaddq_n_s32(blsh_moduli_q14(z), 0x2000);
+        vstrhq_s32(magnitude, vshlq_r_s32(rounded, -(int32_t)down));
+        value += 8;
     }
-    return (int32_t)drop;
+#endif
+    for (; magnitude < end; magnitude++) {
+        const int32_t re = size_of(value[0]) >> drop, im = size_of(value[1]) >> drop;
+        *magnitude = (int16_t)((blsh_modulus_q14(re, im) + 0x2000) >> down);
+        value += 2;
+    }
+    return drop;
 }
 
 /* The magnitudes through the filter of a band, times 2^16; afterwards *weight is that of the next band. */
 static inline int32_t filtered(const blsh_state_t *state, unsigned band, const int16_t **weight) {
-    const int16_t *magnitude = state->bin.magnitude + state->model->mel_first[band];
-    int32_t sum = 0;
-    for (int bin = 0; bin < state->model->mel_count[band]; bin++) {
-        sum += magnitude[bin] * *(*weight)++;
-    }
+    const unsigned count = (unsigned)state->model->mel_count[band];
+    const int32_t sum = blsh_dot_s16(state->feature + state->model->mel_first[band], *weight, count);
+    *weight += count;
     return sum;
 }
 
-const int16_t *blsh_extract_features(blsh_state_t *state) {
+void blsh_extract_features(blsh_state_t *state) {
     const blsh_model_t *model = state->model;
     const int16_t *weight = model->mel_weight_q16;
-    const int32_t drop = find_magnitudes(state);
-    if (model->feature_kind == BLSH_FEATURES_STFT) {
-        return state->bin.magnitude;
-    }
+    const unsigned drop = find_magnitudes(state, model->feature_kind == BLSH_FEATURES_STFT ? 1u : 0u);
     if (model->feature_kind == BLSH_FEATURES_MEL) {
-        for (unsigned band = 0; band < model->features; band++) {
-            state->feature[band] = (int16_t)blsh_rounded_shift(filtered(state, band, &weight), 16u);
+        for (unsigned band = 0; band < model->features; band++) { /* over magnitudes that no later band covers */
+            state->feature[band] = (int16_t)(filtered(state, band, &weight) >> 16);
         }
-    } else {
+    } else if (model->feature_kind == BLSH_FEATURES_TRACKED) {
         for (unsigned band = 0; band < BLSH_TRACKED_BANDS; band++) {
             state->level[band] = filtered(state, band, &weight);
         }
-        blsh_track_floors(state, state->frame.shift - drop);
+        blsh_track_floors(state, state->frame.shift - (int32_t)drop);
     }
-    return state->feature;
 }

@@ -9,7 +9,7 @@
 /* 1024 real samples (below 2^28) to bins 0 to 512, interleaved re, im, scaled by 2^-9. */
 void blsh_real_spectrum(int32_t values[2u * BLSH_BINS]);
 
-/* The inverse: bins (below 2^27) to 1024 samples, such that both in turn scale by 2^-9. */
-void blsh_real_samples(int32_t values[2u * BLSH_BINS]);
+/* The inverse of the bins times `gain`: 1024 samples. With a gain of 1 both in turn scale by 2^-11. */
+void blsh_masked_samples(int32_t values[2u * BLSH_BINS], const int16_t gain_q14[BLSH_BINS]);
 
 #endif

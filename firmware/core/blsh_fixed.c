@@ -4,16 +4,13 @@
 
 uint32_t blsh_floor_sqrt32(uint32_t value) {
     uint32_t root = 0;
-    uint32_t bit = UINT32_C(1) << 30;
-    while (bit > value) {
-        bit >>= 2;
-    }
-    for (; bit != 0u; bit >>= 2) {
-        if (value >= root + bit) {
-            value -= root + bit;
-            root = (root >> 1) + bit;
-        } else {
-            root >>= 1;
+    BLSH_UNROLL(16)
+    for (uint32_t bit = UINT32_C(1) << 30; bit != 0u; bit >>= 2) {
+        const uint32_t step = root + bit;
+        root >>= 1;
+        if (value >= step) {
+            value -= step;
+            root += bit;
         }
     }
     return root;

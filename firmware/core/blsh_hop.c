@@ -17,11 +17,11 @@ void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output
     blsh_real_spectrum(state->frame.values);
     report(probe, BLSH_STAGE_SPECTRUM, state->frame.values, sizeof state->frame.values);
 
-    const int16_t *features = blsh_extract_features(state);
-    report(probe, BLSH_STAGE_FEATURES, features, model->features * sizeof(int16_t));
+    blsh_extract_features(state);
+    report(probe, BLSH_STAGE_FEATURES, state->feature, model->features * sizeof(int16_t));
 
-    blsh_project(state, features);
-    report(probe, BLSH_STAGE_ACCUMULATORS, state->accumulator, model->bits * sizeof(int64_t));
+    blsh_project(state);
+    report(probe, BLSH_STAGE_ACCUMULATORS, state->accumulator, model->bits * sizeof(int32_t));
 
     blsh_sign_bits(state);
     report(probe, BLSH_STAGE_CODE, state->code, (model->bits + 31u) / 32u * sizeof(uint32_t));
@@ -30,10 +30,9 @@ void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output
     report(probe, BLSH_STAGE_NEIGHBOURS, state->neighbour, model->neighbours * sizeof(blsh_neighbour_t));
 
     blsh_average_masks(state);
-    report(probe, BLSH_STAGE_MASK, state->bin.gain_q14, sizeof state->bin.gain_q14);
+    report(probe, BLSH_STAGE_MASK, state->gain_q14, sizeof state->gain_q14);
 
-    blsh_apply_gains(state);
-    blsh_real_samples(state->frame.values);
+    blsh_masked_samples(state->frame.values, state->gain_q14);
     blsh_overlap_add(state, output);
     report(probe, BLSH_STAGE_OUTPUT, output, BLSH_HOP * sizeof(int16_t));
 

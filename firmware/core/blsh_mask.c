@@ -1,52 +1,149 @@
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
 
-static void load_words(const blsh_state_t *state, unsigned word, uint32_t words[BLSH_MAX_NEIGHBOURS]) {
+typedef struct {
+    const uint32_t *row[BLSH_MAX_NEIGHBOURS]; /* the mask of each neighbour */
+    unsigned count;
+} masks_t;
+
+static void find_masks(const blsh_state_t *state, masks_t *masks) {
     const blsh_model_t *model = state->model;
-    const uint32_t *column = model->masks + word;
-    const unsigned mask_words = blsh_mask_words(model);
-    for (unsigned n = 0; n < model->neighbours; n++) {
-        words[n] = column[state->neighbour[n].index * mask_words];
+    const unsigned words = blsh_mask_words(model);
+    masks->count = model->neighbours;
+    for (unsigned n = 0; n < masks->count; n++) {
+        masks->row[n] = model->masks + state->neighbour[n].index * words;
     }
 }
 
-static unsigned count_votes(const uint32_t words[BLSH_MAX_NEIGHBOURS], unsigned neighbours, unsigned shift,
-                            uint32_t top) {
+/* ---- IBMs: 32 votes at a time, counted in bit planes ------------------------------------------------------------- */
+
+/* plane[p] gets bit p of the number of masks that have each bit of this word. */
+static inline void count_bits(const masks_t *masks, unsigned word, uint32_t *plane, unsigned planes) {
+    BLSH_UNROLL(6)
+    for (unsigned p = 0; p < planes; p++) {
+        plane[p] = 0;
+    }
+    for (unsigned n = 0; n < masks->count; n++) {
+        uint32_t carry = masks->row[n][word];
+        BLSH_UNROLL(6)
+        for (unsigned p = 0; p < planes; p++) {
+            const uint32_t before = plane[p];
+            plane[p] = before ^ carry;
+            carry &= before;
+        }
+    }
+}
+
+/* The counts of a word's bits as gains: every eighth bit's count is put together in the bytes of one word. */
+static inline void gains_of_counts(const uint32_t *plane, unsigned planes, const int16_t *gain, int16_t *bin) {
+    for (unsigned place = 0; place < 8u; place++) {
+        uint32_t counts = 0;
+        BLSH_UNROLL(6)
+        for (unsigned p = planes; p-- > 0u;) {
+            counts = counts << 1 | (plane[p] >> place & 0x01010101u);
+        }
+        bin[place] = gain[counts & 255u];
+        bin[place + 8u] = gain[counts >> 8 & 255u];
+        bin[place + 16u] = gain[counts >> 16 & 255u];
+        bin[place + 24u] = gain[counts >> 24];
+    }
+}
+
+/* `planes` is a constant where this is called, so that its loops unroll. */
+static inline __attribute__((always_inline)) void average_bits(blsh_state_t *state, const masks_t *masks, unsigned planes) {
+    const int16_t *gain = state->model->gain_q14;
+    uint32_t plane[6];
+    unsigned word = 0;
+    for (; word < BLSH_BINS / 32u; word++) {
+        count_bits(masks, word, plane, planes);
+        gains_of_counts(plane, planes, gain, state->gain_q14 + 32u * word);
+    }
     unsigned votes = 0;
-    for (unsigned n = 0; n < neighbours; n++) {
-        votes += words[n] >> shift & top;
+    for (unsigned n = 0; n < masks->count; n++) {
+        votes += masks->row[n][word] & 1u;
     }
-    return votes;
+    state->gain_q14[BLSH_BINS - 1u] = gain[votes];
 }
 
-/* The neighbours' mean in a band, smoothed over the hops. With a smoothing of 0 it is the mean. */
-static int32_t smoothed(blsh_state_t *state, unsigned band, int32_t mean) {
+/* ---- levels of bands: four at a time, in the bytes of a word ------------------------------------------------------- */
+
+static inline uint32_t add_levels(const masks_t *masks, unsigned from, unsigned to, unsigned word, unsigned shift,
+                                  uint32_t lanes) {
+    uint32_t sums = 0;
+    for (unsigned n = from; n < to; n++) {
+        sums += masks->row[n][word] >> shift & lanes;
+    }
+    return sums;
+}
+
+static void average_levels(blsh_state_t *state, const masks_t *masks) {
+    const blsh_model_t *model = state->model;
+    const int16_t *gain = model->gain_q14;
+    const unsigned level_bits = model->mask_level_bits;
+    const unsigned per_byte = level_bits == 4u ? 2u : level_bits == 2u ? 4u : 8u;
+    const uint32_t lanes = ((1u << level_bits) - 1u) * 0x01010101u;
+    const unsigned in_byte = level_bits == 4u ? 17u : BLSH_MAX_NEIGHBOURS; /* neighbours whose levels add up in it */
+    const unsigned near = masks->count < in_byte ? masks->count : in_byte;
+    const unsigned words = blsh_mask_words(model);
+    int16_t *band = state->gain_q14; /* past the last band, the padding's gains are written and then spread over */
+    for (unsigned word = 0; word < words; word++) {
+        unsigned place = 0;
+        for (unsigned shift = 0; shift < 8u; shift += level_bits) {
+            uint32_t low = add_levels(masks, 0, near, word, shift, lanes);
+            uint32_t high = add_levels(masks, near, masks->count, word, shift, lanes);
+            int16_t *at = band + place;
+            for (unsigned lane = 0; lane < 32u; lane += 8u) {
+                *at = gain[(low & 255u) + (high & 255u)];
+                low >>= 8;
+                high >>= 8;
+                at += per_byte;
+            }
+            place++;
+        }
+        band += 4u * per_byte;
+    }
+}
+
+/* ---- both ---------------------------------------------------------------------------------------------------------- */
+
+static void smooth(blsh_state_t *state, unsigned bands) {
     const int32_t kept = state->model->smoothing;
-    const int32_t before = state->hops == 0u ? mean : state->smoothed_q14[band];
-    const int32_t now = (kept * before + (16 - kept) * mean + 8) >> 4;
-    state->smoothed_q14[band] = (int16_t)now;
-    return now;
+    for (unsigned band = 0; band < bands; band++) {
+        const int32_t mean = state->gain_q14[band];
+        const int32_t before = state->hops == 0u ? mean : state->smoothed_q14[band];
+        const int16_t now = (int16_t)((kept * before + (16 - kept) * mean + 8) >> 4);
+        state->smoothed_q14[band] = now;
+        state->gain_q14[band] = now;
+    }
+}
+
+/* From gains of bands to gains of bins, in place: from the last, because no band begins before its own number. */
+static void spread(blsh_state_t *state) {
+    const int16_t *edge = state->model->band_edge;
+    unsigned bin = BLSH_BINS;
+    for (unsigned band = state->model->mask_bands; band-- > 0u;) {
+        const int16_t gain = state->gain_q14[band];
+        while (bin > (unsigned)edge[band]) {
+            state->gain_q14[--bin] = gain;
+        }
+    }
 }
 
 void blsh_average_masks(blsh_state_t *state) {
-    const blsh_model_t *model = state->model;
-    const bool ibm = model->mask_kind == BLSH_MASKS_IBM;
-    const unsigned bands = ibm ? BLSH_BINS : BLSH_MASK_BANDS;
-    const unsigned level_bits = ibm ? 1u : 4u;
-    const uint32_t top = ibm ? 1u : 15u;
-    const int32_t least = 64 * model->floor; /* Q14 */
-    uint32_t words[BLSH_MAX_NEIGHBOURS];
-    unsigned bin = 0;
-    for (unsigned band = 0; band < bands; band++) {
-        const unsigned bit = band * level_bits;
-        if (bit % 32u == 0u) {
-            load_words(state, bit / 32u, words);
-        }
-        const unsigned votes = count_votes(words, model->neighbours, bit % 32u, top);
-        const int32_t gain = smoothed(state, band, model->gain_q14[votes]);
-        const unsigned end = ibm ? band + 1u : (unsigned)model->band_edge[band + 1u];
-        for (; bin < end; bin++) {
-            state->bin.gain_q14[bin] = (int16_t)(gain < least ? least : gain);
-        }
+    const bool ibm = state->model->band_edge == NULL;
+    masks_t masks;
+    find_masks(state, &masks);
+    if (!ibm) {
+        average_levels(state, &masks);
+    } else if (masks.count < 16u) {
+        average_bits(state, &masks, 4);
+    } else {
+        average_bits(state, &masks, 6);
+    }
+    if (state->model->smoothing != 0u) {
+        smooth(state, state->model->mask_bands);
+    }
+    if (!ibm) {
+        spread(state);
     }
 }

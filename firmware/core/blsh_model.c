@@ -2,9 +2,11 @@
 
 #include "blsh.h"
 #include "blsh_crc32.h"
+#include "blsh_fixed.h"
 #include "blsh_stages.h"
 
 /* Digests are over memory, and SPEC.md states them over little-endian words. */
+_Static_assert((-1 >> 1) == -1, "right shifts of negative values must be arithmetic");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the core is for little-endian machines");
 
 const char *blsh_error_text(int result) {
@@ -29,35 +31,65 @@ const char *blsh_stage_name(blsh_stage_t stage) {
 }
 
 uint32_t blsh_dictionary_crc32(const blsh_model_t *model) {
-    const size_t words = (model->bits + 31u) / 32u;
-    const uint32_t crc = blsh_crc32(0, model->codes, model->entries * words * sizeof(uint32_t));
+    const size_t blocks = (model->entries + 31u) / 32u, groups = (blocks + 31u) / 32u;
+    const size_t rows = (unsigned)blsh_bit_length(model->radius) + model->bits;
+    uint32_t crc = blsh_crc32(0, model->planes, blocks * model->bits * sizeof(uint32_t));
+    crc = blsh_crc32(crc, model->bounds, groups * rows * sizeof(uint32_t));
     return blsh_crc32(crc, model->masks, (size_t)model->entries * blsh_mask_words(model) * sizeof(uint32_t));
 }
 
-static bool features_known(const blsh_model_t *model) {
-    if (model->feature_kind == BLSH_FEATURES_STFT) {
-        return model->features == BLSH_BINS;
-    }
+/* Bands that stay inside the spectrum, and may be written over its magnitudes from the lowest on. */
+static bool bands_known(const blsh_model_t *model, unsigned bands) {
     if (model->mel_first == NULL || model->mel_count == NULL || model->mel_weight_q16 == NULL) {
         return false;
     }
-    if (model->feature_kind == BLSH_FEATURES_TRACKED) {
-        return model->features == 2u * BLSH_TRACKED_BANDS;
+    for (unsigned band = 0; band < bands; band++) {
+        const int first = model->mel_first[band], count = model->mel_count[band];
+        if (first < (int)band || count < 0 || first + count > (int)BLSH_BINS) {
+            return false;
+        }
     }
-    return model->feature_kind == BLSH_FEATURES_MEL && model->features >= 1u && model->features <= BLSH_MAX_BANDS;
+    return true;
 }
 
+static bool features_known(const blsh_model_t *model) {
+    switch (model->feature_kind) {
+    case BLSH_FEATURES_STFT:
+        return model->features == BLSH_BINS;
+    case BLSH_FEATURES_MEL:
+        return model->features >= 1u && model->features < BLSH_BINS && bands_known(model, model->features);
+    case BLSH_FEATURES_TRACKED:
+        return model->features == 2u * BLSH_TRACKED_BANDS && bands_known(model, BLSH_TRACKED_BANDS);
+    default:
+        return false;
+    }
+}
+
+/* Masks of bins, or of bands that may be spread over the bins from the highest on. */
 static bool masks_known(const blsh_model_t *model) {
-    const bool bands = model->mask_kind == BLSH_MASKS_BANDS && model->band_edge != NULL &&
-                       model->band_edge[BLSH_MASK_BANDS] == (int16_t)BLSH_BINS;
-    return (model->mask_kind == BLSH_MASKS_IBM || bands) && model->smoothing < 16u;
+    const unsigned bands = model->mask_bands, level_bits = model->mask_level_bits;
+    if (model->smoothing > 15u || (model->smoothing != 0u && bands > BLSH_MAX_SMOOTHED)) {
+        return false;
+    }
+    if (model->band_edge == NULL) {
+        return bands == BLSH_BINS && level_bits == 1u;
+    }
+    if (bands < 1u || bands > BLSH_BINS / 2u || (level_bits != 1u && level_bits != 2u && level_bits != 4u)) {
+        return false;
+    }
+    for (unsigned band = 0; band < bands; band++) {
+        if (model->band_edge[band] < (int)band || model->band_edge[band] >= model->band_edge[band + 1u]) {
+            return false;
+        }
+    }
+    return model->band_edge[0] == 0 && model->band_edge[bands] == (int16_t)BLSH_BINS;
 }
 
 static int check(const blsh_model_t *model) {
     if (model->runtime_format != BLSH_RUNTIME_FORMAT) {
         return BLSH_ERR_FORMAT;
     }
-    if (model->projection_q15 == NULL || model->bias_q15 == NULL || model->codes == NULL || model->masks == NULL ||
+    if (model->projection_q7 == NULL || model->bias_q3 == NULL || model->planes == NULL || model->bounds == NULL || model->masks == NULL ||
         model->gain_q14 == NULL) {
         return BLSH_ERR_ARGUMENT;
     }
@@ -67,13 +99,13 @@ static int check(const blsh_model_t *model) {
     if (!masks_known(model)) {
         return BLSH_ERR_MASKS;
     }
-    if (model->bits < 1u || model->bits > BLSH_MAX_BITS) {
+    if (model->bits < 1u || model->bits > BLSH_MAX_BITS || model->radius > model->bits) {
         return BLSH_ERR_BITS;
     }
     if (model->neighbours < 1u || model->neighbours > BLSH_MAX_NEIGHBOURS) {
         return BLSH_ERR_NEIGHBOURS;
     }
-    return model->entries < model->neighbours ? BLSH_ERR_ENTRIES : BLSH_OK;
+    return model->entries < model->neighbours || model->entries > BLSH_MAX_ENTRIES ? BLSH_ERR_ENTRIES : BLSH_OK;
 }
 
 int blsh_init(blsh_state_t *state, const blsh_model_t *model) {

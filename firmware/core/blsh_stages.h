@@ -8,17 +8,20 @@
 
 /* Words of a mask in the dictionary. */
 static inline unsigned blsh_mask_words(const blsh_model_t *model) {
-    return model->mask_kind == BLSH_MASKS_IBM ? (BLSH_BINS + 31u) / 32u : (4u * BLSH_MASK_BANDS + 31u) / 32u;
+    return BLSH_MASK_WORDS((unsigned)model->mask_bands, (unsigned)model->mask_level_bits);
 }
 
 void blsh_window_frame(blsh_state_t *state, const int16_t input[BLSH_HOP]); /* frame.shift, frame.values */
-const int16_t *blsh_extract_features(blsh_state_t *state);                  /* magnitude, feature; returns the features */
+void blsh_extract_features(blsh_state_t *state);                            /* feature */
 void blsh_track_floors(blsh_state_t *state, int32_t exponent);              /* level, noise_floor, feature */
-void blsh_project(blsh_state_t *state, const int16_t *features);            /* accumulator */
+void blsh_project(blsh_state_t *state);                                     /* accumulator */
 void blsh_sign_bits(blsh_state_t *state);                                   /* code */
 void blsh_find_neighbours(blsh_state_t *state);                             /* neighbour */
+
+/* The K entries nearest to `code`, by (distance, index). `flip` is scratch for the search, model->bits words. */
+void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *flip, blsh_neighbour_t *found);
+
 void blsh_average_masks(blsh_state_t *state);                               /* gain_q14 */
-void blsh_apply_gains(blsh_state_t *state);                                 /* frame.values: masked spectrum */
 void blsh_overlap_add(blsh_state_t *state, int16_t output[BLSH_HOP]);       /* overlap, output */
 
 #endif

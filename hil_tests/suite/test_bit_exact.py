@@ -153,9 +153,9 @@ def test_a_wrong_reference_is_noticed(
     """The comparison itself: one projection weight off by its sign, and it names the stage, the bit and the values."""
     from dataclasses import replace
 
-    projection = reference.model.projection_q15.copy()
+    projection = reference.model.projection_q7.copy()
     projection[3] = -projection[3]
-    wrong = VectorisedDenoiser(replace(reference.model, projection_q15=projection))
+    wrong = VectorisedDenoiser(replace(reference.model, projection_q7=projection))
     comparison = compare(client, wrong, edge_signal("speech_like", 6 * HOP, rng))
     assert not comparison.exact
     assert comparison.mismatches["window"] == comparison.mismatches["features"] == 0

@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.fixed import BINS, HOP, Q14_ONE, RUNTIME_FORMAT, sine_q14, window_q14
+from blsh_codegen.blocks import bit_planes, bounds_table
+from blsh_codegen.fixed import BINS, HOP, Q14_ONE, RUNTIME_FORMAT
+from blsh_codegen.generate import render_tables
 from blsh_codegen.stages import STAGES
 from blsh_hil import protocol
 from blsh_hil.board_errors import BoardError, RefusedError
@@ -38,36 +40,35 @@ def write_model(folder: Path, *, runtime_format: int = RUNTIME_FORMAT, damaged: 
     """Write blsh_model.h, blsh_model.c and blsh_tables.c. damaged: the dictionary's CRC is not what it should be."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "blsh_model.h").write_text('#include "blsh.h"\nextern const blsh_model_t blsh_model;\n')
-    (folder / "blsh_tables.c").write_text(
-        '#include "blsh_tables.h"\n'
-        f"const int16_t blsh_window_q14[BLSH_BINS] = {braces(window_q14())};\n"
-        f"const int16_t blsh_sine_q14[1024] = {braces(sine_q14())};\n"
-    )
+    (folder / "blsh_tables.c").write_text(render_tables())
     (folder / "blsh_model.c").write_text(model_source(runtime_format, damaged))
     return folder
 
 
 def model_source(runtime_format: int, damaged: bool) -> str:
     rng = np.random.default_rng(7)
-    codes = rng.integers(0, 1 << 32, (ENTRIES, 2), dtype=np.uint32)
-    codes[:, 1] &= (1 << BITS - 32) - 1
+    codes = rng.random((ENTRIES, BITS)) < 0.5
+    planes, (bounds, radius) = bit_planes(codes), bounds_table(codes)
     masks = rng.integers(0, 1 << 32, (ENTRIES, -(-BINS // 32)), dtype=np.uint32)
     masks[:, -1] &= (1 << BINS % 32) - 1
-    projection = rng.integers(-32767, 32768, (BITS, BINS))
+    projection = np.pad(rng.integers(-127, 128, (BITS, BINS)), ((0, 0), (0, -BINS % 8)))
     gains = np.round(np.arange(NEIGHBOURS + 1) / NEIGHBOURS * Q14_ONE).astype(int)
-    crc = zlib.crc32(codes.astype("<u4").tobytes() + masks.astype("<u4").tobytes()) ^ damaged
+    crc = zlib.crc32(b"".join(table.astype("<u4").tobytes() for table in (planes, bounds, masks))) ^ damaged
     return f"""#include "blsh_model.h"
-static const int16_t projection[] = {braces(projection)};
-static const int32_t bias[] = {braces(rng.integers(-1000, 1000, BITS))};
-static const uint32_t codes[] = {braces(codes, "u")};
+__attribute__((aligned(4))) static const int8_t projection[] = {braces(projection)};
+static const int16_t bias[] = {braces(rng.integers(-1000, 1000, BITS))};
+static const uint32_t planes[] = {braces(planes, "u")};
+static const uint32_t bounds[] = {braces(bounds, "u")};
 static const uint32_t masks[] = {braces(masks, "u")};
 static const int16_t gain[] = {braces(gains)};
 const blsh_model_t blsh_model = {{
     .runtime_format = {runtime_format}u, .name = "{MODEL_NAME}",
     .model_sha256 = {braces(np.frombuffer(MODEL_SHA256, "u1"))},
     .dictionary_crc32 = {crc}u, .feature_kind = BLSH_FEATURES_STFT, .features = BLSH_BINS, .bits = {BITS}u,
-    .neighbours = {NEIGHBOURS}u, .entries = {ENTRIES}u, .projection_q15 = projection, .bias_q15 = bias,
-    .codes = codes, .masks = masks, .gain_q14 = gain,
+    .neighbours = {NEIGHBOURS}u, .entries = {ENTRIES}u, .radius = {radius}u,
+    .mask_bands = BLSH_BINS, .mask_level_bits = 1u,
+    .projection_q7 = projection, .bias_q3 = bias,
+    .planes = planes, .bounds = bounds, .masks = masks, .gain_q14 = gain,
 }};
 """
 
@@ -81,7 +82,7 @@ def braces(values: np.ndarray, suffix: str = "") -> str:
 Model = Callable[..., HostImage]
 TIMEOUTS = Timeouts(hello=5, reply=5)
 STAGE_BYTES = {
-    "window": 4 * 1025, "spectrum": 8 * 513, "features": 2 * 513, "accumulators": 8 * BITS, "code": 8,
+    "window": 4 * 1025, "spectrum": 8 * 513, "features": 2 * 513, "accumulators": 4 * BITS, "code": 8,
     "neighbours": 8 * NEIGHBOURS, "mask": 2 * 513, "output": 2 * HOP,
 }  # fmt: skip
 

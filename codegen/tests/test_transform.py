@@ -1,0 +1,160 @@
+"""The transforms alone: the C core against the scalar reference, the vectorised twin and numpy, at their bounds."""
+
+import ctypes
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from blsh_codegen import reference, vectorised
+from blsh_codegen.fixed import BINS, WINDOW, mul_q16, sine_q14, split_turns_q14, stage_turns_q14, turns_q14
+from blsh_codegen.host_core import compile_core
+
+Ints = npt.NDArray[np.int64]
+
+PEAK = 1 << 28  # of what is transformed: SPEC.md, 4.1
+BIN_PEAK = 1 << 29  # of a bin, 4.3
+PATHS = {"long products": (), "short products": ("-DBLSH_SHORT_MULTIPLY",)}
+"""Flags for the arithmetic of cores with a product of 64 bits and of those without (M0)."""
+
+
+class CTransforms:
+    """blsh_fft.c on this machine."""
+
+    def __init__(self, flags: tuple[str, ...]) -> None:
+        self._library = ctypes.CDLL(str(compile_core(flags)))
+
+    def spectrum(self, samples: Ints) -> Ints:
+        """1024 samples to bins, (513, 2)."""
+        values = np.concatenate([samples, [123, -456]]).astype(np.int32)  # what lies behind must not matter
+        self._library.blsh_real_spectrum(values.ctypes.data_as(ctypes.c_void_p))
+        found: Ints = values.astype(np.int64).reshape(BINS, 2)
+        return found
+
+    def samples(self, bins: Ints, gains: npt.NDArray[np.int16]) -> Ints:
+        """Bins, (513, 2), times gains to 1024 samples."""
+        values = bins.astype(np.int32)
+        pointers = (array.ctypes.data_as(ctypes.c_void_p) for array in (values, gains))
+        self._library.blsh_masked_samples(*pointers)
+        found: Ints = values.reshape(-1)[:WINDOW].astype(np.int64)
+        return found
+
+
+@pytest.fixture(scope="module", params=PATHS)
+def core(request: pytest.FixtureRequest) -> CTransforms:
+    return CTransforms(PATHS[request.param])
+
+
+def hard_signals(rng: np.random.Generator) -> Iterator[tuple[str, Ints]]:
+    """Frames that make the transform grow as far as it can, or not at all."""
+    n = np.arange(WINDOW)
+    yield "noise", rng.integers(-PEAK, PEAK + 1, WINDOW)
+    yield "small noise", rng.integers(-3, 4, WINDOW)
+    yield "random signs", rng.choice([-PEAK, PEAK], WINDOW)
+    yield "silence", np.zeros(WINDOW, np.int64)
+    for level in (-PEAK, PEAK, -1):
+        yield f"constant {level}", np.full(WINDOW, level)
+    for period in (2, 4, 8, 32, 128, 512):
+        yield f"square wave, period {period}", np.where(n % period < period // 2, PEAK, -PEAK)
+        yield f"square wave, period {period}, from -1", np.where(n % period < period // 2, -PEAK, PEAK - 1)
+    for at in (0, 1, 511, 1023):
+        yield f"impulse at {at}", np.where(n == at, -PEAK, 0)
+    for bin_ in rng.integers(1, 512, 6):  # all terms of one bin with the same sign
+        phase = 2 * np.pi * (bin_ * n / WINDOW + rng.random())
+        yield f"signs of bin {bin_}", np.where(np.cos(phase) < 0, -PEAK, PEAK)
+
+
+def hard_bins(rng: np.random.Generator) -> Iterator[tuple[str, Ints]]:
+    """Spectra of the largest modulus a bin can have, in and out of phase."""
+
+    def turned(phase: npt.NDArray[np.floating[Any]]) -> Ints:
+        bins: Ints = np.trunc(BIN_PEAK * np.stack([np.cos(phase), np.sin(phase)], axis=1)).astype(np.int64)
+        return bins
+
+    k = np.arange(BINS)
+    yield "random phases", turned(2 * np.pi * rng.random(BINS))
+    for delay in (0, 1, 256, 511, 512):
+        yield f"an impulse at {delay}", turned(2 * np.pi * k * delay / WINDOW + np.pi / 4)
+    yield "random signs", turned(np.pi / 4 + np.pi / 2 * rng.integers(0, 4, BINS))
+    yield "small", rng.integers(-4, 5, (BINS, 2))
+    yield "silence", np.zeros((BINS, 2), np.int64)
+
+
+def hard_gains(rng: np.random.Generator) -> Iterator[npt.NDArray[np.int16]]:
+    yield np.full(BINS, 1 << 14, np.int16)
+    yield rng.choice([0, 1 << 14], BINS).astype(np.int16)
+    yield rng.integers(0, (1 << 14) + 1, BINS).astype(np.int16)
+
+
+def expected_samples(bins: Ints, gains: npt.NDArray[np.int16]) -> Ints:
+    masked = [(mul_q16(int(re), int(g)), mul_q16(int(im), int(g))) for (re, im), g in zip(bins, gains, strict=True)]
+    return np.array(reference.real_samples(masked))
+
+
+def assert_equal(expected: Ints, found: Ints, where: str) -> None:
+    different = np.flatnonzero(expected.reshape(-1) != found.reshape(-1))
+    if len(different):
+        at = int(different[0])
+        pytest.fail(f"{where}[{at}]: expected {expected.reshape(-1)[at]}, got {found.reshape(-1)[at]}")
+
+
+def test_spectra_agree(rng: np.random.Generator, core: CTransforms) -> None:
+    for name, samples in hard_signals(rng):
+        expected = np.array(reference.real_spectrum([int(value) for value in samples]))
+        assert_equal(expected, core.spectrum(samples), f"C core, {name}")
+        twin = np.stack(vectorised.real_spectrum(samples[np.newaxis]), axis=-1)[0]
+        assert_equal(expected, twin, f"vectorised, {name}")
+
+
+def test_samples_agree(rng: np.random.Generator, core: CTransforms) -> None:
+    for name, bins in hard_bins(rng):
+        for gains in hard_gains(rng):
+            expected = expected_samples(bins, gains)
+            assert_equal(expected, core.samples(bins, gains), f"C core, {name}")
+            masked = bins * gains[:, np.newaxis].astype(np.int64) >> 16
+            twin = vectorised.real_samples(masked[np.newaxis, :, 0], masked[np.newaxis, :, 1])[0]
+            assert_equal(expected, twin, f"vectorised, {name}")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_overflows_at_the_bounds(
+    rng: np.random.Generator, path: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    core = CTransforms((*PATHS[path], "-fsanitize=undefined", "-fsanitize-recover=undefined"))
+    for _, samples in hard_signals(rng):
+        core.spectrum(samples)
+    for _, bins in hard_bins(rng):
+        for gains in hard_gains(rng):
+            core.samples(bins, gains)
+    assert "runtime error" not in capfd.readouterr().err
+
+
+def test_bins_and_samples_stay_inside_the_bounds(rng: np.random.Generator) -> None:
+    """SPEC.md, 7: the twiddles' own rounding adds less than 2**-11 to what floats would give."""
+    for name, samples in hard_signals(rng):
+        re, im = vectorised.real_spectrum(samples[np.newaxis])
+        assert np.hypot(re, im).max() <= BIN_PEAK * (1 + 2**-11) + 64, name
+        gained = re >> 2, im >> 2  # as a gain of 1 does
+        assert np.abs(vectorised.real_samples(*gained)).max() <= 2**22 * (1 + 2**-10) + 64, name
+
+
+def test_floors_leave_less_than_64_of_an_offset(rng: np.random.Generator) -> None:
+    """What 4 stages of floors add up to, on spectra too small for the twiddles' rounding to show."""
+    samples = rng.integers(-(2**11), 2**11, (40, WINDOW))
+    re, im = vectorised.real_spectrum(samples)
+    exact = np.fft.rfft(samples) / 2**9
+    assert np.abs(re + 1j * im - exact).max() < 64
+
+
+def test_turns_are_the_sines_of_the_reference() -> None:
+    sine = sine_q14()
+    for turns, indices in (
+        (stage_turns_q14(), [[2 * k, 4 * k, 6 * k] for k in range(128)]),
+        (split_turns_q14(), range(256)),
+    ):
+        at = np.array(indices)
+        assert np.array_equal((turns & 0xFFFF).astype(np.uint16).view(np.int16), sine[(at + 256) % 1024])
+        assert np.array_equal((turns >> 16).astype(np.uint16).view(np.int16), sine[at % 1024])
+    assert turns_q14(np.array([0, 256]))[:2].tolist() == [0x0000_4000, 0x4000_0000]
