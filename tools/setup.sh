@@ -62,6 +62,13 @@ missing_packages() {
     if [ -x .venv/bin/python ] || [ -n "$(find_python)" ]; then header_package; else python_packages; fi
 }
 
+# Of use to some tests only, which are skipped without them: `tools/setup.sh --with-test-tools`
+missing_test_packages() {
+    has g++ || echo g++
+    has clang || echo clang
+    has cmake || echo cmake
+}
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
@@ -135,6 +142,13 @@ if [ -n "$packages" ]; then
     install_packages $packages
     left=$(missing_packages | tr '\n' ' ')
     [ -z "$left" ] || fail "still missing after the installation: $left"
+fi
+if [ "${1:-}" = --with-test-tools ]; then
+    packages=$(missing_test_packages | tr '\n' ' ')
+    if [ -n "$packages" ]; then
+        # shellcheck disable=SC2086
+        (install_packages ${packages% }) || say "going on without $packages: the tests that need them are skipped"
+    fi
 fi
 if ! [ -x .venv/bin/blsh ] || [ "$(fingerprint)" != "$(cat "$STAMP" 2>/dev/null)" ]; then
     make_venv

@@ -1,0 +1,48 @@
+"""The compilers that a user may bring, with the flags that generated code has to bear."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+# Some warnings come with optimisation only.
+WARNINGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion")
+_C11, _CPP17 = ("-std=c11",), ("-x", "c++", "-std=c++17")
+C_COMPILERS = {
+    "gcc": ("gcc", *_C11),
+    "clang": ("clang", *_C11),
+    "cortex-m0": ("arm-none-eabi-gcc", "-mcpu=cortex-m0", "-mthumb", *_C11),
+    "cortex-m4": ("arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", *_C11),
+    "cortex-m55": ("arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard", *_C11),
+}
+CPP_COMPILERS = {
+    "g++": ("g++", *_CPP17),
+    "clang++": ("clang++", *_CPP17),
+    "cortex-m4 c++": ("arm-none-eabi-g++", "-mcpu=cortex-m4", "-mthumb", *_CPP17),
+}
+ALL_COMPILERS = C_COMPILERS | CPP_COMPILERS
+
+
+def require(command: str) -> None:
+    """Skip the test where `command` is not installed."""
+    if shutil.which(command) is None:
+        pytest.skip(f"{command} is not installed")
+
+
+def run(*command: object, cwd: Path | None = None, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run a program to its end with `data` on its stdin."""
+    return subprocess.run([str(word) for word in command], cwd=cwd, input=data, capture_output=True, check=False)
+
+
+def compile_objects(
+    compiler: Sequence[str], sources: Sequence[Path], includes: Sequence[Path], folder: Path, *flags: str
+) -> list[Path]:
+    """Compile each of `sources` alone into an object in `folder`; the test fails with what the compiler says."""
+    require(compiler[0])
+    folder.mkdir(exist_ok=True)
+    search = [f"-I{path}" for path in includes]
+    done = run(*compiler, *WARNINGS, *flags, *search, "-c", *sources, cwd=folder)
+    assert done.returncode == 0, done.stderr.decode()
+    return [folder / f"{source.stem}.o" for source in sources]

@@ -1,0 +1,384 @@
+"""An exported library: whole, reproducible, usable by CMake and Arduino, and never over something else."""
+
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from blsh_codegen.export import ARDUINO_EXAMPLE, EXPORT_RECORD_NAME, STREAM_EXAMPLE, export_library
+from blsh_codegen.fixed import HOP
+from blsh_codegen.generate import GenerateOptions, integer_model
+from blsh_codegen.reference import ReferenceDenoiser
+from blsh_codegen.signals import edge_signal
+from blsh_trainer.artifact import Model
+from blsh_trainer.errors import BlshError
+from blsh_trainer.masks import MASK_KINDS
+from blsh_trainer.spectra import feature_count
+
+from .compilers import C_COMPILERS, CPP_COMPILERS, WARNINGS, compile_objects, require, run
+
+OPTIONS = GenerateOptions(entries=60)
+HOPS = 8
+
+
+def artifact(rng: np.random.Generator, kind: str = "tracked", masks: str = "bands", name: str = "tiny") -> Model:
+    mask_kind = MASK_KINDS[masks]
+    return Model(
+        name=name,
+        feature_kind=kind,
+        neighbours=7,
+        projections=rng.normal(size=(40, feature_count(kind))),
+        biases=0.1 * rng.normal(size=40),
+        betas=np.linspace(1, 0.1, 40),
+        code_bits=rng.random((200, 40)) < 0.5,
+        mask_kind=masks,
+        mask_levels=rng.integers(0, mask_kind.top + 1, (200, mask_kind.width)).astype(np.uint8),
+        card={"seed": 1},
+    )
+
+
+@pytest.fixture
+def model(rng: np.random.Generator) -> Model:
+    return artifact(rng)
+
+
+@pytest.fixture
+def library(model: Model, tmp_path: Path) -> Path:
+    """An export of `model`."""
+    export_library(model, OPTIONS, tmp_path / "library")
+    return tmp_path / "library"
+
+
+@pytest.fixture
+def signal(rng: np.random.Generator) -> npt.NDArray[np.int16]:
+    return edge_signal("speech_like", HOPS * HOP, rng)
+
+
+def reference_output(model: Model, signal: npt.NDArray[np.int16]) -> bytes:
+    """What the scalar reference makes of `signal`, as a stream of bytes."""
+    denoiser = ReferenceDenoiser(integer_model(model, OPTIONS))
+    return b"".join(denoiser.hop(hop).output.astype("<i2").tobytes() for hop in signal.reshape(-1, HOP))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def cmake() -> str:
+    """The cmake of this Python's environment, or else of the system."""
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    found = shutil.which("cmake", path=places)
+    if found is None or shutil.which("make") is None:
+        pytest.skip("cmake or make is not installed")
+    return found
+
+
+# ---- CMake ------------------------------------------------------------------------------------------------------
+
+
+def built_by_cmake(source: Path, build: Path, program: str) -> Path:
+    flags = f"-DCMAKE_C_FLAGS={' '.join(WARNINGS)}"
+    for command in ([cmake(), "-S", source, "-B", build, flags], [cmake(), "--build", build]):
+        done = run(*command)
+        assert done.returncode == 0, (done.stdout + done.stderr).decode()
+    return build / program
+
+
+def test_cmake_builds_an_example_that_computes_what_the_reference_says(
+    rng: np.random.Generator, signal: npt.NDArray[np.int16], tmp_path: Path
+) -> None:
+    model = artifact(rng, "stft", "ibm")
+    export_library(model, OPTIONS, tmp_path / "library")
+    program = built_by_cmake(tmp_path / "library", tmp_path / "build", "blsh_stream")
+    done = run(program, data=signal.astype("<i2").tobytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert any(done.stdout), "all zeros would compare equal too easily"
+    assert done.stdout == reference_output(model, signal)
+
+
+def test_cmake_library_serves_a_project_in_cpp(
+    model: Model, library: Path, signal: npt.NDArray[np.int16], tmp_path: Path
+) -> None:
+    """A project that adds the folder and links to `blsh`; its own target is the only program then."""
+    require("g++")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.15)\n"
+        "project(mine LANGUAGES C CXX)\n"
+        "add_subdirectory(../library blsh)\n"
+        "add_executable(mine main.cpp)\n"
+        "target_link_libraries(mine PRIVATE blsh)\n"
+    )
+    (project / "main.cpp").write_text((library / STREAM_EXAMPLE).read_text())
+    program = built_by_cmake(project, tmp_path / "build", "mine")
+    assert not list((tmp_path / "build").rglob("blsh_stream"))
+    assert run(program, data=signal.astype("<i2").tobytes()).stdout == reference_output(model, signal)
+
+
+def test_bit_flipped_in_flash_is_refused_at_the_start(library: Path, signal: npt.NDArray[np.int16]) -> None:
+    """In the program itself, as a worn flash would: the example recomputes the CRC before it denoises anything."""
+    sources = [library / STREAM_EXAMPLE, *sorted((library / "src").glob("*.c"))]
+    made = compile_objects(C_COMPILERS["gcc"], sources, [library / "src"], library.parent / "objects")
+    program = library.parent / "stream"
+    assert run("gcc", *made, "-o", program).returncode == 0
+    damaged = bytearray(program.read_bytes())
+    for name in dictionary_tables(library):
+        offset, size = place_of(program, name)
+        damaged[offset + size // 2] ^= 0x10
+        program.write_bytes(damaged)
+        done = run(program, data=signal.astype("<i2").tobytes())
+        assert (done.returncode, done.stdout) == (1, b""), f"a flipped bit of {name} went unnoticed"
+        assert b"the dictionary's CRC is not the generated one" in done.stderr
+        damaged[offset + size // 2] ^= 0x10
+    program.write_bytes(damaged)
+    assert run(program, data=signal.astype("<i2").tobytes()).returncode == 0
+
+
+def dictionary_tables(library: Path) -> list[str]:
+    """The names of the tables that the header declares with BLSH_MODEL_ENTRIES or as part of the dictionary."""
+    header = (library / "src" / "blsh_model.h").read_text()
+    names = re.findall(r"extern const \w+ (blsh_dictionary_\w+)\[", header)
+    assert names
+    return names
+
+
+def place_of(program: Path, name: str) -> tuple[int, int]:
+    """Offset in the file and size of the table `name`."""
+    with program.open("rb") as stream:
+        elf = ELFFile(stream)
+        (symbol,) = elf.get_section_by_name(".symtab").get_symbol_by_name(name)
+        section = elf.get_section(symbol["st_shndx"])
+        return section["sh_offset"] + symbol["st_value"] - section["sh_addr"], symbol["st_size"]
+
+
+# ---- Arduino ------------------------------------------------------------------------------------------------------
+
+# What a sketch may use of the real one: Serial over stdin and stdout, in small pieces as a real port gives them.
+ARDUINO_H = """\
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+struct Port {
+    void begin(unsigned long) {}
+    std::size_t readBytes(char *data, std::size_t size) {
+        const std::size_t got = std::fread(data, 1, size < 100 ? size : 100, stdin);
+        if (got == 0) { std::fflush(stdout); std::exit(0); }
+        return got;
+    }
+    std::size_t write(const std::uint8_t *data, std::size_t size) { return std::fwrite(data, 1, size, stdout); }
+    void println(const char *text) { std::fprintf(stderr, "%s\\n", text); }
+};
+extern Port Serial;
+void delay(unsigned long);
+void setup();
+void loop();
+"""
+SKETCH_MAIN = """\
+#include "Arduino.h"
+Port Serial;
+void delay(unsigned long) { std::exit(3); }
+int main() { setup(); for (;;) loop(); }
+"""
+
+
+def built_sketch(library: Path, folder: Path) -> Path:
+    """As Arduino builds it: the sketch behind `#include <Arduino.h>` as C++, src/ as C, all linked."""
+    folder.mkdir()
+    (folder / "Arduino.h").write_text(ARDUINO_H)
+    (folder / "main.cpp").write_text(SKETCH_MAIN)
+    (folder / "sketch.cpp").write_text("#include <Arduino.h>\n" + (library / ARDUINO_EXAMPLE).read_text())
+    sketch = [folder / "sketch.cpp", folder / "main.cpp"]
+    made = compile_objects(CPP_COMPILERS["g++"], sketch, [folder, library / "src"], folder)
+    sources = sorted((library / "src").rglob("*.c"))
+    made += compile_objects(C_COMPILERS["gcc"], sources, [library / "src"], folder / "library")
+    done = run("g++", *made, "-o", folder / "sketch")
+    assert done.returncode == 0, done.stderr.decode()
+    return folder / "sketch"
+
+
+def test_arduino_sketch_computes_what_the_reference_says(
+    model: Model, library: Path, signal: npt.NDArray[np.int16], tmp_path: Path
+) -> None:
+    done = run(built_sketch(library, tmp_path / "sketch"), data=signal.astype("<i2").tobytes())
+    assert done.stdout == reference_output(model, signal)
+
+
+def test_arduino_layout_and_properties(library: Path) -> None:
+    """The rules of Arduino's library specification, 1.5 format."""
+    lines = (library / "library.properties").read_text().splitlines()
+    properties = dict(line.split("=", 1) for line in lines)
+    needed = ["name", "version", "author", "maintainer", "sentence", "paragraph", "category"]
+    needed += ["url", "architectures", "includes"]
+    assert list(properties) == needed, "each once, nothing else"
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9 _.-]{0,62}", properties["name"])
+    assert re.fullmatch(r"\d+\.\d+\.\d+", properties["version"])
+    assert properties["category"] == "Signal Input/Output" and properties["architectures"] == "*"
+    assert (library / "src" / properties["includes"]).is_file()
+    sketches = list(library.glob("examples/*/*.ino"))
+    assert sketches and all(sketch.stem == sketch.parent.name for sketch in sketches)
+    names = [path.lower() for path in contents(library)]
+    assert len(set(names)) == len(names), "two names are one on Windows and macOS"
+    assert all(re.fullmatch(r"[A-Za-z0-9_./-]+", path) for path in contents(library))
+
+
+def test_no_symbol_can_clash(library: Path, tmp_path: Path) -> None:
+    """Whatever the library defines begins with blsh_, and is defined once."""
+    require("nm")
+    sources = sorted((library / "src").rglob("*.c"))
+    made = compile_objects(C_COMPILERS["gcc"], sources, [library / "src"], tmp_path / "objects")
+    listing = run("nm", "--defined-only", "--extern-only", "--format=posix", *made).stdout.decode()
+    names = [line.split()[0] for line in listing.splitlines() if not line.endswith(":")]
+    assert "blsh_model" in names and "blsh_hop" in names
+    assert [name for name in names if not name.startswith("blsh_")] == []
+    assert len(set(names)) == len(names)
+
+
+def test_model_compiled_as_cpp_is_the_same_model(
+    model: Model, library: Path, signal: npt.NDArray[np.int16], tmp_path: Path
+) -> None:
+    source = library / "src" / "blsh_model.c"
+    others = [library / STREAM_EXAMPLE, *(path for path in (library / "src").glob("*.c") if path != source)]
+    made = compile_objects(CPP_COMPILERS["g++"], [source], [library / "src"], tmp_path / "cpp")
+    made += compile_objects(C_COMPILERS["gcc"], others, [library / "src"], tmp_path / "c")
+    assert run("gcc", *made, "-o", tmp_path / "stream").returncode == 0
+    assert run(tmp_path / "stream", data=signal.astype("<i2").tobytes()).stdout == reference_output(model, signal)
+
+
+# ---- what is in the folder -----------------------------------------------------------------------------------------
+
+
+def test_platformio_manifest_names_what_is_there(library: Path) -> None:
+    manifest = json.loads((library / "library.json").read_text())
+    assert (library / manifest["build"]["srcDir"] / manifest["headers"]).is_file()
+    assert manifest["version"] == json.loads((library / EXPORT_RECORD_NAME).read_text())["version"]
+    for example in manifest["examples"]:
+        assert all((library / example["base"] / name).is_file() for name in example["files"])
+
+
+def test_record_accounts_for_every_file(model: Model, library: Path) -> None:
+    record = json.loads((library / EXPORT_RECORD_NAME).read_text())
+    assert set(record["files"]) == set(contents(library)) - {EXPORT_RECORD_NAME}
+    assert (record["model_sha256"], record["options"]["entries"]) == (model.sha256, 60)
+    assert f"artifact SHA-256 {model.sha256}" in (library / "README.txt").read_text()
+    assert str(library.parent) not in "".join(content.decode() for content in contents(library).values())
+
+
+def test_examples_are_short_enough_to_be_read(library: Path) -> None:
+    for example in (STREAM_EXAMPLE, ARDUINO_EXAMPLE):
+        assert len((library / example).read_text().splitlines()) <= 35
+
+
+def test_a_name_cannot_leave_its_line(rng: np.random.Generator, tmp_path: Path) -> None:
+    model = artifact(rng, name="a*/\nurl=x\r\n$(rm) \\ ü")
+    export_library(model, OPTIONS, tmp_path / "library")
+    properties = (tmp_path / "library" / "library.properties").read_text()
+    assert len(properties.splitlines()) == 10 and properties.isascii()
+
+
+def test_state_is_as_large_as_the_model_needs(library: Path, tmp_path: Path) -> None:
+    """The library and its user agree on the limits of the model without a flag that one of them could lack."""
+    (tmp_path / "user.c").write_text(
+        "#include <stdio.h>\n"
+        '#include "blsh.h"\n'
+        'int main(void) { printf("%u %u", BLSH_MAX_BITS, BLSH_MAX_NEIGHBOURS); return 0; }\n'
+    )
+    (made,) = compile_objects(C_COMPILERS["gcc"], [tmp_path / "user.c"], [library / "src"], tmp_path)
+    assert run("gcc", made, "-o", tmp_path / "user").returncode == 0
+    assert run(tmp_path / "user").stdout == b"40 7"
+
+
+# ---- what stands in its place --------------------------------------------------------------------------------------
+
+
+def test_same_input_same_bytes_and_no_file_is_touched(model: Model, library: Path, tmp_path: Path) -> None:
+    before = (library / "src" / "blsh_model.c").stat()
+    export_library(model, OPTIONS, library)
+    after = (library / "src" / "blsh_model.c").stat()
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+    export_library(model, OPTIONS, tmp_path / "deep" / "other")
+    assert contents(tmp_path / "deep" / "other") == contents(library)
+
+
+def test_an_export_is_replaced_as_a_whole(model: Model, library: Path) -> None:
+    """What the last one held and the new one lacks is gone; a file that was lost is back."""
+    stale = library / "src" / "blsh_stale.c"
+    stale.write_text("")
+    record = json.loads((library / EXPORT_RECORD_NAME).read_text())
+    record["files"]["src/blsh_stale.c"] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    (library / EXPORT_RECORD_NAME).write_text(json.dumps(record))
+    (library / "README.txt").unlink()
+    export_library(model, GenerateOptions(entries=50), library)
+    assert not stale.exists() and (library / "README.txt").is_file()
+    assert json.loads((library / EXPORT_RECORD_NAME).read_text())["dictionary_entries"] == 50
+    assert [path.name for path in library.parent.iterdir()] == ["library"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / "notes.txt").write_text("mine"), r"notes\.txt is not of the export; move it away"),
+        (lambda folder: (folder / "src" / "blsh.h").write_text("x"), r"src/blsh\.h was changed after it was exported"),
+        (lambda folder: (folder / EXPORT_RECORD_NAME).unlink(), "exists and is no export of blsh; choose another"),
+        (lambda folder: (folder / EXPORT_RECORD_NAME).write_text("[1]"), "exists and is no export of blsh"),
+        (lambda folder: (folder / EXPORT_RECORD_NAME).write_text('{"files": [1]}'), "exists and is no export of blsh"),
+    ],
+)
+def test_what_is_not_ours_or_was_edited_is_left_alone(model: Model, library: Path, spoil: object, words: str) -> None:
+    assert callable(spoil)
+    spoil(library)
+    before = contents(library)
+    with pytest.raises(BlshError, match=words):
+        export_library(model, GenerateOptions(entries=50), library)
+    assert contents(library) == before
+    assert [path.name for path in library.parent.iterdir()] == ["library"]
+
+
+def test_an_empty_folder_and_a_link_to_one_are_filled(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    export_library(model, OPTIONS, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "library.json").is_file()
+
+
+def test_a_file_or_a_place_that_cannot_be_written(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BlshError, match="file: it is a file; name a folder"):
+        export_library(model, OPTIONS, tmp_path / "file")
+    with pytest.raises(BlshError, match=r"cannot (write|read) .*file/library"):
+        export_library(model, OPTIONS, tmp_path / "file" / "library")
+    with pytest.raises(BlshError, match=r"cannot write /proc/blsh/x: .*choose a writable folder"):
+        export_library(model, OPTIONS, Path("/proc/blsh/x"))
+    assert contents(tmp_path) == {"file": b"mine"}
+
+
+def test_a_model_that_does_not_fit_leaves_no_folder(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(BlshError, match="201 entries asked for"):
+        export_library(model, GenerateOptions(entries=201), tmp_path / "library")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_half_way_leaves_the_old_export(model: Model, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(library)
+    written: list[str] = []
+    write = Path.write_bytes
+
+    def fail_late(path: Path, content: bytes) -> int:
+        written.append(path.name)
+        if len(written) == 5:
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", fail_late)
+    with pytest.raises(BlshError, match="No space left on device; free some space"):
+        export_library(model, GenerateOptions(entries=50), library)
+    assert len(written) == 5 and contents(library) == before
+    assert [path.name for path in library.parent.iterdir()] == ["library"]

@@ -1,0 +1,109 @@
+"""Models that firmware cannot hold: refused before anything is written, with the numbers; by the core once more."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from blsh_codegen import quantise
+from blsh_codegen.fixed import MAX_ENTRIES
+from blsh_codegen.generate import GenerateOptions, generate, integer_model
+from blsh_codegen.host_core import HostCore
+from blsh_codegen.quantise import quantise_projections
+from blsh_trainer.artifact import Model
+from blsh_trainer.errors import BlshError
+
+from .conftest import random_model
+from .test_export import artifact
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite(rng: np.random.Generator, value: float) -> None:
+    weights, biases = rng.normal(size=(6, 128)), rng.normal(size=6)
+    spoilt = weights.copy()
+    spoilt[4, 100] = value
+    with pytest.raises(BlshError, match="bit 4 has a weight that is not finite; train"):
+        quantise_projections(spoilt, biases)
+    spoilt_biases = biases.copy()
+    spoilt_biases[2] = value
+    with pytest.raises(BlshError, match="bit 2 has a weight that is not finite; train"):
+        quantise_projections(weights, spoilt_biases)
+    with pytest.raises(BlshError, match="projections must be finite"):
+        replace(artifact(rng), projections=np.where(np.arange(40)[:, None] == 4, value, artifact(rng).projections))
+
+
+@pytest.mark.parametrize("peak", [5e-324, 1e-310, 1e-303])
+def test_a_projection_that_would_saturate(rng: np.random.Generator, peak: float) -> None:
+    """Scaled up to the whole range its scale is infinite, and every weight of the row an extreme or no number."""
+    weights = rng.normal(size=(6, 128))
+    weights[3] = weights[3] / np.abs(weights[3]).max() * peak
+    with pytest.raises(BlshError, match=r"the projection of bit 3 peaks at \d.*e-3\d\d: .*would saturate"):
+        quantise_projections(weights, np.zeros(6))
+
+
+@pytest.mark.parametrize("size", [1e-290, 1.0, 1e290])
+def test_projections_of_any_usual_size_are_quantised_alike(rng: np.random.Generator, size: float) -> None:
+    weights, biases = rng.normal(size=(6, 128)), rng.normal(size=6)
+    expected, actual = quantise_projections(weights, biases), quantise_projections(weights * size, biases * size)
+    assert all(np.abs(a.astype(int) - e.astype(int)).max() <= 1 for a, e in zip(actual, expected, strict=True))
+
+
+def test_a_bias_that_no_frame_outweighs(rng: np.random.Generator) -> None:
+    with pytest.raises(BlshError, match=r"bias 1e\+09 of bit 1 is .*train the model again"):
+        quantise_projections(rng.normal(size=(3, 8)), np.array([0, 1e9, 0]))
+
+
+def test_more_entries_than_an_index_holds(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a smaller limit, because a million entries take seconds to make."""
+    monkeypatch.setattr(quantise, "MAX_ENTRIES", 199)
+    with pytest.raises(BlshError, match="200 dictionary entries: firmware indexes 1 to 199; keep fewer"):
+        integer_model(artifact(rng), GenerateOptions())
+    assert integer_model(artifact(rng), GenerateOptions(entries=199)).entries == 199
+
+
+def test_core_refuses_them_too(rng: np.random.Generator) -> None:
+    core = HostCore(random_model(rng))
+    for count in (MAX_ENTRIES + 1, 2**32 - 1, 9):
+        core._model.entries = count
+        with pytest.raises(BlshError, match="fewer entries than neighbours, or more than BLSH_MAX_ENTRIES"):
+            core.reset()
+
+
+WRONG_WIDTH: dict[str, tuple[Callable[[Model], Model], str]] = {
+    "a band less": (
+        lambda model: replace(model, mask_levels=model.mask_levels[:, :-1]),
+        r"mask_levels has shape \(200, 79\); expected \(200, 80\)",
+    ),
+    "masks of bins": (
+        lambda model: replace(model, mask_levels=np.zeros((200, 513), np.uint8)),
+        r"mask_levels has shape \(200, 513\); expected \(200, 80\)",
+    ),
+    "another number of masks": (
+        lambda model: replace(model, mask_levels=model.mask_levels[:-1]),
+        r"mask_levels has shape \(199, 80\); expected \(200, 80\)",
+    ),
+    "a level too high": (
+        lambda model: replace(model, mask_levels=np.full((200, 80), 16, np.uint8)),
+        "16.*15|15.*16",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_WIDTH)
+def test_masks_that_do_not_match(rng: np.random.Generator, case: str) -> None:
+    spoil, words = WRONG_WIDTH[case]
+    model = artifact(rng)
+    with pytest.raises(BlshError, match=words):
+        spoil(model)
+
+
+def test_a_place_that_cannot_be_written_holds_nothing_half(rng: np.random.Generator, tmp_path: Path) -> None:
+    """All texts are made before the first is written: what cannot be rendered leaves an old folder as it was."""
+    model = random_model(rng)
+    generate(model, GenerateOptions(), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match="non-hexadecimal"):
+        generate(replace(random_model(rng), model_sha256="no digest"), GenerateOptions(), tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

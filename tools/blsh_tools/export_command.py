@@ -1,0 +1,71 @@
+"""`blsh export`: a model as a library for one's own firmware."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blsh_tools.arguments import (
+    AsJson,
+    Bits,
+    Entries,
+    FlashBudget,
+    LayoutName,
+    Masks,
+    MipsBudget,
+    ModelFile,
+    Neighbours,
+    PlanBoard,
+    RamBudget,
+    Seed,
+    Share,
+)
+from blsh_tools.console import show, stderr
+
+
+def export(
+    model: ModelFile,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to write: a new one, or an earlier export.")],
+    entries: Entries = None,
+    share: Share = None,
+    bits: Bits = None,
+    masks: Masks = None,
+    neighbours: Neighbours = None,
+    layout: LayoutName = "tight",
+    seed: Seed = 0,
+    board: PlanBoard = None,
+    flash: FlashBudget = None,
+    ram: RamBudget = None,
+    mips: MipsBudget = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a model and the denoiser's core as one library for PlatformIO, Arduino and CMake, with an example.
+
+    The folder needs nothing of this checkout. The same input gives the same bytes; what is not of an earlier export, or
+    was edited since, is not overwritten. With a budget the model is chosen as by `blsh generate`, beside the code of this
+    project's firmware; the header asserts what that leaves for the tables.
+    """
+    from blsh_codegen.export import export_library
+    from blsh_codegen.generate import GenerateOptions
+    from blsh_tools.planned import plan_table, planned
+    from blsh_trainer.artifact import load_model
+
+    artifact = load_model(model)
+    wishes = GenerateOptions(entries, share, bits, masks, neighbours, seed, layout, board)
+    options, plan = planned(artifact, wishes, flash, ram, mips)
+    if plan is not None:
+        stderr.print(plan_table(plan))
+    record = export_library(artifact, options, to)
+    rows = [
+        ("folder", str(to)),
+        ("files", f"{len(record.files)}, listed with their SHA-256 in blsh_export.json"),
+        ("model", f"{record.model_name}, {record.bits} bits"),
+        ("dictionary", f"{record.dictionary_entries:,} entries, CRC-32 {record.dictionary_crc32:08x}"),
+        ("flash of the tables", f"{record.table_bytes:,} bytes"),
+        ("how to use it", "README.txt in the folder: PlatformIO, Arduino, CMake"),
+    ]
+    result = {"folder": str(to), **json.loads(record.to_json())}
+    if plan is not None:
+        result |= {"plan": plan.to_dict(), "estimate": plan.estimate.to_dict()}
+    show(result, as_json, rows, "Exported")

@@ -1,0 +1,213 @@
+"""`blsh export`, and what users do with the folder: PlatformIO's host and Cortex-M4 programs, the manual's snippets."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from blsh_codegen.fixed import HOP
+from blsh_codegen.generate import GenerateOptions, integer_model
+from blsh_codegen.reference import ReferenceDenoiser
+from blsh_codegen.signals import edge_signal
+from blsh_hil.boards import project_root
+from blsh_tools.build import platformio_environment
+from blsh_trainer.artifact import load_model
+
+from .conftest import Bench, Blsh, tree
+
+ENTRIES = 100
+PROJECT = Path(__file__).parent / "export_project"
+MANUAL = Path(__file__).resolve().parents[2] / "docs" / "embedding.md"
+
+
+@pytest.fixture
+def library(blsh: Blsh, model: Path) -> Path:
+    """An export as `blsh` writes it."""
+    blsh.succeed("export", model, "--to", "library", "--entries", ENTRIES)
+    return blsh.cwd / "library"
+
+
+@pytest.fixture
+def stream(rng: np.random.Generator, model: Path) -> tuple[bytes, bytes]:
+    """Samples, and what the scalar reference makes of them."""
+    samples = edge_signal("speech_like", 6 * HOP, rng)
+    denoiser = ReferenceDenoiser(integer_model(load_model(model), GenerateOptions(entries=ENTRIES)))
+    output = b"".join(denoiser.hop(hop).output.astype("<i2").tobytes() for hop in samples.reshape(-1, HOP))
+    assert any(output)
+    return samples.astype("<i2").tobytes(), output
+
+
+def output_of(*command: object, data: bytes) -> bytes:
+    done = subprocess.run([str(word) for word in command], input=data, capture_output=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+def require(*commands: str) -> None:
+    for command in commands:
+        if shutil.which(command) is None:
+            pytest.skip(f"{command} is not installed")
+
+
+# ---- the command ---------------------------------------------------------------------------------------------------
+
+
+def test_export_says_what_it_wrote(blsh: Blsh, model: Path) -> None:
+    result = blsh.json("export", model, "--to", "library", "--entries", ENTRIES)
+    assert result["folder"] == "library" and result["dictionary_entries"] == ENTRIES
+    assert result["model_sha256"] == load_model(model).sha256
+    assert all((blsh.cwd / "library" / name).is_file() for name in result["files"])
+    assert "100 entries, CRC-32" in blsh.succeed("export", model, "--to", "library", "--entries", ENTRIES).stdout
+
+
+def test_same_bytes_from_another_process_elsewhere(blsh: Blsh, model: Path, tmp_path: Path) -> None:
+    """Whatever the folder and the order of Python's sets: the generated C and the export alike."""
+    made = []
+    for seed in ("1", "2"):
+        folder = tmp_path / f"seed{seed}"
+        folder.mkdir()
+        other = Blsh(folder, blsh.project, {"PYTHONHASHSEED": seed})
+        other.succeed("export", model, "--to", "library", "--entries", ENTRIES)
+        other.succeed("generate", model, "-o", folder / "c", "--entries", ENTRIES)
+        made.append({str(Path(path).relative_to(folder)): digest for path, digest in tree(folder).items()})
+    assert made[0] == made[1]
+    assert "c/blsh_model.c" in made[0] and "library/src/blsh_model.c" in made[0]
+    assert made[0]["c/blsh_model.c"] == made[0]["library/src/blsh_model.c"]
+
+
+REFUSED = {
+    "a file in its place": ("export MODEL --to file", "cannot write file: it is a file; name a folder"),
+    "a folder of someone": (
+        "export MODEL --to folder",
+        "folder exists and is no export of blsh; choose another folder",
+    ),
+    "no place": ("export MODEL --to /proc/blsh/x", "cannot write /proc/blsh/x: .*choose a writable folder"),
+    "entries": ("export MODEL --to new --entries 99999", r"99999 entries asked for; choose 5 .* to \d+"),
+    "neighbours": ("export MODEL --to new --neighbours 33", "K = 33: firmware averages 1 to 32 neighbours"),
+    "infinite weight": ("export INFINITE --to new", "projections must be finite"),
+    "masks of another width": ("export NARROW --to new", r"\(\d+, 64\), dtype uint8; expected uint8 \(rows, 65\)"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_exports_nothing(blsh: Blsh, bench: Bench, case: str) -> None:
+    line, expected = REFUSED[case]
+    bench.file("file")
+    (bench.folder / "folder").mkdir()
+    bench.file("folder/notes")
+    with np.load(bench.model) as loaded:
+        projections, masks = loaded["projections"].copy(), loaded["masks"]
+    projections[3, 7] = np.inf
+    places: dict[str, object] = {"MODEL": bench.model}
+    if "INFINITE" in line:
+        places["INFINITE"] = bench.arrays(projections=projections)
+    if "NARROW" in line:
+        places["NARROW"] = bench.arrays(masks=masks[:, :-1])
+    blsh.refuse(expected, *(places.get(word, word) for word in line.split()))
+
+
+def test_an_edited_export_is_not_overwritten(blsh: Blsh, model: Path, library: Path) -> None:
+    header = library / "src" / "blsh_model.h"
+    header.write_text(header.read_text().replace(f"{ENTRIES}u", f"{ENTRIES - 1}u"))
+    expected = r"library/src/blsh_model\.h was changed after it was exported \(SHA-256 .*delete it or choose another"
+    blsh.refuse(expected, "export", model, "--to", "library")
+
+
+# ---- PlatformIO ----------------------------------------------------------------------------------------------------
+
+
+def built_by_platformio(library: Path, place: str, environment: str, folder: Path) -> Path:
+    """The program of a user's project with the library at `place`."""
+    shutil.copytree(PROJECT, folder)
+    shutil.copytree(project_root() / "firmware" / "platform" / "tools" / "scons", folder / "tool-scons")
+    shutil.copytree(library, folder / place)
+    shutil.copy(library / "examples" / "stream.c", folder / "src" / "main.c")
+    command = [sys.executable, "-m", "platformio", "run", "-d", str(folder), "-e", environment]
+    done = subprocess.run(
+        command, env=platformio_environment(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / ".pio" / "build" / environment / "program.elf"
+
+
+def test_platformio_builds_it_in_a_projects_lib(library: Path, stream: tuple[bytes, bytes], tmp_path: Path) -> None:
+    require("gcc")
+    program = built_by_platformio(library, "lib/blsh", "host", tmp_path / "project")
+    assert output_of(program, data=stream[0]) == stream[1]
+
+
+def test_platformio_builds_it_for_a_cortex_m4(library: Path, stream: tuple[bytes, bytes], tmp_path: Path) -> None:
+    """The exported example on the emulated core, its stdin and stdout by semihosting: the reference's bits."""
+    require("arm-none-eabi-gcc", "qemu-system-arm")
+    program = built_by_platformio(library, "elsewhere", "cortex-m4", tmp_path / "project")
+    emulator = ["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none"]
+    emulator += ["-semihosting-config", "enable=on,target=native", "-kernel"]
+    assert output_of(*emulator, program, data=stream[0]) == stream[1]
+
+
+# ---- docs/embedding.md ----------------------------------------------------------------------------------------------
+
+# The three functions that the manual leaves to its reader, over stdin and stdout.
+OWN_FUNCTIONS = """\
+#include <stdio.h>
+#include <stdlib.h>
+#include "blsh_model.h"
+void microphone_read(int16_t samples[BLSH_HOP]);
+void speaker_write(const int16_t samples[BLSH_HOP]);
+void fail(const char *why);
+void microphone_read(int16_t samples[BLSH_HOP]) {
+    if (fread(samples, sizeof(int16_t), BLSH_HOP, stdin) != BLSH_HOP) {
+        exit(0);
+    }
+}
+void speaker_write(const int16_t samples[BLSH_HOP]) {
+    if (fwrite(samples, sizeof(int16_t), BLSH_HOP, stdout) != BLSH_HOP) {
+        exit(1);
+    }
+}
+void fail(const char *why) { fprintf(stderr, "%s\\n", why); }
+"""
+
+
+def snippet(language: str) -> str:
+    """The manual's only block of code in that language, without its indent."""
+    (block,) = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", MANUAL.read_text(), re.MULTILINE | re.DOTALL)
+    indent, text = block
+    return "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True))
+
+
+def test_manuals_code_computes_what_the_reference_says(
+    library: Path, stream: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    cmake = shutil.which("cmake", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if cmake is None:
+        pytest.skip("cmake is not installed")
+    require("make", "gcc")
+    project = tmp_path / "project"
+    shutil.copytree(library, project / "lib" / "blsh")
+    (project / "main.c").write_text(snippet("c"))
+    (project / "own.c").write_text(OWN_FUNCTIONS)
+    (project / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.15)\nproject(firmware LANGUAGES C)\n"
+        "add_compile_options(-Wall -Wextra -Werror -Wconversion)\n"
+        "add_executable(firmware main.c own.c)\n" + snippet("cmake")
+    )
+    for command in ([cmake, "-S", project, "-B", project / "build"], [cmake, "--build", project / "build"]):
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert output_of(project / "build" / "firmware", data=stream[0]) == stream[1]
+
+
+def test_manuals_command_is_a_command(blsh: Blsh, bench: Bench) -> None:
+    words = snippet("sh").split()
+    assert words[0] == "blsh"
+    place = words[words.index("--to") + 1]
+    entries = words.index("--entries")
+    arguments = [bench.model if word.endswith(".npz") else word for word in words[1:entries]]
+    blsh.succeed(*arguments, "--entries", ENTRIES)
+    assert (bench.folder / place / "library.json").is_file()
