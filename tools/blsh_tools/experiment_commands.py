@@ -15,20 +15,23 @@ from blsh_trainer.errors import BlshError
 if TYPE_CHECKING:
     from blsh_trainer.corpus import Corpus
 
-NAMES = ("table1", "table2", "table3", "fig2", "fig3", "fig4", "fig5", "fig6", "bars")
+NAMES = ("table1", "table2", "table3", "fig2", "fig3", "fig4", "fig5", "fig6", "bars", "frontier")
 RESULTS, TRIALS = Path("docs/results"), Path("out/experiments/fast")
 _FOR = {  # options that only some experiments heed
     "--baselines": ("table1",),
     "--baseline-seconds": ("table1",),
     "--voicebank": ("table3",),
     "--model": ("bars",),
-    "--seeds": ("table1", "table2", "table3", "fig3", "fig4", "bars"),
-    "--mixtures": ("table1", "table2", "table3", "fig3", "fig4", "bars"),
+    "--seeds": ("table1", "table2", "table3", "fig3", "fig4", "bars", "frontier"),
+    "--mixtures": ("table1", "table2", "table3", "fig3", "fig4", "bars", "frontier"),
 }
 
 
 def experiment(
-    name: Annotated[str, typer.Argument(help=f"{', '.join(NAMES[:-1])}: the paper's; or bars, the trainer's.")],
+    name: Annotated[
+        str,
+        typer.Argument(help=f"{', '.join(NAMES[:-2])}: the paper's; bars, the trainer's; frontier, quality per byte."),
+    ],
     corpus: Annotated[Path, typer.Argument(help="Folder of recordings; see `blsh corpus check`.")],
     seeds: Annotated[
         int | None, typer.Option(help="Draws of hash and dictionary [default: 1 to 5, by experiment].")
@@ -62,7 +65,7 @@ def experiment(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Regenerate a table or figure of the paper on a corpus, or measure the trainer's bars.
+    """Regenerate a table or figure of the paper on a corpus, or measure the trainer's bars or quality per byte.
 
     Fits and scores are kept in --work as they come: an interrupted run goes on from there, and other options compute
     only what they change. The results are NAME.json and .csv with a table, NAME.md, or a picture, NAME.png.

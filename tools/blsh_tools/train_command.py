@@ -35,7 +35,10 @@ def train(
         str | None,
         typer.Option(help="How blsh learns: from `masks`, by `residual` fitting, or the paper's `adaboost`."),
     ] = None,
-    masks: Annotated[str | None, typer.Option(help="`ibm` (a bit a bin) or `bands` (80 bands of 16 levels).")] = None,
+    masks: Annotated[
+        str | None,
+        typer.Option(help="`ibm` (a bit a bin), or 80 bands of 2, 4 or 16 levels: `bands1`, `bands2`, `bands`."),
+    ] = None,
     smoothing: Annotated[
         int | None, typer.Option(help="Sixteenths of the mask before that a mask keeps, 0 to 15.")
     ] = None,
@@ -90,9 +93,12 @@ def train(
         "steps": steps,
     }
     chosen = {option: value for option, value in given.items() if value is not None}
-    if {"learner", "weighting", "mask_kind"} & chosen.keys():
-        chosen["refine_steps"] = 0  # it belongs to the extended system as a whole
-    options = replace(SYSTEMS[system], name=name, seed=seed, **chosen)
+    whole = SYSTEMS[system]
+    if {"learner", "weighting"} & chosen.keys() or masks == "ibm":
+        chosen |= {"refine_steps": 0, "lengths": ()}  # they belong to the extended system as a whole
+    elif bits is not None:
+        chosen["lengths"] = tuple(length for length in whole.lengths if length < bits)
+    options = replace(whole, name=name, seed=seed, **chosen)
     options.check()
     check_output(output)
     if checkpoint is not None:

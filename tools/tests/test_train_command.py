@@ -48,6 +48,23 @@ def test_what_cannot_be_kept_or_shared_is_refused(blsh: Blsh, corpus: Path, opti
     blsh.refuse(words, "train", corpus, "-o", "model.npz", *option)
 
 
+@pytest.mark.parametrize(
+    ("given", "masks", "lengths", "nested"),
+    [
+        (["--bits=70", "--masks=bands1"], "bands1", [64], True),
+        (["--bits=8"], "bands2", [], True),
+        (["--bits=8", "--masks=ibm"], "ibm", [], False),
+    ],
+)
+def test_the_extended_system_is_refined_at_the_lengths_below_its_bits(
+    blsh: Blsh, corpus: Path, given: list[str], masks: str, lengths: list[int], nested: bool
+) -> None:
+    sizes = ("--steps=2", "--passes=1", "--max-frames=300", "--entries=32", "--fit-frames=200")
+    card = blsh.json("train", corpus, "-o", "model.npz", *sizes, *given)["card"]
+    assert (card["options"]["mask_kind"], card["options"]["lengths"]) == (masks, lengths)
+    assert ("grid" in card["metrics"]) == nested
+
+
 def test_an_unreachable_scheduler_is_refused(blsh: Blsh, corpus: Path) -> None:
     pytest.importorskip("distributed", reason="needs Dask: pip install 'blsh-mcu[distributed]'")
     blsh.refuse(

@@ -1,10 +1,11 @@
 """The model artifact: everything downstream is derived from this one file and names its SHA-256.
 
 An .npz (read without pickle) of format_version int64 (), projections float64 (L, D), biases and betas
-float64 (L,), codes uint8 (T, ceil(L/8)), masks uint8 (T, 65 or 40), both packed little bit order, and card, the
+float64 (L,), codes uint8 (T, ceil(L/8)), masks uint8 (T, 65, 40, 20 or 10), both packed little bit order, and card, the
 JSON card as UTF-8 in uint8. The card holds name, feature kind, neighbours, provenance and "sha256", the hash
-of all arrays and of the card without that hash; in format 2 mask kind, smoothing and floor besides. A model that
-needs none of what format 2 adds is written in format 1: the same model has one file and one hash.
+of all arrays and of the card without that hash; from format 2 on mask kind, smoothing and floor besides, and in
+format 3 "nested". A model that needs none of what a format adds is written in an earlier one: the same model has one
+file and one hash.
 """
 
 import hashlib
@@ -29,12 +30,13 @@ from blsh_trainer.files import replacing, require_file
 from blsh_trainer.masks import find_mask_kind, pack_bits, unpack_bits
 from blsh_trainer.spectra import feature_count
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """The newest format; `Model.format_version` is what a model needs."""
 MAX_SMOOTHING = 15
 MAX_FLOOR = 255
 Card = dict[str, Any]
 
+_FORMAT_2_MASKS = ("ibm", "bands")
 _ARRAYS: dict[str, tuple[str, int]] = {  # dtype and dimensions of each array in the file
     "projections": ("float64", 2),
     "biases": ("float64", 1),
@@ -54,9 +56,11 @@ class Model:
     """A dictionary of codes and masks with the projections that hash a frame.
 
     projections (L, D), biases (L,), betas (L,) float64; code_bits bool (T, L); mask_levels uint8 (T, W), the
-    levels of `mask_kind` ("ibm": 513 zeros and ones, "bands": 80 levels of 0 to 15); card: provenance as JSON
-    values. The mean mask of the neighbours is smoothed over time, m = (smoothing m_before + (16 - smoothing)
-    mean) / 16, and is then at least floor / 256; 0 and 0 leave it alone.
+    levels of `mask_kind` ("ibm": 513 zeros and ones, "bands", "bands2" and "bands1": 80 levels of 0 to 15, 3 or 1);
+    card: provenance as JSON values. `nested`: the entries come in an order in which the first ones are a dictionary
+    of their own, so a smaller one is cut, not drawn. The mean mask of the neighbours is raised to at least
+    floor / 256 and then smoothed over time, m = (smoothing m_before + (16 - smoothing) mean) / 16; 0 and 0 leave it
+    alone.
     BlshError when the parts do not fit together.
     """
 
@@ -72,6 +76,7 @@ class Model:
     mask_kind: str = "ibm"
     smoothing: int = 0
     floor: int = 0
+    nested: bool = False
 
     def __post_init__(self) -> None:
         _check_model(self)
@@ -88,7 +93,9 @@ class Model:
 
     @property
     def format_version(self) -> int:
-        """The lowest artifact format that can say what this model is: 1 or 2."""
+        """The lowest artifact format that can say what this model is: 1 to 3."""
+        if self.nested or self.mask_kind not in _FORMAT_2_MASKS:
+            return 3
         plain = self.feature_kind != "tracked" and self.mask_kind == "ibm" and self.smoothing == 0 == self.floor
         return 1 if plain else 2
 
@@ -100,13 +107,17 @@ class Model:
     def subsample(self, entries: int | None = None, share: float | None = None, seed: int = 0) -> "Model":
         """Return the model with part of the dictionary: `entries` of it, or `share` (rho) rounded up.
 
-        The choice is a prefix of one permutation seeded by `seed`, in ascending order: smaller dictionaries
-        lie within larger ones. BlshError for a share outside (0, 1], fewer than K or more than T entries,
-        or unless exactly one of the two is given.
+        Of a nested model these are the first entries. Of any other the choice is a prefix of one permutation seeded
+        by `seed`, in ascending order. Smaller dictionaries lie within larger ones. BlshError for a share outside
+        (0, 1], fewer than K or more than T entries, or unless exactly one of the two is given.
         """
         count = self._count(entries, share)
-        chosen = np.sort(np.random.default_rng(seed).permutation(self.entries)[:count])
-        origin = {"parent_sha256": self.sha256, "entries": count, "of": self.entries, "seed": seed}
+        origin = {"parent_sha256": self.sha256, "entries": count, "of": self.entries}
+        if self.nested:
+            chosen = np.arange(count)
+        else:
+            chosen = np.sort(np.random.default_rng(seed).permutation(self.entries)[:count])
+            origin["seed"] = seed
         card = {**self.card, "subsample": origin}
         return replace(self, code_bits=self.code_bits[chosen], mask_levels=self.mask_levels[chosen], card=card)
 
@@ -193,6 +204,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
             mask_kind=mask_kind,
             smoothing=card.pop("smoothing", 0),
             floor=card.pop("floor", 0),
+            nested=card.pop("nested", False),
             card={key: value for key, value in card.items() if key != "sha256"},
         )
     except KeyError as error:
@@ -254,6 +266,8 @@ def _full_card(model: Model) -> Card:
     }
     if model.format_version > 1:
         card |= {"mask_kind": model.mask_kind, "smoothing": model.smoothing, "floor": model.floor}
+    if model.format_version > 2:
+        card |= {"nested": model.nested}
     return card
 
 
@@ -308,6 +322,8 @@ def _check_model(model: Model) -> None:
     for name, value, most in (("smoothing", model.smoothing, MAX_SMOOTHING), ("floor", model.floor, MAX_FLOOR)):
         if type(value) is not int or not 0 <= value <= most:  # not a bool either: the card would say `true`
             raise BlshError(f"{name} is {value!r}; choose a whole number from 0 to {most}")
+    if type(model.nested) is not bool:
+        raise BlshError(f"nested is {model.nested!r}; expected true or false")
     try:
         _canonical(model.card)
     except (TypeError, ValueError) as error:

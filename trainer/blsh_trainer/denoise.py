@@ -52,8 +52,7 @@ class _Stream:
         model = self._model
         codes = hash_codes(self._features(X), model.projections, model.biases)
         indices, _ = self._index.search(codes, model.neighbours)
-        gains = self._smooth(self._averages(indices))
-        return self._kind.to_bins(np.maximum(gains, model.floor / 256))
+        return self._kind.to_bins(self._smooth(np.maximum(self._averages(indices), model.floor / 256)))
 
     def _averages(self, indices: IntArray) -> FloatArray:
         averages = np.empty((len(indices), self._kind.width))

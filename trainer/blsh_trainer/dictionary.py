@@ -9,8 +9,8 @@ from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray, Prog
 from blsh_trainer.distil import distilled_masks
 from blsh_trainer.frames import TrainingFrames
 from blsh_trainer.hashing import Learner, hash_codes
-from blsh_trainer.masks import MASK_KINDS, unpack_bits
-from blsh_trainer.refine import Refined, refine
+from blsh_trainer.masks import find_mask_kind, unpack_bits
+from blsh_trainer.refine import LEAST_SHARE, Start, refine
 from blsh_trainer.search import hamming_knn
 from blsh_trainer.soft_knn import Matrix
 from blsh_trainer.spectra import BINS
@@ -27,16 +27,24 @@ class DictionaryOptions(Protocol):
     def neighbours(self) -> int: ...
     @property
     def refine_steps(self) -> int: ...
+    @property
+    def bits(self) -> int: ...
+    @property
+    def lengths(self) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True)
 class Dictionary:
-    """Codes bool (N, L) and mask levels uint8 (N, W), with the projections (L, D) and biases (L,) of the codes."""
+    """Codes bool (N, L) and mask levels uint8 (N, W), with the projections (L, D) and biases (L,) of the codes.
+
+    `nested`: the first entries are a dictionary of their own, however many they are.
+    """
 
     projections: FloatArray
     biases: FloatArray
     code_bits: BoolArray
     mask_levels: ByteArray
+    nested: bool = False
 
 
 def build_dictionary(
@@ -48,22 +56,27 @@ def build_dictionary(
 ) -> Dictionary:
     """Return all frames as entries, or at most `entries` of them drawn at random.
 
-    "ibm": each entry has its frame's own ideal binary mask. "bands": the masks are distilled from all frames, and
-    refined with the projections if that is asked for.
+    "ibm": each entry has its frame's own ideal binary mask. Bands: the masks are distilled from all frames. If
+    refining is asked for, that is but the start from which codes, masks and projections are learned together.
     """
     count = len(frames) if options.entries is None else min(options.entries, len(frames))
-    chosen: IntArray = np.sort(rng.permutation(len(frames))[:count]).astype(np.int64)
+    drawn: IntArray = rng.permutation(len(frames))[:count].astype(np.int64)
+    chosen = np.sort(drawn)
     projections, biases = learner.projections_, learner.biases_
     if options.mask_kind == "ibm":
         levels = unpack_bits(frames.ibm[chosen], BINS).astype(np.uint8)
         return Dictionary(projections, biases, learner.transform(frames.H[chosen]), levels)
-    masks = _distilled(frames, projections, biases, chosen, options.neighbours, progress)
+    top = find_mask_kind(options.mask_kind).top
     if options.refine_steps:
-        start = Refined(projections, biases, masks)
-        refined = refine(frames, chosen, start, options.refine_steps, rng, progress)
-        projections, biases = refined.projections, refined.biases
-        masks = _distilled(frames, projections, biases, chosen, options.neighbours, progress)
-    levels = np.floor(masks * MASK_KINDS["bands"].top + 0.5).astype(np.uint8)
+        masks = _distilled(frames, projections, biases, drawn, options.neighbours, progress)
+        lengths = sorted({*options.lengths, options.bits})
+        least = max(options.neighbours, round(LEAST_SHARE * count))
+        start = Start(projections, biases, masks)
+        refined = refine(frames, drawn, start, lengths, least, top, options.refine_steps, rng, progress)
+        parts = (refined.projections, refined.biases, refined.code_bits, refined.mask_levels)
+        return Dictionary(*parts, nested=True)
+    masks = _distilled(frames, projections, biases, chosen, options.neighbours, progress)
+    levels = np.floor(masks * top + 0.5).astype(np.uint8)
     return Dictionary(projections, biases, hash_codes(frames.H[chosen], projections, biases), levels)
 
 

@@ -16,7 +16,7 @@ BAND_EDGES = (
     144, 152, 161, 171, 181, 192, 203, 216, 228, 242, 256, 272, 288, 305, 323, 342, 363, 384, 407, 431, 457, 484, 513,
 )
 # fmt: on
-"""Where the 80 bands of the mask kind "bands" begin, in bins, and where the last one ends."""
+"""Where the 80 bands of the banded mask kinds begin, in bins, and where the last one ends."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,20 @@ class MaskKind:
             raise BlshError(f"{self.name} mask levels go up to {rows.max()}; expected 0 to {self.top}")
         return rows
 
+    def requantised(self, levels: ArrayLike, target: "MaskKind") -> ByteArray:
+        """Return levels (T, W) of this kind as levels of `target`: the nearest gain it has, half up.
+
+        Integers only. BlshError for levels that do not fit this kind, or a target of other bands.
+        """
+        rows = self.check_levels(levels)
+        if target.edges != self.edges:
+            raise BlshError(
+                f"{self.name} masks of {self.width} bands cannot become {target.name} masks of {target.width}; "
+                f"choose one of {', '.join(kind.name for kind in MASK_KINDS.values() if kind.edges == self.edges)}"
+            )
+        scaled = (2 * rows.astype(np.int64) * target.top + self.top) // (2 * self.top)
+        return scaled.astype(np.uint8)
+
     def to_bins(self, gains: FloatArray) -> FloatArray:
         """Return gains of bands (T, W) as gains of bins (T, 513)."""
         return gains if self.width == BINS else np.repeat(gains, np.diff(self.edges), axis=1)
@@ -83,8 +97,10 @@ class MaskKind:
 MASK_KINDS = {
     "ibm": MaskKind("ibm", tuple(range(BINS + 1)), 1),
     "bands": MaskKind("bands", BAND_EDGES, 4),
+    "bands2": MaskKind("bands2", BAND_EDGES, 2),
+    "bands1": MaskKind("bands1", BAND_EDGES, 1),
 }
-"""The kinds by name: "ibm" is the paper's, a bit for each bin; "bands" has 80 bands of 16 levels."""
+"""The kinds by name: "ibm" is the paper's, a bit for each bin; the others have 80 bands of 16, 4 or 2 levels."""
 
 
 def find_mask_kind(name: str) -> MaskKind:

@@ -11,10 +11,8 @@ from blsh_trainer.artifact import MAX_FLOOR, MAX_SMOOTHING, Card, Model
 from blsh_trainer.blsh import BLSH
 from blsh_trainer.blsh import WEIGHTINGS as UNSUPERVISED
 from blsh_trainer.corpus import Corpus
-from blsh_trainer.denoise import FloatDenoiser
 from blsh_trainer.dictionary import build_dictionary
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import MIXTURE, Blind, DrawnMixtures, SilentEstimateError, evaluate_systems
 from blsh_trainer.frames import FrameOptions, TrainingFrames, gather_frames
 from blsh_trainer.hashing import LSH, Learner, check_bits
 from blsh_trainer.masks import find_mask_kind
@@ -23,11 +21,10 @@ from blsh_trainer.pairs import TARGETS
 from blsh_trainer.pool import Pool, single_threaded_blas
 from blsh_trainer.spectra import feature_count
 from blsh_trainer.supervised import SupervisedBLSH
+from blsh_trainer.validation import valid_metrics
 
 LEARNERS = ("blsh", "lsh", "lsh-plain")
 WEIGHTINGS = ("masks", *UNSUPERVISED)
-VALIDATION_MIXTURES = 24
-VALIDATION_ENTRIES = 4096
 _LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr")
 
 
@@ -40,9 +37,10 @@ class TrainOptions:
     dictionary, or at most `entries` of them.
     `weighting` says how the learner "blsh" learns: "masks" (SupervisedBLSH), or "residual" or "adaboost" (BLSH), to
     which `target` and `sigma2` matter. `ordered` belongs to "masks": bits in the order of their significance.
-    `varied` mixes at many SNRs with noises coloured anew (varied.py) instead of at `snr_db`. With `mask_kind`
-    "bands" the masks are distilled (distil.py), and after `refine_steps` steps of learning projections and masks
-    together (refine.py). `smoothing` and `floor` are the model's: see Model.
+    `varied` mixes at many SNRs with noises coloured anew (varied.py) instead of at `snr_db`. With a banded `mask_kind`
+    the masks are distilled (distil.py); `refine_steps` steps then learn projections, codes and masks together, so that
+    the first entries are a dictionary of their own and the first bits, as many as `lengths` name besides all of them,
+    a code of their own (refine.py). `smoothing` and `floor` are the model's: see Model.
     """
 
     name: str = "blsh"
@@ -63,6 +61,7 @@ class TrainOptions:
     entries: int | None = None
     mask_kind: str = "ibm"
     refine_steps: int = 0
+    lengths: tuple[int, ...] = ()
     smoothing: int = 0
     floor: int = 0
     seed: int = 0
@@ -103,27 +102,33 @@ class TrainOptions:
                 raise BlshError(f"{option} is {number}; choose {least} or more")
         if not abs(self.snr_db) <= MAX_SNR_DB:
             raise BlshError(f"snr_db is {self.snr_db}; it must be a finite number of -{MAX_SNR_DB:g} to {MAX_SNR_DB:g}")
-        if self.refine_steps and (self.mask_kind, self.weighting, self.learner) != ("bands", "masks", "blsh"):
+        if self.refine_steps and (self.mask_kind == "ibm" or (self.weighting, self.learner) != ("masks", "blsh")):
             raise BlshError(
                 f"refine_steps is {self.refine_steps} with mask_kind {self.mask_kind!r}, learner {self.learner!r}, "
-                f"weighting {self.weighting!r}; refining needs 'bands', 'blsh' and 'masks'"
+                f"weighting {self.weighting!r}; refining needs masks of bands, 'blsh' and 'masks'"
+            )
+        if self.lengths and not (self.refine_steps and all(1 <= length <= self.bits for length in self.lengths)):
+            raise BlshError(
+                f"lengths {list(self.lengths)} with {self.bits} bits and refine_steps {self.refine_steps}; "
+                f"they are learned when refining, from 1 to {self.bits}"
             )
 
 
 PAPER = TrainOptions()
 EXTENDED = TrainOptions(
     feature_kind="tracked",
-    bits=64,
+    bits=128,
     neighbours=8,
     ordered=False,
     steps=600,
     varied=True,
     fit_frames=60_000,
-    passes=2,
-    max_frames=150_000,
+    passes=4,
+    max_frames=300_000,
     entries=4096,
-    mask_kind="bands",
-    refine_steps=600,
+    mask_kind="bands2",
+    refine_steps=1200,
+    lengths=(64, 128),
     smoothing=4,
 )
 SYSTEMS = {"extended": EXTENDED, "paper": PAPER}
@@ -170,9 +175,11 @@ def train_model(
         mask_kind=chosen.mask_kind,
         smoothing=chosen.smoothing,
         floor=chosen.floor,
+        nested=dictionary.nested,
         card=_card(corpus, chosen, counts),
     )
-    return model.with_metrics(_metrics(model, corpus, chosen, progress))
+    metrics = valid_metrics(model, corpus, chosen.lengths, chosen.snr_db, chosen.seed, progress)
+    return model.with_metrics(metrics)
 
 
 def fit_learner(
@@ -195,42 +202,13 @@ def fit_learner(
     return learner.fit(frames.H, progress, checkpoint)
 
 
-def _metrics(model: Model, corpus: Corpus, options: TrainOptions, progress: Progress | None) -> Card:
-    """Return figures on the valid split in dB, {} where there is none; a smaller dictionary bounds the time."""
-    if not corpus.has("valid"):
-        return {}
-    part = model.subsample(min(VALIDATION_ENTRIES, model.entries), seed=options.seed)
-    count = min(VALIDATION_MIXTURES, len(corpus.select("speech", "valid")))
-    told: Progress | None = None if progress is None else lambda _, done, total: progress("validating", done, total)
-    try:
-        mixtures = DrawnMixtures(corpus, "valid", (options.snr_db,), count, options.seed)
-        systems = {"model": Blind(FloatDenoiser(part))}
-        found = evaluate_systems(systems, mixtures, ("si_sdr_db",), jobs=1, seed=options.seed, progress=told)
-    except SilentEstimateError:  # as at an extreme SNR: all masks are empty. No reason to lose what was learned.
-        return {}
-    mixture, model_scores = (found.find(name, "si_sdr_db", options.snr_db) for name in (MIXTURE, "model"))
-    figures = {
-        "mean_mixture_si_sdr_db": mixture.mean,
-        "mean_estimate_si_sdr_db": model_scores.mean,
-        "mean_improvement_db": model_scores.improvement,
-    }
-    return {
-        "valid": {
-            "mixtures": count,
-            "dictionary_entries": part.entries,
-            "snr_db": options.snr_db,
-            **{name: round(value, 3) for name, value in figures.items()},
-        }
-    }
-
-
 def _card(corpus: Corpus, options: TrainOptions, frames: dict[str, int]) -> Card:
     """Return the provenance; nothing in it depends on the clock or the machine's paths."""
     return {
         "corpus": {"name": corpus.name, "sha256": corpus.sha256},
         "frames": frames,
         "metrics": {},
-        "options": asdict(options),
+        "options": {**asdict(options), "lengths": list(options.lengths)},  # JSON has no tuples
         "seed": options.seed,
         "versions": {"blsh-mcu": _version("blsh-mcu"), **{name: _version(name) for name in _LIBRARIES}},
     }

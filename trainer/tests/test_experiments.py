@@ -15,7 +15,7 @@ from blsh_trainer import blsh, refinement
 from blsh_trainer.corpus import Corpus, Entry, load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluate import evaluate_systems
-from blsh_trainer.experiments import cells, learners
+from blsh_trainer.experiments import cells, learners, models, peers_bar
 from blsh_trainer.experiments.bars import benchmark_bars
 from blsh_trainer.experiments.registry import EXPERIMENTS
 from blsh_trainer.experiments.report import Report, write_report
@@ -29,6 +29,7 @@ from blsh_trainer.recorded import RecordedMixtures
 
 from .conftest import rustle, say
 
+NAMES = ("mixture", "model")
 COMMAND = "blsh experiment NAME recordings --fast"
 
 
@@ -60,6 +61,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(learners, "gather_frames", lambda *_: 1)
     count(learners, "fit_learner", lambda *_: 1)
     count(cells, "evaluate_systems", lambda systems, *_: len(systems))
+    count(models, "evaluate_systems", lambda systems, *_: len(systems))
+    count(models, "train_model", lambda *_: 1)
     return counted
 
 
@@ -70,12 +73,12 @@ def test_an_experiment_leaves_its_files_and_a_rerun_computes_nothing(
     settings = replace(settings, command=COMMAND.replace("NAME", name))
     report = EXPERIMENTS[name](settings)
     files = {file.name: file.read_bytes() for file in write_report(report, settings.output)}
-    suffix = "png" if name.startswith("fig") else "md"
-    assert set(files) == {f"{report.name}.{kind}" for kind in ("json", "csv", suffix)} | {"README.md"}
+    kinds = {"png"} if name.startswith("fig") else {"md", "png"} if name == "frontier" else {"md"}
+    assert set(files) == {f"{report.name}.{kind}" for kind in ("json", "csv", *kinds)} | {"README.md"}
     assert settings.command in files["README.md"].decode()
     assert json.loads(files[f"{report.name}.json"])["command"] == settings.command
     assert all(len(content) < 150_000 for content in files.values())
-    if suffix == "md":
+    if "md" in kinds:
         assert settings.command in files[f"{report.name}.md"].decode()
     calls.clear()
     again = {file.name: file.read_bytes() for file in write_report(EXPERIMENTS[name](settings), settings.output)}
@@ -138,6 +141,50 @@ def test_more_mixtures_are_scored_with_the_fits_that_are_there(settings: Setting
     calls.clear()
     EXPERIMENTS["fig4"](replace(settings, mixtures=3))
     assert calls["evaluate_systems"] > 0 and set(calls) == {"evaluate_systems"}
+
+
+def test_the_frontier_stays_within_its_budgets_and_never_falls_on_valid(settings: Settings) -> None:
+    report = EXPERIMENTS["frontier"](settings)
+    points = report.data["points"]
+    assert all(point["bytes"] <= point["budget"] and point["entries"] >= 3 for point in points)
+    for system in {point["system"] for point in points}:
+        own = [point for point in points if point["system"] == system]
+        assert [point["budget"] for point in own] == [1024 * kib for kib in (64, 128, 256, 512, 1024, 2048)]
+        assert np.all(np.diff([point["valid"]["mean"] for point in own]) >= 0)
+    assert [bar["state"] in ("met", "NOT MET") for bar in report.data["bars"]] == [True] * 4
+    assert len(report.table) == 1 + len(points) == 1 + 3 * 6
+
+
+def test_a_damaged_model_of_the_frontier_is_trained_again(
+    settings: Settings, calls: Counter[str], tmp_path: Path
+) -> None:
+    settings = replace(settings, work=tmp_path / "work")
+    whole = EXPERIMENTS["frontier"](settings)
+    calls.clear()
+    damaged = sorted((settings.work / "models").glob("*.npz"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert EXPERIMENTS["frontier"](settings).table == whole.table
+    assert calls == {"train_model": 1}, "the figures belong to the model's hash, which is the same"
+
+
+def test_the_bar_of_the_peers_is_about_64_bits_at_most(
+    settings: Settings, tiny_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from blsh_trainer.artifact import save_model
+
+    parts = {name: np.concatenate([getattr(tiny_model, name)] * 4) for name in ("projections", "biases", "betas")}
+    codes = np.concatenate([tiny_model.code_bits] * 4, axis=1)
+    save_model(tmp_path / "model.npz", replace(tiny_model, **parts, code_bits=codes))
+    scored: list[Any] = []
+
+    def scores(model: Any, *_: Any) -> dict[str, Any]:
+        scored.append(model)
+        return {name: {m: {s: [0.5] for s in ("-5", "0", "5")} for m in ("si_sdr_db", "estoi")} for name in NAMES}
+
+    monkeypatch.setattr(peers_bar, "_scored", scores)
+    found = peers_bar.peers_bars(replace(settings, model=tmp_path / "model.npz"), Store(tmp_path))
+    assert [model.bits for model in scored] == [64, 64]
+    assert all(bar.told.startswith("L = 64, ") for bar in found)
 
 
 def test_a_picture_carries_its_command_and_is_the_same_every_time(settings: Settings, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from blsh_trainer.artifact import load_model, save_model
 from blsh_trainer.denoise import FloatDenoiser
 from blsh_trainer.distil import distilled_masks
 from blsh_trainer.errors import BlshError
-from blsh_trainer.frames import gather_frames
+from blsh_trainer.frames import TrainingFrames, gather_frames
 from blsh_trainer.hashing import LSH, hash_codes
+from blsh_trainer.refine import Start, refine
 from blsh_trainer.search import hamming_knn
 from blsh_trainer.soft_knn import gradient, mask_error, soft_masks
 from blsh_trainer.supervised import SupervisedBLSH
@@ -161,32 +162,78 @@ def test_varied_mixtures_begin_with_noise_and_repeat_from_their_seed(tiny_corpus
 
 
 def small(**changes):
-    return replace(EXTENDED, bits=16, steps=40, refine_steps=20, entries=200, passes=1, fit_frames=1000, **changes)
+    sizes = {"bits": 16, "lengths": (8,), "steps": 40, "refine_steps": 20, "entries": 200, "fit_frames": 1000}
+    return replace(EXTENDED, passes=1, **{**sizes, **changes})
 
 
 def test_the_extended_system_trains_to_the_same_bytes_and_survives_a_file(tiny_corpus, tmp_path):
     first, again = (train_model(tiny_corpus, small()) for _ in range(2))
     save_model(tmp_path / "model.npz", first)
     assert load_model(tmp_path / "model.npz").sha256 == first.sha256 == again.sha256
-    assert (first.entries, first.bits, first.feature_kind, first.mask_kind) == (200, 16, "tracked", "bands")
+    assert (first.entries, first.bits, first.feature_kind, first.mask_kind) == (200, 16, "tracked", "bands2")
     masks = FloatDenoiser(first).masks(np.ones((3, 513), dtype=complex))
     assert masks.shape == (3, 513) and 0.0 <= masks.min() <= masks.max() <= 1.0
 
 
+def test_the_card_of_the_extended_system_scores_its_smaller_models(tiny_corpus):
+    model = train_model(tiny_corpus, small())
+    grid = model.card["metrics"]["grid"]
+    assert model.nested and [(row["bits"], row["mask_kind"], row["dictionary_entries"]) for row in grid] == [
+        (bits, kind, entries) for bits in (8, 16) for kind in ("bands2", "bands1") for entries in (25, 50, 100, 200)
+    ]
+    whole = next(
+        row for row in grid if (row["bits"], row["mask_kind"], row["dictionary_entries"]) == (16, "bands2", 200)
+    )
+    assert whole["mean_improvement_db"] == model.card["metrics"]["valid"]["mean_improvement_db"]
+
+
+def refinable(rng):
+    """Frames as of `clustered`, with the start that 64 of them are for a dictionary."""
+    H, masks, weights, mixture = clustered(2000, rng)
+    frames = TrainingFrames(H, np.zeros((2000, 65), np.uint8), masks, weights, mixture, rng.random(2000), 2000)
+    entries = rng.permutation(2000)[:64]
+    learner = LSH(16, rng).fit(H)
+    return frames, entries, Start(learner.projections_, learner.biases_, masks[entries])
+
+
+def test_every_prefix_of_learned_entries_beats_as_many_drawn_ones(rng):
+    frames, entries, start = refinable(rng)
+    learned = refine(frames, entries, start, (8, 16), 8, 3, 200, rng)
+    assert learned.mask_levels.max() <= 3 and learned.code_bits.shape == (64, 16)
+
+    def error(P, b, codes, masks, bits, count):
+        queries = hash_codes(frames.H, P[:bits], b[:bits])
+        nearest, _ = hamming_knn(queries, np.ascontiguousarray(codes[:count, :bits]), 4)
+        return mask_error(masks[:count][nearest].mean(axis=1), frames.band_masks, frames.band_weights)
+
+    drawn = hash_codes(frames.H[entries], start.projections, start.biases)
+    for bits in (8, 16):
+        for count in (8, 32, 64):
+            ours = error(learned.projections, learned.biases, learned.code_bits, learned.mask_levels / 3, bits, count)
+            theirs = error(start.projections, start.biases, drawn, start.masks, bits, count)
+            assert ours < 0.9 * theirs, (bits, count)
+
+
+@pytest.mark.parametrize("changes", [{"lengths": (17,)}, {"lengths": (0,)}, {"refine_steps": 0}])
+def test_lengths_that_nothing_learns_are_refused(tiny_corpus, changes):
+    with pytest.raises(BlshError, match="lengths"):
+        train_model(tiny_corpus, small(**changes))
+
+
 def test_a_small_corpus_gives_all_its_frames_as_entries(tiny_corpus):
-    model = train_model(tiny_corpus, replace(small(), entries=1_000_000, refine_steps=1))
+    model = train_model(tiny_corpus, small(entries=1_000_000, refine_steps=1))
     assert model.entries == model.card["frames"]["kept"] > 900
 
 
 def test_refining_without_what_it_needs_is_refused(tiny_corpus):
     with pytest.raises(BlshError, match="refine_steps"):
-        train_model(tiny_corpus, replace(small(), mask_kind="ibm"))
+        train_model(tiny_corpus, small(mask_kind="ibm", lengths=()))
 
 
 @pytest.mark.slow
 def test_learned_bits_beat_centred_random_ones_and_raw_neighbours_on_real_speech(real_corpus):
     """SI-SDR is not needed to see it: the error of the masks, weighted by energy, is what SI-SDR follows."""
-    options = replace(EXTENDED, feature_kind="mel", mask_kind="ibm", varied=False, passes=1, refine_steps=0)
+    options = replace(EXTENDED, feature_kind="mel", mask_kind="ibm", varied=False, passes=1, refine_steps=0, lengths=())
     frames = gather_frames(real_corpus, options.frames, np.random.default_rng(SEED), np.random.default_rng(SEED))
     rows = np.random.default_rng(SEED).permutation(len(frames))
     fit, seen, unseen = (frames.take(part) for part in (rows[:30_000], rows[30_000:34_000], rows[-2000:]))

@@ -16,7 +16,8 @@ from blsh_trainer.metrics import si_sdr
 from blsh_trainer.mixing import draw_mixtures
 from blsh_trainer.search import hamming_knn
 from blsh_trainer.spectra import features, istft, stft
-from blsh_trainer.train import VALIDATION_ENTRIES, TrainOptions, train_model
+from blsh_trainer.train import TrainOptions, train_model
+from blsh_trainer.validation import VALIDATION_ENTRIES
 
 OPTIONS = TrainOptions(name="tiny", bits=20, neighbours=5, fit_frames=600, steps=60)
 

@@ -116,6 +116,7 @@ class Workshop:
     def hash_identity(self, learner: Learner, feature_kind: str, seed: int, bits: int | None = None) -> dict[str, Any]:
         """Return what `hash` depends on, as JSON values."""
         options = asdict(self._options(learner, feature_kind, seed, bits or self.sizes.longest))
+        del options["lengths"]  # of refining, which these are not
         return {**self.identity(feature_kind), "options": options}
 
     def dictionary(self, feature_kind: str, size: float, seed: int) -> IntArray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from blsh_trainer.experiments import bars, figures, similarities, tables
+from blsh_trainer.experiments import bars, figures, frontier, similarities, tables
 from blsh_trainer.experiments.report import Report
 from blsh_trainer.experiments.settings import Settings
 
@@ -16,5 +16,6 @@ EXPERIMENTS: dict[str, Callable[[Settings], Report]] = {
     "fig5": similarities.fig5,
     "fig6": similarities.fig6,
     "bars": bars.bars,
+    "frontier": frontier.frontier,
 }
 """Each computes what its store lacks and returns the report."""

@@ -27,7 +27,8 @@ class Report:
 
     `header` and `rows` are for people, `table` (its first row the header) for programs; `data` are JSON values.
     `finding` is one sentence; `notes` say how it was measured and what differs from the paper. `draw` writes the
-    picture, given its path. `brief` are the columns that a terminal has room for (None: all).
+    picture, given its path; there is no table then unless `tabled`. `brief` are the columns that a terminal has room
+    for (None: all).
     """
 
     name: str
@@ -41,6 +42,7 @@ class Report:
     data: dict[str, Any] = field(default_factory=dict)
     draw: Callable[[Path], None] | None = None
     brief: Sequence[int] | None = None
+    tabled: bool = False
 
     def brief_rows(self) -> tuple[list[str], list[list[str]]]:
         """Return header and rows for a terminal."""
@@ -64,9 +66,9 @@ def write_report(report: Report, folder: Path) -> list[Path]:
     files = [folder / f"{report.name}.json", folder / f"{report.name}.csv"]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(report.table)
-    if report.draw is None:
+    if report.draw is None or report.tabled:
         files.append(write_text_if_changed(folder / f"{report.name}.md", _markdown(report)))
-    else:
+    if report.draw is not None:
         picture = folder / f"{report.name}.png"
         with replacing(picture) as temporary:
             report.draw(temporary)
@@ -116,7 +118,10 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _markdown(report: Report) -> str:
-    parts = [f"# {report.title}", f"`{report.command}`", report.finding, markdown_table(report.header, report.rows)]
+    parts = [f"# {report.title}", f"`{report.command}`", report.finding]
+    if report.draw is not None:
+        parts.append(f"![{report.title}]({report.name}.png)")
+    parts.append(markdown_table(report.header, report.rows))
     parts += ["\n".join(f"* {note}" for note in report.notes)]
     return "\n\n".join(parts) + "\n"
 

@@ -36,6 +36,7 @@ class Sizes:
     bar_stft_bits: int = 150
     cut_lengths: tuple[int, ...] = (10, 50)
     similarity_lengths: tuple[int, ...] = (10, 50, 300)
+    frontier_lengths: tuple[int, ...] = (50, 100, 150)
     shown_frames: int = 120
 
     def table_bits(self, feature_kind: str) -> int:
@@ -59,6 +60,7 @@ FAST = Sizes(
     bar_stft_bits=8,
     cut_lengths=(4,),
     similarity_lengths=(4, 8, 12),
+    frontier_lengths=(8, 12),
     shown_frames=40,
 )
 

@@ -1,0 +1,259 @@
+"""Quality per byte of flash: the layout that we chose against the paper's plain one, from 64 KiB to 2 MiB."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from blsh_trainer.arrays import FloatArray
+from blsh_trainer.artifact import Model
+from blsh_trainer.errors import BlshError
+from blsh_trainer.experiments.cells import Condition
+from blsh_trainer.experiments.drawing import Curve, draw_curves
+from blsh_trainer.experiments.learners import DEFAULT, Workshop
+from blsh_trainer.experiments.models import model_gains, trained_model
+from blsh_trainer.experiments.report import Report
+from blsh_trainer.experiments.results import FEATURES, drawn_condition, hashed, score_seeds, workshop_for
+from blsh_trainer.experiments.settings import Settings
+from blsh_trainer.experiments.statistics import estimate
+from blsh_trainer.experiments.verdict import Bar, state
+from blsh_trainer.flash import CODE_BYTES, KIB, TABLE_BYTES, entries_within, model_bytes
+from blsh_trainer.masks import find_mask_kind
+from blsh_trainer.reduction import mask_choices, reduce_model
+from blsh_trainer.spectra import feature_count
+from blsh_trainer.train import EXTENDED, TrainOptions
+
+BUDGETS = tuple(KIB * kib for kib in (64, 128, 256, 512, 1024, 2048))
+SEEDS = 3
+CHOSEN, PLAIN, EQUAL = "chosen layout", "plain layout", "plain layout, equal training"
+_METRIC = "si_sdr_db"
+_MARGIN_DB = 0.3
+_AT, _LARGER = 256 * KIB, 1024 * KIB
+_DRAWN_ENTRIES = 32_768  # that the plain layout of equal training may choose from: more than 2 MiB hold
+
+
+@dataclass(frozen=True)
+class Point:
+    """One way to spend a budget: a system's code length, entries and masks, and the bytes of flash that they take."""
+
+    system: str
+    feature_kind: str
+    bits: int
+    entries: int
+    mask_kind: str
+    bytes: int
+
+    @property
+    def told(self) -> str:
+        """The point in words."""
+        return f"{self.feature_kind}, L = {self.bits}, {self.entries:,} entries, {self.mask_kind}"
+
+
+Scorer = Callable[[Sequence[Point], Condition], dict[Point, FloatArray]]
+"""Returns the improvements (seeds, mixtures) of points."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What won on `valid` at a budget, and its improvements (seeds, mixtures) on both splits."""
+
+    budget: int
+    point: Point
+    valid: FloatArray
+    test: FloatArray = field(repr=False)
+
+
+def frontier(settings: Settings) -> Report:
+    """Choose on `valid` the best way to spend each budget in each layout, and score it on `test`."""
+    workshop, seeds = workshop_for(settings), settings.seeds_or(SEEDS)
+    valid, test = (drawn_condition(settings, 0.0, (_METRIC,), split) for split in ("valid", "test"))
+    systems: dict[str, tuple[list[list[Point]], Scorer]] = {
+        CHOSEN: _chosen(workshop, settings, seeds),
+        PLAIN: _plain(workshop, settings, seeds),
+        EQUAL: _equal(workshop, settings, seeds),
+    }
+    rows: dict[str, list[_Row]] = {}
+    for name, (points, score) in systems.items():
+        everything = score([point for budget in points for point in budget], valid)
+        best: list[tuple[int, Point]] = []
+        fitting: list[Point] = []
+        for budget, new in zip(BUDGETS, points, strict=True):
+            fitting += new  # what fits a smaller budget fits this one
+            if fitting:
+                best.append((budget, max(fitting, key=lambda point: float(np.nanmean(everything[point])))))
+        scored = score([point for _, point in best], test)
+        rows[name] = [_Row(budget, point, everything[point], scored[point]) for budget, point in best]
+    return _report(rows, settings, len(seeds))
+
+
+def _points(system: str, kinds: Iterable[tuple[str, int, str, int]], least: int) -> list[list[Point]]:
+    """The points of each budget: `kinds` are features, bits, masks and the most entries that there are."""
+    found: list[list[Point]] = []
+    for budget in BUDGETS:
+        found.append([])
+        for feature_kind, bits, mask_kind, most in kinds:
+            features, masks = feature_count(feature_kind), find_mask_kind(mask_kind)
+            try:
+                entries = entries_within(budget, bits, features, masks, most, least)
+            except BlshError:  # a long code leaves no room for entries
+                continue
+            taken = model_bytes(bits, features, entries, masks)
+            found[-1].append(Point(system, feature_kind, bits, entries, mask_kind, taken))
+    return found
+
+
+def _chosen(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> tuple[list[list[Point]], Scorer]:
+    options = _options(settings)
+    models = [trained_model(replace(options, seed=seed), f"{CHOSEN}, seed {seed}", workshop) for seed in seeds]
+    first = models[0]
+    lengths = sorted({*options.lengths, options.bits})
+    kinds = [(options.feature_kind, bits, kind, first.entries) for bits in lengths for kind in mask_choices(first)]
+    return _points(CHOSEN, kinds, options.neighbours), _of_models(
+        dict(zip(seeds, models, strict=True)), workshop, settings
+    )
+
+
+def _equal(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> tuple[list[list[Point]], Scorer]:
+    """The extended system with all but what this is about: IBMs of drawn frames, projections fitted to these."""
+    options = replace(_options(settings), mask_kind="ibm", refine_steps=0, lengths=(), entries=_DRAWN_ENTRIES)
+    models: dict[int, dict[int, Model]] = {}
+    for bits in sorted({*EXTENDED.lengths, EXTENDED.bits} if not settings.fast else {8}):
+        fitted = replace(options, bits=bits)
+        models[bits] = {
+            s: trained_model(replace(fitted, seed=s), f"{EQUAL}, L = {bits}, seed {s}", workshop) for s in seeds
+        }
+    kinds = [
+        (options.feature_kind, bits, "ibm", min(model.entries for model in of.values())) for bits, of in models.items()
+    ]
+    scorers = {bits: _of_models(of, workshop, settings) for bits, of in models.items()}
+
+    def score(points: Sequence[Point], chosen: Condition) -> dict[Point, FloatArray]:
+        found: dict[Point, FloatArray] = {}
+        for bits, scorer in scorers.items():
+            found |= scorer([point for point in points if point.bits == bits], chosen)
+        return found
+
+    return _points(EQUAL, kinds, options.neighbours), score
+
+
+def _of_models(models: Mapping[int, Model], workshop: Workshop, settings: Settings) -> Scorer:
+    def score(points: Sequence[Point], chosen: Condition) -> dict[Point, FloatArray]:
+        wanted = {
+            (point, seed): reduce_model(model, point.entries, point.bits, point.mask_kind, seed)
+            for point in dict.fromkeys(points)
+            for seed, model in models.items()
+        }
+        named = {f"{number}": model for number, model in enumerate(wanted.values())}
+        gains = list(model_gains("frontier", named, chosen, _METRIC, workshop, settings).items())
+        by_name = dict(gains)
+        by_key = {key: by_name[f"{number}"] for number, key in enumerate(wanted)}
+        return {point: np.array([by_key[point, seed] for seed in models]) for point in dict.fromkeys(points)}
+
+    return score
+
+
+def _plain(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> tuple[list[list[Point]], Scorer]:
+    """The paper's system with the default learner: IBMs and codes of training frames drawn at random."""
+    sizes = settings.sizes
+    kinds = [(kind, bits, "ibm", len(workshop.frames(kind))) for kind in FEATURES for bits in sizes.frontier_lengths]
+
+    def score(points: Sequence[Point], chosen: Condition) -> dict[Point, FloatArray]:
+        specs = {point: hashed(DEFAULT, point.feature_kind, point.bits, float(point.entries)) for point in points}
+        scored = score_seeds("frontier", specs.values(), [chosen], seeds, workshop, settings)
+        return {point: scored.gains(spec, chosen, _METRIC) for point, spec in specs.items()}
+
+    return _points(PLAIN, kinds, sizes.neighbours), score
+
+
+def _options(settings: Settings) -> TrainOptions:
+    if not settings.fast:
+        return EXTENDED
+    return replace(
+        EXTENDED,
+        bits=16,
+        lengths=(8,),
+        steps=3,
+        refine_steps=3,
+        entries=200,
+        max_frames=2_000,
+        fit_frames=400,
+        passes=1,
+    )
+
+
+def _bars(rows: Mapping[str, Sequence[_Row]]) -> list[Bar]:
+    at = {name: {row.budget: row.test for row in of} for name, of in rows.items()}
+    found = []
+    for rival in (PLAIN, EQUAL):
+        for budget, margin in ((_AT, _MARGIN_DB), (_LARGER, 0.0)):
+            what = f"at {_AT // KIB} KiB at least {margin:g} dB above the {rival} at {budget // KIB} KiB"
+            over = estimate(at[CHOSEN][_AT] - at[rival][budget])
+            told = f"{over.mean:+.2f} dB ({over.low:+.2f} to {over.high:+.2f})"
+            found.append(Bar(what, told, over.mean >= margin, over.to_dict()))
+    return found
+
+
+def _report(rows: Mapping[str, Sequence[_Row]], settings: Settings, seeds: int) -> Report:
+    bars = _bars(rows)
+    header = ["flash, KiB", "layout", "what won on valid", "KiB taken", "valid, dB", "test, dB"]
+    table: list[list[Any]] = [
+        [
+            "budget_bytes",
+            "layout",
+            "features",
+            "bits",
+            "entries",
+            "masks",
+            "bytes",
+            "valid_db",
+            "test_db",
+            "low",
+            "high",
+        ]
+    ]
+    lines, curves, data = [], [], []
+    for name, of in rows.items():
+        tests = [estimate(row.test) for row in of]
+        for row, test in zip(of, tests, strict=True):
+            point, valid = row.point, estimate(row.valid)
+            taken = f"{point.bytes / KIB:.1f}"
+            figures = [f"{valid.mean:+.2f}", f"{test.mean:+.2f} ({test.low:+.2f} to {test.high:+.2f})"]
+            lines.append([str(row.budget // KIB), name, point.told, taken, *figures])
+            parts = (point.feature_kind, point.bits, point.entries, point.mask_kind, point.bytes)
+            table.append([row.budget, name, *parts, *map(repr, (valid.mean, test.mean, test.low, test.high))])
+            data.append({"budget": row.budget, **asdict(point), "valid": valid.to_dict(), "test": test.to_dict()})
+        places = np.array([row.budget / KIB for row in of])
+        means, spread = (np.array([getattr(test, part) for test in tests]) for part in ("mean", "deviation"))
+        curves.append(Curve(name, places, means, spread))
+    finding = "; ".join(f"{bar.what}: {bar.told}, {state(bar)}" for bar in bars)
+    counted = sum(bar.met is True for bar in bars)
+    notes = [
+        f"SI-SDR improvement on at most {settings.count} mixtures of each split at 0 dB; {seeds} seeds of training and "
+        "dictionary; 95 % intervals bootstrapped over seeds and mixtures. Each is the best of its layout on valid.",
+        f"Flash in all: {CODE_BYTES // KIB} KiB of code, {TABLE_BYTES // KIB} KiB of tables, 8-bit projections, codes "
+        "with the bounds of the search, masks in whole words. Floating-point engine.",
+        f"{CHOSEN}: prefixes of one artifact of `blsh train` per seed: learned codes and masks of 80 bands. "
+        f"{PLAIN}: the paper's system with the default learner, IBMs of drawn frames, mel or stft, L of "
+        f"{', '.join(map(str, settings.sizes.frontier_lengths))}. {EQUAL}: the extended system's mixtures, features, "
+        "learner, K and smoothing with IBMs of drawn frames.",
+        *(f"{bar.what}: {bar.told}, {state(bar)}" for bar in bars),
+    ]
+    footer = f"{settings.command}\n{notes[0]}"
+    draw = partial(_draw, {"test, 0 dB": curves}, footer)
+    whole = {
+        "bars": [{**asdict(bar), "state": state(bar)} for bar in bars],
+        "corpus_sha256": settings.corpus.sha256,
+        "points": data,
+        "seeds": seeds,
+    }
+    title = "Quality per byte of flash"
+    told = f"{counted} of {len(bars)} bars met; {finding}"
+    return Report(
+        "frontier", title, settings.command, told, notes, header, lines, table, whole, draw, (0, 1, 2, 5), tabled=True
+    )
+
+
+def _draw(curves: Mapping[str, Sequence[Curve]], footer: str, path: Any) -> None:
+    draw_curves(curves, path, footer, "flash in all, KiB", "improvement of the SI-SDR, dB", columns=1)
