@@ -168,9 +168,11 @@ def test_quantised_rows_use_the_whole_range(rng: np.random.Generator) -> None:
     sizes = 10.0 ** np.arange(-6, 4, 2)
     weights, biases = rng.normal(size=(5, 128)) * sizes[:, None], rng.normal(size=5) * sizes
     q7, bias = quantise_projections(weights, biases)
-    assert np.abs(q7).max(axis=1).tolist() == [127] * 5
+    assert np.abs(q7).max(axis=1).min() >= 126
     scale = 127 / np.abs(weights).max(axis=1)
-    assert np.abs(q7 - weights * scale[:, None]).max() <= 0.5
+    error = q7 - weights * scale[:, None]
+    assert np.abs(error).max() <= 1
+    assert np.abs(error.cumsum(axis=1)).max() <= 1  # what one weight leaves, the next one takes
     assert np.abs(bias - 8 * biases * scale).max() <= 0.5
 
 

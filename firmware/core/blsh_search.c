@@ -11,6 +11,7 @@
 #define STEP 8u     /* planes between two looks at the threshold */
 #define LOW 3u      /* counter bits that a step adds up */
 #define NARROW 5u   /* counter bits for limits up to 32: all of them in registers */
+#define MEDIUM 7u   /* and up to 128, of longer codes */
 #define WIDE 10u    /* for R + L, at most 640 */
 #define INDEX_BITS 23u /* a neighbour is one number, distance << INDEX_BITS | index: smaller is nearer */
 #define INDEX_TOP ((UINT32_C(1) << INDEX_BITS) - 1u)
@@ -47,31 +48,50 @@ static inline blsh_lanes_t add_plane(low_t *low, blsh_cursor_t at, const uint32_
     return blsh_half_add(&low->fours, blsh_half_add(&low->twos, two));
 }
 
-/* Counts the differences of entries and code from `start` on. Returns the counters that ran over NARROW bits; leaves
- * early once all have. */
-__attribute__((noinline)) static blsh_lanes_t count_narrow(blsh_cursor_t at, const uint32_t *flip, unsigned planes,
-                                                           blsh_lanes_t *counter, blsh_lanes_t start) {
+/* Counts the differences of entries and code from `start` on. Returns the counters that ran over LOW + high bits; leaves
+ * early once all have. `high` is a constant where this is called, so that all counters stay in registers. */
+static inline __attribute__((always_inline)) blsh_lanes_t count_in_registers(blsh_cursor_t at, const uint32_t *flip,
+                                                                             unsigned planes, blsh_lanes_t *counter,
+                                                                             blsh_lanes_t start, unsigned high) {
     low_t low = {blsh_spread(start, 0), blsh_spread(start, 1), blsh_spread(start, 2)};
-    blsh_lanes_t eights = blsh_spread(start, 3), sixteens = blsh_spread(start, 4), passed = {0};
-    for (; planes >= STEP; planes -= STEP) {
-        passed |= blsh_half_add(&sixteens, blsh_half_add(&eights, add_step(&low, at, flip)));
+    blsh_lanes_t top[MEDIUM - LOW], passed = {0};
+    BLSH_UNROLL(4)
+    for (unsigned h = 0; h < high; h++) {
+        top[h] = blsh_spread(start, LOW + h);
+    }
+    while (planes > 0u) {
+        const unsigned step = planes >= STEP ? STEP : 1u;
+        blsh_lanes_t carry = step == STEP ? add_step(&low, at, flip) : add_plane(&low, at, flip);
+        BLSH_UNROLL(4)
+        for (unsigned h = 0; h < high; h++) {
+            carry = blsh_half_add(&top[h], carry);
+        }
+        passed |= carry;
         if (blsh_all_set(passed)) {
             return passed;
         }
-        at = blsh_advance(at, STEP);
-        flip += STEP;
-    }
-    for (; planes > 0u; planes--) {
-        passed |= blsh_half_add(&sixteens, blsh_half_add(&eights, add_plane(&low, at, flip)));
-        at = blsh_advance(at, 1u);
-        flip++;
+        at = blsh_advance(at, step);
+        flip += step;
+        planes -= step;
     }
     counter[0] = low.ones;
     counter[1] = low.twos;
     counter[2] = low.fours;
-    counter[3] = eights;
-    counter[4] = sixteens;
+    BLSH_UNROLL(4)
+    for (unsigned h = 0; h < high; h++) {
+        counter[LOW + h] = top[h];
+    }
     return passed;
+}
+
+__attribute__((noinline)) static blsh_lanes_t count_narrow(blsh_cursor_t at, const uint32_t *flip, unsigned planes,
+                                                           blsh_lanes_t *counter, blsh_lanes_t start) {
+    return count_in_registers(at, flip, planes, counter, start, NARROW - LOW);
+}
+
+__attribute__((noinline)) static blsh_lanes_t count_medium(blsh_cursor_t at, const uint32_t *flip, unsigned planes,
+                                                           blsh_lanes_t *counter, blsh_lanes_t start) {
+    return count_in_registers(at, flip, planes, counter, start, MEDIUM - LOW);
 }
 
 /* The same with `levels` counter bits, to the end. */
@@ -135,12 +155,14 @@ static void visit(search_t *search, uint32_t *block, unsigned count) {
         block[lane] = block[0];
     }
     const blsh_lanes_t visited = blsh_load_lanes(block);
-    const unsigned levels = search->last->index >> INDEX_BITS < 1u << NARROW ? NARROW : WIDE;
+    const uint32_t limit = search->last->index >> INDEX_BITS;
+    const unsigned levels = limit < 1u << NARROW ? NARROW : limit < 1u << MEDIUM ? MEDIUM : WIDE;
     const blsh_lanes_t start = (UINT32_C(1) << levels) - ((search->last->index + INDEX_TOP - (visited << 5)) >> INDEX_BITS);
     const blsh_cursor_t at = blsh_cursor(model->planes, visited * model->bits);
     blsh_lanes_t counter[WIDE], passed;
-    if (levels == NARROW) {
-        passed = count_narrow(at, search->flip, model->bits, counter, start);
+    if (levels < WIDE) {
+        passed = levels == NARROW ? count_narrow(at, search->flip, model->bits, counter, start)
+                                  : count_medium(at, search->flip, model->bits, counter, start);
         if (blsh_all_set(passed)) {
             return;
         }

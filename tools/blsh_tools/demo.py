@@ -42,6 +42,7 @@ class DemoOptions:
     seconds: float = 30.0
     snr_db: float = 0.0
     entries: int = 4096
+    bits: int = 64
     mixtures: int = 24
     seed: int = 0
     train: TrainOptions = field(default_factory=lambda: replace(EXTENDED, name="demo"))
@@ -80,7 +81,7 @@ def _make_demo(
     with _timed("train", times):
         model = train_model(corpus, options.train, progress)
         save_model(folder / "model.npz", model)
-    reduction = GenerateOptions(entries=min(options.entries, model.entries))
+    reduction = GenerateOptions(entries=min(options.entries, model.entries), bits=min(options.bits, model.bits))
     with _timed("generate", times):
         generate_firmware(model, reduction, generated_folder())
     with _timed("build", times):
