@@ -2,6 +2,7 @@
 
 #include "blsh_dot.h"
 #include "blsh_fixed.h"
+#include "blsh_points.h"
 #include "blsh_stages.h"
 #include "blsh_tables.h"
 
@@ -51,11 +52,12 @@ static inline void window_part(int32_t *values, const int16_t *samples, unsigned
         lowest += 4 * step;
     }
 #else
-    BLSH_UNROLL(8)
-    for (unsigned n = 0; n < count; n++) {
-        const int32_t product = samples[n] * *window;
-        values[n] = halve ? product >> 1 : (int32_t)((uint32_t)product << shift);
-        window += step;
+    BLSH_UNROLL(4)
+    for (unsigned n = 0; n < count; n += 2u) {
+        const int32_t first = samples[n] * window[0], second = samples[n + 1u] * window[step];
+        blsh_store((blsh_point_t *)(values + n), halve ? first >> 1 : (int32_t)((uint32_t)first << shift),
+                   halve ? second >> 1 : (int32_t)((uint32_t)second << shift));
+        window += 2 * step;
     }
 #endif
 }
@@ -99,9 +101,10 @@ static unsigned excess_bits(const int32_t *values) {
     }
     bits = vgetq_lane_s32(all, 0) | vgetq_lane_s32(all, 1) | vgetq_lane_s32(all, 2) | vgetq_lane_s32(all, 3);
 #endif
-    BLSH_UNROLL(6)
-    for (; i < 2u * BLSH_BINS; i++) {
-        bits |= size_of(values[i]);
+    BLSH_UNROLL(9)
+    for (; i < 2u * BLSH_BINS; i += 2u) {
+        const blsh_point_t bin = blsh_load((const blsh_point_t *)(values + i));
+        bits |= size_of(bin.re) | size_of(bin.im);
     }
     const int32_t excess = blsh_bit_length((uint32_t)bits) - FEATURE_BITS;
     return excess > 0 ? (unsigned)excess : 0u;
@@ -115,6 +118,7 @@ static unsigned find_magnitudes(blsh_state_t *state, unsigned halved) {
     int16_t *magnitude = state->feature;
     int16_t *const end = magnitude + BLSH_BINS;
 #if defined(__ARM_FEATURE_MVE)
+    const unsigned step = 1; /* one bin is left */
     for (; magnitude + 4 <= end; magnitude += 4) {
         int32x4x2_t z = vld2q_s32(value);
         z.val[0] = vshlq_r_s32(veorq_s32(z.val[0], vshrq_n_s32(z.val[0], 31)), -(int32_t)drop);
@@ -123,11 +127,19 @@ static unsigned find_magnitudes(blsh_state_t *state, unsigned halved) {
         vstrhq_s32(magnitude, vshlq_r_s32(rounded, -(int32_t)down));
         value += 8;
     }
+#else
+    const unsigned step = 3;
+    _Static_assert(BLSH_BINS % 3u == 0u, "three bins at a time");
 #endif
-    for (; magnitude < end; magnitude++) {
-        const int32_t re = size_of(value[0]) >> drop, im = size_of(value[1]) >> drop;
-        *magnitude = (int16_t)((blsh_modulus_q14(re, im) + 0x2000) >> down);
-        value += 2;
+    while (magnitude < end) {
+        BLSH_UNROLL(3)
+        for (unsigned i = 0; i < step; i++) {
+            const blsh_point_t bin = blsh_load((const blsh_point_t *)value + i);
+            const int32_t re = size_of(bin.re) >> drop, im = size_of(bin.im) >> drop;
+            magnitude[i] = (int16_t)((blsh_modulus_q14(re, im) + 0x2000) >> down);
+        }
+        magnitude += step;
+        value += 2u * step;
     }
     return drop;
 }

@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "blsh_dot.h"
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
@@ -33,10 +31,13 @@ void blsh_project(blsh_state_t *state) {
 }
 
 void blsh_sign_bits(blsh_state_t *state) {
-    memset(state->code, 0, sizeof state->code);
-    for (unsigned bit = 0; bit < state->model->bits; bit++) {
-        if (state->accumulator[bit] >= 0) {
-            state->code[bit / 32u] |= UINT32_C(1) << (bit % 32u);
+    const int32_t *const first = state->accumulator, *last = first + state->model->bits;
+    while (last > first) { /* from the last word and its last bit */
+        const unsigned word = (unsigned)(last - first - 1) / 32u;
+        uint32_t bits = 0;
+        while (last > first + 32u * word) {
+            bits = bits << 1 | (uint32_t)~*--last >> 31;
         }
+        state->code[word] = bits;
     }
 }

@@ -1,4 +1,5 @@
 #include "blsh_fixed.h"
+#include "blsh_points.h"
 #include "blsh_stages.h"
 #include "blsh_tables.h"
 
@@ -12,10 +13,6 @@
 /* A windowed output sample in Q23.8, whatever block shift its frame had. */
 static inline int32_t synthesised(int32_t value, int32_t window, unsigned down) {
     return blsh_mul_q16((int32_t)((uint32_t)value << OVERLAP_FRACTION_BITS), window) >> down;
-}
-
-static inline int16_t output_sample(int32_t total, int32_t third) {
-    return blsh_saturated_shift(blsh_mul_q16(total, third) + 64, OVERLAP_FRACTION_BITS - 1);
 }
 
 /* Replaces a hop's values by its overlap sums, if any, and the synthesised frame, through the half of the window that
@@ -33,10 +30,34 @@ static inline void add_part(int32_t *sums, const int32_t *before, const int32_t 
         lowest += 4 * step;
     }
 #else
+    BLSH_UNROLL(4)
+    for (unsigned n = 0; n < BLSH_HOP; n += 2u) {
+        const blsh_point_t old = before == NULL ? (blsh_point_t){0, 0} : blsh_load((const blsh_point_t *)(before + n));
+        const blsh_point_t value = blsh_load((const blsh_point_t *)(values + n));
+        const int32_t first = old.re + synthesised(value.re, window[0], down);
+        const int32_t second = old.im + synthesised(value.im, window[step], down);
+        blsh_store((blsh_point_t *)(sums + n), first, second);
+        window += 2 * step;
+    }
+#endif
+}
+
+/* The sums that a frame's first hop completes, as samples. */
+static inline void write_output(int16_t output[BLSH_HOP], int32_t *sums, const int32_t *values, const int16_t *window,
+                                unsigned down) {
+#if defined(__ARM_FEATURE_MVE)
+    add_part(sums, sums, values, window, 1, down);
+    for (unsigned n = 0; n < BLSH_HOP; n += 4u) {
+        const int32x4_t third = vmulhq_s32(vldrwq_s32(sums + n), vdupq_n_s32((int32_t)THIRD_Q16 << 16));
+        const int32x4_t step = vshrq_n_s32(vaddq_n_s32(third, 64), OVERLAP_FRACTION_BITS - 1);
+        vstrhq_s32(output + n, vminq_s32(vmaxq_s32(step, vdupq_n_s32(INT16_MIN)), vdupq_n_s32(INT16_MAX)));
+    }
+#else
+    const int32_t third = blsh_factor(THIRD_Q16);
     BLSH_UNROLL(8)
     for (unsigned n = 0; n < BLSH_HOP; n++) {
-        sums[n] = (before == NULL ? 0 : before[n]) + synthesised(values[n], *window, down);
-        window += step;
+        const int32_t total = sums[n] + synthesised(values[n], window[n], down);
+        output[n] = blsh_saturated_shift(blsh_mul_q16(total, third) + 64, OVERLAP_FRACTION_BITS - 1);
     }
 #endif
 }
@@ -46,18 +67,7 @@ void blsh_overlap_add(blsh_state_t *state, int16_t output[BLSH_HOP]) {
     const int32_t *values = state->frame.values;
     const int16_t *window = blsh_window_q14;
     const unsigned down = (unsigned)(state->frame.shift + 1);
-    const int32_t third = blsh_factor(THIRD_Q16);
-#if defined(__ARM_FEATURE_MVE)
-    add_part(overlap, overlap, values, window, 1, down);
-    for (unsigned n = 0; n < BLSH_HOP; n++) {
-        output[n] = output_sample(overlap[n], third);
-    }
-#else
-    BLSH_UNROLL(8)
-    for (unsigned n = 0; n < BLSH_HOP; n++) {
-        output[n] = output_sample(overlap[n] + synthesised(values[n], window[n], down), third);
-    }
-#endif
+    write_output(output, overlap, values, window, down);
     add_part(overlap, overlap + 256, values + 256, window + 256, 1, down);
     add_part(overlap + 256, overlap + 512, values + 512, window + 512, -1, down);
     add_part(overlap + 512, NULL, values + 768, window + 256, -1, down);
