@@ -45,6 +45,28 @@ Entries = Annotated[
 Share = Annotated[float | None, typer.Option("--share", help="Share of the dictionary to keep instead, 0 to 1.")]
 Bits = Annotated[int | None, typer.Option("--bits", help="Use the first so many bits of a code only.")]
 Neighbours = Annotated[int | None, typer.Option("--neighbours", help="Masks to average, K [default: the model's].")]
+Masks = Annotated[
+    str | None,
+    typer.Option("--masks", help="Turn the masks into a coarser kind: bands2 or bands1 [default: as they are]."),
+]
+LayoutName = Annotated[
+    str,
+    typer.Option(
+        "--layout", help="`tight`, or `plain`: entries drawn at random, in the artifact's order, with full masks."
+    ),
+]
+PlanBoard = Annotated[
+    str | None, typer.Option("--board", help="Board that it must fit: its flash and RAM, or the budgets below.")
+]
+FlashBudget = Annotated[
+    str | None, typer.Option("--flash", metavar="SIZE", help="Choose what fits so much flash in all: 262144, 256K, 1M.")
+]
+RamBudget = Annotated[
+    str | None, typer.Option("--ram", metavar="SIZE", help="... and so much RAM, the stack included: 16384, 16K.")
+]
+MipsBudget = Annotated[
+    float | None, typer.Option("--mips", metavar="NUMBER", help="... and so many million instructions a second.")
+]
 Seed = Annotated[int, typer.Option("--seed", callback=checked_seed, help="Seed of every random choice.")]
 
 

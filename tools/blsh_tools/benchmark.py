@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from blsh_codegen.fixed import HOP, SAMPLE_RATE_HZ
 from blsh_hil.boards import Board
@@ -16,19 +17,24 @@ from blsh_trainer.errors import BlshError
 
 
 def run_benchmark(board: Board, model_path: Path, hops: int) -> dict[str, Any]:
-    """Instructions of each stage over `hops` hops of a fixed, speech-like signal; as JSON values."""
+    """Instructions of each stage over `hops` hops of a fixed, speech-like signal, and bytes; as JSON values.
+
+    `ram_bytes` are the variables, `stack_bytes_used` the most of the stack that the painted part says was in use.
+    """
     if hops < 1:
         raise BlshError(f"{hops} hops to measure; give 1 or more")
     if board.qemu_machine is None:
         raise BlshError(f"{board.name} is a real board; instructions are counted on virtual ones, see `blsh boards`")
     image = fresh_image(board, say, load_model(model_path))
     with connect(image.target(None, icount_shift=ICOUNT_SHIFT), image.expected) as client:
-        counts = count_instructions(client, _signal(hops))
-    return {**image.to_dict(), "instructions": counts.to_dict()}
+        counts = count_instructions(client, measured_signal(hops))
+        stack = client.hello().stack_bytes_used
+    result = {**image.to_dict(), "core": board.core, "stack_bytes_used": stack}
+    return {**result, "instructions": counts.to_dict()}
 
 
-def _signal(hops: int) -> "np.ndarray[tuple[int], np.dtype[np.int16]]":
-    """Harmonics that glide and pause over noise: the work of a hop hardly depends on what is in it."""
+def measured_signal(hops: int) -> npt.NDArray[np.int16]:
+    """The signal that instructions are counted and estimated on: harmonics that glide and pause over noise."""
     n = np.arange(hops * HOP) / SAMPLE_RATE_HZ
     phase = 2 * np.pi * np.cumsum(140 + 40 * np.sin(5 * n)) / SAMPLE_RATE_HZ
     voice = sum(np.sin(h * phase) / h for h in range(1, 20)) * np.maximum(0, np.sin(12 * n))

@@ -21,7 +21,7 @@ from blsh_tools.arguments import (
     Seed,
     Share,
 )
-from blsh_tools.console import show, stderr
+from blsh_tools.console import show
 
 
 def export(
@@ -43,19 +43,28 @@ def export(
     """Write a model and the denoiser's core as one library for PlatformIO, Arduino and CMake, with an example.
 
     The folder needs nothing of this checkout. The same input gives the same bytes; what is not of an earlier export, or
-    was edited since, is not overwritten. With a budget the model is chosen as by `blsh generate`, beside the code of this
-    project's firmware; the header asserts what that leaves for the tables.
+    was edited since, is not overwritten. With a budget the model is chosen as by `blsh generate`, beside the code of
+    this project's firmware; the header asserts what that leaves for the tables.
     """
     from blsh_codegen.export import export_library
     from blsh_codegen.generate import GenerateOptions
-    from blsh_tools.planned import plan_table, planned
+    from blsh_tools.planned import planned, say_plan
     from blsh_trainer.artifact import load_model
 
     artifact = load_model(model)
-    wishes = GenerateOptions(entries, share, bits, masks, neighbours, seed, layout, board)
+    wishes = GenerateOptions(
+        entries=entries,
+        share=share,
+        bits=bits,
+        masks=masks,
+        neighbours=neighbours,
+        seed=seed,
+        layout=layout,
+        board=board,
+    )
     options, plan = planned(artifact, wishes, flash, ram, mips)
     if plan is not None:
-        stderr.print(plan_table(plan))
+        say_plan(plan)
     record = export_library(artifact, options, to)
     rows = [
         ("folder", str(to)),

@@ -267,11 +267,11 @@ OPTIONS: list[tuple[str, str]] = [
     (EVALUATE + "--dictionary-seed -2", "--dictionary-seed -2; choose 0 or more"),
     (DENOISE + "--dictionary-seed -2", "--dictionary-seed -2; choose 0 or more"),
     ("corpus make new --seed -1", "seed -1; choose 0 or more"),
-    ("build --board nucleo", "board 'nucleo' is unknown; known boards: microbit, mps2-an385, mps2-an386"),
+    ("build --board nucleo", "board 'nucleo' is unknown; known boards: microbit, mps2-an385"),
     ("bench --hops 0 --model MODEL", "0 hops to measure; give 1 or more"),
-    ("hil --board nucleo --model MODEL", "board 'nucleo' is unknown; known boards: microbit, mps2-an385, mps2-an386"),
+    ("hil --board nucleo --model MODEL", "board 'nucleo' is unknown; known boards: microbit, mps2-an385"),
     ("hil --seconds 0 --model MODEL", "0 seconds of speech to compare; give more than 0"),
-    ("demo --board nucleo --corpus CORPUS", "board 'nucleo' is unknown; known boards: microbit, mps2-an385, mps2-an386"),
+    ("demo --board nucleo --corpus CORPUS", "board 'nucleo' is unknown; known boards: microbit, mps2-an385"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,88 @@
+"""`blsh generate`: a model as C, as large as was asked for or as fits a board."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blsh_tools.arguments import (
+    AsJson,
+    Bits,
+    Entries,
+    FlashBudget,
+    LayoutName,
+    Masks,
+    MipsBudget,
+    ModelFile,
+    Neighbours,
+    PlanBoard,
+    RamBudget,
+    Seed,
+    Share,
+)
+from blsh_tools.console import show
+
+
+def generate(
+    model: ModelFile,
+    entries: Entries = None,
+    share: Share = None,
+    bits: Bits = None,
+    masks: Masks = None,
+    neighbours: Neighbours = None,
+    layout: LayoutName = "tight",
+    seed: Seed = 0,
+    board: PlanBoard = None,
+    flash: FlashBudget = None,
+    ram: RamBudget = None,
+    mips: MipsBudget = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder [default: firmware/generated of the checkout].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a model into C: tables, dictionary and protocol. The same input gives the same bytes.
+
+    With a budget, entries, code length and masks are chosen for the best validated quality inside it; what is given as
+    an option stays. A model that does not fit the board is refused.
+    """
+    from blsh_codegen.generate import GenerateOptions, flash_table_bytes, integer_model
+    from blsh_tools.firmware import generate_firmware, generated_folder
+    from blsh_tools.planned import planned, say_plan
+    from blsh_trainer.artifact import load_model
+
+    artifact = load_model(model)
+    wishes = GenerateOptions(
+        entries=entries,
+        share=share,
+        bits=bits,
+        masks=masks,
+        neighbours=neighbours,
+        seed=seed,
+        layout=layout,
+        board=board,
+    )
+    options, plan = planned(artifact, wishes, flash, ram, mips)
+    if plan is not None:
+        say_plan(plan)
+    folder = output or generated_folder()
+    record = generate_firmware(artifact, options, folder)
+    tables = flash_table_bytes(integer_model(artifact, options))
+    result = {"folder": str(folder), "table_bytes": tables, **json.loads(record.to_json())}
+    rows = [
+        ("folder", str(folder)),
+        ("files", ", ".join(record.files)),
+        ("dictionary", f"{record.dictionary_entries:,} entries, CRC-32 {record.dictionary_crc32:08x}"),
+        ("flash of the tables", f"{sum(tables.values()):,} bytes"),
+        *((f"... {name}", f"{size:,}") for name, size in tables.items()),
+    ]
+    if plan is not None:
+        result |= {"plan": plan.to_dict(), "estimate": plan.estimate.to_dict()}
+        taken = plan.chosen.taken
+        rows += [
+            ("chosen", plan.why),
+            (f"on {board}", f"{taken.flash:,} bytes of flash, {taken.ram:,} of RAM with the stack, by estimate"),
+            ("instructions", f"{plan.estimate.millions_per_second:.2f} million a second, by estimate"),
+        ]
+    show(result, as_json, rows, "Generated")

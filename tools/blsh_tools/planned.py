@@ -1,0 +1,97 @@
+"""Budgets on the command line: sizes in words, and options for what fits a board."""
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from blsh_tools.arguments import reduction
+from blsh_tools.console import say
+from blsh_trainer.errors import BlshError
+
+if TYPE_CHECKING:  # as in arguments.py
+    from blsh_codegen.generate import GenerateOptions
+    from blsh_codegen.planning import Plan
+    from blsh_trainer.artifact import Model
+
+_SIZE = re.compile(r"([0-9]+|0[xX][0-9a-fA-F]+)([kKmM]?)")
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
+
+
+def size_bytes(option: str, text: str) -> int:
+    """Bytes of a size such as 262144, 0x40000, 256K or 1M. BlshError, naming `option`, for anything else and for 0."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise BlshError(f"{option} {text!r}; expected bytes, or a number with K (1024) or M (1024 K), such as 256K")
+    size = int(found[1], 0) if found[1][:2].lower() == "0x" else int(found[1])
+    if size == 0:
+        raise BlshError(f"{option} {text}: nothing fits 0 bytes; leave it out for all that the board has")
+    return size * _UNITS[found[2].lower()]
+
+
+def planned(
+    model: "Model", wishes: "GenerateOptions", flash: str | None, ram: str | None, mips: float | None
+) -> "tuple[GenerateOptions, Plan | None]":
+    """Options for `model` (the whole artifact), and how they were found if a board was named.
+
+    wishes: what was asked for, with the board; what is None is chosen where there is a budget, and otherwise as in
+    `reduction`. Raises BlshError for a budget without a board, one that is 0 or more than the board has, an unknown
+    board, and a model that does not fit, with the numbers and the nearest that does.
+    """
+    given = {"--flash": flash, "--ram": ram, "--mips": mips}
+    named = {option: value for option, value in given.items() if value is not None}
+    filled = reduction(model.entries, wishes.entries, wishes.share, wishes.bits, wishes.neighbours, wishes.seed)
+    if wishes.board is None:
+        if named:
+            raise BlshError(f"{', '.join(named)} without a board; name one with --board, see `blsh boards`")
+        return replace(wishes, entries=filled.entries), None
+    if not named:  # the same model as without a board
+        bits = model.bits if wishes.bits is None else wishes.bits
+        masks = model.mask_kind if wishes.masks is None else wishes.masks
+        return _fitting(model, replace(wishes, entries=filled.entries, bits=bits, masks=masks))
+    sizes = {
+        name: None if text is None else size_bytes(f"--{name}", text) for name, text in (("flash", flash), ("ram", ram))
+    }
+    if mips is not None and not 0 < mips < float("inf"):
+        raise BlshError(f"--mips {mips:g}; expected millions of instructions a second above 0")
+    return _fitting(model, replace(wishes, flash=sizes["flash"], ram=sizes["ram"], mips=mips))
+
+
+def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOptions, Plan]":
+    from blsh_codegen.costs import load_costs
+    from blsh_codegen.planning import Budgets, Planner
+    from blsh_hil.boards import find_board
+    from blsh_tools.benchmark import measured_signal
+    from blsh_tools.calibration import MEASURED_HOPS
+
+    assert wishes.board is not None
+    board = find_board(wishes.board)
+    costs = load_costs()
+    sizes = costs.board(board.name)
+    ram = board.ram.size - board.stack_bytes + sizes.stack_bytes  # the linker keeps more for the stack than is used
+    for name, asked, most in (("flash", wishes.flash, board.flash.size), ("ram", wishes.ram, board.ram.size)):
+        if asked is not None and asked > most:
+            raise BlshError(f"--{name} {asked:,} bytes; {board.name} has {most:,}, give that or less")
+    budgets = Budgets(wishes.flash or board.flash.size, min(wishes.ram or ram, ram), wishes.mips)
+    planner = Planner(model, costs.core(board.core), sizes, measured_signal(MEASURED_HOPS))
+    try:
+        plan = planner.plan(wishes, budgets)
+    except BlshError as error:
+        raise BlshError(f"{board.name}: {error}") from error
+    return plan.options, plan
+
+
+def say_plan(plan: "Plan") -> None:
+    """Say on stderr what was chosen out of what."""
+    rows = [("", "bits", "masks", "entries", "flash", "RAM", "M/s", "valid dB", "")]
+    for each in plan.candidates:
+        here = (each.bits, each.masks) == (plan.chosen.bits, plan.chosen.masks)
+        taken = plan.chosen.taken if here else each.taken
+        mips = "" if taken.mips is None else f"{taken.mips:.2f}"
+        improvement = "" if each.improvement_db is None else f"{each.improvement_db:+.2f}"
+        reason = each.reason if each.fits else f"does not fit: {each.reason}"
+        sizes = (f"{each.entries:,}", f"{taken.flash:,}", f"{taken.ram:,}", mips, improvement)
+        rows.append(("*" if here else "", str(each.bits), each.masks, *sizes, reason))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    say(f"chosen (*): {plan.chosen.told}: {plan.why}")
+    for row in rows:
+        say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,220 @@
+"""Estimates against firmware that was built and run, and the commands that plan with them."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from blsh_codegen.costs import load_costs
+from blsh_codegen.estimating import Estimate, estimate
+from blsh_codegen.quantise import IntegerModel
+from blsh_codegen.stage_work import HOP_STAGES, signal_codes, stage_work
+from blsh_codegen.stages import STAGES
+from blsh_hil.boards import find_board, load_boards
+from blsh_tools.benchmark import measured_signal
+from blsh_tools.build import measure
+from blsh_tools.calibration import Measured, board_sizes, build_alone, core_costs, run_model, untrained_model
+from blsh_tools.planned import size_bytes
+from blsh_trainer.errors import BlshError
+
+VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]
+HOPS = 10
+STALE = "codegen/blsh_codegen/costs.json is stale: run blsh estimate --calibrate"
+
+needs_compiler = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is missing")
+needs_emulator = pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is missing")
+
+
+def estimated(name: str, model: IntegerModel, hops: int) -> Estimate:
+    board = find_board(name)
+    costs = load_costs()
+    return estimate(model, costs.core(board.core), costs.board(name), measured_signal(hops))
+
+
+@pytest.fixture(scope="module")
+def untrained() -> IntegerModel:
+    """Of no size that the table was measured with."""
+    return untrained_model(77, "mel", 60, 12, 900, "bands2", 2)
+
+
+@pytest.fixture(scope="module")
+def images(untrained: IntegerModel, tmp_path_factory: pytest.TempPathFactory):
+    """The firmware of a board by its name, built once."""
+    built: dict[str, Path] = {}
+
+    def image(name: str) -> Path:
+        if name not in built:
+            built[name] = build_alone(find_board(name), untrained, tmp_path_factory.mktemp(name))
+        return built[name]
+
+    return image
+
+
+# ---- against what is built and run ------------------------------------------------------------------------------
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", VIRTUAL)
+def test_flash_and_ram_are_those_of_the_built_firmware_within_1_percent(name, untrained, images):
+    size = measure(images(name))
+    found = estimated(name, untrained, 1)
+    assert found.flash_bytes == pytest.approx(size.flash_bytes, rel=0.01), STALE
+    assert found.ram_bytes == pytest.approx(size.ram_bytes, rel=0.01), STALE
+
+
+@needs_compiler
+@needs_emulator
+@pytest.mark.parametrize("name", ["microbit", "mps3-an547"])
+def test_instructions_are_those_of_the_emulator_within_5_percent(name, untrained, images):
+    run = run_model(find_board(name), images(name), untrained, measured_signal(HOPS))
+    found = estimated(name, untrained, HOPS)
+    assert found.instructions == pytest.approx(run.totals.mean(), rel=0.05), STALE
+    assert found.worst == pytest.approx(run.totals.max(), rel=0.05), STALE
+    for stage in ("accumulators", "neighbours", "mask"):
+        assert found.stages[stage] == pytest.approx(run.stages[:, STAGES.index(stage)].mean(), rel=0.1), STALE
+    assert found.stack_bytes == pytest.approx(run.stack_bytes, rel=0.1), STALE
+
+
+@pytest.mark.slow
+@needs_compiler
+@needs_emulator
+@pytest.mark.parametrize("name", VIRTUAL)
+@pytest.mark.parametrize(
+    "parts",
+    [("tracked", 128, 8, 2048, "bands2", 4), ("mel", 40, 10, 1800, "ibm", 0), ("stft", 200, 24, 700, "bands1", 1)],
+    ids=lambda parts: parts[0],
+)
+def test_other_models_are_estimated_as_well_on_every_board(name, parts, tmp_path):
+    model = untrained_model(5, *parts)
+    board = find_board(name)
+    image = build_alone(board, model, tmp_path)
+    run = run_model(board, image, model, measured_signal(100))
+    found = estimated(name, model, 100)
+    assert found.flash_bytes == pytest.approx(run.size.flash_bytes, rel=0.01), STALE
+    assert found.ram_bytes == pytest.approx(run.size.ram_bytes, rel=0.01), STALE
+    assert found.instructions == pytest.approx(run.totals.mean(), rel=0.05), STALE
+
+
+def test_the_fit_finds_the_costs_that_counts_were_made_with():
+    models = [
+        untrained_model(1, "mel", 20, 3, 200, "bands2", 0),
+        untrained_model(2, "mel", 50, 9, 300, "bands1", 4),
+        untrained_model(3, "mel", 41, 16, 64, "bands", 0),
+    ]
+    made = []
+    for model in models:
+        works = stage_work(model, signal_codes(model, measured_signal(12)), 1)
+        true = {stage: works[stage].counts @ (3 + np.arange(len(works[stage].terms))) for stage in HOP_STAGES}
+        stages = np.stack([true[stage] for stage in STAGES], axis=1)
+        made.append((model, stages.sum(axis=1) - 21, stages))
+    size = type("Size", (), {"flash_bytes": 50_000, "ram_bytes": 20_000})()
+    fitted = core_costs([Measured(model, size, 0, totals, stages) for model, totals, stages in made], 1)
+    assert fitted.instructions["window"] == {"hops": 3.0}
+    assert fitted.instructions["rest"] == {"hops": -21.0}
+    for model, totals, _ in made:
+        works = stage_work(model, signal_codes(model, measured_signal(12)), 1)
+        found = sum(fitted.of(stage, work) for stage, work in works.items())
+        np.testing.assert_allclose(found, totals, rtol=0.01)
+
+
+@needs_compiler
+def test_sizes_are_what_is_left_without_the_model(untrained, images):
+    size = measure(images("mps2-an386"))
+    none = np.zeros(0, np.int64)
+    few = Measured(untrained, size, 700, none, none)
+    many = Measured(untrained_model(8, "mel", 20, 16, 64, "ibm", 0), size, 900, none, none)
+    found = board_sizes([few, many])
+    known = load_costs().board("mps2-an386")
+    assert found.flash_bytes == pytest.approx(known.flash_bytes, rel=0.02), STALE
+    assert found.stack_bytes == 900
+
+
+# ---- sizes on the command line ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("262144", 262144), ("256K", 262144), ("256k", 262144), ("1M", 1 << 20), ("0x400", 1024)]
+)
+def test_sizes_are_bytes_or_have_a_unit(text, size):
+    assert size_bytes("--flash", text) == size
+
+
+@pytest.mark.parametrize("text", ["", "K", "12Q", "-4K", "1.5M", "256KB", "0x", "١"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(BlshError, match=r"--ram .*; expected bytes, or a number with K"):
+        size_bytes("--ram", text)
+
+
+@pytest.mark.parametrize("text", ["0", "0K", "0x0"])
+def test_a_budget_of_zero_is_refused(text):
+    with pytest.raises(BlshError, match=f"--flash {text}: nothing fits 0 bytes"):
+        size_bytes("--flash", text)
+
+
+# ---- the commands -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--flash 256K", "--flash without a board; name one with --board"),
+        ("--board nowhere --flash 256K", "board 'nowhere' is unknown; known boards: "),
+        ("--board microbit --flash 0", "--flash 0: nothing fits 0 bytes"),
+        ("--board microbit --flash 12Q", "--flash '12Q'; expected bytes"),
+        ("--board microbit --flash 1M", "--flash 1,048,576 bytes; microbit has 262,144"),
+        ("--board microbit --mips 0", "--mips 0; expected millions of instructions a second above 0"),
+        ("--board microbit --mips nan", "--mips nan; expected millions"),
+        ("--board microbit --layout loose", "--layout 'loose' is unknown; choose one of tight, plain"),
+    ],
+)
+def test_bad_budgets_are_refused(blsh, model, line, words):
+    blsh.refuse(words, "generate", model, *line.split())
+
+
+def test_generate_fills_a_budget_and_says_what_it_chose(blsh, model):
+    budget = "--board", "microbit", "--flash", "40K", "--ram", "16K", "--mips", "60"
+    outcome = blsh.succeed("generate", model, *budget, "-o", "first", "--json")
+    result = json.loads(outcome.stdout)
+    assert "has no validated sizes, so it is as many entries as fit" in outcome.stderr
+    chosen = result["plan"]["chosen"]
+    assert chosen["taken"]["flash"] <= 40 << 10 and chosen["taken"]["ram"] <= 16 << 10 and chosen["taken"]["mips"] <= 60
+    assert result["estimate"]["flash_bytes"] == chosen["taken"]["flash"]
+    assert chosen["entries"] == result["dictionary_entries"] == result["options"]["entries"]
+    header = (blsh.cwd / "first" / "blsh_model.h").read_text()
+    line = re.search(r"blsh generate MODEL.npz (.*)\n", header)[1]
+    blsh.succeed("generate", model, *line.split(), "-o", "again")
+    for name in ("blsh_model.h", "blsh_model.c", "blsh_generated.json"):
+        assert (blsh.cwd / "first" / name).read_bytes() == (blsh.cwd / "again" / name).read_bytes(), name
+
+
+def test_a_model_that_does_not_fit_is_refused_with_the_nearest_that_does(blsh, model):
+    for command in (("generate",), ("estimate",), ("export", "--to", "library")):
+        told = blsh.refuse(
+            r"microbit: [\d,]+ entries of 20 bits with ibm masks take [\d,]+ of 40,960 bytes of flash; "
+            r"the nearest that fits: --entries \d+ --bits 20 --masks ibm",
+            *(command[0], model, *command[1:]),
+            *("--board", "microbit", "--flash", "40K", "--share", "1"),
+        )
+    flags = re.search(r"--entries .*", told)[0].split()
+    found = blsh.json("estimate", model, "--board", "microbit", "--flash", "40K", *flags)
+    assert found["flash_bytes"] <= 40 << 10 and found["plan"]["why"] == "as asked for"
+
+
+def test_estimate_tells_what_bench_and_build_will(blsh, model):
+    found = blsh.json("estimate", model, "--board", "mps2-an386", "--entries", "100")
+    assert found["board"] == "mps2-an386" and found["options"]["entries"] == 100
+    assert set(found["instructions"]["stages"]) == set(STAGES)
+    per_second = found["instructions"]["mean"] * 62.5
+    assert found["cpu_share"] == pytest.approx(per_second / 25e6, rel=1e-3)
+    assert found["instructions"]["millions_per_second"] == pytest.approx(per_second / 1e6, rel=1e-3)
+    assert found["cpu_share_most"] >= found["cpu_share"]
+
+
+def test_export_holds_the_model_to_its_budget(blsh, model):
+    found = blsh.json("export", model, "--to", "library", "--board", "microbit", "--flash", "40K")
+    header = (blsh.cwd / "library" / "src" / "blsh_model.h").read_text()
+    assert f"#define BLSH_MODEL_FLASH_BUDGET_BYTES {found['options']['table_budget']}u" in header
+    assert found["table_bytes"] <= found["options"]["table_budget"]
