@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint hil bench bars-trainer bench-search bench-train bench-scale lock clean
+.PHONY: help setup demo test test-slow lint hil bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -29,6 +29,12 @@ hil: setup ## the bit-exact suite, on what `make demo` or `blsh generate` left [
 
 bench: setup ## instructions of each stage, flash and RAM [BOARD=NAME MODEL=FILE]
 	.venv/bin/blsh bench --board $(BOARD) --model $(MODEL)
+
+bench-firmware: setup ## instructions, flash, RAM and cycles on all boards: ten minutes [CORPUS=DIR MODEL=FILE]
+	.venv/bin/blsh bench-firmware $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(wildcard $(MODEL)),--model "$(MODEL)")
+
+bars-firmware: setup ## each bar of the firmware, met or not, of what `make bench-firmware` left [CORPUS=DIR]
+	.venv/bin/blsh bars-firmware $(if $(CORPUS),--corpus "$(CORPUS)")
 
 bars-trainer: setup ## each bar of the trainer, met or not, with its figures [CORPUS=DIR MODEL=FILE]
 	.venv/bin/blsh experiment bars "$(if $(CORPUS),$(CORPUS),../shared/corpus)" $(if $(wildcard $(MODEL)),--model "$(MODEL)")

@@ -1,6 +1,5 @@
 """The command `blsh`. Results go to stdout, progress and remarks to stderr; bad input ends with exit code 2."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,17 +14,20 @@ from blsh_tools.arguments import (
     BoardName,
     DictionarySeed,
     Entries,
-    ModelFile,
     Neighbours,
     PortUrl,
     Seed,
     Share,
     reduction,
 )
+from blsh_tools.bench_commands import bars_firmware, bench_firmware
 from blsh_tools.console import progress, say, show, stderr
 from blsh_tools.corpus_commands import corpus_app
+from blsh_tools.estimate_command import estimate
 from blsh_tools.evaluate_command import evaluate
 from blsh_tools.experiment_commands import experiment
+from blsh_tools.export_command import export
+from blsh_tools.generate_command import generate
 from blsh_tools.train_command import train
 from blsh_trainer.errors import BlshError
 
@@ -85,38 +87,11 @@ def denoise(
     show(result, as_json, rows, "Denoised")
 
 
-@app.command(epilog="Example: `blsh generate out/model.npz --entries 4096`")
-def generate(
-    model: ModelFile,
-    entries: Entries = None,
-    share: Share = None,
-    bits: Bits = None,
-    neighbours: Neighbours = None,
-    seed: Seed = 0,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder [default: firmware/generated of the checkout].")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Turn a model into C: tables, dictionary and protocol. The same input gives the same bytes."""
-    from blsh_codegen.generate import flash_table_bytes, integer_model
-    from blsh_tools.firmware import generate_firmware, generated_folder
-    from blsh_trainer.artifact import load_model
+app.command(epilog="Example: `blsh generate out/model.npz --board microbit --flash 128K`")(generate)
 
-    artifact = load_model(model)
-    options = reduction(artifact.entries, entries, share, bits, neighbours, seed)
-    folder = output or generated_folder()
-    record = generate_firmware(artifact, options, folder)
-    tables = flash_table_bytes(integer_model(artifact, options))
-    result = {"folder": str(folder), "table_bytes": tables, **json.loads(record.to_json())}
-    rows = [
-        ("folder", str(folder)),
-        ("files", ", ".join(record.files)),
-        ("dictionary", f"{record.dictionary_entries:,} entries, CRC-32 {record.dictionary_crc32:08x}"),
-        ("flash of the tables", f"{sum(tables.values()):,} bytes"),
-        *((f"... {name}", f"{size:,}") for name, size in tables.items()),
-    ]
-    show(result, as_json, rows, "Generated")
+app.command(epilog="Example: `blsh estimate out/model.npz --board netduinoplus2 --entries 2048`")(estimate)
+
+app.command(epilog="Example: `blsh export out/model.npz --to lib/blsh --entries 4096`")(export)
 
 
 @app.command(epilog="Example: `blsh build --board mps2-an386`")
@@ -257,8 +232,16 @@ def bench(
     rows = [[stage, f"{count:,}", f"{100 * count / counts['mean']:.1f} %"] for stage, count in counts["stages"].items()]
     rows += [["whole hop, mean", f"{counts['mean']:,}", ""], ["whole hop, most", f"{counts['maximum']:,}", ""]]
     rows += [["flash, bytes", f"{result['flash_bytes']:,}", ""], ["RAM, bytes", f"{result['ram_bytes']:,}", ""]]
+    rows += [["stack used, bytes", f"{result['stack_bytes_used']:,}", ""]]
     title = f"{board}: instructions per hop ({counts['millions_per_second']} M/s); instructions are not cycles"
     show(result, as_json, rows, title, ["stage", "instructions", "share"])
+
+
+app.command("bench-firmware", epilog="Example: `blsh bench-firmware --corpus recordings/ --model out/demo/model.npz`")(
+    bench_firmware
+)
+
+app.command("bars-firmware", epilog="Example: `blsh bars-firmware --corpus recordings/`")(bars_firmware)
 
 
 def main() -> None:

@@ -12,11 +12,17 @@ from blsh_trainer.files import replacing, write_text_if_changed
 
 INDEX = "README.md"
 _OTHERS = {  # what else may lie among the results: what it shows, and the command that makes it
+    "bars-firmware": ("each of the firmware's budgets, kept or not", "make bars-firmware CORPUS=DIR"),
     "bench-cluster": ("training on two workers against one process", "python trainer/benchmarks/cluster.py"),
+    "bench-firmware": (
+        "instructions, flash, RAM and cycles on every board, beside CMSIS-DSP and other denoisers",
+        "make bench-firmware CORPUS=DIR",
+    ),
     "bench-scale": ("training on 2.4 million frames: time and memory, measured in part", "make bench-scale"),
     "bench-search": ("the search on the host against faiss", "make bench-search"),
     "bench-train": ("our learner against the paper's in PyTorch: time and objectives", "make bench-train CORPUS=DIR"),
     "demo-spectrograms": ("the demo's recordings before and after", "make demo CORPUS=DIR"),
+    "search-growth": ("the search's cost from 1 000 to 100 000 entries", "make bench-firmware CORPUS=DIR"),
     "peers": ("what other denoisers score, and by which protocol", "blsh evaluate MODEL CORPUS --protocol peers"),
 }
 

@@ -1,0 +1,120 @@
+"""The most stack of an image: known answers on small programs, and what has no answer is refused."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from blsh_tools.disassembly import functions_of, parse_disassembly
+from blsh_tools.stack_usage import CallGraph, measured_frame, read_frames
+from blsh_trainer.errors import BlshError
+
+FLAGS = ("-mthumb", "-O1", "-fstack-usage", "-ffreestanding", "-nostdlib", "-nostartfiles", "-Wl,-e,main")
+CORES = ("cortex-m0", "cortex-m4")
+PROGRAM = """\
+#define APART __attribute__((noinline, noipa))
+int main(void);
+volatile int sink;
+APART static void leaf(void) { volatile int room[10]; room[0] = 1; sink = room[0]; }
+APART static void deep(void) { volatile int room[100]; room[0] = 2; leaf(); sink = room[0]; }
+APART static void wide(void) { volatile int room[50]; room[0] = 3; sink = room[0]; }
+APART static void through(void (*call)(void)) { call(); sink = 1; }
+int main(void) { wide(); deep(); through(wide); return 0; }
+"""
+needs_compiler = pytest.mark.skipif(
+    shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
+)
+
+LISTING = """
+00000000 <main>:
+   0:\tb510      \tpush\t{r4, lr}
+   2:\tf000 f801 \tbl\t8 <first>
+   6:\tbd10      \tpop\t{r4, pc}
+
+00000008 <first>:
+   8:\tb5f0      \tpush\t{r4, r5, r6, r7, lr}
+   a:\tb085      \tsub\tsp, #20
+   c:\tf000 f804 \tbl\t18 <second>
+  10:\tb005      \tadd\tsp, #20
+  12:\tbdf0      \tpop\t{r4, r5, r6, r7, pc}
+
+00000018 <second>:
+  18:\te92d 4ff0 \tstmdb\tsp!, {r4-r11, lr}
+  1c:\t{call}
+  20:\te8bd 8ff0 \tldmia.w\tsp!, {r4-r11, pc}
+"""
+
+
+def graph(call: str, **indirect: tuple[str, ...]) -> CallGraph:
+    return CallGraph(parse_disassembly(LISTING.replace("{call}", call)), {}, indirect)
+
+
+def test_frames_of_a_chain_of_calls_add_up() -> None:
+    usage = graph("bf00      \tnop").worst_case("main")
+    assert usage.bytes == (2 + 5 + 9) * 4 + 20
+    assert usage.chain == ("main", "first", "second")
+
+
+def test_su_files_go_before_the_instructions() -> None:
+    functions = parse_disassembly(LISTING.replace("{call}", "bf00      \tnop"))
+    assert CallGraph(functions, {"second": 1000}, {}).worst_case("main").bytes == 2 * 4 + 5 * 4 + 20 + 1000
+
+
+def test_recursion_is_refused() -> None:
+    with pytest.raises(BlshError, match="recursion: first -> second -> first"):
+        graph("f7ff fff4 \tbl\t8 <first>").worst_case("main")
+
+
+def test_a_jump_to_another_function_is_a_call() -> None:
+    with pytest.raises(BlshError, match="recursion: main -> first -> second -> main"):
+        graph("f7ff bff4 \tb.w\t0 <main>").worst_case("main")
+
+
+def test_a_call_through_a_pointer_must_be_declared() -> None:
+    with pytest.raises(BlshError, match="second calls through a pointer at 0x1c"):
+        graph("4798      \tblx\tr3").worst_case("main")
+
+
+def test_declared_calls_are_followed() -> None:
+    with pytest.raises(BlshError, match="recursion"):
+        graph("4798      \tblx\tr3", second=("main",)).worst_case("main")
+
+
+def test_a_branch_into_another_function_is_refused() -> None:
+    with pytest.raises(BlshError, match="middle of another function"):
+        graph("f7ff bff4 \tb.w\tc <first+0x4>").worst_case("main")
+
+
+def test_vectors_of_floats_are_counted() -> None:
+    listing = "00000000 <f>:\n   0:\ted2d 8b04 \tvpush\t{d8-d9}\n   4:\tf84d ed04 \tstr.w\tlr, [sp, #-4]!\n"
+    assert measured_frame(parse_disassembly(listing)["f"]) == 16 + 4
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("a.c:1:2:f\t16\tdynamic", "the frame of f is dynamic"), ("nonsense", "no line of -fstack-usage")],
+)
+def test_frames_that_are_not_known_are_refused(tmp_path: Path, line: str, expected: str) -> None:
+    (tmp_path / "a.su").write_text(line + "\n")
+    with pytest.raises(BlshError, match=expected):
+        read_frames([tmp_path / "a.su"])
+
+
+def test_of_two_functions_with_one_name_the_larger_frame_counts(tmp_path: Path) -> None:
+    (tmp_path / "a.su").write_text("a.c:1:2:f\t16\tstatic\nb.c:1:2:f.constprop.0\t24\tstatic\n")
+    assert read_frames([tmp_path / "a.su"]) == {"f": 24}
+
+
+@needs_compiler
+@pytest.mark.parametrize("core", CORES)
+def test_a_compiled_program_takes_its_deepest_chain(tmp_path: Path, core: str) -> None:
+    (tmp_path / "p.c").write_text(PROGRAM)
+    command = ["arm-none-eabi-gcc", f"-mcpu={core}", *FLAGS, "p.c", "-o", "p.elf"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    functions, frames = functions_of(tmp_path / "p.elf"), read_frames(tmp_path.glob("*.su"))
+    usage = CallGraph(functions, frames, {"through": ("wide",)}).worst_case("main")
+    assert usage.chain == ("main", "deep", "leaf")
+    assert usage.bytes == frames["main"] + frames["deep"] + frames["leaf"] > 440
+    measured = {name: measured_frame(functions[name]) for name in frames}
+    assert measured == frames  # so the functions of libraries, which have no .su file, are measured rightly, too
