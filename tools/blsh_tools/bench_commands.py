@@ -31,6 +31,7 @@ ResultFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder for t
 def bench_firmware(
     corpus: CorpusOption = None,
     model: ExtendedModel = None,
+    bits: Annotated[int | None, typer.Option(help="Measure so many bits of --model [default: 64, or all].")] = None,
     board: Annotated[
         list[str] | None, typer.Option("--board", help="A virtual board; may be repeated [default: all of them].")
     ] = None,
@@ -57,6 +58,7 @@ def bench_firmware(
     from blsh_tools.bench_report import bench_page, write_bench
     from blsh_tools.search_growth import SIZES
     from blsh_trainer.artifact import load_model
+    from blsh_trainer.reduction import reduce_model
 
     sizes = SIZES if entries is None else parse_sizes(entries)
     options = BenchOptions(tuple(board or virtual_boards()), hops, sizes, cmsis, work)
@@ -64,9 +66,11 @@ def bench_firmware(
     check_output(output / "bench-firmware.json")
     check_output(work / "model.npz")
     extended = None if model is None else load_model(model)
+    if extended is not None:
+        extended = reduce_model(extended, bits=min(64, extended.bits) if bits is None else bits)
     with progress() as advance:
         result = measure(_corpus(corpus, advance), extended, options, lambda _: None, advance)
-    given = {"--corpus": corpus, "--model": model, "--entries": entries}
+    given = {"--corpus": corpus, "--model": model, "--bits": None if bits is None else str(bits), "--entries": entries}
     command = _command("bench-firmware", given, [("--board", name) for name in board or ()])
     files = write_bench(result, command, output)
     sys.stdout.write(json.dumps(result, indent=2, sort_keys=True) + "\n" if as_json else bench_page(result, command))
