@@ -58,6 +58,18 @@ def open_port(virtual: VirtualBoard) -> Any:
     return serial.serial_for_url(virtual.url, baudrate=115200, timeout=20)
 
 
+def await_board(port: Any) -> None:
+    """Until it echoes: bytes sent before its UART is on, or while it resets, are a board's to lose."""
+    patience, port.timeout = port.timeout, 0.2
+    for _ in range(100):
+        port.write(b"x")
+        if port.read(1):
+            break
+    while port.read(100):
+        pass
+    port.timeout = patience
+
+
 def read(port: Any, count: int) -> bytes:
     received = bytearray()
     while len(received) < count:
@@ -121,6 +133,7 @@ def test_hal_of_every_board(name: str, tmp_path: Path) -> None:
     board = find_board(name)
     burst = DATA[: 2 * board.ring_bytes]
     with VirtualBoard(board, build_echo(board, tmp_path)) as virtual, open_port(virtual) as port:
+        await_board(port)
         assert words(port, b"q", 3)[:2] == [POWER_ON, 0]
         port.write(b"\0w")
         assert echo(port, burst) == burst
@@ -129,10 +142,10 @@ def test_hal_of_every_board(name: str, tmp_path: Path) -> None:
         pc, cfsr, _ = words(port, b"u", 3)
         assert board.flash.origin < pc < board.flash.origin + 0x10000
         assert cfsr == (0 if board.core == "cortex-m0" else UNDEFINED_INSTRUCTION)
-        time.sleep(0.2)  # bytes sent while the board resets are its to lose
+        await_board(port)
         assert words(port, b"q", 3)[0] == FAULT
         port.write(b"\0r")
-        time.sleep(0.2)
+        await_board(port)
         assert words(port, b"q", 3)[:2] == [SOFTWARE, 0]
 
 
