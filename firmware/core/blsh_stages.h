@@ -11,6 +11,16 @@ static inline unsigned blsh_mask_words(const blsh_model_t *model) {
     return BLSH_MASK_WORDS((unsigned)model->mask_bands, (unsigned)model->mask_level_bits);
 }
 
+/* The planes of a block: the number of zeros of each entry, its code, and one without ones. */
+#define BLSH_NARROW 6u /* bits of that number, for codes of up to 63 bits */
+#define BLSH_WIDE 9u   /* for longer ones */
+
+static inline unsigned blsh_zero_bits(const blsh_model_t *model) {
+    return model->bits < 1u << BLSH_NARROW ? BLSH_NARROW : BLSH_WIDE;
+}
+
+static inline unsigned blsh_planes_of(const blsh_model_t *model) { return blsh_zero_bits(model) + model->bits + 1u; }
+
 void blsh_window_frame(blsh_state_t *state, const int16_t input[BLSH_HOP]); /* frame.shift, frame.values */
 void blsh_extract_features(blsh_state_t *state);                            /* feature */
 void blsh_track_floors(blsh_state_t *state, int32_t exponent);              /* level, noise_floor, feature */
@@ -18,8 +28,8 @@ void blsh_project(blsh_state_t *state);                                     /* a
 void blsh_sign_bits(blsh_state_t *state);                                   /* code */
 void blsh_find_neighbours(blsh_state_t *state);                             /* neighbour */
 
-/* The K entries nearest to `code`, by (distance, index). `flip` is scratch for the search, model->bits words. */
-void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *flip, blsh_neighbour_t *found);
+/* The K entries nearest to `code`, by (distance, index). `place` is scratch, model->bits / 2 + 8 words. */
+void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *place, blsh_neighbour_t *found);
 
 void blsh_average_masks(blsh_state_t *state);                               /* gain_q14 */
 void blsh_overlap_add(blsh_state_t *state, int16_t output[BLSH_HOP]);       /* overlap, output */
