@@ -176,14 +176,13 @@ class Search:
             distances = self.distances[block]
             for place in np.flatnonzero(distances < limit).tolist():
                 by_value.setdefault(int(distances[place]) - limit, {}).setdefault(lane, []).append(place)
-        tie = int(self.lanes > 1)
         for value in sorted(by_value):
             number = value + (1 << bits)
             self._add(take_rounds=1, take_levels=bits, take_moves=bits - number.bit_count())
             for lane, places in sorted(by_value[value].items()):
                 self._add(take_blocks=1)
                 self._insert_all(((value + limits[lane]) << _INDEX_BITS) + BLOCK * batch[lane], places)
-            if (self._last >> _INDEX_BITS) + tie < value + limits[0] + 1:
+            if self._last >> _INDEX_BITS < value + 1 + min(limits):
                 return
 
     def _insert_all(self, first: int, places: list[int]) -> None:

@@ -16,6 +16,8 @@ static inline blsh_lanes_t blsh_load_lanes(const uint32_t *words) { return vld1q
 static inline void blsh_store_lanes(uint32_t *words, blsh_lanes_t lanes) { vst1q_u32(words, lanes); }
 static inline bool blsh_any_set(blsh_lanes_t lanes) { return vmaxvq_u32(0u, lanes) != 0u; }
 
+static inline uint32_t blsh_least_lane(blsh_lanes_t lanes) { return vminvq_u32(UINT32_MAX, lanes); }
+
 static inline blsh_cursor_t blsh_cursor(const uint32_t *base, blsh_lanes_t offset) {
     return (uint32_t)base + 4u * offset;
 }
@@ -43,6 +45,8 @@ typedef const uint32_t *blsh_cursor_t;
 static inline blsh_lanes_t blsh_load_lanes(const uint32_t *words) { return *words; }
 static inline void blsh_store_lanes(uint32_t *words, blsh_lanes_t lanes) { *words = lanes; }
 static inline bool blsh_any_set(blsh_lanes_t lanes) { return lanes != 0u; }
+
+static inline uint32_t blsh_least_lane(blsh_lanes_t lanes) { return lanes; }
 
 static inline blsh_cursor_t blsh_cursor(const uint32_t *base, blsh_lanes_t offset) { return base + offset; }
 

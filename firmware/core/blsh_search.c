@@ -13,7 +13,6 @@
 #define STEP 8u        /* planes counted at once */
 #define LOW 2u         /* counter bits that four of them fill */
 #define COARSE 3u      /* lowest bits of a bound that do not order the blocks */
-#define TIE (BLSH_LANES > 1u ? 1u : 0u) /* by so much do the limits of lanes differ */
 #define INDEX_BITS 23u /* a neighbour is one number, distance << INDEX_BITS | index: smaller is nearer */
 #define INDEX_TOP ((UINT32_C(1) << INDEX_BITS) - 1u)
 
@@ -23,7 +22,8 @@ _Static_assert(BLSH_MAX_BITS < 1u << BLSH_WIDE, "the number of zeros fits");
 typedef struct {
     const blsh_model_t *model;
     const uint32_t *place, *places; /* the planes to be counted: where they lie in a row, in bytes; and their end */
-    unsigned levels; /* planes of a row that hold the number of zeros of each entry; those of its code follow */
+    unsigned planes; /* of a block */
+    unsigned levels; /* of these, that hold the number of zeros of each entry; those of its code follow */
     uint32_t turn;   /* all ones where the ones of the code are counted, none where its zeros are */
     uint32_t base;   /* what counting starts from, for a distance of 0 */
     blsh_neighbour_t *near, *last, *end; /* the K nearest, nearest first, as such numbers, each in `index`; found so far */
@@ -147,6 +147,7 @@ static void take(search_t *search, const uint32_t *block, blsh_lanes_t left, bls
     for (unsigned level = 0; level < levels; level++) {
         value[level] ^= search->turn;
     }
+    const uint32_t nearest = blsh_least_lane(limit);
     uint32_t limits[BLSH_LANES];
     blsh_store_lanes(limits, limit);
     do {
@@ -161,7 +162,7 @@ static void take(search_t *search, const uint32_t *block, blsh_lanes_t left, bls
                 insert_all(search, ((number + limits[lane]) << INDEX_BITS) + ENTRIES * block[lane], found[lane]);
             }
         }
-        if ((search->last->index >> INDEX_BITS) + TIE < number + limits[0] + 1u) {
+        if (search->last->index >> INDEX_BITS < number + 1u + nearest) {
             return;
         }
     } while (blsh_any_set(left));
@@ -188,7 +189,7 @@ static void visit(search_t *search, const uint32_t *block, unsigned count) {
     const blsh_lanes_t visited = blsh_load_lanes(block);
     const blsh_lanes_t limit = (search->last->index + INDEX_TOP - (visited << 5)) >> INDEX_BITS;
     blsh_lanes_t value[BLSH_WIDE + 1u];
-    count_row(search, blsh_cursor(model->planes, visited * blsh_planes_of(model)), limit, value);
+    count_row(search, blsh_cursor(model->planes, visited * search->planes), limit, value);
     blsh_lanes_t below = value[search->levels] ^ search->turn;
     if (count < BLSH_LANES || model->entries % ENTRIES != 0u) {
         below = existing(search, block, count, below);
@@ -207,7 +208,7 @@ static void bound_blocks(const search_t *search, uint32_t group, uint32_t groups
         for (unsigned i = 0; i < BLSH_LANES; i++) {
             row[i] = group + lane + i < groups ? group + lane + i : group;
         }
-        const blsh_lanes_t place = blsh_load_lanes(row) * (slack + blsh_planes_of(model));
+        const blsh_lanes_t place = blsh_load_lanes(row) * (slack + search->planes);
         const blsh_cursor_t at = blsh_cursor(model->bounds, place);
         blsh_lanes_t value[BLSH_WIDE + 1u], carry = {0};
         count_row(search, blsh_cursor(model->bounds + slack, place), carry, value);
@@ -340,6 +341,7 @@ static void read_code(search_t *search, const uint32_t *code, uint32_t *place) {
 void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *place, blsh_neighbour_t *found) {
     const uint32_t blocks = (model->entries + ENTRIES - 1u) / ENTRIES;
     search_t search = {.model = model,
+                       .planes = blsh_planes_of(model),
                        .levels = blsh_zero_bits(model),
                        .near = found,
                        .last = found + model->neighbours - 1u,
