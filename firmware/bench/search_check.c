@@ -78,7 +78,7 @@ static void make_codes(const blsh_model_t *model) {
 
 /* A code as bit `at` of the planes of a row: its number of zeros, then its bits. */
 static void slice_code(const blsh_model_t *model, const uint32_t *code, uint32_t *row, unsigned at) {
-    const unsigned levels = blsh_zero_bits(model);
+    const unsigned levels = BLSH_ZERO_BITS(model->bits);
     unsigned zeros = 0;
     for (unsigned bit = 0; bit < model->bits; bit++) {
         row[levels + bit] |= (uint32_t)bit_of(code, bit) << at;
@@ -93,7 +93,7 @@ static void slice_codes(const blsh_model_t *model) {
     const unsigned words = (model->bits + 31u) / 32u;
     memset(planes, 0, sizeof planes);
     for (uint32_t entry = 0; entry < model->entries; entry++) {
-        slice_code(model, codes + entry * words, planes + entry / 32u * blsh_planes_of(model), entry % 32u);
+        slice_code(model, codes + entry * words, planes + entry / 32u * BLSH_PLANES((unsigned)model->bits), entry % 32u);
     }
 }
 
@@ -123,7 +123,7 @@ static void make_bounds(blsh_model_t *model) {
     memset(bounds, 0, sizeof bounds);
     for (uint32_t block = 0; block < blocks; block++) {
         const uint32_t below_largest = largest - radius_of(model, block);
-        uint32_t *row = bounds + block / 32u * (slack + blsh_planes_of(model));
+        uint32_t *row = bounds + block / 32u * (slack + BLSH_PLANES((unsigned)model->bits));
         for (unsigned level = 0; level < slack; level++) {
             row[level] |= (below_largest >> level & 1u) << (block % 32u);
         }

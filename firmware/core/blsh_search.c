@@ -10,6 +10,8 @@
 
 #define ENTRIES 32u    /* of a block, and blocks of a group */
 #define GROUPS 4u      /* bounded at once: 4 096 entries */
+#define NARROW 6u      /* bits of the number of zeros, of short codes */
+#define WIDE 9u        /* and of long ones */
 #define STEP 8u        /* planes counted at once */
 #define LOW 2u         /* counter bits that four of them fill */
 #define COARSE 3u      /* lowest bits of a bound that do not order the blocks */
@@ -17,7 +19,7 @@
 #define INDEX_TOP ((UINT32_C(1) << INDEX_BITS) - 1u)
 
 _Static_assert(BLSH_MAX_ENTRIES <= 1u << INDEX_BITS && BLSH_MAX_BITS < 1u << (32u - INDEX_BITS), "fits 32 bits");
-_Static_assert(BLSH_MAX_BITS < 1u << BLSH_WIDE, "the number of zeros fits");
+_Static_assert(BLSH_ZERO_BITS(63u) == NARROW && BLSH_ZERO_BITS(64u) == WIDE && BLSH_MAX_BITS < 1u << WIDE, "zeros fit");
 
 typedef struct {
     const blsh_model_t *model;
@@ -49,7 +51,7 @@ static inline __attribute__((always_inline)) void count(const search_t *search, 
                                                         blsh_lanes_t *value, unsigned levels) {
     const blsh_lanes_t start = search->base + (limit ^ ~search->turn);
     blsh_lanes_t low[LOW] = {blsh_spread(start, 1), blsh_spread(start, 2)};
-    blsh_lanes_t own[BLSH_WIDE], *const high = BLSH_LANES == 1u ? own : value;
+    blsh_lanes_t own[WIDE], *const high = BLSH_LANES == 1u ? own : value;
     BLSH_UNROLL(8)
     for (unsigned level = LOW; level < levels; level++) {
         high[level] = blsh_spread(start, level + 1u);
@@ -84,16 +86,16 @@ static inline __attribute__((always_inline)) void count(const search_t *search, 
 
 __attribute__((noinline)) static void count_narrow(const search_t *search, blsh_cursor_t at, blsh_lanes_t limit,
                                                    blsh_lanes_t *value) {
-    count(search, at, limit, value, BLSH_NARROW);
+    count(search, at, limit, value, NARROW);
 }
 
 __attribute__((noinline)) static void count_wide(const search_t *search, blsh_cursor_t at, blsh_lanes_t limit,
                                                  blsh_lanes_t *value) {
-    count(search, at, limit, value, BLSH_WIDE);
+    count(search, at, limit, value, WIDE);
 }
 
 static inline void count_row(const search_t *search, blsh_cursor_t at, blsh_lanes_t limit, blsh_lanes_t *value) {
-    (search->levels == BLSH_NARROW ? count_narrow : count_wide)(search, at, limit, value);
+    (search->levels == NARROW ? count_narrow : count_wide)(search, at, limit, value);
 }
 
 /* Puts `entry` in its place; the farthest falls off. */
@@ -188,7 +190,7 @@ static void visit(search_t *search, const uint32_t *block, unsigned count) {
     const blsh_model_t *model = search->model;
     const blsh_lanes_t visited = blsh_load_lanes(block);
     const blsh_lanes_t limit = (search->last->index + INDEX_TOP - (visited << 5)) >> INDEX_BITS;
-    blsh_lanes_t value[BLSH_WIDE + 1u];
+    blsh_lanes_t value[WIDE + 1u];
     count_row(search, blsh_cursor(model->planes, visited * search->planes), limit, value);
     blsh_lanes_t below = value[search->levels] ^ search->turn;
     if (count < BLSH_LANES || model->entries % ENTRIES != 0u) {
@@ -200,7 +202,7 @@ static void visit(search_t *search, const uint32_t *block, unsigned count) {
 }
 
 /* R + |code - centre| - radius of each block of four groups, bit-sliced: R + a lower bound of its distances. */
-static void bound_blocks(const search_t *search, uint32_t group, uint32_t groups, uint32_t bound[BLSH_WIDE + 1u][GROUPS]) {
+static void bound_blocks(const search_t *search, uint32_t group, uint32_t groups, uint32_t bound[WIDE + 1u][GROUPS]) {
     const blsh_model_t *model = search->model;
     const unsigned slack = (unsigned)blsh_bit_length(model->radius);
     for (unsigned lane = 0; lane < GROUPS && group + lane < groups; lane += BLSH_LANES) {
@@ -210,7 +212,7 @@ static void bound_blocks(const search_t *search, uint32_t group, uint32_t groups
         }
         const blsh_lanes_t place = blsh_load_lanes(row) * (slack + search->planes);
         const blsh_cursor_t at = blsh_cursor(model->bounds, place);
-        blsh_lanes_t value[BLSH_WIDE + 1u], carry = {0};
+        blsh_lanes_t value[WIDE + 1u], carry = {0};
         count_row(search, blsh_cursor(model->bounds + slack, place), carry, value);
         for (unsigned level = 0; level <= search->levels; level++) {
             blsh_lanes_t sum = value[level] ^ search->turn;
@@ -221,7 +223,7 @@ static void bound_blocks(const search_t *search, uint32_t group, uint32_t groups
 }
 
 /* Of the blocks in `left` those whose bounds are least, but for their COARSE lowest bits; and these bounds. */
-static uint32_t least_bound(uint32_t bound[BLSH_WIDE + 1u][GROUPS], unsigned levels, const uint32_t left[GROUPS],
+static uint32_t least_bound(uint32_t bound[WIDE + 1u][GROUPS], unsigned levels, const uint32_t left[GROUPS],
                             uint32_t least[GROUPS]) {
     uint32_t value = 0;
 #if BLSH_LANES == 4u
@@ -250,7 +252,7 @@ static uint32_t least_bound(uint32_t bound[BLSH_WIDE + 1u][GROUPS], unsigned lev
 }
 
 /* Of the blocks in `left` those whose bounds are below `edge`, or at it and before the entry `index`. */
-static void within(uint32_t bound[BLSH_WIDE + 1u][GROUPS], unsigned levels, uint32_t edge, uint32_t first,
+static void within(uint32_t bound[WIDE + 1u][GROUPS], unsigned levels, uint32_t edge, uint32_t first,
                    uint32_t index, const uint32_t left[GROUPS], uint32_t near[GROUPS]) {
     for (unsigned i = 0; i < GROUPS; i++, first += ENTRIES * ENTRIES) {
         const uint32_t before = index > first ? (index - first + ENTRIES - 1u) / ENTRIES : 0u;
@@ -269,7 +271,7 @@ static void within(uint32_t bound[BLSH_WIDE + 1u][GROUPS], unsigned levels, uint
 /* Up to four groups of blocks from `group` on. */
 static void search_groups(search_t *search, uint32_t group, uint32_t blocks) {
     const blsh_model_t *model = search->model;
-    uint32_t bound[BLSH_WIDE + 1u][GROUPS], left[GROUPS], near[GROUPS], batch[BLSH_LANES];
+    uint32_t bound[WIDE + 1u][GROUPS], left[GROUPS], near[GROUPS], batch[BLSH_LANES];
     unsigned held = 0;
     bool last = false;
     bound_blocks(search, group, (blocks + ENTRIES - 1u) / ENTRIES, bound);
@@ -341,8 +343,8 @@ static void read_code(search_t *search, const uint32_t *code, uint32_t *place) {
 void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *place, blsh_neighbour_t *found) {
     const uint32_t blocks = (model->entries + ENTRIES - 1u) / ENTRIES;
     search_t search = {.model = model,
-                       .planes = blsh_planes_of(model),
-                       .levels = blsh_zero_bits(model),
+                       .planes = BLSH_PLANES((unsigned)model->bits),
+                       .levels = BLSH_ZERO_BITS(model->bits),
                        .near = found,
                        .last = found + model->neighbours - 1u,
                        .end = found};

@@ -11,16 +11,6 @@ static inline unsigned blsh_mask_words(const blsh_model_t *model) {
     return BLSH_MASK_WORDS((unsigned)model->mask_bands, (unsigned)model->mask_level_bits);
 }
 
-/* The planes of a block: the number of zeros of each entry, its code, and one without ones. */
-#define BLSH_NARROW 6u /* bits of that number, for codes of up to 63 bits */
-#define BLSH_WIDE 9u   /* for longer ones */
-
-static inline unsigned blsh_zero_bits(const blsh_model_t *model) {
-    return model->bits < 1u << BLSH_NARROW ? BLSH_NARROW : BLSH_WIDE;
-}
-
-static inline unsigned blsh_planes_of(const blsh_model_t *model) { return blsh_zero_bits(model) + model->bits + 1u; }
-
 void blsh_window_frame(blsh_state_t *state, const int16_t input[BLSH_HOP]); /* frame.shift, frame.values */
 void blsh_extract_features(blsh_state_t *state);                            /* feature */
 void blsh_track_floors(blsh_state_t *state, int32_t exponent);              /* level, noise_floor, feature */
