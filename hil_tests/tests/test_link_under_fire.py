@@ -6,7 +6,6 @@ and the board must serve the next client on a clean line. Anything else is a cas
 
 import logging
 import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,12 +20,12 @@ from blsh_codegen.signals import edge_signal
 from blsh_codegen.stages import STAGES
 from blsh_codegen.vectorised import VectorisedDenoiser, Vectors
 from blsh_hil.board_errors import BoardError, TransportError
-from blsh_hil.boards import find_board, project_root
+from blsh_hil.boards import find_board
 from blsh_hil.child import ChildBoard
 from blsh_hil.client import BoardClient
 from blsh_hil.fault_injector import KINDS, FaultInjector, Faults
 from blsh_hil.host_board import HostBoard, build_host
-from blsh_hil.random_model import generate_into, random_model
+from blsh_hil.random_model import build_elf, generate_into, random_model
 from blsh_hil.retry import LinkCounts, Retries, Timeouts
 from blsh_hil.virtual_board import QEMU, VirtualBoard
 
@@ -69,27 +68,13 @@ def board(
 ) -> Iterator[ChildBoard]:
     name = request.param
     if name == "host":
-        with HostBoard(build_host(generated, sanitize=True)) as running:
-            yield running
-            running.check()  # a sanitizer that found something has ended it
-        return
-    elf = build_virtual(name, generated, tmp_path_factory.mktemp(name))
-    with VirtualBoard(find_board(name), elf) as virtual:
-        yield virtual
-
-
-def build_virtual(name: str, generated: Path, folder: Path) -> Path:
-    """The firmware of a virtual board, by the compiler alone."""
-    root = folder / "project"
-    shutil.copytree(project_root() / "firmware", root / "firmware", ignore=shutil.ignore_patterns("generated"))
-    shutil.copytree(generated, root / "firmware" / "generated")
-    sources = [path for part in ("core", "app", "generated") for path in sorted((root / "firmware" / part).glob("*.c"))]
-    elf = folder / f"{name}.elf"
-    done = subprocess.run(
-        find_board(name).compile_command(root, elf, sources), cwd=folder, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return elf
+        target: ChildBoard = HostBoard(build_host(generated, sanitize=True))
+    else:
+        elf = build_elf(find_board(name), MODEL, tmp_path_factory.mktemp(name))
+        target = VirtualBoard(find_board(name), elf)
+    with target as running:
+        yield running
+        running.check()  # a sanitizer that found something has ended it
 
 
 def session(client: BoardClient, truth: Truth) -> None:
