@@ -54,7 +54,7 @@ def build_target(folder: Path, *, libfuzzer: bool, firmware: Path | None = None)
     """
     compiler = "clang" if libfuzzer else "gcc"
     if shutil.which(compiler) is None:
-        packages = "clang libclang-rt-14-dev (`tools/setup.sh --with-test-tools`)" if libfuzzer else "gcc"
+        packages = "clang libclang-rt-dev (`tools/setup.sh --with-test-tools`)" if libfuzzer else "gcc"
         raise BlshError(f"{compiler} is missing; install the Debian packages {packages}")
     firmware = firmware or project_root() / "firmware"
     generated = generate_into(folder / "generated", random_model(bits=20, entries=40, neighbours=3))
