@@ -188,7 +188,7 @@ CASES = [
     Case("another version", encode(0x91, 1, b"x", version=3) + GOOD, [FrameError.VERSION, GOOD_FRAME]),
     Case(
         "another version with a wrong CRC is just damaged",
-        stuffed(b"\x02\x91\x00\x00\x00\x00", crc=0x11223344),
+        stuffed(b"\x03\x91\x00\x00\x00\x00", crc=0x11223344),
         [FrameError.CRC],
     ),
 ]

@@ -1,4 +1,4 @@
-"""The committed inputs of the fuzzer, replayed with the sanitizers; and a broken decoder, to see that they would tell."""
+"""The committed inputs of the fuzzer, replayed with the sanitizers; and a broken decoder, to see that they tell."""
 
 import shutil
 import subprocess
