@@ -6,6 +6,7 @@ and the board must serve the next client on a clean line. Anything else is a cas
 
 import logging
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ from blsh_hil.boards import find_board
 from blsh_hil.child import ChildBoard
 from blsh_hil.client import BoardClient
 from blsh_hil.fault_injector import KINDS, FaultInjector, Faults
+from blsh_hil.framing import encode
 from blsh_hil.host_board import HostBoard, build_host
+from blsh_hil.port import Port
+from blsh_hil.protocol import Hop
 from blsh_hil.random_model import build_elf, generate_into, random_model
 from blsh_hil.retry import LinkCounts, Retries, Timeouts
 from blsh_hil.virtual_board import QEMU, VirtualBoard
@@ -177,6 +181,49 @@ def test_hundreds_of_seeds_at_three_rates(board: ChildBoard, truth: Truth, test_
         tally = sweep(board, truth, range(test_seed, test_seed + count), faults, faults)
         assert tally["survived"] + tally["failed cleanly"] == tally["cases"] == count
         assert chance > 1e-4 or tally["failed cleanly"] == 0
+
+
+# ---- bytes that are no frames -------------------------------------------------------------------------------
+
+
+def noise_of(kind: str, rng: np.random.Generator, count: int) -> bytes:
+    """Random bytes: as they come, without a delimiter, hardly anything but delimiters, or shreds of good frames."""
+    data = rng.integers(1 if kind == "endless" else 0, 256, count).astype(np.uint8)
+    if kind == "delimiters":
+        data[rng.random(count) < 0.7] = 0
+    if kind == "shreds":
+        frame = encode(Hop.TYPE, 1, bytes(6) + rng.bytes(2 * HOP))
+        pieces = [frame[rng.integers(100) : rng.integers(100, len(frame))] for _ in range(count // 250)]
+        return b"".join(pieces)[:count]
+    return data.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["random", "endless", "delimiters", "shreds"])
+@pytest.mark.parametrize(
+    "board",
+    [
+        pytest.param("microbit", marks=needs_emulator),
+        *(pytest.param(name, marks=[*needs_emulator, pytest.mark.slow]) for name in ("netduinoplus2", "mps3-an547")),
+    ],
+    indirect=True,
+)
+def test_good_frame_is_answered_after_random_bytes_over_the_uart(
+    board: ChildBoard, truth: Truth, rng: np.random.Generator, kind: str
+) -> None:
+    with BoardClient.open(board.url, TIMEOUTS) as client:
+        before = client.hello()
+    with Port(board.url, baud=115_200) as port:
+        data = noise_of(kind, rng, 20_000)
+        for at in range(0, len(data), 500):
+            port.write(data[at : at + 500], time.monotonic() + 10)
+            while port.read(time.monotonic() + 0.002):  # its complaints
+                pass
+    with BoardClient.open(board.url, TIMEOUTS) as client:
+        after = client.hello()
+        assert after.boot_nonce == before.boot_nonce
+        assert after.bad_frames > before.bad_frames
+        client.reset_stream()
+        assert np.array_equal(client.stream(truth.samples[: 8 * HOP]), truth.output[: 8 * HOP])
 
 
 def test_transport_errors_alone_are_asked_again() -> None:
