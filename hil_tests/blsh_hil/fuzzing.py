@@ -25,7 +25,7 @@ from blsh_hil.random_model import generate_into, random_model
 from blsh_trainer.errors import BlshError
 
 RAW: Final = 0xFF
-_LONGEST_INPUT: Final = 4096
+_LONGEST_INPUT: Final = 1024
 _STATUS: Final = re.compile(r"#(\d+)\s+\w+\s+cov: (\d+) ft: (\d+) corp: (\d+)/")
 _EXECUTIONS: Final = re.compile(r"stat::number_of_executed_units:\s+(\d+)")
 

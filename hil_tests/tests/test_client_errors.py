@@ -206,6 +206,25 @@ def test_hello_is_repeated_until_a_booting_board_hears_it() -> None:
     assert len({request.sequence for request in requests}) == 3
 
 
+def test_hello_connects_again_when_it_is_cut_off() -> None:
+    hellos = 0
+
+    def hangs_up(request: Frame) -> list[Answer]:
+        nonlocal hellos
+        hellos += 1
+        return [None] if hellos <= cuts else good_board(request)
+
+    for cuts in (1, Retries().limit, Retries().limit + 1):
+        hellos = 0
+        with talking_to(hangs_up, timeouts=Timeouts(boot=20)) as (client, _):
+            if cuts <= Retries().limit:
+                assert client.hello().board == "fake"
+            else:
+                with pytest.raises(ConnectionClosedError):
+                    client.hello()
+            assert client.counts.closed == min(cuts, Retries().limit)
+
+
 def test_late_answers_to_earlier_requests_are_ignored() -> None:
     def twice(request: Frame) -> list[Answer]:
         return [answer(Frame(0, request.sequence - 1 & 0xFFFF, b""), CountLoopDone(1, 1)), *good_board(request)]
@@ -390,7 +409,11 @@ def test_other_protocol_version_in_the_reply() -> None:
         ({}, {"model_sha256": "ff" * 32}, r"model \(SHA-256\).*00010203.*\(small\); expected: ffff"),
         ({}, {"dictionary_crc32": 0xABC}, "dictionary CRC of the board: 0000000d; expected: 00000abc"),
         ({}, {"build_id": 0xC}, "build id of the board: 0000000b; expected: 0000000c"),
-        ({"dictionary_crc32_now": 0xE}, {}, "CRC of the dictionary in flash.*0000000e; expected: 0000000d"),
+        (
+            {"dictionary_crc32_now": 0xE, "integrity": 2},
+            {},
+            "CRC of the dictionary in flash.*0000000e; expected: 0000000d",
+        ),
         ({"model_status": -2, "dictionary_crc32_now": 0}, {}, "checking its own model of the board: -2; expected: 0"),
     ],
 )
