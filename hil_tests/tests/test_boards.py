@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from blsh_hil.boards import find_board, load_boards, project_root, render_board_header, rendered_files
+from blsh_hil.boards import find_board, load_boards, project_root
+from blsh_hil.boards_render import render_board_header, rendered_files
 from blsh_trainer.errors import BlshError
 
 ROW = """\
