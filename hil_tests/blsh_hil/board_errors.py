@@ -12,6 +12,10 @@ class PortError(BoardError):
     """The port cannot be opened."""
 
 
+class BusyError(BoardError):
+    """Somebody else talks to the board."""
+
+
 class NoAnswerError(BoardError):
     """The board was silent for too long."""
 

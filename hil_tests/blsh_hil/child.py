@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from typing import IO, Self
 
+from blsh_hil.lock import EMULATOR, Lock, sweep
 from blsh_trainer.errors import BlshError
 
 STOP_TIMEOUT_S = 2.0
@@ -14,6 +15,9 @@ STOP_TIMEOUT_S = 2.0
 
 class ChildBoard(ABC):
     """A running process that answers at `url`, as a context manager; on leaving it is gone, whatever happened."""
+
+    name: str
+    """The board's."""
 
     def __init__(self) -> None:
         self._cleanup = ExitStack()
@@ -41,6 +45,8 @@ class ChildBoard(ABC):
             cleanup.callback(self.stderr_tail)  # keeps what was said
             self._url, self._process = self._start(self._stderr, cleanup)
             cleanup.callback(_stop, self._process)
+            sweep()
+            cleanup.enter_context(Lock(f"{EMULATOR}{self._process.pid}", board=self.name, url=self._url))
             self._started()
             self._cleanup = cleanup.pop_all()
         return self

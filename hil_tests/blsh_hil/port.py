@@ -4,11 +4,14 @@ import os
 import select
 import socket
 import time
-from typing import Final, Self
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, Self
 
 import serial
 
 from blsh_hil.board_errors import BoardError, ConnectionClosedError, PortError
+from blsh_hil.lock import Lock, openers, port_key
 
 _CHUNK: Final = 65536
 _POLL_S: Final = 0.002  # for ports without a file descriptor (loop://)
@@ -18,23 +21,34 @@ class Port:
     """An open port.
 
     url: anything that pyserial's serial_for_url takes: /dev/ttyACM0, a pty, socket://host:port, loop://.
-    Raises PortError if it cannot be opened.
+    Locked while it is open (lock.py), unless `locked`: the caller has the lock.
+    Raises BusyError if another program has it, PortError if it cannot be opened.
     """
 
-    def __init__(self, url: str, *, baud: int, write_timeout: float) -> None:
+    def __init__(self, url: str, *, baud: int, write_timeout: float, locked: bool = False) -> None:
         self.url = url
         self.baud = baud
-        options = {} if "://" in url else {"exclusive": True}  # two readers would steal each other's bytes
-        try:
-            self._serial = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=write_timeout, **options)
-        except (OSError, ValueError, TypeError) as error:  # TypeError: socket:// without a port
-            raise PortError(
-                f"cannot open {url}: {error}; expected /dev/tty..., a pty or socket://HOST:PORT, and nobody else on it "
-                "(`blsh boards` lists the ports of this machine)"
-            ) from error
+        key = None if locked else port_key(url)
+        with ExitStack() as cleanup:
+            if key is not None:
+                cleanup.enter_context(Lock(key, url=url))
+            self._serial = self._opened(url, baud, write_timeout)
+            self._cleanup = cleanup.pop_all()
         self._fd = self._descriptor()
         if url.startswith("socket://"):
             self._send_at_once()
+
+    @staticmethod
+    def _opened(url: str, baud: int, write_timeout: float) -> Any:
+        options = {} if "://" in url else {"exclusive": True}  # two readers would steal each other's bytes
+        try:
+            return serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=write_timeout, **options)
+        except (OSError, ValueError, TypeError) as error:  # TypeError: socket:// without a port
+            others = "".join(f"; `{command}` (pid {pid}) has it open" for pid, command in openers(Path(url)))
+            raise PortError(
+                f"cannot open {url}: {error}{others}; expected /dev/tty..., a pty or socket://HOST:PORT, and nobody "
+                "else on it (`blsh boards` lists the ports of this machine)"
+            ) from error
 
     def read(self, deadline: float) -> bytes:
         """What has come, at least a byte; b"" when `deadline` (of time.monotonic) passes first.
@@ -69,6 +83,7 @@ class Port:
     def close(self) -> None:
         """Give the port back."""
         self._serial.close()
+        self._cleanup.close()
 
     def __enter__(self) -> Self:
         return self

@@ -57,6 +57,7 @@ class VirtualBoard(ChildBoard):
         extra_args: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        self.name = board.name
         self.board = board
         self.elf = elf
         self.link = link
