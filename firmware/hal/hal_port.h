@@ -14,7 +14,9 @@
 #pragma GCC optimize("no-move-loop-stores")
 #endif
 
+#ifndef HAL_REGISTER /* a test on the host puts a model of the part in its place */
 #define HAL_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#endif
 
 /* --- The driver provides these, and hal_write() and hal_ticks() of hal.h --------------------------------- */
 
@@ -25,6 +27,25 @@ void hal_port_init(void);
 /* The receive interrupt, BOARD_UART_RX_IRQ: moves what has come into the ring. When the ring is full it leaves the
  * byte in the UART and says so by hal_ring_stall(). */
 void hal_rx_irq(void);
+
+#ifdef BOARD_LED_PIN
+/* Lights the board's LED, or puts it out. */
+void hal_port_led(bool lit);
+#endif
+
+/* --- The clock: clock_<driver>.c, or clock_fixed.c where the part's own oscillator serves, provides these, and
+ * --- hal_core_hz(), hal_tick_hz() and hal_clock_trouble() of hal.h ---------------------------------------- */
+
+/* How often a ready bit is read before its oscillator is given up: some 30 ms at the 16 MHz that a part starts with.
+ * Crystals take 2 ms, a PLL less. */
+#define HAL_CLOCK_READINGS 100000u
+
+/* Brings the core to BOARD_CORE_HZ. Where an oscillator does not start, it says so (hal_clock_trouble) and the core
+ * goes on with the clock that it has. */
+void hal_clock_init(void);
+
+/* The clock that the UART divides. */
+uint32_t hal_clock_uart_hz(void);
 
 /* --- The stack, from the linker script and the start-up code ---------------------------------------------- */
 

@@ -1,13 +1,15 @@
 """The boards, read from `boards.toml`, and the files written from it.
 
-`load_boards()` gives every consumer the same facts. `python -m blsh_hil.boards` rewrites platformio.ini,
-the board files of the PlatformIO platform and the C headers `board.h`; a test holds them to the table.
+`load_boards()` gives every consumer the same facts. `python -m blsh_hil.boards` rewrites platformio.ini, the board
+files of the PlatformIO platform, the C headers `board.h` and the tables of docs/boards.md; a test holds them to the
+table.
 """
 
 import os
 import sys
 from pathlib import Path
 
+from blsh_hil import boards_docs
 from blsh_hil.boards_model import Board, Memory
 from blsh_hil.boards_render import rendered_files
 from blsh_hil.boards_table import read_table
@@ -60,8 +62,12 @@ def find_board(name: str) -> Board:
 def main() -> int:
     """Rewrite the files that come from boards.toml."""
     try:
-        root = project_root()
-        for name, text in rendered_files(load_boards()).items():
+        root, boards = project_root(), load_boards()
+        files = rendered_files(boards)
+        document = root / boards_docs.DOCUMENT
+        if document.is_file():  # a project folder for building alone has no docs
+            files[boards_docs.DOCUMENT] = boards_docs.rewritten(document.read_text(encoding="utf-8"), boards)
+        for name, text in files.items():
             with replacing(root / name) as temporary:
                 temporary.write_text(text, encoding="utf-8", newline="\n")
             print(f"wrote {name}", file=sys.stderr)

@@ -59,22 +59,91 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class Pll:
+    """How a PLL makes the core's clock: crystal_hz / m * n / p; as register fields, with what that clock asks for.
+
+    bypass: another part gives the clock, there is no crystal. apb1, apb2: what the two buses divide the core's clock
+    by. wait_states: of the flash. voltage_scale: the regulator's field VOS. overdrive: its range above that.
+    """
+
+    crystal_hz: int
+    bypass: bool
+    m: int
+    n: int
+    p: int
+    apb1: int
+    apb2: int
+    wait_states: int
+    voltage_scale: int
+    overdrive: bool
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What brings the core to its clock: `driver` names `firmware/hal/clock_<driver>.c`; pll where it has one."""
+
+    driver: str
+    pll: Pll | None
+
+
+@dataclass(frozen=True)
+class Led:
+    """A light, its pin as the driver numbers them; active_low: it shines at 0."""
+
+    pin: int
+    active_low: bool
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A way to flash a real board: the command, and what stands for its $PROBE where a probe was named by its $ID."""
+
+    method: str
+    command: str
+    probe: str | None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a model, with the code around it, may take where nobody says otherwise.
+
+    cpu: share of the core's clock, an instruction taken for a cycle; None: no bound. flash, ram: bytes.
+    """
+
+    cpu: float | None
+    flash: int
+    ram: int
+
+
+DWT_CYCCNT = 0xE0001004
+"""The cycle counter of the core itself."""
+
+
+@dataclass(frozen=True)
 class Board:
-    """One row of boards.toml. `qemu_machine` is set on a virtual board, `upload_command` on a real one."""
+    """One row of boards.toml. `qemu_machine` is set on a virtual board, `uploads` has a way or more on a real one.
+
+    note: what it is good for, in the docs. usb: vid:pid in hexadecimal of what carries its probe or serial port.
+    """
 
     name: str
     title: str
+    note: str
     core: str
     fpu: str | None
     clock_hz: int
+    clock: Clock | None
     stack_bytes: int
     ring_bytes: int
     flash: Memory
     ram: Memory
     uart: Uart
     tick: Tick
+    led: Led | None
+    budget: Budget
+    usb: tuple[str, ...]
     qemu_machine: str | None
-    upload_command: str | None
+    uploads: tuple[Upload, ...]
 
     @property
     def cpu_flags(self) -> tuple[str, ...]:
@@ -94,11 +163,12 @@ class Board:
         }
 
     def sources(self) -> tuple[str, ...]:
-        """The files under the root that make up the seam for this board: start-up, HAL, driver."""
+        """The files under the root that make up the seam for this board: start-up, HAL, drivers."""
         return (
             "firmware/boards/startup.c",
             "firmware/hal/hal_cortexm.c",
             f"firmware/hal/hal_{self.uart.driver}.c",
+            f"firmware/hal/clock_{self.clock.driver if self.clock else 'fixed'}.c",
         )
 
     def compile_command(self, root: Path, output: Path, sources: list[Path]) -> list[str]:

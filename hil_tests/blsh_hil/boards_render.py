@@ -2,7 +2,7 @@
 
 import json
 
-from blsh_hil.boards_model import C_FLAGS, INCLUDE_FOLDERS, LINK_FLAGS, LINKER_SCRIPT, Board
+from blsh_hil.boards_model import C_FLAGS, DWT_CYCCNT, INCLUDE_FOLDERS, LINK_FLAGS, LINKER_SCRIPT, Board, Pll, Upload
 
 _NOTE = "GENERATED from boards.toml - do not edit; rewrite with: python -m blsh_hil.boards"
 
@@ -33,8 +33,8 @@ def render_platformio_ini(boards: dict[str, Board]) -> str:
         lines += ["    -<*>", *(f"    +<{folder}/*.c>" for folder in ("core", "app", "generated"))]
         lines += [f"    +<{source.removeprefix('firmware/')}>" for source in board.sources()]
         lines += [f"build_flags =\n    ${{env.build_flags}}\n    -Ifirmware/boards/{board.name}"]
-        if board.upload_command:
-            lines += ["upload_protocol = custom", f"upload_command = {board.upload_command}"]
+        if board.uploads:
+            lines += ["upload_protocol = custom", f"upload_command = {_by_hand(board.uploads[0])}"]
     return "\n".join(lines) + "\n"
 
 
@@ -56,7 +56,7 @@ def render_board_json(board: Board) -> str:
         "upload": {
             "maximum_size": board.flash.size,
             "maximum_ram_size": board.ram.size - board.stack_bytes,
-            "protocol": "custom" if board.upload_command else "none",
+            "protocol": "custom" if board.uploads else "none",
             "protocols": ["custom", "none"],
         },
     }
@@ -78,12 +78,43 @@ def render_board_header(board: Board) -> str:
         "TICK_COUNTER": f"{board.tick.counter:#010x}u /* address of a 32-bit up-counter */",
         "TICK_HZ": f"{board.tick.hz}u",
     }
-    pins = {"UART_TX_PIN": uart.tx_pin, "UART_RX_PIN": uart.rx_pin}
+    pins = {"UART_TX_PIN": uart.tx_pin, "UART_RX_PIN": uart.rx_pin, "LED_PIN": board.led.pin if board.led else None}
     values |= {name: f"{pin:#x}u" for name, pin in pins.items() if pin is not None}
+    if board.led is not None:
+        values["LED_ACTIVE_LOW"] = f"{int(board.led.active_low)}u"
+    if board.tick.counter == DWT_CYCCNT:
+        values["TICK_IS_DWT"] = "1"
+    if board.clock is not None and board.clock.pll is not None:
+        values |= _pll_values(board.clock.pll)
     guard = "BLSH_BOARD_" + board.name.upper().replace("-", "_") + "_H"
     lines = [f"/* {_NOTE} */", f"#ifndef {guard}", f"#define {guard}", ""]
     lines += [f"#define {'BOARD_' + name:<24} {value}" for name, value in values.items()]
     return "\n".join([*lines, "", "#endif", ""])
+
+
+def _pll_values(pll: Pll) -> dict[str, str]:
+    fields = {
+        "CRYSTAL_HZ": pll.crystal_hz,
+        "CRYSTAL_BYPASS": pll.bypass,
+        "PLL_M": pll.m,
+        "PLL_N": pll.n,
+        "PLL_P": pll.p,
+        "APB1_DIVIDER": pll.apb1,
+        "APB2_DIVIDER": pll.apb2,
+        "FLASH_WAIT_STATES": pll.wait_states,
+        "VOLTAGE_SCALE": pll.voltage_scale,
+        "OVERDRIVE": pll.overdrive,
+    }
+    return {name: f"{int(value)}u" for name, value in fields.items()}
+
+
+def _by_hand(upload: Upload) -> str:
+    """The command for `pio run -t upload`, which names no probe: SCons puts the files in."""
+    words = {"$PROBE ": "", "$BIN": "$BUILD_DIR/firmware.bin", "$HEX": "$BUILD_DIR/firmware.hex"}
+    command = upload.command
+    for name, value in words.items():
+        command = command.replace(name, value)
+    return command.replace("$PYTHON ", "$PYTHONEXE ")
 
 
 def rendered_files(boards: dict[str, Board]) -> dict[str, str]:
