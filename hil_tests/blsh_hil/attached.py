@@ -10,6 +10,7 @@ from serial.tools.list_ports import comports
 
 from blsh_hil.boards_model import Board
 from blsh_hil.lock import EMULATOR, Entry, entries, openers, port_key
+from blsh_trainer.errors import BlshError
 
 USB_DEVICES: Final = Path("/sys/bus/usb/devices")
 PROBE: Final = "probe "
@@ -52,6 +53,19 @@ def ports_of(board: Board, serial: str | None = None) -> list[str]:
         for each in attached({board.name: board})
         if each.kind == "port" and each.boards and (serial is None or each.serial.lower() == serial.lower())
     ]
+
+
+def find_port(board: Board, serial: str | None = None) -> str:
+    """The one serial port that `board` can be behind. Raises BlshError where there is none, or more than one."""
+    found = ports_of(board, serial)
+    if len(found) == 1:
+        return found[0]
+    what = f"{board.name} is a real board: give its serial port with --port /dev/tty..."
+    if found:
+        raise BlshError(f"{what}; it may be {' or '.join(found)}")
+    wanted = f" with the USB ids {' or '.join(board.usb)}" if board.usb else ""
+    of_probe = f" and the serial number {serial}" if serial else ""
+    raise BlshError(f"{what}; none{wanted}{of_probe} is attached (`blsh boards` lists what is)")
 
 
 def _port(boards: Mapping[str, Board], port: Any, locks: dict[str, Entry]) -> Attached:

@@ -15,8 +15,7 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -36,7 +35,10 @@ _PASSING: Final = (EMULATOR, "port socket://127.0.0.1", "port /dev/pts/")
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds, or held, a lock: `since` in seconds of the epoch; `board` and `url` where it knows them."""
+    """Who holds, or held, a lock: `since` in seconds of the epoch; `board` and `url` where it knows them.
+
+    restarts: it starts its emulator anew on SIGHUP.
+    """
 
     key: str
     pid: int
@@ -44,6 +46,7 @@ class Holder:
     since: float
     board: str = ""
     url: str = ""
+    restarts: bool = False
 
     def __str__(self) -> str:
         begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
@@ -85,14 +88,14 @@ def port_key(url: str) -> str | None:
 
 
 class Lock:
-    """The lock of `key`, from entering to leaving. board, url: to be shown to others.
+    """The lock of `key`, from entering to leaving. board, url, restarts: for others to see, as in Holder.
 
     Raises BusyError, naming the holder, where another process or another part of this one has it.
     """
 
-    def __init__(self, key: str, *, board: str = "", url: str = "") -> None:
+    def __init__(self, key: str, *, board: str = "", url: str = "", restarts: bool = False) -> None:
         self.key = key
-        self._board, self._url = board, url
+        self._board, self._url, self._restarts = board, url, restarts
         self._file: int | None = None
 
     def __enter__(self) -> Self:
@@ -130,7 +133,7 @@ class Lock:
             os.close(file)
             return False
         self._file = file
-        holder = Holder(self.key, os.getpid(), _command(), time.time(), self._board, self._url)
+        holder = Holder(self.key, os.getpid(), _command(), time.time(), self._board, self._url, self._restarts)
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps(asdict(holder)).encode(), 0)
         return True
@@ -142,16 +145,6 @@ class Lock:
             return BusyError(f"{what} is in use by another program; try again when that has ended")
         here = ", this very program" if holder.pid == os.getpid() else ""
         return BusyError(f"{what} is in use by {holder}{here}; wait for it or end it (`blsh boards` lists all holders)")
-
-
-@contextmanager
-def locked(key: str | None, *, board: str = "", url: str = "") -> Iterator[None]:
-    """Lock(key), or nothing for None."""
-    if key is None:
-        yield
-        return
-    with Lock(key, board=board, url=url):
-        yield
 
 
 def entries() -> list[Entry]:

@@ -97,4 +97,4 @@ env.AddPlatformTarget(
     env.VerboseAction(upload_command(), "Uploading $SOURCE") if is_flashed else upload,
     "Upload",
 )
-Default([env.Alias("buildprog", images, images)])
+Default([env.Alias("buildprog", images)])
