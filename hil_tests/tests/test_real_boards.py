@@ -13,12 +13,12 @@ from blsh_codegen.fixed import HOP
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.signals import edge_signal
 from blsh_codegen.vectorised import VectorisedDenoiser
-from blsh_hil.boards import Board, find_board, load_boards
+from blsh_hil.boards import Board, find_board, load_boards, project_root
 from blsh_hil.boards_model import Clock
 from blsh_hil.client import BoardClient
 from blsh_hil.compare import compare
 from blsh_hil.virtual_board import QEMU, VirtualBoard
-from blsh_tools.build import measure
+from blsh_tools.build import build_firmware, measure
 from blsh_tools.calibration import build_alone, untrained_model
 
 from .elf_map import check_memory_map
@@ -263,3 +263,28 @@ def test_clock_of_the_nrf52_starts_on_the_emulated_nrf51(model: IntegerModel, tm
         client.reset()
         client.hello()
         assert list(client.logs)[-1] == "blsh-mcu started"
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL)
+def test_platformio_builds_the_same_image_offline(
+    name: str, model: IntegerModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pio run -e NAME`, by the platform of the checkout: its three files hold one image, which lies where it must."""
+    for variable in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nobody listens there: no registry is asked
+    board = find_board(name)
+    alone = build_alone(board, model, tmp_path)
+    root = tmp_path / "project"
+    shutil.copytree(project_root() / "firmware", root / "firmware", ignore=shutil.ignore_patterns("generated"))
+    shutil.copytree(tmp_path / "firmware" / "generated", root / "firmware" / "generated")
+    shutil.copy(project_root() / "platformio.ini", root)
+    elf = build_firmware(board, 0x1234, log=print, root=root).elf
+    check_memory_map(elf, board)
+    assert measure(elf).ram_bytes == measure(alone).ram_bytes
+    assert abs(measure(elf).flash_bytes - measure(alone).flash_bytes) < 64, "linked in another order"
+    by_hex = tmp_path / "from_hex.bin"
+    command = ["arm-none-eabi-objcopy", "-I", "ihex", "-O", "binary", elf.with_suffix(".hex"), by_hex]
+    subprocess.run(command, check=True)
+    assert by_hex.read_bytes() == elf.with_suffix(".bin").read_bytes()

@@ -1,6 +1,7 @@
 """`blsh flash`: put the built image on a board, and believe it only when HELLO says so."""
 
 import os
+import shlex
 import signal
 import time
 from contextlib import ExitStack
@@ -39,7 +40,7 @@ def planned_command(board: Board, options: FlashOptions) -> dict[str, Any]:
         return {"board": board.name, "method": command.method, "command": str(command), "words": list(command.words)}
     _refuse_real_options(board, options)
     words = VirtualBoard(board, elf).command()
-    return {"board": board.name, "method": "emulator", "command": " ".join(words), "words": words}
+    return {"board": board.name, "method": "emulator", "command": shlex.join(words), "words": words}
 
 
 def flash_board(board: Board, options: FlashOptions | None = None) -> dict[str, Any]:
