@@ -36,6 +36,9 @@ int main(void) {
     hal_init();
     blsh_server_init(&server, &config);
     blsh_server_log(&server, "blsh-mcu started");
+    if (hal_clock_trouble() != NULL) {
+        blsh_server_log(&server, hal_clock_trouble());
+    }
     for (;;) {
         uint8_t bytes[64];
         const size_t count = hal_read(bytes, sizeof bytes);

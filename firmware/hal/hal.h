@@ -44,9 +44,12 @@ uint32_t hal_tick_hz(void);
 
 /* --- The part ------------------------------------------------------------------------------------------- */
 
-uint32_t hal_core_hz(void);       /* the core's clock */
+uint32_t hal_core_hz(void);       /* the core's clock, as it runs */
 const char *hal_core_name(void);  /* "cortex-m4" */
 const char *hal_board_name(void); /* its name in boards.toml */
+
+/* Why the core does not run at the clock of boards.toml: what did not start. NULL: it does. */
+const char *hal_clock_trouble(void);
 
 /* Masks interrupts, and puts the mask back as it was: keep the returned value and hand it in. For measuring. */
 uint32_t hal_irq_disable(void);

@@ -45,6 +45,7 @@ void hal_init(void)
     if (hal_port_reset_by_watchdog()) {
         reset_cause = HAL_RESET_WATCHDOG;
     }
+    hal_clock_init();
     hal_port_init();
     NVIC_ENABLE(BOARD_UART_RX_IRQ) = IRQ_BIT(BOARD_UART_RX_IRQ);
 }
@@ -100,8 +101,19 @@ size_t hal_read(uint8_t *dst, size_t max)
     return count;
 }
 
+/* A LED is lit while the core works: its brightness is the load. */
+static void show_busy(bool busy)
+{
+#ifdef BOARD_LED_PIN
+    hal_port_led(busy);
+#else
+    (void)busy;
+#endif
+}
+
 void hal_idle(void)
 {
+    show_busy(false);
     while (ring.head == ring.tail) {
         uint32_t saved = hal_irq_disable();
 
@@ -111,6 +123,7 @@ void hal_idle(void)
         hal_irq_restore(saved);
         __asm__ volatile("isb" ::: "memory"); /* the interrupt is taken before the ring is looked at again */
     }
+    show_busy(true);
 }
 
 uint32_t hal_receive_ring_bytes(void)
@@ -121,16 +134,6 @@ uint32_t hal_receive_ring_bytes(void)
 uint32_t hal_overruns(void)
 {
     return ring.lost;
-}
-
-uint32_t hal_tick_hz(void)
-{
-    return BOARD_TICK_HZ;
-}
-
-uint32_t hal_core_hz(void)
-{
-    return BOARD_CORE_HZ;
 }
 
 const char *hal_core_name(void)

@@ -1,5 +1,7 @@
-/* Nordic nRF51: UART0, TIMER0 and WDT. The internal oscillator serves until the crystal has started, which is not waited
- * for: it is what keeps the rate of the UART within bounds on a real part. */
+/* Nordic nRF51, and nRF52, which has its UART still: UART0, WDT and, where the core's cycle counter does not serve,
+ * TIMER0.
+ * The internal oscillator serves until the crystal has started, which is not waited for: it is what keeps the rate of the
+ * UART within bounds on a real part. Pins from 32 up are those of P1. */
 #include "hal.h"
 #include "hal_port.h"
 
@@ -22,7 +24,8 @@
 #define ERROR_OVERRUN  (1u << 0)
 #define ENABLE_UART    4u
 
-/* BOARD_TICK_COUNTER is CC[0] of a timer: the register into which its count is captured. */
+/* BOARD_TICK_COUNTER is CC[0] of a timer, the register into which its count is captured, or the core's. */
+#ifndef BOARD_TICK_IS_DWT
 #define TIMER_BASE     (BOARD_TICK_COUNTER - 0x540u)
 #define TIMER_START    HAL_REGISTER(TIMER_BASE + 0x000u)
 #define TIMER_CAPTURE0 HAL_REGISTER(TIMER_BASE + 0x040u)
@@ -32,10 +35,14 @@
 
 #define MODE_TIMER     0u
 #define BITMODE_32     3u
+#endif
 
-#define GPIO_OUTSET    HAL_REGISTER(0x50000508u)
-#define GPIO_DIRSET    HAL_REGISTER(0x50000518u)
-#define GPIO_PIN_RX    HAL_REGISTER(0x50000700u + 4u * BOARD_UART_RX_PIN)
+#define GPIO_BASE(pin)   (0x50000000u + 0x300u * ((pin) / 32u))
+#define GPIO_BIT(pin)    (1u << ((pin) % 32u))
+#define GPIO_OUTSET(pin) HAL_REGISTER(GPIO_BASE(pin) + 0x508u)
+#define GPIO_OUTCLR(pin) HAL_REGISTER(GPIO_BASE(pin) + 0x50cu)
+#define GPIO_DIRSET(pin) HAL_REGISTER(GPIO_BASE(pin) + 0x518u)
+#define GPIO_CNF(pin)    HAL_REGISTER(GPIO_BASE(pin) + 0x700u + 4u * ((pin) % 32u))
 
 /* Once started it cannot be stopped; it stands still while the core sleeps, which it does only where nothing is left to
  * work on. */
@@ -55,9 +62,9 @@
 /* The peripheral drives the pins while it is enabled; these settings hold besides, as the manual asks. */
 static void set_pins(void)
 {
-    GPIO_OUTSET = 1u << BOARD_UART_TX_PIN;
-    GPIO_DIRSET = 1u << BOARD_UART_TX_PIN;
-    GPIO_PIN_RX = 0u; /* an input, connected */
+    GPIO_OUTSET(BOARD_UART_TX_PIN) = GPIO_BIT(BOARD_UART_TX_PIN);
+    GPIO_DIRSET(BOARD_UART_TX_PIN) = GPIO_BIT(BOARD_UART_TX_PIN);
+    GPIO_CNF(BOARD_UART_RX_PIN) = 0u; /* an input, connected */
     UART_PSELTXD = BOARD_UART_TX_PIN;
     UART_PSELRXD = BOARD_UART_RX_PIN;
 }
@@ -100,11 +107,28 @@ void hal_port_init(void)
     UART_STARTRX = 1u;
     UART_STARTTX = 1u;
     UART_INTENSET = INT_RXDRDY;
+#ifdef BOARD_LED_PIN
+    hal_port_led(true);
+    GPIO_DIRSET(BOARD_LED_PIN) = GPIO_BIT(BOARD_LED_PIN);
+#endif
+#ifndef BOARD_TICK_IS_DWT
     TIMER_MODE = MODE_TIMER;
     TIMER_BITMODE = BITMODE_32;
     TIMER_PRESCALE = 0u;
     TIMER_START = 1u; /* after the UART: QEMU looks for input again when a timer starts, not when reception does */
+#endif
 }
+
+#ifdef BOARD_LED_PIN
+void hal_port_led(bool lit)
+{
+    if (lit == (BOARD_LED_ACTIVE_LOW == 0u)) {
+        GPIO_OUTSET(BOARD_LED_PIN) = GPIO_BIT(BOARD_LED_PIN);
+    } else {
+        GPIO_OUTCLR(BOARD_LED_PIN) = GPIO_BIT(BOARD_LED_PIN);
+    }
+}
+#endif
 
 void hal_rx_irq(void)
 {
@@ -134,6 +158,8 @@ void hal_write(const uint8_t *src, size_t n)
 
 uint32_t hal_ticks(void)
 {
+#ifndef BOARD_TICK_IS_DWT
     TIMER_CAPTURE0 = 1u;
+#endif
     return HAL_REGISTER(BOARD_TICK_COUNTER);
 }

@@ -14,7 +14,9 @@
 #pragma GCC optimize("no-move-loop-stores")
 #endif
 
+#ifndef HAL_REGISTER /* a test on the host puts a model of the part in its place */
 #define HAL_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#endif
 
 /* Longest time that a request may take: COUNT_LOOP at its longest takes seconds on the slowest core. */
 #ifndef HAL_WATCHDOG_MS
@@ -52,6 +54,24 @@ static inline uint32_t hal_exception(void)
 
 /* Leaves in RAM, for the next start, what the exception that is being handled says of its cause. */
 void hal_leave_note(void);
+#ifdef BOARD_LED_PIN
+/* Lights the board's LED, or puts it out. */
+void hal_port_led(bool lit);
+#endif
+
+/* --- The clock: clock_<driver>.c, or clock_fixed.c where the part's own oscillator serves, provides these, and
+ * --- hal_core_hz(), hal_tick_hz() and hal_clock_trouble() of hal.h ---------------------------------------- */
+
+/* How often a ready bit is read before its oscillator is given up: some 30 ms at the 16 MHz that a part starts with.
+ * Crystals take 2 ms, a PLL less. */
+#define HAL_CLOCK_READINGS 100000u
+
+/* Brings the core to BOARD_CORE_HZ. Where an oscillator does not start, it says so (hal_clock_trouble) and the core
+ * goes on with the clock that it has. */
+void hal_clock_init(void);
+
+/* The clock that the UART divides. */
+uint32_t hal_clock_uart_hz(void);
 
 /* --- The stack, from the linker script and the start-up code ---------------------------------------------- */
 

@@ -1,24 +1,42 @@
-/* STM32F4: USART1, TIM2 and IWDG, on the internal oscillator (HSI, 16 MHz) that the part starts with. Pins are numbered
- * 0xa0 for PA0 to 0xaf for PA15. */
+/* STM32F4: any USART, IWDG and, where the core's cycle counter does not serve, TIM2. Pins are numbered 0xa0 for PA0 to 0xff
+ * for PF15. */
 #include "hal.h"
 #include "hal_port.h"
 
-_Static_assert(BOARD_UART_BASE == 0x40011000u, "this driver knows USART1 alone");
-_Static_assert(BOARD_UART_TX_PIN >> 4 == 0xau && BOARD_UART_RX_PIN >> 4 == 0xau, "this driver knows port A alone");
+#if BOARD_UART_BASE == 0x40011000u /* USART1 */
+#define USART_ENABLE_REGISTER RCC_APB2ENR
+#define USART_ENABLE          (1u << 4)
+#define USART_FUNCTION        7u
+#elif BOARD_UART_BASE == 0x40011400u /* USART6 */
+#define USART_ENABLE_REGISTER RCC_APB2ENR
+#define USART_ENABLE          (1u << 5)
+#define USART_FUNCTION        8u
+#elif BOARD_UART_BASE == 0x40004400u /* USART2 */
+#define USART_ENABLE_REGISTER RCC_APB1ENR
+#define USART_ENABLE          (1u << 17)
+#define USART_FUNCTION        7u
+#elif BOARD_UART_BASE == 0x40004800u /* USART3 */
+#define USART_ENABLE_REGISTER RCC_APB1ENR
+#define USART_ENABLE          (1u << 18)
+#define USART_FUNCTION        7u
+#else
+#error "this driver knows USART1, 2, 3 and 6: see uart base in boards.toml"
+#endif
 
 #define RCC_AHB1ENR HAL_REGISTER(0x40023830u)
 #define RCC_APB1ENR HAL_REGISTER(0x40023840u)
 #define RCC_APB2ENR HAL_REGISTER(0x40023844u)
-#define ENABLE_GPIOA  (1u << 0)
-#define ENABLE_TIM2   (1u << 0)
-#define ENABLE_USART1 (1u << 4)
 
-#define GPIOA_MODER   HAL_REGISTER(0x40020000u)
-#define GPIOA_PUPDR   HAL_REGISTER(0x4002000cu)
-#define GPIOA_AFR(pin) HAL_REGISTER(0x40020020u + 4u * ((pin) / 8u))
-#define MODE_ALTERNATE 2u
-#define PULL_UP        1u
-#define AF_USART1      7u
+#define PORT(pin)       ((pin) / 16u - 0xau) /* 0 for A */
+#define GPIO_BASE(pin)  (0x40020000u + 0x400u * PORT(pin))
+#define GPIO_MODER(pin) HAL_REGISTER(GPIO_BASE(pin) + 0x00u)
+#define GPIO_PUPDR(pin) HAL_REGISTER(GPIO_BASE(pin) + 0x0cu)
+#define GPIO_BSRR(pin)  HAL_REGISTER(GPIO_BASE(pin) + 0x18u)
+#define GPIO_AFR(pin)   HAL_REGISTER(GPIO_BASE(pin) + 0x20u + 4u * ((pin) % 16u / 8u))
+#define MODE_OUTPUT     1u
+#define MODE_ALTERNATE  2u
+#define PULL_UP         1u
+_Static_assert(PORT(BOARD_UART_TX_PIN) < 6u && PORT(BOARD_UART_RX_PIN) < 6u, "pins are 0xa0 to 0xff");
 
 #define USART_SR  HAL_REGISTER(BOARD_UART_BASE + 0x00u)
 #define USART_DR  HAL_REGISTER(BOARD_UART_BASE + 0x04u)
@@ -33,17 +51,26 @@ _Static_assert(BOARD_UART_TX_PIN >> 4 == 0xau && BOARD_UART_RX_PIN >> 4 == 0xau,
 #define CR1_RXNEIE (1u << 5)
 #define CR1_UE     (1u << 13)
 
-/* BOARD_TICK_COUNTER is CNT of a timer of 32 bits. */
+/* BOARD_TICK_COUNTER is CNT of a timer of 32 bits, or the core's. */
+#ifndef BOARD_TICK_IS_DWT
 #define TIM_BASE (BOARD_TICK_COUNTER - 0x24u)
 #define TIM_CR1  HAL_REGISTER(TIM_BASE + 0x00u)
 #define TIM_EGR  HAL_REGISTER(TIM_BASE + 0x14u)
 #define TIM_PSC  HAL_REGISTER(TIM_BASE + 0x28u)
 #define TIM_ARR  HAL_REGISTER(TIM_BASE + 0x2cu)
+#define ENABLE_TIM2 (1u << 0)
 _Static_assert(TIM_BASE == 0x40000000u, "this driver knows TIM2 alone");
 
-/* Sixteen samples to a bit, the divisor in sixteenths: together, the clock over the rate. */
-#define BAUD_DIVIDER ((BOARD_UART_CLOCK_HZ + BOARD_UART_BAUD / 2u) / BOARD_UART_BAUD)
-_Static_assert(BAUD_DIVIDER >= 16u && BAUD_DIVIDER <= 0xffffu, "the USART cannot make this rate of its clock");
+static void start_timer(void)
+{
+    RCC_APB1ENR |= ENABLE_TIM2;
+    (void)RCC_APB1ENR; /* a peripheral may be touched two cycles after its clock is on */
+    TIM_PSC = 0u;
+    TIM_ARR = 0xffffffffu;
+    TIM_EGR = 1u; /* takes the prescaler over */
+    TIM_CR1 = 1u;
+}
+#endif
 
 /* Once started it cannot be stopped, nor does it stand still in sleep: SysTick feeds it while nothing is worked on. */
 #define RCC_CSR            HAL_REGISTER(0x40023874u)
@@ -108,32 +135,60 @@ bool hal_port_reset_by_watchdog(void)
     return (status & CSR_WATCHDOG_RESET) != 0u;
 }
 
-static void use_pin(uint32_t pin)
+static void set_mode(uint32_t pin, uint32_t mode)
 {
-    const uint32_t two = 2u * pin;
+    const uint32_t two = 2u * (pin % 16u);
+
+    RCC_AHB1ENR |= 1u << PORT(pin);
+    (void)RCC_AHB1ENR;
+    GPIO_MODER(pin) = (GPIO_MODER(pin) & ~(3u << two)) | (mode << two);
+}
+
+static void use_for_usart(uint32_t pin)
+{
+    const uint32_t two = 2u * (pin % 16u);
     const uint32_t four = 4u * (pin % 8u);
 
-    GPIOA_AFR(pin) = (GPIOA_AFR(pin) & ~(0xfu << four)) | (AF_USART1 << four);
-    GPIOA_PUPDR = (GPIOA_PUPDR & ~(3u << two)) | (PULL_UP << two); /* an open line reads as idle */
-    GPIOA_MODER = (GPIOA_MODER & ~(3u << two)) | (MODE_ALTERNATE << two);
+    RCC_AHB1ENR |= 1u << PORT(pin);
+    (void)RCC_AHB1ENR;
+    GPIO_AFR(pin) = (GPIO_AFR(pin) & ~(0xfu << four)) | (USART_FUNCTION << four);
+    GPIO_PUPDR(pin) = (GPIO_PUPDR(pin) & ~(3u << two)) | (PULL_UP << two); /* an open line reads as idle */
+    set_mode(pin, MODE_ALTERNATE);
+}
+
+/* Sixteen samples to a bit, the divisor in sixteenths: together, the clock over the rate. */
+_Static_assert(BOARD_UART_CLOCK_HZ / BOARD_UART_BAUD >= 16u && BOARD_UART_CLOCK_HZ / BOARD_UART_BAUD <= 0xfffeu,
+               "the USART cannot make this rate of its clock");
+static uint32_t baud_divider(void)
+{
+    return (hal_clock_uart_hz() + BOARD_UART_BAUD / 2u) / BOARD_UART_BAUD;
 }
 
 void hal_port_init(void)
 {
     start_watchdog();
-    RCC_AHB1ENR |= ENABLE_GPIOA;
-    RCC_APB1ENR |= ENABLE_TIM2;
-    RCC_APB2ENR |= ENABLE_USART1;
-    (void)RCC_APB2ENR; /* a peripheral may be touched two cycles after its clock is on */
-    use_pin(BOARD_UART_TX_PIN % 16u);
-    use_pin(BOARD_UART_RX_PIN % 16u);
-    USART_BRR = BAUD_DIVIDER;
+    USART_ENABLE_REGISTER |= USART_ENABLE;
+    use_for_usart(BOARD_UART_TX_PIN);
+    use_for_usart(BOARD_UART_RX_PIN);
+    USART_BRR = baud_divider();
     USART_CR1 = CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE;
-    TIM_PSC = 0u;
-    TIM_ARR = 0xffffffffu;
-    TIM_EGR = 1u; /* takes the prescaler over */
-    TIM_CR1 = 1u;
+#ifdef BOARD_LED_PIN
+    set_mode(BOARD_LED_PIN, MODE_OUTPUT);
+    hal_port_led(true);
+#endif
+#ifndef BOARD_TICK_IS_DWT
+    start_timer();
+#endif
 }
+
+#ifdef BOARD_LED_PIN
+void hal_port_led(bool lit)
+{
+    const uint32_t bit = 1u << (BOARD_LED_PIN % 16u);
+
+    GPIO_BSRR(BOARD_LED_PIN) = lit == (BOARD_LED_ACTIVE_LOW == 0u) ? bit : bit << 16; /* sets it; clears it */
+}
+#endif
 
 void hal_rx_irq(void)
 {

@@ -188,6 +188,10 @@ uint32_t hal_core_hz(void) {
     return 0; /* it varies */
 }
 
+const char *hal_clock_trouble(void) {
+    return NULL;
+}
+
 const char *hal_core_name(void) {
     return "host";
 }

@@ -12,6 +12,10 @@ class PortError(BoardError):
     """The port cannot be opened."""
 
 
+class BusyError(BoardError):
+    """Somebody else talks to the board."""
+
+
 class TransportError(BoardError):
     """A request or its answer did not get through: the only reason to ask again."""
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from typing import IO, Self
 
+from blsh_hil.lock import EMULATOR, Lock, sweep
 from blsh_trainer.errors import BlshError
 
 STOP_TIMEOUT_S = 2.0
@@ -15,7 +16,14 @@ STOP_TIMEOUT_S = 2.0
 class ChildBoard(ABC):
     """A running process that answers at `url`, as a context manager; on leaving it is gone, whatever happened."""
 
+    name: str
+    """The board's."""
+
+    restarts = False
+    """Whether who has it starts it anew on SIGHUP."""
+
     def __init__(self) -> None:
+        self._lock: Lock | None = None
         self._cleanup = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
@@ -40,7 +48,9 @@ class ChildBoard(ABC):
             self._stderr = cleanup.enter_context(tempfile.TemporaryFile())
             cleanup.callback(self.stderr_tail)  # keeps what was said
             self._url, self._process = self._start(self._stderr, cleanup)
-            cleanup.callback(_stop, self._process)
+            cleanup.callback(self._stop)
+            sweep()
+            self._show()
             self._started()
             self._cleanup = cleanup.pop_all()
         return self
@@ -48,6 +58,17 @@ class ChildBoard(ABC):
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
         self._url = None
+
+    def _show(self) -> None:
+        """Let other processes see that it runs (`blsh boards`)."""
+        assert self._process is not None
+        self._lock = Lock(f"{EMULATOR}{self._process.pid}", board=self.name, url=self.url, restarts=self.restarts)
+        self._lock.__enter__()
+
+    def _stop(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+        _stop(self.process)
 
     @property
     def url(self) -> str:

@@ -95,6 +95,7 @@ class HostBoard(ChildBoard):
 
     def __init__(self, image: HostImage) -> None:
         super().__init__()
+        self.name = HOST
         self.image = image
 
     def _start(self, output: IO[bytes], _cleanup: ExitStack) -> tuple[str, subprocess.Popen[bytes]]:

@@ -5,11 +5,14 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Final, Self
 
 import serial
 
 from blsh_hil.board_errors import ConnectionClosedError, DamagedError, PortError
+from blsh_hil.lock import Lock, openers, port_key
 
 _CHUNK: Final = 65536
 _REOPEN_S: Final = 0.1
@@ -20,24 +23,31 @@ class Port:
     """An open port.
 
     url: anything that pyserial's serial_for_url takes: /dev/ttyACM0, a pty, socket://host:port, loop://.
+    Locked while it is in use (lock.py), unless `locked`: the caller has the lock.
     wrap: what to put around pyserial's port, such as a fault injector.
-    Raises PortError if it cannot be opened.
+    Raises BusyError if another program has it, PortError if it cannot be opened.
     """
 
-    def __init__(self, url: str, *, baud: int, wrap: Callable[[Any], Any] | None = None) -> None:
+    def __init__(self, url: str, *, baud: int, wrap: Callable[[Any], Any] | None = None, locked: bool = False) -> None:
         self.url = url
         self.baud = baud
         self._wrap = wrap
-        self._open()
+        key = None if locked else port_key(url)
+        with ExitStack() as cleanup:
+            if key is not None:
+                cleanup.enter_context(Lock(key, url=url))
+            self._open()
+            self._cleanup = cleanup.pop_all()
 
     def _open(self) -> None:
         options = {} if "://" in self.url else {"exclusive": True}  # two readers would steal each other's bytes
         try:
             line = serial.serial_for_url(self.url, baudrate=self.baud, timeout=0, **options)
         except (OSError, ValueError, TypeError) as error:  # TypeError: socket:// without a port
+            others = "".join(f"; `{command}` (pid {pid}) has it open" for pid, command in openers(Path(self.url)))
             raise PortError(
-                f"cannot open {self.url}: {error}; expected /dev/tty..., a pty or socket://HOST:PORT, and nobody else "
-                "on it (`blsh boards` lists the ports of this machine)"
+                f"cannot open {self.url}: {error}{others}; expected /dev/tty..., a pty or socket://HOST:PORT, and "
+                "nobody else on it (`blsh boards` lists the ports of this machine)"
             ) from error
         self._serial = line if self._wrap is None else self._wrap(line)
         self._fd = self._descriptor()
@@ -100,6 +110,7 @@ class Port:
     def close(self) -> None:
         """Give the port back."""
         self._serial.close()
+        self._cleanup.close()
 
     def __enter__(self) -> Self:
         return self

@@ -42,6 +42,7 @@ class VirtualBoard(ChildBoard):
     icount_shift: count instructions instead of following the host's clock: each takes 2^shift ns of the
         board's time, so `hal_ticks` repeats exactly. Slow on serial input: for measuring only.
     extra_args: more arguments for QEMU, such as `-plugin`.
+    restarts: it can be started anew behind the same url, and who has it does so on SIGHUP.
 
     The emulator also dies with the thread that started it, if that ends without leaving the `with` block.
     Raises BlshError if the board is not virtual, QEMU is missing, or it ends before the firmware runs.
@@ -55,25 +56,50 @@ class VirtualBoard(ChildBoard):
         link: Literal["socket", "pty"] = "socket",
         icount_shift: int | None = None,
         extra_args: Sequence[str] = (),
+        restarts: bool = False,
     ) -> None:
         super().__init__()
+        self.name = board.name
         self.board = board
         self.elf = elf
         self.link = link
         self.icount_shift = icount_shift
         self.extra_args = tuple(extra_args)
+        self.restarts = restarts
+        self._uart: tuple[list[str], int] | None = None
         self._control: socket.socket | None = None
         self._monitor: _Control | None = None
 
+    def restart(self) -> None:
+        """Start the emulator anew with what its ELF file holds now, behind the same url; one of `restarts` alone.
+
+        Raises BlshError if it does not come up.
+        """
+        assert self._uart is not None and self._stderr is not None, "made with restarts=True, and entered"
+        self._stop()
+        with ExitStack() as cleanup:
+            self._process = self._spawned(*self._uart, self._stderr, cleanup)
+            self._show()
+            self._started()
+            self._cleanup.push(cleanup.pop_all())
+
     def _start(self, output: IO[bytes], cleanup: ExitStack) -> tuple[str, subprocess.Popen[bytes]]:
-        command = self._command()
+        with ExitStack() as inherited:
+            kept = cleanup if self.restarts else inherited
+            uart, uart_handle, url = (self._pty if self.link == "pty" else self._listener)(cleanup, kept)
+            self._uart = uart, uart_handle
+            return url, self._spawned(uart, uart_handle, output, cleanup)
+
+    def _spawned(
+        self, uart: list[str], uart_handle: int, output: IO[bytes], cleanup: ExitStack
+    ) -> subprocess.Popen[bytes]:
+        command = self.command()
         ours, theirs = socket.socketpair()
         self._control = cleanup.enter_context(ours)
-        with theirs, ExitStack() as inherited:
-            uart, uart_handle, url = (self._pty if self.link == "pty" else self._listener)(cleanup, inherited)
+        with theirs:
             command += ["-chardev", f"socket,id=control,fd={theirs.fileno()}", "-mon", "control,mode=control"]
             command += [*uart, "-serial", "chardev:uart"]
-            return url, _spawn(command, [theirs.fileno(), uart_handle], output)
+            return _spawn(command, [theirs.fileno(), uart_handle], output)
 
     def _started(self) -> None:
         assert self._control is not None
@@ -87,28 +113,29 @@ class VirtualBoard(ChildBoard):
             raise RuntimeError("a VirtualBoard has a reset button inside its `with` block only")
         self._monitor.execute("system_reset")
 
-    def _listener(self, _cleanup: ExitStack, inherited: ExitStack) -> tuple[list[str], int, str]:
+    def _listener(self, _cleanup: ExitStack, kept: ExitStack) -> tuple[list[str], int, str]:
         """A TCP port that listens before QEMU starts: no port can be lost to somebody else meanwhile."""
-        listener = inherited.enter_context(socket.create_server(("127.0.0.1", 0)))
+        listener = kept.enter_context(socket.create_server(("127.0.0.1", 0)))
         url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
         # nodelay: else each answer waits 40 ms for the host to acknowledge its first byte
         options = f"socket,id=uart,fd={listener.fileno()},server=on,wait=off,nodelay=on"
         return ["-chardev", options], listener.fileno(), url
 
-    def _pty(self, cleanup: ExitStack, inherited: ExitStack) -> tuple[list[str], int, str]:
+    def _pty(self, cleanup: ExitStack, kept: ExitStack) -> tuple[list[str], int, str]:
         """A pseudo-terminal of our own making, whose user's end we keep open.
 
         QEMU's own (`-serial pty`) looks only once a second whether somebody has opened it, and drops what
         passes until then. Handed over as a plain serial device, this one has neither fault.
         """
         emulators_end, users_end = os.openpty()
-        inherited.callback(os.close, emulators_end)
+        kept.callback(os.close, emulators_end)
         cleanup.callback(os.close, users_end)
         tty.setraw(users_end)
         options = ["-add-fd", f"fd={emulators_end},set=1", "-chardev", "serial,id=uart,path=/dev/fdset/1"]
         return options, emulators_end, os.ttyname(users_end)
 
-    def _command(self) -> list[str]:
+    def command(self) -> list[str]:
+        """What runs the firmware, but for the way to its serial port. Raises BlshError if it cannot be run."""
         if self.board.qemu_machine is None:
             raise BlshError(f"board {self.board.name!r} is a real one; only a board with `qemu` can be emulated")
         if self.link not in ("socket", "pty"):

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from blsh_hil.boards import find_board, load_boards, project_root, render_board_header, rendered_files
+from blsh_hil import boards_docs
+from blsh_hil.boards import find_board, load_boards, project_root
+from blsh_hil.boards_render import render_board_header, rendered_files
 from blsh_trainer.errors import BlshError
 
 ROW = """\
 [nucleo]
 title = "A board"
+note = "A note"
 core = "cortex-m0"
 clock_hz = 16_000_000
 stack_bytes = 0x1000
@@ -19,7 +22,7 @@ flash = { origin = 0x08000000, size = 0x10000 }
 ram = { origin = 0x20000000, size = 0x4000 }
 uart = { driver = "stm32", base = 0x40011000, rx_irq = 37, baud = 115_200 }
 tick = { counter = 0x40000024, hz = 1_000_000 }
-upload = { command = "openocd $SOURCE" }
+upload = [{ method = "openocd", command = "openocd $SOURCE" }]
 """
 
 
@@ -37,6 +40,11 @@ def test_committed_files_equal_what_the_table_gives() -> None:
         if not (root / name).is_file() or (root / name).read_bytes() != text.encode()
     ]
     assert not stale, f"{stale} differ from boards.toml; run python -m blsh_hil.boards"
+
+
+def test_tables_of_the_docs_are_those_of_the_table() -> None:
+    text = (project_root() / boards_docs.DOCUMENT).read_text(encoding="utf-8")
+    assert boards_docs.rewritten(text, load_boards()) == text, "run python -m blsh_hil.boards"
 
 
 def test_no_board_file_is_left_of_a_board_that_is_gone() -> None:
@@ -81,7 +89,7 @@ def test_uart_divides_its_own_clock_or_the_cores(tmp_path: Path) -> None:
         ('title = "A board"', 'title = "A board"\ncolour = "red"', "unknown field 'colour'"),
         ("size = 0x10000 }", "size = 0x10000, wait = 2 }", r"flash: unknown field 'wait'"),
         ("flash = {", "flash = 5 # {", r"flash is 5; expected a table"),
-        ('upload = { command = "openocd $SOURCE" }', "", "expected either `qemu` or `upload`"),
+        ('upload = [{ method = "openocd", command = "openocd $SOURCE" }]', "", "expected either `qemu` or `upload`"),
         ("stack_bytes = 0x1000", "stack_bytes = 0x1004", "expected a multiple of 8"),
         ("stack_bytes = 0x1000", "stack_bytes = 0x8000", "at most the RAM of 0x4000"),
         ("ring_bytes = 1024", "ring_bytes = 512", r"ring_bytes = 512; expected an integer from 0x400"),

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.fixed import HOP
 from blsh_codegen.generate import GenerateOptions, generate, integer_model
@@ -26,6 +25,8 @@ from blsh_hil.virtual_board import QEMU, VirtualBoard
 from blsh_trainer.artifact import Model
 from blsh_trainer.spectra import feature_count
 
+from .elf_map import check_memory_map
+
 pytestmark = [
     pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed"),
     pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"),
@@ -40,12 +41,6 @@ class Firmware:
     board: Board
     elf: Path
     model: IntegerModel
-
-    def symbol(self, name: str) -> int:
-        with self.elf.open("rb") as stream:
-            table = ELFFile(stream).get_section_by_name(".symtab")
-            assert table is not None
-            return int(table.get_symbol_by_name(name)[0]["st_value"])
 
 
 @pytest.fixture(scope="module")
@@ -97,22 +92,7 @@ def samples() -> Samples:
 
 
 def test_memory_map_and_vectors(firmware: Firmware) -> None:
-    board = firmware.board
-    with firmware.elf.open("rb") as stream:
-        elf = ELFFile(stream)
-        text = elf.get_section_by_name(".text")
-        assert text is not None
-        vectors = np.frombuffer(text.data()[: 4 * (17 + board.uart.rx_irq)], dtype="<u4")
-        assert text["sh_addr"] == board.flash.origin
-        for segment in elf.iter_segments("PT_LOAD"):
-            start, size = segment["p_paddr"], segment["p_filesz"]
-            assert board.flash.origin <= start and start + size <= board.flash.origin + board.flash.size
-        for section in elf.iter_sections():
-            if section["sh_flags"] & 1:  # SHF_WRITE
-                assert board.ram.origin <= section["sh_addr"]
-    assert vectors[0] == board.ram.origin + board.ram.size == firmware.symbol("_estack")
-    for number, handler in {1: "reset_handler", 3: "fault_handler", 16 + board.uart.rx_irq: "hal_rx_irq"}.items():
-        assert vectors[number] == firmware.symbol(handler) | 1, handler
+    check_memory_map(firmware.elf, firmware.board)
 
 
 def test_board_says_who_it_is_and_hops_are_bit_exact(firmware: Firmware, samples: Samples) -> None:

@@ -3,13 +3,10 @@
 import fcntl
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,12 +16,11 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
 from blsh_hil.boards import Board, project_root
+from blsh_tools.processes import run_watched
 from blsh_trainer.errors import BlshError
 
 COMPILER = "arm-none-eabi-gcc"
 PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi"
-UPLOAD_TIMEOUT_S = 300
-_TAIL_LINES = 25
 
 
 @dataclass(frozen=True)
@@ -83,14 +79,17 @@ def compiler_version() -> str:
     return subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
 
 
-def upload_firmware(board: Board, build_id: int, *, log: Callable[[str], None]) -> None:
-    """Put the image that build_firmware made on `board`, by the command of boards.toml, without building it again.
+def upload_firmware(
+    board: Board, build_id: int, command: str, *, timeout_s: float, log: Callable[[str], None], root: Path | None = None
+) -> None:
+    """Put the image that build_firmware made on `board` by `command`, without building it again.
 
-    Raises BlshError if the command fails, with the end of its output, or takes more than five minutes.
+    Raises BlshError if the command fails, with the end of its output, or takes more than timeout_s seconds.
     """
-    root = project_root()
+    root = root or project_root()
+    variables = {"BLSH_UPLOAD_COMMAND": command}
     with _only_builder(root / ".pio"):
-        _run_platformio(root, board.name, build_id, log, ("nobuild", "upload"), UPLOAD_TIMEOUT_S)
+        _run_platformio(root, board.name, build_id, log, ("nobuild", "upload"), timeout_s, variables)
 
 
 def measure(elf: Path) -> Footprint:
@@ -147,50 +146,16 @@ def _run_platformio(
     log: Callable[[str], None],
     targets: tuple[str, ...] = (),
     timeout_s: float | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> None:
-    tail: deque[str] = deque(maxlen=_TAIL_LINES)
     command = [sys.executable, "-m", "platformio", "run", "-e", environment, "-d", str(root)]
-    with subprocess.Popen(
-        [*command, *(word for target in targets for word in ("-t", target))],
-        cwd=root,
-        env={**platformio_environment(), "BLSH_BUILD_ID": f"{build_id:08x}"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,  # so that compilers and probes end with it
-    ) as process:
-        assert process.stdout is not None
-        late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            _kill_group(process)
-
-        watch = threading.Timer(timeout_s or threading.TIMEOUT_MAX, give_up)
-        watch.daemon = True
-        watch.start()
-        try:
-            for line in process.stdout:
-                tail.append(line.rstrip())
-                log(tail[-1])
-            process.wait()
-        except BaseException:
-            _kill_group(process)
-            raise
-        finally:
-            watch.cancel()
-    said = "\n".join(line for line in tail if line)
+    command += [word for target in targets for word in ("-t", target)]
+    variables = {**platformio_environment(), "BLSH_BUILD_ID": f"{build_id:08x}", **(variables or {})}
+    ended = run_watched(command, folder=root, environment=variables, log=log, timeout_s=timeout_s)
     doing = "upload" if "upload" in targets else "build"
-    if late.is_set():
+    if ended.code is None:
         raise BlshError(
-            f"the {doing} for {environment!r} did not end within {timeout_s:g} s; the end of its output:\n{said}"
+            f"the {doing} for {environment!r} did not end within {timeout_s:g} s; the end of its output:\n{ended.said}"
         )
-    if process.returncode:
-        raise BlshError(f"the {doing} for {environment!r} failed; the end of its output:\n{said}")
-
-
-def _kill_group(process: subprocess.Popen[str]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    if ended.code:
+        raise BlshError(f"the {doing} for {environment!r} failed; the end of its output:\n{ended.said}")

@@ -63,7 +63,7 @@ class Measured:
 def calibrate(boards: Iterable[Board], log: Callable[[str], None], known: Costs | None = None) -> Costs:
     """Measure every board of `boards`; a core is measured on the first of its virtual boards. Takes minutes.
 
-    A real board is only built for: its stack is taken to be that of the hungriest virtual one in `known`.
+    A real board is only built for: its stack is taken to be that of the hungriest board before it, or in `known`.
     Raises BlshError where a board cannot be built for or run.
     """
     models = [untrained_model(number, *parts) for number, parts in enumerate(_MODELS)]
@@ -71,7 +71,8 @@ def calibrate(boards: Iterable[Board], log: Callable[[str], None], known: Costs 
     sizes: dict[str, BoardSizes] = {}
     for board in boards:
         real = board.qemu_machine is None
-        if real and known is None:
+        stacks = [each.stack_bytes for each in (*(known.boards.values() if known else ()), *sizes.values())]
+        if real and not stacks:
             raise BlshError(f"{board.name} is a real board; measure the virtual ones first: blsh estimate --calibrate")
         counted = not real and board.core not in cores
         measured = []
@@ -80,8 +81,7 @@ def calibrate(boards: Iterable[Board], log: Callable[[str], None], known: Costs 
             with TemporaryDirectory() as folder:
                 elf = build_alone(board, model, Path(folder))
                 if real:
-                    stack = max(each.stack_bytes for each in known.boards.values()) if known else 0
-                    measured.append(Measured(model, measure(elf), stack, _NONE, _NONE))
+                    measured.append(Measured(model, measure(elf), max(stacks), _NONE, _NONE))
                 else:
                     samples = measured_signal(MEASURED_HOPS if counted else _FEW_HOPS)
                     measured.append(run_model(board, elf, model, samples))

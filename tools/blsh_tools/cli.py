@@ -21,6 +21,7 @@ from blsh_tools.arguments import (
     reduction,
 )
 from blsh_tools.bench_commands import bars_firmware, bench_firmware
+from blsh_tools.board_commands import boards, emulate, flash
 from blsh_tools.console import progress, say, show, stderr
 from blsh_tools.corpus_commands import corpus_app
 from blsh_tools.estimate_command import estimate
@@ -111,15 +112,7 @@ def build(board: BoardName = DEFAULT_BOARD, as_json: AsJson = False) -> None:
     show(image.to_dict(), as_json, rows, f"Built for {board}")
 
 
-@app.command(epilog="Example: `blsh flash --board mps2-an386`")
-def flash(board: BoardName = DEFAULT_BOARD, port: PortUrl = None, as_json: AsJson = False) -> None:
-    """Put the built firmware on a board and read back who answers: build id and model must be those just built."""
-    from blsh_hil.boards import find_board
-    from blsh_tools.flashing import flash_board
-
-    result = flash_board(find_board(board), port)
-    rows = [(name, str(value)) for name, value in result.items()]
-    show(result, as_json, rows, f"Flashed {board}")
+app.command(epilog="Example: `blsh flash --board nucleo_f446re --dry-run`")(flash)
 
 
 @app.command(
@@ -150,34 +143,9 @@ def hil(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: `blsh boards --json`")
-def boards(as_json: AsJson = False) -> None:
-    """List the boards that firmware can be built for, and the serial ports of this machine."""
-    from dataclasses import asdict
+app.command(epilog="Example: `blsh boards --json`")(boards)
 
-    from serial.tools.list_ports import comports
-
-    from blsh_hil.boards import load_boards
-
-    known = load_boards()
-    rows = [
-        [
-            board.name,
-            board.title,
-            board.core,
-            f"{board.clock_hz / 1e6:g} MHz",
-            f"{board.flash.size >> 10} KiB",
-            f"{board.ram.size >> 10} KiB",
-            f"QEMU {board.qemu_machine}" if board.qemu_machine else "real",
-        ]
-        for board in known.values()
-    ]
-    rows.append(["host", "a process of this machine", "", "", "", "", "for hil and denoise"])
-    ports = [{"port": port.device, "description": port.description, "usb": port.hwid} for port in comports()]
-    rows += [[port["port"], port["description"], "", "", "", "", "serial port"] for port in ports]
-    header = ["board", "part", "core", "clock", "flash", "RAM", "kind"]
-    result = {"boards": [asdict(board) for board in known.values()], "ports": ports}
-    show(result, as_json, rows, header=header)
+app.command(epilog="Example: `blsh emulate --board mps2-an386 --pty`")(emulate)
 
 
 @app.command(epilog="Example: `blsh demo --corpus recordings/`")

@@ -28,7 +28,8 @@ def bench_core(name: str) -> Board:
     """The board that stands for a core wherever RAM matters: each has half a megabyte of it or more."""
     if name == "cortex-m0":
         return m0_board()
-    roomy = [board for board in load_boards().values() if board.core == name and board.ram.size >= _ROOM_BYTES]
+    virtual = [board for board in load_boards().values() if board.qemu_machine is not None]
+    roomy = [board for board in virtual if board.core == name and board.ram.size >= _ROOM_BYTES]
     if not roomy:
         raise BlshError(f"no virtual board with {_ROOM_BYTES} bytes of RAM has a {name}; see `blsh boards`")
     return roomy[0]

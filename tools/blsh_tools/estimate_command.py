@@ -42,7 +42,7 @@ def estimate(
         bool,
         typer.Option(
             "--calibrate",
-            help="Measure anew what estimates are made of: of --board, or of all virtual boards. Minutes.",
+            help="Measure anew what estimates are made of: of --board, or of all boards. Minutes.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -113,9 +113,9 @@ def _calibrate(board: str | None, as_json: bool) -> None:
     from blsh_hil.boards import find_board, load_boards
     from blsh_tools.calibration import calibrate
 
-    virtual = [each for each in load_boards().values() if each.qemu_machine is not None]
+    virtual_first = sorted(load_boards().values(), key=lambda each: each.qemu_machine is None)
     kept = load_costs() if board else None
-    found = calibrate([find_board(board)] if board else virtual, say, kept)
+    found = calibrate([find_board(board)] if board else virtual_first, say, kept)
     if kept is not None:
         found = Costs(found.compiler, {**kept.cores, **found.cores}, {**kept.boards, **found.boards})
     save_costs(found)

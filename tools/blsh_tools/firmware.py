@@ -10,6 +10,7 @@ from typing import Any
 from blsh_codegen.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.record import GeneratedRecord, read_record, write_record
 from blsh_hil import protocol_header
+from blsh_hil.attached import find_port
 from blsh_hil.boards import Board, find_board, project_root
 from blsh_hil.host_board import HOST, HostBoard, build_host
 from blsh_hil.session import Expected, Target
@@ -39,11 +40,11 @@ class Image:
         return Expected(self.record.model_sha256, self.record.dictionary_crc32, self.build_id)
 
     def target(self, port: str | None, icount_shift: int | None = None) -> Target:
-        """What to connect to: `port`, where the board runs already, or else a virtual board with this image."""
+        """What to connect to: `port`, where the board runs already, a real board's own, or a virtual board."""
         if port is not None:
             return port
         if self.board.qemu_machine is None:
-            raise BlshError(f"{self.board.name} is a real board: give its serial port with --port /dev/tty...")
+            return find_port(self.board)
         return VirtualBoard(self.board, self.elf, icount_shift=icount_shift)
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,6 +145,11 @@ def _build_id(root: Path, board: Board, record: GeneratedRecord) -> int:
                 digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     digest.update((root / "platformio.ini").read_bytes() + compiler_version().encode())
     return int.from_bytes(digest.digest()[:4], "little")
+
+
+def elf_path(board: Board, root: Path | None = None) -> Path:
+    """Where the image of `board` is built."""
+    return _stamp_path(root or project_root(), board).with_name("firmware.elf")
 
 
 def _stamp_path(root: Path, board: Board) -> Path:

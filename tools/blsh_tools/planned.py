@@ -71,7 +71,8 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
     for name, asked, most in (("flash", wishes.flash, board.flash.size), ("ram", wishes.ram, board.ram.size)):
         if asked is not None and asked > most:
             raise BlshError(f"--{name} {asked:,} bytes; {board.name} has {most:,}, give that or less")
-    budgets = Budgets(wishes.flash or board.flash.size, min(wishes.ram or ram, ram), wishes.mips)
+    cpu = None if board.budget.cpu is None else board.budget.cpu * board.clock_hz / 1e6
+    budgets = Budgets(wishes.flash or board.budget.flash, min(wishes.ram or board.budget.ram, ram), wishes.mips or cpu)
     planner = Planner(model, costs.core(board.core), sizes, measured_signal(MEASURED_HOPS))
     try:
         plan = planner.plan(wishes, budgets)

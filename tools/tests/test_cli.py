@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from blsh_hil.boards import load_boards
 from blsh_tools import cli
 from blsh_trainer.artifact import load_model
 from blsh_trainer.corpus import load_corpus
@@ -53,12 +54,12 @@ def test_unknown_option_is_no_traceback(blsh: Blsh) -> None:
 def test_boards_as_table_and_as_json(blsh: Blsh) -> None:
     result = blsh.json("boards")
     boards = {board["name"]: board for board in result["boards"]}
-    assert len(boards) == 7
+    assert list(boards) == list(load_boards())
     board = boards[BOARD]
-    assert all(set(port) == {"port", "description", "usb"} for port in result["ports"])
+    assert all(each["kind"] in ("port", "probe", "virtual") for each in result["attached"])
     assert (board["name"], board["core"], board["ram"]["size"]) == (BOARD, "cortex-m4", 4 << 20)
     table = blsh.succeed("boards").stdout
-    assert all(word in table for word in (BOARD, "host", "cortex-m4", "25 MHz", "4096 KiB", "QEMU"))
+    assert all(word in table for word in (BOARD, "host", "cortex-m4", "25 MHz", "4096 KiB", "QEMU", "openocd"))
 
 
 def test_project_of_the_environment_must_be_one(blsh: Blsh) -> None:

@@ -115,7 +115,7 @@ def test_stale_image_is_built_anew_and_back(own: Path, built_project: Path) -> N
 
 def test_real_board_has_no_target_without_a_port(own: Path) -> None:
     image = built_image(find_board(BOARD), own)
-    real = dataclasses.replace(image, board=dataclasses.replace(image.board, qemu_machine=None, upload_command="true"))
+    real = dataclasses.replace(image, board=dataclasses.replace(image.board, qemu_machine=None))
     assert real.target("/dev/ttyACM0") == "/dev/ttyACM0"
     with pytest.raises(BlshError, match="mps2-an386 is a real board: give its serial port with --port"):
         real.target(None)
@@ -227,7 +227,7 @@ def real_board(built: Blsh, tmp_path: Path) -> Callable[[str], Blsh]:
         folder = copy_project(built.project, tmp_path / "project", generated=True)
         table = (folder / "boards.toml").read_text()
         assert 'qemu = { machine = "mps2-an386" }' in table
-        upload = f'upload = {{ command = "{upload_command}" }}'
+        upload = f'upload = [{{ method = "openocd", command = "{upload_command}" }}]'
         (folder / "boards.toml").write_text(table.replace('qemu = { machine = "mps2-an386" }', upload))
         environment = {**os.environ, "BLSH_PROJECT": str(folder)}
         subprocess.run([sys.executable, "-m", "blsh_hil.boards"], env=environment, check=True, capture_output=True)

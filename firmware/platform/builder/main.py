@@ -1,4 +1,4 @@
-"""PlatformIO runs this under SCons: firmware/ -> firmware.elf, firmware.bin and firmware.map."""
+"""PlatformIO runs this under SCons: firmware/ -> firmware.elf, firmware.bin, firmware.hex and firmware.map."""
 
 import os
 import re
@@ -27,6 +27,12 @@ def build_id():
     return f"0x{text.lower()}u"
 
 
+def upload_command():
+    """The environment's BLSH_UPLOAD_COMMAND, as `blsh flash` gives it for a probe or method, or platformio.ini's."""
+    command = os.environ.get("BLSH_UPLOAD_COMMAND")
+    return command.replace("$", "$$") if command else "$UPLOADCMD"
+
+
 def upload(target, source, env):
     print("A virtual board needs no flashing: the emulator loads firmware.elf when it starts.")
 
@@ -37,6 +43,7 @@ if not {"clean", "cleanall", "fullclean", "__idedata", "idedata", "compiledb"} &
     if not any(root.glob("firmware/generated/*.c")):
         refuse("firmware/generated is missing: run blsh generate MODEL first")
 
+is_flashed = env.subst("$UPLOAD_PROTOCOL") == "custom"
 cpu_flags = board.get("build.cpu_flags")
 symbols = board.get("build.linker_symbols")
 env.Replace(
@@ -69,20 +76,25 @@ env.Append(
     BUILDERS={
         "ElfToBin": Builder(
             action=env.VerboseAction("$OBJCOPY -O binary $SOURCES $TARGET", "Building $TARGET"), suffix=".bin"
-        )
+        ),
+        "ElfToHex": Builder(
+            action=env.VerboseAction("$OBJCOPY -O ihex $SOURCES $TARGET", "Building $TARGET"), suffix=".hex"
+        ),
     },
 )
 
 elf = env.BuildProgram()
 binary = env.ElfToBin(os.path.join("$BUILD_DIR", "firmware"), elf)
+# Only where a board is flashed with it: in a virtual board's folder it would be one more file to keep.
+images = [binary, env.ElfToHex(os.path.join("$BUILD_DIR", "firmware"), elf)] if is_flashed else [binary]
 env.Depends(binary, "checkprogsize")
 env.Clean(elf, os.path.join("$BUILD_DIR", "firmware.map"))
-AlwaysBuild(env.Alias("nobuild", binary))
+AlwaysBuild(env.Alias("nobuild", images))
 env.AddPlatformTarget("size", elf, env.VerboseAction("$SIZEPRINTCMD", "Size of $SOURCE"), "Program size")
 env.AddPlatformTarget(
     "upload",
     elf,
-    env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE") if env.subst("$UPLOAD_PROTOCOL") == "custom" else upload,
+    env.VerboseAction(upload_command(), "Uploading $SOURCE") if is_flashed else upload,
     "Upload",
 )
-Default([env.Alias("buildprog", binary, binary)])
+Default([env.Alias("buildprog", images)])

@@ -1,0 +1,31 @@
+/* GENERATED from boards.toml - do not edit; rewrite with: python -m blsh_hil.boards */
+#ifndef BLSH_BOARD_NUCLEO_F411RE_H
+#define BLSH_BOARD_NUCLEO_F411RE_H
+
+#define BOARD_NAME               "nucleo_f411re"
+#define BOARD_CORE               "cortex-m4"
+#define BOARD_CORE_HZ            100000000u
+#define BOARD_RECEIVE_RING_BYTES 4096u
+#define BOARD_UART_BASE          0x40004400u
+#define BOARD_UART_RX_IRQ        38u
+#define BOARD_UART_BAUD          115200u
+#define BOARD_UART_CLOCK_HZ      50000000u
+#define BOARD_TICK_COUNTER       0xe0001004u /* address of a 32-bit up-counter */
+#define BOARD_TICK_HZ            100000000u
+#define BOARD_UART_TX_PIN        0xa2u
+#define BOARD_UART_RX_PIN        0xa3u
+#define BOARD_LED_PIN            0xa5u
+#define BOARD_LED_ACTIVE_LOW     0u
+#define BOARD_TICK_IS_DWT        1
+#define BOARD_CRYSTAL_HZ         8000000u
+#define BOARD_CRYSTAL_BYPASS     1u
+#define BOARD_PLL_M              4u
+#define BOARD_PLL_N              100u
+#define BOARD_PLL_P              2u
+#define BOARD_APB1_DIVIDER       2u
+#define BOARD_APB2_DIVIDER       1u
+#define BOARD_FLASH_WAIT_STATES  3u
+#define BOARD_VOLTAGE_SCALE      3u
+#define BOARD_OVERDRIVE          0u
+
+#endif

@@ -1,0 +1,264 @@
+"""One program to a board: who comes second is told who holds it, and a killed holder keeps nobody out."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blsh_hil import attached as attached_module
+from blsh_hil.attached import attached, ports_of
+from blsh_hil.board_errors import BusyError, PortError
+from blsh_hil.boards import load_boards
+from blsh_hil.lock import EMULATOR, Lock, entries, openers, port_key, runtime_folder, sweep
+from blsh_hil.port import Port
+from blsh_trainer.errors import BlshError
+
+HOLD = """
+import sys, time
+from blsh_hil.lock import Lock
+with Lock(sys.argv[1], board="a-board", url="socket://somewhere"):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Locks of this test alone."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path / "blsh"
+
+
+@contextmanager
+def another_holder(key: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen([sys.executable, "-c", HOLD, key], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def open_port(url: str) -> Port:
+    return Port(url, baud=115200)
+
+
+@contextmanager
+def terminal() -> Iterator[str]:
+    """The name of a pseudo-terminal, whose other end stays open."""
+    other, user = os.openpty()
+    tty.setraw(user)
+    try:
+        yield os.ttyname(user)
+    finally:
+        os.close(other)
+        os.close(user)
+
+
+def test_a_lock_held_by_another_process_names_it() -> None:
+    with another_holder("probe 1") as process:
+        expected = rf"probe 1 is in use by `-c probe 1` \(pid {process.pid}, since 20.*`blsh boards` lists all holders"
+        with pytest.raises(BusyError, match=expected), Lock("probe 1"):
+            pass
+        with Lock("probe 2"):  # another one is free
+            pass
+
+
+def test_a_lock_given_back_is_free_and_leaves_nothing(folder: Path) -> None:
+    for _ in range(3):
+        with Lock("probe 1"):
+            assert [entry.stale for entry in entries()] == [False]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_lock_of_a_killed_process_is_stale_and_taken_over() -> None:
+    with another_holder("probe 1") as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        (left,) = entries()
+        assert left.stale
+        assert (left.holder.pid, left.holder.board) == (process.pid, "a-board")
+        with Lock("probe 1"):
+            (ours,) = entries()
+            assert not ours.stale
+            assert ours.holder.pid == os.getpid()
+    assert entries() == []
+
+
+def test_only_stale_locks_of_what_cannot_come_again_are_swept() -> None:
+    for key in (f"{EMULATOR}1", "port /dev/ttyACM0", "port socket://127.0.0.1:1"):
+        with another_holder(key):
+            pass
+    with another_holder(f"{EMULATOR}2"):
+        sweep()
+        assert {(entry.holder.key, entry.stale) for entry in entries()} == {
+            ("port /dev/ttyACM0", True),
+            (f"{EMULATOR}2", False),
+        }
+
+
+def test_of_many_that_want_a_lock_at_once_one_has_it_at_a_time() -> None:
+    inside, most, lost = 0, 0, 0
+
+    def take() -> None:
+        nonlocal inside, most, lost
+        for _ in range(20):
+            try:
+                with Lock("probe 1"):
+                    inside += 1
+                    most = max(most, inside)
+                    time.sleep(0.001)
+                    inside -= 1
+            except BusyError:
+                lost += 1
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    assert lost < 80
+    assert entries() == []
+
+
+def test_looking_at_a_lock_keeps_nobody_from_taking_it() -> None:
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            entries()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for _ in range(200):
+            with Lock("probe 1"):
+                pass
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_damaged_lock_file_is_no_obstacle(folder: Path) -> None:
+    runtime_folder()
+    (folder / "probe_1.lock").write_text("{")
+    assert entries() == []
+    with Lock("probe 1"):
+        assert len(entries()) == 1
+
+
+def test_folder_of_somebody_else_is_refused(folder: Path) -> None:
+    folder.symlink_to("/tmp")
+    with pytest.raises(BlshError, match="is not a folder of yours; remove it"):
+        runtime_folder()
+
+
+def test_every_name_of_a_port_is_one_lock(tmp_path: Path) -> None:
+    link = tmp_path / "by-id"
+    link.symlink_to("/dev/null")
+    assert port_key(str(link)) == port_key("/dev/null") == "port /dev/null"
+    assert port_key("socket://localhost:7000") == port_key("socket://127.0.0.1:7000/") == "port socket://127.0.0.1:7000"
+    assert port_key("loop://") is None
+
+
+def test_second_program_is_kept_from_a_port() -> None:
+    with terminal() as url:
+        key = port_key(url)
+        assert key is not None
+        with another_holder(key) as process:
+            with pytest.raises(BusyError, match=rf"^{url} is in use by .*pid {process.pid}"):
+                open_port(url)
+            process.kill()
+            process.wait()
+            open_port(url).close()
+
+
+def test_second_opening_in_one_program_is_refused_too() -> None:
+    with terminal() as url, open_port(url):
+        with pytest.raises(BusyError, match="this very program"):
+            open_port(url)
+        assert [entry.holder.url for entry in entries()] == [url]
+    assert entries() == []
+
+
+def test_port_that_does_not_open_is_not_kept() -> None:
+    with pytest.raises(PortError):
+        open_port("/dev/no-such-port")
+    assert entries() == []
+
+
+def test_program_that_does_not_ask_us_is_named_too() -> None:
+    with (
+        terminal() as url,
+        Path(url).open("rb") as stream,
+        subprocess.Popen(["sleep", "600"], stdin=stream) as process,
+    ):
+        assert (process.pid, "sleep 600") in openers(Path(url))
+        process.kill()
+
+
+# ---- the list -----------------------------------------------------------------------------------------------
+
+
+class FakePort:
+    """A port as pyserial lists it."""
+
+    def __init__(self, device: str, usb: tuple[int, int] | None, serial_number: str | None) -> None:
+        self.device, self.serial_number = device, serial_number
+        self.vid, self.pid = usb or (None, None)
+        self.product, self.description = None, "n/a"
+
+
+@pytest.fixture
+def usb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two ST-LINKs, one of them with a port; a mouse; a port that is nobody's."""
+    devices: dict[str, tuple[str, ...]] = {
+        "1-1": ("0483", "374b", "066A", "STM32 STLink"),
+        "1-2": ("0483", "3748", "55FF", "STM32 STLink"),
+        "1-3": ("046d", "c077", "", "Mouse"),
+    }
+    root = tmp_path / "devices"
+    for name, values in devices.items():
+        (root / name).mkdir(parents=True)
+        for file, value in zip(("idVendor", "idProduct", "serial", "product"), values, strict=True):
+            (root / name / file).write_text(value + "\n")
+    ports: list[Any] = [FakePort("/dev/ttyACM0", (0x0483, 0x374B), "066A"), FakePort("/dev/ttyS0", None, None)]
+    monkeypatch.setattr(attached_module, "comports", lambda: ports)
+    return root
+
+
+def test_ports_and_probes_are_listed_with_the_boards_they_may_be(usb: Path) -> None:
+    port, plain, probe = attached(load_boards(), usb)
+    assert (port.kind, port.port, port.usb, port.serial) == ("port", "/dev/ttyACM0", "0483:374b", "066A")
+    assert {"nucleo_f446re", "nucleo_f411re"} <= set(port.boards)
+    assert (plain.port, plain.boards, plain.held_by) == ("/dev/ttyS0", (), "")
+    assert (probe.kind, probe.boards, probe.serial) == ("probe", ("disco_f407vg",), "55FF")
+
+
+def test_the_list_says_who_holds_what(usb: Path) -> None:
+    with another_holder("port /dev/ttyACM0") as first, another_holder("probe 55FF") as second:
+        first.kill()
+        first.wait()
+        with another_holder(f"{EMULATOR}1") as third:
+            port, _, probe, virtual = attached(load_boards(), usb)
+            assert port.stale and f"pid {first.pid}" in port.held_by
+            assert not probe.stale and f"pid {second.pid}" in probe.held_by
+            assert (virtual.kind, virtual.boards, virtual.port) == ("virtual", ("a-board",), "socket://somewhere")
+            assert not virtual.stale and f"pid {third.pid}" in virtual.held_by
+
+
+def test_ports_of_a_board_are_found_by_its_usb_ids(usb: Path) -> None:
+    boards = load_boards()
+    assert ports_of(boards["nucleo_f446re"]) == ["/dev/ttyACM0"]
+    assert ports_of(boards["nucleo_f446re"], "066a") == ["/dev/ttyACM0"]
+    assert ports_of(boards["nucleo_f446re"], "other") == ports_of(boards["nrf52840_dk"]) == []

@@ -1,0 +1,95 @@
+"""A program of others, watched: every line that it writes, no longer than it may take, and nothing of it left over."""
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_TAIL_LINES = 25
+_LOOK_S = 0.5
+"""How soon it is noticed that a program has ended whose own children still hold its output."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How it ended. code: None where it took too long and was killed. said: the end of its output."""
+
+    code: int | None
+    said: str
+
+
+def run_watched(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    log: Callable[[str], None],
+    timeout_s: float | None = None,
+) -> Ended:
+    """Run `command` in `folder` to its end, its output line by line to `log`.
+
+    It and what it starts are killed after timeout_s seconds, and when this is interrupted.
+    """
+    deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+
+    def take(line: str) -> None:
+        tail.append(line)
+        log(line)
+
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # so that compilers and probes end with it
+    ) as process:
+        try:
+            late = not _follow(process, deadline, take)
+            if late:
+                _kill_group(process)
+            process.wait()
+        except BaseException:
+            _kill_group(process)
+            raise
+    return Ended(None if late else process.returncode, "\n".join(line for line in tail if line))
+
+
+def _follow(process: subprocess.Popen[bytes], deadline: float, take: Callable[[str], object]) -> bool:
+    """Hand over its lines until it ends; False when `deadline` comes first."""
+    assert process.stdout is not None
+    output, rest = process.stdout.fileno(), b""
+    ended = False
+    while True:
+        left = deadline - time.monotonic()
+        ready = select.select([output], [], [], min(max(left, 0.0), _LOOK_S))[0]
+        data = os.read(output, 65536) if ready else b""
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            take(line.decode(errors="replace").rstrip())
+        if (ready and not data) or (ended and not ready):
+            break
+        if left <= 0:
+            return False
+        ended = process.poll() is not None
+    if rest:
+        take(rest.decode(errors="replace").rstrip())
+    while process.poll() is None:  # it has closed its output, and goes on
+        if time.monotonic() >= deadline:
+            return False
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(min(_LOOK_S, max(deadline - time.monotonic(), 0.01)))
+    return True
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
