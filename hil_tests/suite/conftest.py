@@ -6,7 +6,7 @@ built in scratch folders either way.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,10 +20,10 @@ from blsh_codegen.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.record import read_record
 from blsh_codegen.vectorised import VectorisedDenoiser
-from blsh_hil.boards import find_board, project_root
+from blsh_hil.boards import Board, find_board, project_root
 from blsh_hil.client import BoardClient
 from blsh_hil.generated import DEFAULT_RECIPES, Recipe, recipes
-from blsh_hil.host_board import HOST, HostBoard, build_host
+from blsh_hil.host_board import HOST, HostBoard, HostImage, build_host
 from blsh_hil.session import Expected, Target, connect
 from blsh_hil.vectors import COMMITTED_FOLDER
 from blsh_hil.virtual_board import VirtualBoard
@@ -67,14 +67,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --vector only its replay is left, with --stage only what compares stages."""
+    """With --vector only its replay is left, with --stage what compares stages, and for a board nothing of the host."""
     wanted = "vector_path" if config.getoption("vector") else "exact" if config.getoption("stage") else None
-    if wanted is None:
-        return
-    ours = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
-    left_out = [item for item in ours if wanted not in getattr(item, "fixturenames", ())]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    for_a_board = config.getoption("model") and config.getoption("board") != HOST
+
+    def left_out(item: pytest.Item) -> bool:
+        fixtures = getattr(item, "fixturenames", ())
+        missing = wanted is not None and wanted not in fixtures
+        return item.path.parent == Path(__file__).parent and (missing or (for_a_board and "library" in fixtures))
+
+    config.hook.pytest_deselected(items=[item for item in items if left_out(item)])
+    items[:] = [item for item in items if not left_out(item)]
 
 
 # ---- firmware -----------------------------------------------------------------------------------------------
@@ -84,14 +87,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 class Firmware:
     """What runs on the board: the reference's integers, what HELLO must say, and how to reach it.
 
-    start: makes a target, counting instructions if given a shift (`target`). recipe: the model's, if it has one.
+    start: makes a target (`target`). elf: what an emulator runs. recipe: the model's, if it has one.
     """
 
     model: IntegerModel
     expected: Expected
     board: str
-    start: Callable[[int | None], Target]
+    start: Callable[[int | None, Sequence[str]], Target]
     port: str | None = None
+    elf: Path | None = None
     recipe: Recipe | None = None
 
     @property
@@ -104,14 +108,14 @@ class Firmware:
         """The integer reference of its model."""
         return VectorisedDenoiser(self.model)
 
-    def target(self, icount_shift: int | None = None) -> Target:
-        """A new target to connect to."""
-        return self.start(icount_shift)
+    def target(self, icount_shift: int | None = None, arguments: Sequence[str] = ()) -> Target:
+        """A new target to connect to; a virtual board counts instructions if given a shift. arguments: for QEMU."""
+        return self.start(icount_shift, arguments)
 
     @contextmanager
-    def connected(self, icount_shift: int | None = None) -> Iterator[BoardClient]:
+    def connected(self, icount_shift: int | None = None, arguments: Sequence[str] = ()) -> Iterator[BoardClient]:
         """A client of it, its HELLO checked."""
-        with connect(self.target(icount_shift), self.expected) as client:
+        with connect(self.target(icount_shift, arguments), self.expected) as client:
             yield client
 
 
@@ -156,14 +160,37 @@ def _built(
     model = integer_model(artifact, options)
     if board == HOST:
         program = build_host(generated_folder(root), coverage=coverage)
-        build_id = program.build_id
-        make: Callable[[int | None], Target] = lambda _: HostBoard(program)  # noqa: E731
-    else:
-        image = build_image(find_board(board), print, root)
-        build_id = image.build_id
-        make = lambda shift: image.target(None, shift)  # noqa: E731
-    start = make if port is None else lambda _: port
-    return Firmware(model, Expected(artifact.sha256, model.dictionary_crc32, build_id), board, start, port)
+        expected = Expected(artifact.sha256, model.dictionary_crc32, program.build_id)
+        return _host_firmware(model, expected, program, port)
+    image = build_image(find_board(board), print, root)
+    return _board_firmware(model, image.expected, image.board, image.elf, port)
+
+
+def _host_firmware(
+    model: IntegerModel, expected: Expected, program: HostImage, port: str | None = None, recipe: Recipe | None = None
+) -> Firmware:
+    def start(_shift: int | None, _arguments: Sequence[str]) -> Target:
+        return HostBoard(program) if port is None else port
+
+    return Firmware(model, expected, HOST, start, port, recipe=recipe)
+
+
+def _board_firmware(
+    model: IntegerModel,
+    expected: Expected,
+    board: Board,
+    elf: Path,
+    port: str | None = None,
+    recipe: Recipe | None = None,
+) -> Firmware:
+    def start(shift: int | None, arguments: Sequence[str]) -> Target:
+        if port is not None:
+            return port
+        if board.qemu_machine is None:
+            raise BlshError(f"{board.name} is a real board: give its serial port with --port /dev/tty...")
+        return VirtualBoard(board, elf, icount_shift=shift, extra_args=arguments)
+
+    return Firmware(model, expected, board.name, start, port, elf, recipe)
 
 
 def _scratch_project(folder: Path) -> Path:
@@ -200,11 +227,9 @@ def _recipe_firmware(recipe: Recipe, board: str, folder: Path, coverage: Path | 
     expected = Expected(model.model_sha256, model.dictionary_crc32)
     if board == HOST:
         generate(model, GenerateOptions(), folder)
-        program = build_host(folder, coverage=coverage)
-        return Firmware(model, expected, board, lambda _: HostBoard(program), recipe=recipe)
-    elf = build_alone(find_board(board), model, folder)
+        return _host_firmware(model, expected, build_host(folder, coverage=coverage), recipe=recipe)
     known = find_board(board)
-    return Firmware(model, expected, board, lambda shift: VirtualBoard(known, elf, icount_shift=shift), recipe=recipe)
+    return _board_firmware(model, expected, known, build_alone(known, model, folder), recipe=recipe)
 
 
 # ---- the board, and what it is sent --------------------------------------------------------------------------

@@ -38,6 +38,7 @@ def hil(
 
     This is pytest underneath: further arguments, such as `-x`, are handed to it.
     """
+    from blsh_tools.core_coverage import coverage_rows, run_coverage
     from blsh_tools.suite import ALL, SuiteOptions, run_all, run_suite
 
     options = SuiteOptions(
@@ -51,9 +52,9 @@ def hil(
         arguments=tuple(context.args),
     )
     if coverage:
-        from blsh_tools.core_coverage import run_coverage
-
-        run_coverage(options, board, port, as_json)
+        result = run_coverage(options, board, port, quiet=as_json)
+        header = ["file", "lines", "", "branches", "", "lines never executed"]
+        show(result, as_json, coverage_rows(result["coverage"]), "firmware/core, executed by the suite", header)
     elif board == ALL:
         if port is not None:
             raise BlshError(f"--port {port} is one board; name it by --board instead of `{ALL}`")

@@ -119,7 +119,7 @@ def _run_board(options: SuiteOptions, model: Model, board_name: str, port: str |
         junit = Path(scratch) / "junit.xml"
         command = [sys.executable, "-m", "pytest", str(SUITE), "-p", "no:cacheprovider", f"--board={board_name}"]
         command += [f"--port={port}"] if port is not None else []
-        command += [*options.to_arguments(), f"--junitxml={junit}"]
+        command += [*options.to_arguments(), f"--junitxml={junit}", "-o", "junit_family=xunit1"]
         code = _run_pytest(command, quiet)
         if code == _NO_TESTS:
             raise BlshError(f"no test of the suite matches -k {options.keyword}; see -k of pytest")
