@@ -206,8 +206,7 @@ class Segment:
             whole = edge_signal(self.kind, self.length, rng)
         else:
             whole = _SEGMENTS[self.kind](np.arange(self.length), rng)
-        shifted: Samples = whole >> np.int16(self.shift)
-        return shifted
+        return np.asarray(whole >> self.shift, np.int16)
 
 
 def _bits(n: npt.NDArray[np.int64], rng: Generator) -> Samples:

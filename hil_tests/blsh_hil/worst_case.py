@@ -110,16 +110,16 @@ def _pieces(signals: Sequence[Samples], length: int, count: int, rng: np.random.
     pieces: list[Samples] = []
     for signal in signals:
         whole: Samples = signal if len(signal) >= length else np.resize(signal, length)
-        starts = rng.integers(0, len(whole) - length + 1, min(share, max(1, len(whole) // length)))
-        pieces += [whole[start : start + length] for start in np.unique(starts).tolist()]
+        starts = np.unique(rng.integers(0, len(whole) - length + 1, min(share, max(1, len(whole) // length))))
+        pieces += [whole[start : start + length] for start in starts.tolist()]
     return pieces[:count]
 
 
 def _varied(parent: Samples, pool: Sequence[Samples], rng: np.random.Generator) -> Samples:
     """A child of `parent`: mixed with another, or changed in some stretch or as a whole."""
     child = parent.astype(np.float64)
-    other = pool[rng.integers(len(pool))].astype(np.float64)
-    start, stop = np.sort(rng.integers(0, len(child) + 1, 2))
+    other = pool[int(rng.integers(len(pool)))].astype(np.float64)
+    start, stop = sorted(rng.integers(0, len(child) + 1, 2).tolist())
     match int(rng.integers(6)):
         case 0:
             share = rng.random()
