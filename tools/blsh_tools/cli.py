@@ -28,6 +28,7 @@ from blsh_tools.evaluate_command import evaluate
 from blsh_tools.experiment_commands import experiment
 from blsh_tools.export_command import export
 from blsh_tools.generate_command import generate
+from blsh_tools.report_command import report
 from blsh_tools.train_command import train
 from blsh_trainer.errors import BlshError
 
@@ -148,6 +149,9 @@ def hil(
     show(result, as_json, rows, f"Hardware in the loop: {board}")
     if not result["passed"]:
         raise typer.Exit(1)
+
+
+app.command(epilog="Example: `blsh report out/hil -o report.html`")(report)
 
 
 @app.command(epilog="Example: `blsh boards --json`")
