@@ -259,7 +259,7 @@ def test_interrupted_corpus_leaves_nothing(blsh: Blsh) -> None:
 
 def test_interrupted_suite_ends_too(built: Blsh, model: Path, corpus: Path, emulator: None) -> None:
     arguments = ("--model", model, "--seconds", 100_000, "--corpus", corpus, "--json")
-    outcome = built.interrupt("test session starts", "hil", *arguments)
+    outcome = built.interrupt("collected", "hil", *arguments)
     assert (outcome.code, outcome.stdout) == (130, ""), outcome
     reports = built.cwd / "out" / "hil"
     found = json.loads((reports / BOARD / "report.json").read_text())
