@@ -25,7 +25,7 @@ from blsh_hil.board_errors import (
     ProtocolVersionError,
     RefusedError,
 )
-from blsh_hil.client import BoardClient, Timeouts
+from blsh_hil.client import BoardClient
 from blsh_hil.framing import Decoder, Frame, encode
 from blsh_hil.protocol import (
     VERSION,
@@ -46,6 +46,7 @@ from blsh_hil.protocol import (
     ResetStream,
     StageData,
 )
+from blsh_hil.retry import Timeouts
 from blsh_trainer.errors import BlshError
 
 QUICK = Timeouts(hello=0.6, hello_retry=0.15, reply=0.4, write=1.0)

@@ -12,5 +12,7 @@
 #define BOARD_UART_CLOCK_HZ      25000000u
 #define BOARD_TICK_COUNTER       0x40028018u /* address of a 32-bit up-counter */
 #define BOARD_TICK_HZ            25000000u
+#define BOARD_WATCHDOG_BASE      0x40008000u
+#define BOARD_WATCHDOG_HZ        25000000u
 
 #endif
