@@ -28,6 +28,7 @@ from blsh_tools.evaluate_command import evaluate
 from blsh_tools.experiment_commands import experiment
 from blsh_tools.export_command import export
 from blsh_tools.generate_command import generate
+from blsh_tools.live_command import live
 from blsh_tools.report_command import report
 from blsh_tools.train_command import train
 from blsh_trainer.errors import BlshError
@@ -85,8 +86,14 @@ def denoise(
             progress=advance,
         )
     rows = [("written", str(target)), ("samples", f"{result['samples']:,} at 16 kHz"), ("engine", engine)]
+    if result["link"]:
+        rate, counts = result["link"], result["link"]["counts"]
+        rows += [("rate", f"{rate['hops_per_second']:g} hops/s, {rate['times_real_time']:g} times real time")]
+        rows += [("asked again", f"{counts['retries']} of {counts['requests']:,} requests")]
     show(result, as_json, rows, "Denoised")
 
+
+app.command(epilog="Example: `blsh live --port /dev/ttyACM0 --input noisy.wav --output clean.wav`")(live)
 
 app.command(epilog="Example: `blsh generate out/model.npz --board microbit --flash 128K`")(generate)
 
