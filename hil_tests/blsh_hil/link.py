@@ -14,6 +14,7 @@ from blsh_hil.board_errors import (
     FaultError,
     GarbageError,
     NoAnswerError,
+    PortError,
     ProtocolVersionError,
 )
 from blsh_hil.framing import BadFrame, Decoder, Frame, encode
@@ -33,7 +34,7 @@ class Link:
         self.url = port.url
         self.logger = logger
         self.logs: deque[str] = deque(maxlen=100)  # the last LOG lines
-        self.started = False  # the board has announced its start; whoever acts on it clears this
+        self.started = False  # the board has announced its start, or may be another: to be asked for its HELLO
         self.closed = False  # the other end has gone: reopen() first
         self._port = port
         self._sequence = secrets.randbits(16)  # so that answers to an earlier session are not taken for ours
@@ -50,8 +51,15 @@ class Link:
         self._port.close()
 
     def reopen(self, deadline: float) -> None:
-        """Connect again, and forget what was on the way. Raises PortError at `deadline`."""
-        self._port.reopen(deadline)
+        """Connect again, and forget what was on the way. Raises PortError at `deadline`, at once for a refused socket.
+
+        Who answers then has to be asked: `started` is set.
+        """
+        try:
+            self._port.reopen(deadline)
+        except PortError as error:
+            raise PortError(f"{self.url}: the connection was closed and cannot be opened again: {error}") from error
+        self.started = True
         self._decoder = Decoder()
         self._arrived.clear()
         self.closed = False

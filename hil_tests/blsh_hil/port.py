@@ -47,13 +47,16 @@ class Port:
             self._send_at_once()
 
     def reopen(self, deadline: float) -> None:
-        """Open the port again after the connection was closed, as soon as it can be. Raises PortError at `deadline`."""
+        """Open the port again after the connection was closed: a device may take until `deadline` to come back.
+
+        Raises PortError if it does not, and for a socket that nobody listens on at once.
+        """
         self._serial.close()
         while True:
             try:
                 return self._open()
             except PortError:
-                if time.monotonic() >= deadline:
+                if "://" in self.url or time.monotonic() >= deadline:
                     raise
                 time.sleep(_REOPEN_S)
 

@@ -57,7 +57,8 @@ class Requester:
         sequences: set[int] = set()
         for repeats_left in range(self.retries.limit, -1, -1):
             try:
-                self.restore()
+                if self.restore():
+                    deadline = Deadline(self.timeouts.request)
                 self.link.forget()
                 sequences.add(self.link.send(request, deadline.at))
                 return self.link.parse(reply, self._answer(sequences, request, deadline, repeats_left))
@@ -67,13 +68,14 @@ class Requester:
                 self.note_repeat(error, request.name())
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def restore(self) -> None:
-        """Connect again to a board that has gone, and learn anew who one is that has started again."""
+    def restore(self) -> bool:
+        """Connect again to a board that has gone, and learn anew who one is that has started again. Whether it had."""
         if self.link.closed:
             self.link.reopen(Deadline(self.timeouts.boot).at)
-            self.hello()
-        elif self.link.started and self.identity is not None:
-            self.hello()
+        if not self.link.started or self.identity is None:
+            return False
+        self.hello()
+        return True
 
     def note_repeat(self, error: TransportError, request: str) -> None:
         """Count and report that `request` is asked again because of `error`."""

@@ -180,17 +180,21 @@ class HopStream:
                 continue
             try:
                 if trouble:
-                    begun_anew += self._recover(begun_anew)
+                    met_again, anew = self._recover(begun_anew)
+                    begun_anew += anew
+                    if met_again or anew:
+                        deadline = Deadline(self._requester.timeouts.request)
                     pending.clear()
                     sent, trouble = self._next, False
                 due = send_ahead()
                 reply = self._receive(pending, first, deadline.share(limit + 1 - repeats), due, send_ahead)
             except TransportError as error:
-                if repeats == limit or deadline.passed:
-                    raise
-                repeats += 1
-                trouble = True
                 self._lost |= isinstance(error, RestartedError)
+                if not self._lost:  # else it is begun anew, which has a bound of its own
+                    if repeats == limit or deadline.passed:
+                        raise
+                    repeats += 1
+                trouble = True
                 self._requester.note_repeat(error, f"hop {self._next}")
                 continue
             self._next += 1
@@ -231,16 +235,16 @@ class HopStream:
 
     # ---- going back -------------------------------------------------------------------------------------
 
-    def _recover(self, begun_anew: int) -> int:
-        """Make the line and the stream good again; 1 if the stream had to be begun anew, else 0."""
+    def _recover(self, begun_anew: int) -> tuple[bool, bool]:
+        """Make the line and the stream good again. Whether the board had to say HELLO, and the stream to begin anew."""
         requester, known = self._requester, self._board
-        requester.restore()
-        if self._lost:
+        met_again = requester.restore()
+        if self._lost and not met_again:
             requester.hello()
         board = requester.identity
         assert board is not None and known is not None
         if board.boot_nonce == known.boot_nonce and not self._lost:
-            return 0
+            return met_again, False
         if _firmware(board) != _firmware(known):
             raise MismatchError(
                 f"{self._link.url}: the board has started again with other firmware or another model: {board.model} "
@@ -256,7 +260,7 @@ class HopStream:
                 f"{self._link.url}: the board no longer has the stream, {why}; call reset_stream() to start another"
             )
         self._begin()
-        return 1
+        return met_again, True
 
     def _begin(self) -> None:
         requester = self._requester
