@@ -187,9 +187,8 @@ def _warn_of_slow_line(port: str | None, baud: int) -> None:
 
     carries = hops_per_second(baud)
     if port is not None and port.startswith("/dev/tty") and carries < HOPS_PER_SECOND:
-        say(
-            f"{port}: at {baud:,} baud the line carries {carries:.1f} hops/s, {HOPS_PER_SECOND:g} are needed for real time"
-        )
+        need = f"{HOPS_PER_SECOND:g} are needed for real time"
+        say(f"{port}: at {baud:,} baud the line carries {carries:.1f} hops/s, {need}")
 
 
 def _why_late(found: "LiveResult") -> str:
