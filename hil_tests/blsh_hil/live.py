@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +46,11 @@ class Captured:
 
 
 class Source(Protocol):
-    """Where hops come from, in real time."""
+    """Where hops come from, in real time. As a context manager it runs while the `with` block does."""
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(self, *_: Any) -> None: ...
 
     def take(self, most: int) -> Sequence[Captured]:
         """At most so many of the hops that are there; never waits."""
@@ -60,13 +64,20 @@ class Source(Protocol):
 
 
 class Sink(Protocol):
-    """Where hops are played, or would be."""
+    """Where hops are played, or would be. As a context manager it runs while the `with` block does."""
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(self, *_: Any) -> None: ...
 
     def put(self, samples: Samples, arrived: float) -> None:
         """The next hop, there since `arrived`."""
 
     def played(self) -> Sequence[float]:
         """When each hop so far was played, or will be: when its first sample leaves."""
+
+    def finish(self) -> None:
+        """All hops have been put: wait until the last is played."""
 
     @property
     def late(self) -> int:
@@ -77,7 +88,17 @@ class Sink(Protocol):
         """Hops of silence that were played while one was late."""
 
 
-class PacedSource:
+class _Always:
+    """What is not a device needs no start and no stop."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        return None
+
+
+class PacedSource(_Always):
     """A recording, each hop there when it would be if it were spoken now. hops: int16 (256,) each."""
 
     def __init__(self, hops: Iterator[Samples]) -> None:
@@ -112,6 +133,13 @@ class LimitedSource:
     def __init__(self, source: Source, most: int) -> None:
         self._source = source
         self._left = most
+
+    def __enter__(self) -> Self:
+        self._source.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._source.__exit__(*error)
 
     def take(self, most: int) -> Sequence[Captured]:
         """At most so many of the hops that are there."""
@@ -155,7 +183,7 @@ class PlayoutClock:
         return at
 
 
-class FileSink:
+class FileSink(_Always):
     """Hops into `write`, without a gap between them, while a clock tells when a speaker would have played each."""
 
     def __init__(self, write: Callable[[Samples], None], buffer_s: float) -> None:
@@ -167,6 +195,9 @@ class FileSink:
         """The next hop."""
         self._write(samples)
         self._played.append(self._clock.play(arrived))
+
+    def finish(self) -> None:
+        """Nobody listens: no need to wait."""
 
     def played(self) -> Sequence[float]:
         """When each would have been played."""

@@ -80,17 +80,19 @@ def run_live(
     if seconds is not None and not seconds > 0:
         raise BlshError(f"{seconds:g} seconds of audio; give more than 0")
     with ExitStack() as cleanup:
-        source = _source(source_path, seconds, microphone, cleanup)
-        finish, sink = _sink(source_path, target, buffer_ms / 1000, loudspeaker, cleanup)
+        source = _source(source_path, seconds, microphone)
+        sink = _sink(source_path, target, buffer_ms / 1000, loudspeaker, cleanup)
         model = load_model(model_path)
         retries = Retries(replay_hops=REPLAY_HOPS)
         client = cleanup.enter_context(connect(*reach(board, port, model, say), retries=retries))
         _warn_of_slow_line(port, client.baud)
+        for end in (sink, source):
+            cleanup.enter_context(end)  # devices start now, not while the board was being built or booted
         session = LiveSession(client, source, sink)
         say("live; Ctrl-C ends it")
         with _ended_by_ctrl_c(session):
             session.run(_reporter())
-        finish()
+        sink.finish()
         found = session.result()
         counts = client.counts.to_dict()
     if found.unprocessed:
@@ -108,7 +110,7 @@ def run_live(
     }
 
 
-def _source(path: Path | None, seconds: float | None, device: str | None, cleanup: ExitStack) -> "Source":
+def _source(path: Path | None, seconds: float | None, device: str | None) -> "Source":
     from itertools import islice
 
     from blsh_hil.live import HOP_S, LimitedSource, PacedSource
@@ -123,14 +125,11 @@ def _source(path: Path | None, seconds: float | None, device: str | None, cleanu
         return PacedSource(islice(recording.hops(), most))
     from blsh_tools.sound import Microphone
 
-    opened = cleanup.enter_context(Microphone(device))
+    opened = Microphone(device)
     return opened if most is None else LimitedSource(opened, most)
 
 
-def _sink(
-    source: Path | None, target: Path | None, buffer_s: float, device: str | None, cleanup: ExitStack
-) -> "tuple[Callable[[], None], Sink]":
-    """The sink, and what to call when all hops have come."""
+def _sink(source: Path | None, target: Path | None, buffer_s: float, device: str | None, cleanup: ExitStack) -> "Sink":
     from blsh_hil.live import FileSink
     from blsh_tools.outputs import check_output
     from blsh_tools.recordings import WavWriter
@@ -139,8 +138,7 @@ def _sink(
     if target is None:
         from blsh_tools.sound import Speaker
 
-        speaker = cleanup.enter_context(Speaker(device, buffer_s))
-        return speaker.drain, speaker
+        return Speaker(device, buffer_s)
     if device is not None:
         raise BlshError(f"--output {target} and --loudspeaker {device}; choose one of the two")
     if source is not None and target.resolve() == source.resolve():
@@ -149,7 +147,7 @@ def _sink(
         raise BlshError(f"output {target} would be a WAV file by another name; end its name in .wav")
     check_output(target)
     file = cleanup.enter_context(WavWriter(cleanup.enter_context(replacing(target))))
-    return lambda: None, FileSink(file.write, buffer_s)
+    return FileSink(file.write, buffer_s)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def sounddevice() -> Any:
 
 
 class _Device:
-    """A stream of sounddevice that runs while the `with` block does."""
+    """A stream of sounddevice, opened at once, that runs while the `with` block does."""
 
     what: str
 
@@ -137,7 +137,7 @@ class Speaker(_Device):
         """When the first sample of each left for the loudspeaker; fewer than were put while some still wait."""
         return list(self._played)
 
-    def drain(self) -> None:
+    def finish(self) -> None:
         """Wait until all is played."""
         deadline = time.monotonic() + self._buffer_s + (len(self._waiting) + 2) * HOP_S + self.latency_s
         while self._waiting and time.monotonic() < deadline:
