@@ -28,6 +28,7 @@ from blsh_tools.evaluate_command import evaluate
 from blsh_tools.experiment_commands import experiment
 from blsh_tools.export_command import export
 from blsh_tools.generate_command import generate
+from blsh_tools.link_command import bench_link
 from blsh_tools.live_command import live
 from blsh_tools.report_command import report
 from blsh_tools.train_command import train
@@ -86,10 +87,9 @@ def denoise(
             progress=advance,
         )
     rows = [("written", str(target)), ("samples", f"{result['samples']:,} at 16 kHz"), ("engine", engine)]
-    if result["link"]:
-        rate, counts = result["link"], result["link"]["counts"]
-        rows += [("rate", f"{rate['hops_per_second']:g} hops/s, {rate['times_real_time']:g} times real time")]
-        rows += [("asked again", f"{counts['retries']} of {counts['requests']:,} requests")]
+    if link := result.get("link"):
+        rows += [("rate", f"{link['hops_per_second']:.0f} hops/s, {link['times_real_time']:.2f} times real time")]
+        rows += [("asked again", f"{link['retries']:,} of {link['requests']:,} requests")]
     show(result, as_json, rows, "Denoised")
 
 
@@ -247,6 +247,8 @@ def bench(
     title = f"{board}: instructions per hop ({counts['millions_per_second']} M/s); instructions are not cycles"
     show(result, as_json, rows, title, ["stage", "instructions", "share"])
 
+
+app.command("bench-link", epilog="Example: `blsh bench-link --board microbit --seconds 4`")(bench_link)
 
 app.command("bench-firmware", epilog="Example: `blsh bench-firmware --corpus recordings/ --model out/demo/model.npz`")(
     bench_firmware

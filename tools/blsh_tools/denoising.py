@@ -70,7 +70,7 @@ def denoise_file(
             audio.samples
         )
         write_wav(target, output)
-        written, link = len(output), None
+        written, link = len(output), {}
     return {
         "input": str(source),
         "output": str(target),
@@ -80,15 +80,11 @@ def denoise_file(
         "resampled_from_hz": rate_hz if rate_hz != SAMPLE_RATE_HZ else None,
         "channels_averaged": channels,
         "model_sha256": model.sha256,
-        "link": link,
+        **link,
     }
 
 
 def _link_figures(client: BoardClient, samples: int, seconds: float) -> dict[str, Any]:
-    """How fast the board was, all that the line asked again included."""
-    return {
-        "seconds": round(seconds, 3),
-        "hops_per_second": round(samples / HOP / seconds, 1),
-        "times_real_time": round(samples / SAMPLE_RATE_HZ / seconds, 3),
-        "counts": client.counts.to_dict(),
-    }
+    """How fast the board was, all that was asked again included."""
+    rates = {"hops_per_second": samples / HOP / seconds, "times_real_time": samples / SAMPLE_RATE_HZ / seconds}
+    return {"link": {**{name: round(rate, 3) for name, rate in rates.items()}, **client.counts.to_dict()}}

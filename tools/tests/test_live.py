@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from blsh_codegen.fixed import HISTORY, HOP
+from blsh_tools.link_command import run_bench_link
 from blsh_tools.live_command import run_live
 from blsh_trainer.errors import BlshError
 
@@ -268,3 +269,23 @@ def test_a_board_that_dies_leaves_no_half_written_file(
     (built.cwd / "live.wav").write_bytes(b"of yesterday")
     dying = Blsh(built.cwd, project)
     dying.refuse("blsh-host ended with -", *live(model), "--input", "in.wav", "--output", "live.wav")
+
+
+# ---- the rate of the link ---------------------------------------------------------------------------------------
+
+
+def test_the_rate_is_measured_against_the_links_own(built: Blsh, model: Path) -> None:
+    result = built.json("bench-link", "--board", "host", "--model", model, "--seconds", 1, "--rounds", 1)
+    assert (result["hops"], result["rounds"]) == (62, 1) and result["window"] >= 1
+    rates = result["hops_per_second"]
+    assert set(rates) == {"stream", "limit", "unbounded", "single"} and min(rates.values()) > 0
+    assert result["share_of_limit"] == pytest.approx(rates["stream"] / rates["limit"], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rounds", "expected"),
+    [(0.1, 1, "0.1 seconds of audio; give 0.16 or more"), (np.nan, 1, "nan seconds"), (1.0, 0, "0 rounds; give 1")],
+)
+def test_a_measurement_of_nothing_is_refused(model: Path, seconds: float, rounds: int, expected: str) -> None:
+    with pytest.raises(BlshError, match=expected):
+        run_bench_link("host", None, model, seconds, rounds)
