@@ -9,10 +9,12 @@ typedef struct {
 static void find_masks(const blsh_state_t *state, masks_t *masks) {
     const blsh_model_t *model = state->model;
     const unsigned words = blsh_mask_words(model);
+    unsigned n = 0;
     masks->count = model->neighbours;
-    for (unsigned n = 0; n < masks->count; n++) {
+    do { /* at least one, or blsh_init had refused the model: gcc must know that row[0] is set */
         masks->row[n] = model->masks + state->neighbour[n].index * words;
-    }
+        n++;
+    } while (n < masks->count);
 }
 
 /* ---- IBMs: 32 votes at a time, counted in bit planes ------------------------------------------------------------- */

@@ -1,15 +1,32 @@
 """A board that is a process of ours: started and ended with a `with` block, whatever happens in it."""
 
+import ctypes
 import os
+import signal
 import subprocess
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import IO, Self
 
 from blsh_trainer.errors import BlshError
 
 STOP_TIMEOUT_S = 2.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def die_with_parent() -> Callable[[], None]:
+    """For Popen's preexec_fn: the process is killed when the thread that starts it ends, however that ends."""
+    parent = os.getpid()
+
+    def prepare() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+
+    return prepare
 
 
 class ChildBoard(ABC):

@@ -1,7 +1,8 @@
 """The board against the integer reference: a digest of every stage of every hop, then the values that differ."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +10,21 @@ import numpy.typing as npt
 from blsh_codegen.fixed import HOP
 from blsh_codegen.stages import STAGES, stage_values
 from blsh_codegen.vectorised import VectorisedDenoiser, Vectors
-from blsh_hil.client import BoardClient
+from blsh_hil.streaming import HopReply
 from blsh_trainer.arrays import Progress
+
+READ_BACK: Final = 64
+"""Hops whose values are read back of each stage that differs: a board that is all wrong would take hours."""
+
+
+class HopSource(Protocol):
+    """What is compared: a board (`BoardClient`), or the core called directly (`CoreClient`)."""
+
+    def reset_stream(self) -> None: ...
+
+    def hop(
+        self, samples: npt.NDArray[np.int16], *, digests: bool = False, dump_stage: int | None = None
+    ) -> HopReply: ...
 
 
 @dataclass(frozen=True)
@@ -31,12 +45,14 @@ class Difference:
 class Comparison:
     """Outcome of comparing a recording.
 
-    hops: hops compared. mismatches: differing values of each stage, 0 everywhere if the board is right.
+    hops: hops compared. values: of all compared stages, in all of them. mismatches: differing values of each stage, 0
+    everywhere if the board is right, counted in the first READ_BACK hops in which it differs.
     first: the first difference of the earliest stage of the earliest hop that differs.
     output: what the board put out, 768 samples late.
     """
 
     hops: int
+    values: int
     mismatches: dict[str, int]
     first: Difference | None
     output: npt.NDArray[np.int16]
@@ -48,36 +64,42 @@ class Comparison:
 
 
 def compare(
-    client: BoardClient,
+    client: HopSource,
     reference: VectorisedDenoiser,
     samples: npt.NDArray[np.int16],
     progress: Progress | None = None,
+    stages: Sequence[str] = STAGES,
 ) -> Comparison:
-    """Send whole hops of `samples` through the board and compare all eight stages of each with `reference`.
+    """Send whole hops of `samples` through the board and compare `stages` of each with `reference`.
 
     First every hop's digests; where they differ, the stream is sent again and the differing stage is read back, so
     that `mismatches` counts values and `first` names one.
     """
-    differing: dict[str, list[int]] = {stage: [] for stage in STAGES}
+    differing: dict[str, list[int]] = {stage: [] for stage in stages}
     output = np.empty(len(samples), np.int16)
+    values = 0
 
     def check_digests(t: int, vectors: Vectors, row: int, hop: npt.NDArray[np.int16]) -> None:
+        nonlocal values
         reply = client.hop(hop, digests=True)
         output[t * HOP : (t + 1) * HOP] = reply.samples
-        for stage, expected, actual in zip(STAGES, vectors.hop(row).digests(), reply.digests or (), strict=True):
-            if expected != actual:
-                differing[stage].append(t)
+        wanted = vectors.hop(row)
+        for index, (expected, actual) in enumerate(zip(wanted.digests(), reply.digests or (), strict=True)):
+            if STAGES[index] in differing:
+                values += wanted.stage(index).size
+                if expected != actual:
+                    differing[STAGES[index]].append(t)
 
     hops = _each_hop(client, reference, samples, check_digests, progress, "comparing")
-    differing = {stage: found for stage, found in differing.items() if found}
+    differing = {stage: found[:READ_BACK] for stage, found in differing.items() if found}
     mismatches, first = dict.fromkeys(STAGES, 0), None
     if differing:
         mismatches, first = _count_values(client, reference, samples, differing)
-    return Comparison(hops, mismatches, first, output)
+    return Comparison(hops, values, mismatches, first, output)
 
 
 def _count_values(
-    client: BoardClient,
+    client: HopSource,
     reference: VectorisedDenoiser,
     samples: npt.NDArray[np.int16],
     differing: dict[str, list[int]],
@@ -120,7 +142,7 @@ def _count_values(
 
 
 def _each_hop(
-    client: BoardClient,
+    client: HopSource,
     reference: VectorisedDenoiser,
     samples: npt.NDArray[np.int16],
     visit: Callable[[int, Vectors, int, npt.NDArray[np.int16]], None],

@@ -28,6 +28,9 @@ HOST: Final = "host"
 
 COMPILER: Final = "gcc"
 SANITIZERS: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+COVERAGE: Final = ("--coverage", "-O0", "-fprofile-update=atomic")
+"""After -O2: branches are counted as they stand in the source."""
+
 _NO_MODEL = "no generated model in {}; make one first: blsh generate MODEL.npz"
 
 
@@ -39,11 +42,18 @@ class HostImage:
     build_id: int
 
 
-def build_host(generated: Path | None = None, *, sanitize: bool = False, root: Path | None = None) -> HostImage:
+def build_host(
+    generated: Path | None = None,
+    *,
+    sanitize: bool = False,
+    coverage: Path | None = None,
+    root: Path | None = None,
+) -> HostImage:
     """Compile the firmware and the model in `generated` (firmware/generated) for this machine.
 
-    sanitize: with the address and undefined-behaviour sanitizers. Kept under build/host/ by a digest of all that
-    goes in, so nothing is compiled twice. Raises BlshError if there is no model, no compiler, or it fails.
+    sanitize: with the address and undefined-behaviour sanitizers. coverage: a folder for a build that counts what it
+    executes, there (blsh_hil.coverage). Kept under build/host/ by a digest of all that goes in, so nothing is compiled
+    twice. Raises BlshError if there is no model, no compiler, or it fails.
     """
     root = root or project_root()
     firmware = root / "firmware"
@@ -56,11 +66,17 @@ def build_host(generated: Path | None = None, *, sanitize: bool = False, root: P
     folders = [firmware / "core", firmware / "app", firmware / "host", firmware / "hal", generated]
     sources = [source for folder in folders if folder.name != "hal" for source in sorted(folder.glob("*.c"))]
     options = ["-std=c11", "-O2", *C_WARNINGS, *(SANITIZERS if sanitize else ())]
+    if coverage is not None:
+        options += COVERAGE
+        sources.append(firmware / "host" / "coverage" / "dump_on_signal.c")
+        sources.reverse()  # the core's blsh_model.c behind the generated one, whose notes for gcov have its name
     digest = _digest(folders, options)
     build_id = int.from_bytes(digest[:4], "little")
-    program = root / "build" / "host" / digest.hex()[:16] / "blsh-host"
+    program = (coverage or root / "build" / "host") / digest.hex()[:16] / "blsh-host"
     if not program.is_file():
         includes = [f"-I{folder}" for folder in folders]
+        # gcov looks for its notes beside its counters: not in the folder that goes when all is compiled
+        includes += ["-dumpdir", f"{program.parent}/"] if coverage is not None else []
         _compile([*options, f"-DBLSH_BUILD_ID=0x{build_id:08x}u", *includes, *map(str, sources)], program)
     return HostImage(program, build_id)
 

@@ -26,14 +26,15 @@ _CUT_TICKS = Fraction(3, 2)  # two readings are each cut to a whole tick, and so
 class InstructionCounts:
     """Instructions of the measured hops. Instructions are not cycles: no wait states, caches or load-use stalls.
 
-    hops: how many were measured. mean, maximum: of a whole hop. stages: mean of each, the probe left out.
-    Each count is exact, and holds besides the same fixed handful for the call and for reading the counter.
+    hops: how many were measured. mean, maximum: of a whole hop. stages, stage_maxima: mean and most of each, the probe
+    left out. Each count is exact, and holds besides the same fixed handful for the call and for reading the counter.
     """
 
     hops: int
     mean: float
     maximum: int
     stages: dict[str, float]
+    stage_maxima: dict[str, int]
 
     @property
     def millions_per_second(self) -> float:
@@ -48,6 +49,7 @@ class InstructionCounts:
             "maximum": self.maximum,
             "millions_per_second": round(self.millions_per_second, 3),
             "stages": {stage: round(count) for stage, count in self.stages.items()},
+            "stage_maxima": self.stage_maxima,
         }
 
 
@@ -86,13 +88,15 @@ def exact_count(ticks: int, ratio: Fraction) -> int:
 
 
 def count_hops(
-    client: BoardClient, samples: npt.NDArray[np.int16]
+    client: BoardClient, samples: npt.NDArray[np.int16], ratio: Fraction | None = None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Instructions of each hop of `samples` (whole hops), (T,), and of each of its stages, (T, 8).
 
-    The board must have been started with ICOUNT_SHIFT.
+    The board must have been started with ICOUNT_SHIFT, unless a `ratio` of ticks to what is counted is given: 1 counts
+    the ticks themselves.
     """
-    ratio = ticks_per_instruction(client)
+    if ratio is None:
+        ratio = ticks_per_instruction(client)
     client.reset_stream()
     totals = [exact_count(client.hop(hop, masked=True).ticks, ratio) for hop in samples.reshape(-1, HOP)]
     client.reset_stream()
@@ -111,4 +115,5 @@ def count_instructions(client: BoardClient, samples: npt.NDArray[np.int16]) -> I
         mean=float(totals.mean()),
         maximum=int(totals.max()),
         stages=dict(zip(STAGES, by_stage.mean(axis=0).tolist(), strict=True)),
+        stage_maxima=dict(zip(STAGES, by_stage.max(axis=0).tolist(), strict=True)),
     )

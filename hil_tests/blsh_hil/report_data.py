@@ -1,7 +1,7 @@
 """What report.json files hold, in the shape that the page shows. Properties that are unknown or odd stay as they are.
 
-The suite records `counts`, `instructions`, `stack`, `worst_case`, `histogram` and `coverage` (docs/report.md); a value
-of another shape than these expect is shown as it is, beside its test, and never stops the page.
+The suite records `counts`, `instructions`, `stack`, `worst_case` and `histogram` (docs/report.md); a value of another
+shape than these expect is shown as it is, beside its test, and never stops the page.
 """
 
 import json
@@ -15,6 +15,7 @@ from blsh_codegen.stages import STAGES
 from blsh_hil.report_plugin import FORMAT, REPORT_NAME
 from blsh_trainer.errors import BlshError
 
+COVERAGE_NAME: Final = "coverage.json"
 BAD: Final = ("failed", "error")
 _DIFFERENCE: Final = re.compile(
     r"^(?P<stage>\w+): hop (?P<hop>\d+), (?P<place>[^:\n]+): expected (?P<expected>-?\d+), board (?P<actual>-?\d+)",
@@ -25,9 +26,9 @@ _RERUN: Final = re.compile(r"^\s*(?:E\s+)?rerun: (.+)$", re.MULTILINE)
 
 @dataclass
 class StageCount:
-    """How many values (or hops) of a stage were compared, and how many differ."""
+    """In how many hops a stage was compared, and how many of its values differ."""
 
-    compared: int = 0
+    hops: int = 0
     mismatches: int = 0
 
 
@@ -35,13 +36,14 @@ class StageCount:
 class Load:
     """Instructions or cycles per hop: mean and most, of each stage and of the whole hop.
 
-    deadline_share: of the 16 ms between two hops, at the part's clock; None if not recorded.
+    deadline_share: of the 16 ms between two hops, at the board's clock; None if not recorded. unit: of all but that.
     """
 
     test: str
     stages: dict[str, tuple[float, float]]
     hop: tuple[float, float] | None
     deadline_share: float | None
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,11 @@ class BoardReport:
     stages: dict[str, StageCount] = field(default_factory=dict)
     loads: list[Load] = field(default_factory=list)
     histograms: list[Histogram] = field(default_factory=list)
-    coverage: list[tuple[str, float]] = field(default_factory=list)
+    hops: int = 0
+    values: int = 0
     stack: list[Facts] = field(default_factory=list)
     worst_cases: list[Facts] = field(default_factory=list)
+    clocks: list[Facts] = field(default_factory=list)
 
     def count(self, *outcomes: str) -> int:
         """How many tests ended so."""
@@ -119,11 +123,6 @@ class BoardReport:
     def failures(self) -> list[Test]:
         """The tests to look at first."""
         return [test for test in self.tests if test.outcome in BAD]
-
-    @property
-    def compared(self) -> int:
-        """Over all stages."""
-        return sum(stage.compared for stage in self.stages.values())
 
     @property
     def mismatches(self) -> int:
@@ -149,6 +148,37 @@ def load_reports(folder: Path) -> list[BoardReport]:
     if not paths:
         raise BlshError(f"no {REPORT_NAME} in {folder} or in a folder of it; run the suite first: blsh hil")
     return [_board_report(path) for path in paths]
+
+
+@dataclass(frozen=True)
+class CoreCoverage:
+    """What the suite executed of the C core: shares from 0 to 1 by name, the bars they must reach, and a row a file.
+
+    files: name, lines executed and all, branches taken and all, the lines never executed.
+    """
+
+    shares: dict[str, float]
+    bars: dict[str, float]
+    files: list[tuple[str, tuple[int, int], tuple[int, int], str]]
+
+
+def load_coverage(folder: Path) -> CoreCoverage | None:
+    """What `blsh hil --coverage` left in `folder`; None if it did not, or something else did."""
+    try:
+        found = json.loads((folder / COVERAGE_NAME).read_text(encoding="utf-8"))
+        files = [
+            (
+                str(name),
+                (int(each["lines"]["executed"]), int(each["lines"]["all"])),
+                (int(each["branches"]["taken"]), int(each["branches"]["all"])),
+                ", ".join(map(str, each["missing_lines"])),
+            )
+            for name, each in found["files"].items()
+        ]
+        shares, bars = ({name: float(part[name]) for name in ("lines", "branches")} for part in (found, found["bars"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return CoreCoverage(shares, bars, files)
 
 
 def _board_report(path: Path) -> BoardReport:
@@ -205,32 +235,25 @@ def _add_test(report: BoardReport, found: dict[str, Any]) -> None:
 
 
 def _take_counts(report: BoardReport, _test: str, value: Any) -> bool:
-    """{stage: {compared, mismatches}}, or {hops or values or compared: n, mismatches: {stage: n}}."""
-    if not isinstance(value, dict):
+    """{hops, values, mismatches, stages: {stage: mismatches}}."""
+    if not isinstance(value, dict) or not isinstance(value.get("stages"), dict):
         return False
-    if isinstance(value.get("mismatches"), dict):
-        compared = next((value[key] for key in ("values", "compared", "hops") if key in value), 0)
-        pairs = {
-            stage: (compared.get(stage, 0) if isinstance(compared, dict) else compared, mismatches)
-            for stage, mismatches in value["mismatches"].items()
-        }
-    else:
-        pairs = {
-            stage: (each.get("compared", each.get("values", each.get("hops", 0))), each.get("mismatches", 0))
-            for stage, each in value.items()
-            if isinstance(each, dict)
-        }
-    if not pairs or not all(stage in STAGES and _is_number(*pair) for stage, pair in pairs.items()):
+    stages, hops, values = value["stages"], _number(value.get("hops")), _number(value.get("values"))
+    if hops is None or values is None or not stages:
         return False
-    for stage, (compared, mismatches) in pairs.items():
+    if not _is_number(*stages.values()) or not all(stage in STAGES for stage in stages):
+        return False
+    report.hops += int(hops)
+    report.values += int(values)
+    for stage, mismatches in stages.items():
         count = report.stages.setdefault(stage, StageCount())
-        count.compared += int(compared)
+        count.hops += int(hops)
         count.mismatches += int(mismatches)
     return True
 
 
 def _take_instructions(report: BoardReport, test: str, value: Any) -> bool:
-    """{stage: {mean, max}, "hop": {mean, max}, "deadline_share": x}; shares and further numbers may be left out."""
+    """{stage: {mean, max}, "hop": {mean, max}, "deadline_share": x, "unit": u}, and what else belongs to them."""
     if not isinstance(value, dict):
         return False
     pairs = {name: _mean_and_most(each) for name, each in value.items() if name in (*STAGES, "hop")}
@@ -239,7 +262,10 @@ def _take_instructions(report: BoardReport, test: str, value: Any) -> bool:
     found = {name: pair for name, pair in pairs.items() if pair is not None}
     share = _number(value.get("deadline_share"))
     stages = {stage: found[stage] for stage in STAGES if stage in found}
-    report.loads.append(Load(test, stages, found.get("hop"), share))
+    report.loads.append(Load(test, stages, found.get("hop"), share, str(value.get("unit", "instructions"))))
+    rest = {name: each for name, each in value.items() if name not in (*STAGES, "hop", "deadline_share", "unit")}
+    if rest:
+        report.clocks.append(_facts(test, rest))
     return True
 
 
@@ -258,16 +284,6 @@ def _take_histogram(report: BoardReport, test: str, value: Any) -> bool:
     return True
 
 
-def _take_coverage(report: BoardReport, _test: str, value: Any) -> bool:
-    """{lines, branches, ...}: each in percent, or {covered, total}."""
-    if not isinstance(value, dict):
-        return False
-    shares = [(name, _percent(each)) for name, each in value.items()]
-    found = [(name, share) for name, share in shares if share is not None and 0 <= share <= 100]
-    report.coverage += found
-    return bool(found) and len(found) == len(shares)
-
-
 def _take_stack(report: BoardReport, test: str, value: Any) -> bool:
     if isinstance(value, dict):
         report.stack.append(_facts(test, value))
@@ -284,7 +300,6 @@ _TAKERS: Final = {
     "counts": _take_counts,
     "instructions": _take_instructions,
     "histogram": _take_histogram,
-    "coverage": _take_coverage,
     "stack": _take_stack,
     "worst_case": _take_worst_case,
 }
@@ -325,13 +340,6 @@ def _mean_and_most(value: Any) -> tuple[float, float] | None:
     mean = _number(value.get("mean", value.get("max")))
     most = _number(value.get("max", value.get("maximum", mean)))
     return (mean, most) if mean is not None and most is not None and mean >= 0 else None
-
-
-def _percent(value: Any) -> float | None:
-    if not isinstance(value, dict):
-        return _number(value)
-    covered, total = _number(value.get("covered")), _number(value.get("total"))
-    return 100 * covered / total if covered is not None and total else None
 
 
 @dataclass(frozen=True)

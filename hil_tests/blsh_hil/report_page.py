@@ -8,7 +8,17 @@ from typing import Final
 import jinja2
 
 from blsh_codegen.stages import STAGES
-from blsh_hil.report_data import BoardReport, Histogram, Load, load_reports, shown, side_by_side, stage_names
+from blsh_hil.report_data import (
+    BoardReport,
+    CoreCoverage,
+    Histogram,
+    Load,
+    load_coverage,
+    load_reports,
+    shown,
+    side_by_side,
+    stage_names,
+)
 from blsh_trainer.files import replacing
 
 CHART_WIDTH: Final = 320
@@ -43,13 +53,13 @@ def write_page(folder: Path, output: Path) -> list[BoardReport]:
     Raises BlshError if there is no report in `folder` or one cannot be read.
     """
     reports = load_reports(folder)
-    page = render(reports)
+    page = render(reports, load_coverage(folder))
     with replacing(output) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return reports
 
 
-def render(reports: Sequence[BoardReport]) -> str:
+def render(reports: Sequence[BoardReport], coverage: CoreCoverage | None = None) -> str:
     """The page as text."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("blsh_hil"),
@@ -67,11 +77,14 @@ def render(reports: Sequence[BoardReport]) -> str:
         loads=load_rows(reports),
         tables={
             "Worst case found": side_by_side((each.board, facts) for each in reports for facts in each.worst_cases),
+            "Clocks and cycles": side_by_side((each.board, facts) for each in reports for facts in each.clocks),
             "Stack": side_by_side((each.board, facts) for each in reports for facts in each.stack),
         },
         histogram_bars=histogram_bars,
         chart=(CHART_WIDTH, CHART_HEIGHT),
-        compared=sum(report.compared for report in reports),
+        hops=sum(report.hops for report in reports),
+        values=sum(report.values for report in reports),
+        coverage=coverage,
         mismatches=sum(report.mismatches for report in reports),
     )
 

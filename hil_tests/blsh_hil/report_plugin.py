@@ -7,6 +7,7 @@ ran until then is there, and whole. What a test records with pytest's `record_pr
 """
 
 import json
+import math
 import platform
 import shutil
 import signal
@@ -33,6 +34,7 @@ JUNIT_NAME: Final = "junit.xml"
 HELLO_PROPERTY: Final = "hello"
 """The property under which the board's HELLO travels, with the first test that had that board."""
 
+_SAME_INTERRUPT_S: Final = 2.0
 _CAPTURED_CHARACTERS: Final = 8000  # of a test's output, the last
 _PACKAGES: Final = ("blsh-mcu", "numpy", "pyserial", "pytest")
 _PROGRAMS: Final = ("qemu-system-arm", "arm-none-eabi-gcc", "gcc")
@@ -156,8 +158,8 @@ class Recorder:
             "collected": 0,
             "collection_errors": [],
         }
-        self._interrupted = False
-        self._terminate = signal.signal(signal.SIGTERM, self._as_interrupt)
+        self._interrupted = -math.inf  # when
+        self._handlers = {each: signal.signal(each, self._interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -177,9 +179,6 @@ class Recorder:
         if report.when == "teardown":
             self._write()
 
-    def pytest_keyboard_interrupt(self) -> None:
-        self._interrupted = True
-
     def pytest_sessionfinish(self, exitstatus: int | pytest.ExitCode) -> None:
         interrupted = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
         self._head["state"] = "interrupted" if interrupted else "finished"
@@ -189,11 +188,17 @@ class Recorder:
             self._write()
 
     def pytest_unconfigure(self) -> None:
-        signal.signal(signal.SIGTERM, self._terminate)
+        for each, handler in self._handlers.items():
+            signal.signal(each, handler)
 
-    def _as_interrupt(self, _signal: int, _frame: FrameType | None) -> None:
-        """SIGTERM ends the run as Ctrl-C does, once: boards are stopped, and the report says so."""
-        if not self._interrupted:
+    def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+        """SIGTERM ends the run as Ctrl-C does: boards are stopped, and the report says so.
+
+        A terminal's Ctrl-C comes twice, from it and from `blsh hil`: the second must not break off the orderly end.
+        """
+        now = time.monotonic()
+        if now - self._interrupted > _SAME_INTERRUPT_S:
+            self._interrupted = now
             raise KeyboardInterrupt
 
     def _rerun(self, nodeid: str) -> str:
@@ -258,6 +263,6 @@ def versions() -> dict[str, str]:
 
 def _options(config: pytest.Config) -> dict[str, Any]:
     """The suite's options that are set, for the report and for the line that repeats a test."""
-    names = ("board", "port", "model", "corpus", "seconds", "minutes", "stage")
+    names = ("board", "port", "model", "corpus", "minutes", "stage", "generated", "vector")
     given = {name: config.getoption(name, None) for name in names}
     return {name: value for name, value in given.items() if value is not None}

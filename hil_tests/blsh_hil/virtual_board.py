@@ -8,11 +8,9 @@ which pyserial treats like a real `/dev/tty*`. As on a real board, what the firm
 is opened is lost.
 """
 
-import ctypes
 import json
 import os
 import shutil
-import signal
 import socket
 import struct
 import subprocess
@@ -23,15 +21,13 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from blsh_hil.boards import Board
-from blsh_hil.child import STOP_TIMEOUT_S, ChildBoard
+from blsh_hil.child import STOP_TIMEOUT_S, ChildBoard, die_with_parent
 from blsh_trainer.errors import BlshError
 
 QEMU = "qemu-system-arm"
 START_TIMEOUT_S = 20.0
-_PR_SET_PDEATHSIG = 1
 _ELF32_LITTLE_ENDIAN = b"\x7fELF\x01\x01\x01"
 _ARM_PROGRAM = (2, 40)  # e_type ET_EXEC, e_machine EM_ARM
-_libc = ctypes.CDLL(None)
 
 
 class VirtualBoard(ChildBoard):
@@ -166,13 +162,6 @@ class _Control:
 
 
 def _spawn(command: list[str], handles: list[int], output: IO[bytes]) -> subprocess.Popen[bytes]:
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the line above
-            os._exit(1)
-
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -180,7 +169,7 @@ def _spawn(command: list[str], handles: list[int], output: IO[bytes]) -> subproc
         stderr=output,
         pass_fds=handles,
         start_new_session=True,  # Ctrl-C is for us; we end the emulator in order
-        preexec_fn=die_with_parent,
+        preexec_fn=die_with_parent(),
     )
 
 

@@ -1,37 +1,45 @@
-"""The suite's board, model and recordings.
+"""The suite's board, models and recordings.
 
 With --model, the firmware is what `blsh generate` and `blsh build` made of it. Without, a small model is trained and
-built in a scratch folder, so that plain `pytest` needs nothing and touches nothing of the user's.
+built in a scratch folder, so that plain `pytest` needs nothing and touches nothing of the user's. Generated models are
+built in scratch folders either way.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.generate import GenerateOptions, integer_model
+from blsh_codegen.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.record import read_record
 from blsh_codegen.vectorised import VectorisedDenoiser
-from blsh_hil.boards import find_board, project_root
+from blsh_hil.boards import Board, find_board, project_root
 from blsh_hil.client import BoardClient
-from blsh_hil.host_board import HOST, HostBoard, build_host
+from blsh_hil.generated import DEFAULT_RECIPES, Recipe, recipes
+from blsh_hil.host_board import HOST, HostBoard, HostImage, build_host
 from blsh_hil.session import Expected, Target, connect
+from blsh_hil.vectors import COMMITTED_FOLDER
+from blsh_hil.virtual_board import VirtualBoard
+from blsh_tools.calibration import build_alone
 from blsh_tools.firmware import build_image, fresh_image, generate_firmware, generated_folder
-from blsh_tools.listening import make_listening
 from blsh_trainer.artifact import Model, load_model
-from blsh_trainer.audio import to_int16
 from blsh_trainer.corpus import Corpus, load_corpus
-from blsh_trainer.masks import MASK_KINDS
-from blsh_trainer.spectra import feature_count
+from blsh_trainer.errors import BlshError
 from blsh_trainer.train import TrainOptions, train_model
+
+from .exactness import Exactness, checked_stages
+from .recordings import noisy_recording
 
 SMALL_TRAINING = TrainOptions(name="suite", fit_frames=2000, max_frames=20_000, steps=100)
 SMALL_DICTIONARY = GenerateOptions(entries=1500)
+_CLIP_SECONDS = 10.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,27 +48,75 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--port", default=None, help="serial port of a board that runs already")
     group.addoption("--model", default=None, help="artifact that the firmware was generated from")
     group.addoption("--corpus", default=None, help="folder with manifest.csv, for the recordings")
-    group.addoption("--seconds", type=float, default=30.0, help="noisy speech to compare")
+    group.addoption("--minutes", type=float, default=0.5, help="minutes of recordings to compare, over all SNRs")
+    group.addoption("--stage", default=None, help="compare this stage only, by the tests that compare stages")
+    group.addoption("--generated", type=int, default=DEFAULT_RECIPES, help="models to generate and build for the board")
+    group.addoption("--vector", action="append", default=None, help="replay this file, and run nothing else")
+    group.addoption("--coverage", default=None, help="folder: build for the host with gcov's counters, kept there")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    config = metafunc.config
+    if "recipe" in metafunc.fixturenames:
+        made = recipes(config.getoption("generated"))
+        metafunc.parametrize("recipe", made, ids=[recipe.name for recipe in made])
+    if "vector_path" in metafunc.fixturenames:
+        named = config.getoption("vector")
+        paths = [Path(each) for each in named] if named else sorted(COMMITTED_FOLDER.glob("*.json"))
+        metafunc.parametrize("vector_path", paths, ids=[path.stem for path in paths])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --vector only its replay is left, with --stage what compares stages, and for a board nothing of the host."""
+    wanted = "vector_path" if config.getoption("vector") else "exact" if config.getoption("stage") else None
+    for_a_board = config.getoption("model") and config.getoption("board") != HOST
+
+    def left_out(item: pytest.Item) -> bool:
+        fixtures = getattr(item, "fixturenames", ())
+        missing = wanted is not None and wanted not in fixtures
+        return item.path.parent == Path(__file__).parent and (missing or (for_a_board and "library" in fixtures))
+
+    config.hook.pytest_deselected(items=[item for item in items if left_out(item)])
+    items[:] = [item for item in items if not left_out(item)]
+
+
+# ---- firmware -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Firmware:
-    """What runs on the board: the reference's integers, what HELLO must say, and how to reach it."""
+    """What runs on the board: the reference's integers, what HELLO must say, and how to reach it.
+
+    start: makes a target (`target`). elf: what an emulator runs. recipe: the model's, if it has one.
+    """
 
     model: IntegerModel
     expected: Expected
     board: str
-    port: str | None
-    root: Path
+    start: Callable[[int | None, Sequence[str]], Target]
+    port: str | None = None
+    elf: Path | None = None
+    recipe: Recipe | None = None
 
-    def target(self, icount_shift: int | None = None) -> Target:
-        """A new target to connect to."""
-        if self.port is not None:
-            return self.port
-        if self.board == HOST:
-            return HostBoard(build_host(generated_folder(self.root)))
-        image = build_image(find_board(self.board), print, self.root)
-        return image.target(None, icount_shift)
+    @property
+    def counts_instructions(self) -> bool:
+        """A virtual board that we start ourselves does."""
+        return self.port is None and self.board != HOST and find_board(self.board).qemu_machine is not None
+
+    @cached_property
+    def reference(self) -> VectorisedDenoiser:
+        """The integer reference of its model."""
+        return VectorisedDenoiser(self.model)
+
+    def target(self, icount_shift: int | None = None, arguments: Sequence[str] = ()) -> Target:
+        """A new target to connect to; a virtual board counts instructions if given a shift. arguments: for QEMU."""
+        return self.start(icount_shift, arguments)
+
+    @contextmanager
+    def connected(self, icount_shift: int | None = None, arguments: Sequence[str] = ()) -> Iterator[BoardClient]:
+        """A client of it, its HELLO checked."""
+        with connect(self.target(icount_shift, arguments), self.expected) as client:
+            yield client
 
 
 @pytest.fixture(scope="session")
@@ -71,64 +127,70 @@ def recordings_corpus(pytestconfig: pytest.Config, request: pytest.FixtureReques
 
 
 @pytest.fixture(scope="session")
+def coverage_folder(pytestconfig: pytest.Config) -> Path | None:
+    """Where gcov's counters of the host's builds go, if they are wanted."""
+    named = pytestconfig.getoption("coverage")
+    return Path(named).resolve() if named else None
+
+
+@pytest.fixture(scope="session")
 def firmware(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    pytestconfig: pytest.Config,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+    coverage_folder: Path | None,
 ) -> Firmware:
     """The firmware under test, generated and built."""
     board, port = pytestconfig.getoption("board"), pytestconfig.getoption("port")
     if not pytestconfig.getoption("model"):
         artifact = train_model(request.getfixturevalue("recordings_corpus"), SMALL_TRAINING)
-        return _scratch_firmware(artifact, SMALL_DICTIONARY, tmp_path_factory.mktemp("project"), board, port)
+        root = _scratch_project(tmp_path_factory.mktemp("project"))
+        generate_firmware(artifact, SMALL_DICTIONARY, generated_folder(root))
+        return _built(artifact, SMALL_DICTIONARY, root, board, port, coverage_folder)
     artifact = load_model(pytestconfig.getoption("model"))
     options = read_record(generated_folder(), artifact).options
     if board != HOST:
         fresh_image(find_board(board), print, artifact)
-    return _built(artifact, options, project_root(), board, port)
+    return _built(artifact, options, project_root(), board, port, coverage_folder)
 
 
-@pytest.fixture(scope="session")
-def extended_firmware(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Firmware:
-    """Firmware of a model with every option, random in all it holds."""
-    if pytestconfig.getoption("model") or pytestconfig.getoption("port"):
-        pytest.skip("the board holds another model")
-    board = pytestconfig.getoption("board")
-    return _scratch_firmware(_extended_model(), GenerateOptions(), tmp_path_factory.mktemp("extended"), board, None)
-
-
-def _extended_model() -> Model:
-    rng = np.random.default_rng(6)
-    masks = MASK_KINDS["bands"]
-    projections = rng.normal(size=(64, feature_count("tracked")))
-    return Model(
-        name="extended",
-        feature_kind="tracked",
-        neighbours=8,
-        projections=projections,
-        biases=-projections.mean(axis=1),
-        betas=np.ones(64),
-        code_bits=rng.random((400, 64)) < 0.5,
-        mask_levels=rng.integers(0, masks.top + 1, (400, masks.width)).astype(np.uint8),
-        card={},
-        mask_kind=masks.name,
-        smoothing=9,
-        floor=20,
-    )
-
-
-def _scratch_firmware(model: Model, options: GenerateOptions, folder: Path, board: str, port: str | None) -> Firmware:
-    """Firmware generated and built in `folder`, which is empty."""
-    root = _scratch_project(folder)
-    generate_firmware(model, options, generated_folder(root))
-    return _built(model, options, root, board, port)
-
-
-def _built(artifact: Model, options: GenerateOptions, root: Path, board: str, port: str | None) -> Firmware:
+def _built(
+    artifact: Model, options: GenerateOptions, root: Path, board: str, port: str | None, coverage: Path | None
+) -> Firmware:
     model = integer_model(artifact, options)
     if board == HOST:
-        build_id = build_host(generated_folder(root)).build_id
-    else:
-        build_id = build_image(find_board(board), print, root).build_id
-    return Firmware(model, Expected(artifact.sha256, model.dictionary_crc32, build_id), board, port, root)
+        program = build_host(generated_folder(root), coverage=coverage)
+        expected = Expected(artifact.sha256, model.dictionary_crc32, program.build_id)
+        return _host_firmware(model, expected, program, port)
+    image = build_image(find_board(board), print, root)
+    return _board_firmware(model, image.expected, image.board, image.elf, port)
+
+
+def _host_firmware(
+    model: IntegerModel, expected: Expected, program: HostImage, port: str | None = None, recipe: Recipe | None = None
+) -> Firmware:
+    def start(_shift: int | None, _arguments: Sequence[str]) -> Target:
+        return HostBoard(program) if port is None else port
+
+    return Firmware(model, expected, HOST, start, port, recipe=recipe)
+
+
+def _board_firmware(
+    model: IntegerModel,
+    expected: Expected,
+    board: Board,
+    elf: Path,
+    port: str | None = None,
+    recipe: Recipe | None = None,
+) -> Firmware:
+    def start(shift: int | None, arguments: Sequence[str]) -> Target:
+        if port is not None:
+            return port
+        if board.qemu_machine is None:
+            raise BlshError(f"{board.name} is a real board: give its serial port with --port /dev/tty...")
+        return VirtualBoard(board, elf, icount_shift=shift, extra_args=arguments)
+
+    return Firmware(model, expected, board.name, start, port, elf, recipe)
 
 
 def _scratch_project(folder: Path) -> Path:
@@ -141,26 +203,79 @@ def _scratch_project(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def client(firmware: Firmware) -> Iterator[BoardClient]:
-    """The board, its HELLO checked; started and stopped once for the whole suite."""
-    with connect(firmware.target(), firmware.expected) as board:
-        yield board
+def recipe_firmware(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, coverage_folder: Path | None
+) -> Callable[[Recipe], Firmware]:
+    """Firmware of generated models, each built once, in seconds."""
+    board = pytestconfig.getoption("board")
+    made: dict[Recipe, Firmware] = {}
+
+    def firmware_of(recipe: Recipe) -> Firmware:
+        if pytestconfig.getoption("port"):
+            pytest.skip("--port: the board there holds another model, and is not ours to flash")
+        if board != HOST and find_board(board).qemu_machine is None:
+            pytest.skip("a real board would have to be flashed for each generated model")
+        if recipe not in made:
+            made[recipe] = _recipe_firmware(recipe, board, tmp_path_factory.mktemp("generated"), coverage_folder)
+        return made[recipe]
+
+    return firmware_of
+
+
+def _recipe_firmware(recipe: Recipe, board: str, folder: Path, coverage: Path | None) -> Firmware:
+    model = recipe.model()
+    expected = Expected(model.model_sha256, model.dictionary_crc32)
+    if board == HOST:
+        generate(model, GenerateOptions(), folder)
+        return _host_firmware(model, expected, build_host(folder, coverage=coverage), recipe=recipe)
+    known = find_board(board)
+    return _board_firmware(model, expected, known, build_alone(known, model, folder), recipe=recipe)
+
+
+# ---- the board, and what it is sent --------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
-def extended_client(extended_firmware: Firmware) -> Iterator[BoardClient]:
-    """A board with the model of every option."""
-    with connect(extended_firmware.target(), extended_firmware.expected) as board:
+def client(firmware: Firmware, pytestconfig: pytest.Config) -> Iterator[BoardClient]:
+    """The board, its HELLO checked; started and stopped once for the whole suite.
+
+    Where the user named board and model, a wrong one ends the run here, once, instead of failing every test.
+    """
+    with connect_or_leave(firmware, bool(pytestconfig.getoption("model"))) as board:
         yield board
+
+
+@contextmanager
+def connect_or_leave(firmware: Firmware, leave: bool) -> Iterator[BoardClient]:
+    """A client of the firmware; with `leave`, a board that does not say the right HELLO ends pytest."""
+    connection = firmware.connected()
+    try:
+        board = connection.__enter__()
+    except BlshError as error:
+        if leave:
+            pytest.exit(f"refused before any test: {error}", returncode=2)
+        raise
+    try:
+        yield board
+    finally:
+        connection.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")
 def reference(firmware: Firmware) -> VectorisedDenoiser:
     """The integer reference of the model on the board."""
-    return VectorisedDenoiser(firmware.model)
+    return firmware.reference
+
+
+@pytest.fixture
+def exact(request: pytest.FixtureRequest, test_seed: int, record_property: Callable[[str, object], None]) -> Exactness:
+    """What a test compares the board with the reference by."""
+    config = request.config
+    stages = checked_stages(config.getoption("stage"))
+    return Exactness(request, test_seed, stages, config.getoption("model") is not None, record_property)
 
 
 @pytest.fixture(scope="session")
-def noisy_speech(pytestconfig: pytest.Config, recordings_corpus: Corpus) -> npt.NDArray[np.int16]:
-    """--seconds of test mixtures at 0 dB."""
-    return to_int16(make_listening(recordings_corpus, pytestconfig.getoption("seconds"), 0.0, seed=7).noisy)
+def noisy_speech(recordings_corpus: Corpus) -> npt.NDArray[np.int16]:
+    """Ten seconds of a test mixture at 0 dB."""
+    return noisy_recording(recordings_corpus, _CLIP_SECONDS, 0.0, seed=7)

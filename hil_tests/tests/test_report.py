@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from blsh_codegen.stages import STAGES
-from blsh_hil.report_data import load_reports
+from blsh_hil.report_data import load_coverage, load_reports
 from blsh_hil.report_page import compact, render, seconds, write_page
 from blsh_hil.report_plugin import plain
 from blsh_trainer.errors import BlshError
@@ -43,8 +43,10 @@ HELLO = dataclasses.replace(
 
 
 class Client(BoardClient):
+    identity = HELLO
+
     def __init__(self):
-        self.identity = HELLO
+        pass
 
 
 @pytest.fixture(scope="session")
@@ -53,14 +55,13 @@ def client():
 
 
 def test_speech(client, record_property):
-    record_property("counts", {stage: {"compared": 1000, "mismatches": 0} for stage in STAGES})
+    record_property("counts", {"hops": 1000, "values": 5e6, "mismatches": 0, "stages": dict.fromkeys(STAGES, 0)})
     record_property("stack", {"bytes_used": 828, "bytes": 1536})
     record_property("instructions", {
         **{stage: {"mean": 1000.5 + at, "max": 1200 + at} for at, stage in enumerate(STAGES)},
-        "hop": {"mean": 8032, "max": 9628}, "deadline_share": 0.25,
+        "hop": {"mean": 8032, "max": 9628}, "deadline_share": 0.25, "unit": "instructions", "core_hz": 16_000_000,
     })
     record_property("histogram", {"title": "instructions of a hop", "edges": [0, 10, 20, 40], "counts": [3, 7, 0]})
-    record_property("coverage", {"lines": 97.5, "branches": {"covered": 91, "total": 100}})
     record_property("worst_case", {"instructions": 9628, "seed": 7})
     record_property("retries", 3)
     record_property("<b>odd</b>", ["<script>alert(1)</script>"])
@@ -68,7 +69,7 @@ def test_speech(client, record_property):
 
 @pytest.mark.parametrize("name", ["a<b>", "b"])
 def test_edge(name, record_property):
-    record_property("counts", {"hops": 14, "mismatches": dict.fromkeys(STAGES, 0)})
+    record_property("counts", {"hops": 14, "values": 70, "mismatches": 0, "stages": dict.fromkeys(STAGES, 0)})
 
 
 @pytest.mark.skip(reason="no such board here")
@@ -86,7 +87,7 @@ import pytest
 
 def test_wrong(record_property):
     print("BLSH_TEST_SEED=4711 & <seed>")
-    record_property("counts", {"mask": {"compared": 100, "mismatches": 2}})
+    record_property("counts", {"hops": 100, "values": 51300, "mismatches": 2, "stages": {"mask": 2}})
     pytest.fail(
         "mask: hop 37, bin 211: expected 8192, board -3\\ndiffering values in 100 hops: mask 2\\n"
         "rerun: BLSH_TEST_SEED=4711 .venv/bin/python -m pytest x.py::test_wrong --board=microbit", pytrace=False)
@@ -166,7 +167,7 @@ def test_every_outcome_and_property_is_kept(tmp_path: Path) -> None:
     assert report["totals"] == {"passed": 3, "skipped": 1, "xfailed": 1}
     assert (report["state"], report["exit_status"], report["collected"]) == ("finished", 0, 5)
     speech = report["tests"][0]
-    assert speech["properties"]["counts"]["mask"] == {"compared": 1000, "mismatches": 0}
+    assert speech["properties"]["counts"]["hops"] == 1000
     assert speech["properties"]["retries"] == 3
     assert "hello" not in speech["properties"], "it is the board's, not the test's"
     assert report["tests"][3]["text"] == "no such board here"
@@ -198,7 +199,7 @@ SLOW = """
 import time
 
 def test_first(record_property):
-    record_property("counts", {"code": {"compared": 10, "mismatches": 0}})
+    record_property("counts", {"hops": 10, "values": 20, "mismatches": 0, "stages": {"code": 0}})
 
 def test_second():
     open("reached", "w").close()
@@ -234,7 +235,7 @@ def test_a_run_that_is_ended_leaves_a_whole_report_of_what_ran(
     assert outcomes(report)["test_first"] == "passed" and "test_third" not in outcomes(report)
     assert not list(folder.glob(".*")), "no temporary file is left"
     (board,) = load_reports(folder.parent)
-    assert board.verdict == "incomplete" and board.compared == 10
+    assert board.verdict == "incomplete" and board.hops == 10
     text = Page(render([board])).text
     assert "INCOMPLETE" in text and "of 3 tests ran" in text
     if number != signal.SIGKILL:
@@ -275,7 +276,7 @@ def test_the_page_tells_of_every_board_and_stage(tmp_path: Path) -> None:
     page = Page((tmp_path / "page.html").read_text())
     assert report.verdict == "passed" and "PASSED" in page.text
     assert all(f"✓ {1028:,}" in page.text and stage in page.text for stage in STAGES), "1000 values and twice 14 hops"
-    figures = ("0000abcd", "25.0 %", "8,032", "9,628", "97.5 %", "91.0 %", pytest.__version__)
+    figures = ("0000abcd", "25.0 %", "8,032", "9,628", "16,000,000", "5.0 M", pytest.__version__)
     words = (
         "microbit",
         "cortex-m0",
@@ -315,8 +316,9 @@ def test_failures_come_first_with_where_and_how_to_repeat(tmp_path: Path) -> Non
 ODD: list[tuple[str, Any]] = [
     ("counts", 3),
     ("counts", {"window": "many"}),
-    ("counts", {"other stage": {"compared": 3, "mismatches": 0}}),
-    ("counts", {"mismatches": {}}),
+    ("counts", {"hops": 3, "values": 3, "stages": {"other stage": 0}}),
+    ("counts", {"hops": "some", "values": 3, "stages": {"mask": 0}}),
+    ("counts", {"stages": {}}),
     ("instructions", {"window": {"mean": "many"}}),
     ("instructions", {"hop": None}),
     ("instructions", []),
@@ -324,9 +326,6 @@ ODD: list[tuple[str, Any]] = [
     ("histogram", {"edges": [1, 1], "counts": [1]}),
     ("histogram", {"edges": "abc", "counts": None}),
     ("histogram", {}),
-    ("coverage", {"lines": "most"}),
-    ("coverage", {"lines": {"covered": 0, "total": 0}}),
-    ("coverage", 95),
     ("stack", None),
     ("worst_case", [1, {"a": 2}]),
     ("never heard of", {"deep": {"er": [1, 2.5, None, True]}}),
@@ -355,6 +354,24 @@ def run_once(tmp_path: Path) -> tuple[dict[str, Any], Path]:
     folder = tmp_path / "reports" / "microbit"
     folder.mkdir(parents=True)
     return report, folder
+
+
+def test_coverage_of_the_core_is_shown_with_its_bars(tmp_path: Path) -> None:
+    report, folder = run_once(tmp_path)
+    (folder / "report.json").write_text(json.dumps(report))
+    file = {"lines": {"executed": 39, "all": 40}, "branches": {"taken": 17, "all": 20}, "missing_lines": [7, 33]}
+    found = {"lines": 0.975, "branches": 0.85, "bars": {"lines": 0.95, "branches": 0.9}, "files": {"blsh_hop.c": file}}
+    (folder.parent / "coverage.json").write_text(json.dumps(found))
+    write_page(folder.parent, tmp_path / "page.html")
+    text = Page((tmp_path / "page.html").read_text()).text
+    for words in ("Coverage of the C core", "97.5 %", "95 %", "85.0 %", "90 %", "blsh_hop.c", "39 of 40", "7, 33"):
+        assert words in text, words
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"files": 3}'])
+def test_coverage_that_cannot_be_read_is_left_out(tmp_path: Path, content: str) -> None:
+    (tmp_path / "coverage.json").write_text(content)
+    assert load_coverage(tmp_path) is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 99}', '{"format": 1, "board": "x"}'])
@@ -425,7 +442,7 @@ def test_a_browser_shows_it(tmp_path: Path, dark: bool) -> None:
     write_page(tmp_path / "reports", page)
     scheme = ["--blink-settings=preferredColorScheme=0"] if dark else []
     shown = Page(browse(tmp_path, page, "--dump-dom", *scheme)).text
-    for words in ("FAILED", "hop 37", "bin 211", "8192", "microbit", "cortex-m0", "Instructions per hop"):
+    for words in ("FAILED", "hop 37", "bin 211", "8192", "microbit", "cortex-m0", "What a hop takes"):
         assert words in shown, words
     picture = tmp_path / "page.png"
     browse(tmp_path, page, f"--screenshot={picture}", "--window-size=1200,900", *scheme)

@@ -28,6 +28,7 @@ from blsh_tools.evaluate_command import evaluate
 from blsh_tools.experiment_commands import experiment
 from blsh_tools.export_command import export
 from blsh_tools.generate_command import generate
+from blsh_tools.hil_command import hil
 from blsh_tools.link_command import bench_link
 from blsh_tools.live_command import live
 from blsh_tools.report_command import report
@@ -130,32 +131,10 @@ def flash(board: BoardName = DEFAULT_BOARD, port: PortUrl = None, as_json: AsJso
     show(result, as_json, rows, f"Flashed {board}")
 
 
-@app.command(
+app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    epilog="Example: `blsh hil --board mps2-an386 --model out/model.npz --seconds 30 -k edge`",
-)
-def hil(
-    context: typer.Context,
-    model: Annotated[Path | None, typer.Option("--model", help="Model artifact [default: out/model.npz].")] = None,
-    board: BoardName = DEFAULT_BOARD,
-    port: PortUrl = None,
-    corpus: Annotated[
-        Path | None, typer.Option(help="Recordings to send [default: $BLSH_CORPUS, or synthetic ones].")
-    ] = None,
-    seconds: Annotated[float, typer.Option(help="Seconds of noisy speech to compare.")] = 30.0,
-    as_json: AsJson = False,
-) -> None:
-    """Prove on the board, stage by stage and bit for bit, that it computes what the integer reference says.
-
-    This is pytest underneath: further arguments, such as `-k edge`, are handed to it.
-    """
-    from blsh_tools.suite import run_suite
-
-    result = run_suite(model or DEFAULT_MODEL, board, port, corpus, seconds, context.args, quiet=as_json)
-    rows = [(name, str(value)) for name, value in result.items()]
-    show(result, as_json, rows, f"Hardware in the loop: {board}")
-    if not result["passed"]:
-        raise typer.Exit(1)
+    epilog="Example: `blsh hil --board all --corpus recordings/ --minutes 10`",
+)(hil)
 
 
 app.command(epilog="Example: `blsh report out/hil -o report.html`")(report)

@@ -1,13 +1,9 @@
-"""`blsh report`: one page of all boards' runs of the suite; and pytest run so that it leaves such a report."""
+"""`blsh report`: one page of all boards' runs of the suite; and what it takes for pytest to leave such a report."""
 
-import ctypes
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,10 +15,6 @@ from blsh_trainer.files import replacing
 
 REPORT_FOLDER = Path("out/hil")
 PAGE_NAME = "report.html"
-_ON_ITS_OWN_S = 1.0  # after Ctrl-C: a terminal's reaches pytest too
-_STOP_TIMEOUT_S = 20.0  # for fixtures to stop their boards
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
 def report(
@@ -55,7 +47,8 @@ def make_page(folder: Path, output: Path | None = None) -> dict[str, Any]:
             "verdict": each.verdict,
             "tests": len(each.tests),
             "failed": len(each.failures),
-            "compared": each.compared,
+            "hops": each.hops,
+            "values": each.values,
             "mismatches": each.mismatches,
         }
         for each in reports
@@ -63,12 +56,12 @@ def make_page(folder: Path, output: Path | None = None) -> dict[str, Any]:
     return {"page": str(page), "verdict": overall(reports), "boards": boards}
 
 
-def run_pytest(arguments: Sequence[str], folder: Path, cwd: Path, quiet: bool) -> int:
-    """Run pytest with `arguments`; report.json and junit.xml in `folder` tell of this run, however it ends.
+@contextmanager
+def reported(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """For a run of pytest: where its JUnit XML will be, and the arguments by which it leaves a report in `folder`.
 
-    quiet: what pytest prints goes to stderr. Returns pytest's exit status. On Ctrl-C, pytest stops its boards and
-    writes both files before KeyboardInterrupt goes on; when this process dies, pytest does so as well. The page of
-    all boards, beside `folder`, is made anew. Where no test ran, nothing is written.
+    However the block ends, report.json and junit.xml in `folder` then tell of this run, and the page of all boards
+    beside `folder` is made anew; where no test was collected, nothing is written.
     """
     from blsh_hil.report_plugin import JUNIT_NAME, REPORT_NAME
 
@@ -76,10 +69,9 @@ def run_pytest(arguments: Sequence[str], folder: Path, cwd: Path, quiet: bool) -
     before = _version(report)
     with tempfile.TemporaryDirectory() as scratch:
         junit = Path(scratch) / JUNIT_NAME
-        command = [sys.executable, "-m", "pytest", *arguments]
-        command += ["-p", "blsh_hil.report_plugin", f"--report={report.parent}", f"--junitxml={junit}"]
+        arguments = ["-p", "blsh_hil.report_plugin", f"--report={report.parent}", f"--junitxml={junit}"]
         try:
-            return _run_to_its_end(command, cwd, quiet)
+            yield junit, [*arguments, "-o", "junit_family=xunit1"]
         finally:
             if _version(report) != before:
                 if junit.is_file():
@@ -95,31 +87,3 @@ def _version(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
-
-
-def _run_to_its_end(command: Sequence[str], cwd: Path, quiet: bool) -> int:
-    parent = os.getpid()
-
-    def end_with_parent() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # the plugin makes an orderly end of it
-        if os.getppid() != parent:
-            os._exit(1)
-
-    stdout = sys.stderr if quiet else None
-    with subprocess.Popen(command, cwd=cwd, stdout=stdout, preexec_fn=end_with_parent) as process:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            _end(process)
-            raise
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(_ON_ITS_OWN_S)
-    except subprocess.TimeoutExpired:
-        process.terminate()
-        try:
-            process.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()

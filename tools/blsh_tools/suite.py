@@ -1,61 +1,155 @@
-"""`blsh hil`: the suite of hil_tests/suite, run by pytest against one board."""
+"""`blsh hil`: the suite of hil_tests/suite, run by pytest against one board or against all of them in turn."""
 
+import ast
+import signal
+import subprocess
+import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from blsh_hil.report_plugin import JUNIT_NAME
+from blsh_codegen.stages import STAGES
+from blsh_hil.boards import load_boards
+from blsh_hil.child import die_with_parent
+from blsh_hil.host_board import HOST
 from blsh_hil.session import connect
 from blsh_tools.console import say
 from blsh_tools.firmware import reach
-from blsh_tools.report_command import REPORT_FOLDER, run_pytest
-from blsh_trainer.artifact import load_model
+from blsh_tools.report_command import REPORT_FOLDER, reported
+from blsh_trainer.artifact import Model, load_model
 from blsh_trainer.corpus import load_corpus
 from blsh_trainer.errors import BlshError
 
 SUITE = Path(__file__).resolve().parents[2] / "hil_tests" / "suite"
 """Beside this package, whatever project is built."""
 
-_EXIT_FAILED, _EXIT_NO_TESTS = 1, 5  # pytest's own codes
+ALL = "all"
+"""In a board's place: the host and every virtual board."""
+
+_PASSED, _FAILED, _NO_TESTS = 0, 1, 5  # pytest's exit codes
+_LEAVE_S = 15.0  # for pytest to end its emulator after Ctrl-C
 
 
-def run_suite(
-    model_path: Path,
-    board_name: str,
-    port: str | None,
-    corpus: Path | None,
-    seconds: float,
-    arguments: Sequence[str],
-    quiet: bool,
-) -> dict[str, Any]:
-    """Run the suite; returns counts as JSON values, `passed` among them.
+@dataclass(frozen=True)
+class SuiteOptions:
+    """What the suite sends and compares, the same for every board.
+
+    model: artifact that the firmware was generated from. corpus: recordings; None: $BLSH_CORPUS or synthetic ones.
+    minutes: of recordings. stage: the only one to compare. keyword: pytest's -k. generated: models to generate;
+    None: the suite's own number. coverage: folder for gcov's counters. vectors: files to replay, and nothing else.
+    arguments: further ones for pytest.
+    """
+
+    model: Path
+    corpus: Path | None = None
+    minutes: float = 1.0
+    stage: str | None = None
+    keyword: str | None = None
+    generated: int | None = None
+    coverage: Path | None = None
+    vectors: tuple[Path, ...] = ()
+    arguments: tuple[str, ...] = ()
+
+    def check(self) -> Model:
+        """The model, once all is seen to be in order. Raises BlshError."""
+        if not 0 < self.minutes < 10_000:
+            raise BlshError(
+                f"{self.minutes:g} minutes of recordings to compare; give more than 0, and less than a week"
+            )
+        if self.stage is not None and self.stage not in STAGES:
+            raise BlshError(f"--stage {self.stage} is unknown; choose one of {', '.join(STAGES)}")
+        if self.generated is not None and self.generated < 0:
+            raise BlshError(f"--generated {self.generated}; give 0 or more models")
+        for vector in self.vectors:
+            if not vector.is_file():
+                raise BlshError(f"no vector {vector}; the suite names those that it keeps, under out/hil/vectors")
+        if self.corpus is not None:
+            load_corpus(self.corpus)
+        return load_model(self.model)
+
+    def to_arguments(self) -> list[str]:
+        """Arguments for pytest."""
+        named = {
+            "model": self.model.resolve(),
+            "corpus": self.corpus.resolve() if self.corpus else None,
+            "minutes": f"{self.minutes:g}",
+            "stage": self.stage,
+            "generated": self.generated,
+            "coverage": self.coverage.resolve() if self.coverage else None,
+        }
+        given = [f"--{name}={value}" for name, value in named.items() if value is not None]
+        given += [f"--vector={vector}" for vector in self.vectors]
+        return [*given, *(["-k", self.keyword] if self.keyword else []), *self.arguments]
+
+
+def run_suite(options: SuiteOptions, board_name: str, port: str | None, quiet: bool) -> dict[str, Any]:
+    """Run the suite on one board; returns counts as JSON values, `passed` among them.
 
     Model, firmware and board are checked first, so that a wrong one is one clear BlshError and not a page of failures.
     quiet: pytest's own report goes to stderr.
     """
-    if not seconds > 0:
-        raise BlshError(f"{seconds:g} seconds of speech to compare; give more than 0")
-    if corpus is not None:
-        load_corpus(corpus)
-    model = load_model(model_path)
+    return _run_board(options, options.check(), board_name, port, quiet)
+
+
+def run_all(options: SuiteOptions, quiet: bool) -> dict[str, Any]:
+    """Run the suite on the host and on every virtual board in turn; returns a row for each, and whether all passed.
+
+    A board that cannot be built for or does not answer has an `error` in its row, and the others go on.
+    """
+    model = options.check()
+    rows = []
+    for board_name in [HOST, *(name for name, board in load_boards().items() if board.qemu_machine is not None)]:
+        say(f"---- {board_name}")
+        try:
+            rows.append(_run_board(options, model, board_name, None, quiet))
+        except BlshError as error:
+            say(f"{board_name}: error: {error}")
+            rows.append({"board": board_name, "passed": False, "error": str(error)})
+    return {"boards": rows, "model_sha256": model.sha256, "passed": all(row["passed"] for row in rows)}
+
+
+def _run_board(options: SuiteOptions, model: Model, board_name: str, port: str | None, quiet: bool) -> dict[str, Any]:
+    began = time.monotonic()
     with connect(*reach(board_name, port, model, say)):
         say(f"{board_name}: answers, model {model.sha256[:12]}")
-    command = [str(SUITE), "-p", "no:cacheprovider"]
-    command += [f"--board={board_name}", f"--model={model_path.resolve()}", f"--seconds={seconds:g}"]
-    command += [f"--port={port}"] if port is not None else []
-    command += [f"--corpus={corpus.resolve()}"] if corpus is not None else []
-    folder = REPORT_FOLDER / board_name
-    status = run_pytest([*command, *arguments], folder, SUITE.parents[1], quiet)
-    if status == _EXIT_NO_TESTS:
-        raise BlshError(f"no test of the suite matches {' '.join(arguments)}; see -k of pytest")
-    if status not in (0, _EXIT_FAILED):
-        raise BlshError(f"pytest could not run the suite with {' '.join(arguments) or 'no further arguments'}")
-    counts = _counts(folder / JUNIT_NAME)
-    return {"board": board_name, "model_sha256": model.sha256, **counts, "passed": status == 0}
+    with reported(REPORT_FOLDER / board_name) as (junit, report_arguments):
+        command = [sys.executable, "-m", "pytest", str(SUITE), "-p", "no:cacheprovider", f"--board={board_name}"]
+        command += [f"--port={port}"] if port is not None else []
+        command += [*options.to_arguments(), *report_arguments]
+        code = _run_pytest(command, quiet)
+        if code == _NO_TESTS:
+            raise BlshError(f"no test of the suite matches -k {options.keyword}; see -k of pytest")
+        if code not in (_PASSED, _FAILED) or not junit.is_file():
+            further = " ".join(options.arguments) or "no further arguments"
+            raise BlshError(f"pytest could not run the suite with {further}: it ended with {code}, see its words above")
+        counts = _counts(junit)
+    seconds = round(time.monotonic() - began, 1)
+    found = {"board": board_name, "model_sha256": model.sha256, **counts}
+    return {**found, "seconds": seconds, "passed": code == _PASSED}
 
 
-def _counts(report: Path) -> dict[str, int]:
-    suite = ElementTree.parse(report).getroot().find("testsuite")
+def _run_pytest(command: Sequence[str], quiet: bool) -> int:
+    """Its exit code. On Ctrl-C it is given time to end its board; it never outlives this process."""
+    output = sys.stderr if quiet else None
+    with subprocess.Popen(command, stdout=output, preexec_fn=die_with_parent()) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_LEAVE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+
+
+def _counts(junit: Path) -> dict[str, int]:
+    """Tests by outcome, and the hops and values that they compared."""
+    suite = ElementTree.parse(junit).getroot().find("testsuite")
     assert suite is not None, "pytest writes one testsuite"
-    return {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
+    counts = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
+    compared = [ast.literal_eval(each.get("value", "{}")) for each in suite.iterfind(".//property[@name='counts']")]
+    return counts | {name: sum(each[name] for each in compared) for name in ("hops", "values", "mismatches")}
