@@ -67,6 +67,7 @@ missing_test_packages() {
     has g++ || echo g++
     has clang || echo clang
     has cmake || echo cmake
+    has chromium || has chromium-browser || echo chromium
 }
 
 as_root() {

@@ -106,6 +106,7 @@ class BoardReport:
     versions: dict[str, str]
     hello: dict[str, dict[str, Any]]
     collection_errors: list[tuple[str, str]]
+    reason: str = ""  # why it was broken off, in the suite's words
     stages: dict[str, StageCount] = field(default_factory=dict)
     loads: list[Load] = field(default_factory=list)
     histograms: list[Histogram] = field(default_factory=list)
@@ -197,6 +198,7 @@ def _board_report(path: Path) -> BoardReport:
             versions=dict(found["versions"]),
             hello=dict(found["hello"]),
             collection_errors=[(each["nodeid"], each["text"]) for each in found["collection_errors"]],
+            reason=str(found["reason"]),
         )
         for test in found["tests"]:
             _add_test(report, test)

@@ -157,6 +157,7 @@ class Recorder:
             "hello": {},
             "collected": 0,
             "collection_errors": [],
+            "reason": "",
         }
         self._interrupted = -math.inf  # when
         self._handlers = {each: signal.signal(each, self._interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
@@ -178,6 +179,10 @@ class Recorder:
                 self._head["hello"].update(value)
         if report.when == "teardown":
             self._write()
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        if isinstance(excinfo.value, pytest.exit.Exception):
+            self._head["reason"] = str(excinfo.value)
 
     def pytest_sessionfinish(self, exitstatus: int | pytest.ExitCode) -> None:
         interrupted = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)

@@ -114,13 +114,28 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in unwanted}
 
 
-def run(folder: Path, text: str, *arguments: str) -> tuple[dict[str, Any], Path]:
+def run(folder: Path, text: str, *arguments: str) -> "Run":
     """The report.json of a suite with this text, and the folder it lies in."""
     suite, report = folder / "test_it.py", folder / "reports" / "microbit"
     suite.write_text(textwrap.dedent(text))
     command = pytest_command(suite, report, *arguments)
     subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=120, check=False)
     return json.loads((report / "report.json").read_text()), report
+
+
+Run = tuple[dict[str, Any], Path]
+
+
+@pytest.fixture(scope="module")
+def passing(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of SUITE."""
+    return run(tmp_path_factory.mktemp("passing"), SUITE)
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of SUITE and FAILING."""
+    return run(tmp_path_factory.mktemp("failing"), SUITE + FAILING)
 
 
 def outcomes(report: dict[str, Any]) -> dict[str, str]:
@@ -155,8 +170,8 @@ class Page(HTMLParser):
 # ---- report.json ------------------------------------------------------------------------------------------------
 
 
-def test_every_outcome_and_property_is_kept(tmp_path: Path) -> None:
-    report, _ = run(tmp_path, SUITE)
+def test_every_outcome_and_property_is_kept(passing: Run) -> None:
+    report, _ = passing
     assert outcomes(report) == {
         "test_speech": "passed",
         "test_edge[a<b>]": "passed",
@@ -174,16 +189,15 @@ def test_every_outcome_and_property_is_kept(tmp_path: Path) -> None:
     assert report["versions"]["pytest"] == pytest.__version__
 
 
-def test_the_boards_hello_is_recorded_in_words(tmp_path: Path) -> None:
-    hello = run(tmp_path, SUITE)[0]["hello"]["client"]
+def test_the_boards_hello_is_recorded_in_words(passing: Run) -> None:
+    hello = passing[0]["hello"]["client"]
     assert (hello["board"], hello["core"], hello["firmware"]) == ("microbit", "cortex-m0", "0.1.0")
     assert (hello["build_id"], hello["feature_kind"], hello["reset_cause"]) == ("0000abcd", "tracked", "power on")
 
 
-def test_failures_keep_their_text_their_output_and_the_line_that_repeats_them(tmp_path: Path) -> None:
-    report, _ = run(tmp_path, FAILING)
-    assert outcomes(report) == {"test_wrong": "failed", "test_around": "error", "test_teardown": "error"}
-    wrong, around, teardown = report["tests"]
+def test_failures_keep_their_text_their_output_and_the_line_that_repeats_them(failing: Run) -> None:
+    wrong, around, teardown = failing[0]["tests"][-3:]
+    assert [test["outcome"] for test in (wrong, around, teardown)] == ["failed", "error", "error"]
     assert "expected 8192, board -3" in wrong["text"] and "BLSH_TEST_SEED=4711" in wrong["captured"]
     assert "fixture <broke>" in around["text"] and "ZeroDivisionError" in teardown["text"]
     assert around["rerun"].startswith(".venv/bin/python -m pytest ") and "::test_around" in around["rerun"]
@@ -193,6 +207,13 @@ def test_a_suite_that_cannot_be_imported_is_reported(tmp_path: Path) -> None:
     report, folder = run(tmp_path, "import nothing_of_this_name")
     assert report["state"] == "interrupted" and "nothing_of_this_name" in report["collection_errors"][0]["text"]
     assert load_reports(folder.parent)[0].verdict == "failed"
+
+
+def test_a_suite_that_leaves_says_why(tmp_path: Path) -> None:
+    text = "import pytest\ndef test_it():\n    pytest.exit('refused before any test: <model>', returncode=2)\n"
+    report, folder = run(tmp_path, text)
+    assert (report["state"], report["reason"]) == ("interrupted", "refused before any test: <model>")
+    assert "refused before any test: <model>" in Page(render(load_reports(folder.parent))).text
 
 
 SLOW = """
@@ -243,7 +264,7 @@ def test_a_run_that_is_ended_leaves_a_whole_report_of_what_ran(
 
 
 def test_the_report_of_an_earlier_run_is_gone_before_the_first_test(tmp_path: Path) -> None:
-    run(tmp_path, SUITE)
+    run(tmp_path, "def test_it():\n    pass\n")
     report, _ = run(tmp_path, "def test_other():\n    pass\n")
     assert outcomes(report) == {"test_other": "passed"}
 
@@ -270,9 +291,8 @@ def test_numpys_values_become_jsons() -> None:
 # ---- the page -----------------------------------------------------------------------------------------------------
 
 
-def test_the_page_tells_of_every_board_and_stage(tmp_path: Path) -> None:
-    run(tmp_path, SUITE)
-    report = write_page(tmp_path / "reports", tmp_path / "page.html")[0]
+def test_the_page_tells_of_every_board_and_stage(tmp_path: Path, passing: Run) -> None:
+    report = write_page(passing[1].parent, tmp_path / "page.html")[0]
     page = Page((tmp_path / "page.html").read_text())
     assert report.verdict == "passed" and "PASSED" in page.text
     assert all(f"✓ {1028:,}" in page.text and stage in page.text for stage in STAGES), "1000 values and twice 14 hops"
@@ -290,9 +310,8 @@ def test_the_page_tells_of_every_board_and_stage(tmp_path: Path) -> None:
     assert not missing
 
 
-def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
-    run(tmp_path, SUITE + FAILING)
-    write_page(tmp_path / "reports", tmp_path / "page.html")
+def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path, failing: Run) -> None:
+    write_page(failing[1].parent, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
     page = Page(text)
     assert page.addresses == [] and not {"script", "link", "img", "iframe", "object"} & set(page.tags)
@@ -301,9 +320,8 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert "prefers-color-scheme: dark" in text
 
 
-def test_failures_come_first_with_where_and_how_to_repeat(tmp_path: Path) -> None:
-    run(tmp_path, SUITE + FAILING)
-    (report,) = write_page(tmp_path / "reports", tmp_path / "page.html")
+def test_failures_come_first_with_where_and_how_to_repeat(tmp_path: Path, failing: Run) -> None:
+    (report,) = write_page(failing[1].parent, tmp_path / "page.html")
     page = Page((tmp_path / "page.html").read_text())
     assert report.verdict == "failed" and "FAILED" in page.text and "✗ 2" in page.text
     words = ["Failures", "test_wrong", "hop 37", "bin 211", "8192", "-3", "Run it again:", "BLSH_TEST_SEED=4711",
@@ -349,6 +367,7 @@ def run_once(tmp_path: Path) -> tuple[dict[str, Any], Path]:
     report = {
         "format": 1, "board": "microbit", "state": "finished", "started": "2024-01-01T00:00:00+00:00",
         "duration_s": 2.0, "collected": 2, "options": {}, "versions": {}, "hello": {}, "collection_errors": [],
+        "reason": "",
         "tests": [{**test, "properties": {}}, {**test, "nodeid": "t.py::test_b", "properties": {}}],
     }  # fmt: skip
     folder = tmp_path / "reports" / "microbit"
@@ -436,10 +455,9 @@ def png_rows(data: bytes) -> tuple[int, int, set[bytes]]:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: tools/setup.sh --with-test-tools")
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_browser_shows_it(tmp_path: Path, dark: bool) -> None:
-    run(tmp_path, SUITE + FAILING)
+def test_a_browser_shows_it(tmp_path: Path, failing: Run, dark: bool) -> None:
     page = tmp_path / "page.html"
-    write_page(tmp_path / "reports", page)
+    write_page(failing[1].parent, page)
     scheme = ["--blink-settings=preferredColorScheme=0"] if dark else []
     shown = Page(browse(tmp_path, page, "--dump-dom", *scheme)).text
     for words in ("FAILED", "hop 37", "bin 211", "8192", "microbit", "cortex-m0", "What a hop takes"):
