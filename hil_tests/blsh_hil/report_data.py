@@ -282,7 +282,9 @@ def _take_histogram(report: BoardReport, test: str, value: Any) -> bool:
         return False
     if not _is_number(*edges, *counts) or sorted(edges) != edges or edges[0] == edges[-1] or min(counts) < 0:
         return False
-    report.histograms.append(Histogram(str(value.get("title", test)), str(value.get("unit", "")), edges, counts))
+    unit = str(value.get("unit", ""))
+    title = str(value.get("title", f"hops by {unit}" if unit else test))
+    report.histograms.append(Histogram(title, unit, edges, counts))
     return True
 
 
