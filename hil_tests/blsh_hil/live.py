@@ -74,7 +74,11 @@ class Sink(Protocol):
         """The next hop, there since `arrived`."""
 
     def played(self) -> Sequence[float]:
-        """When each hop so far was played, or will be: when its first sample leaves."""
+        """When each hop so far was played, or will be: when its first sample leaves. NaN: it was not."""
+
+    @property
+    def dropped(self) -> int:
+        """Hops that were thrown away so that those after them are not delayed."""
 
     def finish(self) -> None:
         """All hops have been put: wait until the last is played."""
@@ -190,6 +194,7 @@ class FileSink(_Always):
         self._write = write
         self._clock = PlayoutClock(buffer_s)
         self._played: list[float] = []
+        self.dropped = 0
 
     def put(self, samples: Samples, arrived: float) -> None:
         """The next hop."""
@@ -366,9 +371,9 @@ class LiveSession:
     def result(self) -> LiveResult:
         """How it was, once all is played."""
         timings, played = self._timings, np.array(self._sink.played())
-        hops = min(len(timings.back), len(played))
-        complete, back = np.array(timings.complete[:hops]), np.array(timings.back[:hops])
-        sent, played = np.array(timings.sent[:hops]), played[:hops]
+        heard = ~np.isnan(played)
+        times = (timings.complete, timings.sent, timings.back)
+        complete, sent, back, played = (np.array(each)[heard] for each in (*times, played))
         durations = {
             "waiting_to_send": sent - complete,
             "link_and_board": back - sent,
@@ -377,13 +382,13 @@ class LiveSession:
         }
         return LiveResult(
             hops=len(timings.back),
-            parts={name: Spread.of(each) for name, each in durations.items()} if hops else {},
+            parts={name: Spread.of(each) for name, each in durations.items()} if heard.any() else {},
             board=Spread.of(np.array(timings.board_s)) if timings.board_s else None,
             late=self._sink.late,
             silent=self._sink.silent,
-            dropped=self._source.dropped,
+            dropped=self._source.dropped + self._sink.dropped,
             streams=self._streams,
             unprocessed=self._unprocessed,
             integrity=self._integrity,
-            wall_s=float(back[-1] - complete[0]) + HOP_S if hops else 0.0,
+            wall_s=timings.back[-1] - timings.complete[0] + HOP_S if timings.back else 0.0,
         )

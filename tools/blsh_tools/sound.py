@@ -13,8 +13,13 @@ from blsh_codegen.fixed import HOP, SAMPLE_RATE_HZ
 from blsh_hil.live import HOP_S, Captured, Samples
 from blsh_trainer.errors import BlshError
 
-BACKLOG_HOPS: Final = 62
-"""A microphone does not wait: of what the board could not take in time, the last second is kept."""
+BACKLOG_HOPS: Final = 16
+"""A microphone does not wait: of what the board could not take in time, the last quarter of a second is kept."""
+
+SLACK_HOPS: Final = 6
+"""So many hops more than `buffer_s` may wait for the loudspeaker; beyond it the oldest go, or one stall would delay all
+that follows.
+"""
 
 _POLL_S: Final = 0.001
 _WITHOUT = "without a sound device, use files: --input IN.wav --output OUT.wav"
@@ -90,7 +95,8 @@ class Microphone(_Device):
 
     def _callback(self, data: Any, frames: int, moments: Any, status: Any) -> None:
         ago = moments.currentTime - moments.inputBufferAdcTime if moments.inputBufferAdcTime else HOP_S
-        self._captured.append(Captured(np.array(data[:, 0]), time.monotonic() - ago + HOP_S))
+        now = time.monotonic()  # and no hop is complete later than it is handed over, whatever the driver says
+        self._captured.append(Captured(np.array(data[:, 0]), min(now, now - ago + HOP_S)))
         if len(self._captured) > BACKLOG_HOPS:
             self._captured.popleft()
             self.dropped += 1
@@ -118,12 +124,16 @@ class Speaker(_Device):
 
     def __init__(self, device: str | None, buffer_s: float) -> None:
         self._buffer_s = buffer_s
-        self._waiting: deque[Samples] = deque()
+        self._most_waiting = round(buffer_s / HOP_S) + SLACK_HOPS
+        self._waiting: deque[tuple[int, Samples]] = deque()
+        self._put = 0
         self._first: float | None = None
-        self._running = self._starved = False
-        self._played: list[float] = []
+        self._running = False
+        self._starved = 0  # hops of silence since the last hop
+        self._played: dict[int, float] = {}
         self.late = 0
         self.silent = 0
+        self.dropped = 0
         super().__init__("OutputStream", device)
 
     def put(self, samples: Samples, arrived: float) -> None:
@@ -131,11 +141,15 @@ class Speaker(_Device):
         self._check()
         if self._first is None:
             self._first = arrived
-        self._waiting.append(samples)
+        self._waiting.append((self._put, samples))
+        self._put += 1
+        if len(self._waiting) > self._most_waiting:
+            self._waiting.popleft()
+            self.dropped += 1
 
     def played(self) -> Sequence[float]:
-        """When the first sample of each left for the loudspeaker; fewer than were put while some still wait."""
-        return list(self._played)
+        """When the first sample of each left for the loudspeaker; NaN for those that did not."""
+        return [self._played.get(hop, math.nan) for hop in range(self._put)]
 
     def finish(self) -> None:
         """Wait until all is played."""
@@ -149,12 +163,12 @@ class Speaker(_Device):
         if not self._running:
             self._running = self._first is not None and now - self._first >= self._buffer_s
         if self._running and self._waiting:
-            data[:, 0] = self._waiting.popleft()
+            hop, data[:, 0] = self._waiting.popleft()
             ahead = moments.outputBufferDacTime - moments.currentTime if moments.outputBufferDacTime else 0.0
-            self._played.append(now + ahead)
-            self.late += self._starved
-            self._starved = False
-        else:
+            self._played[hop] = now + ahead
+            self.late += self._starved > 0
+            self.silent += self._starved
+            self._starved = 0
+        else:  # if no hop follows, it was the end and not a gap
             data.fill(0)
-            self.silent += self._running
-            self._starved = self._running
+            self._starved += self._running
