@@ -52,6 +52,8 @@ _Static_assert(BAUD_DIVIDER >= 16u && BAUD_DIVIDER <= 0xffffu, "the USART cannot
 #define IWDG_KR            HAL_REGISTER(0x40003000u)
 #define IWDG_PR            HAL_REGISTER(0x40003004u)
 #define IWDG_RLR           HAL_REGISTER(0x40003008u)
+#define DBGMCU_APB1_FZ     HAL_REGISTER(0xe0042008u)
+#define STOP_IWDG          (1u << 12) /* while a debugger holds the core */
 #define KEY_START          0xccccu
 #define KEY_UNLOCK         0x5555u
 #define KEY_FEED           0xaaaau
@@ -69,6 +71,7 @@ static volatile bool working; /* on a request */
 
 static void start_watchdog(void)
 {
+    DBGMCU_APB1_FZ |= STOP_IWDG;
     IWDG_KR = KEY_START;
     IWDG_KR = KEY_UNLOCK;
     IWDG_PR = PRESCALER_256;

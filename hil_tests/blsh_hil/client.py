@@ -121,6 +121,8 @@ class BoardClient:
             self._refuse_mismatch("dictionary CRC", f"{board.dictionary_crc32:08x}", f"{dictionary_crc32:08x}")
         if build_id is not None and board.build_id != build_id:
             self._refuse_mismatch("build id", f"{board.build_id:08x}", f"{build_id:08x}")
+        if board.integrity and not self.accept_unprocessed:
+            raise IntegrityError(self.url, board.integrity)
         return board
 
     def reset_stream(self) -> None:

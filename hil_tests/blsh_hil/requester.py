@@ -4,7 +4,7 @@ import secrets
 import time
 from typing import Final, TypeVar
 
-from blsh_hil.board_errors import BoardError, RefusedError, RestartedError, TransportError
+from blsh_hil.board_errors import BoardError, ConnectionClosedError, RefusedError, RestartedError, TransportError
 from blsh_hil.framing import BadFrame, Frame
 from blsh_hil.link import Link
 from blsh_hil.protocol import VERSION, Error, ErrorCode, Hello, HelloReply, Message
@@ -33,22 +33,38 @@ class Requester:
         link = self.link
         nonce = secrets.randbelow(0xFFFFFFFF) + 1  # 0 is a board's that announces itself
         deadline = Deadline(self.timeouts.boot)
-        pause = min(HELLO_AGAIN_S, deadline.seconds / 4)
-        sequences = set()
+        sequences: set[int] = set()
+        cuts = 0
         link.forget()
         while not deadline.passed:
-            sequences.add(link.send(Hello(nonce), deadline.at))
-            again = min(deadline.at, time.monotonic() + pause)
-            while (found := link.next(self._patience(again))) is not None:
-                if isinstance(found, BadFrame) or found.sequence not in sequences:
-                    continue
-                if found.type == Error.TYPE:
-                    raise RefusedError(link.url, link.parse(Error, found))
-                if found.type == HelloReply.TYPE:
-                    return self._identified(link.parse(HelloReply, found), nonce)
+            try:
+                reply = self._hello_once(nonce, sequences, deadline)
+            except ConnectionClosedError as error:
+                if cuts == self.retries.limit:
+                    raise
+                cuts += 1
+                self.note_repeat(error, "HELLO")
+                link.reopen(deadline.at)
+                continue
+            if reply is not None:
+                return self._identified(reply, nonce)
             if link.babble_since is not None and time.monotonic() >= link.babble_since + BABBLE_S:
                 break
         raise link.silence("HELLO", deadline.seconds)
+
+    def _hello_once(self, nonce: int, sequences: set[int], deadline: Deadline) -> HelloReply | None:
+        """The answer to this HELLO or any before, whose numbers are `sequences`; None if it does not come soon."""
+        link = self.link
+        sequences.add(link.send(Hello(nonce), deadline.at))
+        again = min(deadline.at, time.monotonic() + min(HELLO_AGAIN_S, deadline.seconds / 4))
+        while (found := link.next(self._patience(again))) is not None:
+            if isinstance(found, BadFrame) or found.sequence not in sequences:
+                continue
+            if found.type == Error.TYPE:
+                raise RefusedError(link.url, link.parse(Error, found))
+            if found.type == HelloReply.TYPE:
+                return link.parse(HelloReply, found)
+        return None
 
     def ask(self, request: Message, reply: type[M]) -> M:
         """The `reply` to a request that does no harm when it is carried out twice."""

@@ -59,6 +59,7 @@ class VirtualBoard(ChildBoard):
         self.icount_shift = icount_shift
         self.extra_args = tuple(extra_args)
         self._control: socket.socket | None = None
+        self._monitor: _Control | None = None
 
     def _start(self, output: IO[bytes], cleanup: ExitStack) -> tuple[str, subprocess.Popen[bytes]]:
         command = self._command()
@@ -72,9 +73,15 @@ class VirtualBoard(ChildBoard):
 
     def _started(self) -> None:
         assert self._control is not None
-        control = _Control(self._control, self._ended)
-        control.execute("cont")
-        control.execute("query-status")
+        self._monitor = _Control(self._control, self._ended)
+        self._monitor.execute("cont")
+        self._monitor.execute("query-status")
+
+    def press_reset(self) -> None:
+        """As the button on a board: at once, whatever it is doing. RAM keeps what it held."""
+        if self._monitor is None:
+            raise RuntimeError("a VirtualBoard has a reset button inside its `with` block only")
+        self._monitor.execute("system_reset")
 
     def _listener(self, _cleanup: ExitStack, inherited: ExitStack) -> tuple[list[str], int, str]:
         """A TCP port that listens before QEMU starts: no port can be lost to somebody else meanwhile."""
