@@ -119,7 +119,7 @@ class Recipe:
             bits=self.bits,
             neighbours=self.neighbours,
             projection_q7=rng.integers(-127, 128, (self.bits, feature_count(self.features))).astype(np.int8),
-            bias_q3=rng.integers(-(10**4), 10**4, self.bits).astype(np.int16),
+            bias_q3=_biases(rng, self.bits),
             codes=pack_words(np.zeros((self.entries, self.bits), np.bool_)),
             masks=pack_words(kind.level_rows(levels)),
             gain_q14=gain_table(self.neighbours, kind.top, self.floor),
@@ -133,6 +133,12 @@ class Recipe:
             codes ^= heard[rng.integers(0, len(heard), self.entries)]
         model = replace(model, codes=pack_words(codes[tight_order(codes)]))
         return replace(model, model_sha256=_identity(self, model))
+
+
+def _biases(rng: Generator, bits: int) -> npt.NDArray[np.int16]:
+    """Mostly as large as what the projections give, so that signals turn the bits; some that decide them alone."""
+    usual = rng.integers(-600, 601, bits)
+    return np.where(rng.random(bits) < 0.1, 20 * usual, usual).astype(np.int16)
 
 
 def _identity(recipe: Recipe, model: IntegerModel) -> str:
@@ -218,12 +224,13 @@ def _bits(n: npt.NDArray[np.int64], rng: Generator) -> Samples:
 def _decay(n: npt.NDArray[np.int64], rng: Generator) -> Samples:
     """From full scale to nothing, where the last bits ring on: the integers' denormals."""
     tone = 32767 * np.exp(-n / max(len(n) / 12, 1)) * np.cos(n * rng.uniform(0.01, 3.1))
-    return np.trunc(tone).astype(np.int16)
+    return np.asarray(np.trunc(tone), np.int16)
 
 
 def _jumps(n: npt.NDArray[np.int64], rng: Generator) -> Samples:
     """Levels that jump from one extreme to another."""
-    return rng.choice(np.array([-32768, -1, 0, 1, 32767], np.int16), -(-len(n) // 50) + 1)[n // 50]
+    levels = rng.choice([-32768, -1, 0, 1, 32767], -(-len(n) // 50) + 1)
+    return levels[n // 50].astype(np.int16)
 
 
 _SEGMENTS: Final[dict[str, Callable[[npt.NDArray[np.int64], Generator], Samples]]] = {

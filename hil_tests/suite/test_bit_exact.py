@@ -49,8 +49,9 @@ def test_recordings(
         comparison = exact(client, firmware.model, hops, firmware.recipe)
         assert list(comparison.mismatches) == list(STAGES)
         assert comparison.hops * HOP == len(hops)
-        assert np.array_equal(comparison.output, firmware.reference.hops(hops))
-        assert comparison.output.any(), "a silent board would agree with nothing"
+        if "output" in exact.stages:
+            assert np.array_equal(comparison.output, firmware.reference.hops(hops))
+            assert comparison.output.any(), "a silent board would agree with nothing"
 
 
 @pytest.mark.parametrize("name", EDGE_SIGNALS)

@@ -1,0 +1,281 @@
+"""The suite from outside: what a wrong board makes it say, that its line finds the same again, and how it ends."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blsh_codegen.generate import generate, integer_model
+from blsh_codegen.record import read_record
+from blsh_hil.host_board import HOST, HostBoard, HostImage, build_host
+from blsh_hil.vectors import Vector
+from blsh_tools import suite
+from blsh_tools.suite import SUITE, SuiteOptions
+from blsh_trainer.artifact import load_model
+from blsh_trainer.errors import BlshError
+
+from .conftest import BOARD, Blsh, tree
+
+WRONG_BIT = 7
+
+
+# ---- a board that computes something else --------------------------------------------------------------------
+
+
+@pytest.fixture
+def wrong_board(built: Blsh, model: Path, tmp_path: Path) -> HostImage:
+    """A host board that says it is the right one, but for a row of projections with its sign turned."""
+    generated = built.project / "firmware" / "generated"
+    artifact = load_model(model)
+    options = read_record(generated, artifact).options
+    integers = integer_model(artifact, options)
+    rows = integers.projection_q7.copy()
+    rows[WRONG_BIT] = -rows[WRONG_BIT]
+    folder = tmp_path / "mutated"
+    generate(replace(integers, projection_q7=rows), options, folder)
+    right = build_host(generated, root=built.project)
+    wrong = build_host(folder, root=built.project)
+    assert wrong.build_id != right.build_id, "an honest board would be refused"
+    return _with_build_id(wrong, right.build_id)
+
+
+def _with_build_id(image: HostImage, build_id: int) -> HostImage:
+    """The program with another build id: its 32 bits, where they stand in an instruction or in the data."""
+    program = image.program.read_bytes()
+    own, other = (value.to_bytes(4, "little") for value in (image.build_id, build_id))
+    assert program.count(own) == 1
+    lying = image.program.with_name("lying-host")
+    lying.write_bytes(program.replace(own, other))
+    lying.chmod(0o755)
+    return HostImage(lying, build_id)
+
+
+def rerun_line(output: str) -> str:
+    """The one line of a failure that reruns it."""
+    lines = set(re.findall(r"rerun: (.*)", output))
+    assert len(lines) == 1, output
+    return lines.pop()
+
+
+def run_line(line: str, folder: Path, project: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line as a user would paste it, where the suite ran."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BLSH_", "PYTEST_"))}
+    environment = {**inherited, "BLSH_PROJECT": str(project), "COLUMNS": "200"}
+    return subprocess.run(
+        ["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_a_wrong_board_is_told_by_hop_bit_and_values_and_found_again_by_the_line(
+    built: Blsh, model: Path, wrong_board: HostImage
+) -> None:
+    with HostBoard(wrong_board) as board:
+        arguments = (
+            "--board=host",
+            f"--port={board.url}",
+            "--model",
+            model,
+            "--minutes=0.005",
+            "-k",
+            "edge and speech_like",
+        )
+        outcome = built("hil", *arguments)
+        assert outcome.code == 1, str(outcome)
+        difference = re.search(
+            rf"accumulators: hop (\d+), bit {WRONG_BIT}: expected (-?\d+), board (-?\d+)", outcome.stdout
+        )
+        assert difference, str(outcome)
+        assert "differing values in 14 hops: accumulators 14" in outcome.stdout
+        assert re.search(r"model: tiny \([0-9a-f]{12}\); seed: \d+", outcome.stdout)
+        vector = Vector.load(next(built.cwd.glob("out/hil/vectors/*.json")))
+        assert (vector.stage, vector.recipe) == ("accumulators", None)
+        assert vector.hop <= int(difference[1]), "no longer than it needs to be"
+
+        line = rerun_line(outcome.stdout)
+        again = run_line(line, built.cwd, built.project)
+        assert again.returncode == 1, again.stdout + again.stderr
+        same = f"bit {WRONG_BIT}: expected {difference[2]}, board {difference[3]}"
+        assert same in again.stdout, again.stdout
+        assert "1 failed" in again.stdout
+    right = build_host(built.project / "firmware" / "generated", root=built.project)
+    with HostBoard(right) as mended:
+        passed = run_line(line.replace(board_of(line), mended.url), built.cwd, built.project)
+        assert passed.returncode == 0 and "1 passed" in passed.stdout, passed.stdout + passed.stderr
+
+
+def board_of(line: str) -> str:
+    (port,) = [word.removeprefix("--port=") for word in shlex.split(line) if word.startswith("--port=")]
+    return port
+
+
+@pytest.mark.slow
+def test_generated_signals_that_fail_are_shrunk_and_found_again(
+    built: Blsh, model: Path, wrong_board: HostImage
+) -> None:
+    """Half a minute of shrinking."""
+    with HostBoard(wrong_board) as board:
+        arguments = ("--board=host", f"--port={board.url}", "--model", model, "-k", "generated_signals")
+        outcome = built("hil", *arguments)
+        assert outcome.code == 1, str(outcome)
+        vector = Vector.load(next(built.cwd.glob("out/hil/vectors/*.json")))
+        assert vector.hop <= 3
+        again = run_line(rerun_line(outcome.stdout), built.cwd, built.project)
+        assert again.returncode == 1 and f"bit {WRONG_BIT}: expected" in again.stdout, again.stdout + again.stderr
+
+
+def test_one_stage_is_compared_alone(built: Blsh, model: Path, wrong_board: HostImage) -> None:
+    """The stages before the wrong one are right, and no other test has a say."""
+    with HostBoard(wrong_board) as board:
+        arguments = ("--board=host", f"--port={board.url}", "--model", model, "--minutes=0.005", "-k", "not signals")
+        right = built.json("hil", *arguments, "--stage", "features")
+        assert right["passed"] and right["failures"] == 0 and right["hops"] > 200
+        wrong = built("hil", *arguments, "--stage", "code", "--json")
+        assert wrong.code == 1, str(wrong)
+        assert json.loads(wrong.stdout)["failures"] >= 5
+        assert "word 0: expected" in wrong.stderr and "accumulators:" not in wrong.stderr
+
+
+# ---- refused -------------------------------------------------------------------------------------------------
+
+
+def test_as_pytest_too_a_wrong_board_is_refused_before_any_test_and_once(generated: Blsh, other_model: Path) -> None:
+    """The board holds the one model, the firmware was generated anew from the other."""
+    right = build_host(generated.project / "firmware" / "generated", root=generated.project)
+    with HostBoard(right) as board:
+        generated.succeed("generate", other_model)
+        line = shlex.join(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                str(SUITE),
+                "--board=host",
+                f"--port={board.url}",
+                f"--model={other_model}",
+            ]
+        )
+        done = run_line(line, generated.cwd, generated.project)
+    assert done.returncode == 2, done.stdout
+    said = re.findall(r"refused before any test: .*", done.stdout + done.stderr)
+    assert len(said) == 1 and "model (SHA-256) of the board" in said[0], done.stdout + done.stderr
+    assert not re.search(r"\d+ (passed|failed|error)", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("--stage sound", "--stage sound is unknown; choose one of window, spectrum, features"),
+        ("--minutes 0", "0 minutes of recordings to compare; give more than 0"),
+        ("--minutes nan", "nan minutes of recordings to compare; give more than 0"),
+        ("--generated -1", "--generated -1; give 0 or more models"),
+        ("--vector nowhere.json", "no vector nowhere.json; the suite names those that it keeps"),
+        ("--board all --port /dev/ttyACM0", "--port /dev/ttyACM0 is one board; name it by --board instead of `all`"),
+        ("--coverage --board mps2-an386", "--coverage with --board mps2-an386: gcov counts on this machine only"),
+        ("--coverage --board host --port x", "--coverage with --port x: gcov counts on this machine only"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(blsh: Blsh, model: Path, arguments: str, expected: str) -> None:
+    blsh.refuse(expected, "hil", "--model", model, *arguments.split())
+
+
+# ---- all boards ----------------------------------------------------------------------------------------------
+
+
+def test_all_boards_go_on_when_one_cannot_be_tested(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def run_board(_options: object, _model: object, board: str, port: str | None, _quiet: bool) -> dict[str, Any]:
+        asked.append((board, port))
+        if board == "microbit":
+            raise BlshError("the build for microbit failed: region `FLASH' overflowed by 12 bytes")
+        return {"board": board, "passed": True}
+
+    monkeypatch.setattr(suite, "_run_board", run_board)
+    result = suite.run_all(SuiteOptions(model), quiet=True)
+    boards = [board for board, _ in asked]
+    assert boards[0] == HOST and {"microbit", BOARD, "mps3-an547"} < set(boards)
+    assert len(set(boards)) == len(boards) and all(port is None for _, port in asked)
+    assert not result["passed"]
+    assert [row["board"] for row in result["boards"] if not row["passed"]] == ["microbit"]
+    assert "overflowed" in capsys.readouterr().err
+
+    monkeypatch.setattr(suite, "_run_board", lambda *arguments: {"board": arguments[2], "passed": True})
+    assert suite.run_all(SuiteOptions(model), quiet=True)["passed"]
+
+
+@pytest.mark.slow
+def test_all_boards_are_built_started_and_compared(built: Blsh, model: Path, emulator: None) -> None:
+    """Some two minutes: every board is built with PlatformIO."""
+    arguments = ("--board", "all", "--model", model, "--minutes", 0.01, "--generated", 0, "-k", "silence or hello")
+    result = built.json("hil", *arguments)
+    assert result["passed"]
+    assert len(result["boards"]) >= 8
+    for row in result["boards"]:
+        assert (row["failures"], row["errors"], row["mismatches"]) == (0, 0, 0), row
+        assert row["tests"] >= 2 and row["values"] > 10_000, row
+
+
+# ---- the end -------------------------------------------------------------------------------------------------
+
+
+def processes_of(project: Path) -> set[int]:
+    """Processes that have to do with `project`: blsh itself, pytest, and emulators of its images."""
+    found = set()
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                text = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+            except OSError:  # it has ended, or is not ours
+                continue
+            if str(project).encode() in text:
+                found.add(int(folder.name))
+    return found
+
+
+@contextmanager
+def long_run(built: Blsh, model: Path, corpus: Path) -> Iterator[subprocess.Popen[str]]:
+    """A suite that would go on for days, with its emulator running."""
+    arguments = ("--model", model, "--minutes", 5000, "--corpus", corpus, "--generated", 0)
+    with built.start("hil", *arguments, "--json") as process:
+        deadline = time.monotonic() + 60
+        while not any("qemu" in name_of(each) for each in processes_of(built.project)):
+            assert process.poll() is None and time.monotonic() < deadline, "it never started its board"
+            time.sleep(0.2)
+        yield process
+
+
+def name_of(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/comm").read_text()
+    except OSError:
+        return ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_no_emulator_outlives_the_command(
+    built: Blsh, model: Path, corpus: Path, emulator: None, number: signal.Signals
+) -> None:
+    """However it is ended: the signal goes to the command alone, not to the processes that it started."""
+    before = tree(built.cwd)
+    with long_run(built, model, corpus) as process:
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    deadline = time.monotonic() + 30
+    while left := processes_of(built.project):
+        assert time.monotonic() < deadline, [(each, name_of(each)) for each in left]
+        time.sleep(0.1)
+    assert tree(built.cwd) == before
