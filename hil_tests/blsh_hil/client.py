@@ -15,7 +15,7 @@ from blsh_hil.port import Port
 from blsh_hil.protocol import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, HopFlag, Reset
 from blsh_hil.requester import Requester
 from blsh_hil.retry import LinkCounts, Retries, Timeouts
-from blsh_hil.streaming import HopReply, HopRequest, HopStream, wire_samples
+from blsh_hil.streaming import HopFeed, HopReply, HopRequest, HopStream, wire_samples
 
 BAUD: Final = 115_200
 
@@ -40,6 +40,7 @@ class BoardClient:
         accept_unprocessed: bool = False,
     ) -> None:
         self.url = port.url
+        self.baud = port.baud
         self.accept_unprocessed = accept_unprocessed
         self._link = Link(port, logger or logging.getLogger(__name__))
         self._requester = Requester(self._link, timeouts or Timeouts(), retries or Retries())
@@ -171,6 +172,14 @@ class BoardClient:
         requests = [HopRequest(hop.astype("<i2").tobytes()) for hop in padded]
         self._stream.run(requests, max(1, board.hops_in_flight), answered)
         return output.reshape(-1)[: len(samples)]
+
+    def stream_feed(self, feed: HopFeed, answered: Callable[[int, HopReply], None]) -> None:
+        """Denoise the hops of `feed` when it has them; answered(place, reply) for each, unprocessed ones too.
+
+        Continues the stream. A place may come again, with the same reply, after the board was played the stream anew.
+        """
+        board = self.identity or self.hello()
+        self._stream.run_feed(feed, max(1, board.hops_in_flight), answered)
 
     def count_loop(self, iterations: int) -> CountLoopDone:
         """Ticks and instructions of a loop, to learn ticks per instruction: compare two numbers of iterations."""

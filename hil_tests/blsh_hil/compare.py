@@ -10,7 +10,7 @@ import numpy.typing as npt
 from blsh_codegen.fixed import HOP
 from blsh_codegen.stages import STAGES, stage_values
 from blsh_codegen.vectorised import VectorisedDenoiser, Vectors
-from blsh_hil.client import HopReply
+from blsh_hil.streaming import HopReply
 from blsh_trainer.arrays import Progress
 
 READ_BACK: Final = 64

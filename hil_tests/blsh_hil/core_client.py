@@ -10,7 +10,8 @@ import numpy.typing as npt
 from blsh_codegen.host_core import HostCore
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.stages import HopVectors
-from blsh_hil.client import HopReply
+from blsh_hil.protocol import Integrity
+from blsh_hil.streaming import HopReply
 
 
 class CoreClient:
@@ -37,4 +38,5 @@ class CoreClient:
             digests=tuple(map(zlib.crc32, stages)) if digests else None,
             stage_ticks=None,
             stage_bytes=None if dump_stage is None else stages[dump_stage],
+            integrity=Integrity(0),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from blsh_hil.board_errors import BoardError
 from blsh_hil.child import ChildBoard
 from blsh_hil.client import BoardClient
-from blsh_hil.retry import Timeouts
+from blsh_hil.retry import Retries, Timeouts
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,9 @@ class Expected:
 
 
 @contextmanager
-def connect(target: Target, expected: Expected, timeouts: Timeouts | None = None) -> Iterator[BoardClient]:
+def connect(
+    target: Target, expected: Expected, timeouts: Timeouts | None = None, *, retries: Retries | None = None
+) -> Iterator[BoardClient]:
     """A client of `target`, its HELLO checked against `expected`; port and board are closed on leaving.
 
     Raises BlshError if the board cannot be started, does not answer or answers as another; when an emulator or process
@@ -36,7 +38,7 @@ def connect(target: Target, expected: Expected, timeouts: Timeouts | None = None
         if not isinstance(target, str):
             cleanup.enter_context(target)
         url = target if isinstance(target, str) else target.url
-        client = cleanup.enter_context(BoardClient.open(url, timeouts))
+        client = cleanup.enter_context(BoardClient.open(url, timeouts, retries=retries))
         try:
             client.require(
                 model_sha256=expected.model_sha256,

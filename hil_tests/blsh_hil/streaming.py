@@ -7,10 +7,12 @@ board that lost the stream (it started again, or stage data were lost, which are
 its beginning: the same samples give the same state.
 """
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +70,32 @@ class HopRequest:
     stage: int = 0
 
 
+class HopFeed(Protocol):
+    """Hops that come into being while the stream runs, such as a microphone's."""
+
+    def take(self, most: int) -> Sequence[HopRequest]:
+        """At most so many of those that are there now; they are sent at once. Never waits."""
+
+    def due(self) -> float | None:
+        """When to ask for more, a moment of time.monotonic(); None: there will be no more."""
+
+
+class _AllAtOnce:
+    """A feed of hops that are all there."""
+
+    def __init__(self, hops: Sequence[HopRequest]) -> None:
+        self._hops = hops
+        self._taken = 0
+
+    def take(self, most: int) -> Sequence[HopRequest]:
+        taken = self._hops[self._taken : self._taken + most]
+        self._taken += len(taken)
+        return taken
+
+    def due(self) -> float | None:
+        return -math.inf if self._taken < len(self._hops) else None
+
+
 @dataclass
 class _Stage:
     """The bytes of a stage as they come in."""
@@ -105,12 +133,14 @@ class HopStream:
         window: more than 1 only for hops without flags. Raises BoardError; then the stream is broken off, unless the
         board refused a request that stood alone.
         """
+        self.run_feed(_AllAtOnce(hops), window, answered)
+
+    def run_feed(self, feed: HopFeed, window: int, answered: Callable[[int, HopReply], None]) -> None:
+        """run(), with the hops that `feed` has, when it has them."""
         if self._stream is None:
             raise BoardError(f"{self._link.url}: no stream, or a broken-off one; call reset_stream() first")
-        self._hops += hops
-        self._requester.counts.requests += len(hops)
         try:
-            self._transfer(self._next, self._base + len(self._hops), window, answered)
+            self._transfer(self._next, feed, window, answered)
         except RefusedError:
             if window > 1:
                 self._stream = None
@@ -119,21 +149,35 @@ class HopStream:
         except BaseException:
             self._stream = None  # the board may have done hops that we know nothing of
             raise
-        if len(self._hops) > self._requester.retries.replay_hops:
-            self._base += len(self._hops)
-            self._hops.clear()
 
     # ---- sending ----------------------------------------------------------------------------------------
 
-    def _transfer(self, first: int, end: int, window: int, answered: Callable[[int, HopReply], None]) -> None:
-        """Hops from number `first` up to `end`; those before are played again where the board has lost them."""
+    def _transfer(self, first: int, feed: HopFeed, window: int, answered: Callable[[int, HopReply], None]) -> None:
+        """Hops from number `first` up; those before are played again where the board has lost them."""
         limit = self._requester.retries.limit
         repeats = begun_anew = 0
         furthest = sent = self._next
         pending: dict[int, int] = {}  # sequence number -> hop
         deadline = Deadline(self._requester.timeouts.request)
         trouble = self._link.started or self._link.closed
-        while self._next < end:
+
+        def send_ahead() -> float:
+            """Send what there is and what the window has room for; when to look for more."""
+            nonlocal sent
+            while sent < self._next + window:
+                if sent == self._end and not self._take(feed, self._next + window - sent):
+                    due = feed.due()
+                    return math.inf if due is None else due
+                pending[self._link.send(self._request(sent, first), deadline.at)] = sent
+                sent += 1
+            return math.inf
+
+        while self._next < self._end or self._more(feed):
+            if self._next == self._end:  # all is answered, and more will come
+                time.sleep(max(0.0, (feed.due() or 0.0) - time.monotonic()))
+                self._take(feed, window)
+                deadline = Deadline(self._requester.timeouts.request)
+                continue
             try:
                 if trouble:
                     met_again, anew = self._recover(begun_anew)
@@ -142,10 +186,8 @@ class HopStream:
                         deadline = Deadline(self._requester.timeouts.request)
                     pending.clear()
                     sent, trouble = self._next, False
-                while sent < end and sent - self._next < window:
-                    pending[self._link.send(self._request(sent, first), deadline.at)] = sent
-                    sent += 1
-                reply = self._receive(pending, first, deadline.share(limit + 1 - repeats))
+                due = send_ahead()
+                reply = self._receive(pending, first, deadline.share(limit + 1 - repeats), due, send_ahead)
             except TransportError as error:
                 self._lost |= isinstance(error, RestartedError)
                 if not self._lost:  # else it is begun anew, which has a bound of its own
@@ -157,13 +199,33 @@ class HopStream:
                 continue
             self._next += 1
             repeats, deadline = 0, Deadline(self._requester.timeouts.request)
-            pending = {sequence: hop for sequence, hop in pending.items() if hop >= self._next}
+            for sequence in [sequence for sequence, hop in pending.items() if hop < self._next]:
+                del pending[sequence]
             if self._next > furthest:
                 furthest, begun_anew = self._next, 0
             if reply.hop >= first:
                 answered(reply.hop - first, reply)
             else:
                 self._requester.counts.replayed_hops += 1
+            if self._next > self._requester.retries.replay_hops:  # too long to be played again: nobody needs them
+                del self._hops[: self._next - self._base]
+                self._base = self._next
+
+    @property
+    def _end(self) -> int:
+        """Behind the last hop that there is."""
+        return self._base + len(self._hops)
+
+    def _take(self, feed: HopFeed, most: int) -> bool:
+        """Take what the feed has; whether that was anything."""
+        hops = feed.take(most)
+        self._hops += hops
+        self._requester.counts.requests += len(hops)
+        return len(hops) > 0
+
+    @staticmethod
+    def _more(feed: HopFeed) -> bool:
+        return feed.due() is not None
 
     def _request(self, number: int, first: int) -> Hop:
         assert self._stream is not None
@@ -211,18 +273,25 @@ class HopStream:
 
     # ---- receiving --------------------------------------------------------------------------------------
 
-    def _receive(self, pending: dict[int, int], first: int, until: float) -> HopReply:
-        """The answer to the first hop that has none. After damage, not before the line has been quiet."""
+    def _receive(
+        self, pending: dict[int, int], first: int, until: float, due: float, send_ahead: Callable[[], float]
+    ) -> HopReply:
+        """The answer to the first hop that has none. After damage, not before the line has been quiet.
+
+        Meanwhile, from `due` on, send_ahead() sends what has come into being, and says when to call it again.
+        """
         link, quiet_s = self._link, self._requester.retries.quiet_s
         damage: TransportError | None = None
         stages: dict[int, _Stage] = {}  # by sequence number: a repeated request has its own
         seconds = round(until - time.monotonic(), 1)
         link.forget()
         while True:
-            found = link.next(until if damage is None else min(until, time.monotonic() + quiet_s))
-            if found is None:
+            found = link.next(min(until, due) if damage is None else min(until, time.monotonic() + quiet_s))
+            if found is None and damage is None and due < until:
+                due = send_ahead()
+            elif found is None:
                 raise damage or link.silence(f"HOP {self._next}", seconds)
-            if isinstance(found, BadFrame):
+            elif isinstance(found, BadFrame):
                 damage = damage or link.damaged_here(found)
             elif found.type == StageData.TYPE:
                 self._collect(found, stages)

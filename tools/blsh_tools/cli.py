@@ -30,6 +30,9 @@ from blsh_tools.experiment_commands import experiment
 from blsh_tools.export_command import export
 from blsh_tools.generate_command import generate
 from blsh_tools.hil_command import hil
+from blsh_tools.link_command import bench_link
+from blsh_tools.live_command import live
+from blsh_tools.report_command import report
 from blsh_tools.train_command import train
 from blsh_trainer.errors import BlshError
 
@@ -86,8 +89,13 @@ def denoise(
             progress=advance,
         )
     rows = [("written", str(target)), ("samples", f"{result['samples']:,} at 16 kHz"), ("engine", engine)]
+    if link := result.get("link"):
+        rows += [("rate", f"{link['hops_per_second']:.0f} hops/s, {link['times_real_time']:.2f} times real time")]
+        rows += [("asked again", f"{link['retries']:,} of {link['requests']:,} requests")]
     show(result, as_json, rows, "Denoised")
 
+
+app.command(epilog="Example: `blsh live --port /dev/ttyACM0 --input noisy.wav --output clean.wav`")(live)
 
 app.command(epilog="Example: `blsh generate out/model.npz --board microbit --flash 128K`")(generate)
 
@@ -122,6 +130,7 @@ app.command(
 )(hil)
 
 
+app.command(epilog="Example: `blsh report out/hil -o report.html`")(report)
 app.command(epilog="Example: `blsh boards --json`")(boards)
 
 app.command(epilog="Example: `blsh emulate --board mps2-an386 --pty`")(emulate)
@@ -183,6 +192,8 @@ def bench(
     title = f"{board}: instructions per hop ({counts['millions_per_second']} M/s); instructions are not cycles"
     show(result, as_json, rows, title, ["stage", "instructions", "share"])
 
+
+app.command("bench-link", epilog="Example: `blsh bench-link --board microbit --seconds 4`")(bench_link)
 
 app.command("bench-firmware", epilog="Example: `blsh bench-firmware --corpus recordings/ --model out/demo/model.npz`")(
     bench_firmware

@@ -9,6 +9,7 @@ from typing import Any
 
 from blsh_hil.coverage import collect
 from blsh_hil.host_board import HOST
+from blsh_tools.report_command import make_page
 from blsh_tools.suite import SuiteOptions, run_suite
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
@@ -34,6 +35,7 @@ def run_coverage(options: SuiteOptions, board_name: str, port: str | None, quiet
         shutil.rmtree(folder)
     with replacing(COVERAGE_FILE) as temporary:
         temporary.write_text(json.dumps(coverage, indent=1) + "\n", encoding="utf-8")
+    make_page(COVERAGE_FILE.parent)
     return {**result, "coverage": coverage, "passed": result["passed"] and coverage["passed"]}
 
 

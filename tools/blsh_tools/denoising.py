@@ -1,19 +1,22 @@
 """`blsh denoise`: a file in, a file out, by any of the engines."""
 
+import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from blsh_codegen.fixed import HOP
 from blsh_codegen.generate import GenerateOptions
+from blsh_hil.client import BoardClient
 from blsh_hil.session import connect
 from blsh_tools.console import say
-from blsh_tools.engines import ENGINES, DeviceEngine, Engine, FixedEngine, FloatEngine
+from blsh_tools.engines import ENGINES, DeviceEngine, FixedEngine, FloatEngine
 from blsh_tools.firmware import reach
 from blsh_tools.outputs import check_output
+from blsh_tools.recordings import open_recording, say_conversion, write_wav_blocks
 from blsh_trainer.arrays import Progress
 from blsh_trainer.artifact import load_model
-from blsh_trainer.audio import Audio, read_audio, require_sound, write_wav
+from blsh_trainer.audio import read_audio, require_sound, write_wav
 from blsh_trainer.errors import BlshError
 from blsh_trainer.spectra import SAMPLE_RATE_HZ
 
@@ -46,33 +49,42 @@ def denoise_file(
     if target.suffix.lower() != ".wav":
         raise BlshError(f"output {target} would be a WAV file by another name; end its name in .wav")
     check_output(target)
-    audio = read_audio(source)
-    require_sound(audio, source)
-    _say_conversion(source, audio)
-    model = load_model(model_path)
-    with ExitStack() as cleanup:
-        denoiser: Engine
-        if engine == "device":
-            client = cleanup.enter_context(connect(*reach(board_name, port, model, say)))
+    if engine == "device":
+        recording = open_recording(source)
+        rate_hz, channels = recording.rate_hz, recording.channels
+        say_conversion(source, rate_hz, channels)
+        model = load_model(model_path)
+        with connect(*reach(board_name, port, model, say)) as client:
             denoiser = DeviceEngine(client, progress)
-        else:
-            denoiser = (FloatEngine if engine == "float" else FixedEngine)(model, options(model.entries))
-        output = denoiser.denoise(audio.samples)
-    write_wav(target, output)
+            began = time.monotonic()
+            pieces = denoiser.stream(recording.hops(), recording.hop_count, recording.samples)
+            written = write_wav_blocks(target, pieces)
+            link = _link_figures(client, written, time.monotonic() - began)
+    else:
+        audio = read_audio(source)
+        require_sound(audio, source)
+        rate_hz, channels = audio.source_rate_hz, audio.source_channels
+        say_conversion(source, rate_hz, channels)
+        model = load_model(model_path)
+        output = (FloatEngine if engine == "float" else FixedEngine)(model, options(model.entries)).denoise(
+            audio.samples
+        )
+        write_wav(target, output)
+        written, link = len(output), {}
     return {
         "input": str(source),
         "output": str(target),
         "engine": engine,
-        "samples": len(output),
+        "samples": written,
         "sample_rate_hz": SAMPLE_RATE_HZ,
-        "resampled_from_hz": audio.source_rate_hz if audio.source_rate_hz != SAMPLE_RATE_HZ else None,
-        "channels_averaged": audio.source_channels,
+        "resampled_from_hz": rate_hz if rate_hz != SAMPLE_RATE_HZ else None,
+        "channels_averaged": channels,
         "model_sha256": model.sha256,
+        **link,
     }
 
 
-def _say_conversion(source: Path, audio: Audio) -> None:
-    if audio.source_rate_hz != SAMPLE_RATE_HZ:
-        say(f"{source}: resampled from {audio.source_rate_hz} Hz to {SAMPLE_RATE_HZ} Hz")
-    if audio.source_channels != 1:
-        say(f"{source}: {audio.source_channels} channels averaged")
+def _link_figures(client: BoardClient, samples: int, seconds: float) -> dict[str, Any]:
+    """How fast the board was, all that was asked again included."""
+    rates = {"hops_per_second": samples / HOP / seconds, "times_real_time": samples / SAMPLE_RATE_HZ / seconds}
+    return {"link": {**{name: round(rate, 3) for name, rate in rates.items()}, **client.counts.to_dict()}}

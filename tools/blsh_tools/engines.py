@@ -1,11 +1,13 @@
 """Three ways to denoise the same samples: in floats, in the firmware's integers, and on the board itself."""
 
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import HISTORY
+from blsh_codegen.fixed import HISTORY, HOP
 from blsh_codegen.generate import GenerateOptions, integer_model, reduced_model
 from blsh_codegen.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_hil.client import BoardClient
@@ -15,6 +17,9 @@ from blsh_trainer.audio import from_int16, to_int16
 from blsh_trainer.denoise import FloatDenoiser
 
 ENGINES = ("float", "fixed", "device")
+_PIECE: Final = 1024  # hops; between two pieces the link runs empty once
+
+Samples = npt.NDArray[np.int16]
 
 
 class Engine(Protocol):
@@ -54,15 +59,31 @@ class DeviceEngine:
 
     def denoise(self, samples: FloatArray) -> FloatArray:
         """Samples in [-1, 1), (n,), to as many, aligned in time; through int16 on both ends."""
-        return from_int16(self.denoise_int16(to_int16(samples)))
+        pcm = to_int16(samples)
+        hops = padded_to_hops(pcm).reshape(-1, HOP)
+        return from_int16(np.concatenate(list(self.stream(hops, len(hops), len(pcm)))))
 
-    def denoise_int16(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """int16 samples (n,) to as many, aligned in time."""
+    def stream(self, hops: Iterable[Samples], count: int, length: int) -> Iterator[Samples]:
+        """`count` hops, int16 (256,) each, to the `length` samples that they hold, aligned in time, piece by piece.
 
-        def advance(done: int, hops: int) -> None:
-            if self._progress is not None:
-                self._progress("streaming", done, hops)
-
+        The hops end with the silence that pushes the last sample out. No more of them is held than _PIECE.
+        """
         self._client.reset_stream()
-        output = self._client.stream(padded_to_hops(samples), advance)
-        return output[HISTORY : HISTORY + len(samples)]
+        at, done = -HISTORY, 0  # of the output, in samples; of the hops
+        for piece in _pieces(hops):
+            output = self._client.stream(piece, self._advance(done, count))
+            yield output[max(0, -at) : max(0, length - at)]
+            at, done = at + len(output), done + len(piece) // HOP
+
+    def _advance(self, before: int, count: int) -> Callable[[int, int], None]:
+        def advance(done: int, _hops: int) -> None:
+            if self._progress is not None:
+                self._progress("streaming", before + done, count)
+
+        return advance
+
+
+def _pieces(hops: Iterable[Samples]) -> Iterator[Samples]:
+    rest = iter(hops)
+    while piece := list(islice(rest, _PIECE)):
+        yield np.concatenate(piece)

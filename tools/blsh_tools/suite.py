@@ -4,7 +4,6 @@ import ast
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from blsh_hil.host_board import HOST
 from blsh_hil.session import connect
 from blsh_tools.console import say
 from blsh_tools.firmware import reach
+from blsh_tools.report_command import REPORT_FOLDER, reported
 from blsh_trainer.artifact import Model, load_model
 from blsh_trainer.corpus import load_corpus
 from blsh_trainer.errors import BlshError
@@ -115,11 +115,10 @@ def _run_board(options: SuiteOptions, model: Model, board_name: str, port: str |
     began = time.monotonic()
     with connect(*reach(board_name, port, model, say)):
         say(f"{board_name}: answers, model {model.sha256[:12]}")
-    with tempfile.TemporaryDirectory() as scratch:
-        junit = Path(scratch) / "junit.xml"
+    with reported(REPORT_FOLDER / board_name) as (junit, report_arguments):
         command = [sys.executable, "-m", "pytest", str(SUITE), "-p", "no:cacheprovider", f"--board={board_name}"]
         command += [f"--port={port}"] if port is not None else []
-        command += [*options.to_arguments(), f"--junitxml={junit}", "-o", "junit_family=xunit1"]
+        command += [*options.to_arguments(), *report_arguments]
         code = _run_pytest(command, quiet)
         if code == _NO_TESTS:
             raise BlshError(f"no test of the suite matches -k {options.keyword}; see -k of pytest")

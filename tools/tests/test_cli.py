@@ -209,6 +209,14 @@ def test_hil_runs_the_suite_on_the_project(built: Blsh, model: Path, corpus: Pat
     assert (result["failures"], result["errors"]) == (0, 0)
     assert result["skipped"] == 1, "the firmware with all options, which has a model of its own"
     assert (result["board"], result["model_sha256"]) == (board, load_model(model).sha256)
+    reports = built.cwd / "out" / "hil"
+    assert sorted(path.name for path in (reports / board).iterdir()) == ["junit.xml", "report.json"]
+    report = json.loads((reports / board / "report.json").read_text())
+    assert report["state"] == "finished" and report["hello"]["client"]["board"] == board
+    assert "PASSED" in (reports / "report.html").read_text()
+    page = built.json("report", "-o", "page.html")
+    assert page["verdict"] == "passed" and page["boards"][0]["board"] == board
+    assert (built.cwd / "page.html").read_bytes() == (reports / "report.html").read_bytes()
 
 
 def test_hil_without_a_matching_test_proves_nothing(built: Blsh, model: Path) -> None:
@@ -252,6 +260,14 @@ def test_interrupted_corpus_leaves_nothing(blsh: Blsh) -> None:
 
 def test_interrupted_suite_ends_too(built: Blsh, model: Path, corpus: Path, emulator: None) -> None:
     arguments = ("--model", model, "--seconds", 100_000, "--corpus", corpus, "--json")
-    outcome = built.interrupt("test session starts", "hil", *arguments)
+    outcome = built.interrupt("collected", "hil", *arguments)
     assert (outcome.code, outcome.stdout) == (130, ""), outcome
-    assert tree(built.cwd) == {}
+    reports = built.cwd / "out" / "hil"
+    found = json.loads((reports / BOARD / "report.json").read_text())
+    assert found["state"] == "interrupted"
+    assert "INCOMPLETE" in (reports / "report.html").read_text()
+    assert {path.name for path in reports.rglob("*")} == {BOARD, "junit.xml", "report.html", "report.json"}
+
+
+def test_a_report_of_nothing_is_refused(blsh: Blsh) -> None:
+    blsh.refuse("no report.json in out/hil or in a folder of it; run the suite first: blsh hil", "report")

@@ -169,6 +169,7 @@ def test_device_gives_the_samples_of_the_integers(
         with VirtualBoard(find_board(BOARD), elf, link=link) as board:  # type: ignore[arg-type]
             result = built.json(*arguments, "--port", board.url)
     assert (result["engine"], result["samples"]) == ("device", 7999)
+    assert result["link"]["retries"] == 0 and result["link"]["hops_per_second"] > 0
     assert (built.cwd / "device.wav").read_bytes() == (built.cwd / "fixed.wav").read_bytes()
 
 

@@ -1,14 +1,24 @@
 """The engines as systems of an evaluation: they can be sent to a process, and remember nothing."""
 
 import pickle
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+import soundfile
 
+from blsh_codegen.fixed import HISTORY, HOP
 from blsh_codegen.generate import GenerateOptions
-from blsh_tools.engines import FixedEngine, FloatEngine
+from blsh_codegen.vectorised import padded_to_hops
+from blsh_hil.client import BoardClient
+from blsh_tools.engines import DeviceEngine, FixedEngine, FloatEngine
+from blsh_tools.recordings import open_recording, write_wav_blocks
 from blsh_trainer.artifact import load_model
+from blsh_trainer.audio import read_audio, to_int16
+from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluate import Blind
 from blsh_trainer.mixing import Mixture
 
@@ -27,3 +37,79 @@ def test_an_estimate_depends_on_its_mixture_alone(
     np.testing.assert_array_equal(system.estimate(Mixture(noisy, silence, noisy)), first)
     sent = pickle.loads(pickle.dumps(system))
     np.testing.assert_array_equal(sent.estimate(Mixture(noisy, silence, noisy)), first)
+
+
+# ---- recordings in pieces -----------------------------------------------------------------------------------------
+
+Pcm = npt.NDArray[np.int16]
+
+
+class EchoBoard:
+    """Puts out what comes in, as late as the core does."""
+
+    def reset_stream(self) -> None:
+        self._late = np.zeros(HISTORY, np.int16)
+
+    def stream(self, samples: Pcm, progress: Callable[[int, int], None]) -> Pcm:
+        heard = np.concatenate([self._late, samples])
+        self._late = heard[len(samples) :]
+        for hop in range(len(samples) // HOP):
+            progress(hop + 1, len(samples) // HOP)
+        return heard[: len(samples)]
+
+
+@pytest.mark.parametrize("length", [1, 255, 256, 257, 1023 * HOP + 1, 1024 * HOP, 2300 * HOP + 5])
+def test_the_device_takes_and_gives_hops_as_it_goes(length: int, rng: np.random.Generator) -> None:
+    samples = rng.integers(-9000, 9000, length).astype(np.int16)
+    hops = padded_to_hops(samples).reshape(-1, HOP)
+    taken, most_ahead, steps = 0, 0, []
+
+    def source() -> Iterator[Pcm]:
+        nonlocal taken
+        for hop in hops:
+            taken += 1
+            yield hop
+
+    engine = DeviceEngine(cast(BoardClient, EchoBoard()), lambda what, done, total: steps.append((what, done, total)))
+    given: list[Pcm] = []
+    for piece in engine.stream(source(), len(hops), length):
+        given.append(piece)
+        most_ahead = max(most_ahead, taken - sum(map(len, given)) // HOP)
+    assert np.array_equal(np.concatenate(given), samples)
+    assert most_ahead <= 1024 + HISTORY // HOP, "it holds no more than a piece"
+    assert steps == [("streaming", done + 1, len(hops)) for done in range(len(hops))]
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16_000, 1), (16_000, 2), (44_100, 1)])
+def test_a_recording_in_pieces_is_the_recording(
+    tmp_path: Path, rate: int, channels: int, rng: np.random.Generator
+) -> None:
+    path = tmp_path / "in.flac"
+    soundfile.write(path, 0.1 * rng.standard_normal((300_001, channels)), rate)
+    recording = open_recording(path)
+    whole = to_int16(read_audio(path).samples)
+    assert (recording.samples, recording.rate_hz, recording.channels) == (len(whole), rate, channels)
+    assert np.array_equal(np.concatenate(list(recording.blocks())), whole)
+    hops = list(recording.hops())
+    assert np.array_equal(np.concatenate(hops), padded_to_hops(whole)) and len(hops) == recording.hop_count
+    assert len(list(recording.blocks())) > 1 or rate != 16_000
+
+
+def test_a_wav_in_pieces_is_a_wav(tmp_path: Path, rng: np.random.Generator) -> None:
+    pieces = [rng.integers(-32768, 32768, size).astype(np.int16) for size in (1, 5000, 0, 33)]
+    assert write_wav_blocks(tmp_path / "a.wav", iter(pieces)) == 5034
+    soundfile.write(tmp_path / "b.wav", np.concatenate(pieces), 16_000, subtype="PCM_16")
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
+def test_a_wav_whose_source_fails_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"of yesterday")
+
+    def pieces() -> Iterator[Pcm]:
+        yield np.ones(100, np.int16)
+        raise BlshError("the board has gone")
+
+    with pytest.raises(BlshError, match="has gone"):
+        write_wav_blocks(tmp_path / "a.wav", pieces())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+    assert (tmp_path / "a.wav").read_bytes() == b"of yesterday"
