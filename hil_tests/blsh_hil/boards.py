@@ -77,6 +77,19 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class Slots:
+    """Two places for models that are pushed: `size` bytes each, from `origin` on, erased by `sector` bytes.
+
+    `driver` names `firmware/hal/hal_storage_<driver>.c`.
+    """
+
+    driver: str
+    origin: int
+    size: int
+    sector: int
+
+
+@dataclass(frozen=True)
 class Board:
     """One row of boards.toml. `qemu_machine` is set on a virtual board, `upload_command` on a real one."""
 
@@ -93,6 +106,13 @@ class Board:
     tick: Tick
     qemu_machine: str | None
     upload_command: str | None
+    slots: Slots | None = None
+
+    @property
+    def firmware_flash_bytes(self) -> int:
+        """Flash below the slots: what a firmware that takes pushed models may fill."""
+        inside = self.slots is not None and 0 <= self.slots.origin - self.flash.origin < self.flash.size
+        return self.slots.origin - self.flash.origin if self.slots is not None and inside else self.flash.size
 
     @property
     def cpu_flags(self) -> tuple[str, ...]:
@@ -109,14 +129,21 @@ class Board:
             "__ram_origin": f"{self.ram.origin:#010x}",
             "__ram_size": f"{self.ram.size:#010x}",
             "__stack_size": f"{self.stack_bytes:#010x}",
+            "__firmware_end": f"{self.flash.origin + self.firmware_flash_bytes:#010x}",
         }
 
     def sources(self) -> tuple[str, ...]:
         """The files under the root that make up the seam for this board: start-up, HAL, driver."""
+        storage = (
+            ()
+            if self.slots is None
+            else ("firmware/hal/hal_storage.c", f"firmware/hal/hal_storage_{self.slots.driver}.c")
+        )
         return (
             "firmware/boards/startup.c",
             "firmware/hal/hal_cortexm.c",
             f"firmware/hal/hal_{self.uart.driver}.c",
+            *storage,
         )
 
     def compile_command(self, root: Path, output: Path, sources: list[Path]) -> list[str]:
@@ -241,6 +268,7 @@ def _board(name: str, row: _Row) -> Board:
         tick=_tick(row.row("tick")),
         qemu_machine=_only(row.row("qemu"), "machine") if row.has("qemu") else None,
         upload_command=_only(row.row("upload"), "command") if row.has("upload") else None,
+        slots=_slots(row.row("slots")) if row.has("slots") else None,
     )
     row.end()
     if (board.qemu_machine is None) == (board.upload_command is None):
@@ -277,6 +305,20 @@ def _tick(row: _Row) -> Tick:
     tick = Tick(counter=row.integer("counter", 0x40000000, 0x5FFFFFFF), hz=row.integer("hz", 1000, 1_000_000_000))
     row.end()
     return tick
+
+
+def _slots(row: _Row) -> Slots:
+    slots = Slots(
+        driver=row.text("driver"),
+        origin=row.integer("origin", 0, 0xFFFFFFFF),
+        size=row.integer("size", 0x1000, 0x20000000),
+        sector=row.integer("sector", 4, 0x100000),
+    )
+    for field, value in (("origin", slots.origin), ("size", slots.size)):
+        if value % slots.sector:
+            raise row.error(field, value, f"expected whole sectors of {slots.sector:#x}")
+    row.end()
+    return slots
 
 
 def _only(row: _Row, field: str) -> str:
@@ -358,6 +400,12 @@ def render_board_header(board: Board) -> str:
     }
     pins = {"UART_TX_PIN": uart.tx_pin, "UART_RX_PIN": uart.rx_pin}
     values |= {name: f"{pin:#x}u" for name, pin in pins.items() if pin is not None}
+    if board.slots is not None:
+        values |= {
+            "SLOT_ORIGIN": f"{board.slots.origin:#010x}u /* of two places for models */",
+            "SLOT_BYTES": f"{board.slots.size:#x}u",
+            "SECTOR_BYTES": f"{board.slots.sector:#x}u",
+        }
     guard = "BLSH_BOARD_" + board.name.upper().replace("-", "_") + "_H"
     lines = [f"/* {_NOTE} */", f"#ifndef {guard}", f"#define {guard}", ""]
     lines += [f"#define {'BOARD_' + name:<24} {value}" for name, value in values.items()]
