@@ -77,7 +77,9 @@ class GenerateOptions:
         """The `blsh generate` line that repeats these options."""
         derived = {"layout": None if self.layout == "tight" else self.layout, "table_budget": None}
         given = {name: value for name, value in {**asdict(self), **derived}.items() if value not in (None, 0)}
-        words = [f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in given.items()]
+        words = [
+            f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in given.items()
+        ]
         return " ".join(["blsh generate MODEL.npz", *words])
 
 
@@ -101,7 +103,9 @@ def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
         if not 1 <= asked <= most:
             raise BlshError(f"--{name.replace('_', '-')} {asked}; the core holds 1 to {most}")
         if not options.slots:
-            raise BlshError(f"--{name.replace('_', '-')} {asked} without --slots: only models that are pushed need room")
+            raise BlshError(
+                f"--{name.replace('_', '-')} {asked} without --slots: only models that are pushed need room"
+            )
     return Limits(
         max(own.bits, options.room_bits or 0),
         max(own.neighbours, options.room_neighbours or 0),

@@ -9,13 +9,9 @@
 _Static_assert(BLSH_WIRE_HOP == BLSH_HOP, "the protocol and the core have the same hop");
 _Static_assert(BLSH_WIRE_STAGES == BLSH_STAGE_COUNT, "the protocol and the core have the same stages");
 
-/* A HOP request as it comes in, at its longest: both delimiters, and a code byte for every block. */
-#define HOP_BYTES (BLSH_FRAME_OVERHEAD + BLSH_MSG_HOP_BYTES)
-#define HOP_LINE_BYTES (HOP_BYTES + HOP_BYTES / BLSH_COBS_BLOCK + 3u)
-
 /* The samples of a HOP in the request buffer, for the core to work on as int16_t. */
 #define SAMPLES_AT (BLSH_FRAME_HEADER_BYTES + offsetof(blsh_msg_hop_t, samples))
-_Static_assert(SAMPLES_AT % sizeof(int16_t) == 0u, "samples are aligned");
+_Static_assert(SAMPLES_AT % sizeof(uint32_t) == 0u, "samples lie on words");
 
 #define COMPILER_BARRIER() __asm__ volatile("" ::: "memory") /* no work moves across a reading of the counter */
 
@@ -90,49 +86,80 @@ static void describe_model(const blsh_server_t *server, blsh_msg_hello_reply_t *
     }
 }
 
-/* While one hop is worked on, its frame is out of the ring: the ring's content may wait besides. */
-static uint16_t hops_in_flight(void) {
-    const uint32_t waiting = hal_receive_ring_bytes() / HOP_LINE_BYTES;
-    return (uint16_t)(waiting < 1u ? 1u : waiting > 64u ? 64u : waiting);
-}
-
 static void describe_board(const blsh_server_t *server, blsh_msg_hello_reply_t *hello) {
     hello->core_hz = hal_core_hz();
     hello->tick_hz = hal_tick_hz();
     hello->max_payload = BLSH_MAX_REQUEST_PAYLOAD;
-    hello->hops_in_flight = hops_in_flight();
+    hello->hops_in_flight = BLSH_KEPT_REPLIES;
     hello->receive_ring = hal_receive_ring_bytes();
     hello->reset_cause = hal_reset_cause();
     hello->overruns = hal_overruns();
     hello->bad_frames = server->decoder.bad_frames;
     hello->stack_bytes_used = hal_stack_bytes_used();
+    hello->integrity = server->integrity;
     copy_name(hello->board, sizeof hello->board, hal_board_name());
     copy_name(hello->core, sizeof hello->core, hal_core_name());
 }
 
-static void handle_hello(blsh_server_t *server, const uint8_t *payload) {
+static void say_hello(blsh_server_t *server, uint32_t host_nonce) {
     blsh_msg_hello_reply_t hello = {
+        .host_nonce = host_nonce,
+        .boot_nonce = server->boot_nonce,
         .build_id = server->config->build_id,
         .protocol_version = BLSH_PROTOCOL_VERSION,
         .version_major = BLSH_VERSION_MAJOR,
         .version_minor = BLSH_VERSION_MINOR,
         .version_patch = BLSH_VERSION_PATCH,
     };
-    memcpy(&hello.host_nonce, payload, sizeof hello.host_nonce);
-    if (server->boot_nonce == 0u) {
-        server->boot_nonce = make_boot_nonce(hello.host_nonce);
-    }
-    hello.boot_nonce = server->boot_nonce;
     describe_model(server, &hello);
     describe_board(server, &hello);
     reply(server, BLSH_MSG_HELLO_REPLY, &hello, sizeof hello);
 }
 
+static void handle_hello(blsh_server_t *server, const uint8_t *payload) {
+    uint32_t host_nonce;
+    memcpy(&host_nonce, payload, sizeof host_nonce);
+    if (server->boot_nonce == 0u) {
+        server->boot_nonce = make_boot_nonce(host_nonce);
+    }
+    say_hello(server, host_nonce);
+}
+
+/* ---- integrity -------------------------------------------------------------------------------------------- */
+
+static void check_integrity(blsh_server_t *server) {
+    const blsh_model_t *model = server->config->model;
+    if (server->model_status != BLSH_OK) { /* its tables may be anywhere */
+        server->integrity |= BLSH_INTEGRITY_MODEL;
+    } else {
+        server->dictionary_crc32 = blsh_dictionary_crc32(model);
+        server->integrity &= ~BLSH_INTEGRITY_DICTIONARY;
+        if (server->dictionary_crc32 != model->dictionary_crc32) {
+            server->integrity |= BLSH_INTEGRITY_DICTIONARY;
+        }
+    }
+    if (hal_stack_overflowed()) {
+        server->integrity |= BLSH_INTEGRITY_STACK;
+    }
+}
+
+static void handle_check(blsh_server_t *server, const uint8_t *payload) {
+    (void)payload;
+    check_integrity(server);
+    const blsh_msg_checked_t checked = {
+        .integrity = server->integrity,
+        .dictionary_crc32_now = server->dictionary_crc32,
+    };
+    reply(server, BLSH_MSG_CHECKED, &checked, sizeof checked);
+}
+
 /* ---- the stream ------------------------------------------------------------------------------------------- */
 
 static void handle_reset_stream(blsh_server_t *server, const uint8_t *payload) {
-    (void)payload;
-    (void)blsh_init(server->config->state, server->config->model); /* succeeded at start */
+    blsh_state_t *state = server->config->state;
+    memset(state, 0, sizeof *state); /* a refused model leaves it as it was */
+    (void)blsh_init(state, server->config->model);
+    memcpy(&server->stream, payload, sizeof server->stream);
     server->hop = 0;
     server->streaming = true;
     reply(server, BLSH_MSG_DONE, NULL, 0);
@@ -190,56 +217,128 @@ static uint32_t timed_hop(blsh_state_t *state, int16_t samples[BLSH_HOP], observ
     return hal_ticks() - start - observer->spent;
 }
 
-static void reply_hop_done(blsh_server_t *server, const observer_t *observer, uint32_t ticks, const int16_t *samples) {
+/* The samples as they came, as late as processed ones would be: the state's history is the line that delays them. */
+static void pass_through(blsh_state_t *state, int16_t samples[BLSH_HOP]) {
+    _Static_assert(BLSH_HISTORY == 3u * BLSH_HOP, "a delay of three hops");
+    int16_t *line = state->history;
+    for (size_t n = 0; n < BLSH_HOP; n++) {
+        const int16_t newest = samples[n];
+        samples[n] = line[n];
+        line[n] = line[n + BLSH_HOP];
+        line[n + BLSH_HOP] = line[n + 2u * BLSH_HOP];
+        line[n + 2u * BLSH_HOP] = newest;
+    }
+}
+
+/* Between two hops the core needs nothing of what its frame holds: the reply to the last hop is kept there. */
+#define KEPT_WORDS (BLSH_HOP * sizeof(int16_t) / sizeof(int32_t))
+#define KEPT_SAMPLES 0u
+#define KEPT_DIGESTS KEPT_WORDS
+#define KEPT_TICKS (KEPT_DIGESTS + BLSH_WIRE_STAGES)
+_Static_assert(KEPT_TICKS + BLSH_WIRE_STAGES <= sizeof(((blsh_state_t *)0)->frame.values) / sizeof(int32_t),
+               "the frame has room for a reply");
+
+static void keep_reply(blsh_server_t *server, const observer_t *observer, uint32_t ticks, const int16_t *samples) {
+    int32_t *kept = server->config->state->frame.values;
+    memcpy(kept + KEPT_SAMPLES, samples, BLSH_HOP * sizeof samples[0]);
+    memcpy(kept + KEPT_DIGESTS, observer->digest, sizeof observer->digest);
+    memcpy(kept + KEPT_TICKS, observer->ticks, sizeof observer->ticks);
+    server->last.ticks = ticks;
+    server->last.flags = observer->flags;
+}
+
+/* The next hop is about to take the frame. */
+static void move_kept_reply(blsh_server_t *server) {
+    server->earlier = server->last;
+    memcpy(server->earlier_samples, server->config->state->frame.values + KEPT_SAMPLES, sizeof server->earlier_samples);
+}
+
+static void reply_hop_done(blsh_server_t *server, uint32_t hop, blsh_outcome_t outcome, const void *samples) {
     const struct {
         uint32_t hop;
         uint32_t ticks;
         uint8_t flags;
-        uint8_t reserved[3];
-    } head = {.hop = server->hop, .ticks = ticks, .flags = observer->flags};
+        uint8_t integrity;
+        uint16_t stream;
+    } head = {hop, outcome.ticks, outcome.flags, (uint8_t)server->integrity, server->stream};
     _Static_assert(sizeof head == offsetof(blsh_msg_hop_done_t, samples), "HOP_DONE up to its samples");
-    const size_t digest_bytes = (observer->flags & BLSH_HOP_DIGESTS) != 0u ? sizeof observer->digest : 0u;
-    const size_t tick_bytes = (observer->flags & BLSH_HOP_STAGE_TICKS) != 0u ? sizeof observer->ticks : 0u;
+    const int32_t *kept = server->config->state->frame.values;
+    const size_t block = BLSH_WIRE_STAGES * sizeof(uint32_t);
+    const size_t digest_bytes = (outcome.flags & BLSH_HOP_DIGESTS) != 0u ? block : 0u;
+    const size_t tick_bytes = (outcome.flags & BLSH_HOP_STAGE_TICKS) != 0u ? block : 0u;
 
     blsh_frame_begin(&server->encoder, BLSH_MSG_HOP_DONE, server->sequence,
                      (uint16_t)(BLSH_MSG_HOP_DONE_BYTES + digest_bytes + tick_bytes));
     blsh_frame_put(&server->encoder, &head, sizeof head);
-    blsh_frame_put(&server->encoder, samples, BLSH_HOP * sizeof samples[0]);
-    blsh_frame_put(&server->encoder, observer->digest, digest_bytes);
-    blsh_frame_put(&server->encoder, observer->ticks, tick_bytes);
+    blsh_frame_put(&server->encoder, samples, BLSH_HOP * sizeof(int16_t));
+    blsh_frame_put(&server->encoder, kept + KEPT_DIGESTS, digest_bytes);
+    blsh_frame_put(&server->encoder, kept + KEPT_TICKS, tick_bytes);
     blsh_frame_end(&server->encoder);
 }
 
-static bool hop_acceptable(blsh_server_t *server, uint8_t flags, uint8_t stage) {
-    if ((flags & ~BLSH_HOP_FLAGS) != 0u) {
-        refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_BAD_FLAGS, flags, NULL);
-    } else if ((flags & BLSH_HOP_DUMP) != 0u && stage >= BLSH_WIRE_STAGES) {
-        refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_BAD_STAGE, stage, NULL);
-    } else if (!server->streaming) {
-        refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_NOT_READY, 0, NULL);
+static void reply_last_hop(blsh_server_t *server) {
+    reply_hop_done(server, server->hop - 1u, server->last, server->config->state->frame.values + KEPT_SAMPLES);
+}
+
+static void do_hop(blsh_server_t *server, uint8_t flags, uint8_t stage) {
+    int16_t *samples = &server->request.samples[SAMPLES_AT / sizeof(int16_t)];
+    blsh_state_t *state = server->config->state;
+    observer_t observer = {.server = server, .flags = flags, .dumped_stage = stage};
+    const bool masked = (flags & BLSH_HOP_MASKED_IRQ) != 0u;
+    uint32_t ticks = 0;
+
+    move_kept_reply(server);
+    if (server->integrity != 0u) {
+        pass_through(state, samples);
     } else {
-        return true;
+        const uint32_t saved = masked ? hal_irq_disable() : 0u;
+        ticks = timed_hop(state, samples, &observer);
+        if (masked) {
+            hal_irq_restore(saved);
+        }
+        if (hal_stack_overflowed()) { /* what was computed is not to be trusted, and its input is gone */
+            server->integrity |= BLSH_INTEGRITY_STACK;
+            memset(samples, 0, BLSH_HOP * sizeof samples[0]);
+        }
     }
-    return false;
+    keep_reply(server, &observer, ticks, samples);
+    server->hop++;
+    reply_last_hop(server);
+}
+
+/* The hop was done before: its reply again, if it is kept as it was asked for. STAGE_DATA is not. */
+static bool replied_again(blsh_server_t *server, uint16_t hop, uint8_t flags) {
+    const uint16_t age = (uint16_t)(server->hop - hop);
+    if (age == 1u && server->hop >= 1u && flags == server->last.flags && (flags & BLSH_HOP_DUMP) == 0u) {
+        reply_last_hop(server);
+    } else if (age == 2u && server->hop >= 2u && flags == 0u && server->earlier.flags == 0u) {
+        reply_hop_done(server, server->hop - 2u, server->earlier, server->earlier_samples);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static void handle_hop(blsh_server_t *server, const uint8_t *payload) {
-    const uint8_t flags = payload[offsetof(blsh_msg_hop_t, flags)];
-    const uint8_t stage = payload[offsetof(blsh_msg_hop_t, stage)];
-    if (!hop_acceptable(server, flags, stage)) {
-        return;
+    struct {
+        uint16_t hop;
+        uint16_t stream;
+        uint8_t flags;
+        uint8_t stage;
+    } head;
+    _Static_assert(sizeof head == offsetof(blsh_msg_hop_t, samples), "HOP up to its samples");
+    memcpy(&head, payload, sizeof head);
+    if ((head.flags & ~BLSH_HOP_FLAGS) != 0u) {
+        refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_BAD_FLAGS, head.flags, NULL);
+    } else if ((head.flags & BLSH_HOP_DUMP) != 0u && head.stage >= BLSH_WIRE_STAGES) {
+        refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_BAD_STAGE, head.stage, NULL);
+    } else if (!server->streaming || head.stream != server->stream) {
+        refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_NOT_READY, head.stream, NULL);
+    } else if (head.hop == (uint16_t)server->hop) {
+        do_hop(server, head.flags, head.stage);
+    } else if (!replied_again(server, head.hop, head.flags)) {
+        refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_OUT_OF_ORDER, server->hop, NULL);
     }
-    int16_t *samples = &server->request.samples[SAMPLES_AT / sizeof(int16_t)];
-    observer_t observer = {.server = server, .flags = flags, .dumped_stage = stage};
-    const bool masked = (flags & BLSH_HOP_MASKED_IRQ) != 0u;
-
-    const uint32_t saved = masked ? hal_irq_disable() : 0u;
-    const uint32_t ticks = timed_hop(server->config->state, samples, &observer);
-    if (masked) {
-        hal_irq_restore(saved);
-    }
-    reply_hop_done(server, &observer, ticks, samples);
-    server->hop++;
 }
 
 /* ---- models in slots -------------------------------------------------------------------------------------- */
@@ -248,9 +347,8 @@ static void handle_hop(blsh_server_t *server, const uint8_t *payload) {
 static void accept_model(blsh_server_t *server) {
     server->streaming = false;
     server->model_status = blsh_init(server->config->state, server->config->model);
-    if (server->model_status == BLSH_OK) { /* else its tables may be anywhere */
-        server->dictionary_crc32 = blsh_dictionary_crc32(server->config->model);
-    }
+    server->integrity &= ~BLSH_INTEGRITY_MODEL;
+    check_integrity(server);
 }
 
 #ifdef BLSH_SLOTS
@@ -349,24 +447,24 @@ static void handle_reset(blsh_server_t *server, const uint8_t *payload) {
 
 typedef struct {
     uint8_t type;
-    bool needs_model;
     uint16_t length;
     void (*handle)(blsh_server_t *server, const uint8_t *payload);
 } request_t;
 
 static const request_t requests[] = {
-    {BLSH_MSG_HELLO, false, BLSH_MSG_HELLO_BYTES, handle_hello},
-    {BLSH_MSG_RESET_STREAM, true, BLSH_MSG_RESET_STREAM_BYTES, handle_reset_stream},
-    {BLSH_MSG_HOP, true, BLSH_MSG_HOP_BYTES, handle_hop},
-    {BLSH_MSG_COUNT_LOOP, false, BLSH_MSG_COUNT_LOOP_BYTES, handle_count_loop},
-    {BLSH_MSG_RESET, false, BLSH_MSG_RESET_BYTES, handle_reset},
+    {BLSH_MSG_HELLO, BLSH_MSG_HELLO_BYTES, handle_hello},
+    {BLSH_MSG_RESET_STREAM, BLSH_MSG_RESET_STREAM_BYTES, handle_reset_stream},
+    {BLSH_MSG_HOP, BLSH_MSG_HOP_BYTES, handle_hop},
+    {BLSH_MSG_COUNT_LOOP, BLSH_MSG_COUNT_LOOP_BYTES, handle_count_loop},
+    {BLSH_MSG_RESET, BLSH_MSG_RESET_BYTES, handle_reset},
+    {BLSH_MSG_CHECK, BLSH_MSG_CHECK_BYTES, handle_check},
 #ifdef BLSH_SLOTS
-    {BLSH_MSG_SLOTS, false, BLSH_MSG_SLOTS_BYTES, handle_slots},
-    {BLSH_MSG_PUSH_BEGIN, false, BLSH_MSG_PUSH_BEGIN_BYTES, handle_push_begin},
-    {BLSH_MSG_PUSH_DATA, false, BLSH_MSG_PUSH_DATA_BYTES, handle_push_data},
-    {BLSH_MSG_MODEL_TRY, false, BLSH_MSG_MODEL_TRY_BYTES, handle_model_try},
-    {BLSH_MSG_MODEL_PROVE, false, BLSH_MSG_MODEL_PROVE_BYTES, handle_model_prove},
-    {BLSH_MSG_MODEL_FACTORY, false, BLSH_MSG_MODEL_FACTORY_BYTES, handle_model_factory},
+    {BLSH_MSG_SLOTS, BLSH_MSG_SLOTS_BYTES, handle_slots},
+    {BLSH_MSG_PUSH_BEGIN, BLSH_MSG_PUSH_BEGIN_BYTES, handle_push_begin},
+    {BLSH_MSG_PUSH_DATA, BLSH_MSG_PUSH_DATA_BYTES, handle_push_data},
+    {BLSH_MSG_MODEL_TRY, BLSH_MSG_MODEL_TRY_BYTES, handle_model_try},
+    {BLSH_MSG_MODEL_PROVE, BLSH_MSG_MODEL_PROVE_BYTES, handle_model_prove},
+    {BLSH_MSG_MODEL_FACTORY, BLSH_MSG_MODEL_FACTORY_BYTES, handle_model_factory},
 #endif
 };
 
@@ -389,11 +487,6 @@ static void dispatch(blsh_server_t *server, const blsh_frame_t *frame) {
         refuse(server, frame->type, BLSH_WIRE_ERR_UNKNOWN_TYPE, frame->type, NULL);
     } else if (frame->length != request->length) {
         refuse(server, frame->type, BLSH_WIRE_ERR_BAD_LENGTH, frame->length, NULL);
-    } else if (request->needs_model && server->model_status < 0) {
-        refuse(server, frame->type, BLSH_WIRE_ERR_MODEL_REFUSED, (uint32_t)server->model_status,
-               blsh_error_text(server->model_status));
-    } else if (request->needs_model && server->dictionary_crc32 != server->config->model->dictionary_crc32) {
-        refuse(server, frame->type, BLSH_WIRE_ERR_DICTIONARY_CRC, server->dictionary_crc32, NULL);
     } else {
         request->handle(server, frame->payload);
     }
@@ -403,12 +496,17 @@ void blsh_server_receive(blsh_server_t *server, const uint8_t *bytes, size_t cou
     for (size_t i = 0; i < count; i++) {
         blsh_frame_t frame;
         const int result = blsh_decoder_feed(&server->decoder, bytes[i], &frame);
+        if (result == BLSH_FRAME_NONE) {
+            continue;
+        }
+        hal_watchdog_watch();
         if (result == BLSH_FRAME_READY) {
             dispatch(server, &frame);
-        } else if (result < 0) {
+        } else {
             server->sequence = 0;
             refuse(server, 0, BLSH_WIRE_ERR_BAD_FRAME, (uint32_t)result, blsh_frame_error_text(result));
         }
+        hal_watchdog_rest();
     }
 }
 
@@ -419,4 +517,5 @@ void blsh_server_init(blsh_server_t *server, const blsh_server_config_t *config)
     server->encoder.context = config->context;
     blsh_decoder_init(&server->decoder, server->request.bytes, sizeof server->request.bytes);
     accept_model(server);
+    say_hello(server, 0);
 }

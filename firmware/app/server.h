@@ -8,7 +8,8 @@
  *     for (;;) blsh_server_receive(&server, bytes, uart_read(bytes, sizeof bytes));
  *
  * A request that cannot be carried out is answered by ERROR, a damaged frame too; frames of the kind that boards
- * send are ignored, so that two boards on one line, or an echo, cannot keep each other busy.
+ * send are ignored, so that two boards on one line, or an echo, cannot keep each other busy. A hop is done once, however
+ * often it is asked for: the replies to the last BLSH_KEPT_REPLIES are kept (docs/SPEC.md, 9).
  * Time, interrupts and the part's names come from hal.h; nothing else of the hardware is known here.
  */
 #ifndef BLSH_SERVER_H
@@ -27,14 +28,25 @@ typedef struct {
     uint32_t build_id; /* of the firmware, or 0 */
 } blsh_server_config_t;
 
+/* What a hop came to, besides what lies in the state's scratch. */
+typedef struct {
+    uint32_t ticks;
+    uint8_t flags;
+} blsh_outcome_t;
+
 typedef struct {
     const blsh_server_config_t *config;
-    int model_status;         /* blsh_init's result */
-    uint32_t dictionary_crc32; /* as it was at start */
-    uint32_t boot_nonce;      /* 0 until the first HELLO */
-    uint32_t hop;             /* since RESET_STREAM */
-    bool streaming;           /* RESET_STREAM has come */
-    uint16_t sequence;        /* of the request being answered */
+    int model_status;          /* blsh_init's result */
+    uint32_t dictionary_crc32; /* as last computed */
+    uint32_t integrity;        /* BLSH_INTEGRITY_...: while not 0, audio passes through unprocessed */
+    uint32_t boot_nonce;       /* 0 until the first HELLO */
+    uint32_t hop;              /* the next one's number since RESET_STREAM */
+    uint16_t stream;           /* the stream's name */
+    bool streaming;            /* RESET_STREAM has come */
+    uint16_t sequence;         /* of the request being answered */
+    /* The replies to the last two hops, to be sent again: the last one's values wait in the state. */
+    blsh_outcome_t last, earlier;
+    int16_t earlier_samples[BLSH_HOP];
     blsh_decoder_t decoder;
     blsh_encoder_t encoder;
     union {
@@ -43,7 +55,8 @@ typedef struct {
     } request;
 } blsh_server_t;
 
-/* Check the model and its dictionary: reads all of the latter. A bad one is reported to who asks, not here. */
+/* Check the model and its dictionary: reads all of the latter. With a bad one audio passes through unprocessed. Then
+ * announce the start by a HELLO_REPLY that nobody asked for. */
 void blsh_server_init(blsh_server_t *server, const blsh_server_config_t *config);
 
 /* Take received bytes; every request they complete is answered before this returns. */

@@ -21,14 +21,18 @@ void fault_handler(void);
 void start(void) __attribute__((noreturn));
 void report_fault(void) __attribute__((noreturn));
 
-/* The table ends with the one interrupt that is ever enabled. The words left zero are reserved, or belong to
+/* Of drivers that need it. */
+void hal_systick_irq(void) __attribute__((weak, alias("fault_handler")));
+
+/* The table ends with the UART's interrupt; SysTick's is the only other one that is ever enabled. The words left zero are reserved, or belong to
  * what is never enabled; taking one would be a fault, and so be reported. */
 typedef void (*vector)(void);
 __attribute__((section(".vectors"), used, aligned(512))) static const vector vectors[] = {
     [0] = (vector)_estack,
     [1] = reset_handler,
-    [2] = fault_handler, /* NMI */
+    [2] = fault_handler, /* NMI: the watchdog's warning */
     [3] = fault_handler, /* HardFault: the others rise to it, because they are never enabled */
+    [15] = hal_systick_irq,
     [16u + BOARD_UART_RX_IRQ] = hal_rx_irq,
 };
 
@@ -91,18 +95,22 @@ __attribute__((naked)) void fault_handler(void)
 
 void report_fault(void)
 {
+    bool watchdog = hal_exception() == EXCEPTION_NMI;
+
+    hal_leave_note(); /* now: the report may hang as well */
 #if defined(__ARM_ARCH_6M__)
-    app_fault(fault_registers, 0u, 0u);
+    app_fault(fault_registers, 0u, 0u, watchdog);
 #else
-    app_fault(fault_registers, SCB_CFSR, SCB_BFAR);
+    app_fault(fault_registers, SCB_CFSR, SCB_BFAR, watchdog);
 #endif
     for (;;) {
     }
 }
 
-__attribute__((weak)) void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t hfar)
+__attribute__((weak)) void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t hfar, bool watchdog)
 {
     (void)stacked;
     (void)cfsr;
     (void)hfar;
+    (void)watchdog;
 }

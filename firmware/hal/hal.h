@@ -9,6 +9,7 @@
 #ifndef BLSH_HAL_H
 #define BLSH_HAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,7 +57,8 @@ void hal_irq_restore(uint32_t saved);
 enum {
     HAL_RESET_POWER_ON = 0,
     HAL_RESET_SOFTWARE = 1, /* hal_reset() */
-    HAL_RESET_FAULT = 2     /* hal_reset() called from app_fault() */
+    HAL_RESET_FAULT = 2,    /* hal_reset() called from app_fault() */
+    HAL_RESET_WATCHDOG = 3
 };
 uint32_t hal_reset_cause(void);
 
@@ -66,13 +68,24 @@ void hal_reset(void) __attribute__((noreturn));
 /* The most bytes of stack in use since reset. Equal to the whole of stack_bytes in boards.toml: it overflowed. */
 uint32_t hal_stack_bytes_used(void);
 
+/* The guard words at the end of the stack were overwritten since reset. */
+bool hal_stack_overflowed(void);
+
+/* --- Watchdog ------------------------------------------------------------------------------------------- */
+
+/* Between the two a request is being worked on. When that takes longer than HAL_WATCHDOG_MS the part starts again, by
+ * app_fault() where the watchdog warns before it resets. A part that waits for its host is left in peace. */
+void hal_watchdog_watch(void);
+void hal_watchdog_rest(void);
+
 /* --- Faults --------------------------------------------------------------------------------------------- */
 
-/* Called on a fault (bad address, bad instruction, division by zero...) with a fresh stack; must not return.
+/* Called on a fault (bad address, bad instruction, division by zero...), or where `watchdog` when the watchdog warns,
+ * with a fresh stack; must not return.
  * stacked: r0 r1 r2 r3 r12 lr pc xpsr at the fault (all zero if the stack pointer itself was lost);
  * cfsr: the core's Configurable Fault Status Register; hfar: the address of the access that failed (BFAR, valid
  * when cfsr has bit 15 set). Both are 0 on a core that has neither (M0).
  * The application defines this; without it the part stops here. */
-void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t hfar);
+void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t hfar, bool watchdog);
 
 #endif

@@ -36,12 +36,15 @@ static uint32_t take_note(void)
 
     note.value = 0u;
     note.complement = 0u;
-    return valid && (cause == HAL_RESET_SOFTWARE || cause == HAL_RESET_FAULT) ? cause : HAL_RESET_POWER_ON;
+    return valid && cause <= HAL_RESET_WATCHDOG ? cause : HAL_RESET_POWER_ON;
 }
 
 void hal_init(void)
 {
     reset_cause = take_note();
+    if (hal_port_reset_by_watchdog()) {
+        reset_cause = HAL_RESET_WATCHDOG;
+    }
     hal_port_init();
     NVIC_ENABLE(BOARD_UART_RX_IRQ) = IRQ_BIT(BOARD_UART_RX_IRQ);
 }
@@ -158,18 +161,19 @@ uint32_t hal_reset_cause(void)
     return reset_cause;
 }
 
-static bool in_fault_handler(void)
+void hal_leave_note(void)
 {
-    uint32_t exception;
+    uint32_t exception = hal_exception();
 
-    __asm__ volatile("mrs %0, ipsr" : "=r"(exception));
-    return exception == 3u;
+    note.value = NOTE_SEED + (uint32_t)(exception == EXCEPTION_NMI     ? HAL_RESET_WATCHDOG
+                                        : exception == EXCEPTION_FAULT ? HAL_RESET_FAULT
+                                                                       : HAL_RESET_SOFTWARE);
+    note.complement = ~note.value;
 }
 
 void hal_reset(void)
 {
-    note.value = NOTE_SEED + (in_fault_handler() ? (uint32_t)HAL_RESET_FAULT : (uint32_t)HAL_RESET_SOFTWARE);
-    note.complement = ~note.value;
+    hal_leave_note();
     __asm__ volatile("dsb" ::: "memory"); /* the note is in RAM before the reset takes hold */
     SCB_AIRCR = AIRCR_RESET;
     for (;;) {
@@ -184,4 +188,15 @@ uint32_t hal_stack_bytes_used(void)
         mark++;
     }
     return (uint32_t)((uintptr_t)_estack - (uintptr_t)mark);
+}
+
+bool hal_stack_overflowed(void)
+{
+    const volatile uint32_t *guard = _stack_limit;
+    uint32_t changed = 0u;
+
+    for (uint32_t i = 0u; i < STACK_GUARD_WORDS; i++) {
+        changed |= guard[i] ^ STACK_PAINT;
+    }
+    return changed != 0u;
 }

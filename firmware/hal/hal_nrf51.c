@@ -1,4 +1,4 @@
-/* Nordic nRF51: UART0 and TIMER0. The internal oscillator serves until the crystal has started, which is not waited
+/* Nordic nRF51: UART0, TIMER0 and WDT. The internal oscillator serves until the crystal has started, which is not waited
  * for: it is what keeps the rate of the UART within bounds on a real part. */
 #include "hal.h"
 #include "hal_port.h"
@@ -37,6 +37,18 @@
 #define GPIO_DIRSET    HAL_REGISTER(0x50000518u)
 #define GPIO_PIN_RX    HAL_REGISTER(0x50000700u + 4u * BOARD_UART_RX_PIN)
 
+/* Once started it cannot be stopped; it stands still while the core sleeps, which it does only where nothing is left to
+ * work on. */
+#define RESETREAS      HAL_REGISTER(0x40000400u)
+#define RESETREAS_DOG  (1u << 1)
+#define WDT_START      HAL_REGISTER(0x40010000u)
+#define WDT_CRV        HAL_REGISTER(0x40010504u)
+#define WDT_RREN       HAL_REGISTER(0x40010508u)
+#define WDT_CONFIG     HAL_REGISTER(0x4001050cu)
+#define WDT_RR0        HAL_REGISTER(0x40010600u)
+#define WDT_HZ         32768u
+#define WDT_RELOAD     0x6e524635u
+
 /* Rate x 2^32 / clock; the part keeps the upper 20 bits. */
 #define BAUD_VALUE ((uint32_t)((((uint64_t)BOARD_UART_BAUD << 32) / BOARD_UART_CLOCK_HZ + 0x800u) & 0xfffff000u))
 
@@ -50,8 +62,35 @@ static void set_pins(void)
     UART_PSELRXD = BOARD_UART_RX_PIN;
 }
 
+static void start_watchdog(void)
+{
+    WDT_CONFIG = 0u; /* paused while the core sleeps, or a debugger holds it */
+    WDT_CRV = (uint32_t)((uint64_t)WDT_HZ * HAL_WATCHDOG_MS / 1000u);
+    WDT_RREN = 1u;
+    WDT_START = 1u;
+}
+
+void hal_watchdog_watch(void)
+{
+    WDT_RR0 = WDT_RELOAD;
+}
+
+void hal_watchdog_rest(void)
+{
+    WDT_RR0 = WDT_RELOAD;
+}
+
+bool hal_port_reset_by_watchdog(void)
+{
+    const uint32_t reasons = RESETREAS;
+
+    RESETREAS = reasons; /* write ones to clear: they add up otherwise */
+    return (reasons & RESETREAS_DOG) != 0u;
+}
+
 void hal_port_init(void)
 {
+    start_watchdog();
     CLOCK_HFCLKSTART = 1u;
     set_pins();
     UART_BAUDRATE = BAUD_VALUE;

@@ -16,7 +16,12 @@
 
 #define HAL_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
-/* --- The driver provides these, and hal_write() and hal_ticks() of hal.h --------------------------------- */
+/* Longest time that a request may take: COUNT_LOOP at its longest takes seconds on the slowest core. */
+#ifndef HAL_WATCHDOG_MS
+#define HAL_WATCHDOG_MS 10000u
+#endif
+
+/* --- The driver provides these, and hal_write(), hal_ticks() and hal_watchdog_...() of hal.h --------------- */
 
 /* Starts the UART and the counter, with the receive interrupt raised by the UART (not yet let through by the
  * core). */
@@ -26,9 +31,32 @@ void hal_port_init(void);
  * byte in the UART and says so by hal_ring_stall(). */
 void hal_rx_irq(void);
 
+/* The SysTick exception, of a driver that enables it. */
+void hal_systick_irq(void);
+
+/* Whether the part's watchdog was what reset it, by the part's own record; clears that. */
+bool hal_port_reset_by_watchdog(void);
+
+/* --- Exceptions ------------------------------------------------------------------------------------------- */
+
+#define EXCEPTION_NMI   2u /* the watchdog's warning: nothing else is wired to it, or let through */
+#define EXCEPTION_FAULT 3u
+
+static inline uint32_t hal_exception(void)
+{
+    uint32_t number;
+
+    __asm__ volatile("mrs %0, ipsr" : "=r"(number));
+    return number;
+}
+
+/* Leaves in RAM, for the next start, what the exception that is being handled says of its cause. */
+void hal_leave_note(void);
+
 /* --- The stack, from the linker script and the start-up code ---------------------------------------------- */
 
 #define STACK_PAINT 0xa5a5a5a5u /* every word from _stack_limit up to _estack, at reset */
+#define STACK_GUARD_WORDS 4u    /* of these, at the end: no function's frame comes so far */
 extern uint32_t _stack_limit[];
 extern uint32_t _estack[];
 

@@ -1,4 +1,4 @@
-/* STM32F4: USART1 and TIM2, on the internal oscillator (HSI, 16 MHz) that the part starts with. Pins are numbered
+/* STM32F4: USART1, TIM2 and IWDG, on the internal oscillator (HSI, 16 MHz) that the part starts with. Pins are numbered
  * 0xa0 for PA0 to 0xaf for PA15. */
 #include "hal.h"
 #include "hal_port.h"
@@ -45,6 +45,66 @@ _Static_assert(TIM_BASE == 0x40000000u, "this driver knows TIM2 alone");
 #define BAUD_DIVIDER ((BOARD_UART_CLOCK_HZ + BOARD_UART_BAUD / 2u) / BOARD_UART_BAUD)
 _Static_assert(BAUD_DIVIDER >= 16u && BAUD_DIVIDER <= 0xffffu, "the USART cannot make this rate of its clock");
 
+/* Once started it cannot be stopped, nor does it stand still in sleep: SysTick feeds it while nothing is worked on. */
+#define RCC_CSR            HAL_REGISTER(0x40023874u)
+#define CSR_CLEAR_FLAGS    (1u << 24)
+#define CSR_WATCHDOG_RESET (1u << 29)
+#define IWDG_KR            HAL_REGISTER(0x40003000u)
+#define IWDG_PR            HAL_REGISTER(0x40003004u)
+#define IWDG_RLR           HAL_REGISTER(0x40003008u)
+#define KEY_START          0xccccu
+#define KEY_UNLOCK         0x5555u
+#define KEY_FEED           0xaaaau
+#define PRESCALER_256      6u
+#define IWDG_RELOAD        (HAL_WATCHDOG_MS * (32000u / 256u) / 1000u)
+_Static_assert(IWDG_RELOAD >= 1u && IWDG_RELOAD <= 0xfffu, "the watchdog cannot wait that long");
+
+#define SYST_CSR HAL_REGISTER(0xe000e010u)
+#define SYST_RVR HAL_REGISTER(0xe000e014u)
+#define SYST_CVR HAL_REGISTER(0xe000e018u)
+#define SYST_ENABLE_WITH_IRQ 7u        /* of the core's clock */
+#define SYST_LONGEST         0xffffffu /* a second or less: the watchdog waits longer */
+
+static volatile bool working; /* on a request */
+
+static void start_watchdog(void)
+{
+    IWDG_KR = KEY_START;
+    IWDG_KR = KEY_UNLOCK;
+    IWDG_PR = PRESCALER_256;
+    IWDG_RLR = IWDG_RELOAD;
+    SYST_RVR = SYST_LONGEST;
+    SYST_CVR = 0u;
+    SYST_CSR = SYST_ENABLE_WITH_IRQ;
+}
+
+void hal_systick_irq(void)
+{
+    if (!working) {
+        IWDG_KR = KEY_FEED;
+    }
+}
+
+void hal_watchdog_watch(void)
+{
+    working = true;
+    IWDG_KR = KEY_FEED;
+}
+
+void hal_watchdog_rest(void)
+{
+    working = false;
+    IWDG_KR = KEY_FEED;
+}
+
+bool hal_port_reset_by_watchdog(void)
+{
+    const uint32_t status = RCC_CSR;
+
+    RCC_CSR = status | CSR_CLEAR_FLAGS; /* they add up otherwise */
+    return (status & CSR_WATCHDOG_RESET) != 0u;
+}
+
 static void use_pin(uint32_t pin)
 {
     const uint32_t two = 2u * pin;
@@ -57,6 +117,7 @@ static void use_pin(uint32_t pin)
 
 void hal_port_init(void)
 {
+    start_watchdog();
     RCC_AHB1ENR |= ENABLE_GPIOA;
     RCC_APB1ENR |= ENABLE_TIM2;
     RCC_APB2ENR |= ENABLE_USART1;

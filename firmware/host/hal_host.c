@@ -228,3 +228,12 @@ void hal_reset(void) {
 uint32_t hal_stack_bytes_used(void) {
     return 0;
 }
+
+bool hal_stack_overflowed(void) {
+    return false; /* the kernel guards it */
+}
+
+/* Nothing to reset: who waits for this process can end it. */
+void hal_watchdog_watch(void) {}
+
+void hal_watchdog_rest(void) {}

@@ -90,6 +90,14 @@ class Slots:
 
 
 @dataclass(frozen=True)
+class Watchdog:
+    """A watchdog whose place differs between boards of one driver: base address and rate in Hz."""
+
+    base: int
+    hz: int
+
+
+@dataclass(frozen=True)
 class Board:
     """One row of boards.toml. `qemu_machine` is set on a virtual board, `upload_command` on a real one."""
 
@@ -103,6 +111,7 @@ class Board:
     flash: Memory
     ram: Memory
     uart: Uart
+    watchdog: Watchdog | None
     tick: Tick
     qemu_machine: str | None
     upload_command: str | None
@@ -265,6 +274,7 @@ def _board(name: str, row: _Row) -> Board:
         flash=_memory(row.row("flash")),
         ram=_memory(row.row("ram")),
         uart=_uart(row.row("uart"), clock_hz),
+        watchdog=_watchdog(row.row("watchdog")) if row.has("watchdog") else None,
         tick=_tick(row.row("tick")),
         qemu_machine=_only(row.row("qemu"), "machine") if row.has("qemu") else None,
         upload_command=_only(row.row("upload"), "command") if row.has("upload") else None,
@@ -299,6 +309,12 @@ def _uart(row: _Row, core_hz: int) -> Uart:
     )
     row.end()
     return uart
+
+
+def _watchdog(row: _Row) -> Watchdog:
+    base, hz = row.integer("base", 0x40000000, 0x5FFFFFFF), row.integer("hz", 1000, 1_000_000_000)
+    row.end()
+    return Watchdog(base, hz)
 
 
 def _tick(row: _Row) -> Tick:
@@ -399,6 +415,8 @@ def render_board_header(board: Board) -> str:
         "TICK_HZ": f"{board.tick.hz}u",
     }
     pins = {"UART_TX_PIN": uart.tx_pin, "UART_RX_PIN": uart.rx_pin}
+    if board.watchdog is not None:
+        values |= {"WATCHDOG_BASE": f"{board.watchdog.base:#010x}u", "WATCHDOG_HZ": f"{board.watchdog.hz}u"}
     values |= {name: f"{pin:#x}u" for name, pin in pins.items() if pin is not None}
     if board.slots is not None:
         values |= {

@@ -4,13 +4,15 @@ import os
 import select
 import socket
 import time
-from typing import Final, Self
+from collections.abc import Callable
+from typing import Any, Final, Self
 
 import serial
 
-from blsh_hil.board_errors import BoardError, ConnectionClosedError, PortError
+from blsh_hil.board_errors import ConnectionClosedError, DamagedError, PortError
 
 _CHUNK: Final = 65536
+_REOPEN_S: Final = 0.1
 _POLL_S: Final = 0.002  # for ports without a file descriptor (loop://)
 
 
@@ -18,23 +20,45 @@ class Port:
     """An open port.
 
     url: anything that pyserial's serial_for_url takes: /dev/ttyACM0, a pty, socket://host:port, loop://.
+    wrap: what to put around pyserial's port, such as a fault injector.
     Raises PortError if it cannot be opened.
     """
 
-    def __init__(self, url: str, *, baud: int, write_timeout: float) -> None:
+    def __init__(self, url: str, *, baud: int, wrap: Callable[[Any], Any] | None = None) -> None:
         self.url = url
         self.baud = baud
-        options = {} if "://" in url else {"exclusive": True}  # two readers would steal each other's bytes
+        self._wrap = wrap
+        self._open()
+
+    def _open(self) -> None:
+        options = {} if "://" in self.url else {"exclusive": True}  # two readers would steal each other's bytes
         try:
-            self._serial = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=write_timeout, **options)
+            line = serial.serial_for_url(self.url, baudrate=self.baud, timeout=0, **options)
         except (OSError, ValueError, TypeError) as error:  # TypeError: socket:// without a port
             raise PortError(
-                f"cannot open {url}: {error}; expected /dev/tty..., a pty or socket://HOST:PORT, and nobody else on it "
-                "(`blsh boards` lists the ports of this machine)"
+                f"cannot open {self.url}: {error}; expected /dev/tty..., a pty or socket://HOST:PORT, and nobody else "
+                "on it (`blsh boards` lists the ports of this machine)"
             ) from error
+        self._serial = line if self._wrap is None else self._wrap(line)
         self._fd = self._descriptor()
-        if url.startswith("socket://"):
+        if self._fd is not None:
+            self._serial.write_timeout = 0  # write() waits itself, against its deadline
+        if self.url.startswith("socket://") and self._fd is not None:
             self._send_at_once()
+
+    def reopen(self, deadline: float) -> None:
+        """Open the port again after the connection was closed: a device may take until `deadline` to come back.
+
+        Raises PortError if it does not, and for a socket that nobody listens on at once.
+        """
+        self._serial.close()
+        while True:
+            try:
+                return self._open()
+            except PortError:
+                if "://" in self.url or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_REOPEN_S)
 
     def read(self, deadline: float) -> bytes:
         """What has come, at least a byte; b"" when `deadline` (of time.monotonic) passes first.
@@ -54,17 +78,24 @@ class Port:
             if self._fd is None:
                 time.sleep(_POLL_S)
 
-    def write(self, data: bytes) -> None:
-        """Send `data`. Raises BoardError if it is not taken in time, ConnectionClosedError if nobody is there."""
-        try:
-            self._serial.write(data)
-        except serial.SerialTimeoutException as error:
-            raise BoardError(
-                f"{self.url}: {len(data)} bytes were not taken within {self._serial.write_timeout:g} s; "
-                "the board does not read, reset it"
-            ) from error
-        except OSError as error:
-            raise self._closed(error) from error
+    def write(self, data: bytes, deadline: float) -> None:
+        """Send `data`. Raises DamagedError if it is not all taken by `deadline` (of time.monotonic), and
+        ConnectionClosedError if nobody is there.
+        """
+        rest = memoryview(data)
+        while rest:
+            if self._fd is not None:
+                _, ready, _ = select.select([], [self._fd], [], max(0.0, deadline - time.monotonic()))
+                if not ready:
+                    raise DamagedError(
+                        f"{self.url}: {len(rest)} of {len(data)} bytes were not taken in time; "
+                        "the board does not read, reset it"
+                    )
+            try:
+                written: int = self._serial.write(rest)
+            except OSError as error:
+                raise self._closed(error) from error
+            rest = rest[written:]
 
     def close(self) -> None:
         """Give the port back."""

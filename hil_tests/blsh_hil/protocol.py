@@ -26,6 +26,7 @@ ERROR_TEXT_MAX: Final = 64
 LOG_TEXT_MAX: Final = 200
 COUNT_LOOP_MAX: Final = 10_000_000  # iterations; a second or two on the slowest core
 STAGE_COUNT: Final = len(STAGES)
+KEPT_REPLIES: Final = 2  # of the last hops, to be sent again: so many HOP requests may be unanswered
 FIRST_REPLY: Final = 0x80
 
 
@@ -70,10 +71,9 @@ class ErrorCode(IntEnum):
     BAD_STAGE = 3, "no such stage", "the stage"
     BAD_FLAGS = 4, "unknown flag", "the flags"
     BAD_VALUE = 5, "value out of range", "the value"
-    NOT_READY = 6, "no stream: RESET_STREAM comes first", "0"  # also when the board restarted in mid-stream
-    MODEL_REFUSED = 7, "model refused", "`model_status`, as 32 bits"
-    DICTIONARY_CRC = 8, "dictionary damaged: its CRC is not the generated one", "the CRC now"
+    NOT_READY = 6, "no such stream: RESET_STREAM comes first", "the stream"  # also after a restart in mid-stream
     BAD_FRAME = 9, "damaged frame received", "why, as 32 bits; `request_type` is 0"
+    OUT_OF_ORDER = 10, "not the next hop, and its reply is not kept", "the number of the next hop"
     IMAGE_REFUSED = 32, "model image refused", "an ImageFault, or the core's error as 32 bits"
 
 
@@ -116,6 +116,28 @@ HOP_FLAG_TEXT: Final = {
 }
 
 
+class Integrity(IntFlag):
+    """What is wrong with a board, whose audio then passes through unprocessed: INTEGRITY_TEXT."""
+
+    MODEL = 1
+    DICTIONARY = 2
+    STACK = 4
+
+
+INTEGRITY_TEXT: Final = {
+    Integrity.MODEL: "the model was refused: `model_status` says why",
+    Integrity.DICTIONARY: "the dictionary's CRC is not the generated one",
+    Integrity.STACK: "the stack overflowed: its guard words were overwritten",
+}
+
+
+class FaultReason(IntEnum):
+    """FAULT.reason."""
+
+    FAULT = 0  # bad address, bad instruction, division by zero
+    WATCHDOG = 1  # a request took too long
+
+
 class FeatureKind(IntEnum):
     """BLSH_FEATURES_... of the core."""
 
@@ -130,6 +152,7 @@ class ResetCause(IntEnum):
     POWER_ON = 0
     SOFTWARE = 1
     FAULT = 2
+    WATCHDOG = 3
 
 
 # ---- field types --------------------------------------------------------------------------------------------
@@ -293,11 +316,15 @@ class Hello(Message, code=0x01):
 class ResetStream(Message, code=0x02):
     """Start a stream at hop 0. Answered by DONE."""
 
+    stream: U16  # its name, chosen by the host
+
 
 @dataclass(frozen=True)
 class Hop(Message, code=0x03):
-    """Denoise the next samples of the stream. Answered by STAGE_DATA if flagged, then HOP_DONE."""
+    """Denoise samples of the stream. Answered by STAGE_DATA if flagged, then HOP_DONE."""
 
+    hop: U16  # since RESET_STREAM, from 0, modulo 2^16
+    stream: U16
     flags: U8
     stage: U8  # of HopFlag.DUMP
     samples: Samples
@@ -317,7 +344,7 @@ class Reset(Message, code=0x05):
 
 @dataclass(frozen=True)
 class Slots(Message, code=0x20):
-    """What do the model slots hold? Answered by SLOTS_REPLY; unknown to a firmware without slots, like the next five."""
+    """What do the model slots hold? Answered by SLOTS_REPLY; firmware without slots knows none of these six."""
 
 
 @dataclass(frozen=True)
@@ -350,6 +377,11 @@ class ModelFactory(Message, code=0x25):
     """Erase both slots and go back to the model that is compiled in; the stream ends. Answered by DONE."""
 
 
+@dataclass(frozen=True)
+class Check(Message, code=0x0F):
+    """Compute the dictionary's CRC anew and look at the stack's guard words. Answered by CHECKED."""
+
+
 # ---- what the board sends -----------------------------------------------------------------------------------
 
 
@@ -367,7 +399,7 @@ class HelloReply(Message, code=0x81):
     model_sha256: Sha256
     model_status: I32  # blsh_init's result: 0, or why the model was refused
     dictionary_crc32: U32  # as generated
-    dictionary_crc32_now: U32  # as computed at start
+    dictionary_crc32_now: U32  # as last computed: at start or by CHECK
     runtime_format: U32
     entries: U32
     feature_kind: U16
@@ -383,6 +415,7 @@ class HelloReply(Message, code=0x81):
     overruns: U32  # bytes lost in reception
     bad_frames: U32  # frames dropped
     stack_bytes_used: U32  # the most so far
+    integrity: U32  # Integrity: 0 if all is well
     board: Text16
     core: Text16
     model: Text32
@@ -405,7 +438,8 @@ class HopDone(Message, code=0x83):
     hop: U32  # since RESET_STREAM, from 0
     ticks: U32  # of the whole hop, without the probe
     flags: U8  # of the request
-    reserved: Spare3
+    integrity: U8  # Integrity: if not 0, the samples are not denoised
+    stream: U16
     samples: Samples
     extras: Annotated[bytes, Tail(2 * 4 * STAGE_COUNT)] = b""  # u32[8] digests, u32[8] ticks: those flagged
 
@@ -468,6 +502,14 @@ class PushReady(Message, code=0xA1):
 
 
 @dataclass(frozen=True)
+class Checked(Message, code=0x8F):
+    """What CHECK found."""
+
+    integrity: U32
+    dictionary_crc32_now: U32
+
+
+@dataclass(frozen=True)
 class Error(Message, code=0x90):
     """A request was refused."""
 
@@ -492,6 +534,7 @@ class Fault(Message, code=0x92):
     registers: Registers  # r0 r1 r2 r3 r12 lr pc xpsr
     cfsr: U32
     hfar: U32
+    reason: U32  # FaultReason
 
 
 MESSAGES: Final = tuple(message for _, message in sorted(Message.BY_TYPE.items()))

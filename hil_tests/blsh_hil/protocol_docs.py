@@ -6,7 +6,16 @@ from typing import Final
 
 from blsh_hil import protocol
 from blsh_hil.boards import project_root
-from blsh_hil.protocol import HOP_FLAG_TEXT, ErrorCode, FrameError, HopFlag, ImageFault, Message
+from blsh_hil.protocol import (
+    HOP_FLAG_TEXT,
+    INTEGRITY_TEXT,
+    ErrorCode,
+    FrameError,
+    HopFlag,
+    ImageFault,
+    Integrity,
+    Message,
+)
 from blsh_trainer.files import write_text_if_changed
 
 BEGIN: Final = "<!-- generated from protocol.py: python -m blsh_hil.protocol_docs -->"
@@ -29,6 +38,8 @@ def render() -> str:
         _table(("type", "message", "payload: offset, field, type", "meaning"), rows),
         "HOP.flags:",
         _table(("value", "flag", "asks for"), [(f"{f.value}", f"`{f.name}`", HOP_FLAG_TEXT[f]) for f in HopFlag]),
+        "HELLO_REPLY.integrity, CHECKED.integrity and HOP_DONE.integrity:",
+        _table(("value", "flag", "meaning"), [(f"{f.value}", f"`{f.name}`", INTEGRITY_TEXT[f]) for f in Integrity]),
         "ERROR.code, and what ERROR.detail then is:",
         _table(("value", "name", "meaning", "detail"), errors),
         "Why a model image is refused (ERROR.detail of IMAGE_REFUSED):",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from blsh_hil.board_errors import BoardError
 from blsh_hil.child import ChildBoard
-from blsh_hil.client import BoardClient, Timeouts
+from blsh_hil.client import BoardClient
+from blsh_hil.retry import Timeouts
 
 Target = str | ChildBoard
 """The port of a board that runs already, or a board to be started."""

@@ -11,8 +11,9 @@ static void send_u32(uint32_t value)
     hal_write(bytes, sizeof bytes);
 }
 
-void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t hfar)
+void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t hfar, bool watchdog)
 {
+    (void)watchdog;
     send_u32(stacked[6]);
     send_u32(cfsr);
     send_u32(hfar);

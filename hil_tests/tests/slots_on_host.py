@@ -23,7 +23,18 @@ def compile_library(folder: Path, *flags: str, source: Path = BOARD) -> Path:
     includes = [folder, *(firmware / name for name in ("app", "core", "hal", "host"))]
     sources = [source, firmware / "app" / "sha256.c", folder / "blsh_tables.c", *(firmware / "core").glob("*.c")]
     library = folder / f"{source.stem}.so"
-    command = ["gcc", "-std=c11", "-O2", "-g", "-fPIC", "-shared", "-DBLSH_SLOTS", *C_WARNINGS, "-Wno-clobbered", *flags]
+    command = [
+        "gcc",
+        "-std=c11",
+        "-O2",
+        "-g",
+        "-fPIC",
+        "-shared",
+        "-DBLSH_SLOTS",
+        *C_WARNINGS,
+        "-Wno-clobbered",
+        *flags,
+    ]
     command += [*(f"-I{path}" for path in includes), *map(str, sources), "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

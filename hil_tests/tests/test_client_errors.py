@@ -19,13 +19,14 @@ from blsh_hil.board_errors import (
     EchoError,
     FaultError,
     GarbageError,
+    LostError,
     MismatchError,
     NoAnswerError,
     PortError,
     ProtocolVersionError,
     RefusedError,
 )
-from blsh_hil.client import BoardClient, Timeouts
+from blsh_hil.client import BoardClient
 from blsh_hil.framing import Decoder, Frame, encode
 from blsh_hil.protocol import (
     VERSION,
@@ -35,20 +36,23 @@ from blsh_hil.protocol import (
     Error,
     ErrorCode,
     Fault,
+    FaultReason,
     FrameError,
     Hello,
     HelloReply,
     Hop,
     HopDone,
+    HopFlag,
     Log,
     Message,
     Reset,
     ResetStream,
     StageData,
 )
+from blsh_hil.retry import Retries, Timeouts
 from blsh_trainer.errors import BlshError
 
-QUICK = Timeouts(hello=0.6, hello_retry=0.15, reply=0.4, write=1.0)
+QUICK = Timeouts(boot=0.6, request=0.4)
 SHA256 = bytes(range(32))
 Answer = bytes | None  # None: hang up
 Behaviour = Callable[[Frame], list[Answer]]
@@ -59,9 +63,9 @@ def identity(nonce: int, **changes: object) -> HelloReply:
         "host_nonce": nonce, "boot_nonce": 1, "build_id": 0xB, "protocol_version": VERSION, "version_major": 0,
         "version_minor": 1, "version_patch": 0, "model_sha256": SHA256, "model_status": 0, "dictionary_crc32": 0xD,
         "dictionary_crc32_now": 0xD, "runtime_format": 1, "entries": 12, "feature_kind": 0, "features": 513,
-        "bits": 40, "neighbours": 3, "core_hz": 0, "tick_hz": 1, "max_payload": 514, "hops_in_flight": 3,
+        "bits": 40, "neighbours": 3, "core_hz": 0, "tick_hz": 1, "max_payload": 514, "hops_in_flight": 2,
         "receive_ring": 4096, "reset_cause": 0, "overruns": 0, "bad_frames": 0, "stack_bytes_used": 0,
-        "board": "fake", "core": "none", "model": "small",
+        "integrity": 0, "board": "fake", "core": "none", "model": "small",
     }  # fmt: skip
     return HelloReply(**(values | changes))  # type: ignore[arg-type]
 
@@ -75,18 +79,17 @@ def good_board(request: Frame, **changes: object) -> list[Answer]:
     if request.type == Hello.TYPE:
         return [answer(request, identity(Hello.unpack(request.payload).host_nonce, **changes))]
     if request.type == Hop.TYPE:
-        samples = ~np.frombuffer(Hop.unpack(request.payload).samples, "<i2")
-        good_board.hop += 1  # type: ignore[attr-defined]
-        return [answer(request, HopDone(good_board.hop - 1, 1, 0, b"", samples.tobytes()))]  # type: ignore[attr-defined]
-    if request.type == ResetStream.TYPE:
-        good_board.hop = 0  # type: ignore[attr-defined]
+        hop = Hop.unpack(request.payload)
+        samples = ~np.frombuffer(hop.samples, "<i2")
+        return [answer(request, HopDone(hop.hop, 1, hop.flags, 0, hop.stream, samples.tobytes()))]
     if request.type == CountLoop.TYPE:
         return [answer(request, CountLoopDone(5, 2))]
     return [answer(request, Done())]
 
 
 def after_hello(then: Behaviour) -> Behaviour:
-    return lambda request: good_board(request) if request.type == Hello.TYPE else then(request)
+    """Good up to the start of a stream."""
+    return lambda request: good_board(request) if request.type in (Hello.TYPE, ResetStream.TYPE) else then(request)
 
 
 class FakeBoard:
@@ -101,27 +104,34 @@ class FakeBoard:
         self._thread.start()
 
     def _serve(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-            with connection:
-                connection.sendall(self._greeting)
-                decoder = Decoder()
-                while data := connection.recv(4096):
-                    if self._raw is not None:
-                        connection.sendall(self._raw(data))
-                        continue
-                    for frame in decoder.feed(data):
-                        assert isinstance(frame, Frame)
-                        self.received.append(frame)
-                        for reply in self._behaviour(frame):
-                            if reply is None:
-                                return
-                            connection.sendall(reply)
-        except OSError:  # the client has gone
-            return
+        with suppress(OSError):  # closed
+            while True:
+                connection, _ = self._listener.accept()
+                with connection, suppress(OSError):  # the client has gone
+                    self._talk(connection)
+
+    def _talk(self, connection: socket.socket) -> None:
+        connection.sendall(self._greeting)
+        decoder = Decoder()
+        while data := connection.recv(4096):
+            if self._raw is not None:
+                connection.sendall(self._raw(data))
+                continue
+            for frame in decoder.feed(data):
+                assert isinstance(frame, Frame)
+                self.received.append(frame)
+                for reply in self._behaviour(frame):
+                    if reply is None:
+                        return
+                    connection.sendall(reply)
+
+    def stop_listening(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
 
     def close(self) -> None:
-        self._listener.close()
+        with suppress(OSError):  # stopped before
+            self.stop_listening()
         self._thread.join(2)
 
 
@@ -173,17 +183,13 @@ def test_no_more_hops_are_unanswered_than_the_board_allows() -> None:
         """Answers only once nothing more comes, so that it sees how far the client runs ahead."""
         unanswered.append(request)
         most.append(len(unanswered))
-        if len(unanswered) < 3:
-            return []
-        return good_board(unanswered.pop(0))
+        return [] if len(unanswered) < 2 else good_board(unanswered.pop(0))
 
-    good_board.hop = 0  # type: ignore[attr-defined]
-    with (
-        talking_to(after_hello(lazy)) as (client, _),
-        pytest.raises(NoAnswerError),  # the last two are never answered
-    ):
+    with talking_to(after_hello(lazy)) as (client, _):
+        client.reset_stream()
         client.stream(np.zeros(256 * 8, np.int16))
-    assert max(most) == 3
+        assert client.counts.silent == 1, "the last hop, which is answered when it is asked again"
+    assert most[:7] == [1, 2, 2, 2, 2, 2, 2]
 
 
 def test_hello_is_repeated_until_a_booting_board_hears_it() -> None:
@@ -242,7 +248,7 @@ def test_pty_works_like_a_socket() -> None:
         with pytest.raises(PortError, match=r"cannot open .*lock"):
             BoardClient.open(os.ttyname(theirs), QUICK)
         os.close(ours)
-        with pytest.raises(ConnectionClosedError):
+        with pytest.raises(PortError, match="the connection was closed and cannot be opened again"):
             client.reset_stream()
     os.close(theirs)
     thread.join(2)
@@ -274,25 +280,28 @@ def test_silent_board() -> None:
     assert 3 <= len(board.received) <= 5  # retried, but not without end
 
 
-def test_board_that_falls_silent_is_not_asked_twice() -> None:
+def test_board_that_falls_silent_is_asked_so_often_and_no_oftener() -> None:
     with talking_to(after_hello(silent)) as (client, board):
-        client.hello()
-        with pytest.raises(NoAnswerError, match=r"no answer to HOP within 0.4 s, nothing was received"):
+        client.reset_stream()
+        with pytest.raises(NoAnswerError, match=r"no answer to HOP 0 within 0.1 s, nothing was received"):
             client.hop(np.zeros(256, np.int16))
-    assert sum(frame.type == Hop.TYPE for frame in board.received) == 1
+        assert client.counts.silent == client.counts.retries == Retries().limit
+        with pytest.raises(BoardError, match=r"no stream, or a broken-off one; call reset_stream\(\) first"):
+            client.hop(np.zeros(256, np.int16))  # the board may have done the last one
+    assert sum(frame.type == Hop.TYPE for frame in board.received) == 1 + Retries().limit
 
 
 def test_board_that_only_logs() -> None:
     with talking_to(after_hello(lambda _: [encode(Log.TYPE, 0, b"busy")])) as (client, _):
         client.hello()
-        with pytest.raises(NoAnswerError, match=r"no answer to RESET_STREAM .* though the board sent other frames"):
-            client.reset_stream()
+        with pytest.raises(NoAnswerError, match=r"no answer to COUNT_LOOP .* though the board sent other frames"):
+            client.count_loop(1)
 
 
 def test_garbage_is_shown_and_the_rate_suspected() -> None:
     with (
         talking_to(raw=lambda data: b"\xf8\x80\x00\x78" * 2) as (client, _),
-        pytest.raises(GarbageError, match=r"bytes within 0.6 s but no valid frame, beginning with f8 80 00 78") as e,
+        pytest.raises(GarbageError, match=r"32 bytes but no valid frame, beginning with f8 80 00 78") as e,
     ):
         client.hello()
     assert "another rate than 115200 baud" in str(e.value)
@@ -302,10 +311,10 @@ def test_endless_garbage_ends_in_time() -> None:
     stop = time.monotonic() + 3
 
     def flood(data: bytes) -> bytes:
-        return b"\x55" * 1_000_000 if time.monotonic() < stop else b""
+        return b"\xaa" * 1_000_000 if time.monotonic() < stop else b""
 
     begun = time.monotonic()
-    with talking_to(raw=flood) as (client, _), pytest.raises(GarbageError, match=r"bytes within 0.6 s"):
+    with talking_to(raw=flood) as (client, _), pytest.raises(GarbageError, match=r"bytes but no valid frame"):
         client.hello()
     assert time.monotonic() - begun < 2.5
 
@@ -314,8 +323,9 @@ def test_endless_garbage_ends_in_time() -> None:
     ("chatter", "words"),
     [
         (encode(Log.TYPE, 0, b"busy") * 500, r"no answer to HELLO within 0.6 s"),
-        (b"a\0" * 5000, r"bytes within 0.6 s but no valid frame"),
+        (b"a\0" * 5000, r"bytes but no valid frame"),
     ],
+    ids=["good", "bad"],
 )
 def test_endless_chatter_ends_in_time(chatter: bytes, words: str) -> None:
     """Whole frames, good or bad, without a pause: the deadline counts, not the silence."""
@@ -359,7 +369,7 @@ def test_other_protocol_version_in_the_frame() -> None:
 
     with (
         talking_to(newer) as (client, _),
-        pytest.raises(ProtocolVersionError, match=r"protocol version 2, this checkout 1; .*`blsh build`.*`blsh flash`"),
+        pytest.raises(ProtocolVersionError, match=r"protocol version 3, this checkout 2; .*`blsh build`.*`blsh flash`"),
     ):
         client.hello()
 
@@ -402,25 +412,35 @@ def test_reply_to_somebody_else() -> None:
 
 
 @pytest.mark.parametrize("replies", [[None], [b"\0\x05ab", None]], ids=["at once", "within a frame"])
-def test_connection_closed_midway(replies: list[Answer]) -> None:
-    begun = time.monotonic()
+def test_connection_that_is_closed_again_and_again(replies: list[Answer]) -> None:
     with talking_to(after_hello(lambda _: replies)) as (client, _):
-        client.hello()
-        with pytest.raises(ConnectionClosedError, match=r"connection was closed .*while waiting for .* to HOP"):
+        client.reset_stream()
+        with pytest.raises(ConnectionClosedError, match=r"connection was closed .* unplugged"):
             client.hop(np.zeros(256, np.int16))
-        with pytest.raises(ConnectionClosedError):  # and it stays so
-            client.hello()
-    assert time.monotonic() - begun < 2
+        assert client.counts.closed == Retries().limit
 
 
-def test_connection_closed_in_mid_stream() -> None:
-    def three_hops(request: Frame) -> list[Answer]:
-        done = good_board.hop  # type: ignore[attr-defined]
-        return [None] if done == 3 else good_board(request)
+def test_connection_closed_and_nobody_there_any_more() -> None:
+    with talking_to(after_hello(lambda _: [None])) as (client, board):
+        client.reset_stream()
+        board.stop_listening()
+        with pytest.raises(PortError, match="the connection was closed and cannot be opened again"):
+            client.hop(np.zeros(256, np.int16))
 
-    good_board.hop = 0  # type: ignore[attr-defined]
-    with talking_to(after_hello(three_hops)) as (client, _), pytest.raises(ConnectionClosedError):
-        client.stream(np.zeros(256 * 20, np.int16))
+
+def test_connection_closed_once_in_mid_stream_is_opened_again() -> None:
+    hops: list[int] = []
+
+    def closes_once(request: Frame) -> list[Answer]:
+        hops.append(Hop.unpack(request.payload).hop)
+        return [None] if len(hops) == 4 else good_board(request)
+
+    samples = np.arange(256 * 20, dtype=np.int16)
+    with talking_to(after_hello(closes_once)) as (client, _):
+        client.reset_stream()
+        assert np.array_equal(client.stream(samples), ~samples)
+        assert (client.counts.closed, client.counts.restarts, client.counts.replayed_hops) == (1, 0, 0)
+    assert sorted(set(hops)) == list(range(20))
 
 
 def test_refusal_carries_the_boards_words() -> None:
@@ -447,7 +467,7 @@ def test_refusal_with_a_code_of_the_future() -> None:
 
 
 def test_fault_shows_the_registers() -> None:
-    fault = Fault(tuple(range(0x10, 0x18)), 0x8200, 0xDEAD0000)
+    fault = Fault(tuple(range(0x10, 0x18)), 0x8200, 0xDEAD0000, FaultReason.FAULT)
     with talking_to(after_hello(lambda _: [b"\0\x09half", encode(Fault.TYPE, 0, fault.pack())])) as (client, _):
         client.hello()
         with pytest.raises(FaultError, match=r"fault.*pc=00000016.*cfsr=00008200 hfar=dead0000.*addr2line.*0x16") as e:
@@ -455,35 +475,92 @@ def test_fault_shows_the_registers() -> None:
     assert e.value.fault == fault
 
 
-def test_request_damaged_on_its_way() -> None:
+def test_fault_of_the_watchdog_says_so() -> None:
+    fault = Fault(tuple(range(8)), 0, 0, FaultReason.WATCHDOG)
+    with talking_to(after_hello(lambda _: [encode(Fault.TYPE, 0, fault.pack())])) as (client, board):
+        client.reset_stream()
+        with pytest.raises(FaultError, match=r"watchdog found it at work on one request for too long.*pc=00000006"):
+            client.hop(np.zeros(256, np.int16))
+        assert client.counts.retries == 0
+    assert sum(frame.type == Hop.TYPE for frame in board.received) == 1
+
+
+def test_request_damaged_on_its_way_every_time() -> None:
     detail = FrameError.CRC & 0xFFFFFFFF
     complaint = Error(0, b"", ErrorCode.BAD_FRAME, detail, FrameError.CRC.text.encode())
     with talking_to(after_hello(lambda _: [encode(Error.TYPE, 0, complaint.pack())])) as (client, _):
         client.hello()
         with pytest.raises(DamagedError, match=r"board received a damaged frame: the CRC is wrong; .*cable"):
-            client.reset_stream()
+            client.count_loop(1)
+        assert client.counts.damaged == Retries().limit
 
 
-def test_answer_damaged_on_its_way() -> None:
+def test_answer_damaged_on_its_way_is_asked_for_again() -> None:
+    replies: list[bytes] = []
+
     def damage(request: Frame) -> list[Answer]:
         line = bytearray(answer(request, CountLoopDone(0x11111111, 0x22222222)))
-        line[10] ^= 1
+        line[10] ^= len(replies) < wrong
+        replies.append(bytes(line))
         return [bytes(line)]
 
-    with talking_to(after_hello(damage)) as (client, _):
-        client.hello()
-        with pytest.raises(DamagedError, match=r"no answer to COUNT_LOOP .* damaged on the way: the CRC is wrong"):
-            client.count_loop(3)
+    for wrong in (1, 3, 4):
+        replies.clear()
+        with talking_to(after_hello(damage)) as (client, _):
+            client.hello()
+            if wrong <= Retries().limit:
+                assert client.count_loop(3).ticks == 0x11111111
+            else:
+                with pytest.raises(DamagedError, match=r"damaged on its way from the board: the CRC is wrong"):
+                    client.count_loop(3)
+            assert client.counts.damaged == min(wrong, Retries().limit)
 
 
-def test_gap_in_stage_data() -> None:
-    def gap(request: Frame) -> list[Answer]:
-        return [answer(request, StageData(0, 1, b"", offset, 20, b"x" * 10)) for offset in (0, 11)]
+def test_wrong_answers_are_never_asked_for_again() -> None:
+    refusals = {"hop": 0, "loop": 0}
 
-    with talking_to(after_hello(gap)) as (client, _):
-        client.hello()
-        with pytest.raises(DamagedError, match="expected stage 1 to go on at byte 10 of 20, the board sent byte 11"):
-            client.hop(np.zeros(256, np.int16), dump_stage=1)
+    def refuse(request: Frame) -> list[Answer]:
+        refusals["hop" if request.type == Hop.TYPE else "loop"] += 1
+        return [answer(request, Error(request.type, b"", ErrorCode.BAD_VALUE, 0, b"value out of range"))]
+
+    with talking_to(after_hello(refuse)) as (client, _):
+        client.reset_stream()
+        for ask in (lambda: client.hop(np.zeros(256, np.int16)), lambda: client.count_loop(1)):
+            with pytest.raises(RefusedError):
+                ask()
+        with pytest.raises(MismatchError):
+            client.require(build_id=0xC)
+        assert client.counts.retries == 0
+    assert refusals == {"hop": 1, "loop": 1}
+
+
+def test_gap_in_stage_data_plays_the_stream_again() -> None:
+    """Stage data are not kept by the board, so a hop whose dump was lost is done again from the stream's beginning."""
+    expected = 0
+    resets = 0
+
+    def gap_once(request: Frame) -> list[Answer]:
+        nonlocal expected, resets
+        if request.type == ResetStream.TYPE:
+            expected, resets = 0, resets + 1
+        if request.type != Hop.TYPE:
+            return good_board(request)
+        hop = Hop.unpack(request.payload)
+        if hop.hop != expected:
+            assert hop.flags
+            return [answer(request, Error(Hop.TYPE, b"", ErrorCode.OUT_OF_ORDER, expected, b""))]
+        expected += 1
+        second = 11 if resets == 1 else 10
+        pieces = [answer(request, StageData(hop.hop, 1, b"", offset, 20, b"x" * 10)) for offset in (0, second)]
+        return [*(pieces if hop.flags else []), *good_board(request)]
+
+    samples = np.arange(256, dtype=np.int16)
+    with talking_to(gap_once) as (client, _):
+        client.reset_stream()
+        client.hop(samples)
+        assert client.hop(samples, dump_stage=1).stage_bytes == b"x" * 20
+        assert (client.counts.lost, client.counts.replayed_hops, client.counts.restarts) == (2, 1, 0)
+    assert resets == 2
 
 
 def test_answer_of_another_kind() -> None:
@@ -500,17 +577,20 @@ def test_answer_of_the_wrong_length() -> None:
             client.count_loop(3)
 
 
-def test_board_that_lost_a_hop() -> None:
-    def skip(request: Frame) -> list[Answer]:
-        good_board.hop += 1  # type: ignore[attr-defined]
-        return good_board(request)
+def test_answer_of_another_hop_or_stream_is_never_accepted() -> None:
+    def elsewhere(request: Frame) -> list[Answer]:
+        hop = Hop.unpack(request.payload)
+        wrong = [
+            HopDone(hop.hop + 1, 1, 0, 0, hop.stream, hop.samples),
+            HopDone(hop.hop, 1, 0, 0, hop.stream ^ 1, hop.samples),
+            HopDone(hop.hop, 1, HopFlag.STAGE_TICKS, 0, hop.stream, hop.samples, bytes(32)),
+        ]
+        return [answer(request, reply) for reply in wrong]
 
-    good_board.hop = 0  # type: ignore[attr-defined]
-    with (
-        talking_to(after_hello(skip)) as (client, _),
-        pytest.raises(BoardError, match="expected hop 2, the board did hop 3"),
-    ):
-        client.stream(np.zeros(1024, np.int16))
+    with talking_to(after_hello(elsewhere)) as (client, _):
+        client.reset_stream()
+        with pytest.raises(LostError, match="hop 1 was answered before hop 0"):
+            client.hop(np.zeros(256, np.int16))
 
 
 def test_samples_of_another_kind_are_a_bug_of_the_caller() -> None:

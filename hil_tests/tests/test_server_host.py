@@ -15,16 +15,29 @@ import numpy.typing as npt
 import pytest
 
 from blsh_codegen.blocks import bit_planes, bounds_table
-from blsh_codegen.fixed import BINS, HOP, Q14_ONE, RUNTIME_FORMAT
+from blsh_codegen.fixed import BINS, HISTORY, HOP, Q14_ONE, RUNTIME_FORMAT
 from blsh_codegen.generate import render_tables
 from blsh_codegen.stages import STAGES
 from blsh_hil import protocol
-from blsh_hil.board_errors import BoardError, RefusedError
-from blsh_hil.client import BoardClient, Timeouts
+from blsh_hil.board_errors import BoardError, IntegrityError, RefusedError
+from blsh_hil.client import BoardClient
 from blsh_hil.framing import Decoder, Frame, cobs_encode, encode
 from blsh_hil.host_board import HostBoard, HostImage, build_host
 from blsh_hil.port import Port
-from blsh_hil.protocol import CountLoop, Error, ErrorCode, FrameError, Hop, HopFlag, ResetCause, ResetStream
+from blsh_hil.protocol import (
+    Check,
+    Checked,
+    CountLoop,
+    Error,
+    ErrorCode,
+    FrameError,
+    Hop,
+    HopFlag,
+    Integrity,
+    ResetCause,
+    ResetStream,
+)
+from blsh_hil.retry import Timeouts
 from blsh_trainer.errors import BlshError
 
 # ---- a model of a few entries -------------------------------------------------------------------------------
@@ -80,7 +93,7 @@ def braces(values: np.ndarray, suffix: str = "") -> str:
 # ---- fixtures -----------------------------------------------------------------------------------------------
 
 Model = Callable[..., HostImage]
-TIMEOUTS = Timeouts(hello=5, reply=5)
+TIMEOUTS = Timeouts(boot=5, request=5)
 STAGE_BYTES = {
     "window": 4 * 1025, "spectrum": 8 * 513, "features": 2 * 513, "accumulators": 4 * BITS, "code": 8,
     "neighbours": 8 * NEIGHBOURS, "mask": 2 * 513, "output": 2 * HOP,
@@ -123,11 +136,11 @@ class Line:
     """The bare line to a board: bytes in, frames out."""
 
     def __init__(self, url: str) -> None:
-        self._port = Port(url, baud=115200, write_timeout=5)
+        self._port = Port(url, baud=115200)
         self._decoder = Decoder()
 
     def exchange(self, data: bytes, frames: int, within: float = 5) -> list[Frame]:
-        self._port.write(data)
+        self._port.write(data, time.monotonic() + 5)
         found: list[Frame] = []
         deadline = time.monotonic() + within
         while len(found) < frames and (got := self._port.read(deadline)):
@@ -161,7 +174,7 @@ def test_hello_describes_board_and_model(client: BoardClient, image: HostImage) 
     assert (board.features, board.feature_kind, board.model_status) == (513, protocol.FeatureKind.STFT, 0)
     assert board.dictionary_crc32 == board.dictionary_crc32_now
     assert board.max_payload == protocol.MAX_REQUEST_PAYLOAD
-    assert board.hops_in_flight * 530 <= board.receive_ring
+    assert (board.hops_in_flight - 1) * 533 <= board.receive_ring  # one more is being worked on
     assert (board.tick_hz, board.reset_cause) == (1_000_000_000, ResetCause.POWER_ON)
 
 
@@ -176,14 +189,18 @@ def test_boot_nonce_stays_while_it_runs_and_differs_after_reset(client: BoardCli
     assert client.logs[-1] == "blsh-mcu started"
 
 
-def test_next_client_finds_the_board_as_the_last_one_left_it(board: HostBoard) -> None:
+def test_next_client_must_start_a_stream_of_its_own(board: HostBoard) -> None:
+    """Whatever the last one left, its hops cannot be taken for those of the next."""
     with BoardClient.open(board.url, TIMEOUTS) as first:
         nonce = first.hello().boot_nonce
         first.reset_stream()
         first.hop(noise(1))
     with BoardClient.open(board.url, TIMEOUTS) as second:
         assert second.hello().boot_nonce == nonce
-        assert second.hop(noise(1)).hop == 1
+        with pytest.raises(BoardError, match=r"call reset_stream\(\) first"):
+            second.hop(noise(1))
+        second.reset_stream()
+        assert second.hop(noise(1)).hop == 0
 
 
 # ---- the stream ---------------------------------------------------------------------------------------------
@@ -253,11 +270,6 @@ def test_count_loop_is_timed(client: BoardClient) -> None:
 # ---- what it refuses ----------------------------------------------------------------------------------------
 
 
-def test_hop_before_reset_stream(client: BoardClient) -> None:
-    with pytest.raises(RefusedError, match="refuses HOP: no stream: RESET_STREAM comes first"):
-        client.hop(noise(1))
-
-
 @pytest.mark.parametrize("iterations", [0, protocol.COUNT_LOOP_MAX + 1])
 def test_count_loop_out_of_range(client: BoardClient, iterations: int) -> None:
     with pytest.raises(RefusedError, match="value out of range") as e:
@@ -265,7 +277,8 @@ def test_count_loop_out_of_range(client: BoardClient, iterations: int) -> None:
     assert e.value.detail == iterations
 
 
-HOP_TAIL = bytes(2 * HOP)
+HOP_HEAD, HOP_TAIL = b"\0\0\x34\x12", bytes(2 * HOP)
+STREAM = ResetStream(7).pack()
 
 
 @pytest.mark.parametrize(
@@ -274,12 +287,13 @@ HOP_TAIL = bytes(2 * HOP)
         (0x7F, b"", ErrorCode.UNKNOWN_TYPE, 0x7F),
         (0x00, b"abc", ErrorCode.UNKNOWN_TYPE, 0),
         (ResetStream.TYPE, b"x", ErrorCode.BAD_LENGTH, 1),
+        (Check.TYPE, b"x", ErrorCode.BAD_LENGTH, 1),
         (CountLoop.TYPE, b"xyz", ErrorCode.BAD_LENGTH, 3),
         (Hop.TYPE, b"", ErrorCode.BAD_LENGTH, 0),
-        (Hop.TYPE, bytes([HopFlag.DUMP, 8]) + HOP_TAIL, ErrorCode.BAD_STAGE, 8),
-        (Hop.TYPE, bytes([HopFlag.DUMP, 255]) + HOP_TAIL, ErrorCode.BAD_STAGE, 255),
-        (Hop.TYPE, bytes([0x10, 0]) + HOP_TAIL, ErrorCode.BAD_FLAGS, 0x10),
-        (Hop.TYPE, bytes([0, 8]) + HOP_TAIL, ErrorCode.NOT_READY, 0),
+        (Hop.TYPE, HOP_HEAD + bytes([HopFlag.DUMP, 8]) + HOP_TAIL, ErrorCode.BAD_STAGE, 8),
+        (Hop.TYPE, HOP_HEAD + bytes([HopFlag.DUMP, 255]) + HOP_TAIL, ErrorCode.BAD_STAGE, 255),
+        (Hop.TYPE, HOP_HEAD + bytes([0x10, 0]) + HOP_TAIL, ErrorCode.BAD_FLAGS, 0x10),
+        (Hop.TYPE, HOP_HEAD + bytes([0, 8]) + HOP_TAIL, ErrorCode.NOT_READY, 0x1234),
     ],
 )
 def test_bad_request_is_named(line: Line, request_type: int, payload: bytes, code: ErrorCode, detail: int) -> None:
@@ -293,18 +307,18 @@ def test_bad_request_is_named(line: Line, request_type: int, payload: bytes, cod
     [
         (b"\0\x09abc\0", FrameError.COBS),
         (b"\0\x02a\0", FrameError.SHORT),
-        (encode(Hop.TYPE, 1, bytes(515)), FrameError.LONG),
+        (encode(Hop.TYPE, 1, bytes(519)), FrameError.LONG),
         (b"\0" + b"\x11" * 3000 + b"\0", FrameError.LONG),
-        (b"\0" + cobs_encode(b"\x01\x01\0\0\x09\0" + bytes(8)) + b"\0", FrameError.LENGTH),
-        (b"\0" + cobs_encode(b"\x01\x01\0\0\x04\0" + bytes(8)) + b"\0", FrameError.CRC),
-        (encode(ResetStream.TYPE, 1, version=2), FrameError.VERSION),
+        (b"\0" + cobs_encode(b"\x02\x01\0\0\x09\0" + bytes(8)) + b"\0", FrameError.LENGTH),
+        (b"\0" + cobs_encode(b"\x02\x01\0\0\x04\0" + bytes(8)) + b"\0", FrameError.CRC),
+        (encode(ResetStream.TYPE, 1, STREAM, version=1), FrameError.VERSION),
     ],
 )
 def test_damaged_frame_is_complained_about_and_the_next_one_served(line: Line, data: bytes, error: FrameError) -> None:
     complaint = line.error(data)
     assert (complaint.code, complaint.detail) == (ErrorCode.BAD_FRAME, error & 0xFFFFFFFF)
     assert complaint.text.decode() == error.text
-    (frame,) = line.exchange(encode(ResetStream.TYPE, 5), 1)
+    (frame,) = line.exchange(encode(ResetStream.TYPE, 5, STREAM), 1)
     assert (frame.type, frame.sequence) == (protocol.Done.TYPE, 5)
 
 
@@ -318,7 +332,7 @@ def test_bad_frames_are_counted(board: HostBoard) -> None:
 
 def test_frames_of_a_board_are_not_answered(line: Line) -> None:
     assert line.exchange(encode(Error.TYPE, 1, bytes(8)) + encode(0x82, 2), 1, within=0.3) == []
-    assert len(line.exchange(encode(ResetStream.TYPE, 3), 1)) == 1
+    assert len(line.exchange(encode(ResetStream.TYPE, 3, STREAM), 1)) == 1
 
 
 def test_random_bytes_never_stop_it(line: Line) -> None:
@@ -326,11 +340,11 @@ def test_random_bytes_never_stop_it(line: Line) -> None:
     for _ in range(50):
         line.exchange(rng.integers(0, 256, 2000).astype(np.uint8).tobytes(), 1, within=0.2)
     line.exchange(b"\0", 10_000, within=0.3)
-    assert line.exchange(encode(ResetStream.TYPE, 3), 1)[0].type == protocol.Done.TYPE
+    assert line.exchange(encode(ResetStream.TYPE, 3, STREAM), 1)[0].type == protocol.Done.TYPE
 
 
 def test_request_in_single_bytes(line: Line) -> None:
-    request = encode(ResetStream.TYPE, 9)
+    request = encode(ResetStream.TYPE, 9, STREAM)
     for place in range(len(request) - 1):
         assert line.exchange(request[place : place + 1], 1, within=0.002) == []
     assert line.exchange(request[-1:], 1)[0].sequence == 9
@@ -339,35 +353,49 @@ def test_request_in_single_bytes(line: Line) -> None:
 # ---- models that must not run -------------------------------------------------------------------------------
 
 
-def refusals(image: HostImage) -> tuple[protocol.HelloReply, list[RefusedError], str]:
-    """What a board with a bad model says: HELLO, the refusals of the denoising requests, and to require()."""
-    errors = []
+def passed_through(image: HostImage) -> tuple[protocol.HelloReply, str]:
+    """HELLO of a board with a bad model, and what require() says of it; its audio must come out late and unchanged."""
+    samples = noise(9)
+    delayed = np.concatenate([np.zeros(HISTORY, np.int16), samples])[: len(samples)]
     with HostBoard(image) as board, BoardClient.open(board.url, TIMEOUTS) as client:
         hello = client.hello()
-        for request in (client.reset_stream, lambda: client.hop(noise(1))):
-            with pytest.raises(RefusedError) as refused:
-                request()
-            errors.append(refused.value)
+        client.reset_stream()
+        with pytest.raises(IntegrityError, match="passes audio through unprocessed"):
+            client.hop(samples[:HOP])
+        client.accept_unprocessed = True
+        for _ in range(2):
+            client.reset_stream()
+            assert np.array_equal(client.stream(samples), delayed)
+        client.reset_stream()
+        for place, hop in enumerate(samples.reshape(-1, HOP)):
+            reply = client.hop(hop, digests=True, ticks=True, dump_stage=0)
+            assert np.array_equal(reply.samples, delayed[place * HOP :][:HOP])
+            assert (reply.integrity, reply.ticks, reply.stage_bytes) == (hello.integrity, 0, None)
+            assert reply.digests == reply.stage_ticks == (0,) * 8
+        assert client.check().integrity == hello.integrity
         assert client.count_loop(10).ticks >= 0  # what needs no model still works
         with pytest.raises(BoardError) as mismatch:
             client.require()
         board.check()
-    return hello, errors, str(mismatch.value)
+    return hello, str(mismatch.value)
 
 
-def test_damaged_dictionary_is_refused(build: Model) -> None:
-    hello, errors, mismatch = refusals(build(damaged=True))
+def test_audio_passes_a_damaged_dictionary_unprocessed(build: Model) -> None:
+    hello, mismatch = passed_through(build(damaged=True))
     assert hello.dictionary_crc32 == hello.dictionary_crc32_now ^ 1
-    assert {(error.code, error.detail) for error in errors} == {(ErrorCode.DICTIONARY_CRC, hello.dictionary_crc32_now)}
+    assert hello.integrity == Integrity.DICTIONARY
     assert "CRC of the dictionary in flash" in mismatch
 
 
-def test_model_of_another_runtime_format_is_refused(build: Model) -> None:
-    hello, errors, mismatch = refusals(build(runtime_format=99))
-    assert (hello.runtime_format, hello.model_status) == (99, -2)
-    assert {(error.code, error.detail) for error in errors} == {(ErrorCode.MODEL_REFUSED, 0xFFFFFFFE)}
-    assert "the model was generated for another runtime format" in str(errors[0])
+def test_audio_passes_a_model_of_another_runtime_format_unprocessed(build: Model) -> None:
+    hello, mismatch = passed_through(build(runtime_format=99))
+    assert (hello.runtime_format, hello.model_status, hello.integrity) == (99, -2, Integrity.MODEL)
     assert "checking its own model of the board: -2" in mismatch
+
+
+def test_check_computes_the_dictionarys_crc_anew(client: BoardClient) -> None:
+    hello = client.hello()
+    assert client.check() == Checked(0, hello.dictionary_crc32)
 
 
 # ---- the process --------------------------------------------------------------------------------------------
@@ -414,7 +442,7 @@ def test_inherited_connection_ends_the_process_with_it(image: HostImage) -> None
     environment = {**os.environ, "BLSH_HOST_FD": str(theirs.fileno())}
     with subprocess.Popen([image.program], env=environment, pass_fds=[theirs.fileno()]) as process, ours:
         theirs.close()
-        ours.sendall(encode(ResetStream.TYPE, 1))
+        ours.sendall(encode(ResetStream.TYPE, 1, STREAM))
         assert ours.recv(100)
         ours.shutdown(socket.SHUT_WR)
         assert process.wait(3) == 0
