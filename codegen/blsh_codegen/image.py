@@ -8,7 +8,7 @@ import hashlib
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -221,7 +221,7 @@ class _Tables:
     def __init__(self, image: bytes) -> None:
         self._image, self._at = image, HEAD.size
 
-    def take(self, dtype: str, *shape: int) -> npt.NDArray[np.generic]:
+    def take(self, dtype: str, *shape: int) -> npt.NDArray[Any]:
         count = int(np.prod(shape))
         size = count * np.dtype(dtype).itemsize
         if self._at + size > len(self._image):

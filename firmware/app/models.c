@@ -306,8 +306,9 @@ int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_HOP]) {
     return result;
 }
 
-int blsh_models_prove(blsh_models_t *models) {
-    if (models->running == BLSH_NO_SLOT) {
+int blsh_models_prove(blsh_models_t *models, const uint8_t sha256[BLSH_SHA256_BYTES]) {
+    if (models->running == BLSH_NO_SLOT ||
+        memcmp(blsh_models_image(models->running)->sha256, sha256, BLSH_SHA256_BYTES) != 0) {
         return BLSH_IMAGE_NOT_BEGUN;
     }
     const int result = program(&record_of(models->running)->proven, PROVEN);

@@ -5,7 +5,7 @@
  *     blsh_models_begin(&models, &header, &offset);           // a transfer begins, or goes on at `offset`
  *     blsh_models_write(&models, offset, words, 64);          // ... until the image is whole
  *     blsh_models_try(&models, scratch);                      // checked, tested; now models.model, until a reset
- *     blsh_models_prove(&models);                             // ... and from now on also after one
+ *     blsh_models_prove(&models, header.sha256);              // ... and from now on also after one
  *
  * The slot of the model that the board would start with is never written, and the other one counts only once its last
  * word says "proven": whatever a loss of power interrupts, the old model or the new one runs.
@@ -73,8 +73,8 @@ int blsh_models_write(blsh_models_t *models, uint32_t offset, const void *words,
 /* Check the image in the free slot and run the self-test with it. A bad one is erased, and the kept model runs. */
 int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_HOP]);
 
-/* Keep the model that is on trial. */
-int blsh_models_prove(blsh_models_t *models);
+/* Keep the model that is on trial, if it is the image of this SHA-256: after a reset it is on trial no more. */
+int blsh_models_prove(blsh_models_t *models, const uint8_t sha256[BLSH_SHA256_BYTES]);
 
 /* Erase what the slots hold and run the compiled model. */
 int blsh_models_factory(blsh_models_t *models);

@@ -405,8 +405,7 @@ static void handle_model_try(blsh_server_t *server, const uint8_t *payload) {
 }
 
 static void handle_model_prove(blsh_server_t *server, const uint8_t *payload) {
-    (void)payload;
-    answer_push(server, blsh_models_prove(server->config->models), BLSH_MSG_DONE, NULL, 0);
+    answer_push(server, blsh_models_prove(server->config->models, payload), BLSH_MSG_DONE, NULL, 0);
 }
 
 static void handle_model_factory(blsh_server_t *server, const uint8_t *payload) {

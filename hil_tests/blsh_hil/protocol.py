@@ -369,7 +369,9 @@ class ModelTry(Message, code=0x23):
 
 @dataclass(frozen=True)
 class ModelProve(Message, code=0x24):
-    """Keep the model that is on trial: from now on the board starts with it. Answered by DONE."""
+    """Keep the model that is on trial, if it is this one: from now on the board starts with it. Answered by DONE."""
+
+    image: Sha256  # as its head has it
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ int board_push(const void *image, uint32_t piece) {
     if (result != BLSH_OK || setjmp(power) != 0) {
         return result != BLSH_OK ? result : POWER_CUT;
     }
-    return blsh_models_prove(&models);
+    return blsh_models_prove(&models, (const uint8_t *)image + offsetof(blsh_image_header_t, sha256));
 }
 
 int board_erase(void) {
