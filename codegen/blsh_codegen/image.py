@@ -124,7 +124,7 @@ def sealed(image: bytes) -> bytes:
 
 
 def read_head(image: bytes) -> ImageHead:
-    """The header of `image`, which is checked as a whole. BlshError, saying why, for what is no image of this format."""
+    """The header of `image`, which is checked as a whole. BlshError, saying why, for what is no such image."""
     if len(image) < HEAD.size or image[:4] != MAGIC:
         raise BlshError(f"{len(image)} bytes that begin with {image[:4]!r} are no model image; expected {MAGIC!r}")
     _, sha256, size, image_format, runtime_format, model_sha256, *numbers, name = HEAD.unpack_from(image)

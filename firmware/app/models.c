@@ -157,13 +157,17 @@ uint32_t blsh_models_room(void) {
     return bytes < sizeof(blsh_slot_record_t) ? 0u : bytes - (uint32_t)sizeof(blsh_slot_record_t);
 }
 
-/* A transfer to this slot was begun, or is done. */
-static bool begun(uint32_t slot) {
-    return record_of(slot)->check == ~record_of(slot)->sequence;
+static uint32_t check_of(const blsh_models_t *models, uint32_t sequence) {
+    return ~sequence ^ models->key;
 }
 
-static bool proven(uint32_t slot) {
-    return begun(slot) && record_of(slot)->proven == PROVEN;
+/* A transfer to this slot was begun, or is done. */
+static bool begun(const blsh_models_t *models, uint32_t slot) {
+    return record_of(slot)->check == check_of(models, record_of(slot)->sequence);
+}
+
+static bool proven(const blsh_models_t *models, uint32_t slot) {
+    return begun(models, slot) && record_of(slot)->proven == PROVEN;
 }
 
 static uint32_t free_slot(const blsh_models_t *models) {
@@ -210,10 +214,12 @@ static int load(blsh_models_t *models, uint32_t slot) {
 void blsh_models_start(blsh_models_t *models, const blsh_model_t *factory, blsh_state_t *state) {
     models->factory = factory;
     models->state = state;
+    models->key = blsh_crc32(0, factory->model_sha256, sizeof factory->model_sha256);
     models->running = BLSH_NO_SLOT;
     if (hal_slot_bytes() != 0u) {
-        const uint32_t newest = proven(1) && (!proven(0) || record_of(1)->sequence > record_of(0)->sequence) ? 1u : 0u;
-        if (proven(newest) && load(models, newest) != BLSH_OK && proven(1u - newest)) {
+        const bool later = record_of(1)->sequence > record_of(0)->sequence;
+        const uint32_t newest = proven(models, 1) && (later || !proven(models, 0)) ? 1u : 0u;
+        if (proven(models, newest) && load(models, newest) != BLSH_OK && proven(models, 1u - newest)) {
             (void)load(models, 1u - newest);
         }
     }
@@ -238,7 +244,7 @@ int blsh_models_begin(blsh_models_t *models, const blsh_image_header_t *header, 
     }
     const uint32_t slot = free_slot(models);
     const uint32_t sequence = models->kept == BLSH_NO_SLOT ? 1u : record_of(models->kept)->sequence + 1u;
-    const blsh_slot_record_t wanted = {.sequence = sequence, .check = ~sequence, .proven = ERASED};
+    const blsh_slot_record_t wanted = {.sequence = sequence, .check = check_of(models, sequence), .proven = ERASED};
     const uint32_t *words = (const uint32_t *)(const void *)blsh_models_image(slot);
     if (memcmp(record_of(slot), &wanted, sizeof wanted) != 0 || memcmp(words, header, sizeof *header) != 0) {
         erase(slot, hal_slot_bytes());
@@ -259,7 +265,7 @@ int blsh_models_begin(blsh_models_t *models, const blsh_image_header_t *header, 
 int blsh_models_write(blsh_models_t *models, uint32_t offset, const void *words, uint32_t count) {
     const uint32_t slot = free_slot(models);
     const blsh_image_header_t *image = blsh_models_image(slot);
-    if (hal_slot_bytes() == 0u || models->running == slot || !begun(slot) || record_of(slot)->proven != ERASED) {
+    if (hal_slot_bytes() == 0u || models->running == slot || !begun(models, slot) || record_of(slot)->proven != ERASED) {
         return BLSH_IMAGE_NOT_BEGUN;
     }
     if (check_header(image, blsh_models_room()) != BLSH_OK || offset % 4u != 0u || offset < sizeof *image ||
@@ -292,7 +298,7 @@ static uint32_t self_test(blsh_state_t *state, int16_t scratch[BLSH_HOP]) {
 
 int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_HOP]) {
     const uint32_t slot = free_slot(models);
-    if (hal_slot_bytes() == 0u || !begun(slot) || record_of(slot)->proven != ERASED) {
+    if (hal_slot_bytes() == 0u || !begun(models, slot) || record_of(slot)->proven != ERASED) {
         return BLSH_IMAGE_NOT_BEGUN;
     }
     int result = load(models, slot);
@@ -324,7 +330,7 @@ int blsh_models_factory(blsh_models_t *models) {
     for (uint32_t i = 0; hal_slot_bytes() != 0u && i < HAL_SLOTS; i++) {
         const uint32_t slot = i == 0u ? first : 1u - first;
         erase(slot, hal_sector_bytes());
-        if (proven(slot)) {
+        if (proven(models, slot)) {
             return BLSH_IMAGE_FLASH;
         }
     }
@@ -332,15 +338,15 @@ int blsh_models_factory(blsh_models_t *models) {
     return BLSH_OK;
 }
 
-uint8_t blsh_models_state(uint32_t slot) {
+uint8_t blsh_models_state(const blsh_models_t *models, uint32_t slot) {
     blsh_model_t found;
-    if (hal_slot_bytes() == 0u || !begun(slot)) {
+    if (hal_slot_bytes() == 0u || !begun(models, slot)) {
         return BLSH_SLOT_EMPTY;
     }
     if (record_of(slot)->proven == ERASED) {
         return BLSH_SLOT_UNPROVEN;
     }
-    const bool sound = proven(slot) && blsh_image_check(blsh_models_image(slot), blsh_models_room(), &found) == BLSH_OK;
+    const bool sound = proven(models, slot) && blsh_image_check(blsh_models_image(slot), blsh_models_room(), &found) == BLSH_OK;
     return sound ? BLSH_SLOT_PROVEN : BLSH_SLOT_DAMAGED;
 }
 

@@ -8,7 +8,8 @@
  *     blsh_models_prove(&models, header.sha256);              // ... and from now on also after one
  *
  * The slot of the model that the board would start with is never written, and the other one counts only once its last
- * word says "proven": whatever a loss of power interrupts, the old model or the new one runs.
+ * word says "proven": whatever a loss of power interrupts, the old model or the new one runs. A firmware with another
+ * compiled model forgets what was pushed to the one before it.
  * After begin, try and factory the stream has ended: call blsh_init with models.model again.
  * Compiled in where BLSH_SLOTS is defined: by `blsh generate --slots`, and on the host.
  */
@@ -47,7 +48,7 @@ typedef struct {
 /* A slot: this record, then the image. Its words are programmed once each, in this order, `proven` last of all. */
 typedef struct {
     uint32_t sequence; /* the newest proven slot is the one that the board starts with */
-    uint32_t check;    /* ~sequence */
+    uint32_t check;    /* ~sequence ^ the CRC-32 of the compiled model's SHA-256: what was pushed goes with that one */
     uint32_t proven;   /* 0, or not */
 } blsh_slot_record_t;
 
@@ -57,6 +58,7 @@ typedef struct {
     const blsh_model_t *factory; /* compiled in */
     blsh_state_t *state;
     blsh_model_t model;          /* the one that runs */
+    uint32_t key;                /* CRC-32 of the compiled model's SHA-256 */
     uint8_t running;             /* its slot, or BLSH_NO_SLOT: the factory's */
     uint8_t kept;                /* the slot that the board would start with, or BLSH_NO_SLOT */
 } blsh_models_t;
@@ -80,7 +82,7 @@ int blsh_models_prove(blsh_models_t *models, const uint8_t sha256[BLSH_SHA256_BY
 int blsh_models_factory(blsh_models_t *models);
 
 /* BLSH_SLOT_... of the protocol. Of a proven slot, all of its image is read. */
-uint8_t blsh_models_state(uint32_t slot);
+uint8_t blsh_models_state(const blsh_models_t *models, uint32_t slot);
 
 /* Of a slot that is not empty. */
 uint32_t blsh_models_sequence(uint32_t slot);

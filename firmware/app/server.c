@@ -362,7 +362,7 @@ static void handle_slots(blsh_server_t *server, const uint8_t *payload) {
     };
     (void)payload;
     for (uint32_t slot = 0; slot < 2u; slot++) {
-        slots.state[slot] = blsh_models_state(slot);
+        slots.state[slot] = blsh_models_state(server->config->models, slot);
         if (slots.state[slot] != BLSH_SLOT_EMPTY) {
             slots.sequence[slot] = blsh_models_sequence(slot);
             memcpy(slots.images + slot * BLSH_SHA256_BYTES, blsh_models_image(slot)->sha256, BLSH_SHA256_BYTES);

@@ -102,17 +102,25 @@ def read_slots(client: BoardClient) -> SlotsReply:
 
 def check_fits(head: ImageHead, slots: SlotsReply) -> None:
     """Raise BlshError, with the numbers, for an image that the board would refuse for its size or dimensions."""
-    state = "the firmware's state holds {most}"
+    if head.bytes > slots.room:
+        entry = 4 * -(-head.mask_kind.width * head.mask_kind.level_bits // 32) + head.bits / 8 + (head.bits + 10) / 256
+        most = int(head.entries - (head.bytes - slots.room) / entry) // 32 * 32
+        fewer = f"give --entries {most}" if most >= 32 else "make it shorter, or its masks coarser"
+        raise BlshError(
+            f"model {head.name!r} has {head.bytes:,} bytes as an image, a slot has room for {slots.room:,}; {fewer}"
+        )
     limits = (
-        ("bytes", head.bytes, slots.room, "a slot has room for {most}; keep fewer entries", ""),
-        ("bits", head.bits, slots.max_bits, state + "; give --bits {most}", "bits"),
-        ("neighbours", head.neighbours, slots.max_neighbours, state, "neighbours"),
-        ("bands of a smoothed mask", head.smoothed, slots.max_smoothed, state, "smoothed"),
+        ("bits", head.bits, slots.max_bits, f"give --bits {slots.max_bits}"),
+        ("neighbours", head.neighbours, slots.max_neighbours, f"give --neighbours {slots.max_neighbours}"),
+        ("smoothed", head.smoothed, slots.max_smoothed, "push a model whose mask is not smoothed"),
     )
-    for what, found, most, told, room in limits:
+    for name, found, most, smaller in limits:
         if found > most:
-            wider = f", or generate the firmware with --slots --room-{room} {found}" if room else ""
-            raise BlshError(f"model {head.name!r} has {found:,} {what}; {told.format(most=most)}{wider}")
+            what = "bands of a smoothed mask" if name == "smoothed" else name
+            raise BlshError(
+                f"model {head.name!r} has {found} {what}, the firmware's state holds {most}; {smaller}, or generate "
+                f"the firmware with --slots --room-{name} {found}"
+            )
 
 
 def push_model(

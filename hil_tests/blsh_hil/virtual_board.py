@@ -63,6 +63,7 @@ class VirtualBoard(ChildBoard):
         self.icount_shift = icount_shift
         self.extra_args = tuple(extra_args)
         self._control: socket.socket | None = None
+        self._monitor: _Control | None = None
 
     def _start(self, output: IO[bytes], cleanup: ExitStack) -> tuple[str, subprocess.Popen[bytes]]:
         command = self._command()
@@ -79,6 +80,13 @@ class VirtualBoard(ChildBoard):
         control = _Control(self._control, self._ended)
         control.execute("cont")
         control.execute("query-status")
+        self._monitor = control
+
+    def reset(self) -> None:
+        """Press the board's reset button, whatever it is doing. Memory and flash keep what they hold."""
+        if self._monitor is None:
+            raise RuntimeError("a VirtualBoard is reset inside its `with` block only")
+        self._monitor.execute("system_reset")
 
     def _listener(self, _cleanup: ExitStack, inherited: ExitStack) -> tuple[list[str], int, str]:
         """A TCP port that listens before QEMU starts: no port can be lost to somebody else meanwhile."""

@@ -135,7 +135,7 @@ int board_erase(void) {
 }
 
 int board_state(uint32_t slot) {
-    return blsh_models_state(slot);
+    return blsh_models_state(&models, slot);
 }
 
 /* Turn one bit of a slot over. Returns its new value. */

@@ -1,7 +1,7 @@
 """Power cut at every write of a transfer: afterwards the old model runs or the new one, and a push goes on.
 
-In memory, with the firmware's own models.c; each cut leaves the word or sector that it struck half-done, from not at all
-to wholly. test_push.py cuts real processes and emulators.
+In memory, with the firmware's own models.c; each cut leaves the word or sector that it struck done in part, from not at
+all to wholly. test_push.py cuts real processes and emulators.
 """
 
 from collections.abc import Callable
@@ -178,6 +178,16 @@ def test_every_bit_that_flips_in_a_stored_model_is_caught(board: MemoryBoard) ->
     print(f"{caught} of {stored} flipped bits caught")
     assert caught == stored
     assert board.state(0) == SlotState.PROVEN
+
+
+def test_a_firmware_with_another_compiled_model_forgets_what_was_pushed(board: MemoryBoard, tmp_path: Path) -> None:
+    content = prepared(board, ERASED, FIRST, SECOND)
+    other = MemoryBoard(compile_library(tmp_path), IMAGES[THIRD])
+    other.fill(content)
+    assert running(other) == IMAGES[THIRD]
+    assert other.state(0) == other.state(1) == SlotState.EMPTY
+    assert other.push(IMAGES[FIRST]) == 0
+    assert running(other) == IMAGES[FIRST]
 
 
 def test_a_model_with_a_flipped_bit_does_not_run(board: MemoryBoard, rng: np.random.Generator) -> None:

@@ -28,6 +28,7 @@ from blsh_tools.evaluate_command import evaluate
 from blsh_tools.experiment_commands import experiment
 from blsh_tools.export_command import export
 from blsh_tools.generate_command import generate
+from blsh_tools.push_command import push
 from blsh_tools.train_command import train
 from blsh_trainer.errors import BlshError
 
@@ -120,6 +121,9 @@ def flash(board: BoardName = DEFAULT_BOARD, port: PortUrl = None, as_json: AsJso
     result = flash_board(find_board(board), port)
     rows = [(name, str(value)) for name, value in result.items()]
     show(result, as_json, rows, f"Flashed {board}")
+
+
+app.command(epilog="Example: `blsh push out/other.npz --board microbit --entries 512`")(push)
 
 
 @app.command(

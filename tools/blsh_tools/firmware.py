@@ -81,6 +81,8 @@ def build_image(board: Board, log: Callable[[str], None], root: Path | None = No
     """
     root = root or project_root()
     record = read_record(generated_folder(root))
+    if record.options.slots and board.slots is None:
+        raise BlshError(f"{board.name} has no slots for models in boards.toml; run blsh generate without --slots")
     build_id = _build_id(root, board, record)
     stamp = _stamp_path(root, board)
     elf = stamp.with_name("firmware.elf")
@@ -105,7 +107,11 @@ def reach(board_name: str, port: str | None, model: Model, log: Callable[[str], 
     board_name: of boards.toml, or HOST. Raises BlshError if the generated code is of another model.
     """
     if board_name != HOST:
-        image = fresh_image(find_board(board_name), log, model)
+        board = find_board(board_name)
+        if port is not None and read_record(generated_folder()).options.slots:
+            image = build_image(board, log)
+            return port, Expected(model.sha256, None, image.build_id)  # it may have been pushed, reduced in any way
+        image = fresh_image(board, log, model)
         return image.target(port), image.expected
     record = read_record(generated_folder(), model)
     program = build_host(generated_folder())

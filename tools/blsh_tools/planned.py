@@ -10,8 +10,13 @@ from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:  # as in arguments.py
     from blsh_codegen.generate import GenerateOptions
-    from blsh_codegen.planning import Plan
+    from blsh_codegen.planning import Budgets, Plan
+    from blsh_hil.boards import Board
     from blsh_trainer.artifact import Model
+
+SLOTS_FLASH_BYTES = 4096
+"""At most so much code takes pushed models, on any board."""
+SLOTS_RAM_BYTES = 128
 
 _SIZE = re.compile(r"([0-9]+|0[xX][0-9a-fA-F]+)([kKmM]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
@@ -72,12 +77,24 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
         if asked is not None and asked > most:
             raise BlshError(f"--{name} {asked:,} bytes; {board.name} has {most:,}, give that or less")
     budgets = Budgets(wishes.flash or board.flash.size, min(wishes.ram or ram, ram), wishes.mips)
+    if wishes.slots:
+        budgets = _beside_slots(board, budgets, wishes)
     planner = Planner(model, costs.core(board.core), sizes, measured_signal(MEASURED_HOPS))
     try:
         plan = planner.plan(wishes, budgets)
     except BlshError as error:
         raise BlshError(f"{board.name}: {error}") from error
     return plan.options, plan
+
+
+def _beside_slots(board: "Board", budgets: "Budgets", wishes: "GenerateOptions") -> "Budgets":
+    """What is left of the budgets beside the slots, the code that serves them, and the room for larger models."""
+    if board.slots is None:
+        raise BlshError(f"{board.name} has no slots for models in boards.toml; generate without --slots")
+    room_bits, neighbours, smoothed = wishes.room_bits or 0, wishes.room_neighbours or 0, wishes.room_smoothed or 0
+    room = 4 * room_bits + 4 * -(-room_bits // 32) + 8 * neighbours + 2 * smoothed
+    flash = min(budgets.flash, board.firmware_flash_bytes) - SLOTS_FLASH_BYTES
+    return replace(budgets, flash=flash, ram=budgets.ram - SLOTS_RAM_BYTES - room)
 
 
 def say_plan(plan: "Plan") -> None:
