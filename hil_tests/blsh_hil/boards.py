@@ -263,6 +263,7 @@ def _board(name: str, row: _Row) -> Board:
     if not _NAME.fullmatch(name):
         raise BlshError(f"boards.toml: [{name}]; expected a name of small letters, digits and hyphens")
     clock_hz = row.integer("clock_hz", 1_000_000, 2_000_000_000)
+    flash, ram = _memory(row.row("flash")), _memory(row.row("ram"))
     board = Board(
         name=name,
         title=row.text("title"),
@@ -271,14 +272,14 @@ def _board(name: str, row: _Row) -> Board:
         clock_hz=clock_hz,
         stack_bytes=row.integer("stack_bytes", 0x400, 0x100000),
         ring_bytes=row.integer("ring_bytes", _LEAST_RING, 0x10000),
-        flash=_memory(row.row("flash")),
-        ram=_memory(row.row("ram")),
+        flash=flash,
+        ram=ram,
         uart=_uart(row.row("uart"), clock_hz),
         watchdog=_watchdog(row.row("watchdog")) if row.has("watchdog") else None,
         tick=_tick(row.row("tick")),
         qemu_machine=_only(row.row("qemu"), "machine") if row.has("qemu") else None,
         upload_command=_only(row.row("upload"), "command") if row.has("upload") else None,
-        slots=_slots(row.row("slots")) if row.has("slots") else None,
+        slots=_slots(row.row("slots"), flash, ram) if row.has("slots") else None,
     )
     row.end()
     if (board.qemu_machine is None) == (board.upload_command is None):
@@ -323,16 +324,21 @@ def _tick(row: _Row) -> Tick:
     return tick
 
 
-def _slots(row: _Row) -> Slots:
+def _slots(row: _Row, flash: Memory, ram: Memory) -> Slots:
     slots = Slots(
         driver=row.text("driver"),
         origin=row.integer("origin", 0, 0xFFFFFFFF),
         size=row.integer("size", 0x1000, 0x20000000),
         sector=row.integer("sector", 4, 0x100000),
     )
-    for field, value in (("origin", slots.origin), ("size", slots.size)):
+    for field, value in (("origin", slots.origin), ("size", slots.size), ("sector", slots.sector & 3)):
         if value % slots.sector:
-            raise row.error(field, value, f"expected whole sectors of {slots.sector:#x}")
+            raise row.error(field, value, f"expected whole sectors of {slots.sector:#x} bytes, a multiple of 4")
+    end = slots.origin + 2 * slots.size
+    if flash.origin <= slots.origin < flash.origin + flash.size and end > flash.origin + flash.size:
+        raise row.error("size", slots.size, f"two of them end at {end:#x}, the flash at {flash.origin + flash.size:#x}")
+    if slots.origin < ram.origin + ram.size and end > ram.origin:
+        raise row.error("origin", slots.origin, f"the RAM from {ram.origin:#x} on is the firmware's")
     row.end()
     return slots
 

@@ -18,7 +18,7 @@ from blsh_codegen.signals import edge_signal
 from blsh_codegen.vectorised import VectorisedDenoiser
 from blsh_hil import protocol_header
 from blsh_hil.board_errors import BoardError, RefusedError
-from blsh_hil.boards import Board, find_board, project_root
+from blsh_hil.boards import Board, find_board, project_root, render_board_header
 from blsh_hil.client import BoardClient
 from blsh_hil.compare import compare
 from blsh_hil.host_board import HostBoard, HostImage, build_host
@@ -329,6 +329,7 @@ def build_board(board: Board, folder: Path, model: IntegerModel = FACTORY, slots
     shutil.copytree(project_root() / "firmware", root / "firmware", ignore=shutil.ignore_patterns("generated"))
     generate(model, GenerateOptions(slots=slots), root / "firmware" / "generated")
     protocol_header.write(root / "firmware" / "generated")
+    (root / "firmware" / "boards" / board.name / "board.h").write_text(render_board_header(board))
     sources = [path for part in ("core", "app", "generated") for path in sorted((root / "firmware" / part).glob("*.c"))]
     elf = folder / f"{board.name}.elf"
     done = subprocess.run(board.compile_command(root, elf, sources), cwd=root, capture_output=True, text=True)

@@ -9,13 +9,14 @@ from blsh_tools.console import say
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:  # as in arguments.py
+    from blsh_codegen.costs import BoardSizes
     from blsh_codegen.generate import GenerateOptions
-    from blsh_codegen.planning import Budgets, Plan
+    from blsh_codegen.planning import Plan
     from blsh_hil.boards import Board
     from blsh_trainer.artifact import Model
 
 SLOTS_FLASH_BYTES = 4096
-"""At most so much code takes pushed models, on any board."""
+"""What takes pushed models has at most so much code, on any board."""
 SLOTS_RAM_BYTES = 128
 
 _SIZE = re.compile(r"([0-9]+|0[xX][0-9a-fA-F]+)([kKmM]?)")
@@ -76,9 +77,11 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
     for name, asked, most in (("flash", wishes.flash, board.flash.size), ("ram", wishes.ram, board.ram.size)):
         if asked is not None and asked > most:
             raise BlshError(f"--{name} {asked:,} bytes; {board.name} has {most:,}, give that or less")
-    budgets = Budgets(wishes.flash or board.flash.size, min(wishes.ram or ram, ram), wishes.mips)
+    flash = wishes.flash or board.flash.size
     if wishes.slots:
-        budgets = _beside_slots(board, budgets, wishes)
+        sizes = _with_slots(board, sizes, wishes)
+        flash = min(flash, board.firmware_flash_bytes)
+    budgets = Budgets(flash, min(wishes.ram or ram, ram), wishes.mips)
     planner = Planner(model, costs.core(board.core), sizes, measured_signal(MEASURED_HOPS))
     try:
         plan = planner.plan(wishes, budgets)
@@ -87,14 +90,18 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
     return plan.options, plan
 
 
-def _beside_slots(board: "Board", budgets: "Budgets", wishes: "GenerateOptions") -> "Budgets":
-    """What is left of the budgets beside the slots, the code that serves them, and the room for larger models."""
+def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") -> "BoardSizes":
+    """What the firmware takes beside a model when it also serves the slots and has room for larger models."""
     if board.slots is None:
         raise BlshError(f"{board.name} has no slots for models in boards.toml; generate without --slots")
-    room_bits, neighbours, smoothed = wishes.room_bits or 0, wishes.room_neighbours or 0, wishes.room_smoothed or 0
-    room = 4 * room_bits + 4 * -(-room_bits // 32) + 8 * neighbours + 2 * smoothed
-    flash = min(budgets.flash, board.firmware_flash_bytes) - SLOTS_FLASH_BYTES
-    return replace(budgets, flash=flash, ram=budgets.ram - SLOTS_RAM_BYTES - room)
+    bits, neighbours, smoothed = wishes.room_bits or 0, wishes.room_neighbours or 0, wishes.room_smoothed or 0
+    room = 4 * bits + 4 * -(-bits // 32) + 8 * neighbours + 2 * smoothed  # beside what the model itself takes, at most
+    return replace(
+        sizes,
+        flash_bytes=sizes.flash_bytes + SLOTS_FLASH_BYTES,
+        flash_bytes_many=sizes.flash_bytes_many + SLOTS_FLASH_BYTES,
+        ram_bytes=sizes.ram_bytes + SLOTS_RAM_BYTES + room,
+    )
 
 
 def say_plan(plan: "Plan") -> None:

@@ -70,19 +70,23 @@ def push(
             raise BlshError("--factory takes neither a model nor options for one; leave them out")
         with connect(*_reach(board, port)) as client:
             result = _restore(client)
-        show(result, as_json, [(name, str(value)) for name, value in result.items()], f"Back to the factory: {board}")
+        show(result, as_json, _rows(result), f"Back to the factory: {board}")
         return
     if model is None:
         raise BlshError("no model given; name an artifact, as in `blsh push out/model.npz`, or --factory")
     integers = _integers(model, named, reduced=(entries, share, bits, masks, neighbours, layout, seed))
     if output is not None:
         result = _write(integers, output)
-        show(result, as_json, [(name, str(value)) for name, value in result.items()], "Image")
+        show(result, as_json, _rows(result), "Image")
         return
     with connect(*_reach(board, port)) as client, progress() as advance:
         result = {"board": board, **(_consider(client, integers) if dry_run else _push(client, integers, advance))}
     title = f"Would be pushed to {board}" if dry_run else f"Pushed to {board}"
-    show(result, as_json, [(name.replace("_", " "), str(value)) for name, value in result.items()], title)
+    show(result, as_json, _rows(result), title)
+
+
+def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), str(value)) for name, value in result.items()]
 
 
 def _integers(path: Path, named: list[str], reduced: tuple[Any, ...]) -> "IntegerModel":
