@@ -33,21 +33,33 @@ def tight_order(bits: Bits) -> Ints:
     return np.concatenate([_balls(bits, part) for part in parts])
 
 
+def zero_bits(length: int) -> int:
+    """Planes of a block for the number of zeros of each entry, Z, for codes of L bits (SPEC.md, 3)."""
+    return 6 if length < 64 else 9
+
+
+def planes_of(length: int) -> int:
+    """Planes of a block in all, Z + L + 1."""
+    return zero_bits(length) + length + 1
+
+
 def bit_planes(bits: Bits) -> Words:
-    """Codes (N, L) bit-sliced, (ceil(N / 32), L): bit j of [b, l] is bit l of entry 32 b + j, or 0 beyond the last."""
-    entries, length = bits.shape
-    blocks = -(-entries // BLOCK)
-    padded = np.zeros((blocks * BLOCK, length), np.bool_)
-    padded[:entries] = bits
-    octets = np.packbits(padded.reshape(blocks, BLOCK, length).transpose(0, 2, 1), axis=2, bitorder="little")
-    return np.ascontiguousarray(octets).view("<u4").astype(np.uint32).reshape(blocks, length)
+    """Codes (N, L) as the search reads them, (ceil(N / 32), Z + L + 1): bit j of [b, :] is of entry 32 b + j.
+
+    First the number of zeros of each code, lowest bit first; then the codes; then a plane of zeros. Beyond the last
+    entry all are 0.
+    """
+    zeros = bits.shape[1] - bits.sum(axis=1, dtype=np.int64)
+    padding = np.zeros((len(bits), 1), np.bool_)
+    return _sliced(np.concatenate([_binary(zeros, zero_bits(bits.shape[1])), bits, padding], axis=1))
 
 
 def bounds_table(bits: Bits) -> tuple[Words, int]:
-    """What rules blocks out: (ceil(B / 32), bits(R) + L) planes, and R, for codes (N, L) in blocks of 32.
+    """What rules blocks out: (ceil(B / 32), bits(R) + Z + L + 1) planes, and R, for codes (N, L) in blocks of 32.
 
     Bit j of each row is of block b = 32 s + j, with the centre c and radius r, so that no entry is nearer to a query q
-    than |q - c| - r. The first bits(R) planes are R - r, lowest bit first; the others are c. R is the largest r.
+    than |q - c| - r. The first bits(R) planes are R - r, lowest bit first; the others are of c, as of an entry. R is
+    the largest r.
     """
     entries, length = bits.shape
     full = entries // BLOCK
@@ -56,8 +68,23 @@ def bounds_table(bits: Bits) -> tuple[Words, int]:
         last, radius = _middles(bits[None, full * BLOCK :])
         middles, radii = np.concatenate([middles, last]), np.concatenate([radii, radius])
     largest = int(radii.max())
-    slack = (largest - radii)[:, None] >> np.arange(largest.bit_length()) & 1
-    return bit_planes(np.concatenate([slack.astype(np.bool_), middles], axis=1)), largest
+    slack = _sliced(_binary(largest - radii, largest.bit_length()))
+    return np.concatenate([slack, bit_planes(middles)], axis=1), largest
+
+
+def _binary(numbers: Ints, bits: int) -> Bits:
+    """Numbers (N,) as bits, (N, bits), the lowest first."""
+    return (numbers[:, None] >> np.arange(bits) & 1).astype(np.bool_)
+
+
+def _sliced(bits: Bits) -> Words:
+    """Rows of bits (N, M) turned round, (ceil(N / 32), M): bit j of [b, m] is bit m of row 32 b + j."""
+    rows, count = bits.shape
+    blocks = -(-rows // BLOCK)
+    padded = np.zeros((blocks * BLOCK, count), np.bool_)
+    padded[:rows] = bits
+    octets = np.packbits(padded.reshape(blocks, BLOCK, count).transpose(0, 2, 1), axis=2, bitorder="little")
+    return np.ascontiguousarray(octets).view("<u4").astype(np.uint32).reshape(blocks, count)
 
 
 def _halves(bits: Bits, part: Ints) -> list[Ints]:

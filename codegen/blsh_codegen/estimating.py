@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.blocks import BLOCK
+from blsh_codegen.blocks import BLOCK, planes_of
 from blsh_codegen.costs import BoardSizes, CoreCosts
 from blsh_codegen.fixed import BINS, HISTORY, HOP, SAMPLE_RATE_HZ, TRACKED_BANDS, WINDOW
 from blsh_codegen.generate import flash_table_bytes
@@ -96,6 +96,7 @@ def shape_bytes(shape: IntegerModel, entries: int) -> int:
     blocks = -(-entries // BLOCK)
     own = flash_table_bytes(shape)
     mask_words = int(shape.masks.shape[1])
-    rows = shape.bits.bit_length() + shape.bits  # no radius needs more bits than the length of a code
-    words = blocks * shape.bits + -(-blocks // BLOCK) * rows + entries * mask_words
+    planes = planes_of(shape.bits)
+    rows = shape.bits.bit_length() + planes  # no radius needs more bits than the length of a code
+    words = blocks * planes + -(-blocks // BLOCK) * rows + entries * mask_words
     return table_bytes(shape) - own["planes"] - own["bounds"] - own["masks"] + 4 * words

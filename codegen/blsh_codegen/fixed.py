@@ -33,7 +33,7 @@ MAX_BITS: Final = 320
 MAX_NEIGHBOURS: Final = 32
 MAX_ENTRIES: Final = 1 << 20  # beyond any flash; and every offset into the dictionary fits 32 bits
 
-RUNTIME_FORMAT: Final = 3  # the layout of blsh_model_t and the arithmetic; firmware refuses another
+RUNTIME_FORMAT: Final = 4  # the layout of blsh_model_t and the arithmetic; firmware refuses another
 
 
 def rounded_shift(value: int, bits: int) -> int:

@@ -136,8 +136,8 @@ class HostCore:
         query = np.ascontiguousarray(code, np.uint32)
         if query.shape != (-(-self.model.bits // 32),):
             raise ValueError(f"a code of {self.model.bits} bits is not of shape {query.shape}")
-        flip, found = np.empty(self.model.bits, np.uint32), np.empty((self.model.neighbours, 2), np.uint32)
-        pointers = [array.ctypes.data_as(_POINTER) for array in (query, flip, found)]
+        place, found = np.empty(self.model.bits // 2 + 8, np.uint32), np.empty((self.model.neighbours, 2), np.uint32)
+        pointers = [array.ctypes.data_as(_POINTER) for array in (query, place, found)]
         self._library.blsh_find_nearest(ctypes.byref(self._model), *pointers)
         return found
 

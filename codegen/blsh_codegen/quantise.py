@@ -105,12 +105,12 @@ class IntegerModel:
 
     @cached_property
     def planes(self) -> Words:
-        """The codes bit-sliced, (ceil(N / 32), L); see `bit_planes`."""
+        """The codes bit-sliced, (ceil(N / 32), Z + L + 1); see `bit_planes`."""
         return bit_planes(self.code_bits())
 
     @property
     def bounds(self) -> Words:
-        """Where the blocks of entries lie, (ceil(N / 1024), bits(R) + L); see `bounds_table`."""
+        """Where the blocks of entries lie, (ceil(N / 1024), bits(R) + Z + L + 1); see `bounds_table`."""
         return self._bounds_and_radius[0]
 
     @property

@@ -10,44 +10,41 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.blocks import BLOCK
+from blsh_codegen.blocks import BLOCK, zero_bits
 from blsh_codegen.quantise import IntegerModel
 
 _GROUPS: Final = 4  # of 32 blocks, bounded at once
 _STEP: Final = 8
-_LOW: Final = 3
-_NARROW: Final = 5
-_MEDIUM: Final = 7
-_WIDE: Final = 10
+_COARSE: Final = 3
 _INDEX_BITS: Final = 23
 _INDEX_TOP: Final = (1 << _INDEX_BITS) - 1
 
 SEARCH_TERMS: Final = (
     "hops",
     "bits",  # of the code
+    "words",
     "neighbours",  # K
     "spans",  # of four groups
     "bounds",  # of a word's blocks, found together
-    "bound_steps",  # of eight planes
-    "bound_adds",  # counter bits above the lowest three, in such steps
-    "bound_planes",  # one by one
-    "bound_plane_adds",
-    "rounds",  # looks for the least bound that is left
-    "round_levels",
-    "round_moves",  # of these levels, where a smaller bound was left
-    "bounded",  # blocks taken from such a round
-    "narrow_visits",  # of a block, or of as many as there are lanes
-    "narrow_steps",
-    "narrow_planes",
-    "medium_visits",
-    "medium_steps",
-    "medium_planes",
-    "wide_visits",
+    "bound_levels",
+    "slack_levels",  # of these, where a radius is added
+    "tiers",  # looks for the least bound that is left
+    "tier_levels",
+    "tier_moves",  # of these levels, where a smaller bound was left
+    "edges",  # levels of bounds compared with the K-th distance
+    "blocks",  # that are visited
+    "visits",  # of a block, or of as many as there are lanes
+    "short_visits",  # where some entries may not exist
+    "narrow_rows",  # counted, of bounds and of visits
+    "narrow_steps",  # of eight planes
+    "wide_rows",
     "wide_steps",
-    "wide_planes",
-    "takes",  # blocks with an entry near enough
+    "takes",  # visits with an entry near enough
+    "take_turns",  # levels, once
     "take_rounds",  # distances in these
     "take_levels",
+    "take_moves",
+    "take_blocks",  # blocks with entries at such a distance
     "taken",  # entries
     "shifts",  # of the list of neighbours
     "place_bytes",  # steps of blsh_lowest_one where a core cannot count zeros
@@ -79,12 +76,11 @@ class Dictionary:
         rows = np.unpackbits(model.bounds.astype("<u4").view(np.uint8), axis=1, bitorder="little")
         by_block = rows.reshape(len(model.bounds), -1, BLOCK).transpose(0, 2, 1).reshape(-1, model.bounds.shape[1])
         self.radius = model.radius
-        slack_bits = self.radius.bit_length()
-        self.slack = by_block[: self.blocks, :slack_bits] @ (1 << np.arange(slack_bits, dtype=np.int64))
-        self.centres = by_block[: self.blocks, slack_bits:].astype(np.bool_)
-        self.levels = (self.radius + self.bits).bit_length()
-        self.steps = self.bits // _STEP
-        self.starts = np.array([*range(0, self.steps * _STEP, _STEP), *range(self.steps * _STEP, self.bits)])
+        self.slack_bits = self.radius.bit_length()
+        self.slack = by_block[: self.blocks, : self.slack_bits] @ (1 << np.arange(self.slack_bits, dtype=np.int64))
+        self.levels = zero_bits(self.bits)
+        self.rows = "narrow" if self.bits < 64 else "wide"
+        self.centres = by_block[: self.blocks, self.slack_bits + self.levels : -1].astype(np.bool_)
 
 
 class Search:
@@ -93,20 +89,19 @@ class Search:
     def __init__(self, dictionary: Dictionary, code: npt.NDArray[np.bool_], lanes: int) -> None:
         self.of, self.lanes = dictionary, lanes
         self.work = np.zeros(len(SEARCH_TERMS), np.int64)
-        away = (dictionary.padded != code).view(np.uint8)
-        partial = np.add.reduceat(away, dictionary.starts, axis=1, dtype=np.int64).cumsum(axis=1)
-        by_block = partial.reshape(dictionary.blocks, BLOCK, -1)
-        self.least = by_block.min(axis=1).tolist()  # after each step of eight planes or one
-        self.distances = by_block[:, :, -1]
+        distances = (dictionary.padded != code).sum(axis=1)
+        distances[dictionary.entries :] = 2 * dictionary.bits + 1  # beyond any limit: they do not exist
+        self.distances = distances.reshape(dictionary.blocks, BLOCK)
         self.nearest_of = self.distances.min(axis=1).tolist()
-        away_from_centre = (dictionary.centres != code).sum(axis=1)
-        self.bounds = (dictionary.slack + away_from_centre).tolist()
-        self.near = self._list(dictionary.bits)
+        self.bounds = (dictionary.slack + (dictionary.centres != code).sum(axis=1)).tolist()
+        ones = int(code.sum())
+        self.steps = max(1, -(-min(ones, dictionary.bits - ones) // _STEP))
+        self.near: list[int] = []
 
     def run(self) -> npt.NDArray[np.int64]:
         """Do it, once; returns the counts of SEARCH_TERMS."""
         of = self.of
-        self._add(hops=1, bits=of.bits, neighbours=of.neighbours)
+        self._add(hops=1, bits=of.bits, words=-(-of.bits // 32), neighbours=of.neighbours)
         for first in range(0, of.blocks, _GROUPS * BLOCK):
             self._span(first, min(first + _GROUPS * BLOCK, of.blocks))
         return self.work
@@ -119,40 +114,43 @@ class Search:
         for name, count in counts.items():
             self.work[_AT[name]] += count
 
-    def _list(self, distance: int) -> list[int]:
-        return [(distance << _INDEX_BITS) + _INDEX_TOP] * self.of.neighbours
+    @property
+    def _last(self) -> int:
+        """The K-th neighbour, or what stands for it until it is found."""
+        return self.near[-1] if len(self.near) == self.of.neighbours else (self.of.bits << _INDEX_BITS) + _INDEX_TOP
 
     def _limit(self, block: int) -> int:
-        return (self.near[-1] + _INDEX_TOP - BLOCK * block) >> _INDEX_BITS
+        return (self._last + _INDEX_TOP - BLOCK * block) >> _INDEX_BITS
+
+    def _count_rows(self, rows: int) -> None:
+        self._add(**{f"{self.of.rows}_rows": rows, f"{self.of.rows}_steps": rows * self.steps})
 
     def _span(self, first: int, end: int) -> None:
         """Up to four groups of blocks."""
         of, lanes = self.of, self.lanes
         groups = -(-(end - first) // BLOCK)
         words = -(-groups // lanes)
-        steps, planes, adds = of.bits // _STEP, of.bits % _STEP, max(0, of.levels - _LOW)
-        self._add(spans=1, bounds=words, bound_steps=words * steps, bound_planes=words * planes)
-        self._add(bound_adds=words * steps * adds, bound_plane_adds=words * planes * adds)
-        rounds: dict[int, list[int]] = {}
-        for block in range(first, end):
-            rounds.setdefault(self.bounds[block], []).append(block)
-        started, batch = first != 0, []
-        for bound in sorted(rounds):
-            self._add(rounds=1, round_levels=of.levels, round_moves=of.levels - bound.bit_count())
-            if bound > of.radius + (self.near[-1] >> _INDEX_BITS):
-                break
-            for block in rounds[bound]:
+        self._count_rows(words)
+        self._add(spans=1, bounds=words, bound_levels=words * (of.levels + 1), slack_levels=words * of.slack_bits)
+        left, batch = list(range(first, end)), list[int]()
+        while left:
+            nearest = min(self.bounds[block] for block in left) >> _COARSE
+            levels = of.levels + 1 - _COARSE
+            self._add(tiers=1, tier_levels=levels, tier_moves=levels - nearest.bit_count())
+            edge, index = of.radius + (self._last >> _INDEX_BITS), self._last & _INDEX_TOP
+            last = (nearest + 1) << _COARSE > edge
+            if last:
+                self._add(edges=(_GROUPS // lanes) * (of.levels + 1))
+                near = [b for b in left if self.bounds[b] < edge or (self.bounds[b] == edge and BLOCK * b < index)]
+            else:
+                near = [block for block in left if self.bounds[block] >> _COARSE == nearest]
+            left = [] if last else [block for block in left if self.bounds[block] >> _COARSE != nearest]
+            for block in near:
                 self._place((block - first) % BLOCK)
-                if not started and of.entries >= BLOCK * (block + 1):
-                    below = int(of.slack[block])
-                    self.near = self._list(min(of.bits, bound + of.radius - 2 * below))
-                started = True
-                if bound < of.radius + self._limit(block):
-                    batch.append(block)
-                    if len(batch) == lanes:
-                        self._visit(batch)
-                        batch = []
-            self._add(bounded=len(rounds[bound]))
+                batch.append(block)
+                if len(batch) == lanes:
+                    self._visit(batch)
+                    batch = []
         if batch:
             self._visit(batch)
 
@@ -161,45 +159,41 @@ class Search:
         self.work[_AT["place_bits"]] += place % 8
 
     def _visit(self, batch: list[int]) -> None:
-        of = self.of
+        short = len(batch) < self.lanes or self.of.entries % BLOCK != 0
+        self._add(visits=1, blocks=len(batch), short_visits=short)
+        self._count_rows(1)
         limits = [self._limit(block) for block in batch]
-        planes = of.bits % _STEP
-        last = self.near[-1] >> _INDEX_BITS
-        levels = _NARROW if last < 1 << _NARROW else _MEDIUM if last < 1 << _MEDIUM else _WIDE
-        if levels == _WIDE:
-            self._add(wide_visits=1, wide_steps=of.steps, wide_planes=planes)
-        else:
-            done = 1 + max(bisect_left(self.least[block], limit) for block, limit in zip(batch, limits, strict=True))
-            steps, ones = min(done, of.steps), min(max(done - of.steps, 0), planes)
-            if levels == _NARROW:
-                self._add(narrow_visits=1, narrow_steps=steps, narrow_planes=ones)
-            else:
-                self._add(medium_visits=1, medium_steps=steps, medium_planes=ones)
-            if done <= of.steps + planes:  # all entries have passed their limits
-                return
-        for block, limit in zip(batch, limits, strict=True):
-            if self.nearest_of[block] < limit:
-                self._take(block, limit, levels)
+        if any(self.nearest_of[block] < limit for block, limit in zip(batch, limits, strict=True)):
+            self._take(batch, limits)
 
-    def _take(self, block: int, limit: int, levels: int) -> None:
-        count = min(BLOCK, self.of.entries - BLOCK * block)
-        distances = self.distances[block, :count]
-        order = np.argsort(distances, kind="stable")
-        near, before, rounds, taken, shifts = self.near, -1, 0, 0, 0
-        for place in order.tolist():
-            distance = int(distances[place])
-            if distance >= limit:
-                break
-            if distance != before:
-                before, rounds = distance, rounds + 1
+    def _take(self, batch: list[int], limits: list[int]) -> None:
+        """Values (distance - limit) in ascending order, the lanes of each in theirs."""
+        of = self.of
+        bits = min(((self._last >> _INDEX_BITS) + 1).bit_length(), of.levels)
+        self._add(takes=1, take_turns=bits)
+        by_value: dict[int, dict[int, list[int]]] = {}
+        for lane, (block, limit) in enumerate(zip(batch, limits, strict=True)):
+            distances = self.distances[block]
+            for place in np.flatnonzero(distances < limit).tolist():
+                by_value.setdefault(int(distances[place]) - limit, {}).setdefault(lane, []).append(place)
+        for value in sorted(by_value):
+            number = value + (1 << bits)
+            self._add(take_rounds=1, take_levels=bits, take_moves=bits - number.bit_count())
+            for lane, places in sorted(by_value[value].items()):
+                self._add(take_blocks=1)
+                self._insert_all(((value + limits[lane]) << _INDEX_BITS) + BLOCK * batch[lane], places)
+            if self._last >> _INDEX_BITS < value + 1 + min(limits):
+                return
+
+    def _insert_all(self, first: int, places: list[int]) -> None:
+        for place in places:
             self._place(place)
-            taken += 1
-            entry = (distance << _INDEX_BITS) + BLOCK * block + place
-            if entry >= near[-1]:
-                break
-            at = bisect_left(near, entry)
-            shifts += len(near) - 1 - at
-            near.insert(at, entry)
-            near.pop()
-        if rounds:
-            self._add(takes=1, take_rounds=rounds, take_levels=rounds * levels, taken=taken, shifts=shifts)
+            self._add(taken=1)
+            entry = first + place
+            if entry >= self._last:
+                return
+            at = bisect_left(self.near, entry)
+            full = len(self.near) == self.of.neighbours
+            self._add(shifts=len(self.near) - full - at)
+            self.near.insert(at, entry)
+            del self.near[self.of.neighbours :]

@@ -62,8 +62,8 @@ def test_edge_signals(
         assert_all_agree(model, edge_signal(name, 12 * HOP, rng), name)
 
 
-@pytest.mark.parametrize(("kind", "digest"), [("mel", 0xE1333886), ("stft", 0xD72A2FDD)])
-def test_runtime_format_3_is_what_it_was(kind: str, digest: int) -> None:
+@pytest.mark.parametrize(("kind", "digest"), [("mel", 0x7A60EFFF), ("stft", 0xEBC23D47)])
+def test_runtime_format_4_is_what_it_was(kind: str, digest: int) -> None:
     """Every stage of every edge signal: where this changes, old models would sound different under the same number."""
     rng = np.random.default_rng(1)
     levels = (rng.random((200, BINS)) < 0.5).astype(np.uint8)

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.blocks import bit_planes, bounds_table, tight_order
+from blsh_codegen.blocks import bit_planes, bounds_table, planes_of, tight_order, zero_bits
 
 Bits = npt.NDArray[np.bool_]
 
@@ -19,9 +19,11 @@ def unpacked_bounds(bits: Bits) -> tuple[npt.NDArray[np.int64], Bits]:
     """Radii (B,) and centres (B, L) as the table says, read bit by bit."""
     table, largest = bounds_table(bits)
     blocks, slack = -(-len(bits) // 32), largest.bit_length()
-    assert table.shape == (-(-blocks // 32), slack + bits.shape[1])
+    assert table.shape == (-(-blocks // 32), slack + planes_of(bits.shape[1]))
     rows = np.array([[table[b // 32, i] >> b % 32 & 1 for i in range(table.shape[1])] for b in range(blocks)])
-    return largest - rows[:, :slack] @ (1 << np.arange(slack)), rows[:, slack:].astype(np.bool_)
+    centres = rows[:, slack + zero_bits(bits.shape[1]) : -1].astype(np.bool_)
+    assert np.array_equal(table[:, slack:], bit_planes(centres))
+    return largest - rows[:, :slack] @ (1 << np.arange(slack)), centres
 
 
 @pytest.mark.parametrize(
@@ -56,13 +58,17 @@ def test_large_dictionaries_are_ordered_in_parts_of_whole_blocks(rng: np.random.
     assert mean < unpacked_bounds(bits)[0].mean() - 2
 
 
-@pytest.mark.parametrize(("entries", "length"), [(1, 1), (32, 3), (45, 33), (1056, 40)])
-def test_planes_hold_the_codes(rng: np.random.Generator, entries: int, length: int) -> None:
+@pytest.mark.parametrize(("entries", "length"), [(1, 1), (32, 3), (45, 63), (33, 64), (1056, 40)])
+def test_planes_hold_the_codes_and_their_zeros(rng: np.random.Generator, entries: int, length: int) -> None:
     bits = rng.random((entries, length)) < 0.5
     planes = bit_planes(bits)
-    assert planes.shape == (-(-entries // 32), length)
+    levels = 6 if length < 64 else 9
+    assert planes.shape == (-(-entries // 32), levels + length + 1)
     for entry in (0, entries // 2, entries - 1):
-        assert np.array_equal(planes[entry // 32] >> entry % 32 & 1, bits[entry])
+        row = planes[entry // 32] >> entry % 32 & 1
+        assert row[:levels] @ (1 << np.arange(levels)) == length - bits[entry].sum()
+        assert np.array_equal(row[levels:-1], bits[entry])
+        assert row[-1] == 0
     pads = 32 * len(planes) - entries
     assert pads == 0 or not np.any(planes[-1] >> np.uint32(32 - pads))
 
@@ -82,4 +88,4 @@ def test_no_entry_is_beyond_the_radius_of_its_block(rng: np.random.Generator, en
 def test_equal_codes_have_no_radius() -> None:
     table, radius = bounds_table(np.ones((64, 10), np.bool_))
     assert radius == 0
-    assert table.tolist() == [[3] * 10]
+    assert table.tolist() == [[0] * 6 + [3] * 10 + [0]]

@@ -64,7 +64,7 @@ def test_dictionaries_beyond_one_span_are_searched_to_the_end(rng, lanes):
 
 def test_a_tight_order_spares_visits(rng):
     codes = clustered(rng, 1500, 64)
-    visits = SEARCH_TERMS.index("narrow_visits"), SEARCH_TERMS.index("wide_visits")
+    visits = SEARCH_TERMS.index("visits")
     tight, plain = (
         search_work(model_of(codes, 8, layout), codes[:20], 1)[:, visits].sum() for layout in ("tight", "plain")
     )
@@ -72,20 +72,16 @@ def test_a_tight_order_spares_visits(rng):
 
 
 def test_counts_are_those_of_a_search_by_hand():
-    """Two blocks, all alike but the second's last bit: both are bounded, the first decides, the second is left out."""
+    """Two blocks, the second's codes all ones: both are bounded, the first decides, the second is left out."""
     codes = np.zeros((64, 8), np.bool_)
-    codes[32:, 7] = True
+    codes[32:] = True
     model = replace(model_of(codes, 2, "plain"))
     (counts,) = search_work(model, np.zeros((1, 8), np.bool_), 1)
     found = dict(zip(SEARCH_TERMS, counts.tolist(), strict=True))
-    assert {name: found[name] for name in ("hops", "bits", "neighbours", "spans", "bounds", "bound_steps")} == {
-        "hops": 1,
-        "bits": 8,
-        "neighbours": 2,
-        "spans": 1,
-        "bounds": 1,
-        "bound_steps": 1,
-    }
-    assert (found["narrow_visits"], found["narrow_steps"], found["wide_visits"]) == (1, 1, 0)
+    once = ("hops", "words", "spans", "bounds", "blocks", "visits", "takes", "take_rounds", "take_blocks")
+    assert {name: found[name] for name in once} == dict.fromkeys(once, 1)
+    assert (found["bits"], found["neighbours"]) == (8, 2)
+    # a row of bounds and a block; not one plane of a code without ones, so a step of padding each
+    assert (found["narrow_rows"], found["narrow_steps"], found["wide_rows"]) == (2, 2, 0)
     # of the 32 entries at distance 0 two are kept; the third, no nearer, ends the block
-    assert (found["takes"], found["take_rounds"], found["taken"]) == (1, 1, 3)
+    assert found["taken"] == 3

@@ -6,16 +6,17 @@
 #include "plain_scan.h"
 
 #ifndef SEARCH_CHECK_WORDS
-#define SEARCH_CHECK_WORDS 1100u /* of the largest dictionary's codes: a micro:bit has 16 KiB */
+#define SEARCH_CHECK_WORDS 1000u /* of the largest dictionary's codes: a micro:bit has 16 KiB */
 #endif
 #define MAX_WORDS ((BLSH_MAX_BITS + 31u) / 32u)
-#define ROWS (BLSH_MAX_BITS + 9u) /* of bounds: 9 bits hold a radius */
+#define BESIDE 10u /* planes of a block beside those of its codes, at most */
+#define ROWS (BLSH_MAX_BITS + BESIDE + 9u) /* of bounds: 9 bits hold a radius */
 #define QUERIES 4u
 
 static uint32_t codes[SEARCH_CHECK_WORDS];
-static uint32_t planes[SEARCH_CHECK_WORDS + 32u * MAX_WORDS];
-static uint32_t bounds[SEARCH_CHECK_WORDS / 24u + ROWS]; /* a group of 1024 codes of w words has at most 32 w + 9 rows */
-static uint32_t flip[BLSH_MAX_BITS];
+static uint32_t planes[SEARCH_CHECK_WORDS + SEARCH_CHECK_WORDS / 3u + 32u * MAX_WORDS + BESIDE];
+static uint32_t bounds[SEARCH_CHECK_WORDS / 20u + ROWS];
+static uint32_t place[BLSH_MAX_BITS / 2u + 8u];
 static uint32_t random_state;
 
 static uint32_t draw(void) { /* xorshift, Marsaglia 2003 */
@@ -75,13 +76,24 @@ static void make_codes(const blsh_model_t *model) {
     }
 }
 
+/* A code as bit `at` of the planes of a row: its number of zeros, then its bits. */
+static void slice_code(const blsh_model_t *model, const uint32_t *code, uint32_t *row, unsigned at) {
+    const unsigned levels = BLSH_ZERO_BITS(model->bits);
+    unsigned zeros = 0;
+    for (unsigned bit = 0; bit < model->bits; bit++) {
+        row[levels + bit] |= (uint32_t)bit_of(code, bit) << at;
+        zeros += bit_of(code, bit) ? 0u : 1u;
+    }
+    for (unsigned level = 0; level < levels; level++) {
+        row[level] |= (zeros >> level & 1u) << at;
+    }
+}
+
 static void slice_codes(const blsh_model_t *model) {
     const unsigned words = (model->bits + 31u) / 32u;
     memset(planes, 0, sizeof planes);
     for (uint32_t entry = 0; entry < model->entries; entry++) {
-        for (unsigned bit = 0; bit < model->bits; bit++) {
-            planes[entry / 32u * model->bits + bit] |= (uint32_t)bit_of(codes + entry * words, bit) << (entry % 32u);
-        }
+        slice_code(model, codes + entry * words, planes + entry / 32u * BLSH_PLANES((unsigned)model->bits), entry % 32u);
     }
 }
 
@@ -111,13 +123,11 @@ static void make_bounds(blsh_model_t *model) {
     memset(bounds, 0, sizeof bounds);
     for (uint32_t block = 0; block < blocks; block++) {
         const uint32_t below_largest = largest - radius_of(model, block);
-        uint32_t *row = bounds + block / 32u * (slack + model->bits);
+        uint32_t *row = bounds + block / 32u * (slack + BLSH_PLANES((unsigned)model->bits));
         for (unsigned level = 0; level < slack; level++) {
             row[level] |= (below_largest >> level & 1u) << (block % 32u);
         }
-        for (unsigned bit = 0; bit < model->bits; bit++) {
-            row[slack + bit] |= (uint32_t)bit_of(codes + 32u * block * words, bit) << (block % 32u);
-        }
+        slice_code(model, codes + 32u * block * words, row + slack, block % 32u);
     }
 }
 
@@ -160,7 +170,7 @@ uint32_t search_check(uint32_t seed, uint32_t dictionaries) {
             blsh_neighbour_t expected[BLSH_MAX_NEIGHBOURS], found[BLSH_MAX_NEIGHBOURS];
             make_query(&model, query, code);
             plain_scan(codes, model.entries, (model.bits + 31u) / 32u, code, model.neighbours, expected);
-            blsh_find_nearest(&model, code, flip, found);
+            blsh_find_nearest(&model, code, place, found);
             for (unsigned k = 0; k < model.neighbours; k++) {
                 if (found[k].index != expected[k].index || found[k].distance != expected[k].distance) {
                     return 0;

@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* The layout of blsh_model_t and the arithmetic behind it. Generated models name the format they were made for. */
-#define BLSH_RUNTIME_FORMAT 3
+#define BLSH_RUNTIME_FORMAT 4
 
 #define BLSH_SAMPLE_RATE_HZ 16000u
 #define BLSH_WINDOW 1024u
@@ -76,6 +76,10 @@ enum { BLSH_FEATURES_STFT = 0, BLSH_FEATURES_MEL = 1, BLSH_FEATURES_TRACKED = 2 
 /* Words of a mask: its levels, one after the other, the lowest bits first. */
 #define BLSH_MASK_WORDS(bands, level_bits) (((bands) * (level_bits) + 31u) / 32u)
 
+/* Words of a block of 32 entries: the number of zeros of each code, the codes, and one word of zeros (SPEC.md, 3). */
+#define BLSH_ZERO_BITS(bits) ((bits) < 64u ? 6u : 9u)
+#define BLSH_PLANES(bits) (BLSH_ZERO_BITS(bits) + (bits) + 1u)
+
 /* Read-only tables, made by `blsh generate`. Row-major. */
 typedef struct {
     uint32_t runtime_format;     /* BLSH_RUNTIME_FORMAT of the generator */
@@ -94,8 +98,8 @@ typedef struct {
     const int8_t *projection_q7;   /* [bits][BLSH_ROW(features)], each row scaled to its own peak; zeros behind it; on a
                                       word, and in each word weights 0, 2, 1, 3 */
     const int16_t *bias_q3;        /* [bits], in eighths, at the scale of its row */
-    const uint32_t *planes;        /* [blocks of 32 entries][bits]: bit j of planes[b][l] is bit l of entry 32 b + j */
-    const uint32_t *bounds;        /* [groups of 32 blocks][bits of radius + bits]: where blocks lie (SPEC.md, 3) */
+    const uint32_t *planes;        /* [blocks of 32 entries][BLSH_PLANES(bits)]: bit j of a word is of entry 32 b + j */
+    const uint32_t *bounds;        /* [groups of 32 blocks][bits of radius + BLSH_PLANES(bits)]: where blocks lie */
     const uint32_t *masks;         /* [entries][BLSH_MASK_WORDS(mask_bands, mask_level_bits)]: band after band */
     const int16_t *gain_q14;       /* [neighbours * (2^g - 1) + 1]: gain for each sum of levels, not below the floor */
     const int16_t *band_edge;      /* [mask_bands + 1]: first bin of a band w of a mask, not below w; NULL for IBMs */
@@ -134,7 +138,7 @@ typedef struct {
     union {
         int32_t level[BLSH_TRACKED_BANDS];     /* Q22.8; until there are features */
         int32_t accumulator[BLSH_MAX_BITS];    /* until there is a code */
-        uint32_t flip[BLSH_MAX_BITS];          /* after: of each bit of the code, all ones or zeros */
+        uint32_t place[BLSH_MAX_BITS / 2u + 8u]; /* after: what the search counts */
     };
     uint32_t code[(BLSH_MAX_BITS + 31u) / 32u];
     blsh_neighbour_t neighbour[BLSH_MAX_NEIGHBOURS]; /* nearest first; equal distances by index */

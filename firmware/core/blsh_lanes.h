@@ -14,66 +14,70 @@ typedef uint32x4_t blsh_cursor_t; /* where each lane reads */
 
 static inline blsh_lanes_t blsh_load_lanes(const uint32_t *words) { return vld1q_u32(words); }
 static inline void blsh_store_lanes(uint32_t *words, blsh_lanes_t lanes) { vst1q_u32(words, lanes); }
-
-/* the same word, all zeros or all ones, in each lane: each of its bytes, widened with its sign */
-static inline blsh_lanes_t blsh_mask_lanes(const uint32_t *word) {
-    return vreinterpretq_u32_s32(vldrbq_s32((const int8_t *)word));
-}
-static inline bool blsh_all_set(blsh_lanes_t lanes) { return vminvq_u32(UINT32_MAX, lanes) == UINT32_MAX; }
-
 static inline bool blsh_any_set(blsh_lanes_t lanes) { return vmaxvq_u32(0u, lanes) != 0u; }
+
+static inline uint32_t blsh_least_lane(blsh_lanes_t lanes) { return vminvq_u32(UINT32_MAX, lanes); }
 
 static inline blsh_cursor_t blsh_cursor(const uint32_t *base, blsh_lanes_t offset) {
     return (uint32_t)base + 4u * offset;
 }
-#define blsh_read(cursor, place) vldrwq_gather_base_u32(cursor, 4 * (int)(place))
-static inline blsh_cursor_t blsh_advance(blsh_cursor_t cursor, uint32_t words) { return cursor + 4u * words; }
+
+/* The words `offset` bytes behind. */
+static inline blsh_lanes_t blsh_read(blsh_cursor_t cursor, uint32_t offset) {
+    return vldrwq_gather_offset_u32((const uint32_t *)offset, cursor);
+}
+
+/* What is read at `offset` is read after `lanes` are known: the compiler would read ahead more than the eight vector
+ * registers hold, and store it. */
+#define blsh_keep_order(lanes, a, b) __asm__("" : "+r"(a), "+r"(b), "+w"(lanes))
+
+/* One bit of each lane's number, as all ones or zeros. */
+static inline blsh_lanes_t blsh_spread(blsh_lanes_t numbers, unsigned bit) {
+    return vreinterpretq_u32_s32(vreinterpretq_s32_u32(numbers << (31u - bit)) >> 31);
+}
 
 #else
 
 #define BLSH_LANES 1u
-typedef struct {
-    uint32_t word[2];
-} blsh_pair_t;
 typedef uint32_t blsh_lanes_t;
 typedef const uint32_t *blsh_cursor_t;
 
 static inline blsh_lanes_t blsh_load_lanes(const uint32_t *words) { return *words; }
 static inline void blsh_store_lanes(uint32_t *words, blsh_lanes_t lanes) { *words = lanes; }
-static inline blsh_lanes_t blsh_mask_lanes(const uint32_t *word) { return *word; }
-static inline bool blsh_all_set(blsh_lanes_t lanes) { return lanes == UINT32_MAX; }
-static inline blsh_cursor_t blsh_cursor(const uint32_t *base, blsh_lanes_t offset) {
-    return base + offset;
+static inline bool blsh_any_set(blsh_lanes_t lanes) { return lanes != 0u; }
+
+static inline uint32_t blsh_least_lane(blsh_lanes_t lanes) { return lanes; }
+
+static inline blsh_cursor_t blsh_cursor(const uint32_t *base, blsh_lanes_t offset) { return base + offset; }
+
+/* The word `offset` bytes behind. */
+static inline blsh_lanes_t blsh_read(blsh_cursor_t cursor, uint32_t offset) {
+    return *(const uint32_t *)(const void *)((const char *)cursor + offset);
 }
-#define blsh_read(cursor, place) ((cursor)[place])
-static inline blsh_cursor_t blsh_advance(blsh_cursor_t cursor, uint32_t words) { return cursor + words; }
+
+#define blsh_keep_order(lanes, a, b) ((void)0)
+
+/* One bit of a number, as all ones or zeros. */
+static inline blsh_lanes_t blsh_spread(blsh_lanes_t number, unsigned bit) {
+    return (uint32_t)((int32_t)(number << (31u - bit)) >> 31);
+}
 
 #endif
 
-/* One bit of each lane's number, as all ones or zeros. */
-static inline blsh_lanes_t blsh_spread(blsh_lanes_t numbers, unsigned bit) {
-    return 0u - (numbers >> bit & 1u);
-}
+/* Two words that follow each other. */
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+typedef struct {
+    uint32_t word[2];
+} blsh_pair_t;
 
-/* A plane, turned so that its ones are where entries differ from the code. */
-static inline blsh_lanes_t blsh_difference(blsh_cursor_t at, const uint32_t *flip) {
-    return blsh_read(at, 0) ^ blsh_mask_lanes(flip);
-}
-
-/* Likewise planes `place` and `place` + 1, into *a and *b; `place` is a constant. */
-#if BLSH_LANES == 1u && defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
-static inline void blsh_differences(blsh_cursor_t at, const uint32_t *flip, unsigned place, blsh_lanes_t *a,
-                                    blsh_lanes_t *b) {
-    uint32_t first, second; /* two words in one instruction, which the compiler does not see */
-    __asm__("ldrd %0, %1, %2" : "=r"(*a), "=r"(*b) : "o"(*(const blsh_pair_t *)(at + place)));
-    __asm__("ldrd %0, %1, %2" : "=r"(first), "=r"(second) : "o"(*(const blsh_pair_t *)(flip + place)));
-    *a ^= first;
-    *b ^= second;
+static inline void blsh_load_pair(const uint32_t *words, uint32_t *a, uint32_t *b) {
+    __asm__("ldrd %0, %1, %2" : "=r"(*a), "=r"(*b) : "o"(*(const blsh_pair_t *)words)); /* the compiler takes two */
 }
 #else
-#define blsh_differences(at, flip, place, a, b) \
-    (*(a) = blsh_read(at, place) ^ blsh_mask_lanes((flip) + (place)), \
-     *(b) = blsh_read(at, (place) + 1) ^ blsh_mask_lanes((flip) + (place) + 1))
+static inline void blsh_load_pair(const uint32_t *words, uint32_t *a, uint32_t *b) {
+    *a = words[0];
+    *b = words[1];
+}
 #endif
 
 /* sum + a + b in each counter: its lowest bit goes to `sum`, the carry is returned. */

@@ -32,8 +32,8 @@ const char *blsh_stage_name(blsh_stage_t stage) {
 
 uint32_t blsh_dictionary_crc32(const blsh_model_t *model) {
     const size_t blocks = (model->entries + 31u) / 32u, groups = (blocks + 31u) / 32u;
-    const size_t rows = (unsigned)blsh_bit_length(model->radius) + model->bits;
-    uint32_t crc = blsh_crc32(0, model->planes, blocks * model->bits * sizeof(uint32_t));
+    const size_t planes = BLSH_PLANES((size_t)model->bits), rows = (unsigned)blsh_bit_length(model->radius) + planes;
+    uint32_t crc = blsh_crc32(0, model->planes, blocks * planes * sizeof(uint32_t));
     crc = blsh_crc32(crc, model->bounds, groups * rows * sizeof(uint32_t));
     return blsh_crc32(crc, model->masks, (size_t)model->entries * blsh_mask_words(model) * sizeof(uint32_t));
 }

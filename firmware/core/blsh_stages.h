@@ -18,8 +18,8 @@ void blsh_project(blsh_state_t *state);                                     /* a
 void blsh_sign_bits(blsh_state_t *state);                                   /* code */
 void blsh_find_neighbours(blsh_state_t *state);                             /* neighbour */
 
-/* The K entries nearest to `code`, by (distance, index). `flip` is scratch for the search, model->bits words. */
-void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *flip, blsh_neighbour_t *found);
+/* The K entries nearest to `code`, by (distance, index). `place` is scratch, model->bits / 2 + 8 words. */
+void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *place, blsh_neighbour_t *found);
 
 void blsh_average_masks(blsh_state_t *state);                               /* gain_q14 */
 void blsh_overlap_add(blsh_state_t *state, int16_t output[BLSH_HOP]);       /* overlap, output */

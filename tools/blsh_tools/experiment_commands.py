@@ -70,6 +70,7 @@ def experiment(
     Fits and scores are kept in --work as they come: an interrupted run goes on from there, and other options compute
     only what they change. The results are NAME.json and .csv with a table, NAME.md, or a picture, NAME.png.
     """
+    from blsh_tools.frontier_costs import firmware_costs
     from blsh_trainer.artifact import load_model
     from blsh_trainer.corpus import load_corpus
     from blsh_trainer.experiments.registry import EXPERIMENTS
@@ -112,6 +113,7 @@ def experiment(
             baseline_seconds=baseline_seconds,
             model=model,
             progress=advance,
+            firmware_cost=firmware_costs(source) if name == "frontier" else None,
         )
         report = EXPERIMENTS[name](settings)
     files = write_report(report, place)

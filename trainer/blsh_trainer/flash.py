@@ -11,6 +11,8 @@ TABLE_BYTES = 7 * KIB
 BLOCK = 32
 """Entries lie in blocks of so many: one word for each bit of the code."""
 _WORD = 4
+_PLANES_BESIDE = 10
+"""Of a block, at most, for the number of zeros of its entries."""
 
 
 def model_bytes(bits: int, features: int, entries: int, masks: MaskKind) -> int:
@@ -20,8 +22,9 @@ def model_bytes(bits: int, features: int, entries: int, masks: MaskKind) -> int:
     (SPEC.md, 3), and a mask of whole words for each entry.
     """
     blocks = -(-entries // BLOCK)
-    codes = blocks * bits * _WORD
-    bounds = -(-blocks // BLOCK) * bits * 2 * _WORD
+    planes = bits + _PLANES_BESIDE
+    codes = blocks * planes * _WORD
+    bounds = -(-blocks // BLOCK) * planes * 2 * _WORD
     words = -(-masks.width * masks.level_bits // (8 * _WORD))
     return CODE_BYTES + TABLE_BYTES + bits * features + 2 * bits + codes + bounds + entries * words * _WORD
 

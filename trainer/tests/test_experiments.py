@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from blsh_trainer import blsh, refinement
+from blsh_trainer.artifact import Model
 from blsh_trainer.corpus import Corpus, Entry, load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluate import evaluate_systems
@@ -20,7 +21,7 @@ from blsh_trainer.experiments.bars import benchmark_bars
 from blsh_trainer.experiments.registry import EXPERIMENTS
 from blsh_trainer.experiments.report import Report, write_report
 from blsh_trainer.experiments.results import workshop_for
-from blsh_trainer.experiments.settings import Settings
+from blsh_trainer.experiments.settings import FirmwareCost, Settings
 from blsh_trainer.experiments.similarities import correlation, rank_correlation
 from blsh_trainer.experiments.statistics import estimate
 from blsh_trainer.experiments.store import Store
@@ -153,6 +154,22 @@ def test_the_frontier_stays_within_its_budgets_and_never_falls_on_valid(settings
         assert np.all(np.diff([point["valid"]["mean"] for point in own]) >= 0)
     assert [bar["state"] in ("met", "NOT MET") for bar in report.data["bars"]] == [True] * 4
     assert len(report.table) == 1 + len(points) == 1 + 3 * 6
+
+
+def test_the_frontier_tells_what_the_firmware_takes(settings: Settings) -> None:
+    asked: list[tuple[int, bool]] = []
+
+    def cost(model: Model, ordered: bool) -> FirmwareCost:
+        asked.append((model.entries, ordered))
+        return FirmwareCost({"M4": model.entries / 10}, 100 * model.bits, "a board")
+
+    report = EXPERIMENTS["frontier"](replace(settings, firmware_cost=cost))
+    points = report.data["points"]
+    assert [point["cost"]["millions_per_second"]["M4"] for point in points] == [p["entries"] / 10 for p in points]
+    assert [point["cost"]["ram_bytes"] for point in points] == [100 * point["bits"] for point in points]
+    assert set(asked) == {(p["entries"], p["system"] == "chosen layout") for p in points}
+    assert report.table[0][-2:] == ["M4_mips", "ram_bytes"]
+    assert "a board" in " ".join(report.notes)
 
 
 def test_a_damaged_model_of_the_frontier_is_trained_again(

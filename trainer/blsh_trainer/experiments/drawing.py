@@ -39,7 +39,7 @@ def draw_curves(
     path: Path,
     footer: str,
     horizontal: str,
-    vertical: str,
+    vertical: str | Sequence[str],
     columns: int = 2,
     logarithmic: bool = True,
     markers: bool = True,
@@ -47,13 +47,14 @@ def draw_curves(
 ) -> None:
     """Write a PNG with a panel for each title; curves of one label look alike in all of them.
 
-    `one_scale`: all panels have the same vertical axis.
+    `vertical`: what is drawn, in all panels or in each. `one_scale`: all panels have the same vertical axis.
     """
     labels = list(dict.fromkeys(curve.label for curves in panels.values() for curve in curves if not curve.level))
     rows = -(-len(panels) // columns)
     figure, axes = _figure((8.5, 0.6 + 2.9 * rows), rows, columns, sharex=True, sharey=one_scale)
     explained: set[str] = set()
-    for axis, (title, curves) in zip(axes, panels.items(), strict=False):
+    verticals = [vertical] * len(panels) if isinstance(vertical, str) else vertical
+    for axis, what, (title, curves) in zip(axes, verticals, panels.items(), strict=False):
         for curve in curves:
             if curve.level:
                 axis.axhline(
@@ -81,7 +82,9 @@ def draw_curves(
         axis.set_xlabel(horizontal)
         if one_scale:
             axis.label_outer()
-        axis.set_ylabel(vertical)
+        axis.set_ylabel(what)
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
     _save(figure, path, footer)
 
 

@@ -10,19 +10,20 @@ import numpy as np
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
-from blsh_trainer.experiments.cells import Condition
+from blsh_trainer.experiments.cells import Condition, build
 from blsh_trainer.experiments.drawing import Curve, draw_curves
 from blsh_trainer.experiments.learners import DEFAULT, Workshop
 from blsh_trainer.experiments.models import model_gains, trained_model
 from blsh_trainer.experiments.report import Report
 from blsh_trainer.experiments.results import FEATURES, drawn_condition, hashed, score_seeds, workshop_for
-from blsh_trainer.experiments.settings import Settings
+from blsh_trainer.experiments.settings import FirmwareCost, Settings
 from blsh_trainer.experiments.statistics import estimate
 from blsh_trainer.experiments.verdict import Bar, state
 from blsh_trainer.flash import CODE_BYTES, KIB, TABLE_BYTES, entries_within, model_bytes
 from blsh_trainer.masks import find_mask_kind
 from blsh_trainer.reduction import mask_choices, reduce_model
 from blsh_trainer.spectra import feature_count
+from blsh_trainer.systems import HashDenoiser
 from blsh_trainer.train import EXTENDED, TrainOptions
 
 BUDGETS = tuple(KIB * kib for kib in (64, 128, 256, 512, 1024, 2048))
@@ -56,36 +57,55 @@ Scorer = Callable[[Sequence[Point], Condition], dict[Point, FloatArray]]
 
 
 @dataclass(frozen=True)
+class _System:
+    """A layout: its points by budget, how they are scored, and the first seed's model of a point."""
+
+    points: list[list[Point]]
+    score: Scorer
+    model: Callable[[Point], Model]
+
+
+@dataclass(frozen=True)
 class _Row:
-    """What won on `valid` at a budget, and its improvements (seeds, mixtures) on both splits."""
+    """What won on `valid` at a budget, its improvements (seeds, mixtures) on both splits, what the firmware takes."""
 
     budget: int
     point: Point
     valid: FloatArray
     test: FloatArray = field(repr=False)
+    cost: FirmwareCost | None
 
 
 def frontier(settings: Settings) -> Report:
     """Choose on `valid` the best way to spend each budget in each layout, and score it on `test`."""
     workshop, seeds = workshop_for(settings), settings.seeds_or(SEEDS)
     valid, test = (drawn_condition(settings, 0.0, (_METRIC,), split) for split in ("valid", "test"))
-    systems: dict[str, tuple[list[list[Point]], Scorer]] = {
+    systems = {
         CHOSEN: _chosen(workshop, settings, seeds),
         PLAIN: _plain(workshop, settings, seeds),
         EQUAL: _equal(workshop, settings, seeds),
     }
     rows: dict[str, list[_Row]] = {}
-    for name, (points, score) in systems.items():
-        everything = score([point for budget in points for point in budget], valid)
+    for name, system in systems.items():
+        everything = system.score([point for budget in system.points for point in budget], valid)
         best: list[tuple[int, Point]] = []
         fitting: list[Point] = []
-        for budget, new in zip(BUDGETS, points, strict=True):
+        for budget, new in zip(BUDGETS, system.points, strict=True):
             fitting += new  # what fits a smaller budget fits this one
             if fitting:
                 best.append((budget, max(fitting, key=lambda point: float(np.nanmean(everything[point])))))
-        scored = score([point for _, point in best], test)
-        rows[name] = [_Row(budget, point, everything[point], scored[point]) for budget, point in best]
+        scored = system.score([point for _, point in best], test)
+        costs = {point: _cost(system, point, name == CHOSEN, settings) for _, point in dict.fromkeys(best)}
+        rows[name] = [_Row(budget, point, everything[point], scored[point], costs[point]) for budget, point in best]
     return _report(rows, settings, len(seeds))
+
+
+def _cost(system: _System, point: Point, ordered: bool, settings: Settings) -> FirmwareCost | None:
+    if settings.firmware_cost is None:
+        return None
+    if settings.progress is not None:
+        settings.progress(f"frontier, costs of {point.told}", 0, 1)
+    return settings.firmware_cost(system.model(point), ordered)
 
 
 def _points(system: str, kinds: Iterable[tuple[str, int, str, int]], least: int) -> list[list[Point]]:
@@ -104,18 +124,17 @@ def _points(system: str, kinds: Iterable[tuple[str, int, str, int]], least: int)
     return found
 
 
-def _chosen(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> tuple[list[list[Point]], Scorer]:
+def _chosen(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> _System:
     options = _options(settings)
     models = [trained_model(replace(options, seed=seed), f"{CHOSEN}, seed {seed}", workshop) for seed in seeds]
     first = models[0]
     lengths = sorted({*options.lengths, options.bits})
     kinds = [(options.feature_kind, bits, kind, first.entries) for bits in lengths for kind in mask_choices(first)]
-    return _points(CHOSEN, kinds, options.neighbours), _of_models(
-        dict(zip(seeds, models, strict=True)), workshop, settings
-    )
+    scorer = _of_models(dict(zip(seeds, models, strict=True)), workshop, settings)
+    return _System(_points(CHOSEN, kinds, options.neighbours), scorer, lambda point: _cut(first, point, seeds[0]))
 
 
-def _equal(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> tuple[list[list[Point]], Scorer]:
+def _equal(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> _System:
     """The extended system with all but what this is about: IBMs of drawn frames, projections fitted to these."""
     options = replace(_options(settings), mask_kind="ibm", refine_steps=0, lengths=(), entries=_DRAWN_ENTRIES)
     models: dict[int, dict[int, Model]] = {}
@@ -135,15 +154,21 @@ def _equal(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> tupl
             found |= scorer([point for point in points if point.bits == bits], chosen)
         return found
 
-    return _points(EQUAL, kinds, options.neighbours), score
+    return _System(
+        _points(EQUAL, kinds, options.neighbours),
+        score,
+        lambda point: _cut(models[point.bits][seeds[0]], point, seeds[0]),
+    )
+
+
+def _cut(model: Model, point: Point, seed: int) -> Model:
+    return reduce_model(model, point.entries, point.bits, point.mask_kind, seed)
 
 
 def _of_models(models: Mapping[int, Model], workshop: Workshop, settings: Settings) -> Scorer:
     def score(points: Sequence[Point], chosen: Condition) -> dict[Point, FloatArray]:
         wanted = {
-            (point, seed): reduce_model(model, point.entries, point.bits, point.mask_kind, seed)
-            for point in dict.fromkeys(points)
-            for seed, model in models.items()
+            (point, seed): _cut(model, point, seed) for point in dict.fromkeys(points) for seed, model in models.items()
         }
         named = {f"{number}": model for number, model in enumerate(wanted.values())}
         gains = list(model_gains("frontier", named, chosen, _METRIC, workshop, settings).items())
@@ -154,7 +179,7 @@ def _of_models(models: Mapping[int, Model], workshop: Workshop, settings: Settin
     return score
 
 
-def _plain(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> tuple[list[list[Point]], Scorer]:
+def _plain(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> _System:
     """The paper's system with the default learner: IBMs and codes of training frames drawn at random."""
     sizes = settings.sizes
     kinds = [(kind, bits, "ibm", len(workshop.frames(kind))) for kind in FEATURES for bits in sizes.frontier_lengths]
@@ -164,7 +189,13 @@ def _plain(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> tupl
         scored = score_seeds("frontier", specs.values(), [chosen], seeds, workshop, settings)
         return {point: scored.gains(spec, chosen, _METRIC) for point, spec in specs.items()}
 
-    return _points(PLAIN, kinds, sizes.neighbours), score
+    def model(point: Point) -> Model:
+        spec = hashed(DEFAULT, point.feature_kind, point.bits, float(point.entries))
+        system = build(replace(spec, seed=seeds[0]), workshop, settings)
+        assert isinstance(system, HashDenoiser)
+        return system.denoiser.model
+
+    return _System(_points(PLAIN, kinds, sizes.neighbours), score, model)
 
 
 def _options(settings: Settings) -> TrainOptions:
@@ -197,36 +228,41 @@ def _bars(rows: Mapping[str, Sequence[_Row]]) -> list[Bar]:
 
 def _report(rows: Mapping[str, Sequence[_Row]], settings: Settings, seeds: int) -> Report:
     bars = _bars(rows)
+    costed = next((row.cost for of in rows.values() for row in of), None)
+    cores = list(costed.millions_per_second) if costed else []
     header = ["flash, KiB", "layout", "what won on valid", "KiB taken", "valid, dB", "test, dB"]
-    table: list[list[Any]] = [
-        [
-            "budget_bytes",
-            "layout",
-            "features",
-            "bits",
-            "entries",
-            "masks",
-            "bytes",
-            "valid_db",
-            "test_db",
-            "low",
-            "high",
-        ]
-    ]
-    lines, curves, data = [], [], []
+    header += [*(f"M/s on {core}" for core in cores), *(["RAM, bytes"] if costed else [])]
+    columns = ["budget_bytes", "layout", "features", "bits", "entries", "masks", "bytes"]
+    columns += ["valid_db", "test_db", "low", "high"]
+    columns += [*(f"{core}_mips" for core in cores), *(["ram_bytes"] if costed else [])]
+    table: list[list[Any]] = [columns]
+    lines, data = [], []
+    panels: dict[str, list[Curve]] = {"test, 0 dB": []}
     for name, of in rows.items():
         tests = [estimate(row.test) for row in of]
         for row, test in zip(of, tests, strict=True):
             point, valid = row.point, estimate(row.valid)
             taken = f"{point.bytes / KIB:.1f}"
             figures = [f"{valid.mean:+.2f}", f"{test.mean:+.2f} ({test.low:+.2f} to {test.high:+.2f})"]
+            figures += [f"{row.cost.millions_per_second[core]:.1f}" for core in cores] if row.cost else []
+            figures += [f"{row.cost.ram_bytes:,}"] if row.cost else []
             lines.append([str(row.budget // KIB), name, point.told, taken, *figures])
             parts = (point.feature_kind, point.bits, point.entries, point.mask_kind, point.bytes)
-            table.append([row.budget, name, *parts, *map(repr, (valid.mean, test.mean, test.low, test.high))])
-            data.append({"budget": row.budget, **asdict(point), "valid": valid.to_dict(), "test": test.to_dict()})
+            costs = [*row.cost.millions_per_second.values(), row.cost.ram_bytes] if row.cost else []
+            table.append([row.budget, name, *parts, *map(repr, (valid.mean, test.mean, test.low, test.high)), *costs])
+            priced = {"cost": asdict(row.cost)} if row.cost else {}
+            data.append(
+                {"budget": row.budget, **asdict(point), "valid": valid.to_dict(), "test": test.to_dict(), **priced}
+            )
         places = np.array([row.budget / KIB for row in of])
         means, spread = (np.array([getattr(test, part) for test in tests]) for part in ("mean", "deviation"))
-        curves.append(Curve(name, places, means, spread))
+        panels["test, 0 dB"].append(Curve(name, places, means, spread))
+        for core in cores:
+            taken_by = [row.cost.millions_per_second[core] for row in of if row.cost]
+            panels.setdefault(f"instructions on {core}", []).append(Curve(name, places, np.array(taken_by)))
+        if costed:
+            ram = np.array([row.cost.ram_bytes / KIB for row in of if row.cost])
+            panels.setdefault("RAM and stack, server included", []).append(Curve(name, places, ram))
     finding = "; ".join(f"{bar.what}: {bar.told}, {state(bar)}" for bar in bars)
     counted = sum(bar.met is True for bar in bars)
     notes = [
@@ -240,8 +276,15 @@ def _report(rows: Mapping[str, Sequence[_Row]], settings: Settings, seeds: int) 
         "learner, K and smoothing with IBMs of drawn frames.",
         *(f"{bar.what}: {bar.told}, {state(bar)}" for bar in bars),
     ]
+    if costed:
+        notes.insert(
+            2,
+            "Instructions (not cycles) in millions for a second of audio, and RAM with the stack, server included, are "
+            "`blsh estimate`'s for the first seed's model; the plain layouts keep their entries as drawn. RAM is what "
+            f"the firmware takes on {costed.ram_board}.",
+        )
     footer = f"{settings.command}\n{notes[0]}"
-    draw = partial(_draw, {"test, 0 dB": curves}, footer)
+    draw = partial(_draw, panels, footer)
     whole = {
         "bars": [{**asdict(bar), "state": state(bar)} for bar in bars],
         "corpus_sha256": settings.corpus.sha256,
@@ -255,5 +298,7 @@ def _report(rows: Mapping[str, Sequence[_Row]], settings: Settings, seeds: int) 
     )
 
 
-def _draw(curves: Mapping[str, Sequence[Curve]], footer: str, path: Any) -> None:
-    draw_curves(curves, path, footer, "flash in all, KiB", "improvement of the SI-SDR, dB", columns=1)
+def _draw(panels: Mapping[str, Sequence[Curve]], footer: str, path: Any) -> None:
+    units = ["improvement of the SI-SDR, dB", *["million a second"] * (len(panels) - 2), "KiB"][: len(panels)]
+    columns = 1 if len(panels) == 1 else 2
+    draw_curves(panels, path, footer, "flash in all, KiB", units, columns=columns, one_scale=False)

@@ -1,9 +1,11 @@
 """What an experiment runs on and how large it is."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from blsh_trainer.arrays import Progress
+from blsh_trainer.artifact import Model
 from blsh_trainer.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.parallel import check_jobs
@@ -66,13 +68,26 @@ FAST = Sizes(
 
 
 @dataclass(frozen=True)
+class FirmwareCost:
+    """What a model takes on microcontrollers: millions of instructions a second, by core, and bytes of RAM and stack.
+
+    ram_board: the one that ram_bytes were taken of.
+    """
+
+    millions_per_second: Mapping[str, float]
+    ram_bytes: int
+    ram_board: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """One run of an experiment.
 
     `work` keeps what is computed, `output` gets the results, `command` is what was typed and stands in them.
     `seeds` and `mixtures` of None: what suits the experiment. `voicebank` is table 3's corpus of recorded mixtures,
     `baselines` the networks of table 1, each trained for at most `baseline_seconds`; `model` an artifact that the
-    bars put against the peers.
+    bars put against the peers. `firmware_cost` tells what a model takes in the firmware, of which this package knows
+    nothing: with its entries ordered for the search, or (False) as they come; None leaves it out.
     """
 
     corpus: Corpus
@@ -88,6 +103,7 @@ class Settings:
     baseline_seconds: float | None = None
     model: Path | None = None
     progress: Progress | None = None
+    firmware_cost: Callable[[Model, bool], FirmwareCost] | None = None
 
     def __post_init__(self) -> None:
         check_jobs(self.jobs)
