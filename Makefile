@@ -1,8 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint hil bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale lock clean
+.PHONY: help setup demo test test-slow lint fuzz hil bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
+MINUTES ?= 30
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,6 +24,9 @@ lint: setup ## style and types alone
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+
+fuzz: setup ## search for input that the board's side of the link does not bear [MINUTES=30]
+	.venv/bin/python -m blsh_hil.fuzzing --minutes $(MINUTES)
 
 hil: setup ## the bit-exact suite, on what `make demo` or `blsh generate` left [BOARD=NAME MODEL=FILE CORPUS=DIR]
 	.venv/bin/blsh hil --board $(BOARD) --model $(MODEL) $(if $(CORPUS),--corpus "$(CORPUS)")

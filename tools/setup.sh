@@ -66,6 +66,8 @@ missing_packages() {
 missing_test_packages() {
     has g++ || echo g++
     has clang || echo clang
+    echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return d == 0 && n; }' |
+        clang -fsanitize=fuzzer -x c - -o /dev/null >/dev/null 2>&1 || echo libclang-rt-dev
     has cmake || echo cmake
 }
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from blsh_codegen.blocks import planes_of, zero_bits
 from blsh_codegen.c_code import plain_text
 from blsh_codegen.fixed import BINS, HOP, MAX_BITS, MAX_ENTRIES, MAX_NEIGHBOURS, RUNTIME_FORMAT, TRACKED_BANDS
 from blsh_codegen.packing import pack_words
@@ -174,10 +175,10 @@ def decode_image(image: bytes) -> IntegerModel:
     head = read_head(image)
     tables = _Tables(image)
     blocks, row = -(-head.entries // 32), -(-head.features // 8) * 8
-    rows = head.radius.bit_length() + head.bits
+    rows = head.radius.bit_length() + planes_of(head.bits)
     stored = tables.take("i1", head.bits, row)
     bias_q3 = tables.take("<i2", head.bits)
-    planes = tables.take("<u4", blocks, head.bits)
+    planes = tables.take("<u4", blocks, planes_of(head.bits))
     bounds = tables.take("<u4", -(-blocks // 32), rows)
     masks = tables.take("<u4", head.entries, -(-head.mask_kind.width * head.mask_kind.level_bits // 32))
     gain_q14 = tables.take("<i2", head.neighbours * head.mask_kind.top + 1)
@@ -188,7 +189,8 @@ def decode_image(image: bytes) -> IntegerModel:
         first, counts = tables.take("<i2", bands), tables.take("<i2", bands)
         mel = MelBands(first, counts, tables.take("<i2", int(counts.astype(np.int64).sum())))
     tables.end()
-    octets = np.ascontiguousarray(planes.astype("<u4")).view(np.uint8).reshape(blocks, head.bits, 4)
+    codes = planes[:, zero_bits(head.bits) : zero_bits(head.bits) + head.bits]
+    octets = np.ascontiguousarray(codes.astype("<u4")).view(np.uint8).reshape(blocks, head.bits, 4)
     code_bits = np.unpackbits(octets, axis=2, bitorder="little").transpose(0, 2, 1).reshape(-1, head.bits)
     model = IntegerModel(
         name=head.name,
@@ -210,6 +212,8 @@ def decode_image(image: bytes) -> IntegerModel:
         raise BlshError(f"the image's bands are not those of `{head.mask_kind.name}` masks; make it again")
     if not np.array_equal(bounds, model.bounds) or model.radius != head.radius:
         raise BlshError("the image's bounds are not those of its codes: searches with it would be wrong; make it again")
+    if not np.array_equal(planes, model.planes):
+        raise BlshError("the image's numbers of zeros are not those of its codes; make it again")
     if model.dictionary_crc32 != head.dictionary_crc32:
         raise BlshError(f"the image's dictionary has CRC {model.dictionary_crc32:08x}, not {head.dictionary_crc32:08x}")
     return model

@@ -88,12 +88,13 @@ static void find_mel(tables_t *tables, uint32_t bands, blsh_model_t *model) {
 static bool find_tables(const blsh_image_header_t *image, blsh_model_t *model) {
     tables_t tables = {.image = (const uint8_t *)image, .bytes = image->bytes, .at = sizeof *image};
     const uint32_t blocks = (image->entries + 31u) / 32u, groups = (blocks + 31u) / 32u;
+    const uint32_t planes = BLSH_PLANES((uint32_t)image->bits);
     const uint32_t mask_words = BLSH_MASK_WORDS((uint32_t)image->mask_bands, image->mask_level_bits);
     const uint32_t top = (UINT32_C(1) << image->mask_level_bits) - 1u;
     model->projection_q7 = next_table(&tables, image->bits * BLSH_ROW((uint32_t)image->features));
     model->bias_q3 = next_table(&tables, 2u * image->bits);
-    model->planes = next_table(&tables, 4u * blocks * image->bits);
-    model->bounds = next_table(&tables, 4u * groups * ((uint32_t)blsh_bit_length(image->radius) + image->bits));
+    model->planes = next_table(&tables, 4u * blocks * planes);
+    model->bounds = next_table(&tables, 4u * groups * ((uint32_t)blsh_bit_length(image->radius) + planes));
     model->masks = next_table(&tables, 4u * image->entries * mask_words);
     model->gain_q14 = next_table(&tables, 2u * (image->neighbours * top + 1u));
     if (image->mask_bands != BLSH_BINS) {

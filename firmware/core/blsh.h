@@ -127,7 +127,7 @@ typedef struct {
     uint32_t hops;                             /* done in this stream; stops at 32 */
     int32_t noise_floor[BLSH_TRACKED_BANDS];   /* Q22.8; tracked only */
     int16_t smoothed_q14[BLSH_MAX_SMOOTHED];   /* the mask of the hop before, each bin or band; with smoothing only */
-    struct {
+    struct {                                   /* within a hop only: between two the caller may keep things here */
         int32_t shift;                         /* left shift that brought the windowed frame to at most 28 bits */
         int32_t values[2u * BLSH_BINS];        /* windowed samples, then spectrum, then samples again */
     } frame;

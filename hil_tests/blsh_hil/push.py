@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from blsh_codegen.blocks import planes_of
 from blsh_codegen.fixed import HOP
 from blsh_codegen.image import HEAD, ImageHead, read_head
 from blsh_codegen.quantise import IntegerModel
@@ -103,7 +104,9 @@ def read_slots(client: BoardClient) -> SlotsReply:
 def check_fits(head: ImageHead, slots: SlotsReply) -> None:
     """Raise BlshError, with the numbers, for an image that the board would refuse for its size or dimensions."""
     if head.bytes > slots.room:
-        entry = 4 * -(-head.mask_kind.width * head.mask_kind.level_bits // 32) + head.bits / 8 + (head.bits + 10) / 256
+        entry = 4 * -(-head.mask_kind.width * head.mask_kind.level_bits // 32) + planes_of(head.bits) * (
+            1 / 8 + 1 / 256
+        )
         most = int(head.entries - (head.bytes - slots.room) / entry) // 32 * 32
         fewer = f"give --entries {most}" if most >= 32 else "make it shorter, or its masks coarser"
         raise BlshError(

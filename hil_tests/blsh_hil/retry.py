@@ -59,6 +59,10 @@ class LinkCounts:
         """Requests that were repeated."""
         return self.damaged + self.silent + self.lost + self.closed + self.restarted
 
+    def __str__(self) -> str:
+        told = [f"{each.name} {getattr(self, each.name)}" for each in fields(self) if getattr(self, each.name)]
+        return f"{self.retries} retries ({', '.join(told)})"
+
     def to_dict(self) -> dict[str, int]:
         """The counts as JSON values."""
         return {each.name: getattr(self, each.name) for each in fields(self)} | {"retries": self.retries}

@@ -1,5 +1,6 @@
 """From a board to a client that talks to the firmware that was meant."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from blsh_hil.board_errors import BoardError
 from blsh_hil.child import ChildBoard
 from blsh_hil.client import BoardClient
 from blsh_hil.retry import Timeouts
+
+_log = logging.getLogger(__name__)
 
 Target = str | ChildBoard
 """The port of a board that runs already, or a board to be started."""
@@ -27,7 +30,7 @@ def connect(target: Target, expected: Expected, timeouts: Timeouts | None = None
     """A client of `target`, its HELLO checked against `expected`; port and board are closed on leaving.
 
     Raises BlshError if the board cannot be started, does not answer or answers as another; when an emulator or process
-    has ended meanwhile, with its own words.
+    has ended meanwhile, with its own words. What the line cost is logged at the end.
     """
     with ExitStack() as cleanup:
         if not isinstance(target, str):
@@ -41,6 +44,8 @@ def connect(target: Target, expected: Expected, timeouts: Timeouts | None = None
                 build_id=expected.build_id,
             )
             yield client
+            if client.counts.retries:
+                _log.warning("%s: %s", url, client.counts)
         except BoardError:
             if not isinstance(target, str):
                 target.check()

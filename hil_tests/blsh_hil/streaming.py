@@ -147,11 +147,12 @@ class HopStream:
                     sent += 1
                 reply = self._receive(pending, first, deadline.share(limit + 1 - repeats))
             except TransportError as error:
-                if repeats == limit or deadline.passed:
-                    raise
-                repeats += 1
-                trouble = True
                 self._lost |= isinstance(error, RestartedError)
+                if not self._lost:  # else it is begun anew, which has a bound of its own
+                    if repeats == limit or deadline.passed:
+                        raise
+                    repeats += 1
+                trouble = True
                 self._requester.note_repeat(error, f"hop {self._next}")
                 continue
             self._next += 1

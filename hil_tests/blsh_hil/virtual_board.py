@@ -77,15 +77,14 @@ class VirtualBoard(ChildBoard):
 
     def _started(self) -> None:
         assert self._control is not None
-        control = _Control(self._control, self._ended)
-        control.execute("cont")
-        control.execute("query-status")
-        self._monitor = control
+        self._monitor = _Control(self._control, self._ended)
+        self._monitor.execute("cont")
+        self._monitor.execute("query-status")
 
-    def reset(self) -> None:
-        """Press the board's reset button, whatever it is doing. Memory and flash keep what they hold."""
+    def press_reset(self) -> None:
+        """As the button on a board: at once, whatever it is doing. RAM keeps what it held."""
         if self._monitor is None:
-            raise RuntimeError("a VirtualBoard is reset inside its `with` block only")
+            raise RuntimeError("a VirtualBoard has a reset button inside its `with` block only")
         self._monitor.execute("system_reset")
 
     def _listener(self, _cleanup: ExitStack, inherited: ExitStack) -> tuple[list[str], int, str]:

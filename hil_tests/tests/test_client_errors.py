@@ -19,6 +19,7 @@ from blsh_hil.board_errors import (
     EchoError,
     FaultError,
     GarbageError,
+    IntegrityError,
     LostError,
     MismatchError,
     NoAnswerError,
@@ -43,6 +44,7 @@ from blsh_hil.protocol import (
     Hop,
     HopDone,
     HopFlag,
+    Integrity,
     Log,
     Message,
     Reset,
@@ -532,6 +534,73 @@ def test_wrong_answers_are_never_asked_for_again() -> None:
             client.require(build_id=0xC)
         assert client.counts.retries == 0
     assert refusals == {"hop": 1, "loop": 1}
+
+
+def restarts_once(then: dict[str, object]) -> Behaviour:
+    """A board that no longer knows its stream at the third hop, and answers HELLO with `then` from there on."""
+    hops = 0
+
+    def behave(request: Frame) -> list[Answer]:
+        nonlocal hops
+        hops += request.type == Hop.TYPE
+        if request.type == Hop.TYPE and hops == 3:
+            return [answer(request, Error(Hop.TYPE, b"", ErrorCode.NOT_READY, 0, b""))]
+        return good_board(request, **(then if hops >= 3 else {}))
+
+    return behave
+
+
+def test_stream_is_played_again_to_a_board_that_has_started_again() -> None:
+    samples = np.arange(256 * 6, dtype=np.int16)
+    with talking_to(restarts_once({"boot_nonce": 2, "reset_cause": 3})) as (client, board):
+        client.reset_stream()
+        assert np.array_equal(client.stream(samples[:512]), ~samples[:512])
+        assert np.array_equal(client.stream(samples[512:]), ~samples[512:])
+        assert (client.counts.restarts, client.counts.restarted, client.counts.replayed_hops) == (1, 1, 2)
+    assert sum(frame.type == ResetStream.TYPE for frame in board.received) == 2
+
+
+@pytest.mark.parametrize("other", [{"build_id": 0xC}, {"model_sha256": bytes(32)}, {"dictionary_crc32": 1}])
+def test_stream_is_not_played_on_to_other_firmware(other: dict[str, object]) -> None:
+    with talking_to(restarts_once({"boot_nonce": 2, **other})) as (client, _):
+        client.reset_stream()
+        with pytest.raises(MismatchError, match="started again with other firmware or another model"):
+            client.stream(np.zeros(256 * 6, np.int16))
+
+
+def test_announced_start_is_noticed_before_any_time_has_run_out() -> None:
+    """The unasked-for HELLO_REPLY of a board that starts."""
+    hops = 0
+
+    def starts_at_third_hop(request: Frame) -> list[Answer]:
+        nonlocal hops
+        hops += request.type == Hop.TYPE
+        if request.type == Hop.TYPE and hops == 3:
+            return [encode(HelloReply.TYPE, 0, identity(0, boot_nonce=0).pack())]
+        return good_board(request, boot_nonce=1 + (hops >= 3))
+
+    samples = np.arange(256 * 6, dtype=np.int16)
+    patient = Timeouts(boot=60, request=6000)
+    with talking_to(starts_at_third_hop, timeouts=patient) as (client, _):
+        client.reset_stream()
+        assert np.array_equal(client.stream(samples), ~samples)
+        assert (client.counts.restarts, client.counts.silent) == (1, 0)
+
+
+def test_unprocessed_audio_is_an_error_unless_it_is_accepted() -> None:
+    def damaged(request: Frame) -> list[Answer]:
+        hop = Hop.unpack(request.payload)
+        return [answer(request, HopDone(hop.hop, 0, hop.flags, Integrity.STACK, hop.stream, hop.samples))]
+
+    samples = np.arange(512, dtype=np.int16)
+    with talking_to(after_hello(damaged)) as (client, _):
+        client.reset_stream()
+        with pytest.raises(IntegrityError, match=r"audio through unprocessed: the stack overflowed.*stack_bytes"):
+            client.stream(samples)
+        client.accept_unprocessed = True
+        client.reset_stream()
+        assert np.array_equal(client.stream(samples), samples)
+        assert client.hop(samples[:256]).integrity == Integrity.STACK
 
 
 def test_gap_in_stage_data_plays_the_stream_again() -> None:

@@ -185,10 +185,10 @@ CASES = [
     Case("length field absurd", stuffed(HEAD + b"\xff\xffhello"), [FrameError.LENGTH]),
     Case("wrong CRC", stuffed(HEAD + b"\x05\x00hello", crc=0xDEADBEEF), [FrameError.CRC]),
     Case("a flipped bit", FLIPPED + GOOD, [FrameError.CRC, GOOD_FRAME]),
-    Case("another version", encode(0x91, 1, b"x", version=2) + GOOD, [FrameError.VERSION, GOOD_FRAME]),
+    Case("another version", encode(0x91, 1, b"x", version=3) + GOOD, [FrameError.VERSION, GOOD_FRAME]),
     Case(
         "another version with a wrong CRC is just damaged",
-        stuffed(b"\x02\x91\x00\x00\x00\x00", crc=0x11223344),
+        stuffed(b"\x03\x91\x00\x00\x00\x00", crc=0x11223344),
         [FrameError.CRC],
     ),
 ]

@@ -92,7 +92,7 @@ def test_codes_and_flags_stand_in_the_header() -> None:
 def test_every_payload_fits_and_every_frame_may_be_answered() -> None:
     assert max(message.layout().max_bytes for message in MESSAGES) <= protocol.MAX_PAYLOAD
     assert {message.TYPE < protocol.FIRST_REPLY for message in protocol.REQUESTS} == {True}
-    assert protocol.MAX_REQUEST_PAYLOAD == 2 + 2 * protocol.HOP
+    assert protocol.MAX_REQUEST_PAYLOAD == 6 + 2 * protocol.HOP
 
 
 def test_names_fill_their_fields_or_end_at_the_first_zero() -> None:
@@ -103,14 +103,14 @@ def test_names_fill_their_fields_or_end_at_the_first_zero() -> None:
 
 
 def test_payload_of_the_wrong_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="HELLO_REPLY of 3 bytes, expected 176 to 176"):
+    with pytest.raises(ValueError, match="HELLO_REPLY of 3 bytes, expected 180 to 180"):
         HelloReply.unpack(b"abc")
     with pytest.raises(ValueError, match="HOP_DONE of 589 bytes, expected 524 to 588"):
         HopDone.unpack(bytes(589))
 
 
 def test_hop_done_without_the_extras_it_announces_is_refused() -> None:
-    done = HopDone(0, 0, int(HopFlag.DIGESTS | HopFlag.STAGE_TICKS), b"", bytes(512), bytes(32))
+    done = HopDone(0, 0, int(HopFlag.DIGESTS | HopFlag.STAGE_TICKS), 0, 0, bytes(512), bytes(32))
     assert done.digests() == (0,) * 8
     with pytest.raises(ValueError, match="ends after 32 extra bytes"):
         done.stage_ticks()

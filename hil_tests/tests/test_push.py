@@ -363,7 +363,7 @@ def test_a_board_that_is_reset_during_a_push_runs_the_old_model_or_the_new_one(t
     def reset_now(what: str, done: int, total: int) -> None:
         if what == "pushing" and resets and done >= HEAD.size + 256 * resets[0]:
             resets.pop(0)
-            virtual.reset()
+            virtual.press_reset()
 
     with connect(virtual, Expected(FACTORY.model_sha256)) as client:
         push_model(client, ONE, IMAGE, SAMPLES[: 6 * HOP], reset_now)
@@ -379,7 +379,7 @@ def test_a_board_that_is_reset_on_trial_goes_back_and_the_same_push_completes_it
 
     def reset_while_comparing(what: str, done: int, _: int) -> None:
         if what == "comparing" and done == 3:
-            virtual.reset()
+            virtual.press_reset()
 
     with connect(virtual, Expected()) as client:
         with pytest.raises(BoardError, match="started again with other firmware or another model: factory"):

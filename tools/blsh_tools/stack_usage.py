@@ -28,6 +28,7 @@ INDIRECT_CALLS: Mapping[str, Sequence[str]] = {
         "handle_hop",
         "handle_count_loop",
         "handle_reset",
+        "handle_check",
     ),
 }
 """What the firmware's calls through pointers can reach: the probe of a hop, the encoder's output, the requests."""

@@ -1,0 +1,66 @@
+"""The committed inputs of the fuzzer, replayed with the sanitizers; and a broken decoder, to see that they tell."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from blsh_hil.boards import project_root
+from blsh_hil.fuzzing import build_target, corpus_folder, first_inputs, fuzz, raw
+from blsh_trainer.errors import BlshError
+
+
+def replay(program: Path, files: list[Path]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program, *files], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+
+
+def test_committed_inputs_find_nothing(tmp_path: Path) -> None:
+    files = sorted(corpus_folder().iterdir())
+    assert 50 <= len(files) <= 600
+    assert sum(file.stat().st_size for file in files) < 256 * 1024, "kept small"
+    for place, data in enumerate(first_inputs()):
+        (tmp_path / f"first-{place}").write_bytes(data)
+        files.append(tmp_path / f"first-{place}")
+    done = replay(build_target(tmp_path, libfuzzer=False), files)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert int(done.stdout) == len(files)
+
+
+@pytest.mark.parametrize(
+    ("file", "good", "broken"),
+    [
+        ("frame.c", "decoder->count == decoder->capacity", "decoder->count == decoder->capacity + 40u"),
+        ("frame.c", "    restart(decoder);\n    return result;\n", "    return result;\n"),
+    ],
+    ids=["writes beyond its buffer", "loses the next good frame"],
+)
+def test_broken_firmware_is_found(tmp_path: Path, file: str, good: str, broken: str) -> None:
+    """By inputs made for it: the check itself works."""
+    shutil.copytree(
+        project_root() / "firmware", tmp_path / "firmware", ignore=shutil.ignore_patterns("generated", "corpus")
+    )
+    source = tmp_path / "firmware" / "app" / file
+    text = source.read_text()
+    assert text.count(good) == 1
+    source.write_text(text.replace(good, broken))
+    bad = tmp_path / "input"
+    bad.write_bytes(raw(b"\0" + b"\x21" * 900 + b"\0"))
+    done = replay(build_target(tmp_path, libfuzzer=False, firmware=tmp_path / "firmware"), [bad])
+    assert done.returncode != 0
+    assert "input" in done.stderr, "it names the input before it tries it"
+
+
+def test_missing_compiler_names_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(BlshError, match=r"clang is missing; install the Debian packages clang libclang-rt"):
+        build_target(tmp_path, libfuzzer=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed")
+def test_a_minute_of_search_finds_nothing(tmp_path: Path) -> None:
+    result = fuzz(tmp_path, seconds=60)
+    assert result.crashes == []
+    assert result.executions > 1000
+    assert result.edges > 300
