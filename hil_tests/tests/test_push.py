@@ -292,6 +292,47 @@ def test_what_does_not_fit_is_refused_with_numbers(client: BoardClient) -> None:
     check_fits(head, dataclasses.replace(slots, max_smoothed=80))
 
 
+def test_requests_in_any_order_leave_a_sound_model(host: HostImage, storage: Path, rng: np.random.Generator) -> None:
+    models = {model.name: model for model in (FACTORY, ONE, OTHER)}
+    images = [IMAGE, encode_image(OTHER)]
+    models_of = dict(zip(images, ("one", "other"), strict=True))
+    proven = {"factory"}
+    with connect(HostBoard(host, storage), Expected()) as client:
+        for _ in range(250):
+            image = images[rng.integers(2)]
+            offset = int(rng.integers(HEAD.size // 4, len(image) // 4)) * 4
+            before = client.hello().model
+            action = rng.integers(9)
+            try:
+                match action:
+                    case 0:
+                        client.ask(PushBegin(image[: HEAD.size]), PushReady)
+                    case 1:
+                        client.ask(
+                            PushBegin(bytes(rng.permutation(np.frombuffer(image[: HEAD.size], "u1")))), PushReady
+                        )
+                    case 2:
+                        client.ask(PushData(offset, image[offset : offset + 256]), Done)
+                    case 3:
+                        client.ask(PushData(int(rng.integers(1 << 32)), rng.bytes(256)), Done)
+                    case 4 | 5:
+                        send_image(client, image)
+                        client.ask(ModelTry(), Done)
+                    case 6:
+                        client.ask(ModelTry(), Done)
+                    case 7:
+                        client.ask(ModelProve(read_head(image).sha256), Done)
+                        assert before == models_of[image]
+                        proven.add(before)
+                    case _:
+                        client.reset()
+                        assert client.hello().model in proven
+            except (ImageRefusedError, RefusedError):
+                pass
+            name = client.require().model
+            assert compare(client, VectorisedDenoiser(models[name]), SAMPLES[: 2 * HOP]).exact
+
+
 # ---- power cuts ---------------------------------------------------------------------------------------------
 
 

@@ -53,7 +53,7 @@ def denoise_file(
     with ExitStack() as cleanup:
         denoiser: Engine
         if engine == "device":
-            client = cleanup.enter_context(connect(*reach(board_name, port, model, say)))
+            client = cleanup.enter_context(connect(*reach(board_name, port, model, say, pushed=True)))
             denoiser = DeviceEngine(client, progress)
         else:
             denoiser = (FloatEngine if engine == "float" else FixedEngine)(model, options(model.entries))

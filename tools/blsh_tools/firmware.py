@@ -101,17 +101,20 @@ def fresh_image(board: Board, log: Callable[[str], None], model: Model, root: Pa
     return build_image(board, log, root)
 
 
-def reach(board_name: str, port: str | None, model: Model, log: Callable[[str], None]) -> tuple[Target, Expected]:
+def reach(
+    board_name: str, port: str | None, model: Model, log: Callable[[str], None], pushed: bool = False
+) -> tuple[Target, Expected]:
     """How to connect to a board with the firmware of `model`, built if need be, and what it must say in HELLO.
 
-    board_name: of boards.toml, or HOST. Raises BlshError if the generated code is of another model.
+    board_name: of boards.toml, or HOST. pushed: at `port`, `model` may have been pushed to firmware of another one,
+    reduced in any way. Raises BlshError if the generated code is of another model.
     """
+    if port is not None and pushed and read_record(generated_folder()).options.slots:
+        host = board_name == HOST
+        build = build_host(generated_folder()).build_id if host else build_image(find_board(board_name), log).build_id
+        return port, Expected(model.sha256, None, build)
     if board_name != HOST:
-        board = find_board(board_name)
-        if port is not None and read_record(generated_folder()).options.slots:
-            image = build_image(board, log)
-            return port, Expected(model.sha256, None, image.build_id)  # it may have been pushed, reduced in any way
-        image = fresh_image(board, log, model)
+        image = fresh_image(find_board(board_name), log, model)
         return image.target(port), image.expected
     record = read_record(generated_folder(), model)
     program = build_host(generated_folder())

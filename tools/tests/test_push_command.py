@@ -3,16 +3,18 @@
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from blsh_codegen.generate import GenerateOptions, integer_model
 from blsh_codegen.image import encode_image, read_head
 from blsh_hil.boards import find_board
+from blsh_hil.host_board import HostBoard, build_host
 from blsh_tools.build import measure
 from blsh_tools.calibration import build_alone
 from blsh_tools.planned import SLOTS_FLASH_BYTES, SLOTS_RAM_BYTES
 from blsh_trainer.artifact import load_model
 
-from .conftest import BOARD, Blsh, MadeOnce, copy_project
+from .conftest import BOARD, Blsh, MadeOnce, Samples, copy_project
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +57,20 @@ def test_an_image_in_a_file_is_pushed_as_it_is(own: Blsh, other_model: Path) -> 
     assert written["image_bytes"] == len(content)
     pushed = own.json("push", "small.blsm", "--board", "host")
     assert pushed["image_sha256"] == written["image_sha256"] == read_head(content).sha256.hex()
+
+
+def test_the_device_denoises_with_a_pushed_model(own: Blsh, model: Path, other_model: Path, noisy: Samples) -> None:
+    soundfile.write(own.cwd / "in.wav", noisy, 16_000)
+    program = build_host(own.project / "firmware" / "generated", root=own.project)
+    with HostBoard(program, own.cwd / "slots.bin") as board:
+        at = ("--board", "host", "--port", board.url)
+        own.succeed("push", other_model, *at, "--entries", "100")
+        own.succeed("denoise", "in.wav", "out.wav", "--engine", "device", "--model", other_model, *at)
+        own.refuse(
+            "model .SHA-256. of the board", "denoise", "in.wav", "no.wav", "--engine", "device", "--model", model, *at
+        )
+    own.succeed("denoise", "in.wav", "fixed.wav", "--engine", "fixed", "--model", other_model, "--entries", "100")
+    assert (own.cwd / "out.wav").read_bytes() == (own.cwd / "fixed.wav").read_bytes()
 
 
 @pytest.mark.parametrize(
