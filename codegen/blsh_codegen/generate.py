@@ -17,6 +17,8 @@ from blsh_codegen.c_code import c_environment, plain_text
 from blsh_codegen.fixed import (
     BINS,
     HOP,
+    MAX_BITS,
+    MAX_NEIGHBOURS,
     RUNTIME_FORMAT,
     SAMPLE_RATE_HZ,
     WINDOW,
@@ -45,6 +47,8 @@ class GenerateOptions:
     layout: "tight", or "plain": entries drawn at random even of a nested artifact, and left in the artifact's order.
     board, flash, ram, mips: what the others were chosen or checked for: a board's name, bytes, and millions of
     instructions a second. table_budget: bytes of flash that this leaves for the tables; the header asserts it.
+    slots: the firmware takes other models over the link (`blsh push`). room_bits, room_neighbours, room_smoothed: what
+    these may measure beyond this model: bits, neighbours, and bands of a mask with smoothing.
     """
 
     entries: int | None = None
@@ -59,6 +63,10 @@ class GenerateOptions:
     ram: int | None = None
     mips: float | None = None
     table_budget: int | None = None
+    slots: bool = False
+    room_bits: int | None = None
+    room_neighbours: int | None = None
+    room_smoothed: int | None = None
 
     @property
     def sha256(self) -> str:
@@ -68,8 +76,41 @@ class GenerateOptions:
     def command(self) -> str:
         """The `blsh generate` line that repeats these options."""
         derived = {"layout": None if self.layout == "tight" else self.layout, "table_budget": None}
-        given = [(f"--{name}", value) for name, value in {**asdict(self), **derived}.items() if value not in (None, 0)]
-        return " ".join(["blsh generate MODEL.npz", *(f"{flag} {value}" for flag, value in given)])
+        given = {name: value for name, value in {**asdict(self), **derived}.items() if value not in (None, 0)}
+        words = [
+            f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in given.items()
+        ]
+        return " ".join(["blsh generate MODEL.npz", *words])
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a model the firmware's state holds: BLSH_MAX_... of blsh_limits.h."""
+
+    bits: int
+    neighbours: int
+    smoothed: int
+
+
+def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
+    """The limits of a firmware with `model`: its own, or the room that was asked for. BlshError beyond the core's."""
+    own = Limits(model.bits, model.neighbours, model.mask_kind.width if model.smoothing else 1)
+    rooms = {"room_bits": MAX_BITS, "room_neighbours": MAX_NEIGHBOURS, "room_smoothed": BINS}
+    for name, most in rooms.items():
+        asked = getattr(options, name)
+        if asked is None:
+            continue
+        if not 1 <= asked <= most:
+            raise BlshError(f"--{name.replace('_', '-')} {asked}; the core holds 1 to {most}")
+        if not options.slots:
+            raise BlshError(
+                f"--{name.replace('_', '-')} {asked} without --slots: only models that are pushed need room"
+            )
+    return Limits(
+        max(own.bits, options.room_bits or 0),
+        max(own.neighbours, options.room_neighbours or 0),
+        max(own.smoothed, options.room_smoothed or 0),
+    )
 
 
 def reduced_model(model: Model, options: GenerateOptions) -> Model:
@@ -164,6 +205,8 @@ def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]
         "bins": BINS,
         "flash_bytes": sum(flash_table_bytes(model).values()),
         "table_budget": options.table_budget,
+        "limits": state_limits(model, options),
+        "slots": options.slots,
         "mask_words": model.masks.shape[1],
     }
 

@@ -14,9 +14,17 @@ static void write_uart(void *context, const uint8_t *bytes, size_t count) {
 
 static blsh_state_t state;
 static blsh_server_t server;
+#ifdef BLSH_SLOTS
+static blsh_models_t models;
+#endif
 static const blsh_server_config_t config = {
     .write = write_uart,
+#ifdef BLSH_SLOTS
+    .model = &models.model,
+    .models = &models,
+#else
     .model = &blsh_model,
+#endif
     .state = &state,
     .build_id = BLSH_BUILD_ID,
 };
@@ -34,6 +42,9 @@ void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t hfar, bool wat
 
 int main(void) {
     hal_init();
+#ifdef BLSH_SLOTS
+    blsh_models_start(&models, &blsh_model, &state);
+#endif
     blsh_server_init(&server, &config);
     blsh_server_log(&server, "blsh-mcu started");
     if (hal_clock_trouble() != NULL) {

@@ -341,6 +341,81 @@ static void handle_hop(blsh_server_t *server, const uint8_t *payload) {
     }
 }
 
+/* ---- models in slots -------------------------------------------------------------------------------------- */
+
+/* Look at the model again: at start, and when another one has taken its place. */
+static void accept_model(blsh_server_t *server) {
+    server->streaming = false;
+    server->model_status = blsh_init(server->config->state, server->config->model);
+    server->integrity &= ~BLSH_INTEGRITY_MODEL;
+    check_integrity(server);
+}
+
+#ifdef BLSH_SLOTS
+static void handle_slots(blsh_server_t *server, const uint8_t *payload) {
+    blsh_msg_slots_reply_t slots = {
+        .room = blsh_models_room(),
+        .max_bits = BLSH_MAX_BITS,
+        .max_neighbours = BLSH_MAX_NEIGHBOURS,
+        .max_smoothed = BLSH_MAX_SMOOTHED,
+        .running = server->config->models->running,
+    };
+    (void)payload;
+    for (uint32_t slot = 0; slot < 2u; slot++) {
+        slots.state[slot] = blsh_models_state(server->config->models, slot);
+        if (slots.state[slot] != BLSH_SLOT_EMPTY) {
+            slots.sequence[slot] = blsh_models_sequence(slot);
+            memcpy(slots.images + slot * BLSH_SHA256_BYTES, blsh_models_image(slot)->sha256, BLSH_SHA256_BYTES);
+        }
+    }
+    reply(server, BLSH_MSG_SLOTS_REPLY, &slots, sizeof slots);
+}
+
+/* Refuse what `result` says, or else answer. */
+static void answer_push(blsh_server_t *server, int result, uint8_t type, const void *payload, size_t bytes) {
+    if (result == 0) {
+        reply(server, type, payload, bytes);
+    } else {
+        refuse(server, server->request.bytes[1], BLSH_WIRE_ERR_IMAGE_REFUSED, (uint32_t)result, NULL);
+    }
+}
+
+static void handle_push_begin(blsh_server_t *server, const uint8_t *payload) {
+    blsh_image_header_t header;
+    blsh_msg_push_ready_t ready = {0};
+    memcpy(&header, payload, sizeof header); /* to where its words are aligned */
+    const int result = blsh_models_begin(server->config->models, &header, &ready.offset);
+    accept_model(server);
+    answer_push(server, result, BLSH_MSG_PUSH_READY, &ready, sizeof ready);
+}
+
+static void handle_push_data(blsh_server_t *server, const uint8_t *payload) {
+    const uint8_t *data = payload + offsetof(blsh_msg_push_data_t, data);
+    uint32_t offset;
+    memcpy(&offset, payload, sizeof offset);
+    const uint32_t words = (uint32_t)(BLSH_MSG_PUSH_DATA_BYTES - offsetof(blsh_msg_push_data_t, data)) / 4u;
+    answer_push(server, blsh_models_write(server->config->models, offset, data, words), BLSH_MSG_DONE, NULL, 0);
+}
+
+static void handle_model_try(blsh_server_t *server, const uint8_t *payload) {
+    (void)payload;
+    const int result = blsh_models_try(server->config->models, server->request.samples + SAMPLES_AT / sizeof(int16_t));
+    accept_model(server);
+    answer_push(server, result, BLSH_MSG_DONE, NULL, 0);
+}
+
+static void handle_model_prove(blsh_server_t *server, const uint8_t *payload) {
+    answer_push(server, blsh_models_prove(server->config->models, payload), BLSH_MSG_DONE, NULL, 0);
+}
+
+static void handle_model_factory(blsh_server_t *server, const uint8_t *payload) {
+    (void)payload;
+    const int result = blsh_models_factory(server->config->models);
+    accept_model(server);
+    answer_push(server, result, BLSH_MSG_DONE, NULL, 0);
+}
+#endif
+
 /* ---- the rest --------------------------------------------------------------------------------------------- */
 
 static void handle_count_loop(blsh_server_t *server, const uint8_t *payload) {
@@ -382,6 +457,14 @@ static const request_t requests[] = {
     {BLSH_MSG_COUNT_LOOP, BLSH_MSG_COUNT_LOOP_BYTES, handle_count_loop},
     {BLSH_MSG_RESET, BLSH_MSG_RESET_BYTES, handle_reset},
     {BLSH_MSG_CHECK, BLSH_MSG_CHECK_BYTES, handle_check},
+#ifdef BLSH_SLOTS
+    {BLSH_MSG_SLOTS, BLSH_MSG_SLOTS_BYTES, handle_slots},
+    {BLSH_MSG_PUSH_BEGIN, BLSH_MSG_PUSH_BEGIN_BYTES, handle_push_begin},
+    {BLSH_MSG_PUSH_DATA, BLSH_MSG_PUSH_DATA_BYTES, handle_push_data},
+    {BLSH_MSG_MODEL_TRY, BLSH_MSG_MODEL_TRY_BYTES, handle_model_try},
+    {BLSH_MSG_MODEL_PROVE, BLSH_MSG_MODEL_PROVE_BYTES, handle_model_prove},
+    {BLSH_MSG_MODEL_FACTORY, BLSH_MSG_MODEL_FACTORY_BYTES, handle_model_factory},
+#endif
 };
 
 static const request_t *find_request(uint8_t type) {
@@ -432,7 +515,6 @@ void blsh_server_init(blsh_server_t *server, const blsh_server_config_t *config)
     server->encoder.write = config->write;
     server->encoder.context = config->context;
     blsh_decoder_init(&server->decoder, server->request.bytes, sizeof server->request.bytes);
-    server->model_status = blsh_init(config->state, config->model);
-    check_integrity(server);
+    accept_model(server);
     say_hello(server, 0);
 }

@@ -17,12 +17,14 @@
 
 #include "blsh.h"
 #include "frame.h"
+#include "models.h"
 
 typedef struct {
     void (*write)(void *context, const uint8_t *bytes, size_t count); /* blocks until taken */
     void *context;
     const blsh_model_t *model;
     blsh_state_t *state;
+    blsh_models_t *models; /* with BLSH_SLOTS: whose model `model` is; else NULL */
     uint32_t build_id; /* of the firmware, or 0 */
 } blsh_server_config_t;
 

@@ -59,6 +59,19 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class Slots:
+    """Two places for models that are pushed: `size` bytes each, from `origin` on, erased by `sector` bytes.
+
+    `driver` names `firmware/hal/hal_storage_<driver>.c`.
+    """
+
+    driver: str
+    origin: int
+    size: int
+    sector: int
+
+
+@dataclass(frozen=True)
 class Watchdog:
     """A watchdog whose place differs between boards of one driver: base address and rate in Hz."""
 
@@ -153,6 +166,13 @@ class Board:
     usb: tuple[str, ...]
     qemu_machine: str | None
     uploads: tuple[Upload, ...]
+    slots: Slots | None = None
+
+    @property
+    def firmware_flash_bytes(self) -> int:
+        """Flash below the slots: what a firmware that takes pushed models may fill."""
+        inside = self.slots is not None and 0 <= self.slots.origin - self.flash.origin < self.flash.size
+        return self.slots.origin - self.flash.origin if self.slots is not None and inside else self.flash.size
 
     @property
     def cpu_flags(self) -> tuple[str, ...]:
@@ -169,15 +189,20 @@ class Board:
             "__ram_origin": f"{self.ram.origin:#010x}",
             "__ram_size": f"{self.ram.size:#010x}",
             "__stack_size": f"{self.stack_bytes:#010x}",
+            "__firmware_end": f"{self.flash.origin + self.firmware_flash_bytes:#010x}",
         }
 
     def sources(self) -> tuple[str, ...]:
         """The files under the root that make up the seam for this board: start-up, HAL, drivers."""
+        storage: tuple[str, ...] = ()
+        if self.slots is not None:
+            storage = ("firmware/hal/hal_storage.c", f"firmware/hal/hal_storage_{self.slots.driver}.c")
         return (
             "firmware/boards/startup.c",
             "firmware/hal/hal_cortexm.c",
             f"firmware/hal/hal_{self.uart.driver}.c",
             f"firmware/hal/clock_{self.clock.driver if self.clock else 'fixed'}.c",
+            *storage,
         )
 
     def compile_command(self, root: Path, output: Path, sources: list[Path]) -> list[str]:

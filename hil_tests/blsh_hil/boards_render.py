@@ -82,6 +82,12 @@ def render_board_header(board: Board) -> str:
     if board.watchdog is not None:
         values |= {"WATCHDOG_BASE": f"{board.watchdog.base:#010x}u", "WATCHDOG_HZ": f"{board.watchdog.hz}u"}
     values |= {name: f"{pin:#x}u" for name, pin in pins.items() if pin is not None}
+    if board.slots is not None:
+        values |= {
+            "SLOT_ORIGIN": f"{board.slots.origin:#010x}u /* of two places for models */",
+            "SLOT_BYTES": f"{board.slots.size:#x}u",
+            "SECTOR_BYTES": f"{board.slots.sector:#x}u",
+        }
     if board.led is not None:
         values["LED_ACTIVE_LOW"] = f"{int(board.led.active_low)}u"
     if board.tick.counter == DWT_CYCCNT:

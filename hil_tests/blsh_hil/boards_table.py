@@ -5,7 +5,20 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from blsh_hil.boards_model import DWT_CYCCNT, Board, Budget, Clock, Led, Memory, Pll, Tick, Uart, Upload, Watchdog
+from blsh_hil.boards_model import (
+    DWT_CYCCNT,
+    Board,
+    Budget,
+    Clock,
+    Led,
+    Memory,
+    Pll,
+    Slots,
+    Tick,
+    Uart,
+    Upload,
+    Watchdog,
+)
 from blsh_trainer.errors import BlshError
 
 _LEAST_RING = 1024
@@ -117,6 +130,7 @@ def _board(name: str, row: _Row) -> Board:
         usb=_usb(row) if row.has("usb") else (),
         qemu_machine=_only(row.row("qemu"), "machine") if row.has("qemu") else None,
         uploads=_uploads(row) if row.has("upload") else (),
+        slots=_slots(row.row("slots"), flash, ram) if row.has("slots") else None,
     )
     row.end()
     if (board.qemu_machine is None) == (not board.uploads):
@@ -254,6 +268,25 @@ def _tick(row: _Row) -> Tick:
     tick = Tick(counter=row.integer("counter", 0x40000000, DWT_CYCCNT), hz=row.integer("hz", 1000, 1_000_000_000))
     row.end()
     return tick
+
+
+def _slots(row: _Row, flash: Memory, ram: Memory) -> Slots:
+    slots = Slots(
+        driver=row.text("driver"),
+        origin=row.integer("origin", 0, 0xFFFFFFFF),
+        size=row.integer("size", 0x1000, 0x20000000),
+        sector=row.integer("sector", 4, 0x100000),
+    )
+    for field, value in (("origin", slots.origin), ("size", slots.size), ("sector", slots.sector & 3)):
+        if value % slots.sector:
+            raise row.error(field, value, f"expected whole sectors of {slots.sector:#x} bytes, a multiple of 4")
+    end = slots.origin + 2 * slots.size
+    if flash.origin <= slots.origin < flash.origin + flash.size and end > flash.origin + flash.size:
+        raise row.error("size", slots.size, f"two of them end at {end:#x}, the flash at {flash.origin + flash.size:#x}")
+    if slots.origin < ram.origin + ram.size and end > ram.origin:
+        raise row.error("origin", slots.origin, f"the RAM from {ram.origin:#x} on is the firmware's")
+    row.end()
+    return slots
 
 
 def _only(row: _Row, field: str) -> str:

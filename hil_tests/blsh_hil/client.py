@@ -3,7 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,14 @@ from blsh_codegen.fixed import HOP
 from blsh_hil.board_errors import IntegrityError, MismatchError, TransportError
 from blsh_hil.link import Link
 from blsh_hil.port import Port
-from blsh_hil.protocol import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, HopFlag, Reset
+from blsh_hil.protocol import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, HopFlag, Message, Reset
 from blsh_hil.requester import Requester
 from blsh_hil.retry import LinkCounts, Retries, Timeouts
 from blsh_hil.streaming import HopFeed, HopReply, HopRequest, HopStream, wire_samples
 
 BAUD: Final = 115_200
+
+M = TypeVar("M", bound=Message)
 
 
 class BoardClient:
@@ -180,6 +182,10 @@ class BoardClient:
         """
         board = self.identity or self.hello()
         self._stream.run_feed(feed, max(1, board.hops_in_flight), answered)
+
+    def ask(self, request: Message, reply: type[M]) -> M:
+        """The `reply` to any other request that does no harm when it is carried out twice."""
+        return self._requester.ask(request, reply)
 
     def count_loop(self, iterations: int) -> CountLoopDone:
         """Ticks and instructions of a loop, to learn ticks per instruction: compare two numbers of iterations."""

@@ -26,6 +26,9 @@ from blsh_trainer.errors import BlshError
 HOST: Final = "host"
 """What stands for a board's name where the firmware runs as a process of this machine."""
 
+SLOT_BYTES: Final = 1 << 20
+"""Of each model slot in a HostBoard's storage."""
+
 COMPILER: Final = "gcc"
 SANITIZERS: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 COVERAGE: Final = ("--coverage", "-O0", "-fprofile-update=atomic")
@@ -65,7 +68,7 @@ def build_host(
     protocol_header.write(generated)
     folders = [firmware / "core", firmware / "app", firmware / "host", firmware / "hal", generated]
     sources = [source for folder in folders if folder.name != "hal" for source in sorted(folder.glob("*.c"))]
-    options = ["-std=c11", "-O2", *C_WARNINGS, *(SANITIZERS if sanitize else ())]
+    options = ["-std=c11", "-O2", "-DBLSH_SLOTS", *C_WARNINGS, *(SANITIZERS if sanitize else ())]
     if coverage is not None:
         options += COVERAGE
         sources.append(firmware / "host" / "coverage" / "dump_on_signal.c")
@@ -106,16 +109,27 @@ def _digest(folders: list[Path], options: list[str]) -> bytes:
 class HostBoard(ChildBoard):
     """A running host process, as a context manager; on leaving it is gone, whatever happened.
 
+    storage: the file that stands for its model slots; made, erased, if there is none. Without it there are no slots.
+    cut_after: the power fails in the middle of this write to it, from 1 on, which leaves what cut_seed makes of it.
     The process dies with the thread that started it, too: also when that is killed.
     """
 
-    def __init__(self, image: HostImage) -> None:
+    def __init__(
+        self, image: HostImage, storage: Path | None = None, *, cut_after: int | None = None, cut_seed: int = 0
+    ) -> None:
         super().__init__()
         self.name = HOST
         self.image = image
+        self.storage = storage
+        self._cut = {} if cut_after is None else {"BLSH_HOST_CUT_AFTER": cut_after, "BLSH_HOST_CUT_SEED": cut_seed}
 
     def _start(self, output: IO[bytes], _cleanup: ExitStack) -> tuple[str, subprocess.Popen[bytes]]:
         environment = {name: text for name, text in os.environ.items() if not name.startswith("BLSH_HOST_")}
+        environment |= {name: str(value) for name, value in self._cut.items()}
+        if self.storage is not None:
+            if not self.storage.exists():
+                self.storage.write_bytes(b"\xff" * (2 * SLOT_BYTES))
+            environment["BLSH_HOST_STORAGE"] = str(self.storage)
         # It listens before the process starts: no port can be lost to somebody else meanwhile.
         with socket.create_server(("127.0.0.1", 0)) as listener:
             environment |= {"BLSH_HOST_LISTEN_FD": str(listener.fileno()), "BLSH_HOST_PARENT": str(os.getpid())}

@@ -74,6 +74,29 @@ class ErrorCode(IntEnum):
     NOT_READY = 6, "no such stream: RESET_STREAM comes first", "the stream"  # also after a restart in mid-stream
     BAD_FRAME = 9, "damaged frame received", "why, as 32 bits; `request_type` is 0"
     OUT_OF_ORDER = 10, "not the next hop, and its reply is not kept", "the number of the next hop"
+    IMAGE_REFUSED = 32, "model image refused", "an ImageFault, or the core's error as 32 bits"
+
+
+class ImageFault(Coded):
+    """Why a board refuses a model image: ERROR.detail of IMAGE_REFUSED, beside the negative errors of the core."""
+
+    MAGIC_WRONG = 1, "it does not begin like a model image"
+    FORMAT_UNKNOWN = 2, "its image format is unknown to the firmware"
+    SIZE = 3, "it does not fit the slot, or a piece of it lies outside"
+    SHAPE = 4, "its tables do not fill it, or its name does not end"
+    DIGEST = 5, "its SHA-256 is not that of its content: it was damaged or is not complete"
+    SELF_TEST = 6, "the board's self-test with it gives other values than the reference"
+    FLASH = 7, "the flash does not hold what was written to it"
+    NOT_BEGUN = 8, "no transfer was begun, or no model is on trial: the board may have started again"
+
+
+class SlotState(IntEnum):
+    """What a model slot holds: BLSH_SLOT_..."""
+
+    EMPTY = 0
+    UNPROVEN = 1  # a transfer that was begun, or is complete and on trial
+    PROVEN = 2
+    DAMAGED = 3
 
 
 class HopFlag(IntFlag):
@@ -160,6 +183,11 @@ Samples = Annotated[bytes, Wire("h", "int16_t", HOP)]
 Sha256 = Annotated[bytes, Wire("B", "uint8_t", 32)]
 Spare = Annotated[bytes, Wire("B", "uint8_t", 1)]
 Spare3 = Annotated[bytes, Wire("B", "uint8_t", 3)]
+Slots8 = Annotated[tuple[int, ...], Wire("B", "uint8_t", 2)]
+Slots32 = Annotated[tuple[int, ...], Wire("I", "uint32_t", 2)]
+SlotDigests = Annotated[bytes, Wire("B", "uint8_t", 64)]
+ImageHead = Annotated[bytes, Wire("B", "uint8_t", 136)]
+Piece = Annotated[bytes, Wire("B", "uint8_t", 256)]
 Text16 = Annotated[str, Wire("s", "char", 16)]
 Text32 = Annotated[str, Wire("s", "char", 32)]
 
@@ -315,6 +343,43 @@ class Reset(Message, code=0x05):
 
 
 @dataclass(frozen=True)
+class Slots(Message, code=0x20):
+    """What do the model slots hold? Answered by SLOTS_REPLY; firmware without slots knows none of these six."""
+
+
+@dataclass(frozen=True)
+class PushBegin(Message, code=0x21):
+    """Begin the transfer of a model image, or go on with it; the stream ends. Answered by PUSH_READY."""
+
+    head: ImageHead  # the image's first bytes
+
+
+@dataclass(frozen=True)
+class PushData(Message, code=0x22):
+    """A piece of the image; what lies beyond its end is ignored. May be repeated. Answered by DONE."""
+
+    offset: U32
+    data: Piece
+
+
+@dataclass(frozen=True)
+class ModelTry(Message, code=0x23):
+    """Check the image, run the self-test with it, and go over to it until a reset. Answered by DONE."""
+
+
+@dataclass(frozen=True)
+class ModelProve(Message, code=0x24):
+    """Keep the model that is on trial, if it is this one: from now on the board starts with it. Answered by DONE."""
+
+    image: Sha256  # as its head has it
+
+
+@dataclass(frozen=True)
+class ModelFactory(Message, code=0x25):
+    """Erase both slots and go back to the model that is compiled in; the stream ends. Answered by DONE."""
+
+
+@dataclass(frozen=True)
 class Check(Message, code=0x0F):
     """Compute the dictionary's CRC anew and look at the stack's guard words. Answered by CHECKED."""
 
@@ -413,6 +478,29 @@ class StageData(Message, code=0x85):
     offset: U32
     total: U32
     data: Annotated[bytes, Tail(MAX_PAYLOAD - 16)] = b""
+
+
+@dataclass(frozen=True)
+class SlotsReply(Message, code=0xA0):
+    """The slots, and what a model may measure: the state in RAM was made for so much."""
+
+    room: U32  # bytes that an image may have; 0: no storage
+    sequence: Slots32  # the proven slot with the larger one is what the board starts with
+    max_bits: U16
+    max_neighbours: U16
+    max_smoothed: U16  # bands of a mask with smoothing
+    running: U8  # slot of the model that runs, 255: the one that is compiled in
+    reserved: Spare
+    state: Slots8
+    reserved2: Slots8
+    images: SlotDigests  # SHA-256 as each image's head has it
+
+
+@dataclass(frozen=True)
+class PushReady(Message, code=0xA1):
+    """The free slot takes the image from this byte on; all before it is there."""
+
+    offset: U32
 
 
 @dataclass(frozen=True)

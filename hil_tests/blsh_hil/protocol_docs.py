@@ -6,7 +6,16 @@ from typing import Final
 
 from blsh_hil import protocol
 from blsh_hil.boards import project_root
-from blsh_hil.protocol import HOP_FLAG_TEXT, INTEGRITY_TEXT, ErrorCode, FrameError, HopFlag, Integrity, Message
+from blsh_hil.protocol import (
+    HOP_FLAG_TEXT,
+    INTEGRITY_TEXT,
+    ErrorCode,
+    FrameError,
+    HopFlag,
+    ImageFault,
+    Integrity,
+    Message,
+)
 from blsh_trainer.files import write_text_if_changed
 
 BEGIN: Final = "<!-- generated from protocol.py: python -m blsh_hil.protocol_docs -->"
@@ -33,6 +42,8 @@ def render() -> str:
         _table(("value", "flag", "meaning"), [(f"{f.value}", f"`{f.name}`", INTEGRITY_TEXT[f]) for f in Integrity]),
         "ERROR.code, and what ERROR.detail then is:",
         _table(("value", "name", "meaning", "detail"), errors),
+        "Why a model image is refused (ERROR.detail of IMAGE_REFUSED):",
+        _table(("value", "name", "meaning"), [(f"{e.value}", f"`{e.name}`", e.text) for e in ImageFault]),
         "Why a decoder drops a frame (also ERROR.detail of BAD_FRAME, as 32 bits):",
         _table(("value", "name", "meaning"), [(f"{e.value}", f"`{e.name}`", e.text) for e in FrameError]),
         END,

@@ -21,7 +21,7 @@ def filled(message: type[Message]) -> Message:
             values[field.name] = int.from_bytes(data, "little", signed=field.wire.c_type == "int32_t")
         elif field.kind is tuple:
             values[field.name] = tuple(
-                int.from_bytes(data[i : i + 4], "little") for i in range(0, size, field.element_bytes)
+                int.from_bytes(data[i : i + field.element_bytes], "little") for i in range(0, size, field.element_bytes)
             )
         else:
             values[field.name] = f"{field.name}"[: size - 1] if field.kind is str else data

@@ -67,6 +67,18 @@ RamBudget = Annotated[
 MipsBudget = Annotated[
     float | None, typer.Option("--mips", metavar="NUMBER", help="... and so many million instructions a second.")
 ]
+WithSlots = Annotated[
+    bool, typer.Option("--slots", help="The firmware takes other models over the link (`blsh push`): 4 KiB of code.")
+]
+RoomBits = Annotated[
+    int | None, typer.Option("--room-bits", help="Bits that a pushed model may have [default: this model's].")
+]
+RoomNeighbours = Annotated[
+    int | None, typer.Option("--room-neighbours", help="Neighbours that a pushed model may have [default: likewise].")
+]
+RoomSmoothed = Annotated[
+    int | None, typer.Option("--room-smoothed", help="Bands of a smoothed mask of a pushed model [default: likewise].")
+]
 Seed = Annotated[int, typer.Option("--seed", callback=checked_seed, help="Seed of every random choice.")]
 
 

@@ -120,7 +120,7 @@ def untrained_model(
     return integer_model(replace(centred, code_bits=drawn), GenerateOptions())
 
 
-def build_alone(board: Board, model: IntegerModel, folder: Path) -> Path:
+def build_alone(board: Board, model: IntegerModel, folder: Path, options: GenerateOptions | None = None) -> Path:
     """Build the firmware with `model` for `board` in `folder` and return its ELF file.
 
     By the compiler alone, whose flags are PlatformIO's: starting that would take longer than the build.
@@ -130,7 +130,7 @@ def build_alone(board: Board, model: IntegerModel, folder: Path) -> Path:
     for name in _LINKED:
         (folder / "firmware" / name).symlink_to(source / name, target_is_directory=True)
     generated = folder / "firmware" / "generated"
-    generate(model, GenerateOptions(), generated)
+    generate(model, options or GenerateOptions(), generated)
     protocol_header.write(generated)
     sources = [
         path for part in ("core", "app", "generated") for path in sorted((folder / "firmware" / part).glob("*.c"))

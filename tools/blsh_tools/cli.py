@@ -32,6 +32,7 @@ from blsh_tools.generate_command import generate
 from blsh_tools.hil_command import hil
 from blsh_tools.link_command import bench_link
 from blsh_tools.live_command import live
+from blsh_tools.push_command import push
 from blsh_tools.report_command import report
 from blsh_tools.train_command import train
 from blsh_trainer.errors import BlshError
@@ -122,6 +123,9 @@ def build(board: BoardName = DEFAULT_BOARD, as_json: AsJson = False) -> None:
 
 
 app.command(epilog="Example: `blsh flash --board nucleo_f446re --dry-run`")(flash)
+
+
+app.command(epilog="Example: `blsh push out/other.npz --board microbit --entries 512`")(push)
 
 
 app.command(

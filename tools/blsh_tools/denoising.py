@@ -54,7 +54,7 @@ def denoise_file(
         rate_hz, channels = recording.rate_hz, recording.channels
         say_conversion(source, rate_hz, channels)
         model = load_model(model_path)
-        with connect(*reach(board_name, port, model, say)) as client:
+        with connect(*reach(board_name, port, model, say, pushed=True)) as client:
             denoiser = DeviceEngine(client, progress)
             began = time.monotonic()
             pieces = denoiser.stream(recording.hops(), recording.hop_count, recording.samples)

@@ -82,6 +82,8 @@ def build_image(board: Board, log: Callable[[str], None], root: Path | None = No
     """
     root = root or project_root()
     record = read_record(generated_folder(root))
+    if record.options.slots and board.slots is None:
+        raise BlshError(f"{board.name} has no slots for models in boards.toml; run blsh generate without --slots")
     build_id = _build_id(root, board, record)
     stamp = _stamp_path(root, board)
     elf = stamp.with_name("firmware.elf")
@@ -100,11 +102,18 @@ def fresh_image(board: Board, log: Callable[[str], None], model: Model, root: Pa
     return build_image(board, log, root)
 
 
-def reach(board_name: str, port: str | None, model: Model, log: Callable[[str], None]) -> tuple[Target, Expected]:
+def reach(
+    board_name: str, port: str | None, model: Model, log: Callable[[str], None], pushed: bool = False
+) -> tuple[Target, Expected]:
     """How to connect to a board with the firmware of `model`, built if need be, and what it must say in HELLO.
 
-    board_name: of boards.toml, or HOST. Raises BlshError if the generated code is of another model.
+    board_name: of boards.toml, or HOST. pushed: at `port`, `model` may have been pushed to firmware of another one,
+    reduced in any way. Raises BlshError if the generated code is of another model.
     """
+    if port is not None and pushed and read_record(generated_folder()).options.slots:
+        host = board_name == HOST
+        build = build_host(generated_folder()).build_id if host else build_image(find_board(board_name), log).build_id
+        return port, Expected(model.sha256, None, build)
     if board_name != HOST:
         image = fresh_image(find_board(board_name), log, model)
         return image.target(port), image.expected

@@ -18,8 +18,12 @@ from blsh_tools.arguments import (
     Neighbours,
     PlanBoard,
     RamBudget,
+    RoomBits,
+    RoomNeighbours,
+    RoomSmoothed,
     Seed,
     Share,
+    WithSlots,
 )
 from blsh_tools.console import show
 
@@ -37,6 +41,10 @@ def generate(
     flash: FlashBudget = None,
     ram: RamBudget = None,
     mips: MipsBudget = None,
+    slots: WithSlots = False,
+    room_bits: RoomBits = None,
+    room_neighbours: RoomNeighbours = None,
+    room_smoothed: RoomSmoothed = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder [default: firmware/generated of the checkout].")
     ] = None,
@@ -62,6 +70,10 @@ def generate(
         seed=seed,
         layout=layout,
         board=board,
+        slots=slots,
+        room_bits=room_bits,
+        room_neighbours=room_neighbours,
+        room_smoothed=room_smoothed,
     )
     options, plan = planned(artifact, wishes, flash, ram, mips)
     if plan is not None:

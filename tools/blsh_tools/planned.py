@@ -9,9 +9,15 @@ from blsh_tools.console import say
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:  # as in arguments.py
+    from blsh_codegen.costs import BoardSizes
     from blsh_codegen.generate import GenerateOptions
     from blsh_codegen.planning import Plan
+    from blsh_hil.boards import Board
     from blsh_trainer.artifact import Model
+
+SLOTS_FLASH_BYTES = 4096
+"""What takes pushed models has at most so much code, on any board."""
+SLOTS_RAM_BYTES = 128
 
 _SIZE = re.compile(r"([0-9]+|0[xX][0-9a-fA-F]+)([kKmM]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
@@ -72,13 +78,31 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
         if asked is not None and asked > most:
             raise BlshError(f"--{name} {asked:,} bytes; {board.name} has {most:,}, give that or less")
     cpu = None if board.budget.cpu is None else board.budget.cpu * board.clock_hz / 1e6
-    budgets = Budgets(wishes.flash or board.budget.flash, min(wishes.ram or board.budget.ram, ram), wishes.mips or cpu)
+    flash = wishes.flash or board.budget.flash
+    if wishes.slots:
+        sizes = _with_slots(board, sizes, wishes)
+        flash = min(flash, board.firmware_flash_bytes)
+    budgets = Budgets(flash, min(wishes.ram or board.budget.ram, ram), wishes.mips or cpu)
     planner = Planner(model, costs.core(board.core), sizes, measured_signal(MEASURED_HOPS))
     try:
         plan = planner.plan(wishes, budgets)
     except BlshError as error:
         raise BlshError(f"{board.name}: {error}") from error
     return plan.options, plan
+
+
+def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") -> "BoardSizes":
+    """What the firmware takes beside a model when it also serves the slots and has room for larger models."""
+    if board.slots is None:
+        raise BlshError(f"{board.name} has no slots for models in boards.toml; generate without --slots")
+    bits, neighbours, smoothed = wishes.room_bits or 0, wishes.room_neighbours or 0, wishes.room_smoothed or 0
+    room = 4 * bits + 4 * -(-bits // 32) + 8 * neighbours + 2 * smoothed  # beside what the model itself takes, at most
+    return replace(
+        sizes,
+        flash_bytes=sizes.flash_bytes + SLOTS_FLASH_BYTES,
+        flash_bytes_many=sizes.flash_bytes_many + SLOTS_FLASH_BYTES,
+        ram_bytes=sizes.ram_bytes + SLOTS_RAM_BYTES + room,
+    )
 
 
 def say_plan(plan: "Plan") -> None:

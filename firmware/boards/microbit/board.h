@@ -14,5 +14,8 @@
 #define BOARD_TICK_HZ            16000000u
 #define BOARD_UART_TX_PIN        0x18u
 #define BOARD_UART_RX_PIN        0x19u
+#define BOARD_SLOT_ORIGIN        0x00020000u /* of two places for models */
+#define BOARD_SLOT_BYTES         0x10000u
+#define BOARD_SECTOR_BYTES       0x400u
 
 #endif

@@ -14,5 +14,8 @@
 #define BOARD_TICK_HZ            25000000u
 #define BOARD_WATCHDOG_BASE      0x40008000u
 #define BOARD_WATCHDOG_HZ        25000000u
+#define BOARD_SLOT_ORIGIN        0x00200000u /* of two places for models */
+#define BOARD_SLOT_BYTES         0x100000u
+#define BOARD_SECTOR_BYTES       0x1000u
 
 #endif

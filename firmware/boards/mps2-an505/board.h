@@ -14,5 +14,8 @@
 #define BOARD_TICK_HZ            20000000u
 #define BOARD_WATCHDOG_BASE      0x50081000u
 #define BOARD_WATCHDOG_HZ        20000000u
+#define BOARD_SLOT_ORIGIN        0x10200000u /* of two places for models */
+#define BOARD_SLOT_BYTES         0x100000u
+#define BOARD_SECTOR_BYTES       0x1000u
 
 #endif

@@ -14,5 +14,8 @@
 #define BOARD_TICK_HZ            20000000u
 #define BOARD_WATCHDOG_BASE      0x5802e000u
 #define BOARD_WATCHDOG_HZ        32768u
+#define BOARD_SLOT_ORIGIN        0x10040000u /* of two places for models */
+#define BOARD_SLOT_BYTES         0x20000u
+#define BOARD_SECTOR_BYTES       0x1000u
 
 #endif

@@ -14,5 +14,8 @@
 #define BOARD_TICK_HZ            1000000000u
 #define BOARD_UART_TX_PIN        0xa9u
 #define BOARD_UART_RX_PIN        0xaau
+#define BOARD_SLOT_ORIGIN        0x20020000u /* of two places for models */
+#define BOARD_SLOT_BYTES         0x8000u
+#define BOARD_SECTOR_BYTES       0x1000u
 
 #endif

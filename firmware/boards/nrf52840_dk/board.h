@@ -15,6 +15,9 @@
 #define BOARD_UART_TX_PIN        0x6u
 #define BOARD_UART_RX_PIN        0x8u
 #define BOARD_LED_PIN            0xdu
+#define BOARD_SLOT_ORIGIN        0x00080000u /* of two places for models */
+#define BOARD_SLOT_BYTES         0x40000u
+#define BOARD_SECTOR_BYTES       0x1000u
 #define BOARD_LED_ACTIVE_LOW     1u
 #define BOARD_TICK_IS_DWT        1
 

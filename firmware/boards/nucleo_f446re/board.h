@@ -15,6 +15,9 @@
 #define BOARD_UART_TX_PIN        0xa2u
 #define BOARD_UART_RX_PIN        0xa3u
 #define BOARD_LED_PIN            0xa5u
+#define BOARD_SLOT_ORIGIN        0x08040000u /* of two places for models */
+#define BOARD_SLOT_BYTES         0x20000u
+#define BOARD_SECTOR_BYTES       0x20000u
 #define BOARD_LED_ACTIVE_LOW     0u
 #define BOARD_TICK_IS_DWT        1
 #define BOARD_CRYSTAL_HZ         8000000u

@@ -1,0 +1,97 @@
+"""The firmware's models.c on this machine, called through ctypes: on slots in memory, or on one image."""
+
+import ctypes
+import subprocess
+from pathlib import Path
+
+from blsh_codegen.c_code import C_WARNINGS
+from blsh_codegen.generate import render_tables
+from blsh_hil import protocol_header
+from blsh_hil.boards import project_root
+
+BOARD = Path(__file__).with_name("slots_board.c")
+SLOT_BYTES, SECTOR_BYTES = 10_240, 1024
+POWER_CUT = 1000
+NO_SLOT = 255
+
+
+def compile_library(folder: Path, *flags: str, source: Path = BOARD) -> Path:
+    """`source`, which includes models.c, with the core and SHA-256, as a shared library in `folder`."""
+    firmware = project_root() / "firmware"
+    (folder / "blsh_tables.c").write_text(render_tables(), encoding="utf-8")
+    protocol_header.write(folder)
+    includes = [folder, *(firmware / name for name in ("app", "core", "hal", "host"))]
+    sources = [source, firmware / "app" / "sha256.c", folder / "blsh_tables.c", *(firmware / "core").glob("*.c")]
+    library = folder / f"{source.stem}.so"
+    command = [
+        "gcc",
+        "-std=c11",
+        "-O2",
+        "-g",
+        "-fPIC",
+        "-shared",
+        "-DBLSH_SLOTS",
+        *C_WARNINGS,
+        "-Wno-clobbered",
+        *flags,
+    ]
+    command += ["-Wno-clobbered", *flags]  # of setjmp
+    command += [*(f"-I{path}" for path in includes), *map(str, sources), "-o", str(library)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return library
+
+
+class MemoryBoard:
+    """slots_board.c: pushes and power cuts in microseconds."""
+
+    def __init__(self, library: Path, factory: bytes) -> None:
+        self._library = ctypes.CDLL(str(library))
+        assert self._library.board_factory_model(factory, len(factory)) == 0
+
+    def fill(self, content: bytes = b"\xff" * (2 * SLOT_BYTES)) -> None:
+        """Both slots."""
+        assert len(content) == 2 * SLOT_BYTES
+        self._library.board_fill(content)
+
+    def content(self) -> bytes:
+        """Of both slots."""
+        buffer = ctypes.create_string_buffer(2 * SLOT_BYTES)
+        self._library.board_read(buffer)
+        return buffer.raw
+
+    def cut_after(self, step: int, seed: int = 0) -> None:
+        """The power fails in the middle of write number `step` from now on; 0: it does not."""
+        self._library.board_cut_after(step, seed & 0xFFFFFFFF)
+
+    @property
+    def steps(self) -> int:
+        """Words programmed and sectors erased since cut_after."""
+        return int(self._library.board_steps())
+
+    def power_on(self) -> tuple[int, str, int]:
+        """Start: the slot that runs, the SHA-256 of its model, and the CRC of its self-test."""
+        sha256, crc = ctypes.create_string_buffer(32), ctypes.c_uint32()
+        slot = int(self._library.board_power_on(sha256, ctypes.byref(crc)))
+        assert slot in (0, 1, NO_SLOT), f"the model that runs is refused by the core: {slot}"
+        return slot, sha256.raw.hex(), crc.value
+
+    def push(self, image: bytes, piece: int = 256) -> int:
+        """Transfer, try, keep: 0, a refusal or POWER_CUT."""
+        return int(self._library.board_push(image, piece))
+
+    def try_only(self, image: bytes, piece: int = 256) -> int:
+        """Transfer and try."""
+        return int(self._library.board_try(image, piece))
+
+    def erase(self) -> int:
+        """Back to the factory's model."""
+        return int(self._library.board_erase())
+
+    def state(self, slot: int) -> int:
+        """A SlotState."""
+        return int(self._library.board_state(slot))
+
+    def flip(self, slot: int, bit: int) -> int:
+        """Turn one bit of a slot over; its new value."""
+        return int(self._library.board_flip(slot, bit))

@@ -1,0 +1,193 @@
+"""The board's check of model images: refuses what is not whole and says why, and never reads outside.
+
+By a program with the address and undefined-behaviour sanitizers, in which every image lies in memory of just its size.
+"""
+
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blsh_codegen.c_code import C_WARNINGS
+from blsh_codegen.fixed import RUNTIME_FORMAT
+from blsh_codegen.generate import render_tables
+from blsh_codegen.image import HEAD, encode_image, sealed
+from blsh_hil import protocol_header
+from blsh_hil.boards import project_root
+from blsh_hil.protocol import ImageFault
+
+from .slot_models import slot_model, tiny_model
+
+FORMAT, FEATURES, BITS, NEIGHBOURS, ENTRIES, CRC, MASKS = -2, -3, -4, -5, -6, -7, -8
+FIELDS = {
+    "bytes": (36, "<I"), "image_format": (40, "<H"), "runtime_format": (42, "<H"), "dictionary_crc32": (76, "<I"),
+    "entries": (84, "<I"), "feature_kind": (88, "<H"), "features": (90, "<H"), "bits": (92, "<H"),
+    "neighbours": (94, "<H"), "radius": (96, "<H"), "mask_bands": (98, "<H"), "mask_level_bits": (100, "<H"),
+    "smoothing": (102, "<H"),
+}  # fmt: skip
+
+
+class Checker:
+    """The sanitized program, kept running."""
+
+    def __init__(self, program: Path) -> None:
+        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def check(self, image: bytes) -> tuple[int, int]:
+        """Results of blsh_image_check and blsh_init."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(struct.pack("<I", len(image)) + image)
+        self._process.stdin.flush()
+        answer = self._process.stdout.read(8)
+        assert len(answer) == 8, "a sanitizer has ended it"
+        first, second = struct.unpack("<ii", answer)
+        return first, second
+
+    def close(self) -> None:
+        self._process.communicate()
+        assert self._process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def checker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
+    folder = tmp_path_factory.mktemp("checker")
+    firmware = project_root() / "firmware"
+    (folder / "blsh_tables.c").write_text(render_tables(), encoding="utf-8")
+    protocol_header.write(folder)
+    sources = [Path(__file__).with_name("image_checker.c"), folder / "blsh_tables.c", *(firmware / "core").glob("*.c")]
+    sources += [firmware / "app" / name for name in ("models.c", "sha256.c")]
+    checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    command = ["gcc", "-std=c11", "-O1", "-g", "-DBLSH_SLOTS", *checks, *C_WARNINGS]
+    command += [*(f"-I{path}" for path in (folder, *(firmware / name for name in ("app", "core", "hal"))))]
+    program = folder / "checker"
+    done = subprocess.run([*command, *map(str, sources), "-o", str(program)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    running = Checker(program)
+    yield running
+    running.close()
+
+
+TINY = encode_image(tiny_model(0))
+WHOLE = {
+    "tiny": TINY,
+    "mel": encode_image(slot_model(1)),
+    "tracked": encode_image(slot_model(2, "tracked", 64, 500, 8, "bands2", 4)),
+    "ibm": encode_image(slot_model(3, "mel", 50, 70, 32, "ibm", 9)),
+    "long": encode_image(slot_model(4, "stft", 320, 33, 1, "bands1", 0)),
+}
+
+
+def changed(image: bytes, reseal: bool = True, **values: int) -> bytes:
+    """`image` with other numbers in its head, and the SHA-256 that then belongs to it."""
+    content = bytearray(image)
+    for name, value in values.items():
+        offset, form = FIELDS[name]
+        struct.pack_into(form, content, offset, value)
+    return sealed(bytes(content)) if reseal else bytes(content)
+
+
+@pytest.mark.parametrize("image", WHOLE.values(), ids=WHOLE)
+def test_a_whole_image_is_accepted(checker: Checker, image: bytes) -> None:
+    assert checker.check(image) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"image_format": 2}, ImageFault.FORMAT_UNKNOWN),
+        ({"runtime_format": RUNTIME_FORMAT - 1}, FORMAT),
+        ({"runtime_format": RUNTIME_FORMAT + 1}, FORMAT),
+        ({"bytes": len(TINY) + 4}, ImageFault.SIZE),
+        ({"bytes": 1 << 31}, ImageFault.SIZE),
+        ({"bytes": HEAD.size - 4}, ImageFault.SIZE),
+        ({"bytes": len(TINY) - 1}, ImageFault.SIZE),
+        ({"features": 514}, FEATURES),
+        ({"bits": 321}, BITS),
+        ({"radius": 4}, BITS),
+        ({"neighbours": 33}, NEIGHBOURS),
+        ({"entries": 0}, ENTRIES),
+        ({"entries": (1 << 20) + 1}, ENTRIES),
+        ({"mask_bands": 514}, MASKS),
+        ({"mask_level_bits": 5}, MASKS),
+        ({"smoothing": 16}, MASKS),
+        ({"entries": 33}, ImageFault.SHAPE),
+        ({"entries": 1 << 20}, ImageFault.SHAPE),
+        ({"bits": 2, "radius": 1}, ImageFault.SHAPE),
+        ({"feature_kind": 1}, ImageFault.SHAPE),
+        ({"mask_bands": 513}, ImageFault.SHAPE),
+        ({"neighbours": 32}, ImageFault.SHAPE),
+    ],
+    ids=str,
+)
+def test_another_number_in_the_head_is_refused_and_named(checker: Checker, values: dict[str, int], why: int) -> None:
+    assert checker.check(changed(TINY, **values))[0] == why
+
+
+def test_a_model_of_no_kind_that_the_core_knows_is_refused_by_the_core(checker: Checker) -> None:
+    mel = WHOLE["mel"]
+    assert checker.check(changed(mel, feature_kind=3)) in ((ImageFault.SHAPE, 0), (0, FEATURES))
+    assert checker.check(changed(TINY, dictionary_crc32=1)) == (0, CRC)
+    assert checker.check(changed(WHOLE["tracked"], features=127)) == (0, FEATURES)  # its rows are as long
+
+
+def test_a_truncated_image_is_refused_at_every_length(checker: Checker) -> None:
+    for length in range(len(TINY)):
+        assert checker.check(TINY[:length])[0] in (ImageFault.SIZE, ImageFault.MAGIC_WRONG), length
+    for length in range(HEAD.size, len(TINY), 4):  # also when its head says so
+        assert checker.check(changed(TINY[:length], bytes=length))[0] == ImageFault.SHAPE, length
+
+
+def test_what_follows_an_image_does_not_matter(checker: Checker) -> None:
+    assert checker.check(TINY + b"\xff" * 100) == (0, 0)
+
+
+def test_bands_outside_the_spectrum_are_refused(checker: Checker) -> None:
+    edges = len(TINY) - 164  # 81 of them, at the end, and padding
+    image = bytearray(TINY)
+    struct.pack_into("<h", image, edges + 160, 600)
+    assert checker.check(sealed(bytes(image))) == (0, MASKS)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(WHOLE)), st.data())
+def test_a_head_of_any_numbers_never_makes_it_read_outside(checker: Checker, name: str, data: st.DataObject) -> None:
+    image = bytearray(WHOLE[name])
+    for _ in range(data.draw(st.integers(1, 4))):
+        offset = data.draw(st.integers(36, HEAD.size - 1))
+        image[offset] = data.draw(st.integers(0, 255))
+    first, second = checker.check(sealed(bytes(image)))
+    assert first <= max(ImageFault) and second <= 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["mel", "tracked", "tiny"]), st.data())
+def test_tables_of_any_bytes_never_make_it_read_outside(checker: Checker, name: str, data: st.DataObject) -> None:
+    """The tables that others are found by: the mel bands and the edges stand at the end."""
+    image = bytearray(WHOLE[name])
+    start = data.draw(st.integers(HEAD.size, len(image) - 1))
+    piece = data.draw(st.binary(min_size=1, max_size=64))
+    image[start : start + len(piece)] = piece[: len(image) - start]
+    assert checker.check(sealed(bytes(image)))[1] <= 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=400))
+def test_any_bytes_are_refused(checker: Checker, data: bytes) -> None:
+    assert checker.check(data)[0] > 0
+    assert checker.check(b"BLSM" + data)[0] != 0
+
+
+def test_every_flipped_bit_of_a_large_image_that_is_looked_at_is_caught(
+    checker: Checker, rng: np.random.Generator
+) -> None:
+    image = encode_image(slot_model(5, "mel", 64, 3000, 10, "ibm", 0))
+    assert len(image) > 200_000
+    for bit in rng.choice(8 * len(image), 300, replace=False).tolist():
+        flipped = bytearray(image)
+        flipped[bit // 8] ^= 1 << bit % 8
+        assert checker.check(bytes(flipped))[0] != 0, f"bit {bit}"
