@@ -4,6 +4,7 @@ import re
 
 from blsh_codegen import fixed
 from blsh_codegen.stages import STAGES
+from blsh_hil.protocol import VERSION
 from blsh_hil.protocol_docs import rewritten, spec_path
 
 
@@ -19,6 +20,6 @@ def test_stages_are_those_of_the_code() -> None:
 
 def test_formats_are_those_of_the_code() -> None:
     text = spec_path().read_text(encoding="utf-8")
-    assert f"Runtime format {fixed.RUNTIME_FORMAT}, protocol 1." in text
+    assert f"Runtime format {fixed.RUNTIME_FORMAT}, protocol {VERSION}." in text
     for constant in (fixed.THIRD_Q16, fixed.HISTORY, fixed.WINDOW, fixed.HOP):
         assert str(constant) in text
