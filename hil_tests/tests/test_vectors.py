@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.fixed import HOP
+from blsh_codegen.fixed import HOP, RUNTIME_FORMAT
 from blsh_codegen.signals import edge_signal
 from blsh_codegen.stages import STAGES
 from blsh_codegen.vectorised import VectorisedDenoiser
@@ -42,7 +42,10 @@ def test_a_vector_comes_back_from_its_file_byte_for_byte(vector: Vector, tmp_pat
 SPOILT = {
     "no JSON": (lambda text: text[:-20], "v.json is no vector .JSONDecodeError"),
     "another format": (lambda text: text.replace('"vector_format": 1', '"vector_format": 2'), "vector format 2 and"),
-    "another runtime": (lambda text: text.replace('"runtime_format": 3', '"runtime_format": 9'), "runtime format 9, "),
+    "another runtime": (
+        lambda text: text.replace(f'"runtime_format": {RUNTIME_FORMAT}', '"runtime_format": 9'),
+        "runtime format 9, ",
+    ),
     "no samples": (lambda text: text.replace("samples_zlib", "samples"), "no vector .KeyError: 'samples_zlib'"),
     "damaged samples": (
         lambda text: text.replace('"eNo', '"AAAA', 1).replace('"eN', '"AA', 1),
