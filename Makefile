@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint hil bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale lock clean
+.PHONY: help setup demo test test-slow lint hil coverage bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -24,8 +24,11 @@ lint: setup ## style and types alone
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
-hil: setup ## the bit-exact suite, on what `make demo` or `blsh generate` left [BOARD=NAME MODEL=FILE CORPUS=DIR]
+hil: setup ## the bit-exact suite, on what `make demo` or `blsh generate` left [BOARD=NAME|all MODEL=FILE CORPUS=DIR]
 	.venv/bin/blsh hil --board $(BOARD) --model $(MODEL) $(if $(CORPUS),--corpus "$(CORPUS)")
+
+coverage: setup ## lines and branches of the C core that the suite executes; fails below 95 % and 90 % [MODEL=FILE CORPUS=DIR]
+	.venv/bin/blsh hil --board host --coverage --model $(MODEL) $(if $(CORPUS),--corpus "$(CORPUS)")
 
 bench: setup ## instructions of each stage, flash and RAM [BOARD=NAME MODEL=FILE]
 	.venv/bin/blsh bench --board $(BOARD) --model $(MODEL)

@@ -202,11 +202,11 @@ def test_bench_counts_the_same_instructions_each_time(built: Blsh, model: Path, 
 
 @pytest.mark.parametrize("board", ["host", BOARD])
 def test_hil_runs_the_suite_on_the_project(built: Blsh, model: Path, corpus: Path, board: str, emulator: None) -> None:
-    arguments = ("--model", model, "--board", board, "--seconds", 0.5, "--corpus", corpus, "-k", "hello or silence")
+    arguments = ("--model", model, "--board", board, "--corpus", corpus, "-k", "hello or (edge and silence)")
     result = built.json("hil", *arguments)
-    assert result["passed"] and result["tests"] >= 2
-    assert (result["failures"], result["errors"]) == (0, 0)
-    assert result["skipped"] == 1, "the firmware with all options, which has a model of its own"
+    assert result["passed"] and result["tests"] == 2
+    assert (result["failures"], result["errors"], result["skipped"], result["mismatches"]) == (0, 0, 0, 0)
+    assert result["hops"] == 14 and result["values"] > 14 * 3000
     assert (result["board"], result["model_sha256"]) == (board, load_model(model).sha256)
 
 
@@ -250,7 +250,7 @@ def test_interrupted_corpus_leaves_nothing(blsh: Blsh) -> None:
 
 
 def test_interrupted_suite_ends_too(built: Blsh, model: Path, corpus: Path, emulator: None) -> None:
-    arguments = ("--model", model, "--seconds", 100_000, "--corpus", corpus, "--json")
+    arguments = ("--model", model, "--minutes", 5000, "--corpus", corpus, "--json")
     outcome = built.interrupt("test session starts", "hil", *arguments)
     assert (outcome.code, outcome.stdout) == (130, ""), outcome
     assert tree(built.cwd) == {}
