@@ -128,6 +128,7 @@ def test_generated_signals_that_fail_are_shrunk_and_found_again(
         arguments = ("--board=host", f"--port={board.url}", "--model", model, "-k", "generated_signals")
         outcome = built("hil", *arguments)
         assert outcome.code == 1, str(outcome)
+        assert [path.name for path in built.cwd.iterdir()] == ["out"], "hypothesis keeps its own files elsewhere"
         vector = Vector.load(next(built.cwd.glob("out/hil/vectors/*.json")))
         assert vector.hop <= 3
         again = run_line(rerun_line(outcome.stdout), built.cwd, built.project)
