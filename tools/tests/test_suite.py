@@ -128,6 +128,7 @@ def test_generated_signals_that_fail_are_shrunk_and_found_again(
         arguments = ("--board=host", f"--port={board.url}", "--model", model, "-k", "generated_signals")
         outcome = built("hil", *arguments)
         assert outcome.code == 1, str(outcome)
+        assert [path.name for path in built.cwd.iterdir()] == ["out"], "hypothesis keeps its own files elsewhere"
         vector = Vector.load(next(built.cwd.glob("out/hil/vectors/*.json")))
         assert vector.hop <= 3
         again = run_line(rerun_line(outcome.stdout), built.cwd, built.project)
@@ -176,7 +177,6 @@ def test_as_pytest_too_a_wrong_board_is_refused_before_any_test_and_once(generat
     ("arguments", "expected"),
     [
         ("--stage sound", "--stage sound is unknown; choose one of window, spectrum, features"),
-        ("--minutes 0", "0 minutes of recordings to compare; give more than 0"),
         ("--minutes nan", "nan minutes of recordings to compare; give more than 0"),
         ("--generated -1", "--generated -1; give 0 or more models"),
         ("--vector nowhere.json", "no vector nowhere.json; the suite names those that it keeps"),
@@ -219,13 +219,29 @@ def test_all_boards_go_on_when_one_cannot_be_tested(
 @pytest.mark.slow
 def test_all_boards_are_built_started_and_compared(built: Blsh, model: Path, emulator: None) -> None:
     """Some two minutes: every board is built with PlatformIO."""
-    arguments = ("--board", "all", "--model", model, "--minutes", 0.01, "--generated", 0, "-k", "silence or hello")
+    arguments = ("--board", "all", "--model", model, "--minutes", 0.01, "-k", "hello or (edge and silence)")
     result = built.json("hil", *arguments)
     assert result["passed"]
     assert len(result["boards"]) >= 8
     for row in result["boards"]:
         assert (row["failures"], row["errors"], row["mismatches"]) == (0, 0, 0), row
         assert row["tests"] >= 2 and row["values"] > 10_000, row
+
+
+# ---- coverage ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_suite_reaches_the_core_s_lines_and_branches(built: Blsh, model: Path, corpus: Path) -> None:
+    """The bars of coverage, by the same command as `make coverage`: half a minute."""
+    result = built.json("hil", "--board", "host", "--coverage", "--model", model, "--corpus", corpus, "--minutes", 0.1)
+    coverage = result["coverage"]
+    print(f"lines {coverage['lines']:.1%}, branches {coverage['branches']:.1%}")
+    assert result["passed"]
+    assert coverage["lines"] >= 0.95 and coverage["branches"] >= 0.90
+    core = {path.name for path in (built.project / "firmware" / "core").glob("*.c")}
+    assert core <= set(coverage["files"]), "every file of the core"
+    assert json.loads((built.cwd / "out" / "hil" / "coverage.json").read_text()) == coverage
 
 
 # ---- the end -------------------------------------------------------------------------------------------------

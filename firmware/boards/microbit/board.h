@@ -5,7 +5,7 @@
 #define BOARD_NAME               "microbit"
 #define BOARD_CORE               "cortex-m0"
 #define BOARD_CORE_HZ            16000000u
-#define BOARD_RECEIVE_RING_BYTES 2048u
+#define BOARD_RECEIVE_RING_BYTES 1024u
 #define BOARD_UART_BASE          0x40002000u
 #define BOARD_UART_RX_IRQ        2u
 #define BOARD_UART_BAUD          115200u
