@@ -32,6 +32,7 @@ from blsh_hil.protocol import (
     Fault,
     FaultReason,
     FrameError,
+    Hello,
     HelloReply,
     Hop,
     HopDone,
@@ -203,6 +204,23 @@ def test_stream_is_played_again_to_a_board_that_has_started_again() -> None:
         assert np.array_equal(client.stream(samples[512:]), ~samples[512:])
         assert (client.counts.restarts, client.counts.restarted, client.counts.replayed_hops) == (1, 1, 2)
     assert sum(frame.type == ResetStream.TYPE for frame in board.received) == 2
+
+
+@pytest.mark.parametrize("deaf_to", [Hello.TYPE, ResetStream.TYPE])
+def test_board_that_starts_again_and_then_falls_silent_is_given_up(deaf_to: int) -> None:
+    """A regression: to begin a stream anew had no bound where the beginning itself failed."""
+    then = restarts_once({"boot_nonce": 2})
+    hops = 0
+
+    def falls_silent(request: Frame) -> list[Answer]:
+        nonlocal hops
+        hops += request.type == Hop.TYPE
+        return [] if hops >= 3 and request.type == deaf_to else then(request)
+
+    with talking_to(falls_silent) as (client, _):
+        client.reset_stream()
+        with pytest.raises(NoAnswerError):
+            client.stream(np.zeros(256 * 6, np.int16))
 
 
 @pytest.mark.parametrize("other", [{"build_id": 0xC}, {"model_sha256": bytes(32)}, {"dictionary_crc32": 1}])
