@@ -7,7 +7,7 @@ import pytest
 
 from blsh_hil import boards_docs
 from blsh_hil.boards import find_board, load_boards, project_root
-from blsh_hil.boards_render import render_board_header, rendered_files
+from blsh_hil.boards_render import render_board_header, render_platformio_ini, rendered_files
 from blsh_trainer.errors import BlshError
 
 ROW = """\
@@ -103,6 +103,82 @@ def test_a_bad_row_is_refused_by_name(tmp_path: Path, old: str, new: str, expect
     assert old in ROW
     with pytest.raises(BlshError, match=expected):
         load(tmp_path, ROW.replace(old, new))
+
+
+REAL_ROW = """\
+[disco]
+title = "A board"
+note = "A note"
+core = "cortex-m4"
+clock_hz = 168_000_000
+clock = { driver = "stm32f4", crystal_hz = 8_000_000, m = 8, n = 336, p = 2, apb1 = 4, apb2 = 2, wait_states = 5, voltage_scale = 1 }
+stack_bytes = 0x1000
+ring_bytes = 1024
+flash = { origin = 0x08000000, size = 0x10000 }
+ram = { origin = 0x20000000, size = 0x4000 }
+uart = { driver = "stm32f4", base = 0x40004400, rx_irq = 38, baud = 115_200, clock_hz = 42_000_000, tx_pin = 0xa2, rx_pin = 0xa3 }
+tick = { counter = 0xe0001004, hz = 168_000_000 }
+led = { pin = 0xdc }
+budget = { cpu = 0.5, flash = 0x8000 }
+usb = ["0483:3748"]
+upload = [
+    { method = "openocd", command = "openocd $PROBE $SOURCE", probe = "--serial $ID" },
+    { method = "st-flash", command = "st-flash $BIN" },
+]
+"""  # noqa: E501
+
+
+def test_real_row_is_read_in_full(tmp_path: Path) -> None:
+    table = tmp_path / "boards.toml"
+    table.write_text(REAL_ROW, encoding="utf-8")
+    board = load_boards(table)["disco"]
+    assert board.clock is not None and board.clock.pll is not None and board.led is not None
+    assert (board.clock.pll.apb1, board.clock.pll.bypass, board.led.active_low) == (4, False, False)
+    assert (board.budget.cpu, board.budget.flash, board.budget.ram) == (0.5, 0x8000, board.ram.size)
+    assert [upload.probe for upload in board.uploads] == ["--serial $ID", None]
+    assert board.sources()[-2:] == ("firmware/hal/hal_stm32f4.c", "firmware/hal/clock_stm32f4.c")
+    header = render_board_header(board)
+    for name, value in {"PLL_N": "336u", "CRYSTAL_BYPASS": "0u", "LED_PIN": "0xdcu", "TICK_IS_DWT": "1"}.items():
+        assert re.search(rf"#define BOARD_{name} +{value}\n", header)
+
+
+def test_platformio_flashes_by_the_first_way_and_any_probe(tmp_path: Path) -> None:
+    table = tmp_path / "boards.toml"
+    table.write_text(REAL_ROW, encoding="utf-8")
+    assert "upload_command = openocd $SOURCE\n" in render_platformio_ini(load_boards(table))
+    table.write_text(REAL_ROW.replace("openocd $PROBE $SOURCE", "$PYTHON -m x $PROBE $HEX"), encoding="utf-8")
+    assert "upload_command = $PYTHONEXE -m x $BUILD_DIR/firmware.hex\n" in render_platformio_ini(load_boards(table))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("m = 8", "m = 2", r"clock crystal_hz / m = 4000000; expected 1000000 to 2000000"),
+        ("n = 336", "n = 432", r"clock crystal_hz / m \* n / p = 216000000; expected 168000000 to 168000000"),
+        ("m = 8, n = 336", "m = 4, n = 336", r"clock crystal_hz / m \* n = 672000000; expected 100000000 to 432000000"),
+        ("p = 2", "p = 3", r"clock p = 3; expected 2, 4, 6 or 8"),
+        ("apb1 = 4", "apb1 = 3", r"clock apb1 = 3; expected 1, 2, 4, 8 or 16"),
+        ("apb1 = 4", "apb1 = 8", r"uart clock_hz = 42000000; expected clock_hz / 8"),
+        ("voltage_scale = 1", "voltage_scale = 1, overdrive = 1", r"overdrive = 1; expected true or false"),
+        ("counter = 0xe0001004", "counter = 0x40000024", r"tick = .*expected the core's cycle counter, 0xe0001004"),
+        ("cpu = 0.5", "cpu = 1.5", r"budget cpu = 1.5; expected a share above 0.0, at most 1.0"),
+        ("flash = 0x8000 }", "flash = 0x20000 }", r"budget flash = 131072; expected an integer from 0x1000 to 0x10000"),
+        ('"0483:3748"', '"0483-3748"', r"usb = '0483-3748'; expected vendor and product, such as"),
+        ('["0483:3748"]', "[]", r"usb = \[\]; expected a list that is not empty"),
+        (
+            "$PROBE $SOURCE",
+            "$SOURCE",
+            r"upload probe = '--serial \$ID'; expected \$ID in it, and \$PROBE in the command",
+        ),
+        ("--serial $ID", "--serial", r"upload probe = '--serial'; expected \$ID in it"),
+        ('"st-flash", command', '"openocd", command', r"upload = 'openocd, openocd'; expected each method once"),
+        ("led = { pin = 0xdc }", "led = { pin = 0x100 }", r"led pin = 256; expected an integer"),
+    ],
+)
+def test_a_bad_real_row_is_refused_by_name(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert old in REAL_ROW
+    with pytest.raises(BlshError, match=expected):
+        load(tmp_path, REAL_ROW.replace(old, new))
 
 
 def test_missing_table_is_an_error_of_the_user(tmp_path: Path) -> None:

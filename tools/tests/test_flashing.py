@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from blsh_hil.boards import find_board, load_boards
 from blsh_hil.lock import Lock, port_key
@@ -321,6 +323,40 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, f"{path} did not come"
         time.sleep(0.05)
+
+
+# ---- two programs -------------------------------------------------------------------------------------------
+
+
+HOLDER = """
+import sys, time
+from blsh_hil.client import BoardClient
+with BoardClient.open(sys.argv[1]) as client:
+    client.hello()
+    print("holds", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_two_programs_cannot_talk_to_one_board(built: Blsh, tmp_path: Path, model: Path, emulator: None) -> None:
+    """Every command that opens a port says who has it; when that is killed, the next one gets it."""
+    environment = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    blsh = replace(built, environment=environment)
+    soundfile.write(built.cwd / "in.wav", 0.1 * np.sin(np.arange(4000)), 16_000)
+    image = built_image(find_board(BOARD), built.project)
+    with VirtualBoard(image.board, image.elf, link="pty") as virtual:
+        command = [sys.executable, "-c", HOLDER, virtual.url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **environment}) as holder:
+            try:
+                assert holder.stdout is not None and holder.stdout.readline() == b"holds\n"
+                expected = rf"^{virtual.url} is in use by `-c {virtual.url}` \(pid {holder.pid}, since .*`blsh boards`"
+                blsh.refuse(expected, "flash", "--port", virtual.url)
+                blsh.refuse(expected, "hil", "--model", model, "--port", virtual.url)
+                denoise = ("denoise", "in.wav", "out.wav", "--engine", "device", "--model", model)
+                blsh.refuse(expected, *denoise, "--port", virtual.url)
+            finally:
+                holder.kill()
+        assert blsh.json("flash", "--port", virtual.url)["build_id"] == f"{image.build_id:08x}"
 
 
 # ---- programs of others -------------------------------------------------------------------------------------
