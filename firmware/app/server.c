@@ -371,48 +371,41 @@ static void handle_slots(blsh_server_t *server, const uint8_t *payload) {
     reply(server, BLSH_MSG_SLOTS_REPLY, &slots, sizeof slots);
 }
 
-/* Refuse what `result` says, or else answer. */
-static void answer_push(blsh_server_t *server, int result, uint8_t type, const void *payload, size_t bytes) {
-    if (result == 0) {
-        reply(server, type, payload, bytes);
-    } else {
-        refuse(server, server->request.bytes[1], BLSH_WIRE_ERR_IMAGE_REFUSED, (uint32_t)result, NULL);
+/* Carry out a push's request: 0, or why it is refused. `offset`: PUSH_DATA's, or where PUSH_BEGIN is to go on. */
+static int push(blsh_server_t *server, uint8_t type, const uint8_t *payload, uint32_t *offset) {
+    blsh_models_t *models = server->config->models;
+    const size_t head = offsetof(blsh_msg_push_data_t, data);
+    blsh_image_header_t header;
+    switch (type) {
+    case BLSH_MSG_PUSH_BEGIN:
+        memcpy(&header, payload, sizeof header); /* to where its words are aligned */
+        return blsh_models_begin(models, &header, offset);
+    case BLSH_MSG_PUSH_DATA:
+        memcpy(offset, payload, sizeof *offset);
+        return blsh_models_write(models, *offset, payload + head, (uint32_t)(BLSH_MSG_PUSH_DATA_BYTES - head) / 4u);
+    case BLSH_MSG_MODEL_TRY:
+        return blsh_models_try(models, server->request.samples + SAMPLES_AT / sizeof(int16_t));
+    case BLSH_MSG_MODEL_PROVE:
+        return blsh_models_prove(models, payload);
+    default:
+        return blsh_models_factory(models);
     }
 }
 
-static void handle_push_begin(blsh_server_t *server, const uint8_t *payload) {
-    blsh_image_header_t header;
+static void handle_push(blsh_server_t *server, const uint8_t *payload) {
+    const uint8_t type = server->request.bytes[1];
     blsh_msg_push_ready_t ready = {0};
-    memcpy(&header, payload, sizeof header); /* to where its words are aligned */
-    const int result = blsh_models_begin(server->config->models, &header, &ready.offset);
-    accept_model(server);
-    answer_push(server, result, BLSH_MSG_PUSH_READY, &ready, sizeof ready);
-}
-
-static void handle_push_data(blsh_server_t *server, const uint8_t *payload) {
-    const uint8_t *data = payload + offsetof(blsh_msg_push_data_t, data);
-    uint32_t offset;
-    memcpy(&offset, payload, sizeof offset);
-    const uint32_t words = (uint32_t)(BLSH_MSG_PUSH_DATA_BYTES - offsetof(blsh_msg_push_data_t, data)) / 4u;
-    answer_push(server, blsh_models_write(server->config->models, offset, data, words), BLSH_MSG_DONE, NULL, 0);
-}
-
-static void handle_model_try(blsh_server_t *server, const uint8_t *payload) {
-    (void)payload;
-    const int result = blsh_models_try(server->config->models, server->request.samples + SAMPLES_AT / sizeof(int16_t));
-    accept_model(server);
-    answer_push(server, result, BLSH_MSG_DONE, NULL, 0);
-}
-
-static void handle_model_prove(blsh_server_t *server, const uint8_t *payload) {
-    answer_push(server, blsh_models_prove(server->config->models, payload), BLSH_MSG_DONE, NULL, 0);
-}
-
-static void handle_model_factory(blsh_server_t *server, const uint8_t *payload) {
-    (void)payload;
-    const int result = blsh_models_factory(server->config->models);
-    accept_model(server);
-    answer_push(server, result, BLSH_MSG_DONE, NULL, 0);
+    const int result = push(server, type, payload, &ready.offset);
+    if (type != BLSH_MSG_PUSH_DATA && type != BLSH_MSG_MODEL_PROVE) { /* another model may run now */
+        accept_model(server);
+    }
+    if (result != 0) {
+        refuse(server, type, BLSH_WIRE_ERR_IMAGE_REFUSED, (uint32_t)result, NULL);
+    } else if (type == BLSH_MSG_PUSH_BEGIN) {
+        reply(server, BLSH_MSG_PUSH_READY, &ready, sizeof ready);
+    } else {
+        reply(server, BLSH_MSG_DONE, NULL, 0);
+    }
 }
 #endif
 
@@ -459,11 +452,11 @@ static const request_t requests[] = {
     {BLSH_MSG_CHECK, BLSH_MSG_CHECK_BYTES, handle_check},
 #ifdef BLSH_SLOTS
     {BLSH_MSG_SLOTS, BLSH_MSG_SLOTS_BYTES, handle_slots},
-    {BLSH_MSG_PUSH_BEGIN, BLSH_MSG_PUSH_BEGIN_BYTES, handle_push_begin},
-    {BLSH_MSG_PUSH_DATA, BLSH_MSG_PUSH_DATA_BYTES, handle_push_data},
-    {BLSH_MSG_MODEL_TRY, BLSH_MSG_MODEL_TRY_BYTES, handle_model_try},
-    {BLSH_MSG_MODEL_PROVE, BLSH_MSG_MODEL_PROVE_BYTES, handle_model_prove},
-    {BLSH_MSG_MODEL_FACTORY, BLSH_MSG_MODEL_FACTORY_BYTES, handle_model_factory},
+    {BLSH_MSG_PUSH_BEGIN, BLSH_MSG_PUSH_BEGIN_BYTES, handle_push},
+    {BLSH_MSG_PUSH_DATA, BLSH_MSG_PUSH_DATA_BYTES, handle_push},
+    {BLSH_MSG_MODEL_TRY, BLSH_MSG_MODEL_TRY_BYTES, handle_push},
+    {BLSH_MSG_MODEL_PROVE, BLSH_MSG_MODEL_PROVE_BYTES, handle_push},
+    {BLSH_MSG_MODEL_FACTORY, BLSH_MSG_MODEL_FACTORY_BYTES, handle_push},
 #endif
 };
 

@@ -74,10 +74,10 @@ def test_a_cut_at_every_step_of_a_push_leaves_the_old_model_or_the_new_one(
     total = steps_of(board, start, lambda: board.push(IMAGES[new]))
     assert total > len(IMAGES[new]) / 4 * 0.8  # nearly every word of it is a step of its own
     survived = {old: 0, new: 0}
-    for step in range(1, total + 1):
+    for step in [*range(1, total + 1), *[total] * 59]:  # the last one, of the proof, may be done or not
         board.fill(start)
         assert running(board) == IMAGES[old]
-        board.cut_after(step, test_seed + step)
+        board.cut_after(step, test_seed + sum(survived.values()))
         assert board.push(IMAGES[new]) == POWER_CUT
         board.cut_after(0)
         found = running(board)
@@ -85,8 +85,11 @@ def test_a_cut_at_every_step_of_a_push_leaves_the_old_model_or_the_new_one(
         survived[old if found == IMAGES[old] else new] += 1
         assert board.push(IMAGES[new]) == 0, f"step {step}"
         assert running(board) == IMAGES[new], f"step {step}"
-    print(f"{total} cuts tried, {survived[old]} ran the old model, {survived[new]} the new one, 0 lost")
-    assert sum(survived.values()) == total
+    tried = sum(survived.values())
+    print(
+        f"{tried} cuts tried at {total} steps, {survived[old]} ran the old model, {survived[new]} the new one, 0 lost"
+    )
+    assert min(survived.values()) > 0
 
 
 def test_two_cuts_one_after_the_other(board: MemoryBoard, rng: np.random.Generator) -> None:
