@@ -190,7 +190,7 @@ class HopStream:
                 reply = self._receive(pending, first, deadline.share(limit + 1 - repeats), due, send_ahead)
             except TransportError as error:
                 self._lost |= isinstance(error, RestartedError)
-                if not self._lost:  # else it is begun anew, which has a bound of its own
+                if trouble or not self._lost:  # else it is begun anew, which has a bound of its own
                     if repeats == limit or deadline.passed:
                         raise
                     repeats += 1

@@ -6,21 +6,16 @@ import socket
 import threading
 import time
 import tty
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from blsh_hil.board_errors import (
     BoardError,
-    ConnectionClosedError,
-    DamagedError,
     EchoError,
     FaultError,
     GarbageError,
-    IntegrityError,
-    LostError,
     MismatchError,
     NoAnswerError,
     PortError,
@@ -28,126 +23,30 @@ from blsh_hil.board_errors import (
     RefusedError,
 )
 from blsh_hil.client import BoardClient
+from blsh_hil.fake_board import (
+    QUICK,
+    SHA256,
+    Answer,
+    after_hello,
+    answer,
+    good_board,
+    identity,
+    talking_to,
+)
 from blsh_hil.framing import Decoder, Frame, encode
 from blsh_hil.protocol import (
     VERSION,
-    CountLoop,
     CountLoopDone,
     Done,
     Error,
     ErrorCode,
     Fault,
     FaultReason,
-    FrameError,
-    Hello,
-    HelloReply,
     Hop,
-    HopDone,
-    HopFlag,
-    Integrity,
     Log,
-    Message,
     Reset,
-    ResetStream,
-    StageData,
 )
-from blsh_hil.retry import Retries, Timeouts
 from blsh_trainer.errors import BlshError
-
-QUICK = Timeouts(boot=0.6, request=0.4)
-SHA256 = bytes(range(32))
-Answer = bytes | None  # None: hang up
-Behaviour = Callable[[Frame], list[Answer]]
-
-
-def identity(nonce: int, **changes: object) -> HelloReply:
-    values: dict[str, object] = {
-        "host_nonce": nonce, "boot_nonce": 1, "build_id": 0xB, "protocol_version": VERSION, "version_major": 0,
-        "version_minor": 1, "version_patch": 0, "model_sha256": SHA256, "model_status": 0, "dictionary_crc32": 0xD,
-        "dictionary_crc32_now": 0xD, "runtime_format": 1, "entries": 12, "feature_kind": 0, "features": 513,
-        "bits": 40, "neighbours": 3, "core_hz": 0, "tick_hz": 1, "max_payload": 514, "hops_in_flight": 2,
-        "receive_ring": 4096, "reset_cause": 0, "overruns": 0, "bad_frames": 0, "stack_bytes_used": 0,
-        "integrity": 0, "board": "fake", "core": "none", "model": "small",
-    }  # fmt: skip
-    return HelloReply(**(values | changes))  # type: ignore[arg-type]
-
-
-def answer(request: Frame, message: Message) -> bytes:
-    return encode(message.TYPE, request.sequence, message.pack())
-
-
-def good_board(request: Frame, **changes: object) -> list[Answer]:
-    """A board that inverts samples."""
-    if request.type == Hello.TYPE:
-        return [answer(request, identity(Hello.unpack(request.payload).host_nonce, **changes))]
-    if request.type == Hop.TYPE:
-        hop = Hop.unpack(request.payload)
-        samples = ~np.frombuffer(hop.samples, "<i2")
-        return [answer(request, HopDone(hop.hop, 1, hop.flags, 0, hop.stream, samples.tobytes()))]
-    if request.type == CountLoop.TYPE:
-        return [answer(request, CountLoopDone(5, 2))]
-    return [answer(request, Done())]
-
-
-def after_hello(then: Behaviour) -> Behaviour:
-    """Good up to the start of a stream."""
-    return lambda request: good_board(request) if request.type in (Hello.TYPE, ResetStream.TYPE) else then(request)
-
-
-class FakeBoard:
-    """Answers frames on a TCP port in a thread; `greeting` is sent at once. raw: gets bytes, not frames."""
-
-    def __init__(self, behaviour: Behaviour, greeting: bytes = b"", raw: Callable[[bytes], bytes] | None = None):
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.received: list[Frame] = []
-        self._behaviour, self._greeting, self._raw = behaviour, greeting, raw
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        with suppress(OSError):  # closed
-            while True:
-                connection, _ = self._listener.accept()
-                with connection, suppress(OSError):  # the client has gone
-                    self._talk(connection)
-
-    def _talk(self, connection: socket.socket) -> None:
-        connection.sendall(self._greeting)
-        decoder = Decoder()
-        while data := connection.recv(4096):
-            if self._raw is not None:
-                connection.sendall(self._raw(data))
-                continue
-            for frame in decoder.feed(data):
-                assert isinstance(frame, Frame)
-                self.received.append(frame)
-                for reply in self._behaviour(frame):
-                    if reply is None:
-                        return
-                    connection.sendall(reply)
-
-    def stop_listening(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def close(self) -> None:
-        with suppress(OSError):  # stopped before
-            self.stop_listening()
-        self._thread.join(2)
-
-
-@contextmanager
-def talking_to(
-    behaviour: Behaviour = good_board,
-    greeting: bytes = b"",
-    raw: Callable[[bytes], bytes] | None = None,
-    timeouts: Timeouts = QUICK,
-) -> Iterator[tuple[BoardClient, FakeBoard]]:
-    with ExitStack() as cleanup:
-        board = FakeBoard(behaviour, greeting, raw)
-        cleanup.callback(board.close)
-        yield cleanup.enter_context(BoardClient.open(board.url, timeouts)), board
 
 
 def silent(_: Frame) -> list[Answer]:
@@ -177,23 +76,6 @@ def test_stream_sends_ahead_and_returns_every_sample_in_order() -> None:
     assert sum(frame.type == Hop.TYPE for frame in board.received) == 12
 
 
-def test_no_more_hops_are_unanswered_than_the_board_allows() -> None:
-    unanswered: list[Frame] = []
-    most = []
-
-    def lazy(request: Frame) -> list[Answer]:
-        """Answers only once nothing more comes, so that it sees how far the client runs ahead."""
-        unanswered.append(request)
-        most.append(len(unanswered))
-        return [] if len(unanswered) < 2 else good_board(unanswered.pop(0))
-
-    with talking_to(after_hello(lazy)) as (client, _):
-        client.reset_stream()
-        client.stream(np.zeros(256 * 8, np.int16))
-        assert client.counts.silent == 1, "the last hop, which is answered when it is asked again"
-    assert most[:7] == [1, 2, 2, 2, 2, 2, 2]
-
-
 def test_hello_is_repeated_until_a_booting_board_hears_it() -> None:
     requests: list[Frame] = []
 
@@ -204,25 +86,6 @@ def test_hello_is_repeated_until_a_booting_board_hears_it() -> None:
     with talking_to(deaf_at_first) as (client, _):
         assert client.hello().board == "fake"
     assert len({request.sequence for request in requests}) == 3
-
-
-def test_hello_connects_again_when_it_is_cut_off() -> None:
-    hellos = 0
-
-    def hangs_up(request: Frame) -> list[Answer]:
-        nonlocal hellos
-        hellos += 1
-        return [None] if hellos <= cuts else good_board(request)
-
-    for cuts in (1, Retries().limit, Retries().limit + 1):
-        hellos = 0
-        with talking_to(hangs_up, timeouts=Timeouts(boot=20)) as (client, _):
-            if cuts <= Retries().limit:
-                assert client.hello().board == "fake"
-            else:
-                with pytest.raises(ConnectionClosedError):
-                    client.hello()
-            assert client.counts.closed == min(cuts, Retries().limit)
 
 
 def test_late_answers_to_earlier_requests_are_ignored() -> None:
@@ -299,17 +162,6 @@ def test_silent_board() -> None:
     ):
         client.hello()
     assert 3 <= len(board.received) <= 5  # retried, but not without end
-
-
-def test_board_that_falls_silent_is_asked_so_often_and_no_oftener() -> None:
-    with talking_to(after_hello(silent)) as (client, board):
-        client.reset_stream()
-        with pytest.raises(NoAnswerError, match=r"no answer to HOP 0 within 0.1 s, nothing was received"):
-            client.hop(np.zeros(256, np.int16))
-        assert client.counts.silent == client.counts.retries == Retries().limit
-        with pytest.raises(BoardError, match=r"no stream, or a broken-off one; call reset_stream\(\) first"):
-            client.hop(np.zeros(256, np.int16))  # the board may have done the last one
-    assert sum(frame.type == Hop.TYPE for frame in board.received) == 1 + Retries().limit
 
 
 def test_board_that_only_logs() -> None:
@@ -436,38 +288,6 @@ def test_reply_to_somebody_else() -> None:
         client.hello()
 
 
-@pytest.mark.parametrize("replies", [[None], [b"\0\x05ab", None]], ids=["at once", "within a frame"])
-def test_connection_that_is_closed_again_and_again(replies: list[Answer]) -> None:
-    with talking_to(after_hello(lambda _: replies)) as (client, _):
-        client.reset_stream()
-        with pytest.raises(ConnectionClosedError, match=r"connection was closed .* unplugged"):
-            client.hop(np.zeros(256, np.int16))
-        assert client.counts.closed == Retries().limit
-
-
-def test_connection_closed_and_nobody_there_any_more() -> None:
-    with talking_to(after_hello(lambda _: [None])) as (client, board):
-        client.reset_stream()
-        board.stop_listening()
-        with pytest.raises(PortError, match="the connection was closed and cannot be opened again"):
-            client.hop(np.zeros(256, np.int16))
-
-
-def test_connection_closed_once_in_mid_stream_is_opened_again() -> None:
-    hops: list[int] = []
-
-    def closes_once(request: Frame) -> list[Answer]:
-        hops.append(Hop.unpack(request.payload).hop)
-        return [None] if len(hops) == 4 else good_board(request)
-
-    samples = np.arange(256 * 20, dtype=np.int16)
-    with talking_to(after_hello(closes_once)) as (client, _):
-        client.reset_stream()
-        assert np.array_equal(client.stream(samples), ~samples)
-        assert (client.counts.closed, client.counts.restarts, client.counts.replayed_hops) == (1, 0, 0)
-    assert sorted(set(hops)) == list(range(20))
-
-
 def test_refusal_carries_the_boards_words() -> None:
     def refuse(request: Frame) -> list[Answer]:
         return [answer(request, Error(Reset.TYPE, b"", ErrorCode.BAD_STAGE, 0x2A, b"no such stage"))]
@@ -500,161 +320,6 @@ def test_fault_shows_the_registers() -> None:
     assert e.value.fault == fault
 
 
-def test_fault_of_the_watchdog_says_so() -> None:
-    fault = Fault(tuple(range(8)), 0, 0, FaultReason.WATCHDOG)
-    with talking_to(after_hello(lambda _: [encode(Fault.TYPE, 0, fault.pack())])) as (client, board):
-        client.reset_stream()
-        with pytest.raises(FaultError, match=r"watchdog found it at work on one request for too long.*pc=00000006"):
-            client.hop(np.zeros(256, np.int16))
-        assert client.counts.retries == 0
-    assert sum(frame.type == Hop.TYPE for frame in board.received) == 1
-
-
-def test_request_damaged_on_its_way_every_time() -> None:
-    detail = FrameError.CRC & 0xFFFFFFFF
-    complaint = Error(0, b"", ErrorCode.BAD_FRAME, detail, FrameError.CRC.text.encode())
-    with talking_to(after_hello(lambda _: [encode(Error.TYPE, 0, complaint.pack())])) as (client, _):
-        client.hello()
-        with pytest.raises(DamagedError, match=r"board received a damaged frame: the CRC is wrong; .*cable"):
-            client.count_loop(1)
-        assert client.counts.damaged == Retries().limit
-
-
-def test_answer_damaged_on_its_way_is_asked_for_again() -> None:
-    replies: list[bytes] = []
-
-    def damage(request: Frame) -> list[Answer]:
-        line = bytearray(answer(request, CountLoopDone(0x11111111, 0x22222222)))
-        line[10] ^= len(replies) < wrong
-        replies.append(bytes(line))
-        return [bytes(line)]
-
-    for wrong in (1, 3, 4):
-        replies.clear()
-        with talking_to(after_hello(damage)) as (client, _):
-            client.hello()
-            if wrong <= Retries().limit:
-                assert client.count_loop(3).ticks == 0x11111111
-            else:
-                with pytest.raises(DamagedError, match=r"damaged on its way from the board: the CRC is wrong"):
-                    client.count_loop(3)
-            assert client.counts.damaged == min(wrong, Retries().limit)
-
-
-def test_wrong_answers_are_never_asked_for_again() -> None:
-    refusals = {"hop": 0, "loop": 0}
-
-    def refuse(request: Frame) -> list[Answer]:
-        refusals["hop" if request.type == Hop.TYPE else "loop"] += 1
-        return [answer(request, Error(request.type, b"", ErrorCode.BAD_VALUE, 0, b"value out of range"))]
-
-    with talking_to(after_hello(refuse)) as (client, _):
-        client.reset_stream()
-        for ask in (lambda: client.hop(np.zeros(256, np.int16)), lambda: client.count_loop(1)):
-            with pytest.raises(RefusedError):
-                ask()
-        with pytest.raises(MismatchError):
-            client.require(build_id=0xC)
-        assert client.counts.retries == 0
-    assert refusals == {"hop": 1, "loop": 1}
-
-
-def restarts_once(then: dict[str, object]) -> Behaviour:
-    """A board that no longer knows its stream at the third hop, and answers HELLO with `then` from there on."""
-    hops = 0
-
-    def behave(request: Frame) -> list[Answer]:
-        nonlocal hops
-        hops += request.type == Hop.TYPE
-        if request.type == Hop.TYPE and hops == 3:
-            return [answer(request, Error(Hop.TYPE, b"", ErrorCode.NOT_READY, 0, b""))]
-        return good_board(request, **(then if hops >= 3 else {}))
-
-    return behave
-
-
-def test_stream_is_played_again_to_a_board_that_has_started_again() -> None:
-    samples = np.arange(256 * 6, dtype=np.int16)
-    with talking_to(restarts_once({"boot_nonce": 2, "reset_cause": 3})) as (client, board):
-        client.reset_stream()
-        assert np.array_equal(client.stream(samples[:512]), ~samples[:512])
-        assert np.array_equal(client.stream(samples[512:]), ~samples[512:])
-        assert (client.counts.restarts, client.counts.restarted, client.counts.replayed_hops) == (1, 1, 2)
-    assert sum(frame.type == ResetStream.TYPE for frame in board.received) == 2
-
-
-@pytest.mark.parametrize("other", [{"build_id": 0xC}, {"model_sha256": bytes(32)}, {"dictionary_crc32": 1}])
-def test_stream_is_not_played_on_to_other_firmware(other: dict[str, object]) -> None:
-    with talking_to(restarts_once({"boot_nonce": 2, **other})) as (client, _):
-        client.reset_stream()
-        with pytest.raises(MismatchError, match="started again with other firmware or another model"):
-            client.stream(np.zeros(256 * 6, np.int16))
-
-
-def test_announced_start_is_noticed_before_any_time_has_run_out() -> None:
-    """The unasked-for HELLO_REPLY of a board that starts."""
-    hops = 0
-
-    def starts_at_third_hop(request: Frame) -> list[Answer]:
-        nonlocal hops
-        hops += request.type == Hop.TYPE
-        if request.type == Hop.TYPE and hops == 3:
-            return [encode(HelloReply.TYPE, 0, identity(0, boot_nonce=0).pack())]
-        return good_board(request, boot_nonce=1 + (hops >= 3))
-
-    samples = np.arange(256 * 6, dtype=np.int16)
-    patient = Timeouts(boot=60, request=6000)
-    with talking_to(starts_at_third_hop, timeouts=patient) as (client, _):
-        client.reset_stream()
-        assert np.array_equal(client.stream(samples), ~samples)
-        assert (client.counts.restarts, client.counts.silent) == (1, 0)
-
-
-def test_unprocessed_audio_is_an_error_unless_it_is_accepted() -> None:
-    def damaged(request: Frame) -> list[Answer]:
-        hop = Hop.unpack(request.payload)
-        return [answer(request, HopDone(hop.hop, 0, hop.flags, Integrity.STACK, hop.stream, hop.samples))]
-
-    samples = np.arange(512, dtype=np.int16)
-    with talking_to(after_hello(damaged)) as (client, _):
-        client.reset_stream()
-        with pytest.raises(IntegrityError, match=r"audio through unprocessed: the stack overflowed.*stack_bytes"):
-            client.stream(samples)
-        client.accept_unprocessed = True
-        client.reset_stream()
-        assert np.array_equal(client.stream(samples), samples)
-        assert client.hop(samples[:256]).integrity == Integrity.STACK
-
-
-def test_gap_in_stage_data_plays_the_stream_again() -> None:
-    """Stage data are not kept by the board, so a hop whose dump was lost is done again from the stream's beginning."""
-    expected = 0
-    resets = 0
-
-    def gap_once(request: Frame) -> list[Answer]:
-        nonlocal expected, resets
-        if request.type == ResetStream.TYPE:
-            expected, resets = 0, resets + 1
-        if request.type != Hop.TYPE:
-            return good_board(request)
-        hop = Hop.unpack(request.payload)
-        if hop.hop != expected:
-            assert hop.flags
-            return [answer(request, Error(Hop.TYPE, b"", ErrorCode.OUT_OF_ORDER, expected, b""))]
-        expected += 1
-        second = 11 if resets == 1 else 10
-        pieces = [answer(request, StageData(hop.hop, 1, b"", offset, 20, b"x" * 10)) for offset in (0, second)]
-        return [*(pieces if hop.flags else []), *good_board(request)]
-
-    samples = np.arange(256, dtype=np.int16)
-    with talking_to(gap_once) as (client, _):
-        client.reset_stream()
-        client.hop(samples)
-        assert client.hop(samples, dump_stage=1).stage_bytes == b"x" * 20
-        assert (client.counts.lost, client.counts.replayed_hops, client.counts.restarts) == (2, 1, 0)
-    assert resets == 2
-
-
 def test_answer_of_another_kind() -> None:
     with talking_to(after_hello(lambda request: [answer(request, Done())])) as (client, _):
         client.hello()
@@ -667,22 +332,6 @@ def test_answer_of_the_wrong_length() -> None:
         client.hello()
         with pytest.raises(BoardError, match="sent COUNT_LOOP_DONE of 1 bytes, expected 8 to 8; flash"):
             client.count_loop(3)
-
-
-def test_answer_of_another_hop_or_stream_is_never_accepted() -> None:
-    def elsewhere(request: Frame) -> list[Answer]:
-        hop = Hop.unpack(request.payload)
-        wrong = [
-            HopDone(hop.hop + 1, 1, 0, 0, hop.stream, hop.samples),
-            HopDone(hop.hop, 1, 0, 0, hop.stream ^ 1, hop.samples),
-            HopDone(hop.hop, 1, HopFlag.STAGE_TICKS, 0, hop.stream, hop.samples, bytes(32)),
-        ]
-        return [answer(request, reply) for reply in wrong]
-
-    with talking_to(after_hello(elsewhere)) as (client, _):
-        client.reset_stream()
-        with pytest.raises(LostError, match="hop 1 was answered before hop 0"):
-            client.hop(np.zeros(256, np.int16))
 
 
 def test_samples_of_another_kind_are_a_bug_of_the_caller() -> None:

@@ -68,7 +68,7 @@ class Board:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> HostImage:
-    return build_host(generate_into(tmp_path_factory.mktemp("generated"), MODEL), sanitize=True)
+    return build_host(generate_into(tmp_path_factory.mktemp("model") / "generated", MODEL), sanitize=True)
 
 
 @pytest.fixture

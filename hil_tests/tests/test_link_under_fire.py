@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from serial.urlhandler import protocol_socket
 
 from blsh_codegen.fixed import HOP
 from blsh_codegen.signals import edge_signal
@@ -62,7 +64,13 @@ def truth() -> Truth:
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return generate_into(tmp_path_factory.mktemp("generated"), MODEL)
+    return generate_into(tmp_path_factory.mktemp("model") / "generated", MODEL)
+
+
+@pytest.fixture(autouse=True)
+def quick_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyserial sleeps for a third of a second whenever it closes a socket; there are hundreds of cases here."""
+    monkeypatch.setattr(protocol_socket, "time", SimpleNamespace(sleep=lambda seconds: None))
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,14 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from serial.urlhandler import protocol_socket
 
 from blsh_codegen.fixed import HOP
 from blsh_codegen.signals import edge_signal
@@ -27,7 +30,7 @@ from blsh_hil.boards import find_board
 from blsh_hil.child import ChildBoard
 from blsh_hil.client import BoardClient
 from blsh_hil.framing import encode
-from blsh_hil.host_board import HostBoard, build_host
+from blsh_hil.host_board import HostBoard, HostImage, build_host
 from blsh_hil.protocol import Reset
 from blsh_hil.random_model import build_elf, generate_into, random_model
 from blsh_hil.retry import LinkCounts, Retries, Timeouts
@@ -49,14 +52,31 @@ emulated = pytest.param("mps2-an386", marks=needs_emulator)
 boards = pytest.mark.parametrize("board", ["host", emulated], indirect=True)
 
 
+@pytest.fixture(autouse=True)
+def quick_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyserial sleeps for a third of a second whenever it closes a socket; there are hundreds of cases here."""
+    monkeypatch.setattr(protocol_socket, "time", SimpleNamespace(sleep=lambda seconds: None))
+
+
 @pytest.fixture(scope="module")
-def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildBoard]:
-    folder = tmp_path_factory.mktemp("board")
-    if request.param == "host":
-        target: ChildBoard = HostBoard(build_host(generate_into(folder, MODEL), sanitize=True))
-    else:
-        target = VirtualBoard(find_board(request.param), build_elf(find_board(request.param), MODEL, folder))
-    with target as running:
+def target(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ChildBoard]:
+    @cache
+    def built(name: str) -> HostImage | Path:
+        folder = tmp_path_factory.mktemp("board")
+        if name == "host":
+            return build_host(generate_into(folder / "generated", MODEL), sanitize=True)
+        return build_elf(find_board(name), MODEL, folder)
+
+    def new(name: str) -> ChildBoard:
+        image = built(name)
+        return HostBoard(image) if isinstance(image, HostImage) else VirtualBoard(find_board(name), image)
+
+    return new
+
+
+@pytest.fixture
+def board(request: pytest.FixtureRequest, target: Callable[[str], ChildBoard]) -> Iterator[ChildBoard]:
+    with target(request.param) as running:
         yield running
         running.check()
 
