@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint fuzz hil bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale lock clean
+.PHONY: help setup demo test test-slow lint fuzz hil coverage bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -28,8 +28,11 @@ lint: setup ## style and types alone
 fuzz: setup ## search for input that the board's side of the link does not bear [MINUTES=30]
 	.venv/bin/python -m blsh_hil.fuzzing --minutes $(MINUTES)
 
-hil: setup ## the bit-exact suite, on what `make demo` or `blsh generate` left [BOARD=NAME MODEL=FILE CORPUS=DIR]
+hil: setup ## the bit-exact suite, on what `make demo` or `blsh generate` left [BOARD=NAME|all MODEL=FILE CORPUS=DIR]
 	.venv/bin/blsh hil --board $(BOARD) --model $(MODEL) $(if $(CORPUS),--corpus "$(CORPUS)")
+
+coverage: setup ## lines and branches of the C core that the suite executes; fails below 95 % and 90 % [MODEL=FILE CORPUS=DIR]
+	.venv/bin/blsh hil --board host --coverage --model $(MODEL) $(if $(CORPUS),--corpus "$(CORPUS)")
 
 bench: setup ## instructions of each stage, flash and RAM [BOARD=NAME MODEL=FILE]
 	.venv/bin/blsh bench --board $(BOARD) --model $(MODEL)

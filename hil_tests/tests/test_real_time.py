@@ -8,13 +8,16 @@ import pytest
 
 from blsh_codegen.costs import load_costs
 from blsh_codegen.fixed import HOP
+from blsh_codegen.generate import GenerateOptions, generate
 from blsh_codegen.signals import edge_signal
 from blsh_codegen.stage_work import signal_codes
 from blsh_hil.boards import find_board
 from blsh_hil.core_client import CoreClient
 from blsh_hil.coverage import Coverage, FileCoverage, collect, core_library
 from blsh_hil.generated import Recipe
-from blsh_hil.real_time import Counts, judge
+from blsh_hil.host_board import HostBoard, build_host
+from blsh_hil.real_time import Counts, count_streams, judge
+from blsh_hil.session import Expected, connect
 from blsh_hil.worst_case import HopCost, find_worst_case
 from blsh_trainer.errors import BlshError
 
@@ -54,6 +57,20 @@ def test_the_verdict_is_of_the_costliest_hop_and_the_boards_clock() -> None:
 def test_a_micro_bit_stands_for_faster_parts_of_its_core() -> None:
     verdict = judge(find_board("microbit"), replace(counts_of([512_000]), rate_hz=16_000_000), [])
     assert verdict.deadline_share == 2.0 and verdict.proof_share == pytest.approx(2 / 3)
+
+
+def test_a_real_board_is_judged_by_its_own_counter(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Without a loop of known length: ticks as they are, here the host's nanoseconds."""
+    model = Recipe(1, bits=9, neighbours=2, entries=33).model()
+    generate(model, GenerateOptions(), tmp_path)
+    real = replace(find_board("mps2-an386"), qemu_machine=None)
+    noise = edge_signal("white_noise", 3 * HOP, rng)
+    expected = Expected(model.model_sha256, model.dictionary_crc32)
+    with connect(HostBoard(build_host(tmp_path)), expected) as client:
+        counts = count_streams(client, real, [noise, noise])
+    assert (counts.unit, counts.rate_hz, len(counts.totals)) == ("ticks", 10**9, 6)
+    assert (counts.totals > 0).all() and counts.stages.shape == (6, 8)
+    assert judge(real, counts, []).proof_hz == 10**9
 
 
 # ---- coverage ---------------------------------------------------------------------------------------------------

@@ -44,7 +44,10 @@ SPOILT = {
     "another format": (lambda text: text.replace('"vector_format": 1', '"vector_format": 2'), "vector format 2 and"),
     "another runtime": (lambda text: text.replace('"runtime_format": 3', '"runtime_format": 9'), "runtime format 9, "),
     "no samples": (lambda text: text.replace("samples_zlib", "samples"), "no vector .KeyError: 'samples_zlib'"),
-    "damaged samples": (lambda text: text.replace('"eNo', '"AAAA', 1).replace('"eN', '"AA', 1), "v.json is no vector .*copy it again"),
+    "damaged samples": (
+        lambda text: text.replace('"eNo', '"AAAA', 1).replace('"eN', '"AA', 1),
+        "v.json is no vector .*copy it again",
+    ),
     "no such stage": (lambda text: text.replace('"mask"', '"mosk"'), "stage 'mosk' in 1280 samples; expected whole"),
     "no such hop": (lambda text: text.replace('"hop": 4', '"hop": 5'), "hop 5 of stage 'mask' in 1280 samples"),
     "no such recipe": (lambda text: text.replace('"features"', '"fetures"'), "is no recipe of a model"),

@@ -1,6 +1,7 @@
 """`blsh hil`: the suite of hil_tests/suite, run by pytest against one board or against all of them in turn."""
 
 import ast
+import os
 import signal
 import subprocess
 import sys
@@ -119,7 +120,7 @@ def _run_board(options: SuiteOptions, model: Model, board_name: str, port: str |
         command = [sys.executable, "-m", "pytest", str(SUITE), "-p", "no:cacheprovider", f"--board={board_name}"]
         command += [f"--port={port}"] if port is not None else []
         command += [*options.to_arguments(), *report_arguments]
-        code = _run_pytest(command, quiet)
+        code = _run_pytest(command, quiet, junit.parent)
         if code == _NO_TESTS:
             raise BlshError(f"no test of the suite matches -k {options.keyword}; see -k of pytest")
         if code not in (_PASSED, _FAILED) or not junit.is_file():
@@ -131,10 +132,11 @@ def _run_board(options: SuiteOptions, model: Model, board_name: str, port: str |
     return {**found, "seconds": seconds, "passed": code == _PASSED}
 
 
-def _run_pytest(command: Sequence[str], quiet: bool) -> int:
+def _run_pytest(command: Sequence[str], quiet: bool, scratch: Path) -> int:
     """Its exit code. On Ctrl-C it is given time to end its board; it never outlives this process."""
     output = sys.stderr if quiet else None
-    with subprocess.Popen(command, stdout=output, preexec_fn=die_with_parent()) as process:
+    environment = {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"), **os.environ}  # not the user's folder
+    with subprocess.Popen(command, stdout=output, env=environment, preexec_fn=die_with_parent()) as process:
         try:
             return process.wait()
         except BaseException:

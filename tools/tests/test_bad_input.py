@@ -270,7 +270,7 @@ OPTIONS: list[tuple[str, str]] = [
     ("build --board nucleo", "board 'nucleo' is unknown; known boards: microbit, mps2-an385"),
     ("bench --hops 0 --model MODEL", "0 hops to measure; give 1 or more"),
     ("hil --board nucleo --model MODEL", "board 'nucleo' is unknown; known boards: microbit, mps2-an385"),
-    ("hil --seconds 0 --model MODEL", "0 seconds of speech to compare; give more than 0"),
+    ("hil --minutes 0 --model MODEL", "0 minutes of recordings to compare; give more than 0"),
     ("demo --board nucleo --corpus CORPUS", "board 'nucleo' is unknown; known boards: microbit, mps2-an385"),
 ]  # fmt: skip
 

@@ -18,9 +18,14 @@ import pytest
 
 from blsh_codegen.generate import generate, integer_model
 from blsh_codegen.record import read_record
+from blsh_hil.boards import find_board
+from blsh_hil.generated import Recipe
 from blsh_hil.host_board import HOST, HostBoard, HostImage, build_host
+from blsh_hil.session import Expected, connect
 from blsh_hil.vectors import Vector
+from blsh_hil.virtual_board import VirtualBoard
 from blsh_tools import suite
+from blsh_tools.generated_builds import build_generated
 from blsh_tools.suite import SUITE, SuiteOptions
 from blsh_trainer.artifact import load_model
 from blsh_trainer.errors import BlshError
@@ -128,6 +133,7 @@ def test_generated_signals_that_fail_are_shrunk_and_found_again(
         arguments = ("--board=host", f"--port={board.url}", "--model", model, "-k", "generated_signals")
         outcome = built("hil", *arguments)
         assert outcome.code == 1, str(outcome)
+        assert [path.name for path in built.cwd.iterdir()] == ["out"], "hypothesis keeps its own files elsewhere"
         vector = Vector.load(next(built.cwd.glob("out/hil/vectors/*.json")))
         assert vector.hop <= 3
         again = run_line(rerun_line(outcome.stdout), built.cwd, built.project)
@@ -176,7 +182,6 @@ def test_as_pytest_too_a_wrong_board_is_refused_before_any_test_and_once(generat
     ("arguments", "expected"),
     [
         ("--stage sound", "--stage sound is unknown; choose one of window, spectrum, features"),
-        ("--minutes 0", "0 minutes of recordings to compare; give more than 0"),
         ("--minutes nan", "nan minutes of recordings to compare; give more than 0"),
         ("--generated -1", "--generated -1; give 0 or more models"),
         ("--vector nowhere.json", "no vector nowhere.json; the suite names those that it keeps"),
@@ -219,13 +224,42 @@ def test_all_boards_go_on_when_one_cannot_be_tested(
 @pytest.mark.slow
 def test_all_boards_are_built_started_and_compared(built: Blsh, model: Path, emulator: None) -> None:
     """Some two minutes: every board is built with PlatformIO."""
-    arguments = ("--board", "all", "--model", model, "--minutes", 0.01, "--generated", 0, "-k", "silence or hello")
+    arguments = ("--board", "all", "--model", model, "--minutes", 0.01, "-k", "hello or (edge and silence)")
     result = built.json("hil", *arguments)
     assert result["passed"]
     assert len(result["boards"]) >= 8
     for row in result["boards"]:
         assert (row["failures"], row["errors"], row["mismatches"]) == (0, 0, 0), row
         assert row["tests"] >= 2 and row["values"] > 10_000, row
+
+
+# ---- generated models -----------------------------------------------------------------------------------------
+
+
+def test_a_model_too_large_for_a_micro_bit_runs_as_code_of_its_core_elsewhere(tmp_path: Path, emulator: None) -> None:
+    large = Recipe(1, "stft", 300, 10, 1200).model()
+    small = Recipe(1, "mel", 9, 2, 40).model()
+    assert build_generated(find_board("microbit"), small, tmp_path / "small").board == find_board("microbit")
+    build = build_generated(find_board("microbit"), large, tmp_path / "large")
+    assert (build.board.name, build.board.core) == ("mps2-an385", "cortex-m0")
+    with connect(VirtualBoard(build.board, build.elf), Expected(large.model_sha256)) as client:
+        assert (client.hello().core, client.hello().bits) == ("cortex-m3", 300), "board.h is of the machine"
+
+
+# ---- coverage ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_suite_reaches_the_core_s_lines_and_branches(built: Blsh, model: Path, corpus: Path) -> None:
+    """The bars of coverage, by the same command as `make coverage`: half a minute."""
+    result = built.json("hil", "--board", "host", "--coverage", "--model", model, "--corpus", corpus, "--minutes", 0.1)
+    coverage = result["coverage"]
+    print(f"lines {coverage['lines']:.1%}, branches {coverage['branches']:.1%}")
+    assert result["passed"]
+    assert coverage["lines"] >= 0.95 and coverage["branches"] >= 0.90
+    core = {path.name for path in (built.project / "firmware" / "core").glob("*.c")}
+    assert core <= set(coverage["files"]), "every file of the core"
+    assert json.loads((built.cwd / "out" / "hil" / "coverage.json").read_text()) == coverage
 
 
 # ---- the end -------------------------------------------------------------------------------------------------
