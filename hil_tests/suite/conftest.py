@@ -55,6 +55,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--coverage", default=None, help="folder: build for the host with gcov's counters, kept there")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    checked_stages(config.getoption("stage", None))  # once, before any test
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     config = metafunc.config
     if "recipe" in metafunc.fixturenames:

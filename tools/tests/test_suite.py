@@ -194,6 +194,12 @@ def test_what_cannot_be_compared_is_refused(blsh: Blsh, model: Path, arguments: 
     blsh.refuse(expected, "hil", "--model", model, *arguments.split())
 
 
+def test_as_pytest_an_unknown_stage_is_refused_once(blsh: Blsh) -> None:
+    done = run_line(shlex.join([sys.executable, "-m", "pytest", str(SUITE), "--stage=sound"]), blsh.cwd, blsh.project)
+    assert done.returncode == 4, done.stdout
+    assert (done.stdout + done.stderr).count("--stage sound is unknown; choose one of window, spectrum") == 1
+
+
 # ---- all boards ----------------------------------------------------------------------------------------------
 
 
