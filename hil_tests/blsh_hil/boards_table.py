@@ -22,7 +22,7 @@ from blsh_hil.boards_model import (
 from blsh_trainer.errors import BlshError
 
 _LEAST_RING = 1024
-"""Holds the longest HOP request as it stands on the line, 529 bytes."""
+"""Holds the longest HOP request as it stands on the line, 533 bytes."""
 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

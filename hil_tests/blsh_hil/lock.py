@@ -15,6 +15,7 @@ import re
 import stat
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from blsh_trainer.errors import BlshError
 _PATIENCE_S: Final = 0.3  # who only looks whether a lock is held has it for a moment
 _RETRY_S: Final = 0.02
 _SUFFIX: Final = ".lock"
+_SHOWN_CHARACTERS: Final = 200
 _PRIVATE: Final = re.compile(r"(loop|spy|alt|hwgrep)://")
 """Ports that are nobody else's, or another name of one that cannot be told beforehand."""
 
@@ -175,7 +177,7 @@ def openers(device: Path) -> list[tuple[int, str]]:
         with suppress(OSError):  # it has just ended, or is somebody else's
             if any(link.readlink() == wanted for link in (folder / "fd").iterdir()):
                 words = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-                found.append((int(folder.name), b" ".join(words).decode(errors="replace")))
+                found.append((int(folder.name), _one_line(word.decode(errors="replace") for word in words)))
     return found
 
 
@@ -201,5 +203,8 @@ def _read(path: Path) -> Holder | None:
 
 
 def _command() -> str:
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    return " ".join(words)[:200]
+    return _one_line((Path(sys.argv[0]).name, *sys.argv[1:]))
+
+
+def _one_line(words: Iterable[str]) -> str:
+    return " ".join(" ".join(words).split())[:_SHOWN_CHARACTERS]

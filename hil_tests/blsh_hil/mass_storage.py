@@ -26,7 +26,7 @@ def find_drive(label: str) -> Path:
     """Where the drive of that label is mounted. Raises BlshError where there is none, or more than one."""
     user = os.environ.get("USER") or os.environ.get("LOGNAME") or ""
     named = os.environ.get("BLSH_DRIVES")
-    folders = [Path(named)] if named else [Path(folder.format(user=user)) for folder in FOLDERS]
+    folders = [Path(named)] if named else list(dict.fromkeys(Path(folder.format(user=user)) for folder in FOLDERS))
     found = {path.resolve() for folder in folders for path in (folder / label, folder / f"{label}1") if path.is_dir()}
     if len(found) == 1:
         return found.pop()

@@ -27,8 +27,8 @@ from blsh_hil.host_board import HOST, HostBoard, HostImage, build_host
 from blsh_hil.session import Expected, Target, connect
 from blsh_hil.vectors import COMMITTED_FOLDER
 from blsh_hil.virtual_board import VirtualBoard
-from blsh_tools.calibration import build_alone
 from blsh_tools.firmware import build_image, fresh_image, generate_firmware, generated_folder
+from blsh_tools.generated_builds import build_generated
 from blsh_trainer.artifact import Model, load_model
 from blsh_trainer.corpus import Corpus, load_corpus
 from blsh_trainer.errors import BlshError
@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--port", default=None, help="serial port of a board that runs already")
     group.addoption("--model", default=None, help="artifact that the firmware was generated from")
     group.addoption("--corpus", default=None, help="folder with manifest.csv, for the recordings")
-    group.addoption("--minutes", type=float, default=0.5, help="minutes of recordings to compare, over all SNRs")
+    group.addoption("--minutes", type=float, default=0.2, help="minutes of recordings to compare, over all SNRs")
     group.addoption("--stage", default=None, help="compare this stage only, by the tests that compare stages")
     group.addoption("--generated", type=int, default=DEFAULT_RECIPES, help="models to generate and build for the board")
     group.addoption("--vector", action="append", default=None, help="replay this file, and run nothing else")
@@ -228,8 +228,8 @@ def _recipe_firmware(recipe: Recipe, board: str, folder: Path, coverage: Path | 
     if board == HOST:
         generate(model, GenerateOptions(), folder)
         return _host_firmware(model, expected, build_host(folder, coverage=coverage), recipe=recipe)
-    known = find_board(board)
-    return _board_firmware(model, expected, known, build_alone(known, model, folder), recipe=recipe)
+    build = build_generated(find_board(board), model, folder)
+    return _board_firmware(model, expected, build.board, build.elf, recipe=recipe)
 
 
 # ---- the board, and what it is sent --------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 
 from blsh_hil.board_errors import (
     BoardError,
+    BusyError,
     EchoError,
     FaultError,
     GarbageError,
@@ -129,7 +130,7 @@ def test_pty_works_like_a_socket() -> None:
     thread.start()
     with BoardClient.open(os.ttyname(theirs), QUICK) as client:
         assert client.hello().board == "fake"
-        with pytest.raises(PortError, match=r"cannot open .*lock"):
+        with pytest.raises(BusyError, match=r"is in use by .*this very program"):
             BoardClient.open(os.ttyname(theirs), QUICK)
         os.close(ours)
         with pytest.raises(PortError, match="the connection was closed and cannot be opened again"):

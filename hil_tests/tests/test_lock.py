@@ -207,6 +207,26 @@ def test_program_that_does_not_ask_us_is_named_too() -> None:
         process.kill()
 
 
+FOREIGN = """
+import sys, time, serial
+port = serial.Serial(sys.argv[1], exclusive=True)
+print("open", flush=True)
+time.sleep(600)
+"""
+
+
+def test_port_that_another_kind_of_program_keeps_is_refused_with_its_name() -> None:
+    command = [sys.executable, "-c", FOREIGN]
+    with terminal() as url, subprocess.Popen([*command, url], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == "open\n"
+            with pytest.raises(PortError, match=rf"cannot open {url}: .*lock.*\(pid {process.pid}\) has it open; "):
+                open_port(url)
+            assert entries() == []
+        finally:
+            process.kill()
+
+
 # ---- the list -----------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,8 @@ from blsh_codegen.signals import edge_signal
 from blsh_codegen.vectorised import VectorisedDenoiser
 from blsh_hil import protocol_header
 from blsh_hil.board_errors import BoardError, RefusedError
-from blsh_hil.boards import Board, find_board, project_root, render_board_header
+from blsh_hil.boards import Board, find_board, project_root
+from blsh_hil.boards_render import render_board_header
 from blsh_hil.client import BoardClient
 from blsh_hil.compare import compare
 from blsh_hil.host_board import HostBoard, HostImage, build_host

@@ -159,7 +159,7 @@ def test_led_is_a_pin_of_its_port(name: str, tmp_path: Path) -> None:
 
 # ---- nRF52 --------------------------------------------------------------------------------------------------
 
-HFCLKSTART, HFCLKSTARTED, ICACHECNF = 0x40000000, 0x40000100, 0x4001E540
+HFCLKSTART, HFCLKSTARTED, ICACHECNF, APPROTECT_DISABLE = 0x40000000, 0x40000100, 0x4001E540, 0x40000558
 UART0, P0, P1 = 0x40002000, 0x50000000, 0x50000300
 OUTSET, OUTCLR, DIRSET, PIN_CNF = 0x508, 0x50C, 0x518, 0x700
 
@@ -185,6 +185,7 @@ def test_nrf52_runs_with_its_crystal_or_says_that_it_does_not(starts: bool, tmp_
     assert (part.accesses < 100) == starts and part.accesses < READS + 100
     assert driver.number("hal_core_hz") == driver.number("hal_tick_hz") == 64_000_000
     assert part[ICACHECNF] & 1, "the flash's cache is off"
+    assert part[APPROTECT_DISABLE] == 0x5A, "from revision 3 on, no debugger would get in again"
     assert part[DEMCR] >> 24 & 1 and part[DWT_CTRL] & 1, "the cycle counter stands still"
     # product specification: 115 200 baud of the UART (not the UARTE) is 0x01d7e000
     assert (part[UART0 + 0x524], part[UART0 + 0x500]) == (0x01D7E000, 4)

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.c_code import C_WARNINGS
-from blsh_hil.boards import Slots, find_board, load_boards, project_root, render_board_header
+from blsh_hil.boards import find_board, load_boards, project_root
+from blsh_hil.boards_render import render_board_header
 from blsh_trainer.errors import BlshError
 
 from .test_push import build_board, emulated
@@ -17,6 +19,7 @@ from .test_push import build_board, emulated
 ROW = """\
 [part]
 title = "A board"
+note = "A note"
 core = "cortex-m4"
 clock_hz = 16_000_000
 stack_bytes = 0x1000
@@ -162,6 +165,13 @@ def test_a_flash_that_stays_busy_does_not_hang_the_board(tmp_path: Path) -> None
 
 
 @emulated
-def test_the_driver_links_into_a_real_parts_firmware(tmp_path: Path) -> None:
-    board = replace(find_board("netduinoplus2"), slots=Slots("stm32f4", 0x080C0000, 0x20000, 0x20000))
-    assert build_board(board, tmp_path).is_file()
+@pytest.mark.parametrize("name", ["nucleo_f446re", "disco_f407vg", "nrf52840_dk"])
+def test_a_real_parts_firmware_links_below_its_slots(name: str, tmp_path: Path) -> None:
+    board = find_board(name)
+    assert board.slots is not None and board.firmware_flash_bytes == board.slots.origin - board.flash.origin
+    with build_board(board, tmp_path).open("rb") as stream:
+        elf = ELFFile(stream)
+        ends = [segment["p_paddr"] + segment["p_filesz"] for segment in elf.iter_segments("PT_LOAD")]
+        symbols = elf.get_section_by_name(".symtab")
+        assert symbols is not None and symbols.get_symbol_by_name("hal_word_program")
+    assert max(ends) <= board.slots.origin

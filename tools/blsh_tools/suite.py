@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
@@ -121,8 +120,7 @@ def _run_board(options: SuiteOptions, model: Model, board_name: str, port: str |
         command = [sys.executable, "-m", "pytest", str(SUITE), "-p", "no:cacheprovider", f"--board={board_name}"]
         command += [f"--port={port}"] if port is not None else []
         command += [*options.to_arguments(), *report_arguments]
-        with tempfile.TemporaryDirectory() as scratch:
-            code = _run_pytest(command, quiet, Path(scratch))
+        code = _run_pytest(command, quiet, junit.parent)
         if code == _NO_TESTS:
             raise BlshError(f"no test of the suite matches -k {options.keyword}; see -k of pytest")
         if code not in (_PASSED, _FAILED) or not junit.is_file():

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from blsh_tools.build import measure
 from blsh_tools.calibration import Measured, board_sizes, build_alone, core_costs, run_model, untrained_model
 from blsh_tools.planned import size_bytes
 from blsh_trainer.errors import BlshError
+
+from .conftest import copy_project
 
 VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]
 HOPS = 10
@@ -201,6 +204,23 @@ def test_a_model_that_does_not_fit_is_refused_with_the_nearest_that_does(blsh, m
     flags = re.search(r"--entries .*", told)[0].split()
     found = blsh.json("estimate", model, "--board", "microbit", "--flash", "40K", *flags)
     assert found["flash_bytes"] <= 40 << 10 and found["plan"]["why"] == "as asked for"
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ("flash = 0xa000", r"take [\d,]+ of 40,960 bytes of flash"),
+        ("ram = 0x3000", r"of 12,288 bytes of RAM with the stack"),
+        ("cpu = 0.5", r"of 8 million instructions a second"),
+    ],
+)
+def test_budget_of_the_table_is_kept_without_being_asked_for(blsh, model, tmp_path, budget, words):
+    project = copy_project(blsh.project, tmp_path / "project")
+    table = (project / "boards.toml").read_text()
+    (project / "boards.toml").write_text(table.replace("[microbit]\n", f"[microbit]\nbudget = {{ {budget} }}\n"))
+    asked = ("estimate", model, "--board", "microbit", "--share", "1")
+    replace(blsh, project=project).refuse(words, *asked)
+    assert blsh.succeed(*asked).code == 0
 
 
 def test_estimate_tells_what_bench_and_build_will(blsh, model):
