@@ -84,6 +84,10 @@ class Link:
                 found = self._arrived.popleft()
                 if isinstance(found, BadFrame):
                     self._note_damage(found)
+                    while self._arrived and isinstance(self._arrived[0], BadFrame):  # one is enough of a burst
+                        if self._arrived[0].error is FrameError.VERSION:
+                            break
+                        self._arrived.popleft()
                     return found
                 if self._for_caller(found):
                     return found
