@@ -23,13 +23,13 @@ def render_platformio_ini(boards: dict[str, Board]) -> str:
         "; otherwise a test folder would make PlatformIO fetch a test framework",
         "test_framework = custom",
         "lib_ldf_mode = off",
-        "monitor_speed = 115200",
         "build_flags =",
         *(f"    {flag}" for flag in C_FLAGS),
         *(f"    -Ifirmware/{folder}" for folder in INCLUDE_FOLDERS),
     ]
     for board in boards.values():
-        lines += ["", f"[env:{board.name}]", f"board = {board.name}", "build_src_filter ="]
+        lines += ["", f"[env:{board.name}]", f"board = {board.name}", f"monitor_speed = {board.uart.baud}"]
+        lines += ["build_src_filter ="]
         lines += ["    -<*>", *(f"    +<{folder}/*.c>" for folder in ("core", "app", "generated"))]
         lines += [f"    +<{source.removeprefix('firmware/')}>" for source in board.sources()]
         lines += [f"build_flags =\n    ${{env.build_flags}}\n    -Ifirmware/boards/{board.name}"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from blsh_hil.board_errors import BoardError
 from blsh_hil.child import ChildBoard
-from blsh_hil.client import BoardClient
+from blsh_hil.client import BAUD, BoardClient
 from blsh_hil.retry import Retries, Timeouts
 
 _log = logging.getLogger(__name__)
@@ -18,11 +18,12 @@ Target = str | ChildBoard
 
 @dataclass(frozen=True)
 class Expected:
-    """What HELLO must say before anything is asked of a board. None: not compared."""
+    """What HELLO must say before anything is asked of a board. None: not compared. baud: the rate of its line."""
 
     model_sha256: str | None = None
     dictionary_crc32: int | None = None
     build_id: int | None = None
+    baud: int = BAUD
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def connect(
         if not isinstance(target, str):
             cleanup.enter_context(target)
         url = target if isinstance(target, str) else target.url
-        client = cleanup.enter_context(BoardClient.open(url, timeouts, retries=retries))
+        client = cleanup.enter_context(BoardClient.open(url, timeouts, baud=expected.baud, retries=retries))
         try:
             client.require(
                 model_sha256=expected.model_sha256,

@@ -187,8 +187,8 @@ def test_nrf52_runs_with_its_crystal_or_says_that_it_does_not(starts: bool, tmp_
     assert part[ICACHECNF] & 1, "the flash's cache is off"
     assert part[APPROTECT_DISABLE] == 0x5A, "from revision 3 on, no debugger would get in again"
     assert part[DEMCR] >> 24 & 1 and part[DWT_CTRL] & 1, "the cycle counter stands still"
-    # product specification: 115 200 baud of the UART (not the UARTE) is 0x01d7e000
-    assert (part[UART0 + 0x524], part[UART0 + 0x500]) == (0x01D7E000, 4)
+    # product specification: 460 800 baud of the UART (not the UARTE) is 0x075f7000
+    assert (part[UART0 + 0x524], part[UART0 + 0x500]) == (0x075F7000, 4)
     assert (part[UART0 + 0x50C], part[UART0 + 0x514]) == (6, 8)
     assert part[P0 + DIRSET] == 1 << 13, "written last: the LED's"
     assert (P0 + DIRSET, 1 << 6) in part.writes and part[P0 + PIN_CNF + 4 * 8] == 0

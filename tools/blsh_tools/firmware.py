@@ -37,7 +37,8 @@ class Image:
     @property
     def expected(self) -> Expected:
         """What a board with this image says in HELLO."""
-        return Expected(self.record.model_sha256, self.record.dictionary_crc32, self.build_id)
+        record = self.record
+        return Expected(record.model_sha256, record.dictionary_crc32, self.build_id, self.board.uart.baud)
 
     def target(self, port: str | None, icount_shift: int | None = None) -> Target:
         """What to connect to: `port`, where the board runs already, a real board's own, or a virtual board."""
@@ -111,9 +112,10 @@ def reach(
     reduced in any way. Raises BlshError if the generated code is of another model.
     """
     if port is not None and pushed and read_record(generated_folder()).options.slots:
-        host = board_name == HOST
-        build = build_host(generated_folder()).build_id if host else build_image(find_board(board_name), log).build_id
-        return port, Expected(model.sha256, None, build)
+        if board_name == HOST:
+            return port, Expected(model.sha256, None, build_host(generated_folder()).build_id)
+        board = find_board(board_name)
+        return port, Expected(model.sha256, None, build_image(board, log).build_id, board.uart.baud)
     if board_name != HOST:
         image = fresh_image(find_board(board_name), log, model)
         return image.target(port), image.expected

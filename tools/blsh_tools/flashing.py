@@ -10,7 +10,7 @@ from typing import Any
 from blsh_hil.attached import PROBE, find_port
 from blsh_hil.board_errors import BoardError, ConnectionClosedError, GarbageError, NoAnswerError, PortError
 from blsh_hil.boards import Board, project_root
-from blsh_hil.client import BAUD, BoardClient
+from blsh_hil.client import BoardClient
 from blsh_hil.lock import EMULATOR, Entry, Lock, entries, port_key
 from blsh_hil.port import Port
 from blsh_hil.protocol import HelloReply
@@ -156,7 +156,7 @@ def _answer(port: str, image: Image, boot_s: float) -> dict[str, Any]:
 
 def _ask(port: str, image: Image, left_s: float) -> dict[str, Any]:
     """What the board says in HELLO. The caller has the port's lock."""
-    with BoardClient(Port(port, baud=BAUD, locked=True), Timeouts(boot=left_s)) as client:
+    with BoardClient(Port(port, baud=image.board.uart.baud, locked=True), Timeouts(boot=left_s)) as client:
         expected: Expected = image.expected
         hello = client.require(
             model_sha256=expected.model_sha256,

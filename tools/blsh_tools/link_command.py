@@ -44,7 +44,6 @@ def run_bench_link(board: str, port: str | None, model: Path, seconds: float, ro
 
     from blsh_codegen.fixed import HOP, SAMPLE_RATE_HZ
     from blsh_codegen.signals import edge_signal
-    from blsh_hil.client import BAUD
     from blsh_hil.link_rate import measure_link
     from blsh_hil.session import connect
     from blsh_tools.firmware import reach
@@ -61,5 +60,5 @@ def run_bench_link(board: str, port: str | None, model: Path, seconds: float, ro
         url = target if isinstance(target, str) else cleanup.enter_context(target).url
         with connect(url, expected):
             pass
-        rate = measure_link(url, samples, baud=BAUD, rounds=rounds, held_back=port is None)
+        rate = measure_link(url, samples, baud=expected.baud, rounds=rounds, held_back=port is None)
     return {"board": board, **rate.to_dict()}

@@ -121,9 +121,7 @@ def _reach(name: str, port: str | None) -> "tuple[Target, Expected]":
     from blsh_tools.firmware import build_image, generated_folder
 
     if port is not None:
-        if name != HOST:
-            find_board(name)
-        return port, Expected()
+        return port, Expected() if name == HOST else Expected(baud=find_board(name).uart.baud)
     if name == HOST:
         program = build_host(generated_folder())
         return HostBoard(program, project_root() / "build" / "host" / STORAGE_NAME), Expected(build_id=program.build_id)
@@ -133,7 +131,7 @@ def _reach(name: str, port: str | None) -> "tuple[Target, Expected]":
             "the firmware was generated without --slots and takes no other model; run: "
             f"{image.record.options.command()} --slots"
         )
-    return image.target(None), Expected(build_id=image.build_id)
+    return image.target(None), Expected(build_id=image.build_id, baud=image.board.uart.baud)
 
 
 def _push(client: "BoardClient", model: "IntegerModel", advance: Any) -> dict[str, Any]:

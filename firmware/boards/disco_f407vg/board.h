@@ -8,7 +8,7 @@
 #define BOARD_RECEIVE_RING_BYTES 4096u
 #define BOARD_UART_BASE          0x40004400u
 #define BOARD_UART_RX_IRQ        38u
-#define BOARD_UART_BAUD          115200u
+#define BOARD_UART_BAUD          460800u
 #define BOARD_UART_CLOCK_HZ      42000000u
 #define BOARD_TICK_COUNTER       0xe0001004u /* address of a 32-bit up-counter */
 #define BOARD_TICK_HZ            168000000u
