@@ -95,7 +95,11 @@ __attribute__((noinline)) static void count_wide(const search_t *search, blsh_cu
 }
 
 static inline void count_row(const search_t *search, blsh_cursor_t at, blsh_lanes_t limit, blsh_lanes_t *value) {
-    (search->levels == NARROW ? count_narrow : count_wide)(search, at, limit, value);
+    if (search->levels == NARROW) {
+        count_narrow(search, at, limit, value);
+    } else {
+        count_wide(search, at, limit, value);
+    }
 }
 
 /* Puts `entry` in its place; the farthest falls off. */

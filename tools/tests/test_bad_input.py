@@ -228,7 +228,7 @@ EVALUATE = "evaluate MODEL CORPUS "
 
 OPTIONS: list[tuple[str, str]] = [
     (DENOISE + "--engine gpu", "engine 'gpu' is unknown; choose one of float, fixed, device"),
-    (DENOISE + "--engine device --board nucleo", "board 'nucleo' is unknown; known boards: microbit.*boards.toml"),
+    (DENOISE + "--engine device --board nucleo", "board 'nucleo' is unknown; known boards: disco.*boards.toml"),
     (DENOISE + "--engine device --bits 9 --share 1", "--share, --bits: the device's dictionary is in its firmware"),
     (DENOISE + "--entries 4", r"4 entries asked for; choose 5 .* to \d+ .all"),
     (DENOISE + "--entries 99999", r"99999 entries asked for; choose 5 .* to \d+ .all"),
@@ -267,11 +267,11 @@ OPTIONS: list[tuple[str, str]] = [
     (EVALUATE + "--dictionary-seed -2", "--dictionary-seed -2; choose 0 or more"),
     (DENOISE + "--dictionary-seed -2", "--dictionary-seed -2; choose 0 or more"),
     ("corpus make new --seed -1", "seed -1; choose 0 or more"),
-    ("build --board nucleo", "board 'nucleo' is unknown; known boards: microbit, mps2-an385"),
+    ("build --board nucleo", "board 'nucleo' is unknown; known boards: disco_f407vg, microbit, mps2-an385"),
     ("bench --hops 0 --model MODEL", "0 hops to measure; give 1 or more"),
-    ("hil --board nucleo --model MODEL", "board 'nucleo' is unknown; known boards: microbit, mps2-an385"),
+    ("hil --board nucleo --model MODEL", "board 'nucleo' is unknown; known boards: disco_f407vg, microbit, mps2-an385"),
     ("hil --minutes 0 --model MODEL", "0 minutes of recordings to compare; give more than 0"),
-    ("demo --board nucleo --corpus CORPUS", "board 'nucleo' is unknown; known boards: microbit, mps2-an385"),
+    ("demo --board nucleo --corpus CORPUS", "board 'nucleo' is unknown; known boards: disco_f407vg, microbit"),
 ]  # fmt: skip
 
 
