@@ -100,7 +100,7 @@ BOARDS: dict[str, tuple[Behaviour | Callable[[bytes], bytes | None], str]] = {
     "damaged flash": (says(dictionary_crc32_now=7), f"CRC of the dictionary in flash of the board: 0+7; .*{FLASH}"),
     "newer protocol": (says(protocol_version=VERSION + 1), f"protocol version {VERSION + 1}, this checkout {VERSION};"),
     "fault": (after_hello(lambda _: [encode(Fault.TYPE, 0, FAULT.pack())]), "took a fault.*pc=00000016.*addr2line"),
-    "hangs up in mid-stream": (after_hello(stops_in_mid_stream), "the connection was closed and cannot be opened again"),
+    "hangs up in mid-stream": (after_hello(stops_in_mid_stream), "connection was closed and cannot be opened again"),
     "another answer": (after_hello(lambda r: [answer(r, HelloReply(**HELLO))]), "expected DONE, the board sent HELLO"),
 }  # fmt: skip
 
