@@ -1,5 +1,6 @@
 """`blsh live`: sound through the board in real time, with its latency measured."""
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -156,7 +157,7 @@ def _ended_by_ctrl_c(session: "LiveSession") -> Iterator[None]:
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)
-        say("ending; Ctrl-C again breaks it off")
+        os.write(2, b"ending; Ctrl-C again breaks it off\n")  # say() may be what was interrupted
         session.stop()
 
     before = signal.signal(signal.SIGINT, stop)

@@ -43,7 +43,7 @@ TRAINING = (
     "--name",
     "tiny",
 )
-TIMEOUT_S = 240
+TIMEOUT_S = 600
 # Two test processes with two threads of BLAS each are many times slower than with one.
 ENVIRONMENT = {"COLUMNS": "160", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 

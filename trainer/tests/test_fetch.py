@@ -72,8 +72,8 @@ class Handler(BaseHTTPRequestHandler):
         body = content[start:]
         if site.cuts:
             body = body[: site.cuts.pop(0)]
+        site.sent += len(body)  # before the last byte lets the client go on
         self.wfile.write(body)
-        site.sent += len(body)
 
     def log_message(self, *_: object) -> None:
         pass
