@@ -51,11 +51,6 @@ def mul_q16(value: int, factor: int) -> int:
     return value * factor >> 16
 
 
-def mul_r16(value: int, factor: int) -> int:
-    """value * factor / 2**16, rounded half up: the one multiplication of the transforms."""
-    return (value * factor + 0x8000) >> 16
-
-
 def window_q14() -> npt.NDArray[np.int16]:
     """Periodic Hann window, (513,), Q1.14: samples 0 to 512; sample n > 512 equals sample 1024 - n."""
     n = np.arange(BINS)

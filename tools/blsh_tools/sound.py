@@ -2,6 +2,7 @@
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
@@ -38,7 +39,7 @@ def sounddevice() -> Any:
     return package
 
 
-class _Device:
+class _Device(ABC):
     """A stream of sounddevice, opened at once, that runs while the `with` block does."""
 
     what: str
@@ -61,8 +62,8 @@ class _Device:
                 f"list them: .venv/bin/python -m sounddevice; {_WITHOUT}"
             ) from error
 
-    def _callback(self, data: Any, frames: int, moments: Any, status: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _callback(self, data: Any, frames: int, moments: Any, status: Any) -> None: ...
 
     def __enter__(self) -> Self:
         self._stream.start()
