@@ -4,9 +4,9 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.masks import MaskKind
 
 KIB = 1024
-CODE_BYTES = 14 * KIB
+CODE_BYTES = 16 * KIB
 """The core with the server, built for size and speed."""
-TABLE_BYTES = 7 * KIB
+TABLE_BYTES = 5 * KIB
 """Window, twiddles and mel filters."""
 BLOCK = 32
 """Entries lie in blocks of so many: one word for each bit of the code."""
