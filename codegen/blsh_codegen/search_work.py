@@ -21,8 +21,9 @@ _INDEX_TOP: Final = (1 << _INDEX_BITS) - 1
 
 SEARCH_TERMS: Final = (
     "hops",
-    "bits",  # of the code
-    "words",
+    "words",  # of the code
+    "planes",  # of its ones, or its zeros
+    "padding",  # planes, to whole steps
     "neighbours",  # K
     "spans",  # of four groups
     "bounds",  # of a word's blocks, found together
@@ -34,11 +35,13 @@ SEARCH_TERMS: Final = (
     "edges",  # levels of bounds compared with the K-th distance
     "blocks",  # that are visited
     "visits",  # of a block, or of as many as there are lanes
-    "short_visits",  # where some entries may not exist
+    "short_visits",  # with an entry near enough, where some may not exist
+    "limit_bits",  # ones of what was counted is compared with
     "narrow_rows",  # counted, of bounds and of visits
     "narrow_steps",  # of eight planes
     "wide_rows",
     "wide_steps",
+    "wide_sums",  # of what four steps carry
     "takes",  # visits with an entry near enough
     "take_turns",  # levels, once
     "take_rounds",  # distances in these
@@ -94,14 +97,19 @@ class Search:
         self.distances = distances.reshape(dictionary.blocks, BLOCK)
         self.nearest_of = self.distances.min(axis=1).tolist()
         self.bounds = (dictionary.slack + (dictionary.centres != code).sum(axis=1)).tolist()
-        ones = int(code.sum())
-        self.steps = max(1, -(-min(ones, dictionary.bits - ones) // _STEP))
+        self.ones = int(code.sum())
+        self.turned = 2 * self.ones <= dictionary.bits
+        counted = np.flatnonzero(code == self.turned)
+        self.steps = max(1, -(-len(counted) // _STEP))
+        self._add(planes=len(counted), padding=_STEP * self.steps - len(counted))
+        for bit in counted.tolist():
+            self._place(bit % BLOCK)
         self.near: list[int] = []
 
     def run(self) -> npt.NDArray[np.int64]:
         """Do it, once; returns the counts of SEARCH_TERMS."""
         of = self.of
-        self._add(hops=1, bits=of.bits, words=-(-of.bits // 32), neighbours=of.neighbours)
+        self._add(hops=1, words=-(-of.bits // 32), neighbours=of.neighbours)
         for first in range(0, of.blocks, _GROUPS * BLOCK):
             self._span(first, min(first + _GROUPS * BLOCK, of.blocks))
         return self.work
@@ -119,20 +127,21 @@ class Search:
         """The K-th neighbour, or what stands for it until it is found."""
         return self.near[-1] if len(self.near) == self.of.neighbours else (self.of.bits << _INDEX_BITS) + _INDEX_TOP
 
-    def _limit(self, block: int) -> int:
-        return (self._last + _INDEX_TOP - BLOCK * block) >> _INDEX_BITS
-
-    def _count_rows(self, rows: int) -> None:
+    def _count_rows(self, rows: int, distance: int) -> None:
+        limit = self.ones + self.of.bits + 1 - distance if self.turned else self.of.bits - self.ones + distance
+        self._add(limit_bits=rows * limit.bit_count())
         self._add(**{f"{self.of.rows}_rows": rows, f"{self.of.rows}_steps": rows * self.steps})
+        if self.of.rows == "wide":
+            self._add(wide_sums=rows * -(-self.steps // 4))
 
     def _span(self, first: int, end: int) -> None:
         """Up to four groups of blocks."""
         of, lanes = self.of, self.lanes
         groups = -(-(end - first) // BLOCK)
         words = -(-groups // lanes)
-        self._count_rows(words)
+        self._count_rows(words, 0)
         self._add(spans=1, bounds=words, bound_levels=words * (of.levels + 1), slack_levels=words * of.slack_bits)
-        left, batch = list(range(first, end)), list[int]()
+        left, batch, visited = list(range(first, end)), list[int](), list[int]()
         while left:
             nearest = min(self.bounds[block] for block in left) >> _COARSE
             levels = of.levels + 1 - _COARSE
@@ -148,41 +157,42 @@ class Search:
             for block in near:
                 self._place((block - first) % BLOCK)
                 batch.append(block)
+                visited.append(block)
                 if len(batch) == lanes:
-                    self._visit(batch)
+                    self._visit(batch, min(batch))
                     batch = []
         if batch:
-            self._visit(batch)
+            self._visit(batch, min(*batch, visited[0]))  # which fills the lanes
 
     def _place(self, place: int) -> None:
         self.work[_AT["place_bytes"]] += place // 8
         self.work[_AT["place_bits"]] += place % 8
 
-    def _visit(self, batch: list[int]) -> None:
-        short = len(batch) < self.lanes or self.of.entries % BLOCK != 0
-        self._add(visits=1, blocks=len(batch), short_visits=short)
-        self._count_rows(1)
-        limits = [self._limit(block) for block in batch]
-        if any(self.nearest_of[block] < limit for block, limit in zip(batch, limits, strict=True)):
-            self._take(batch, limits)
+    def _visit(self, batch: list[int], lowest: int) -> None:
+        """Of blocks of which, with what fills the lanes, `lowest` comes first."""
+        limit = (self._last + _INDEX_TOP - BLOCK * lowest) >> _INDEX_BITS
+        self._add(visits=1, blocks=len(batch))
+        self._count_rows(1, limit)
+        if any(self.nearest_of[block] < limit for block in batch):
+            self._add(short_visits=len(batch) < self.lanes or self.of.entries % BLOCK != 0)
+            self._take(batch, limit)
 
-    def _take(self, batch: list[int], limits: list[int]) -> None:
-        """Values (distance - limit) in ascending order, the lanes of each in theirs."""
-        of = self.of
-        bits = min(((self._last >> _INDEX_BITS) + 1).bit_length(), of.levels)
+    def _take(self, batch: list[int], limit: int) -> None:
+        """Distances in ascending order, the lanes of each in theirs."""
+        bits = ((self._last >> _INDEX_BITS) | 1).bit_length()
         self._add(takes=1, take_turns=bits)
-        by_value: dict[int, dict[int, list[int]]] = {}
-        for lane, (block, limit) in enumerate(zip(batch, limits, strict=True)):
+        by_distance: dict[int, dict[int, list[int]]] = {}
+        for lane, block in enumerate(batch):
             distances = self.distances[block]
             for place in np.flatnonzero(distances < limit).tolist():
-                by_value.setdefault(int(distances[place]) - limit, {}).setdefault(lane, []).append(place)
-        for value in sorted(by_value):
-            number = value + (1 << bits)
+                by_distance.setdefault(int(distances[place]), {}).setdefault(lane, []).append(place)
+        for distance in sorted(by_distance):
+            number = distance - limit + (1 << bits)
             self._add(take_rounds=1, take_levels=bits, take_moves=bits - number.bit_count())
-            for lane, places in sorted(by_value[value].items()):
+            for lane, places in sorted(by_distance[distance].items()):
                 self._add(take_blocks=1)
-                self._insert_all(((value + limits[lane]) << _INDEX_BITS) + BLOCK * batch[lane], places)
-            if self._last >> _INDEX_BITS < value + 1 + min(limits):
+                self._insert_all((distance << _INDEX_BITS) + BLOCK * batch[lane], places)
+            if self._last >> _INDEX_BITS < distance + 1:
                 return
 
     def _insert_all(self, first: int, places: list[int]) -> None:

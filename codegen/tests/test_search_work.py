@@ -80,8 +80,11 @@ def test_counts_are_those_of_a_search_by_hand():
     found = dict(zip(SEARCH_TERMS, counts.tolist(), strict=True))
     once = ("hops", "words", "spans", "bounds", "blocks", "visits", "takes", "take_rounds", "take_blocks")
     assert {name: found[name] for name in once} == dict.fromkeys(once, 1)
-    assert (found["bits"], found["neighbours"]) == (8, 2)
+    assert found["neighbours"] == 2
     # a row of bounds and a block; not one plane of a code without ones, so a step of padding each
+    assert (found["planes"], found["padding"]) == (0, 8)
     assert (found["narrow_rows"], found["narrow_steps"], found["wide_rows"]) == (2, 2, 0)
+    # what is counted, z + 2 s, is compared with n + L + 1 - d: 9 for the bounds, 0 as all entries are near enough at first
+    assert found["limit_bits"] == 2
     # of the 32 entries at distance 0 two are kept; the third, no nearer, ends the block
     assert found["taken"] == 3

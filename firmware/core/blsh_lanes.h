@@ -13,13 +13,21 @@ typedef uint32x4_t blsh_lanes_t;
 typedef uint32x4_t blsh_cursor_t; /* where each lane reads */
 
 static inline blsh_lanes_t blsh_load_lanes(const uint32_t *words) { return vld1q_u32(words); }
+static inline blsh_lanes_t blsh_load_bytes(const uint8_t *bytes) { return vldrbq_u32(bytes); }
 static inline void blsh_store_lanes(uint32_t *words, blsh_lanes_t lanes) { vst1q_u32(words, lanes); }
 static inline bool blsh_any_set(blsh_lanes_t lanes) { return vmaxvq_u32(0u, lanes) != 0u; }
-
 static inline uint32_t blsh_least_lane(blsh_lanes_t lanes) { return vminvq_u32(UINT32_MAX, lanes); }
 
-static inline blsh_cursor_t blsh_cursor(const uint32_t *base, blsh_lanes_t offset) {
-    return (uint32_t)base + 4u * offset;
+/* No bit. The compiler would load it, and keep it in one of eight registers. */
+static inline blsh_lanes_t blsh_none(void) {
+    blsh_lanes_t none;
+    __asm__ volatile("vmov.i32 %q0, #0" : "=w"(none));
+    return none;
+}
+
+/* Rows of `words` words. */
+static inline blsh_cursor_t blsh_rows(const uint32_t *base, unsigned words, blsh_lanes_t row) {
+    return vaddq_n_u32(vmulq_n_u32(row, 4u * words), (uint32_t)base);
 }
 
 /* The words `offset` bytes behind. */
@@ -27,13 +35,11 @@ static inline blsh_lanes_t blsh_read(blsh_cursor_t cursor, uint32_t offset) {
     return vldrwq_gather_offset_u32((const uint32_t *)offset, cursor);
 }
 
-/* What is read at `offset` is read after `lanes` are known: the compiler would read ahead more than the eight vector
- * registers hold, and store it. */
-#define blsh_keep_order(lanes, a, b) __asm__("" : "+r"(a), "+r"(b), "+w"(lanes))
-
-/* One bit of each lane's number, as all ones or zeros. */
-static inline blsh_lanes_t blsh_spread(blsh_lanes_t numbers, unsigned bit) {
-    return vreinterpretq_u32_s32(vreinterpretq_s32_u32(numbers << (31u - bit)) >> 31);
+/* The next words, where the cursor moves to. */
+static inline blsh_lanes_t blsh_read_next(blsh_cursor_t *cursor) {
+    blsh_lanes_t words;
+    __asm__("vldrw.u32 %q0, [%q1, #4]!" : "=&w"(words), "+w"(*cursor)); /* with gcc 12 the intrinsic reads twice */
+    return words;
 }
 
 #else
@@ -43,26 +49,21 @@ typedef uint32_t blsh_lanes_t;
 typedef const uint32_t *blsh_cursor_t;
 
 static inline blsh_lanes_t blsh_load_lanes(const uint32_t *words) { return *words; }
+static inline blsh_lanes_t blsh_load_bytes(const uint8_t *bytes) { return *bytes; }
 static inline void blsh_store_lanes(uint32_t *words, blsh_lanes_t lanes) { *words = lanes; }
 static inline bool blsh_any_set(blsh_lanes_t lanes) { return lanes != 0u; }
-
 static inline uint32_t blsh_least_lane(blsh_lanes_t lanes) { return lanes; }
+static inline blsh_lanes_t blsh_none(void) { return 0; }
 
-static inline blsh_cursor_t blsh_cursor(const uint32_t *base, blsh_lanes_t offset) { return base + offset; }
+/* A row of `words` words. */
+static inline blsh_cursor_t blsh_rows(const uint32_t *base, unsigned words, blsh_lanes_t row) {
+    return base + words * row;
+}
 
 /* The word `offset` bytes behind. */
 static inline blsh_lanes_t blsh_read(blsh_cursor_t cursor, uint32_t offset) {
     return *(const uint32_t *)(const void *)((const char *)cursor + offset);
 }
-
-#define blsh_keep_order(lanes, a, b) ((void)0)
-
-/* One bit of a number, as all ones or zeros. */
-static inline blsh_lanes_t blsh_spread(blsh_lanes_t number, unsigned bit) {
-    return (uint32_t)((int32_t)(number << (31u - bit)) >> 31);
-}
-
-#endif
 
 /* Two words that follow each other. */
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
@@ -80,15 +81,9 @@ static inline void blsh_load_pair(const uint32_t *words, uint32_t *a, uint32_t *
 }
 #endif
 
-/* sum + a + b in each counter: its lowest bit goes to `sum`, the carry is returned. */
-static inline blsh_lanes_t blsh_full_add(blsh_lanes_t *sum, blsh_lanes_t a, blsh_lanes_t b) {
-    const blsh_lanes_t either = *sum ^ a;
-    const blsh_lanes_t carry = (*sum & a) | (either & b);
-    *sum = either ^ b;
-    return carry;
-}
+#endif
 
-/* sum + a */
+/* sum + a in each counter: its lowest bit goes to `sum`, the carry is returned. */
 static inline blsh_lanes_t blsh_half_add(blsh_lanes_t *sum, blsh_lanes_t a) {
     const blsh_lanes_t carry = *sum & a;
     *sum ^= a;

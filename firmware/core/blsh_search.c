@@ -1,19 +1,21 @@
 /* The K nearest entries, exactly, in a bit-sliced dictionary: each bit of a word is an entry, and 32 distances (128
- * with Helium) are counted at once. Of a code with n ones, an entry with w ones, s of them where the code has ones, is
- * at distance n + w - 2 s; s counted where it has zeros instead, at w - 2 s below n. So the planes where the code has
- * what it has less of are enough, beside the number of zeros of each entry, which the dictionary holds.
+ * with Helium) are counted at once. Of a code with n ones among L bits, an entry with z zeros, s of its ones where the
+ * code has ones, is at distance n + L - (z + 2 s); s of them where the code has zeros instead, at z + 2 s - (L - n). So
+ * the planes where the code has what it has less of are enough, beside the number of zeros of each entry, which the
+ * dictionary holds.
  * Blocks of 32 entries are visited from the smallest lower bound of their distances up, until that bound passes the
  * K-th distance found. What is found does not depend on it: a neighbour gives way only to a smaller (distance, index). */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-schedule-insns") /* it would read ahead more than there are registers for, and store that */
+#endif
 #include "blsh_fixed.h"
-#include "blsh_lanes.h"
+#include "blsh_planes.h"
 #include "blsh_stages.h"
 
 #define ENTRIES 32u    /* of a block, and blocks of a group */
 #define GROUPS 4u      /* bounded at once: 4 096 entries */
 #define NARROW 6u      /* bits of the number of zeros, of short codes */
 #define WIDE 9u        /* and of long ones */
-#define STEP 8u        /* planes counted at once */
-#define LOW 2u         /* counter bits that four of them fill */
 #define COARSE 3u      /* lowest bits of a bound that do not order the blocks */
 #define INDEX_BITS 23u /* a neighbour is one number, distance << INDEX_BITS | index: smaller is nearer */
 #define INDEX_TOP ((UINT32_C(1) << INDEX_BITS) - 1u)
@@ -23,83 +25,71 @@ _Static_assert(BLSH_ZERO_BITS(63u) == NARROW && BLSH_ZERO_BITS(64u) == WIDE && B
 
 typedef struct {
     const blsh_model_t *model;
-    const uint32_t *place, *places; /* the planes to be counted: where they lie in a row, in bytes; and their end */
-    unsigned planes; /* of a block */
-    unsigned levels; /* of these, that hold the number of zeros of each entry; those of its code follow */
-    uint32_t turn;   /* all ones where the ones of the code are counted, none where its zeros are */
-    uint32_t base;   /* what counting starts from, for a distance of 0 */
+    const uint32_t *place; /* the planes to be counted: where they lie in a row, in bytes */
+    unsigned steps;        /* of so many planes at once */
+    unsigned planes;       /* of a block */
+    unsigned levels;       /* of these, that hold the number of zeros of each entry; those of its code follow */
+    uint32_t turn;         /* all ones where the ones of the code are counted, none where its zeros are */
+    uint32_t base;         /* with `turn`, what is counted at each distance */
+    const uint32_t *rows;  /* of the blocks that are bounded together */
+    uint32_t first;        /* entry of these */
+    uint32_t top;          /* INDEX_TOP less that */
     blsh_neighbour_t *near, *last, *end; /* the K nearest, nearest first, as such numbers, each in `index`; found so far */
 } search_t;
 
-/* Adds two planes to a counter; returns what is carried. */
-static inline blsh_lanes_t add_two(blsh_lanes_t *sum, blsh_cursor_t at, const uint32_t *place) {
-    uint32_t a, b;
-    blsh_load_pair(place, &a, &b);
-    blsh_keep_order(*sum, a, b);
-    return blsh_full_add(sum, blsh_read(at, a), blsh_read(at, b));
-}
-
-/* Adds four planes to the two lowest counters; returns what is carried beyond. */
-static inline blsh_lanes_t add_four(blsh_lanes_t *low, blsh_cursor_t at, const uint32_t *place) {
-    const blsh_lanes_t two = add_two(&low[0], at, place);
-    return blsh_full_add(&low[1], two, add_two(&low[0], at, place + 2));
-}
-
-/* The distances of the entries in rows `at` from the code less `limit`, bit-sliced, in two's complement of levels + 1
- * bits, into `value`; complemented where search->turn is set. `levels` is a constant where this is called. */
-static inline __attribute__((always_inline)) void count(const search_t *search, blsh_cursor_t at, blsh_lanes_t limit,
-                                                        blsh_lanes_t *value, unsigned levels) {
-    const blsh_lanes_t start = search->base + (limit ^ ~search->turn);
-    blsh_lanes_t low[LOW] = {blsh_spread(start, 1), blsh_spread(start, 2)};
-    blsh_lanes_t own[WIDE], *const high = BLSH_LANES == 1u ? own : value;
-    BLSH_UNROLL(8)
-    for (unsigned level = LOW; level < levels; level++) {
-        high[level] = blsh_spread(start, level + 1u);
+/* Counts z + 2 s of the entries in rows `at`, bit-sliced, levels + 1 bits, into `value`. Returns which are below
+ * `limit`. `levels` is a constant where this is called. */
+static inline __attribute__((always_inline)) blsh_lanes_t count(const search_t *search, blsh_cursor_t at,
+                                                                uint32_t limit, blsh_lanes_t *value, unsigned levels) {
+    blsh_lanes_t sum[WIDE + 1u];
+    blsh_count_early(sum, levels, at, search->place, search->steps, value + NARROW);
+    blsh_lanes_t below = blsh_none();
+    BLSH_UNROLL(16)
+    for (unsigned level = 0; level <= levels; level++) {
+        if (level == BLSH_EARLY) {
+            blsh_count_late(sum, levels, at, value + NARROW);
+        }
+        value[level] = sum[level];
+        below = (limit >> level & 1u) != 0u ? below | ~sum[level] : below & ~sum[level];
     }
-    const uint32_t *place = search->place;
+    return below;
+}
+
+__attribute__((noinline)) static blsh_lanes_t count_narrow(const search_t *search, blsh_cursor_t at, uint32_t limit,
+                                                           blsh_lanes_t *value) {
+    return count(search, at, limit, value, NARROW);
+}
+
+__attribute__((noinline)) static blsh_lanes_t count_wide(const search_t *search, blsh_cursor_t at, uint32_t limit,
+                                                         blsh_lanes_t *value) {
+    return count(search, at, limit, value, WIDE);
+}
+
+static inline blsh_lanes_t count_row(const search_t *search, blsh_cursor_t at, uint32_t limit, blsh_lanes_t *value) {
+    return search->levels == NARROW ? count_narrow(search, at, limit, value) : count_wide(search, at, limit, value);
+}
+
+/* The count that those below, or with `turn` those not below, are nearer than `distance`. */
+static inline uint32_t limit_of(const search_t *search, uint32_t distance) {
+    return search->base + (distance ^ search->turn);
+}
+
+/* From what was counted the distances less the one of `limit`, their lowest `levels` bits. */
+static inline void measure(const search_t *search, blsh_lanes_t *value, unsigned levels, uint32_t limit) {
+    blsh_lanes_t carry = blsh_none();
+    uint32_t added = 0u - limit;
     do {
-        const blsh_lanes_t four = add_four(low, at, place);
-        blsh_lanes_t carry = blsh_full_add(&high[LOW], four, add_four(low, at, place + 4));
-        BLSH_UNROLL(8)
-        for (unsigned level = LOW + 1u; level < levels; level++) {
-            carry = blsh_half_add(&high[level], carry);
-        }
-        place += STEP;
-    } while (place < search->places);
-    /* twice that, and the number of zeros */
-    const blsh_lanes_t odd = blsh_read(at, 0);
-    blsh_lanes_t carry = blsh_spread(start, 0), sum = odd ^ carry;
-    carry &= odd;
-    BLSH_UNROLL(8)
-    for (unsigned level = 1; level <= levels; level++) {
-        blsh_lanes_t next = level <= LOW ? low[level - 1u] : high[level - 1u];
-        if (level < levels) {
-            carry = blsh_full_add(&next, blsh_read(at, 4u * level), carry);
+        const blsh_lanes_t sum = *value ^ carry;
+        if ((added & 1u) != 0u) {
+            carry |= *value;
+            *value = sum ^ ~search->turn;
         } else {
-            next ^= carry;
+            carry &= *value;
+            *value = sum ^ search->turn;
         }
-        value[level - 1u] = sum;
-        sum = next;
-    }
-    value[levels] = sum;
-}
-
-__attribute__((noinline)) static void count_narrow(const search_t *search, blsh_cursor_t at, blsh_lanes_t limit,
-                                                   blsh_lanes_t *value) {
-    count(search, at, limit, value, NARROW);
-}
-
-__attribute__((noinline)) static void count_wide(const search_t *search, blsh_cursor_t at, blsh_lanes_t limit,
-                                                 blsh_lanes_t *value) {
-    count(search, at, limit, value, WIDE);
-}
-
-static inline void count_row(const search_t *search, blsh_cursor_t at, blsh_lanes_t limit, blsh_lanes_t *value) {
-    if (search->levels == NARROW) {
-        count_narrow(search, at, limit, value);
-    } else {
-        count_wide(search, at, limit, value);
-    }
+        value++;
+        added >>= 1;
+    } while (--levels != 0u);
 }
 
 /* Puts `entry` in its place; the farthest falls off. */
@@ -145,81 +135,84 @@ static void insert_all(search_t *search, uint32_t first, uint32_t set) {
     } while (set != 0u);
 }
 
-/* The entries in `left` of blocks, one in each lane, nearest first, into the list. Their values are below 0 and not
- * below the negative `limit`, so its bits are enough to tell them apart. */
-static void take(search_t *search, const uint32_t *block, blsh_lanes_t left, blsh_lanes_t *value, blsh_lanes_t limit) {
-    const uint32_t reach = (search->last->index >> INDEX_BITS) + 1u;
-    const unsigned bits = (unsigned)blsh_bit_length(reach), levels = bits < search->levels ? bits : search->levels;
-    for (unsigned level = 0; level < levels; level++) {
-        value[level] ^= search->turn;
-    }
-    const uint32_t nearest = blsh_least_lane(limit);
-    uint32_t limits[BLSH_LANES];
-    blsh_store_lanes(limits, limit);
+/* The entries in `left` of blocks, one in each lane, nearest first, into the list. They are nearer than `distance`,
+ * whose count is `limit`, so the lowest bits of what is between tell them apart. */
+__attribute__((noinline)) static void take(search_t *search, const uint8_t *block, blsh_lanes_t left, blsh_lanes_t *value, uint32_t distance,
+                 uint32_t limit) {
+    const unsigned levels = (unsigned)blsh_bit_length(search->last->index >> INDEX_BITS | 1u);
+    measure(search, value, levels, limit);
+    distance -= UINT32_C(1) << levels;
     do {
         uint32_t number, found[BLSH_LANES];
         const blsh_lanes_t least = least_of(left, (const uint32_t *)(value + levels - 1), levels, &number);
-        number -= UINT32_C(1) << levels;
+        number += distance;
         blsh_store_lanes(found, least);
         left &= ~least;
         BLSH_UNROLL(4)
         for (unsigned lane = 0; lane < BLSH_LANES; lane++) {
             if (found[lane] != 0u) {
-                insert_all(search, ((number + limits[lane]) << INDEX_BITS) + ENTRIES * block[lane], found[lane]);
+                insert_all(search, (number << INDEX_BITS) + search->first + ENTRIES * block[lane], found[lane]);
             }
         }
-        if (search->last->index >> INDEX_BITS < number + 1u + nearest) {
+        if (search->last->index >> INDEX_BITS < number + 1u) {
             return;
         }
     } while (blsh_any_set(left));
 }
 
-/* Those of the entries below their limits that exist: lanes from `count` on repeat a block, and the last may be short. */
-static blsh_lanes_t existing(const search_t *search, const uint32_t *block, unsigned count, blsh_lanes_t below) {
+/* Those of the entries in `near` that exist: lanes from `count` on repeat a block, and the last may be short. */
+static blsh_lanes_t existing(const search_t *search, const uint8_t *block, unsigned count, blsh_lanes_t near) {
     const uint32_t entries = search->model->entries;
     uint32_t left[BLSH_LANES];
-    blsh_store_lanes(left, below);
+    blsh_store_lanes(left, near);
     for (unsigned lane = 0; lane < BLSH_LANES; lane++) {
+        const uint32_t first = search->first + ENTRIES * block[lane];
         if (lane >= count) {
             left[lane] = 0;
-        } else if (block[lane] == (entries - 1u) / ENTRIES) {
-            left[lane] &= UINT32_MAX >> (ENTRIES - 1u - (entries - 1u) % ENTRIES);
+        } else if (entries - first < ENTRIES) {
+            left[lane] &= (UINT32_C(1) << (entries - first)) - 1u;
         }
     }
     return blsh_load_lanes(left);
 }
 
-/* Searches blocks that lie one in each lane; `count` of them are to be taken, the others fill the lanes. */
-static void visit(search_t *search, const uint32_t *block, unsigned count) {
-    const blsh_model_t *model = search->model;
-    const blsh_lanes_t visited = blsh_load_lanes(block);
-    const blsh_lanes_t limit = (search->last->index + INDEX_TOP - (visited << 5)) >> INDEX_BITS;
+/* Searches the next blocks, one in each lane; of `count`, or all lanes. What is beyond repeats a block. */
+static inline void visit(search_t *search, const uint8_t *block, unsigned count) {
+    const blsh_lanes_t blocks = blsh_load_bytes(block);
+    /* entries of the first of the blocks may be as far as the last neighbour, before which they are */
+    const uint32_t distance = (search->last->index + search->top - ENTRIES * blsh_least_lane(blocks)) >> INDEX_BITS;
+    const uint32_t limit = limit_of(search, distance);
     blsh_lanes_t value[WIDE + 1u];
-    count_row(search, blsh_cursor(model->planes, visited * search->planes), limit, value);
-    blsh_lanes_t below = value[search->levels] ^ search->turn;
-    if (count < BLSH_LANES || model->entries % ENTRIES != 0u) {
-        below = existing(search, block, count, below);
+    blsh_lanes_t near = count_row(search, blsh_rows(search->rows, search->planes, blocks), limit, value) ^ search->turn;
+    if (!blsh_any_set(near)) {
+        return;
     }
-    if (blsh_any_set(below)) {
-        take(search, block, below, value, limit);
+    if ((BLSH_LANES > 1u && count < BLSH_LANES) || search->model->entries % ENTRIES != 0u) {
+        near = existing(search, block, count, near);
+        if (!blsh_any_set(near)) {
+            return;
+        }
     }
+    take(search, block, near, value, distance, limit);
 }
 
 /* R + |code - centre| - radius of each block of four groups, bit-sliced: R + a lower bound of its distances. */
 static void bound_blocks(const search_t *search, uint32_t group, uint32_t groups, uint32_t bound[WIDE + 1u][GROUPS]) {
     const blsh_model_t *model = search->model;
-    const unsigned slack = (unsigned)blsh_bit_length(model->radius);
+    const unsigned slack = (unsigned)blsh_bit_length(model->radius), planes = slack + search->planes;
     for (unsigned lane = 0; lane < GROUPS && group + lane < groups; lane += BLSH_LANES) {
         uint32_t row[BLSH_LANES];
         for (unsigned i = 0; i < BLSH_LANES; i++) {
             row[i] = group + lane + i < groups ? group + lane + i : group;
         }
-        const blsh_lanes_t place = blsh_load_lanes(row) * (slack + search->planes);
-        const blsh_cursor_t at = blsh_cursor(model->bounds, place);
-        blsh_lanes_t value[WIDE + 1u], carry = {0};
-        count_row(search, blsh_cursor(model->bounds + slack, place), carry, value);
+        const blsh_lanes_t rows = blsh_load_lanes(row);
+        blsh_cursor_t at = blsh_rows(model->bounds, planes, rows);
+        blsh_lanes_t value[WIDE + 1u], carry = blsh_none();
+        const uint32_t limit = limit_of(search, 0u);
+        (void)count_row(search, blsh_rows(model->bounds + slack, planes, rows), limit, value);
+        measure(search, value, search->levels + 1u, limit);
         for (unsigned level = 0; level <= search->levels; level++) {
-            blsh_lanes_t sum = value[level] ^ search->turn;
+            blsh_lanes_t sum = value[level];
             carry = level < slack ? blsh_full_add(&sum, blsh_read(at, 4u * level), carry) : blsh_half_add(&sum, carry);
             blsh_store_lanes(&bound[level][lane], sum);
         }
@@ -275,9 +268,13 @@ static void within(uint32_t bound[WIDE + 1u][GROUPS], unsigned levels, uint32_t 
 /* Up to four groups of blocks from `group` on. */
 static void search_groups(search_t *search, uint32_t group, uint32_t blocks) {
     const blsh_model_t *model = search->model;
-    uint32_t bound[WIDE + 1u][GROUPS], left[GROUPS], near[GROUPS], batch[BLSH_LANES];
-    unsigned held = 0;
+    uint32_t bound[WIDE + 1u][GROUPS], left[GROUPS], near[GROUPS];
+    uint8_t block[GROUPS * ENTRIES + BLSH_LANES], *end = block; /* in the order of their visits */
+    const uint8_t *next = block;
     bool last = false;
+    search->first = ENTRIES * ENTRIES * group;
+    search->top = INDEX_TOP - search->first;
+    search->rows = model->planes + ENTRIES * group * search->planes;
     bound_blocks(search, group, (blocks + ENTRIES - 1u) / ENTRIES, bound);
     for (unsigned i = 0; i < GROUPS; i++) {
         const uint32_t first = ENTRIES * (group + i);
@@ -288,25 +285,26 @@ static void search_groups(search_t *search, uint32_t group, uint32_t blocks) {
         const uint32_t farthest = search->last->index, edge = model->radius + (farthest >> INDEX_BITS);
         last = nearest + (1u << COARSE) > edge;
         if (last) {
-            within(bound, search->levels, edge, ENTRIES * ENTRIES * group, farthest & INDEX_TOP, left, near);
+            within(bound, search->levels, edge, search->first, farthest & INDEX_TOP, left, near);
         }
         for (unsigned i = 0; i < GROUPS; i++) {
             left[i] &= ~near[i];
             for (uint32_t set = near[i]; set != 0u; set &= set - 1u) {
-                batch[held++] = ENTRIES * (group + i) + blsh_lowest_one(set);
-                if (held == BLSH_LANES) {
-                    visit(search, batch, BLSH_LANES);
-                    held = 0;
-                }
+                *end++ = (uint8_t)(ENTRIES * i + blsh_lowest_one(set));
             }
         }
-    } while (!last && (left[0] | left[1] | left[2] | left[3]) != 0u);
-    if (held != 0u) {
-        for (unsigned lane = held; lane < BLSH_LANES; lane++) {
-            batch[lane] = batch[0];
+        last = last || (left[0] | left[1] | left[2] | left[3]) == 0u;
+        unsigned least = BLSH_LANES; /* blocks of a visit */
+        if (BLSH_LANES > 1u && last) {
+            least = 1;
+            for (unsigned lane = 0; lane < BLSH_LANES; lane++) {
+                end[lane] = block[0];
+            }
         }
-        visit(search, batch, held);
-    }
+        for (; next + least <= end; next += BLSH_LANES) {
+            visit(search, next, (unsigned)(end - next));
+        }
+    } while (!last);
 }
 
 /* Bits that are set. */
@@ -324,34 +322,34 @@ static void read_code(search_t *search, const uint32_t *code, uint32_t *place) {
         ones += ones_of(code[word]);
     }
     search->turn = 2u * ones <= bits ? UINT32_MAX : 0u;
-    search->base = search->turn != 0u ? 0u - ones - bits - 1u : ones - bits + 1u;
+    search->base = search->turn != 0u ? ones + bits + 2u : bits - ones;
     ones = search->turn != 0u ? ones : bits - ones;
     search->place = place;
-    uint32_t offset = 4u * search->levels;
-    for (unsigned bit = 0; bit < bits; bit += 32u) {
+    unsigned plane = search->levels;
+    for (unsigned left = bits; left > 0u; plane += 32u) {
         uint32_t word = *code++ ^ ~search->turn;
-        BLSH_UNROLL(8)
-        for (unsigned left = bits - bit < 32u ? bits - bit : 32u; left > 0u; left--) {
-            *place = offset;
-            place += word & 1u;
-            word >>= 1;
-            offset += 4u;
+        if (left < 32u) {
+            word &= (UINT32_C(1) << left) - 1u;
         }
+        for (; word != 0u; word &= word - 1u) {
+            *place++ = 4u * (plane + blsh_lowest_one(word));
+        }
+        left -= left < 32u ? left : 32u;
     }
-    search->places = search->place + (ones == 0u ? STEP : (ones + STEP - 1u) / STEP * STEP);
-    while (place < search->places) {
-        *place++ = offset; /* behind the planes of the code is one of zeros */
+    search->steps = ones == 0u ? 1u : (ones + BLSH_STEP - 1u) / BLSH_STEP;
+    while (place < search->place + BLSH_STEP * search->steps) {
+        *place++ = 4u * (search->levels + bits); /* behind the planes of the code is one of zeros */
     }
 }
 
 void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *place, blsh_neighbour_t *found) {
     const uint32_t blocks = (model->entries + ENTRIES - 1u) / ENTRIES;
-    search_t search = {.model = model,
-                       .planes = BLSH_PLANES((unsigned)model->bits),
-                       .levels = BLSH_ZERO_BITS(model->bits),
-                       .near = found,
-                       .last = found + model->neighbours - 1u,
-                       .end = found};
+    search_t search;
+    search.model = model;
+    search.planes = BLSH_PLANES((unsigned)model->bits);
+    search.levels = BLSH_ZERO_BITS(model->bits);
+    search.near = search.end = found;
+    search.last = found + model->neighbours - 1u;
     read_code(&search, code, place);
     search.last->index = ((uint32_t)model->bits << INDEX_BITS) + INDEX_TOP; /* behind all entries */
     for (uint32_t group = 0; ENTRIES * group < blocks; group += GROUPS) {
