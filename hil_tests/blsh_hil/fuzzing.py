@@ -20,6 +20,7 @@ from typing import Final
 from blsh_codegen.c_code import C_WARNINGS
 from blsh_codegen.image import encode_image
 from blsh_hil.boards import project_root
+from blsh_hil.ending import exit_code
 from blsh_hil.host_board import SANITIZERS
 from blsh_hil.protocol import (
     Check,
@@ -187,7 +188,7 @@ def keep(folder: Path) -> int:
 
 
 def main() -> int:
-    """The command: 0 if nothing was found, 1 if something crashes, 2 if it could not be tried."""
+    """The command: 0 if nothing was found, 1 if something crashes; BlshError if it could not be tried."""
     about = (__doc__ or "").split("\n\n")
     parser = argparse.ArgumentParser(
         prog="python -m blsh_hil.fuzzing",
@@ -201,12 +202,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args()
     folder = project_root() / "build" / "fuzz"
-    try:
-        result = fuzz(folder, seconds=max(1, round(60 * options.minutes)), runs=options.runs)
-        kept = keep(folder) if options.keep and not result.crashes else None
-    except BlshError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    result = fuzz(folder, seconds=max(1, round(60 * options.minutes)), runs=options.runs)
+    kept = keep(folder) if options.keep and not result.crashes else None
     if options.json:
         print(json.dumps(asdict(result) | {"kept": kept}, indent=2, sort_keys=True))
     else:
@@ -220,4 +217,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))
