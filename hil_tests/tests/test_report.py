@@ -203,8 +203,37 @@ def test_failures_keep_their_text_their_output_and_the_line_that_repeats_them(fa
     assert around["rerun"].startswith(".venv/bin/python -m pytest ") and "::test_around" in around["rerun"]
 
 
+def test_a_build_server_reads_the_same(failing: Run) -> None:
+    (suite,) = ElementTree.parse(failing[1] / "junit.xml").getroot()
+    counts = {name: int(suite.get(name, "")) for name in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": 8, "failures": 1, "errors": 2, "skipped": 2}
+    cases = {case.get("name"): case for case in suite.iterfind("testcase")}
+    assert list(cases) == [test["nodeid"].partition("::")[2] for test in failing[0]["tests"]]
+    assert {case.get("classname") for case in cases.values()} == {"test_it"}
+    failure = cases["test_wrong"].find("failure")
+    assert failure is not None and failure.get("message") == "mask: hop 37, bin 211: expected 8192, board -3"
+    assert "rerun: BLSH_TEST_SEED=4711" in (failure.text or "")
+    assert "BLSH_TEST_SEED=4711 & <seed>" in (cases["test_wrong"].findtext("system-out") or "")
+    recorded = cases["test_speech"].find("properties/property[@name='retries']")
+    assert recorded is not None and recorded.get("value") == "3"
+    hello = suite.find("properties/property[@name='hello']")
+    assert hello is not None and json.loads(hello.get("value", "")) == failing[0]["hello"]
+
+
+def test_what_xml_cannot_hold_does_not_reach_a_build_server(tmp_path: Path) -> None:
+    text = r"""
+        def test_it(record_property):
+            record_property("\0name", "\x1b[31m \ud800 ü")
+            assert not "\x00 \x1b"
+        """
+    _, folder = run(tmp_path, text)
+    assert "\N{REPLACEMENT CHARACTER}[31m \N{REPLACEMENT CHARACTER} ü" in (folder / "junit.xml").read_text()
+    ElementTree.parse(folder / "junit.xml")
+
+
 def test_a_suite_that_cannot_be_imported_is_reported(tmp_path: Path) -> None:
     report, folder = run(tmp_path, "import nothing_of_this_name")
+    assert "nothing_of_this_name" in (ElementTree.parse(folder / "junit.xml").findtext(".//error") or "")
     assert report["state"] == "interrupted" and "nothing_of_this_name" in report["collection_errors"][0]["text"]
     assert load_reports(folder.parent)[0].verdict == "failed"
 
@@ -240,7 +269,7 @@ def test_a_run_that_is_ended_leaves_a_whole_report_of_what_ran(
 ) -> None:
     suite, folder = tmp_path / "test_it.py", tmp_path / "reports" / "microbit"
     suite.write_text(SLOW)
-    command = pytest_command(suite, folder, f"--junitxml={tmp_path / 'junit.xml'}")
+    command = pytest_command(suite, folder)
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
@@ -259,8 +288,9 @@ def test_a_run_that_is_ended_leaves_a_whole_report_of_what_ran(
     assert board.verdict == "incomplete" and board.hops == 10
     text = Page(render([board])).text
     assert "INCOMPLETE" in text and "of 3 tests ran" in text
-    if number != signal.SIGKILL:
-        assert ElementTree.parse(tmp_path / "junit.xml").getroot().find(".//testcase[@name='test_first']") is not None
+    junit = ElementTree.parse(folder / "junit.xml").getroot()
+    assert junit.find(".//testcase[@name='test_first']") is not None
+    assert junit.find(f"./testsuite/properties/property[@name='state'][@value='{state}']") is not None
 
 
 def test_the_report_of_an_earlier_run_is_gone_before_the_first_test(tmp_path: Path) -> None:
