@@ -44,7 +44,7 @@ def to_junit(report: Mapping[str, Any]) -> bytes:
 def _add_test(suite: ElementTree.Element, test: Mapping[str, Any], tag: str | None) -> None:
     path, bracket, parameters = test["nodeid"].partition("[")
     *where, name = path.split("::")
-    classname = ".".join(where).replace(".py", "").replace("/", ".")
+    classname = ".".join(part.removesuffix(".py").replace("/", ".") for part in where)
     name = _text(name + bracket + parameters)
     case = ElementTree.SubElement(suite, "testcase", classname=classname, name=name, time=f"{test['duration_s']:.3f}")
     _add_properties(case, test.get("properties", {}))
