@@ -153,6 +153,7 @@ class ResetCause(IntEnum):
     SOFTWARE = 1
     FAULT = 2
     WATCHDOG = 3
+    CLOCK = 4  # the crystal failed
 
 
 # ---- field types --------------------------------------------------------------------------------------------
