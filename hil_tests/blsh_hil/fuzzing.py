@@ -22,13 +22,13 @@ from blsh_codegen.image import encode_image
 from blsh_hil.boards import project_root
 from blsh_hil.ending import exit_code
 from blsh_hil.host_board import SANITIZERS
+from blsh_hil.message import Message
 from blsh_hil.protocol import (
     Check,
     CountLoop,
     Hello,
     Hop,
     HopFlag,
-    Message,
     ModelFactory,
     ModelTry,
     PushBegin,
