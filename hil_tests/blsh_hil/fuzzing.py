@@ -13,9 +13,11 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from blsh_codegen.c_code import C_WARNINGS
 from blsh_codegen.image import encode_image
@@ -119,12 +121,16 @@ def first_inputs() -> list[bytes]:
         return record(Hop(number, stream, flags, stage, loud))
 
     start = record(ResetStream(0))
-    image = encode_image(random_model(5, bits=6, entries=3, neighbours=2))
+    model = random_model(5, bits=6, entries=3, neighbours=2)
+    image = encode_image(model)
+    assert model.mel is not None
+    loudest = replace(model.mel, weights_q16=np.full_like(model.mel.weights_q16, -(1 << 15)))  # the core's sums wrap
     push = image_record(image)
     return [
         push + start + hop(0) + PROVE + START + record(Slots()) + start + hop(0),
         push + PROVE + push + PROVE + START + record(Slots()) + record(ModelFactory()) + record(Slots()),
         record(PushBegin(image[:136])) + record(PushData(136, image[136:392])) + record(ModelTry()) + START,
+        image_record(encode_image(replace(model, mel=loudest))) + START,
         image_record(image[:-4]) + image_record(image[:200]) + image_record(image + bytes(8)),
         record(Hello(1)),
         start + hop(0) + hop(1) + hop(2),
