@@ -33,7 +33,7 @@ static inline int32_t blsh_smlad_s8(const int8_t *weights, uint32_t x01, uint32_
 }
 #endif
 
-/* sum of a[i] * b[i], i < count */
+/* sum of a[i] * b[i], i < count, modulo 2^32: weights that no generator makes may leave the range */
 static inline int32_t blsh_dot_s16(const int16_t *a, const int16_t *b, unsigned count) {
     int32_t sum = 0;
 #if defined(__ARM_FEATURE_MVE)
@@ -53,7 +53,7 @@ static inline int32_t blsh_dot_s16(const int16_t *a, const int16_t *b, unsigned 
 #endif
     const int16_t *const end = a + count;
     while (a < end) {
-        sum += *a++ * *b++;
+        sum = (int32_t)((uint32_t)sum + (uint32_t)(*a++ * *b++));
     }
 #endif
     return sum;

@@ -61,7 +61,8 @@ enum {
     HAL_RESET_POWER_ON = 0,
     HAL_RESET_SOFTWARE = 1, /* hal_reset() */
     HAL_RESET_FAULT = 2,    /* hal_reset() called from app_fault() */
-    HAL_RESET_WATCHDOG = 3
+    HAL_RESET_WATCHDOG = 3,
+    HAL_RESET_CLOCK = 4 /* the crystal failed */
 };
 uint32_t hal_reset_cause(void);
 

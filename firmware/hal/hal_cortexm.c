@@ -29,6 +29,12 @@ static struct {
 } note __attribute__((section(".noinit")));
 static uint32_t reset_cause;
 
+#ifdef BOARD_CRYSTAL_HZ /* its clock driver has the crystal watched, and no watchdog of such a part warns */
+#define RESET_OF_NMI HAL_RESET_CLOCK
+#else
+#define RESET_OF_NMI HAL_RESET_WATCHDOG
+#endif
+
 static uint32_t take_note(void)
 {
     uint32_t cause = note.value - NOTE_SEED;
@@ -36,7 +42,7 @@ static uint32_t take_note(void)
 
     note.value = 0u;
     note.complement = 0u;
-    return valid && cause <= HAL_RESET_WATCHDOG ? cause : HAL_RESET_POWER_ON;
+    return valid && cause <= HAL_RESET_CLOCK ? cause : HAL_RESET_POWER_ON;
 }
 
 void hal_init(void)
@@ -168,7 +174,7 @@ void hal_leave_note(void)
 {
     uint32_t exception = hal_exception();
 
-    note.value = NOTE_SEED + (uint32_t)(exception == EXCEPTION_NMI     ? HAL_RESET_WATCHDOG
+    note.value = NOTE_SEED + (uint32_t)(exception == EXCEPTION_NMI     ? RESET_OF_NMI
                                         : exception == EXCEPTION_FAULT ? HAL_RESET_FAULT
                                                                        : HAL_RESET_SOFTWARE);
     note.complement = ~note.value;

@@ -41,7 +41,7 @@ bool hal_port_reset_by_watchdog(void);
 
 /* --- Exceptions ------------------------------------------------------------------------------------------- */
 
-#define EXCEPTION_NMI   2u /* the watchdog's warning: nothing else is wired to it, or let through */
+#define EXCEPTION_NMI   2u /* one thing on each part: the watchdog's warning, or a crystal that fails */
 #define EXCEPTION_FAULT 3u
 
 static inline uint32_t hal_exception(void)

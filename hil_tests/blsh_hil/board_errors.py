@@ -1,6 +1,7 @@
 """What can go wrong with a board, one class for each thing that the user would mend differently."""
 
-from blsh_hil.protocol import INTEGRITY_TEXT, Error, ErrorCode, Fault, FaultReason, Integrity, Message
+from blsh_hil.message import Message
+from blsh_hil.protocol import INTEGRITY_TEXT, Error, ErrorCode, Fault, FaultReason, Integrity
 from blsh_trainer.errors import BlshError
 
 

@@ -13,6 +13,7 @@ from blsh_hil import boards_docs
 from blsh_hil.boards_model import Board, Memory
 from blsh_hil.boards_render import rendered_files
 from blsh_hil.boards_table import read_table
+from blsh_hil.ending import exit_code
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 
@@ -59,23 +60,18 @@ def find_board(name: str) -> Board:
     return boards[name]
 
 
-def main() -> int:
+def main() -> None:
     """Rewrite the files that come from boards.toml."""
-    try:
-        root, boards = project_root(), load_boards()
-        files = rendered_files(boards)
-        document = root / boards_docs.DOCUMENT
-        if document.is_file():  # a project folder for building alone has no docs
-            files[boards_docs.DOCUMENT] = boards_docs.rewritten(document.read_text(encoding="utf-8"), boards)
-        for name, text in files.items():
-            with replacing(root / name) as temporary:
-                temporary.write_text(text, encoding="utf-8", newline="\n")
-            print(f"wrote {name}", file=sys.stderr)
-    except BlshError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    root, boards = project_root(), load_boards()
+    files = rendered_files(boards)
+    document = root / boards_docs.DOCUMENT
+    if document.is_file():  # a project folder for building alone has no docs
+        files[boards_docs.DOCUMENT] = boards_docs.rewritten(document.read_text(encoding="utf-8"), boards)
+    for name, text in files.items():
+        with replacing(root / name) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+        print(f"wrote {name}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

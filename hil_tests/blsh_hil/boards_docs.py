@@ -39,7 +39,7 @@ def _row(board: Board) -> tuple[str, ...]:
     counter = "DWT, the core's" if board.tick.counter == DWT_CYCCNT else f"{board.tick.counter:#010x}"
     return (
         f"`{board.name}`: {board.title}",
-        f"{core}, {_hertz(board.clock_hz)}",
+        f"{core}, {_hertz(board.clock_hz)}" + (f"; real time at {_hertz(board.proof_hz)}" if board.proof_hz else ""),
         f"{_memory(board.flash)}; {_memory(board.ram)}",
         f"{board.uart.base:#010x}, `hal_{board.uart.driver}.c`, {board.uart.baud} baud",
         f"{counter}, {_hertz(board.tick.hz)}",

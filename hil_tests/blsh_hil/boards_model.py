@@ -144,6 +144,7 @@ DWT_CYCCNT = 0xE0001004
 class Board:
     """One row of boards.toml. `qemu_machine` is set on a virtual board, `uploads` has a way or more on a real one.
 
+    proof_hz: the clock at which a virtual board must keep up with real time; None: the one that it runs at.
     note: what it is good for, in the docs. usb: vid:pid in hexadecimal of what carries its probe or serial port.
     """
 
@@ -165,6 +166,7 @@ class Board:
     budget: Budget
     usb: tuple[str, ...]
     qemu_machine: str | None
+    proof_hz: int | None
     uploads: tuple[Upload, ...]
     slots: Slots | None = None
 

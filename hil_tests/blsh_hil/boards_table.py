@@ -110,6 +110,7 @@ def _board(name: str, row: _Row) -> Board:
         raise BlshError(f"boards.toml: [{name}]; expected a name of small letters, digits, hyphens and underlines")
     clock_hz = row.integer("clock_hz", 1_000_000, 2_000_000_000)
     flash, ram = _memory(row.row("flash")), _memory(row.row("ram"))
+    qemu_machine, proof_hz = _qemu(row.row("qemu"), clock_hz) if row.has("qemu") else (None, None)
     board = Board(
         name=name,
         title=row.text("title"),
@@ -128,7 +129,8 @@ def _board(name: str, row: _Row) -> Board:
         led=_led(row.row("led")) if row.has("led") else None,
         budget=_budget(row.row("budget") if row.has("budget") else None, flash, ram),
         usb=_usb(row) if row.has("usb") else (),
-        qemu_machine=_only(row.row("qemu"), "machine") if row.has("qemu") else None,
+        qemu_machine=qemu_machine,
+        proof_hz=proof_hz,
         uploads=_uploads(row) if row.has("upload") else (),
         slots=_slots(row.row("slots"), flash, ram) if row.has("slots") else None,
     )
@@ -289,7 +291,8 @@ def _slots(row: _Row, flash: Memory, ram: Memory) -> Slots:
     return slots
 
 
-def _only(row: _Row, field: str) -> str:
-    value = row.text(field)
+def _qemu(row: _Row, clock_hz: int) -> tuple[str, int | None]:
+    machine = row.text("machine")
+    proof_hz = row.integer("proof_hz", clock_hz, 2_000_000_000) if row.has("proof_hz") else None
     row.end()
-    return value
+    return machine, proof_hz

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from blsh_codegen.fixed import HOP
 from blsh_hil.board_errors import IntegrityError, MismatchError, TransportError
 from blsh_hil.link import Link
+from blsh_hil.message import Message
 from blsh_hil.port import Port
-from blsh_hil.protocol import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, HopFlag, Message, Reset
+from blsh_hil.protocol import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, HopFlag, Reset
 from blsh_hil.requester import Requester
 from blsh_hil.retry import LinkCounts, Retries, Timeouts
 from blsh_hil.streaming import HopFeed, HopReply, HopRequest, HopStream, wire_samples

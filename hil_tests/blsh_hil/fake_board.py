@@ -10,6 +10,7 @@ import numpy as np
 
 from blsh_hil.client import BoardClient
 from blsh_hil.framing import Decoder, Frame, encode
+from blsh_hil.message import Message
 from blsh_hil.protocol import (
     VERSION,
     CountLoop,
@@ -19,7 +20,6 @@ from blsh_hil.protocol import (
     HelloReply,
     Hop,
     HopDone,
-    Message,
     ResetStream,
 )
 from blsh_hil.retry import Timeouts

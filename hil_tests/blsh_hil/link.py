@@ -18,8 +18,9 @@ from blsh_hil.board_errors import (
     ProtocolVersionError,
 )
 from blsh_hil.framing import BadFrame, Decoder, Frame, encode
+from blsh_hil.message import Message
 from blsh_hil.port import Port
-from blsh_hil.protocol import FIRST_REPLY, VERSION, Error, Fault, FrameError, HelloReply, Log, Message
+from blsh_hil.protocol import FIRST_REPLY, VERSION, Error, Fault, FrameError, HelloReply, Log
 
 _SHOWN_BYTES: Final = 24
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A, 0x0D}

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from blsh_hil.ending import exit_code
 from blsh_trainer.errors import BlshError
 
 FOLDERS: Final = ("/media/{user}", "/run/media/{user}", "/media", "/Volumes")
@@ -69,23 +70,17 @@ def _write_through(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def main() -> int:
+def main() -> None:
     """Copy the image (second argument) to the drive of a label (first)."""
     if len(sys.argv) != 3:
-        print("usage: python -m blsh_hil.mass_storage LABEL IMAGE", file=sys.stderr)
-        return 2
+        raise BlshError(f"{len(sys.argv) - 1} arguments; expected two: python -m blsh_hil.mass_storage LABEL IMAGE")
     label, image = sys.argv[1], Path(sys.argv[2])
-    try:
-        if not image.is_file():
-            raise BlshError(f"{image} does not exist; build it first: blsh build")
-        drive = find_drive(label)
-        print(f"copying {image.name} to {drive}")
-        copy_image(image, drive)
-    except BlshError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    if not image.is_file():
+        raise BlshError(f"{image} does not exist; build it first: blsh build")
+    drive = find_drive(label)
+    print(f"copying {image.name} to {drive}")
+    copy_image(image, drive)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

@@ -1,21 +1,20 @@
 """The protocol between host and board, declared once: message types, layouts, limits and error codes.
 
-A message is a dataclass whose annotations say how each field stands on the wire; packing, unpacking and the C
-header (protocol_header.py) are derived from them. Everything is little-endian, and every field lies at a
-multiple of its size, so that the C structs need no packing. Requests have types below 0x80, what the board
-sends has types from 0x80 up: an end that hears its own kind knows that the line is looped back.
+A message is a dataclass whose annotations say how each field stands on the wire (message.py); the C header
+(protocol_header.py) and the tables of SPEC.md (protocol_docs.py) are derived from them. Requests have types below
+0x80, what the board sends has types from 0x80 up: an end that hears its own kind knows that the line is looped back.
 
 Any change of a layout or of a meaning raises VERSION.
 """
 
 import struct
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from functools import cache
-from typing import Annotated, Any, ClassVar, Final, Self, get_type_hints
+from typing import Annotated, Final, Self
 
 from blsh_codegen.fixed import HOP
 from blsh_codegen.stages import STAGES
+from blsh_hil.message import I32, U8, U16, U32, Message, Tail, Wire
 
 VERSION: Final = 2
 MAX_PAYLOAD: Final = 1024
@@ -153,31 +152,11 @@ class ResetCause(IntEnum):
     SOFTWARE = 1
     FAULT = 2
     WATCHDOG = 3
+    CLOCK = 4  # the crystal failed
 
 
 # ---- field types --------------------------------------------------------------------------------------------
 
-
-@dataclass(frozen=True)
-class Wire:
-    """How a field stands on the wire: an element's struct code and C type, and how many there are."""
-
-    code: str
-    c_type: str
-    count: int = 1
-
-
-@dataclass(frozen=True)
-class Tail:
-    """The rest of a payload, at most `limit` bytes."""
-
-    limit: int
-
-
-U8 = Annotated[int, Wire("B", "uint8_t")]
-U16 = Annotated[int, Wire("H", "uint16_t")]
-U32 = Annotated[int, Wire("I", "uint32_t")]
-I32 = Annotated[int, Wire("i", "int32_t")]
 Registers = Annotated[tuple[int, ...], Wire("I", "uint32_t", 8)]
 Samples = Annotated[bytes, Wire("h", "int16_t", HOP)]
 Sha256 = Annotated[bytes, Wire("B", "uint8_t", 32)]
@@ -190,116 +169,6 @@ ImageHead = Annotated[bytes, Wire("B", "uint8_t", 136)]
 Piece = Annotated[bytes, Wire("B", "uint8_t", 256)]
 Text16 = Annotated[str, Wire("s", "char", 16)]
 Text32 = Annotated[str, Wire("s", "char", 32)]
-
-
-@dataclass(frozen=True)
-class FieldLayout:
-    """One field of a message with its place in the payload."""
-
-    name: str
-    wire: Wire
-    offset: int
-    kind: type  # of its Python value: int, str, bytes or tuple
-
-    @property
-    def element_bytes(self) -> int:
-        """Bytes of one element."""
-        return struct.calcsize(f"<{self.wire.code}")
-
-    @property
-    def format(self) -> str:
-        """The struct format that packs the field; bytes and text are padded with zeros."""
-        if self.kind in (str, bytes):
-            return f"{self.element_bytes * self.wire.count}s"
-        return self.wire.code if self.kind is int else f"{self.wire.count}{self.wire.code}"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The fixed fields of a message, and the limit of the tail that may follow them."""
-
-    fields: tuple[FieldLayout, ...]
-    bytes: int
-    tail: str | None
-    tail_limit: int
-
-    @property
-    def max_bytes(self) -> int:
-        """The longest payload."""
-        return self.bytes + self.tail_limit
-
-
-class Message:
-    """A payload. Subclasses are dataclasses; TYPE is the byte that announces them."""
-
-    TYPE: ClassVar[int]
-    BY_TYPE: ClassVar[dict[int, type["Message"]]] = {}
-
-    def __init_subclass__(cls, code: int) -> None:
-        assert code not in Message.BY_TYPE, f"message type {code:#x} is taken"
-        cls.TYPE = code
-        Message.BY_TYPE[code] = cls
-
-    @classmethod
-    def name(cls) -> str:
-        """HELLO_REPLY for HelloReply: the name in C and in messages to people."""
-        return "".join(f"_{c}" if c.isupper() else c.upper() for c in cls.__name__)[1:]
-
-    @classmethod
-    def layout(cls) -> Layout:
-        """Where each field stands."""
-        return _layout(cls)  # type: ignore[arg-type]  # mypy: a class is not hashable
-
-    def pack(self) -> bytes:
-        """The payload."""
-        layout = self.layout()
-        packed = b""
-        for each in layout.fields:
-            value: Any = getattr(self, each.name)
-            values = value if each.kind is tuple else (value.encode("ascii") if each.kind is str else value,)
-            packed += struct.pack(f"<{each.format}", *values)
-        tail: bytes = getattr(self, layout.tail) if layout.tail else b""
-        assert len(tail) <= layout.tail_limit, f"{self.name()}: tail of {len(tail)} bytes"
-        return packed + tail
-
-    @classmethod
-    def unpack(cls, payload: bytes) -> Self:
-        """The message that `payload` holds. Raises ValueError if it cannot be one."""
-        layout = cls.layout()
-        if not layout.bytes <= len(payload) <= layout.max_bytes:
-            raise ValueError(f"{cls.name()} of {len(payload)} bytes, expected {layout.bytes} to {layout.max_bytes}")
-        values: dict[str, Any] = {}
-        for each in layout.fields:
-            found = struct.unpack_from(f"<{each.format}", payload, each.offset)
-            values[each.name] = found if each.kind is tuple else found[0]
-            if each.kind is str:
-                values[each.name] = found[0].split(b"\0")[0].decode("ascii", "replace")
-        if layout.tail:
-            values[layout.tail] = payload[layout.bytes :]
-        return cls(**values)
-
-
-@cache
-def _layout(message: type[Message]) -> Layout:
-    placed: list[FieldLayout] = []
-    offset, alignment, tail = 0, 1, Tail(0)
-    tail_name = None
-    hints = get_type_hints(message, include_extras=True)
-    for each in fields(message):  # type: ignore[arg-type]  # subclasses are dataclasses
-        wire = hints[each.name].__metadata__[0]
-        assert tail_name is None, f"{message.__name__}.{each.name} comes after the tail"
-        if isinstance(wire, Tail):
-            tail, tail_name = wire, each.name
-            continue
-        origin = hints[each.name].__origin__
-        layout = FieldLayout(each.name, wire, offset, getattr(origin, "__origin__", origin))
-        assert offset % layout.element_bytes == 0, f"{message.__name__}.{each.name} is not aligned"
-        placed.append(layout)
-        alignment = max(alignment, layout.element_bytes)
-        offset += layout.element_bytes * wire.count
-    assert offset % alignment == 0, f"{message.__name__} needs padding at its end"
-    assert offset + tail.limit <= MAX_PAYLOAD, f"{message.__name__} exceeds MAX_PAYLOAD"
-    return Layout(tuple(placed), offset, tail_name, tail.limit)
 
 
 # ---- requests -----------------------------------------------------------------------------------------------
@@ -542,3 +411,4 @@ class Fault(Message, code=0x92):
 MESSAGES: Final = tuple(message for _, message in sorted(Message.BY_TYPE.items()))
 REQUESTS: Final = tuple(message for message in MESSAGES if message.TYPE < FIRST_REPLY)
 MAX_REQUEST_PAYLOAD: Final = max(message.layout().max_bytes for message in REQUESTS)
+assert all(message.layout().max_bytes <= MAX_PAYLOAD for message in MESSAGES)

@@ -6,6 +6,7 @@ from typing import Final
 
 from blsh_hil import protocol
 from blsh_hil.boards import project_root
+from blsh_hil.message import Message
 from blsh_hil.protocol import (
     HOP_FLAG_TEXT,
     INTEGRITY_TEXT,
@@ -14,7 +15,6 @@ from blsh_hil.protocol import (
     HopFlag,
     ImageFault,
     Integrity,
-    Message,
 )
 from blsh_trainer.files import write_text_if_changed
 

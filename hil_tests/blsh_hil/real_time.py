@@ -17,13 +17,6 @@ from blsh_hil.measure import count_hops, ticks_per_instruction
 HOP_SECONDS: Final = HOP / SAMPLE_RATE_HZ
 """A hop of audio, 16 ms: the deadline."""
 
-PROOF_HZ: Final = {"microbit": 48_000_000, "netduinoplus2": 168_000_000}
-"""Where real time is proven for another clock than the emulator's: its core at the clock that parts are sold with.
-
-The nRF51822 itself runs at 16 MHz, which no model is small enough for: the transforms alone take 257,000 instructions
-of the 256,000. The STM32F405 runs at 168 MHz once its PLL does, which the emulator has not.
-"""
-
 _BINS: Final = 24  # of the histogram
 
 
@@ -110,5 +103,4 @@ def judge(board: Board, usual: Counts, hard: Iterable[Counts]) -> RealTime:
     everything = usual
     for each in hard:
         everything = everything.joined(each)
-    virtual = board.qemu_machine is not None
-    return RealTime(usual, everything, PROOF_HZ.get(board.name, usual.rate_hz) if virtual else usual.rate_hz)
+    return RealTime(usual, everything, board.proof_hz or usual.rate_hz)

@@ -2,8 +2,9 @@
 
     pytest hil_tests/suite -p blsh_hil.report_plugin --report out/hil/mps2-an386 --board mps2-an386
 
-After each test the folder's report.json is replaced by one that holds it too: whatever ends the run, the report of what
-ran until then is there, and whole. What a test records with pytest's `record_property` goes along under its name.
+After each test the folder's report.json and junit.xml are replaced by ones that hold it too: whatever ends the run, the
+report of what ran until then is there, and whole. What a test records with pytest's `record_property` goes along under
+its name.
 """
 
 import json
@@ -25,6 +26,7 @@ import numpy as np
 import pytest
 
 from blsh_hil.client import BoardClient
+from blsh_hil.junit import to_junit
 from blsh_hil.protocol import FeatureKind, HelloReply, ResetCause
 from blsh_trainer.files import replacing
 
@@ -92,7 +94,7 @@ def _reason(phase: pytest.TestReport) -> str:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """--report."""
     group = parser.getgroup("hardware in the loop")
-    group.addoption("--report", metavar="DIR", default=None, help="folder to write report.json into")
+    group.addoption("--report", metavar="DIR", default=None, help="folder to write report.json and junit.xml into")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -108,7 +110,7 @@ def pytest_configure(config: pytest.Config) -> None:
 class _Boards:
     """Sees the boards that fixtures connect to, and lets their HELLO travel with the tests' properties.
 
-    So it reaches the report from a worker of pytest-xdist too, and JUnit XML has it.
+    So it reaches the report from a worker of pytest-xdist too.
     """
 
     def __init__(self) -> None:
@@ -140,7 +142,7 @@ class _Boards:
 
 
 class Recorder:
-    """Collects the tests' reports and keeps report.json up to date."""
+    """Collects the tests' reports and keeps report.json and junit.xml up to date."""
 
     def __init__(self, folder: Path, config: pytest.Config) -> None:
         self._path = folder / REPORT_NAME
@@ -219,8 +221,11 @@ class Recorder:
             "totals": {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
             "tests": tests,
         }
+        text = json.dumps(report, indent=1, default=plain) + "\n"
         with replacing(self._path) as temporary:
-            temporary.write_text(json.dumps(report, indent=1, default=plain) + "\n", encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
+        with replacing(self._path.with_name(JUNIT_NAME)) as temporary:
+            temporary.write_bytes(to_junit(json.loads(text)))
 
 
 def describe_hello(hello: HelloReply) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Final, TypeVar
 from blsh_hil.board_errors import BoardError, ConnectionClosedError, RefusedError, RestartedError, TransportError
 from blsh_hil.framing import BadFrame, Frame
 from blsh_hil.link import Link
-from blsh_hil.protocol import VERSION, Error, ErrorCode, Hello, HelloReply, Message
+from blsh_hil.message import Message
+from blsh_hil.protocol import VERSION, Error, ErrorCode, Hello, HelloReply
 from blsh_hil.retry import HELLO_AGAIN_S, Deadline, LinkCounts, Retries, Timeouts
 
 BABBLE_S: Final = 1.4

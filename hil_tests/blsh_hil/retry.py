@@ -16,7 +16,7 @@ class Timeouts:
     request: until any later request is answered, all its repeats included; counted anew for each hop.
     """
 
-    flash: float = 300.0
+    flash: float = 120.0
     boot: float = 8.0
     request: float = 20.0
 

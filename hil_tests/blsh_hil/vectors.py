@@ -21,6 +21,7 @@ from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.stages import STAGES
 from blsh_codegen.vectorised import VectorisedDenoiser
 from blsh_hil.compare import Comparison, Difference, HopSource, compare
+from blsh_hil.ending import exit_code
 from blsh_hil.generated import Recipe
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
@@ -172,17 +173,12 @@ def renew(path: Path) -> None:
     vector_of(vector.samples, vector.hop, vector.stage, model, vector.recipe, vector.why).save(path)
 
 
-def main() -> int:
+def main() -> None:
     """Renew every committed vector."""
-    try:
-        for path in sorted(COMMITTED_FOLDER.glob("*.json")):
-            renew(path)
-            print(f"wrote {path.name}", file=sys.stderr)
-    except BlshError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    for path in sorted(COMMITTED_FOLDER.glob("*.json")):
+        renew(path)
+        print(f"wrote {path.name}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

@@ -1,11 +1,9 @@
 """Models with random contents for the tests of slots and pushes."""
 
-import numpy as np
+from dataclasses import replace
 
-from blsh_codegen.packing import pack_words
-from blsh_codegen.quantise import IntegerModel, gain_table, mel_of
-from blsh_trainer.masks import MASK_KINDS
-from blsh_trainer.spectra import feature_count
+from blsh_codegen.quantise import IntegerModel
+from blsh_hil.generated import Recipe
 
 
 def slot_model(
@@ -18,25 +16,9 @@ def slot_model(
     smoothing: int = 3,
     name: str | None = None,
 ) -> IntegerModel:
-    """A model of these dimensions, random in all it holds."""
-    rng = np.random.default_rng(seed)
-    mask_kind = MASK_KINDS[masks]
-    levels = rng.integers(0, mask_kind.top + 1, (entries, mask_kind.width)).astype(np.uint8)
-    return IntegerModel(
-        name=name or f"slot-{seed}",
-        model_sha256=rng.bytes(32).hex(),
-        feature_kind=kind,
-        bits=bits,
-        neighbours=neighbours,
-        projection_q7=rng.integers(-127, 128, (bits, feature_count(kind))).astype(np.int8),
-        bias_q3=rng.integers(-(10**4), 10**4, bits).astype(np.int16),
-        codes=pack_words(rng.random((entries, bits)) < 0.5),
-        masks=pack_words(mask_kind.level_rows(levels)),
-        gain_q14=gain_table(neighbours, mask_kind.top, 5),
-        mel=mel_of(kind),
-        mask_kind=mask_kind,
-        smoothing=smoothing,
-    )
+    """A recipe's model, by a name that is told apart at a glance."""
+    recipe = Recipe(seed, kind, bits, neighbours, entries, masks, smoothing, floor=5)
+    return replace(recipe.model(), name=name or f"slot-{seed}")
 
 
 def tiny_model(seed: int) -> IntegerModel:

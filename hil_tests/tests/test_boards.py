@@ -24,6 +24,8 @@ uart = { driver = "stm32", base = 0x40011000, rx_irq = 37, baud = 115_200 }
 tick = { counter = 0x40000024, hz = 1_000_000 }
 upload = [{ method = "openocd", command = "openocd $SOURCE" }]
 """
+UPLOAD = ROW.splitlines()[-1]
+QEMU = 'qemu = { machine = "part", proof_hz = 16_000_001 }'
 
 
 def load(tmp_path: Path, text: str) -> None:
@@ -66,6 +68,15 @@ def test_cpu_flags_follow_the_fpu(tmp_path: Path) -> None:
     assert "-mfloat-abi=hard" in find_board("mps2-an386").cpu_flags
 
 
+def test_a_virtual_board_may_be_proven_at_a_faster_clock(tmp_path: Path) -> None:
+    table = tmp_path / "boards.toml"
+    table.write_text(ROW.replace(UPLOAD, QEMU), encoding="utf-8")
+    assert load_boards(table)["nucleo"].proof_hz == 16_000_001
+    table.write_text(ROW.replace(UPLOAD, 'qemu = { machine = "part" }'), encoding="utf-8")
+    assert load_boards(table)["nucleo"].proof_hz is None
+    assert all(board.proof_hz is None for board in load_boards().values() if board.uploads)
+
+
 def test_uart_divides_its_own_clock_or_the_cores(tmp_path: Path) -> None:
     table = tmp_path / "boards.toml"
     table.write_text(ROW, encoding="utf-8")
@@ -89,12 +100,18 @@ def test_uart_divides_its_own_clock_or_the_cores(tmp_path: Path) -> None:
         ('title = "A board"', 'title = "A board"\ncolour = "red"', "unknown field 'colour'"),
         ("size = 0x10000 }", "size = 0x10000, wait = 2 }", r"flash: unknown field 'wait'"),
         ("flash = {", "flash = 5 # {", r"flash is 5; expected a table"),
-        ('upload = [{ method = "openocd", command = "openocd $SOURCE" }]', "", "expected either `qemu` or `upload`"),
+        (UPLOAD, "", "expected either `qemu` or `upload`"),
         ("stack_bytes = 0x1000", "stack_bytes = 0x1004", "expected a multiple of 8"),
         ("stack_bytes = 0x1000", "stack_bytes = 0x8000", "at most the RAM of 0x4000"),
         ("ring_bytes = 1024", "ring_bytes = 512", r"ring_bytes = 512; expected an integer from 0x400"),
         ("ring_bytes = 1024", "ring_bytes = 3000", r"ring_bytes = 3000; expected a power of two"),
         ("baud = 115_200", "baud = 115_200, tx_pin = 256", r"uart tx_pin = 256; expected an integer from 0x0 to 0xff"),
+        (
+            UPLOAD,
+            QEMU.replace("16_000_001", "15_999_999"),
+            r"qemu proof_hz = 15999999; expected an integer from 0xf42400",
+        ),
+        (UPLOAD, QEMU.replace("proof_hz", "proof"), r"qemu: unknown field 'proof'"),
         ("[nucleo]", "[Nucleo_F4]", "expected a name of small letters"),
         ("[nucleo]", "[nucleo", "not a TOML file"),
     ],

@@ -11,8 +11,9 @@ from blsh_codegen.vectorised import VectorisedDenoiser
 from blsh_hil.client import BoardClient
 from blsh_hil.framing import Decoder, Frame, encode
 from blsh_hil.host_board import HostBoard, HostImage, build_host
+from blsh_hil.message import Message
 from blsh_hil.port import Port
-from blsh_hil.protocol import Check, Done, Error, ErrorCode, Hop, HopDone, HopFlag, Message, ResetStream, StageData
+from blsh_hil.protocol import Check, Done, Error, ErrorCode, Hop, HopDone, HopFlag, ResetStream, StageData
 from blsh_hil.random_model import generate_into, random_model
 
 MODEL = random_model()

@@ -185,7 +185,7 @@ def test_any_bytes_are_refused(checker: Checker, data: bytes) -> None:
 def test_every_flipped_bit_of_a_large_image_that_is_looked_at_is_caught(
     checker: Checker, rng: np.random.Generator
 ) -> None:
-    image = encode_image(slot_model(5, "mel", 64, 3000, 10, "ibm", 0))
+    image = encode_image(slot_model(5, "stft", 320, 1200, 10, "ibm", 0))
     assert len(image) > 200_000
     for bit in rng.choice(8 * len(image), 300, replace=False).tolist():
         flipped = bytearray(image)

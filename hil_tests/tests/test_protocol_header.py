@@ -8,7 +8,8 @@ import pytest
 
 from blsh_codegen.c_code import C_WARNINGS
 from blsh_hil import protocol, protocol_header
-from blsh_hil.protocol import MESSAGES, ErrorCode, FrameError, HelloReply, HopDone, HopFlag, Message
+from blsh_hil.message import Message
+from blsh_hil.protocol import MESSAGES, ErrorCode, FrameError, HelloReply, HopDone, HopFlag
 
 
 def filled(message: type[Message]) -> Message:

@@ -13,10 +13,13 @@ from blsh_codegen.fixed import HOP
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.signals import edge_signal
 from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_hil.board_errors import FaultError
 from blsh_hil.boards import Board, find_board, load_boards, project_root
 from blsh_hil.boards_model import Clock
 from blsh_hil.client import BoardClient
 from blsh_hil.compare import compare
+from blsh_hil.protocol import ResetCause
+from blsh_hil.random_model import build_elf, random_model
 from blsh_hil.virtual_board import QEMU, VirtualBoard
 from blsh_tools.build import build_firmware, measure
 from blsh_tools.calibration import build_alone, untrained_model
@@ -41,6 +44,7 @@ from .stm32f4_model import (
 REAL = [name for name, board in load_boards().items() if board.uploads]
 STM32 = list(PARTS)
 READS = 100_000  # HAL_CLOCK_READINGS
+NMI = 0x7104  # of sabotage.c
 BAUD_ERROR = 0.01  # of a rate; two ends may differ by some 4 %
 
 needs_compiler = pytest.mark.skipif(
@@ -252,6 +256,24 @@ def test_image_starts_without_its_clock_reports_it_and_is_bit_exact(image: Path,
         assert list(client.logs)[-2:] == ["blsh-mcu started", "clock: the crystal (HSE) does not start"]
         comparison = compare(client, VectorisedDenoiser(model), samples)
         assert comparison.exact, str(comparison.first)
+
+
+@needs_compiler
+@needs_emulator
+@pytest.mark.parametrize(("name", "cause"), [("disco_f407vg", ResetCause.CLOCK), ("mps2-an386", ResetCause.WATCHDOG)])
+def test_nmi_is_a_failed_crystal_where_one_is_watched(name: str, cause: ResetCause, tmp_path: Path) -> None:
+    """The NMI is raised by hand: the emulator has no crystal that could fail."""
+    board, model = find_board(name), random_model()
+    harmful = ["-Wl,--wrap=blsh_hop", Path(__file__).with_name("sabotage.c")]
+    image = build_elf(board, model, tmp_path, harmful)
+    twin = board if board.qemu_machine else replace(board, qemu_machine="netduinoplus2", uploads=())
+    extra = [] if board.qemu_machine else ["-serial", "null"]
+    with VirtualBoard(twin, image, extra_args=extra) as virtual, BoardClient.open(virtual.url) as client:
+        client.require(dictionary_crc32=model.dictionary_crc32)
+        client.reset_stream()
+        with pytest.raises(FaultError):
+            client.hop(np.full(HOP, NMI, np.int16))
+        assert client.hello().reset_cause == cause
 
 
 @needs_compiler

@@ -14,9 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.blocks import bit_planes, bounds_table
-from blsh_codegen.fixed import BINS, HISTORY, HOP, Q14_ONE, RUNTIME_FORMAT
-from blsh_codegen.generate import render_tables
+from blsh_codegen.fixed import HISTORY, HOP
 from blsh_codegen.stages import STAGES
 from blsh_hil import protocol
 from blsh_hil.board_errors import BoardError, IntegrityError, RefusedError
@@ -40,55 +38,7 @@ from blsh_hil.protocol import (
 from blsh_hil.retry import Timeouts
 from blsh_trainer.errors import BlshError
 
-# ---- a model of a few entries -------------------------------------------------------------------------------
-
-BITS = 40
-ENTRIES = 12
-NEIGHBOURS = 3
-MODEL_NAME = "small"
-MODEL_SHA256 = bytes(range(32))
-
-
-def write_model(folder: Path, *, runtime_format: int = RUNTIME_FORMAT, damaged: bool = False) -> Path:
-    """Write blsh_model.h, blsh_model.c and blsh_tables.c. damaged: the dictionary's CRC is not what it should be."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "blsh_model.h").write_text('#include "blsh.h"\nextern const blsh_model_t blsh_model;\n')
-    (folder / "blsh_tables.c").write_text(render_tables())
-    (folder / "blsh_model.c").write_text(model_source(runtime_format, damaged))
-    return folder
-
-
-def model_source(runtime_format: int, damaged: bool) -> str:
-    rng = np.random.default_rng(7)
-    codes = rng.random((ENTRIES, BITS)) < 0.5
-    planes, (bounds, radius) = bit_planes(codes), bounds_table(codes)
-    masks = rng.integers(0, 1 << 32, (ENTRIES, -(-BINS // 32)), dtype=np.uint32)
-    masks[:, -1] &= (1 << BINS % 32) - 1
-    projection = np.pad(rng.integers(-127, 128, (BITS, BINS)), ((0, 0), (0, -BINS % 8)))
-    gains = np.round(np.arange(NEIGHBOURS + 1) / NEIGHBOURS * Q14_ONE).astype(int)
-    crc = zlib.crc32(b"".join(table.astype("<u4").tobytes() for table in (planes, bounds, masks))) ^ damaged
-    return f"""#include "blsh_model.h"
-__attribute__((aligned(4))) static const int8_t projection[] = {braces(projection)};
-static const int16_t bias[] = {braces(rng.integers(-1000, 1000, BITS))};
-static const uint32_t planes[] = {braces(planes, "u")};
-static const uint32_t bounds[] = {braces(bounds, "u")};
-static const uint32_t masks[] = {braces(masks, "u")};
-static const int16_t gain[] = {braces(gains)};
-const blsh_model_t blsh_model = {{
-    .runtime_format = {runtime_format}u, .name = "{MODEL_NAME}",
-    .model_sha256 = {braces(np.frombuffer(MODEL_SHA256, "u1"))},
-    .dictionary_crc32 = {crc}u, .feature_kind = BLSH_FEATURES_STFT, .features = BLSH_BINS, .bits = {BITS}u,
-    .neighbours = {NEIGHBOURS}u, .entries = {ENTRIES}u, .radius = {radius}u,
-    .mask_bands = BLSH_BINS, .mask_level_bits = 1u,
-    .projection_q7 = projection, .bias_q3 = bias,
-    .planes = planes, .bounds = bounds, .masks = masks, .gain_q14 = gain,
-}};
-"""
-
-
-def braces(values: np.ndarray, suffix: str = "") -> str:
-    return "{" + ", ".join(f"{value}{suffix}" for value in values.reshape(-1).tolist()) + "}"
-
+from .small_model import BITS, MODEL_NAME, MODEL_SHA256, NEIGHBOURS, write_model
 
 # ---- fixtures -----------------------------------------------------------------------------------------------
 

@@ -2,15 +2,14 @@
 
 import json
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from blsh_tools.arguments import DEFAULT_BOARD, AsJson, BoardName
 from blsh_tools.console import say, show
-from blsh_tools.flash_options import FlashOptions, FlashTimeouts
-
-_DEFAULTS = FlashTimeouts()
+from blsh_tools.flash_options import TIMEOUTS, FlashOptions
 
 
 def flash(
@@ -26,8 +25,8 @@ def flash(
         str | None,
         typer.Option("--method", help="Another way of boards.toml: openocd, st-flash, pyocd, mass-storage."),
     ] = None,
-    flash_timeout: Annotated[float, typer.Option(help="Seconds for the upload.")] = _DEFAULTS.flash,
-    boot_timeout: Annotated[float, typer.Option(help="Seconds from then until the board answers.")] = _DEFAULTS.boot,
+    flash_timeout: Annotated[float, typer.Option(help="Seconds for the upload.")] = TIMEOUTS.flash,
+    boot_timeout: Annotated[float, typer.Option(help="Seconds from then until the board answers.")] = TIMEOUTS.boot,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the command that would flash; run nothing.")
     ] = False,
@@ -40,7 +39,7 @@ def flash(
     from blsh_hil.boards import find_board
     from blsh_tools.flashing import flash_board, planned_command
 
-    options = FlashOptions(port, probe, method, FlashTimeouts(flash_timeout, boot_timeout))
+    options = FlashOptions(port, probe, method, replace(TIMEOUTS, flash=flash_timeout, boot=boot_timeout))
     if dry_run:
         plan = planned_command(find_board(board), options)
         sys.stdout.write((json.dumps(plan, indent=2, sort_keys=True) if as_json else plan["command"]) + "\n")

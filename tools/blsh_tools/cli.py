@@ -6,20 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blsh_tools.arguments import (
-    DEFAULT_BOARD,
-    DEFAULT_MODEL,
-    AsJson,
-    Bits,
-    BoardName,
-    DictionarySeed,
-    Entries,
-    Neighbours,
-    PortUrl,
-    Seed,
-    Share,
-    reduction,
-)
+from blsh_tools.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, PortUrl, Seed
 from blsh_tools.bench_commands import bars_firmware, bench_firmware
 from blsh_tools.board_commands import boards, emulate, flash
 from blsh_tools.console import progress, say, show, stderr
@@ -32,6 +19,7 @@ from blsh_tools.generate_command import generate
 from blsh_tools.hil_command import hil
 from blsh_tools.link_command import bench_link
 from blsh_tools.live_command import live
+from blsh_tools.model_options import DictionaryOptions, with_groups
 from blsh_tools.push_command import push
 from blsh_tools.report_command import report
 from blsh_tools.train_command import train
@@ -56,6 +44,7 @@ app.command(epilog="Example: `blsh experiment fig3 recordings/ --seeds 5`")(expe
 
 
 @app.command(epilog="Example: `blsh denoise noisy.wav clean.wav --model out/model.npz --engine device`")
+@with_groups
 def denoise(
     source: Annotated[Path, typer.Argument(metavar="IN", help="WAV, FLAC or what else soundfile reads.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="WAV to write: 16 kHz, mono, 16 bits.")],
@@ -63,11 +52,8 @@ def denoise(
     engine: Annotated[str, typer.Option(help="`float`, `fixed` (the firmware's integers) or `device`.")] = "float",
     board: BoardName = DEFAULT_BOARD,
     port: PortUrl = None,
-    entries: Entries = None,
-    share: Share = None,
-    bits: Bits = None,
-    neighbours: Neighbours = None,
-    dictionary_seed: DictionarySeed = 0,
+    *,
+    reduction: DictionaryOptions,
     as_json: AsJson = False,
 ) -> None:
     """Denoise a recording; the result has the same length and is aligned in time.
@@ -76,7 +62,6 @@ def denoise(
     """
     from blsh_tools.denoising import denoise_file
 
-    given = {"--entries": entries, "--share": share, "--bits": bits, "--neighbours": neighbours}
     with progress() as advance:
         result = denoise_file(
             source,
@@ -85,8 +70,7 @@ def denoise(
             engine=engine,
             board_name=board,
             port=port,
-            reduction={flag: value for flag, value in given.items() if value is not None},
-            options=lambda total: reduction(total, entries, share, bits, neighbours, dictionary_seed),
+            reduction=reduction,
             progress=advance,
         )
     rows = [("written", str(target)), ("samples", f"{result['samples']:,} at 16 kHz"), ("engine", engine)]

@@ -1,17 +1,16 @@
 """`blsh denoise`: a file in, a file out, by any of the engines."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from blsh_codegen.fixed import HOP
-from blsh_codegen.generate import GenerateOptions
 from blsh_hil.client import BoardClient
 from blsh_hil.session import connect
 from blsh_tools.console import say
 from blsh_tools.engines import ENGINES, DeviceEngine, FixedEngine, FloatEngine
 from blsh_tools.firmware import reach
+from blsh_tools.model_options import DictionaryOptions, sized
 from blsh_tools.outputs import check_output
 from blsh_tools.recordings import open_recording, say_conversion, write_wav_blocks
 from blsh_trainer.arrays import Progress
@@ -29,20 +28,18 @@ def denoise_file(
     engine: str,
     board_name: str,
     port: str | None,
-    reduction: dict[str, Any],
-    options: Callable[[int], GenerateOptions],
+    reduction: DictionaryOptions,
     progress: Progress,
 ) -> dict[str, Any]:
     """Denoise `source` into `target` (16 kHz, mono, 16 bits); returns what was done, as JSON values.
 
-    reduction: options that were given for the dictionary; the device takes none. options: GenerateOptions for an
-    artifact with so many entries. Raises BlshError for whatever cannot be used, and then writes nothing.
+    reduction: the device takes none. Raises BlshError for whatever cannot be used, and then writes nothing.
     """
     if engine not in ENGINES:
         raise BlshError(f"engine {engine!r} is unknown; choose one of {', '.join(ENGINES)}")
-    if engine == "device" and reduction:
+    if engine == "device" and (given := reduction.given()):
         raise BlshError(
-            f"{', '.join(reduction)}: the device's dictionary is in its firmware; run blsh generate with these options"
+            f"{', '.join(given)}: the device's dictionary is in its firmware; run blsh generate with these options"
         )
     if target.resolve() == source.resolve():
         raise BlshError(f"{target} is the input itself; name another file for the output")
@@ -66,9 +63,8 @@ def denoise_file(
         rate_hz, channels = audio.source_rate_hz, audio.source_channels
         say_conversion(source, rate_hz, channels)
         model = load_model(model_path)
-        output = (FloatEngine if engine == "float" else FixedEngine)(model, options(model.entries)).denoise(
-            audio.samples
-        )
+        options = sized(reduction.wishes(), model.entries)
+        output = (FloatEngine if engine == "float" else FixedEngine)(model, options).denoise(audio.samples)
         write_wav(target, output)
         written, link = len(output), {}
     return {

@@ -1,43 +1,20 @@
 """`blsh estimate`: what a model takes on a board, before anything is built."""
 
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
 
-from blsh_tools.arguments import (
-    DEFAULT_BOARD,
-    DEFAULT_MODEL,
-    AsJson,
-    Bits,
-    Entries,
-    FlashBudget,
-    LayoutName,
-    Masks,
-    MipsBudget,
-    Neighbours,
-    PlanBoard,
-    RamBudget,
-    Seed,
-    Share,
-)
+from blsh_tools.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, ModelFile
 from blsh_tools.console import say, show
+from blsh_tools.model_options import PlanOptions, with_groups
 
 
+@with_groups
 def estimate(
-    model: Annotated[Path, typer.Argument(help="Model artifact, as `blsh train` writes it.")] = DEFAULT_MODEL,
-    board: PlanBoard = None,
-    entries: Entries = None,
-    share: Share = None,
-    bits: Bits = None,
-    masks: Masks = None,
-    neighbours: Neighbours = None,
-    layout: LayoutName = "tight",
-    seed: Seed = 0,
-    flash: FlashBudget = None,
-    ram: RamBudget = None,
-    mips: MipsBudget = None,
+    model: ModelFile = DEFAULT_MODEL,
+    *,
+    wanted: PlanOptions,
     calibrate: Annotated[
         bool,
         typer.Option(
@@ -53,27 +30,16 @@ def estimate(
     are those of the signal that `blsh bench` measures with.
     """
     from blsh_codegen.estimating import HOPS_PER_SECOND
-    from blsh_codegen.generate import GenerateOptions
     from blsh_hil.boards import find_board
     from blsh_tools.planned import planned, say_plan
     from blsh_trainer.artifact import load_model
 
     if calibrate:
-        _calibrate(board, as_json)
+        _calibrate(wanted.board, as_json)
         return
-    chosen = find_board(board or DEFAULT_BOARD)
+    chosen = find_board(wanted.board or DEFAULT_BOARD)
     artifact = load_model(model)
-    wishes = GenerateOptions(
-        entries=entries,
-        share=share,
-        bits=bits,
-        masks=masks,
-        neighbours=neighbours,
-        seed=seed,
-        layout=layout,
-        board=chosen.name,
-    )
-    options, plan = planned(artifact, wishes, flash, ram, mips)
+    options, plan = planned(artifact, replace(wanted, board=chosen.name))
     assert plan is not None  # a board was named
     if len(plan.candidates) > 1:
         say_plan(plan)

@@ -6,19 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blsh_tools.arguments import (
-    AsJson,
-    Bits,
-    DictionarySeed,
-    Entries,
-    ModelFile,
-    Neighbours,
-    NoiseFolder,
-    Share,
-    checked_seed,
-    reduction,
-)
+from blsh_tools.arguments import AsJson, ModelFile, NoiseFolder, checked_seed
 from blsh_tools.console import progress, say, show
+from blsh_tools.model_options import DictionaryOptions, sized, with_groups
 from blsh_tools.outputs import check_output
 from blsh_trainer.errors import BlshError
 
@@ -32,6 +22,7 @@ TITLES = {"sdr_db": "SDR, dB", "si_sdr_db": "SI-SDR, dB", "pesq": "PESQ-WB", "es
 _DECIMALS = {"sdr_db": 2, "si_sdr_db": 2, "pesq": 3, "estoi": 3}
 
 
+@with_groups
 def evaluate(
     model: ModelFile,
     corpus: Annotated[Path, typer.Argument(help="Folder of recordings; see `blsh corpus check`.")],
@@ -49,11 +40,8 @@ def evaluate(
         str, typer.Option(help="`drawn`, or `peers`: as other denoisers were measured, which are shown beside it.")
     ] = "drawn",
     jobs: Annotated[int | None, typer.Option(help="Processes [default: one for each core].")] = None,
-    entries: Entries = None,
-    share: Share = None,
-    bits: Bits = None,
-    neighbours: Neighbours = None,
-    dictionary_seed: DictionarySeed = 0,
+    *,
+    reduction: DictionaryOptions,
     seed: Annotated[
         int | None,
         typer.Option(callback=checked_seed, help="Seed of every random choice [default: 0; peers: 20210531]."),
@@ -76,7 +64,7 @@ def evaluate(
     check_jobs(jobs)
     _check_outputs(output, table, model)
     artifact = load_model(model)
-    options = reduction(artifact.entries, entries, share, bits, neighbours, dictionary_seed)
+    options = sized(reduction.wishes(), artifact.entries)
     reduced = reduced_model(artifact, options)
     chosen = (FloatEngine if engine == "float" else FixedEngine)(artifact, options)
     mixtures = _mixtures(load_corpus(corpus, noise), protocol, split, snr, count, seed)

@@ -6,38 +6,16 @@ from typing import Annotated
 
 import typer
 
-from blsh_tools.arguments import (
-    AsJson,
-    Bits,
-    Entries,
-    FlashBudget,
-    LayoutName,
-    Masks,
-    MipsBudget,
-    ModelFile,
-    Neighbours,
-    PlanBoard,
-    RamBudget,
-    Seed,
-    Share,
-)
+from blsh_tools.arguments import AsJson, ModelFile
 from blsh_tools.console import show
+from blsh_tools.model_options import PlanOptions, with_groups
 
 
+@with_groups
 def export(
     model: ModelFile,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to write: a new one, or an earlier export.")],
-    entries: Entries = None,
-    share: Share = None,
-    bits: Bits = None,
-    masks: Masks = None,
-    neighbours: Neighbours = None,
-    layout: LayoutName = "tight",
-    seed: Seed = 0,
-    board: PlanBoard = None,
-    flash: FlashBudget = None,
-    ram: RamBudget = None,
-    mips: MipsBudget = None,
+    wanted: PlanOptions,
     as_json: AsJson = False,
 ) -> None:
     """Write a model and the denoiser's core as one library for PlatformIO, Arduino and CMake, with an example.
@@ -47,22 +25,11 @@ def export(
     this project's firmware; the header asserts what that leaves for the tables.
     """
     from blsh_codegen.export import export_library
-    from blsh_codegen.generate import GenerateOptions
     from blsh_tools.planned import planned, say_plan
     from blsh_trainer.artifact import load_model
 
     artifact = load_model(model)
-    wishes = GenerateOptions(
-        entries=entries,
-        share=share,
-        bits=bits,
-        masks=masks,
-        neighbours=neighbours,
-        seed=seed,
-        layout=layout,
-        board=board,
-    )
-    options, plan = planned(artifact, wishes, flash, ram, mips)
+    options, plan = planned(artifact, wanted)
     if plan is not None:
         say_plan(plan)
     record = export_library(artifact, options, to)

@@ -1,19 +1,13 @@
 """How to flash a board, as the command line says it; apart from the doing, so that `blsh --help` is quick."""
 
 from dataclasses import dataclass
+from typing import Final
 
+from blsh_hil.retry import Timeouts
 from blsh_trainer.errors import BlshError
 
-
-@dataclass(frozen=True)
-class FlashTimeouts:
-    """Seconds on the monotonic clock. flash: for the upload. boot: from its end to the first HELLO_REPLY.
-
-    What is asked after that has the time-outs of the client.
-    """
-
-    flash: float = 120.0
-    boot: float = 10.0
+TIMEOUTS: Final = Timeouts(boot=10.0)
+"""boot counts from the end of the upload; the port may be away meanwhile, hence more than a client takes."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +17,7 @@ class FlashOptions:
     port: str | None = None
     probe: str | None = None
     method: str | None = None
-    timeouts: FlashTimeouts = FlashTimeouts()
+    timeouts: Timeouts = TIMEOUTS
 
     def check(self) -> None:
         """Raises BlshError for a time-out that is none."""

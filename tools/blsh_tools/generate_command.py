@@ -6,45 +6,15 @@ from typing import Annotated
 
 import typer
 
-from blsh_tools.arguments import (
-    AsJson,
-    Bits,
-    Entries,
-    FlashBudget,
-    LayoutName,
-    Masks,
-    MipsBudget,
-    ModelFile,
-    Neighbours,
-    PlanBoard,
-    RamBudget,
-    RoomBits,
-    RoomNeighbours,
-    RoomSmoothed,
-    Seed,
-    Share,
-    WithSlots,
-)
+from blsh_tools.arguments import AsJson, ModelFile
 from blsh_tools.console import show
+from blsh_tools.model_options import FirmwareOptions, with_groups
 
 
+@with_groups
 def generate(
     model: ModelFile,
-    entries: Entries = None,
-    share: Share = None,
-    bits: Bits = None,
-    masks: Masks = None,
-    neighbours: Neighbours = None,
-    layout: LayoutName = "tight",
-    seed: Seed = 0,
-    board: PlanBoard = None,
-    flash: FlashBudget = None,
-    ram: RamBudget = None,
-    mips: MipsBudget = None,
-    slots: WithSlots = False,
-    room_bits: RoomBits = None,
-    room_neighbours: RoomNeighbours = None,
-    room_smoothed: RoomSmoothed = None,
+    wanted: FirmwareOptions,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder [default: firmware/generated of the checkout].")
     ] = None,
@@ -55,27 +25,13 @@ def generate(
     With a budget, entries, code length and masks are chosen for the best validated quality inside it; what is given as
     an option stays. A model that does not fit the board is refused.
     """
-    from blsh_codegen.generate import GenerateOptions, flash_table_bytes, integer_model
+    from blsh_codegen.generate import flash_table_bytes, integer_model
     from blsh_tools.firmware import generate_firmware, generated_folder
     from blsh_tools.planned import planned, say_plan
     from blsh_trainer.artifact import load_model
 
     artifact = load_model(model)
-    wishes = GenerateOptions(
-        entries=entries,
-        share=share,
-        bits=bits,
-        masks=masks,
-        neighbours=neighbours,
-        seed=seed,
-        layout=layout,
-        board=board,
-        slots=slots,
-        room_bits=room_bits,
-        room_neighbours=room_neighbours,
-        room_smoothed=room_smoothed,
-    )
-    options, plan = planned(artifact, wishes, flash, ram, mips)
+    options, plan = planned(artifact, wanted)
     if plan is not None:
         say_plan(plan)
     folder = output or generated_folder()
@@ -94,7 +50,7 @@ def generate(
         taken = plan.chosen.taken
         rows += [
             ("chosen", plan.why),
-            (f"on {board}", f"{taken.flash:,} bytes of flash, {taken.ram:,} of RAM with the stack, by estimate"),
+            (f"on {wanted.board}", f"{taken.flash:,} bytes of flash, {taken.ram:,} of RAM with the stack, by estimate"),
             ("instructions", f"{plan.estimate.millions_per_second:.2f} million a second, by estimate"),
         ]
     show(result, as_json, rows, "Generated")

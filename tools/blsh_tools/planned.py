@@ -4,11 +4,11 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from blsh_tools.arguments import reduction
 from blsh_tools.console import say
+from blsh_tools.model_options import PlanOptions, sized
 from blsh_trainer.errors import BlshError
 
-if TYPE_CHECKING:  # as in arguments.py
+if TYPE_CHECKING:  # as in model_options.py
     from blsh_codegen.costs import BoardSizes
     from blsh_codegen.generate import GenerateOptions
     from blsh_codegen.planning import Plan
@@ -34,32 +34,28 @@ def size_bytes(option: str, text: str) -> int:
     return size * _UNITS[found[2].lower()]
 
 
-def planned(
-    model: "Model", wishes: "GenerateOptions", flash: str | None, ram: str | None, mips: float | None
-) -> "tuple[GenerateOptions, Plan | None]":
+def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan | None]":
     """Options for `model` (the whole artifact), and how they were found if a board was named.
 
-    wishes: what was asked for, with the board; what is None is chosen where there is a budget, and otherwise as in
-    `reduction`. Raises BlshError for a budget without a board, one that is 0 or more than the board has, an unknown
-    board, and a model that does not fit, with the numbers and the nearest that does.
+    What was not asked for is chosen where there is a budget, and otherwise as by `sized`. Raises BlshError for a budget
+    without a board, one that is 0 or more than the board has, an unknown board, and a model that does not fit, with the
+    numbers and the nearest that does.
     """
-    given = {"--flash": flash, "--ram": ram, "--mips": mips}
-    named = {option: value for option, value in given.items() if value is not None}
-    filled = reduction(model.entries, wishes.entries, wishes.share, wishes.bits, wishes.neighbours, wishes.seed)
+    wishes, mips = wanted.wishes(), wanted.mips
+    sizes = {"flash": wanted.flash, "ram": wanted.ram}
+    named = [f"--{name}" for name, value in {**sizes, "mips": mips}.items() if value is not None]
     if wishes.board is None:
         if named:
             raise BlshError(f"{', '.join(named)} without a board; name one with --board, see `blsh boards`")
-        return replace(wishes, entries=filled.entries), None
+        return sized(wishes, model.entries), None
     if not named:  # the same model as without a board
         bits = model.bits if wishes.bits is None else wishes.bits
         masks = model.mask_kind if wishes.masks is None else wishes.masks
-        return _fitting(model, replace(wishes, entries=filled.entries, bits=bits, masks=masks))
-    sizes = {
-        name: None if text is None else size_bytes(f"--{name}", text) for name, text in (("flash", flash), ("ram", ram))
-    }
+        return _fitting(model, replace(sized(wishes, model.entries), bits=bits, masks=masks))
+    flash, ram = (None if text is None else size_bytes(f"--{name}", text) for name, text in sizes.items())
     if mips is not None and not 0 < mips < float("inf"):
         raise BlshError(f"--mips {mips:g}; expected millions of instructions a second above 0")
-    return _fitting(model, replace(wishes, flash=sizes["flash"], ram=sizes["ram"], mips=mips))
+    return _fitting(model, replace(wishes, flash=flash, ram=ram, mips=mips))
 
 
 def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOptions, Plan]":

@@ -5,24 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blsh_tools.arguments import (
-    DEFAULT_BOARD,
-    AsJson,
-    Bits,
-    BoardName,
-    Entries,
-    LayoutName,
-    Masks,
-    Neighbours,
-    PortUrl,
-    Seed,
-    Share,
-    reduction,
-)
+from blsh_tools.arguments import DEFAULT_BOARD, AsJson, BoardName, PortUrl
 from blsh_tools.console import progress, say, show
+from blsh_tools.model_options import ModelOptions, sized, with_groups
 from blsh_trainer.errors import BlshError
 
-if TYPE_CHECKING:  # as in arguments.py
+if TYPE_CHECKING:  # as in model_options.py
     from blsh_codegen.quantise import IntegerModel
     from blsh_hil.client import BoardClient
     from blsh_hil.session import Expected, Target
@@ -30,19 +18,15 @@ if TYPE_CHECKING:  # as in arguments.py
 STORAGE_NAME = "slots.bin"
 
 
+@with_groups
 def push(
     model: Annotated[
         Path | None, typer.Argument(help="Model artifact, or an image that --output wrote; none with --factory.")
     ] = None,
     board: BoardName = DEFAULT_BOARD,
     port: PortUrl = None,
-    entries: Entries = None,
-    share: Share = None,
-    bits: Bits = None,
-    masks: Masks = None,
-    neighbours: Neighbours = None,
-    layout: LayoutName = "tight",
-    seed: Seed = 0,
+    *,
+    wanted: ModelOptions,
     factory: Annotated[
         bool, typer.Option("--factory", help="Erase the slots: back to the model that is compiled in.")
     ] = False,
@@ -62,11 +46,8 @@ def push(
     """
     from blsh_hil.session import connect
 
-    given = {"--share": share, "--entries": entries, "--bits": bits, "--masks": masks, "--neighbours": neighbours}
-    given |= {"--layout": None if layout == "tight" else layout, "--seed": seed or None}
-    named = [flag for flag, value in given.items() if value is not None]
     if factory:
-        if model is not None or named or output is not None or dry_run:
+        if model is not None or wanted.given() or output is not None or dry_run:
             raise BlshError("--factory takes neither a model nor options for one; leave them out")
         with connect(*_reach(board, port)) as client:
             result = _restore(client)
@@ -74,7 +55,7 @@ def push(
         return
     if model is None:
         raise BlshError("no model given; name an artifact, as in `blsh push out/model.npz`, or --factory")
-    integers = _integers(model, named, reduced=(entries, share, bits, masks, neighbours, layout, seed))
+    integers = _integers(model, wanted)
     if output is not None:
         result = _write(integers, output)
         show(result, as_json, _rows(result), "Image")
@@ -89,10 +70,8 @@ def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), str(value)) for name, value in result.items()]
 
 
-def _integers(path: Path, named: list[str], reduced: tuple[Any, ...]) -> "IntegerModel":
+def _integers(path: Path, wanted: ModelOptions) -> "IntegerModel":
     """The integers of an artifact under the options, or of an image as it is."""
-    from dataclasses import replace
-
     from blsh_codegen.generate import integer_model
     from blsh_codegen.image import MAGIC, decode_image
     from blsh_trainer.artifact import load_model
@@ -101,16 +80,14 @@ def _integers(path: Path, named: list[str], reduced: tuple[Any, ...]) -> "Intege
         with path.open("rb") as stream:
             is_image = stream.read(len(MAGIC)) == MAGIC
         if is_image:
-            if named:
+            if named := wanted.given():
                 raise BlshError(f"{path} is an image, which is sent as it is; leave out {', '.join(named)}")
             try:
                 return decode_image(path.read_bytes())
             except BlshError as error:
                 raise BlshError(f"{path}: {error}") from error
-    entries, share, bits, masks, neighbours, layout, seed = reduced
     artifact = load_model(path)
-    options = reduction(artifact.entries, entries, share, bits, neighbours, seed)
-    return integer_model(artifact, replace(options, masks=masks, layout=layout))
+    return integer_model(artifact, sized(wanted.wishes(), artifact.entries))
 
 
 def _reach(name: str, port: str | None) -> "tuple[Target, Expected]":

@@ -1,7 +1,6 @@
 """`blsh report`: one page of all boards' runs of the suite; and what it takes for pytest to leave such a report."""
 
-import shutil
-import tempfile
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,6 @@ import typer
 
 from blsh_tools.arguments import AsJson
 from blsh_tools.console import say, show
-from blsh_trainer.files import replacing
 
 REPORT_FOLDER = Path("out/hil")
 PAGE_NAME = "report.html"
@@ -56,28 +54,36 @@ def make_page(folder: Path, output: Path | None = None) -> dict[str, Any]:
     return {"page": str(page), "verdict": overall(reports), "boards": boards}
 
 
-@contextmanager
-def reported(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """For a run of pytest: where its JUnit XML will be, and the arguments by which it leaves a report in `folder`.
+class RunReport:
+    """The report.json that a run of pytest leaves in `folder`, junit.xml beside it.
 
-    However the block ends, report.json and junit.xml in `folder` then tell of this run, and the page of all boards
-    beside `folder` is made anew; where no test was collected, nothing is written.
+    arguments: pytest's, by which it does.
     """
-    from blsh_hil.report_plugin import JUNIT_NAME, REPORT_NAME
 
-    report = folder.resolve() / REPORT_NAME
-    before = _version(report)
-    with tempfile.TemporaryDirectory() as scratch:
-        junit = Path(scratch) / JUNIT_NAME
-        arguments = ["-p", "blsh_hil.report_plugin", f"--report={report.parent}", f"--junitxml={junit}"]
-        try:
-            yield junit, [*arguments, "-o", "junit_family=xunit1"]
-        finally:
-            if _version(report) != before:
-                if junit.is_file():
-                    with replacing(report.with_name(JUNIT_NAME)) as temporary:
-                        shutil.copyfile(junit, temporary)
-                say(f"report: {make_page(folder.parent)['page']}")
+    def __init__(self, folder: Path) -> None:
+        from blsh_hil.report_plugin import REPORT_NAME
+
+        self.arguments = ["-p", "blsh_hil.report_plugin", f"--report={folder.resolve()}"]
+        self._path = folder.resolve() / REPORT_NAME
+        self._before = _version(self._path)
+
+    def read(self) -> dict[str, Any] | None:
+        """What it holds; None where the run has left none, which is so when no test was collected."""
+        if _version(self._path) == self._before:
+            return None
+        report: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
+        return report
+
+
+@contextmanager
+def reported(folder: Path) -> Iterator[RunReport]:
+    """The report of a run in the block. However that ends, the page of all boards beside `folder` is made anew."""
+    report = RunReport(folder)
+    try:
+        yield report
+    finally:
+        if report.read() is not None:
+            say(f"report: {make_page(folder.parent)['page']}")
 
 
 def _version(path: Path) -> tuple[int, int] | None:

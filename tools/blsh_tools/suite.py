@@ -1,15 +1,15 @@
 """`blsh hil`: the suite of hil_tests/suite, run by pytest against one board or against all of them in turn."""
 
-import ast
 import os
 import signal
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from blsh_codegen.stages import STAGES
@@ -116,27 +116,31 @@ def _run_board(options: SuiteOptions, model: Model, board_name: str, port: str |
     began = time.monotonic()
     with connect(*reach(board_name, port, model, say)):
         say(f"{board_name}: answers, model {model.sha256[:12]}")
-    with reported(REPORT_FOLDER / board_name) as (junit, report_arguments):
+    with reported(REPORT_FOLDER / board_name) as report:
         command = [sys.executable, "-m", "pytest", str(SUITE), "-p", "no:cacheprovider", f"--board={board_name}"]
         command += [f"--port={port}"] if port is not None else []
-        command += [*options.to_arguments(), *report_arguments]
-        code = _run_pytest(command, quiet, junit.parent)
+        command += [*options.to_arguments(), *report.arguments]
+        code = _run_pytest(command, quiet)
         if code == _NO_TESTS:
             raise BlshError(f"no test of the suite matches -k {options.keyword}; see -k of pytest")
-        if code not in (_PASSED, _FAILED) or not junit.is_file():
+        found = report.read()
+        if code not in (_PASSED, _FAILED) or found is None:
             further = " ".join(options.arguments) or "no further arguments"
             raise BlshError(f"pytest could not run the suite with {further}: it ended with {code}, see its words above")
-        counts = _counts(junit)
     seconds = round(time.monotonic() - began, 1)
-    found = {"board": board_name, "model_sha256": model.sha256, **counts}
-    return {**found, "seconds": seconds, "passed": code == _PASSED}
+    row = {"board": board_name, "model_sha256": model.sha256, **_counts(found)}
+    return {**row, "seconds": seconds, "passed": code == _PASSED}
 
 
-def _run_pytest(command: Sequence[str], quiet: bool, scratch: Path) -> int:
+def _run_pytest(command: Sequence[str], quiet: bool) -> int:
     """Its exit code. On Ctrl-C it is given time to end its board; it never outlives this process."""
     output = sys.stderr if quiet else None
-    environment = {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"), **os.environ}  # not the user's folder
-    with subprocess.Popen(command, stdout=output, env=environment, preexec_fn=die_with_parent()) as process:
+    with ExitStack() as cleanup:
+        scratch = cleanup.enter_context(TemporaryDirectory())
+        environment = {"HYPOTHESIS_STORAGE_DIRECTORY": scratch, **os.environ}  # not the user's folder
+        process = cleanup.enter_context(
+            subprocess.Popen(command, stdout=output, env=environment, preexec_fn=die_with_parent())
+        )
         try:
             return process.wait()
         except BaseException:
@@ -148,10 +152,10 @@ def _run_pytest(command: Sequence[str], quiet: bool, scratch: Path) -> int:
             raise
 
 
-def _counts(junit: Path) -> dict[str, int]:
+def _counts(report: Mapping[str, Any]) -> dict[str, int]:
     """Tests by outcome, and the hops and values that they compared."""
-    suite = ElementTree.parse(junit).getroot().find("testsuite")
-    assert suite is not None, "pytest writes one testsuite"
-    counts = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
-    compared = [ast.literal_eval(each.get("value", "{}")) for each in suite.iterfind(".//property[@name='counts']")]
-    return counts | {name: sum(each[name] for each in compared) for name in ("hops", "values", "mismatches")}
+    outcomes = {"failures": "failed", "errors": "error", "skipped": "skipped"}
+    counts = {name: report["totals"].get(outcome, 0) for name, outcome in outcomes.items()}
+    compared = [test["properties"].get("counts", {}) for test in report["tests"]]
+    sums = {name: sum(each.get(name, 0) for each in compared) for name in ("hops", "values", "mismatches")}
+    return {"tests": len(report["tests"]), **counts, **sums}

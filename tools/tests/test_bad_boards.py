@@ -14,7 +14,8 @@ import pytest
 
 from blsh_codegen.record import read_record
 from blsh_hil.framing import Decoder, Frame, encode
-from blsh_hil.protocol import VERSION, Done, Fault, FaultReason, Hello, HelloReply, Message, ResetStream
+from blsh_hil.message import Message
+from blsh_hil.protocol import VERSION, Done, Fault, FaultReason, Hello, HelloReply, ResetStream
 from blsh_tools.firmware import STAMP_NAME
 
 from .conftest import BOARD, Bench, Blsh, firmware_command

@@ -322,7 +322,7 @@ def test_a_board_that_dies_leaves_no_half_written_file(
 ) -> None:
     """The host board, made to end at its hundredth hop."""
     project = copy_project(built.project, tmp_path / "project", generated=True)
-    server = project / "firmware" / "app" / "server.c"
+    server = project / "firmware" / "app" / "server_stream.c"
     text, changes = re.subn(
         r"\n    server->hop\+\+;", "\n    if (++server->hop == 100u) { __builtin_trap(); }", server.read_text()
     )

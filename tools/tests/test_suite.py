@@ -52,15 +52,14 @@ def wrong_board(built: Blsh, model: Path, tmp_path: Path) -> HostImage:
     right = build_host(generated, root=built.project)
     wrong = build_host(folder, root=built.project)
     assert wrong.build_id != right.build_id, "an honest board would be refused"
-    return _with_build_id(wrong, right.build_id)
+    return _with_build_id(wrong, right.build_id, tmp_path / "lying-host")
 
 
-def _with_build_id(image: HostImage, build_id: int) -> HostImage:
+def _with_build_id(image: HostImage, build_id: int, lying: Path) -> HostImage:
     """The program with another build id: its 32 bits, where they stand in an instruction or in the data."""
     program = image.program.read_bytes()
     own, other = (value.to_bytes(4, "little") for value in (image.build_id, build_id))
     assert program.count(own) == 1
-    lying = image.program.with_name("lying-host")
     lying.write_bytes(program.replace(own, other))
     lying.chmod(0o755)
     return HostImage(lying, build_id)
