@@ -24,8 +24,8 @@ INDIRECT_CALLS: Mapping[str, Sequence[str]] = {
     "write_delimiter": ("write_uart",),
     "blsh_server_receive": (
         "handle_hello",
-        "handle_reset_stream",
-        "handle_hop",
+        "blsh_server_reset_stream",
+        "blsh_server_hop",
         "handle_count_loop",
         "handle_reset",
         "handle_check",
