@@ -84,7 +84,7 @@ def test_counts_are_those_of_a_search_by_hand():
     # a row of bounds and a block; not one plane of a code without ones, so a step of padding each
     assert (found["planes"], found["padding"]) == (0, 8)
     assert (found["narrow_rows"], found["narrow_steps"], found["wide_rows"]) == (2, 2, 0)
-    # what is counted, z + 2 s, is compared with n + L + 1 - d: 9 for the bounds, 0 as all entries are near enough at first
+    # z + 2 s is compared with n + L + 1 - d: 9 for the bounds, 0 where all entries are near enough
     assert found["limit_bits"] == 2
     # of the 32 entries at distance 0 two are kept; the third, no nearer, ends the block
     assert found["taken"] == 3

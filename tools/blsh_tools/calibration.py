@@ -1,5 +1,6 @@
 """Measure what an estimate is made of: build a few models for each board, run them in the emulator, fit the costs."""
 
+import hashlib
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
-from blsh_codegen.costs import BoardSizes, CoreCosts, Costs
+from blsh_codegen.costs import COSTS_FILE, BoardSizes, CoreCosts, Costs, load_costs, save_costs
 from blsh_codegen.estimating import state_bytes, table_bytes
 from blsh_codegen.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.quantise import IntegerModel
@@ -23,6 +24,7 @@ from blsh_hil.boards import Board, project_root
 from blsh_hil.measure import ICOUNT_SHIFT, count_hops
 from blsh_hil.session import Expected, connect
 from blsh_hil.virtual_board import VirtualBoard
+from blsh_tools.bench_cases import firmware_digest
 from blsh_tools.benchmark import measured_signal
 from blsh_tools.build import Footprint, compiler_version, measure
 from blsh_trainer.artifact import Model
@@ -60,16 +62,26 @@ class Measured:
     stages: npt.NDArray[np.int64]
 
 
-def calibrate(boards: Iterable[Board], log: Callable[[str], None], known: Costs | None = None) -> Costs:
+def calibrate(
+    boards: Iterable[Board],
+    log: Callable[[str], None],
+    known: Costs | None = None,
+    resumed: Path | None = None,
+) -> Costs:
     """Measure every board of `boards`; a core is measured on the first of its virtual boards. Takes minutes.
 
     A real board is only built for: its stack is taken to be that of the hungriest board before it, or in `known`.
+    resumed: a file that holds what was measured when the last run was interrupted; it is written after each board.
     Raises BlshError where a board cannot be built for or run.
     """
     models = [untrained_model(number, *parts) for number, parts in enumerate(_MODELS)]
-    cores: dict[str, CoreCosts] = {}
-    sizes: dict[str, BoardSizes] = {}
+    begun = load_costs(resumed) if resumed is not None and resumed.is_file() else None
+    cores = dict(begun.cores) if begun else {}
+    sizes = dict(begun.boards) if begun else {}
     for board in boards:
+        if board.name in sizes:
+            log(f"{board.name}: measured before the interruption")
+            continue
         real = board.qemu_machine is None
         stacks = [each.stack_bytes for each in (*(known.boards.values() if known else ()), *sizes.values())]
         if real and not stacks:
@@ -88,7 +100,17 @@ def calibrate(boards: Iterable[Board], log: Callable[[str], None], known: Costs 
         sizes[board.name] = board_sizes(measured)
         if counted:
             cores[board.core] = core_costs(measured, vector_lanes(board))
+        if resumed is not None:
+            save_costs(Costs(compiler_version().splitlines()[0], cores, sizes), resumed)
     return Costs(compiler_version().splitlines()[0], cores, sizes)
+
+
+def interrupted_file() -> Path:
+    """Where an interrupted calibration of all boards is kept: of this firmware, this compiler and this way to count."""
+    digest = hashlib.sha256(firmware_digest().encode() + compiler_version().encode())
+    for path in [*sorted(COSTS_FILE.parent.glob("*.py")), Path(__file__)]:
+        digest.update(path.read_bytes())
+    return project_root() / "build" / f"calibration-{digest.hexdigest()[:16]}.json"
 
 
 def untrained_model(

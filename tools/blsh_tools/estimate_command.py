@@ -19,7 +19,7 @@ def estimate(
         bool,
         typer.Option(
             "--calibrate",
-            help="Measure anew what estimates are made of: of --board, or of all boards. Minutes.",
+            help="Measure anew what estimates are made of: of --board, or of all; goes on where it stopped.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -77,14 +77,20 @@ def estimate(
 def _calibrate(board: str | None, as_json: bool) -> None:
     from blsh_codegen.costs import COSTS_FILE, Costs, load_costs, save_costs
     from blsh_hil.boards import find_board, load_boards
-    from blsh_tools.calibration import calibrate
+    from blsh_tools.calibration import calibrate, interrupted_file
 
-    virtual_first = sorted(load_boards().values(), key=lambda each: each.qemu_machine is None)
-    kept = load_costs() if board else None
-    found = calibrate([find_board(board)] if board else virtual_first, say, kept)
-    if kept is not None:
+    if board:
+        kept = load_costs()
+        found = calibrate([find_board(board)], say, kept)
         found = Costs(found.compiler, {**kept.cores, **found.cores}, {**kept.boards, **found.boards})
-    save_costs(found)
+        save_costs(found)
+    else:
+        virtual_first = sorted(load_boards().values(), key=lambda each: each.qemu_machine is None)
+        begun = interrupted_file()
+        begun.parent.mkdir(exist_ok=True)
+        found = calibrate(virtual_first, say, resumed=begun)
+        save_costs(found)
+        begun.unlink()
     rows = [
         (name, f"{sizes.flash_bytes:,} bytes of flash, {sizes.ram_bytes:,} of RAM")
         for name, sizes in found.boards.items()

@@ -15,9 +15,18 @@ from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.stage_work import HOP_STAGES, signal_codes, stage_work
 from blsh_codegen.stages import STAGES
 from blsh_hil.boards import find_board, load_boards
+from blsh_tools import calibration
 from blsh_tools.benchmark import measured_signal
 from blsh_tools.build import measure
-from blsh_tools.calibration import Measured, board_sizes, build_alone, core_costs, run_model, untrained_model
+from blsh_tools.calibration import (
+    Measured,
+    board_sizes,
+    build_alone,
+    calibrate,
+    core_costs,
+    run_model,
+    untrained_model,
+)
 from blsh_tools.planned import size_bytes
 from blsh_trainer.errors import BlshError
 
@@ -133,6 +142,30 @@ def test_sizes_are_what_is_left_without_the_model(untrained, images):
     known = load_costs().board("mps2-an386")
     assert found.flash_bytes == pytest.approx(known.flash_bytes, rel=0.02), STALE
     assert found.stack_bytes == 900
+
+
+@needs_compiler
+def test_an_interrupted_calibration_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    """Real boards are only built for; two small models show the way, one of them with many neighbours."""
+    small = [("mel", 20, 3, 64, "bands1", 0), ("mel", 20, 16, 64, "bands1", 0)]
+    monkeypatch.setattr(calibration, "_MODELS", small)
+    first, second = (find_board(name) for name in ("nucleo_f411re", "nucleo_f446re"))
+    kept, said = tmp_path / "kept.json", list[str]()
+    begun = calibrate([first], said.append, load_costs(), kept)
+    assert load_costs(kept) == begun
+    monkeypatch.setattr(calibration, "build_alone", _interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        calibrate([first, second], said.append, load_costs(), kept)
+    monkeypatch.undo()
+    monkeypatch.setattr(calibration, "_MODELS", small)
+    whole = calibrate([first, second], said.append, load_costs(), kept)
+    assert [line for line in said if "before" in line] == 2 * ["nucleo_f411re: measured before the interruption"]
+    assert list(whole.boards) == [first.name, second.name]
+    assert whole.boards[first.name] == begun.boards[first.name]
+
+
+def _interrupted(*_: object) -> Path:
+    raise KeyboardInterrupt
 
 
 # ---- sizes on the command line ----------------------------------------------------------------------------------
