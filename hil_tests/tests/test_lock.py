@@ -199,7 +199,7 @@ def test_port_that_does_not_open_is_not_kept() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "name"),
-    [pytest.param(["cat", "-"], "cat -", id="by its command"), pytest.param([""], "cat", id="that has no command line")],
+    [pytest.param(["cat", "-"], "cat -", id="by its command"), pytest.param([""], "cat", id="by its program")],
 )
 def test_program_that_does_not_ask_us_is_named_too(arguments: list[str], name: str) -> None:
     with (

@@ -78,7 +78,13 @@ def run_line(line: str, folder: Path, project: Path) -> subprocess.CompletedProc
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BLSH_", "PYTEST_"))}
     environment = {**inherited, "BLSH_PROJECT": str(project), "COLUMNS": "200"}
     return subprocess.run(
-        ["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        ["bash", "-c", line],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
     )
 
 
