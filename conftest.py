@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# Read when numpy is first imported, here and in every process that a test starts: several of them with two threads of
+# BLAS each, and small matrices, spend most of their time waiting for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 
