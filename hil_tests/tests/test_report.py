@@ -219,6 +219,8 @@ def test_a_suite_that_leaves_says_why(tmp_path: Path) -> None:
 SLOW = """
 import time
 
+pytestmark = pytest.mark.xdist_group("report")  # what its fixtures build is built once
+
 def test_first(record_property):
     record_property("counts", {"hops": 10, "values": 20, "mismatches": 0, "stages": {"code": 0}})
 

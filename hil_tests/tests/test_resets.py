@@ -36,6 +36,8 @@ from blsh_hil.random_model import build_elf, generate_into, random_model
 from blsh_hil.retry import LinkCounts, Retries, Timeouts
 from blsh_hil.virtual_board import QEMU, VirtualBoard
 
+pytestmark = pytest.mark.xdist_group("resets")  # what its fixtures build is built once
+
 MODEL = random_model()
 TIMEOUTS = Timeouts(boot=10, request=6)
 QUIET = logging.getLogger("blsh_hil.resets")

@@ -40,6 +40,8 @@ from blsh_hil.protocol import (
 from blsh_hil.retry import Timeouts
 from blsh_trainer.errors import BlshError
 
+pytestmark = pytest.mark.xdist_group("server host")  # what its fixtures build is built once
+
 # ---- a model of a few entries -------------------------------------------------------------------------------
 
 BITS = 40
