@@ -282,7 +282,7 @@ def test_port_in_use_is_not_flashed(bench: Bench, monkeypatch: pytest.MonkeyPatc
     assert key is not None
     with Lock(key):
         expected = rf"/dev/ttyACM7 is in use by `.*` \(pid {os.getpid()}, since "
-        bench.blsh.refuse(expected, "flash", "--board", NUCLEO, "--port", "/dev/ttyACM7")
+        bench.blsh.refuse(expected, "flash", "--board", NUCLEO, "--port", "/dev/ttyACM7", alone=True)
     assert not bench.log.exists()
 
 
