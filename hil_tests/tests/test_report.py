@@ -25,6 +25,8 @@ from blsh_hil.report_page import compact, render, seconds, write_page
 from blsh_hil.report_plugin import plain
 from blsh_trainer.errors import BlshError
 
+pytestmark = pytest.mark.xdist_group("report")  # what its fixtures run is run once
+
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 
 SUITE = """
@@ -218,8 +220,6 @@ def test_a_suite_that_leaves_says_why(tmp_path: Path) -> None:
 
 SLOW = """
 import time
-
-pytestmark = pytest.mark.xdist_group("report")  # what its fixtures build is built once
 
 def test_first(record_property):
     record_property("counts", {"hops": 10, "values": 20, "mismatches": 0, "stages": {"code": 0}})

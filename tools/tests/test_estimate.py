@@ -23,6 +23,8 @@ from blsh_trainer.errors import BlshError
 
 from .conftest import copy_project
 
+pytestmark = pytest.mark.xdist_group("estimate")  # what its fixtures build is built once
+
 VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]
 HOPS = 10
 STALE = "codegen/blsh_codegen/costs.json is stale: run blsh estimate --calibrate"

@@ -86,7 +86,7 @@ class OutputStream(Stream):
 
 @pytest.fixture
 def with_sound(built: Blsh, tmp_path: Path) -> Blsh:
-    """`blsh` with sound devices of our own."""
+    """`blsh`, as a process, with sound devices of our own."""
     folder = tmp_path / "packages"
     folder.mkdir()
     (folder / "sounddevice.py").write_text(textwrap.dedent(FAKE_SOUNDDEVICE))
@@ -214,7 +214,7 @@ def test_a_device_that_cannot_be_opened_is_named(
     with_sound: Blsh, model: Path, noisy: Samples, arguments: list[str], expected: str
 ) -> None:
     lay(with_sound, noisy)
-    with_sound.refuse(expected, *live(model), *arguments)
+    with_sound.refuse(expected, *live(model), *arguments, alone=True)
 
 
 @pytest.mark.parametrize(
@@ -226,8 +226,8 @@ def test_a_device_that_cannot_be_opened_is_named(
 )
 def test_without_sound_it_says_what_is_missing(with_sound: Blsh, model: Path, error: str, expected: str) -> None:
     Path(with_sound.environment["PYTHONPATH"], "sounddevice.py").write_text(f"raise {error}\n")
-    with_sound.refuse(expected, *live(model))
-    with_sound.refuse(expected, *live(model), "--output", "live.wav")
+    with_sound.refuse(expected, *live(model), alone=True)
+    with_sound.refuse(expected, *live(model), "--output", "live.wav", alone=True)
 
 
 class Stream:
