@@ -1,7 +1,12 @@
 """Fixtures that every folder of tests shares."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
+
+# Read when numpy is first imported, here and in every process that a test starts: several of them with two threads of
+# BLAS each, and small matrices, spend most of their time waiting for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -9,6 +14,7 @@ import pytest
 from blsh_trainer.corpus import Corpus, load_corpus
 from blsh_trainer.synthetic import CorpusSize, make_corpus
 
+FEW_UTTERANCES = 60
 SMALL_CORPUS = CorpusSize(utterances=(24, 2, 14), noises=(9, 2, 4), noise_seconds=8.0)
 
 
@@ -35,7 +41,14 @@ def real_corpus_folder() -> Path | None:
 
 @pytest.fixture(scope="session")
 def any_corpus(real_corpus_folder: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """Real recordings where there are some, else a small synthetic corpus."""
+    """Some real recordings where there are any, else a small synthetic corpus."""
     if real_corpus_folder is not None:
-        return load_corpus(real_corpus_folder)
+        return with_few_to_train_on(load_corpus(real_corpus_folder))
     return make_corpus(tmp_path_factory.mktemp("corpus") / "synthetic", 0, size=SMALL_CORPUS)
+
+
+def with_few_to_train_on(corpus: Corpus) -> Corpus:
+    """The same recordings but for those to train on, of which a few are kept, of as many speakers as possible."""
+    speech = corpus.select("speech", "train")
+    kept = set(speech[:: -(-len(speech) // FEW_UTTERANCES)])
+    return replace(corpus, entries=tuple(each for each in corpus.entries if each not in speech or each in kept))

@@ -19,6 +19,8 @@ from blsh_trainer.mixing import draw_mixtures
 from blsh_trainer.spectra import features, l2_normalise, stft
 from blsh_trainer.train import TrainOptions, train_model
 
+pytestmark = pytest.mark.xdist_group("loss")  # what its fixtures train is trained once
+
 MIXTURES = 24
 
 
@@ -26,14 +28,15 @@ MIXTURES = 24
 def model(request: pytest.FixtureRequest, any_corpus: Corpus) -> Model:
     if request.param == "extended":
         return extended_model(any_corpus)
-    return train_model(any_corpus, TrainOptions(feature_kind=request.param, bits=32, fit_frames=2000, max_frames=8000))
+    options = TrainOptions(feature_kind=request.param, bits=32, fit_frames=2000, max_frames=8000, steps=100)
+    return train_model(any_corpus, options)
 
 
 def extended_model(corpus: Corpus) -> Model:
     """Every option at once, without the time that learning takes: centred LSH, masks of the frames themselves."""
     rng = np.random.default_rng(5)
     H, levels = [], []
-    for mixture in draw_mixtures(corpus, "train", 30, 0.0, rng):
+    for mixture in draw_mixtures(corpus, "train", 60, 0.0, rng):
         spectrum = stft(mixture.signals.mixture)
         H.append(features(spectrum, "tracked"))
         levels.append(ideal_band_levels(stft(mixture.signals.speech), spectrum))

@@ -24,7 +24,9 @@ from blsh_hil.protocol import (
 )
 from blsh_hil.retry import Timeouts
 
-QUICK = Timeouts(boot=0.6, request=0.4)
+QUICK = Timeouts(boot=1.2, request=0.8)
+"""For a board that will be silent: who waits for an answer that comes does not wait longer with more patience."""
+
 SHA256 = bytes(range(32))
 Answer = bytes | None  # None: hang up
 Behaviour = Callable[[Frame], list[Answer]]
@@ -116,7 +118,7 @@ def talking_to(
     behaviour: Behaviour = good_board,
     greeting: bytes = b"",
     raw: Callable[[bytes], bytes] | None = None,
-    timeouts: Timeouts = QUICK,
+    timeouts: Timeouts | None = None,
 ) -> Iterator[tuple[BoardClient, FakeBoard]]:
     """A client and the board it is connected to."""
     with ExitStack() as cleanup:

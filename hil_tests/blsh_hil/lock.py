@@ -176,9 +176,15 @@ def openers(device: Path) -> list[tuple[int, str]]:
             continue
         with suppress(OSError):  # it has just ended, or is somebody else's
             if any(link.readlink() == wanted for link in (folder / "fd").iterdir()):
-                words = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-                found.append((int(folder.name), _one_line(word.decode(errors="replace") for word in words)))
+                found.append((int(folder.name), _command_of(folder)))
     return found
+
+
+def _command_of(process: Path) -> str:
+    """The command line of a folder of /proc, or its program's name where there is none: as while it only begins."""
+    words = (process / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+    line = _one_line(word.decode(errors="replace") for word in words)
+    return line or _one_line([(process / "comm").read_text(encoding="utf-8", errors="replace")])
 
 
 def _is_held(path: Path) -> bool:

@@ -28,6 +28,7 @@ from blsh_trainer.spectra import feature_count
 from .elf_map import check_memory_map
 
 pytestmark = [
+    pytest.mark.xdist_group("every board"),  # what its fixtures build is built once
     pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed"),
     pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"),
 ]

@@ -16,6 +16,8 @@ from blsh_hil.port import Port
 from blsh_hil.protocol import Check, Done, Error, ErrorCode, Hop, HopDone, HopFlag, ResetStream, StageData
 from blsh_hil.random_model import generate_into, random_model
 
+pytestmark = pytest.mark.xdist_group("hop once")  # what its fixtures build is built once
+
 MODEL = random_model()
 SAMPLES = np.random.default_rng(3).integers(-9000, 9000, (8, HOP)).astype(np.int16)
 OUTPUT = VectorisedDenoiser(MODEL).hops(SAMPLES.reshape(-1)).reshape(-1, HOP)

@@ -23,6 +23,7 @@ from blsh_hil.random_model import build_elf, random_model
 from blsh_hil.virtual_board import QEMU, VirtualBoard
 
 pytestmark = [
+    pytest.mark.xdist_group("integrity"),  # what its fixtures build is built once
     pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed"),
     pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"),
 ]

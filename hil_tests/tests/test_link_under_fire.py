@@ -34,6 +34,8 @@ from blsh_hil.random_model import build_elf, generate_into, random_model
 from blsh_hil.retry import LinkCounts, Retries, Timeouts
 from blsh_hil.virtual_board import QEMU, VirtualBoard
 
+pytestmark = pytest.mark.xdist_group("link under fire")  # what its fixtures build is built once
+
 STREAMED = 24  # hops, after six that are asked for one by one
 PATIENT = Retries(limit=20)  # a dump of 4 KB is not kept: it must get through whole
 TIMEOUTS = Timeouts(boot=10, request=20)

@@ -33,6 +33,8 @@ from blsh_hil.random_model import generate_into, random_model
 from blsh_hil.retry import Retries
 from blsh_hil.streaming import HopFeed, HopReply, HopRequest
 
+pytestmark = pytest.mark.xdist_group("live")  # what its fixtures build is built once
+
 MODEL = random_model()
 SOUND = Integrity(0)
 Samples = npt.NDArray[np.int16]

@@ -197,14 +197,23 @@ def test_port_that_does_not_open_is_not_kept() -> None:
     assert entries() == []
 
 
-def test_program_that_does_not_ask_us_is_named_too() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [pytest.param(["cat", "-"], "cat -", id="by its command"), pytest.param([""], "cat", id="by its program")],
+)
+def test_program_that_does_not_ask_us_is_named_too(arguments: list[str], name: str) -> None:
     with (
         terminal() as url,
         Path(url).open("rb") as stream,
-        subprocess.Popen(["sleep", "600"], stdin=stream) as process,
+        subprocess.Popen(
+            arguments, executable="cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream
+        ) as process,
     ):
-        assert (process.pid, "sleep 600") in openers(Path(url))
-        process.kill()
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(b"begun\n")  # before the kernel has set its arguments, it is not yet what it will be
+        process.stdin.flush()
+        assert process.stdout.readline() == b"begun\n"
+        assert (process.pid, name) in openers(Path(url))
 
 
 FOREIGN = """

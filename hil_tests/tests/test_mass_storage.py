@@ -1,9 +1,7 @@
-"""Flashing by a USB drive: a folder stands for the drive, and a thread for the probe behind it."""
+"""Flashing by a USB drive: a folder stands for the drive, and what happens at a moment for the probe behind it."""
 
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,11 +14,38 @@ from blsh_trainer.errors import BlshError
 LABEL = "NODE_F446RE"
 
 
+class Clock:
+    """A time that passes when it is slept through. The first sleep comes when the image is on the drive."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._plans: list[tuple[float, Callable[[], object]]] = []
+
+    def at(self, moment: float, act: Callable[[], object]) -> None:
+        self._plans.append((moment, act))
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        due = [act for moment, act in self._plans if moment <= self.now]
+        self._plans = [(moment, act) for moment, act in self._plans if moment > self.now]
+        for act in due:
+            act()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    stopped = Clock()
+    monkeypatch.setattr(mass_storage, "time", stopped)
+    return stopped
+
+
 @pytest.fixture
 def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A mounted drive."""
     monkeypatch.setenv("BLSH_DRIVES", str(tmp_path / "media"))
-    monkeypatch.setattr(mass_storage, "_RETURN_S", 1.0)
     folder = tmp_path / "media" / LABEL
     folder.mkdir(parents=True)
     return folder
@@ -33,52 +58,32 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
-def when_copied(drive: Path, act: Callable[[], object]) -> threading.Thread:
-    """The probe: once the image is on the drive, it does something."""
-
-    def watch() -> None:
-        deadline = time.monotonic() + 20
-        while not (drive / "firmware.bin").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        act()
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return thread
-
-
-def test_image_lands_on_the_drive(drive: Path, image: Path) -> None:
+def test_image_lands_on_the_drive(drive: Path, image: Path, clock: Clock) -> None:
     (drive / "FAIL.TXT").write_text("of yesterday")
     assert find_drive(LABEL) == drive
     copy_image(image, drive)
     assert (drive / "firmware.bin").read_bytes() == image.read_bytes()
 
 
-def test_probe_that_complains_is_heard(drive: Path, image: Path) -> None:
-    probe = when_copied(drive, lambda: (drive / "FAIL.TXT").write_text("The application file\r\nis too large\r\n"))
+def test_probe_that_complains_is_heard(drive: Path, image: Path, clock: Clock) -> None:
+    clock.at(0.5, lambda: (drive / "FAIL.TXT").write_text("The application file\r\nis too large\r\n"))
     with pytest.raises(BlshError, match=r"the probe refuses firmware.bin: The application file is too large"):
         copy_image(image, drive)
-    probe.join()
 
 
-def test_drive_that_comes_back_is_waited_for(drive: Path, image: Path) -> None:
+def test_drive_that_comes_back_is_waited_for(drive: Path, image: Path, clock: Clock) -> None:
     """As they do once the part was programmed."""
-
-    def remount() -> None:
-        drive.rename(drive.with_name("away"))
-        time.sleep(1.5)
-        drive.with_name("away").rename(drive)
-
-    probe = when_copied(drive, remount)
+    clock.at(0.5, lambda: drive.rename(drive.with_name("away")))
+    clock.at(15, lambda: drive.with_name("away").rename(drive))
     copy_image(image, drive)
-    probe.join()
+    assert clock.now >= 15
+    assert (drive / "firmware.bin").read_bytes() == image.read_bytes()
 
 
-def test_drive_that_is_unplugged_is_missed(drive: Path, image: Path) -> None:
-    probe = when_copied(drive, lambda: drive.rename(drive.with_name("away")))
-    with pytest.raises(BlshError, match=r"went away and did not come back .*was the board unplugged\?"):
+def test_drive_that_is_unplugged_is_missed(drive: Path, image: Path, clock: Clock) -> None:
+    clock.at(0.5, lambda: drive.rename(drive.with_name("away")))
+    with pytest.raises(BlshError, match=r"went away and did not come back within 15 s; was the board unplugged\?"):
         copy_image(image, drive)
-    probe.join()
 
 
 def test_drive_that_takes_nothing_is_an_error(drive: Path, image: Path) -> None:

@@ -23,6 +23,8 @@ from blsh_hil.protocol import ImageFault
 
 from .slot_models import slot_model, tiny_model
 
+pytestmark = pytest.mark.xdist_group("model images")  # what its fixtures build is built once
+
 FORMAT, FEATURES, BITS, NEIGHBOURS, ENTRIES, CRC, MASKS = -2, -3, -4, -5, -6, -7, -8
 FIELDS = {
     "bytes": (36, "<I"), "image_format": (40, "<H"), "runtime_format": (42, "<H"), "dictionary_crc32": (76, "<I"),

@@ -16,6 +16,8 @@ from blsh_hil.protocol import SlotState
 from .slot_models import tiny_model
 from .slots_on_host import NO_SLOT, POWER_CUT, SLOT_BYTES, MemoryBoard, compile_library
 
+pytestmark = pytest.mark.xdist_group("power cuts")  # what its fixtures build is built once
+
 FACTORY, FIRST, SECOND, THIRD = range(4)
 IMAGES = [encode_image(tiny_model(seed)) for seed in range(4)]
 RUNS = {image: (read_head(image).model_sha256, read_head(image).self_test_crc32) for image in IMAGES}

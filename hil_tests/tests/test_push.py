@@ -40,6 +40,8 @@ from blsh_trainer.errors import BlshError
 
 from .slot_models import slot_model, tiny_model
 
+pytestmark = pytest.mark.xdist_group("push")  # what its fixtures build is built once
+
 FACTORY = slot_model(1, name="factory")
 ONE = slot_model(2, bits=33, entries=150, neighbours=4, masks="bands2", name="one")
 OTHER = slot_model(3, "tracked", 40, 90, 5, "bands1", 0, name="other")

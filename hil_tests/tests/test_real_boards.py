@@ -41,6 +41,8 @@ from .stm32f4_model import (
     Stm32f4,
 )
 
+pytestmark = pytest.mark.xdist_group("real boards")  # what its fixtures build is built once
+
 REAL = [name for name, board in load_boards().items() if board.uploads]
 STM32 = list(PARTS)
 READS = 100_000  # HAL_CLOCK_READINGS

@@ -17,6 +17,8 @@ from blsh_hil.report_plugin import plain
 
 from .report_runs import FAILING, SUITE, Page, Run, environment, pytest_command, run
 
+pytestmark = pytest.mark.xdist_group("report")  # what its fixtures run is run once
+
 
 @pytest.fixture(scope="module")
 def passing(tmp_path_factory: pytest.TempPathFactory) -> Run:
@@ -117,7 +119,7 @@ def test_first(record_property):
 
 def test_second():
     open("reached", "w").close()
-    time.sleep(60)
+    time.sleep(600)
 
 def test_third():
     pass
@@ -139,11 +141,12 @@ def test_a_run_that_is_ended_leaves_a_whole_report_of_what_ran(
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
     )  # fmt: skip
     with process:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "reached").exists() and process.poll() is None and time.monotonic() < deadline:
+        deadline = time.monotonic() + 300
+        while not (tmp_path / "reached").exists():
+            assert process.poll() is None and time.monotonic() < deadline, "it never came to the second test"
             time.sleep(0.05)
         process.send_signal(number)
-        process.wait(60)
+        process.wait(300)
     report = json.loads((folder / "report.json").read_text())
     assert report["state"] == state
     assert outcomes(report)["test_first"] == "passed" and "test_third" not in outcomes(report)

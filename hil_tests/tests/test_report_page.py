@@ -18,6 +18,8 @@ from blsh_trainer.errors import BlshError
 
 from .report_runs import FAILING, SUITE, Page, Run, run
 
+pytestmark = pytest.mark.xdist_group("report page")  # what its fixtures run is run once
+
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 
 

@@ -16,6 +16,7 @@ from blsh_hil.board_errors import (
     RefusedError,
 )
 from blsh_hil.fake_board import (
+    QUICK,
     Answer,
     Behaviour,
     after_hello,
@@ -54,7 +55,7 @@ def test_no_more_hops_are_unanswered_than_the_board_allows() -> None:
         most.append(len(unanswered))
         return [] if len(unanswered) < 2 else good_board(unanswered.pop(0))
 
-    with talking_to(after_hello(lazy)) as (client, _):
+    with talking_to(after_hello(lazy), timeouts=Timeouts(request=4)) as (client, _):
         client.reset_stream()
         client.stream(np.zeros(256 * 8, np.int16))
         assert client.counts.silent == 1, "the last hop, which is answered when it is asked again"
@@ -71,7 +72,7 @@ def test_hello_connects_again_when_it_is_cut_off() -> None:
 
     for cuts in (1, Retries().limit, Retries().limit + 1):
         hellos = 0
-        with talking_to(hangs_up, timeouts=Timeouts(boot=20)) as (client, _):
+        with talking_to(hangs_up) as (client, _):
             if cuts <= Retries().limit:
                 assert client.hello().board == "fake"
             else:
@@ -81,9 +82,9 @@ def test_hello_connects_again_when_it_is_cut_off() -> None:
 
 
 def test_board_that_falls_silent_is_asked_so_often_and_no_oftener() -> None:
-    with talking_to(after_hello(lambda _: [])) as (client, board):
+    with talking_to(after_hello(lambda _: []), timeouts=Timeouts(request=2)) as (client, board):
         client.reset_stream()
-        with pytest.raises(NoAnswerError, match=r"no answer to HOP 0 within 0.1 s, nothing was received"):
+        with pytest.raises(NoAnswerError, match=r"no answer to HOP 0 within 0.5 s, nothing was received"):
             client.hop(np.zeros(256, np.int16))
         assert client.counts.silent == client.counts.retries == Retries().limit
         with pytest.raises(BoardError, match=r"no stream, or a broken-off one; call reset_stream\(\) first"):
@@ -217,7 +218,7 @@ def test_board_that_starts_again_and_then_falls_silent_is_given_up(deaf_to: int)
         hops += request.type == Hop.TYPE
         return [] if hops >= 3 and request.type == deaf_to else then(request)
 
-    with talking_to(falls_silent) as (client, _):
+    with talking_to(falls_silent, timeouts=QUICK) as (client, _):
         client.reset_stream()
         with pytest.raises(NoAnswerError):
             client.stream(np.zeros(256 * 6, np.int16))

@@ -40,10 +40,13 @@ from blsh_trainer.errors import BlshError
 
 from .small_model import BITS, MODEL_NAME, MODEL_SHA256, NEIGHBOURS, write_model
 
+pytestmark = pytest.mark.xdist_group("server host")  # what its fixtures build is built once
+
 # ---- fixtures -----------------------------------------------------------------------------------------------
 
 Model = Callable[..., HostImage]
-TIMEOUTS = Timeouts(boot=5, request=5)
+PATIENCE_S = 60  # for what comes at once, on a machine that may be busy
+TIMEOUTS = Timeouts(boot=PATIENCE_S, request=PATIENCE_S)
 STAGE_BYTES = {
     "window": 4 * 1025, "spectrum": 8 * 513, "features": 2 * 513, "accumulators": 4 * BITS, "code": 8,
     "neighbours": 8 * NEIGHBOURS, "mask": 2 * 513, "output": 2 * HOP,
@@ -89,13 +92,23 @@ class Line:
         self._port = Port(url, baud=115200)
         self._decoder = Decoder()
 
-    def exchange(self, data: bytes, frames: int, within: float = 5) -> list[Frame]:
-        self._port.write(data, time.monotonic() + 5)
+    def exchange(self, data: bytes, frames: int, within: float = PATIENCE_S) -> list[Frame]:
+        self._port.write(data, time.monotonic() + PATIENCE_S)
         found: list[Frame] = []
         deadline = time.monotonic() + within
         while len(found) < frames and (got := self._port.read(deadline)):
             found += [item for item in self._decoder.feed(got) if isinstance(item, Frame)]
         return found
+
+    def answer(self, data: bytes, sequence: int) -> Frame:
+        """The frame that answers request number `sequence`, however many complaints come before it."""
+        self._port.write(data, time.monotonic() + PATIENCE_S)
+        deadline = time.monotonic() + PATIENCE_S
+        while got := self._port.read(deadline):
+            for item in self._decoder.feed(got):
+                if isinstance(item, Frame) and item.sequence == sequence:
+                    return item
+        raise AssertionError(f"no answer to request {sequence}")
 
     def error(self, data: bytes) -> Error:
         """The ERROR that `data` provokes."""
@@ -182,11 +195,14 @@ def test_flags_change_nothing_but_what_they_ask_for(client: BoardClient) -> None
 
 def test_stage_ticks_add_up_to_the_hops_without_the_probe(client: BoardClient) -> None:
     client.reset_stream()
+    rest = []
     for hop in noise(5).reshape(-1, HOP):
         reply = client.hop(hop, digests=True, ticks=True, dump_stage=0)
         assert reply.stage_ticks is not None
         assert sum(reply.stage_ticks) <= reply.ticks
-        assert reply.ticks - sum(reply.stage_ticks) < 1_000_000  # the return from blsh_hop: nanoseconds, not dumps
+        rest.append(reply.ticks - sum(reply.stage_ticks))
+    # The return from blsh_hop: nanoseconds, not dumps. In any one hop the machine may have done something else.
+    assert min(rest) < 1_000_000
 
 
 @pytest.mark.parametrize("stage", range(len(STAGES)), ids=STAGES)
@@ -289,8 +305,7 @@ def test_random_bytes_never_stop_it(line: Line) -> None:
     rng = np.random.default_rng(3)
     for _ in range(50):
         line.exchange(rng.integers(0, 256, 2000).astype(np.uint8).tobytes(), 1, within=0.2)
-    line.exchange(b"\0", 10_000, within=0.3)
-    assert line.exchange(encode(ResetStream.TYPE, 3, STREAM), 1)[0].type == protocol.Done.TYPE
+    assert line.answer(b"\0" + encode(ResetStream.TYPE, 3, STREAM), 3).type == protocol.Done.TYPE
 
 
 def test_request_in_single_bytes(line: Line) -> None:
@@ -351,8 +366,8 @@ def test_check_computes_the_dictionarys_crc_anew(client: BoardClient) -> None:
 # ---- the process --------------------------------------------------------------------------------------------
 
 
-def gone(pid: int, within: float = 3) -> bool:
-    deadline = time.monotonic() + within
+def gone(pid: int) -> bool:
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
@@ -378,7 +393,7 @@ def test_process_dies_with_a_killed_parent(image: HostImage) -> None:
     script = (
         "import sys, time; from pathlib import Path; from blsh_hil.host_board import *\n"
         f"with HostBoard(HostImage(Path({str(image.program)!r}), 0)) as board:\n"
-        "    print(board.process.pid, flush=True); time.sleep(60)\n"
+        "    print(board.process.pid, flush=True); time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
@@ -395,13 +410,13 @@ def test_inherited_connection_ends_the_process_with_it(image: HostImage) -> None
         ours.sendall(encode(ResetStream.TYPE, 1, STREAM))
         assert ours.recv(100)
         ours.shutdown(socket.SHUT_WR)
-        assert process.wait(3) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("port", [None, "0", "70000", "x"])
 def test_unusable_settings_are_named(image: HostImage, port: str | None) -> None:
     environment = {**os.environ} | ({} if port is None else {"BLSH_HOST_PORT": port})
-    done = subprocess.run([image.program], env=environment, capture_output=True, text=True, timeout=5)
+    done = subprocess.run([image.program], env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 1
     assert "BLSH_HOST_PORT" in done.stderr
 

@@ -1,11 +1,12 @@
-"""The real `blsh`, run as a process in scratch folders: a tiny corpus, a model of it, a project to build firmware in.
+"""The real `blsh`, run in scratch folders: a tiny corpus, a model of it, a project to build firmware in.
 
-Nothing here touches the checkout: every process gets BLSH_PROJECT, a copy of the firmware project.
+Nothing here touches the checkout: every run gets BLSH_PROJECT, a copy of the firmware project.
 """
 
 import csv
 import fcntl
 import hashlib
+import io
 import json
 import os
 import re
@@ -13,10 +14,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +28,7 @@ import pytest
 import soundfile
 
 from blsh_hil.boards import project_root
+from blsh_tools import cli
 from blsh_trainer.artifact import load_model, save_model
 
 BOARD = "mps2-an386"
@@ -67,22 +72,29 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Blsh:
-    """`blsh` as a user types it: in the folder `cwd`, with the firmware project `project`."""
+    """`blsh` as a user types it: in the folder `cwd`, with the firmware project `project`.
+
+    alone: as a process of its own, which takes half a second or, where librosa is needed, two to start. Refusals are
+    run within the process of the tests; test_cli.py shows that this is the same.
+    """
 
     cwd: Path
     project: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = True
+
+    def within(self) -> "Blsh":
+        """The same, but within the process of the tests: where many runs differ in little."""
+        return replace(self, alone=False)
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         """The process, its output piped. In a session of its own, and not deaf to Ctrl-C as background jobs are."""
         script = Path(sys.executable).with_name("blsh")
         command = [str(script)] if script.is_file() else [sys.executable, "-m", "blsh_tools.cli"]
-        unwanted = ("FORCE_COLOR", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "BLSH_PROJECT")
-        inherited = {name: value for name, value in os.environ.items() if name not in unwanted}
         return subprocess.Popen(
             [*command, *map(str, arguments)],
             cwd=self.cwd,
-            env={**inherited, **ENVIRONMENT, "BLSH_PROJECT": str(self.project), **self.environment},
+            env=self._variables(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -93,6 +105,8 @@ class Blsh:
 
     def __call__(self, *arguments: object) -> Outcome:
         """Run it to its end."""
+        if not self.alone:
+            return self._run_here(*arguments)
         with self.start(*arguments) as process:
             try:
                 stdout, stderr = process.communicate(timeout=TIMEOUT_S)
@@ -100,6 +114,30 @@ class Blsh:
                 process.kill()
                 raise
         return Outcome(process.returncode, stdout, stderr)
+
+    def _run_here(self, *arguments: object) -> Outcome:
+        """Not for what starts pytest, which writes past Python's sys.stdout."""
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with (
+            chdir(self.cwd),
+            patch.dict(os.environ, self._variables(), clear=True),
+            patch.object(sys, "argv", ["blsh", *map(str, arguments)]),
+            redirect_stdout(stdout),
+            redirect_stderr(stderr),
+            warnings.catch_warnings(record=True) as caught,
+            pytest.raises(SystemExit) as ended,
+        ):
+            warnings.simplefilter("default")
+            for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+                warnings.simplefilter("ignore", category)  # as Python does
+            cli.main()
+        said = (warnings.formatwarning(each.message, each.category, each.filename, each.lineno) for each in caught)
+        return Outcome(int(ended.value.code or 0), stdout.getvalue(), "".join(said) + stderr.getvalue())
+
+    def _variables(self) -> dict[str, str]:
+        unwanted = ("FORCE_COLOR", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "BLSH_PROJECT")
+        inherited = {name: value for name, value in os.environ.items() if name not in unwanted}
+        return {**inherited, **ENVIRONMENT, "BLSH_PROJECT": str(self.project), **self.environment}
 
     def succeed(self, *arguments: object) -> Outcome:
         """Run it; it must succeed."""
@@ -115,10 +153,13 @@ class Blsh:
         assert outcome.stdout == json.dumps(result, indent=2, sort_keys=True) + "\n"
         return result
 
-    def refuse(self, expected: str, *arguments: object) -> str:
-        """Run it; it must refuse with one message that matches `expected`, and change no file. Returns the message."""
+    def refuse(self, expected: str, *arguments: object, alone: bool = False) -> str:
+        """Run it; it must refuse with one message that matches `expected`, and change no file. Returns the message.
+
+        alone: as a process of its own.
+        """
         before = self._files()
-        outcome = self(*arguments)
+        outcome = self(*arguments) if alone else self.within()(*arguments)
         assert outcome.code == 2, str(outcome)
         assert outcome.stdout == "", str(outcome)
         assert "Traceback" not in outcome.stderr and "Warning" not in outcome.stderr, str(outcome)
@@ -268,15 +309,23 @@ def other_model(made_once: MadeOnce, model: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def built_project(made_once: MadeOnce, model: Path) -> Path:
+def generated_project(made_once: MadeOnce, model: Path) -> Path:
+    """A project whose firmware was generated from `model`, not built; read only."""
+
+    def generate(folder: Path) -> None:
+        Blsh(folder, copy_project(project_root(), folder)).succeed("generate", model)
+
+    return made_once("generated-project", generate)
+
+
+@pytest.fixture(scope="session")
+def built_project(made_once: MadeOnce, generated_project: Path) -> Path:
     """A project whose firmware was generated from `model` and built; read only."""
     if shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("arm-none-eabi-gcc is not installed")
 
     def build(folder: Path) -> None:
-        copy_project(project_root(), folder)
-        Blsh(folder, folder).succeed("generate", model)
-        Blsh(folder, folder).succeed("build")
+        Blsh(folder, copy_project(generated_project, folder, generated=True)).succeed("build")
 
     return made_once("built-project", build)
 
@@ -323,12 +372,9 @@ def emulator() -> None:
 
 
 @pytest.fixture
-def generated(tmp_path: Path, blsh: Blsh, model: Path) -> Blsh:
+def generated(tmp_path: Path, blsh: Blsh, generated_project: Path) -> Blsh:
     """`blsh` with a project of its own, generated but not built."""
-    project = copy_project(blsh.project, tmp_path / "project")
-    blsh = Blsh(blsh.cwd, project)
-    blsh.succeed("generate", model)
-    return blsh
+    return Blsh(blsh.cwd, copy_project(generated_project, tmp_path / "project", generated=True))
 
 
 # ---- what a case lays out ---------------------------------------------------------------------------------

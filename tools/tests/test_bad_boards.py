@@ -149,7 +149,7 @@ def test_boards_that_never_answer(built: Blsh, bench: Bench, hello: dict[str, An
 
     def disappoint(case: str) -> None:
         with fake_board(case, hello).running() as url:
-            built.refuse(f"^{url}: .*{BOARDS[case][1]}", *arguments, "--port", url)
+            built.refuse(f"^{url}: .*{BOARDS[case][1]}", *arguments, "--port", url, alone=True)
 
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(disappoint, case) for case in NEVER_ANSWER]:

@@ -29,9 +29,9 @@ def test_help_names_every_command(blsh: Blsh) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_every_command_has_an_example(blsh: Blsh, command: str) -> None:
-    outcome = blsh.succeed(command, "--help")
+    outcome = blsh.within()(command, "--help")
     assert f"Example: blsh {command}" in outcome.stdout
-    assert outcome.stderr == ""
+    assert (outcome.code, outcome.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -46,6 +46,22 @@ def test_unknown_option_is_no_traceback(blsh: Blsh) -> None:
     outcome = blsh("train", "corpus", "--bit", "3")
     assert (outcome.code, outcome.stdout) == (2, "")
     assert "--bit" in outcome.stderr and "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train nowhere -o model.npz",
+        "denoise in.wav out.wav --model nowhere.npz",
+        "build --board nucleo",
+        "hil --model nowhere.npz",
+        "report",
+        "demo --board nucleo",
+    ],
+)
+def test_a_process_says_the_same_as_a_run_within_the_tests(blsh: Blsh, line: str) -> None:
+    """Most refusals are tested within the process of the tests."""
+    assert blsh(*line.split()) == blsh.within()(*line.split())
 
 
 # ---- results ------------------------------------------------------------------------------------------------
@@ -105,7 +121,7 @@ def test_training_options_reach_the_model(blsh: Blsh, corpus: Path) -> None:
 @pytest.mark.parametrize("engine", ["float", "fixed"])
 def test_evaluation_finds_an_improvement(blsh: Blsh, model: Path, corpus: Path, engine: str) -> None:
     options = ("--engine", engine, "--count", 3, "--entries", 200, "--snr", 0, "--metrics", "si_sdr_db", "--jobs", 1)
-    found = blsh.json("evaluate", model, corpus, *options)
+    found = blsh.within().json("evaluate", model, corpus, *options)
     assert (found["engine"], found["mixtures"]["split"], found["mixtures"]["mixtures"]) == (engine, "test", 3)
     assert (found["model_sha256"], found["dictionary_entries"]) == (load_model(model).sha256, 200)
     mixture, denoised = found["summary"]
@@ -128,7 +144,7 @@ def test_evaluation_writes_what_it_shows_whatever_the_jobs(blsh: Blsh, model: Pa
 
 def test_evaluation_by_the_peers_protocol_shows_the_peers(blsh: Blsh, model: Path, corpus: Path) -> None:
     options = ("--protocol", "peers", "--count", 2, "--metrics", "estoi,si_sdr_db", "--snr", 0, "--snr", 7, "--jobs", 1)
-    outcome = blsh.succeed("evaluate", model, corpus, *options)
+    outcome = blsh.within().succeed("evaluate", model, corpus, *options)
     assert re.search(r"0 .*speexdsp-fixed-15dB .* 0\.585 .* 3\.71", outcome.stdout), outcome
     assert outcome.stdout.count("rnnoise") == 1, "none was measured at 7 dB"
     assert "docs/results/peers.md" in outcome.stderr
@@ -149,6 +165,7 @@ def test_generating_twice_gives_the_same_bytes(blsh: Blsh, model: Path) -> None:
 
 def test_generating_again_touches_no_c_file(blsh: Blsh, model: Path) -> None:
     """So that nothing is compiled in vain."""
+    blsh = blsh.within()
     blsh.succeed("generate", model, "-o", "c")
     times = {path: path.stat().st_mtime_ns for path in (blsh.cwd / "c").glob("*.[ch]")}
     blsh.succeed("generate", model, "-o", "c")
@@ -159,14 +176,14 @@ def test_generating_for_a_project_fills_its_folder_alone(tmp_path: Path, blsh: B
     project = tmp_path / "project"
     shutil.copytree(blsh.project / "firmware", project / "firmware")
     shutil.copy(blsh.project / "boards.toml", project)
-    made = Blsh(blsh.cwd, project).json("generate", model, "--share", 0.25)
+    made = Blsh(blsh.cwd, project, alone=False).json("generate", model, "--share", 0.25)
     assert made["folder"] == str(project / "firmware" / "generated")
     assert made["dictionary_entries"] == -(-load_model(model).entries // 4)
     assert list(blsh.cwd.iterdir()) == []
 
 
 def test_tables_are_for_people_and_json_is_not_mixed_in(blsh: Blsh, model: Path) -> None:
-    outcome = blsh.succeed("generate", model, "-o", "c", "--entries", 100)
+    outcome = blsh.within().succeed("generate", model, "-o", "c", "--entries", 100)
     assert "100 entries, CRC-32" in outcome.stdout
     with pytest.raises(json.JSONDecodeError):
         json.loads(outcome.stdout)
@@ -220,9 +237,8 @@ def test_hil_runs_the_suite_on_the_project(built: Blsh, model: Path, corpus: Pat
 
 
 def test_hil_without_a_matching_test_proves_nothing(built: Blsh, model: Path) -> None:
-    built.refuse(
-        "no test of the suite matches -k nosuch;", "hil", "--json", "--board=host", "--model", model, "-k", "nosuch"
-    )
+    arguments = ("hil", "--json", "--board=host", "--model", model, "-k", "nosuch")
+    built.refuse("no test of the suite matches -k nosuch;", *arguments, alone=True)
 
 
 # ---- Ctrl-C -------------------------------------------------------------------------------------------------

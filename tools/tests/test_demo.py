@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from blsh_codegen.record import read_record
 from blsh_codegen.stages import STAGES
 from blsh_hil.boards import find_board
 from blsh_tools.firmware import built_image, generated_folder
+from blsh_trainer import train
 from blsh_trainer.artifact import load_model
 from blsh_trainer.corpus import load_corpus
 from blsh_trainer.metrics import si_sdr
@@ -22,11 +24,32 @@ RECORDINGS = ("noisy", "clean", "float", "fixed", "device")
 FILES = {*(f"{name}.wav" for name in RECORDINGS), "model.npz", "result.json", "spectrograms.png"}
 
 
-def test_demo_goes_all_the_way(blsh: Blsh, tmp_path: Path, corpus: Path, emulator: None) -> None:
+# As the demo trains, but a hundredth of it.
+QUICK = replace(train.EXTENDED, steps=30, passes=1, fit_frames=1500, max_frames=2000, entries=1024, refine_steps=30)
+
+
+@pytest.fixture
+def own(blsh: Blsh, tmp_path: Path, emulator: None) -> Blsh:
+    """`blsh` with a project of its own."""
     if shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("arm-none-eabi-gcc is not installed")
-    project = copy_project(blsh.project, tmp_path / "project")
-    blsh = Blsh(blsh.cwd, project)
+    return Blsh(blsh.cwd, copy_project(blsh.project, tmp_path / "project"))
+
+
+def test_demo_goes_all_the_way(own: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the tests' process, where it can be told to train less."""
+    monkeypatch.setattr(train, "EXTENDED", QUICK)
+    check_demo(own.within(), corpus)
+
+
+@pytest.mark.slow
+def test_demo_as_it_is_typed(own: Blsh, corpus: Path) -> None:
+    """Two minutes of training."""
+    check_demo(own, corpus)
+
+
+def check_demo(blsh: Blsh, corpus: Path) -> None:
+    project = blsh.project
     result = blsh.json("demo", "--corpus", corpus, "--seconds", 3, "-o", "deep/demo")
     folder = blsh.cwd / "deep" / "demo"
 

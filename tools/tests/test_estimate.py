@@ -32,6 +32,8 @@ from blsh_trainer.errors import BlshError
 
 from .conftest import copy_project
 
+pytestmark = pytest.mark.xdist_group("estimate")  # what its fixtures build is built once
+
 VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]
 HOPS = 10
 STALE = "codegen/blsh_codegen/costs.json is stale: run blsh estimate --calibrate"
@@ -221,7 +223,7 @@ def test_generate_fills_a_budget_and_says_what_it_chose(blsh, model):
     assert chosen["entries"] == result["dictionary_entries"] == result["options"]["entries"]
     header = (blsh.cwd / "first" / "blsh_model.h").read_text()
     line = re.search(r"blsh generate MODEL.npz (.*)\n", header)[1]
-    blsh.succeed("generate", model, *line.split(), "-o", "again")
+    blsh.within().succeed("generate", model, *line.split(), "-o", "again")
     for name in ("blsh_model.h", "blsh_model.c", "blsh_generated.json"):
         assert (blsh.cwd / "first" / name).read_bytes() == (blsh.cwd / "again" / name).read_bytes(), name
 
@@ -235,7 +237,7 @@ def test_a_model_that_does_not_fit_is_refused_with_the_nearest_that_does(blsh, m
             *("--board", "microbit", "--flash", "40K", "--share", "1"),
         )
     flags = re.search(r"--entries .*", told)[0].split()
-    found = blsh.json("estimate", model, "--board", "microbit", "--flash", "40K", *flags)
+    found = blsh.within().json("estimate", model, "--board", "microbit", "--flash", "40K", *flags)
     assert found["flash_bytes"] <= 40 << 10 and found["plan"]["why"] == "as asked for"
 
 
@@ -253,7 +255,7 @@ def test_budget_of_the_table_is_kept_without_being_asked_for(blsh, model, tmp_pa
     (project / "boards.toml").write_text(table.replace("[microbit]\n", f"[microbit]\nbudget = {{ {budget} }}\n"))
     asked = ("estimate", model, "--board", "microbit", "--share", "1")
     replace(blsh, project=project).refuse(words, *asked)
-    assert blsh.succeed(*asked).code == 0
+    assert blsh.within().succeed(*asked).code == 0
 
 
 def test_estimate_tells_what_bench_and_build_will(blsh, model):

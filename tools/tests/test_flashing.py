@@ -82,15 +82,14 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def nucleo_project(made_once: MadeOnce, empty_project: Path, model: Path) -> Path:
+def nucleo_project(made_once: MadeOnce, generated_project: Path) -> Path:
     """A project whose firmware was generated and built for the Nucleo; read only."""
     if shutil.which(COMPILER) is None:
         pytest.skip(f"{COMPILER} is not installed")
 
     def build(folder: Path) -> None:
-        blsh = Blsh(folder, copy_project(empty_project, folder))
-        blsh.succeed("generate", model)
-        blsh.succeed("build", "--board", NUCLEO)
+        project = copy_project(generated_project, folder, generated=True)
+        Blsh(folder, project).succeed("build", "--board", NUCLEO)
 
     return made_once("nucleo-project", build)
 
@@ -284,7 +283,7 @@ def test_port_in_use_is_not_flashed(bench: Bench, monkeypatch: pytest.MonkeyPatc
     assert key is not None
     with Lock(key):
         expected = rf"/dev/ttyACM7 is in use by `.*` \(pid {os.getpid()}, since "
-        bench.blsh.refuse(expected, "flash", "--board", NUCLEO, "--port", "/dev/ttyACM7")
+        bench.blsh.refuse(expected, "flash", "--board", NUCLEO, "--port", "/dev/ttyACM7", alone=True)
     assert not bench.log.exists()
 
 

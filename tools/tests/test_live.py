@@ -18,7 +18,7 @@ from blsh_tools.link_command import run_bench_link
 from blsh_tools.live_command import run_live
 from blsh_trainer.errors import BlshError
 
-from .conftest import Blsh, Samples, copy_project, tree
+from .conftest import Blsh, Outcome, Samples, copy_project, tree
 
 FAKE_SOUNDDEVICE = '''
 """Sound devices without sound: a microphone that hears a ramp, a loudspeaker that keeps what it is given."""
@@ -38,6 +38,7 @@ class Moments:
 
 class Stream:
     latency = 0.01
+    pause = 0.0  # at least so long between two blocks
 
     def __init__(self, samplerate, blocksize, channels, dtype, latency, device, callback):
         assert (samplerate, blocksize, channels, dtype) == (16000, 256, 1, "int16")
@@ -62,11 +63,13 @@ class Stream:
         begin, blocks = time.monotonic(), 0
         while self.active:
             blocks += 1
-            time.sleep(max(0.0, begin + blocks * 0.016 - time.monotonic()))
+            time.sleep(max(self.pause, begin + blocks * 0.016 - time.monotonic()))
             self.block(blocks - 1)
 
 
 class InputStream(Stream):
+    pause = 0.03  # no speech is lost on a busy machine: never a burst, and half a second until the backlog is full
+
     def block(self, number):
         samples = (1000 * np.sin(np.arange(256 * number, 256 * number + 256) / 7)).astype(np.int16)
         self.callback(samples[:, None], 256, Moments, None)
@@ -83,7 +86,7 @@ class OutputStream(Stream):
 
 @pytest.fixture
 def with_sound(built: Blsh, tmp_path: Path) -> Blsh:
-    """`blsh` with sound devices of our own."""
+    """`blsh`, as a process, with sound devices of our own."""
     folder = tmp_path / "packages"
     folder.mkdir()
     (folder / "sounddevice.py").write_text(textwrap.dedent(FAKE_SOUNDDEVICE))
@@ -142,13 +145,21 @@ def test_seconds_bound_it(built: Blsh, model: Path, noisy: Samples) -> None:
     assert result["hops"] == 20 and len(wav(built.cwd / "live.wav")) == 20 * HOP
 
 
+def hops_said(outcome: Outcome) -> int:
+    """How far it had come when Ctrl-C was pressed, by its own words."""
+    said = re.search(r"live: ([\d,]+) hops", outcome.stderr)
+    assert said, outcome
+    return int(said[1].replace(",", ""))
+
+
 def test_ctrl_c_ends_it_with_the_file_complete(built: Blsh, model: Path, noisy: Samples) -> None:
     soundfile.write(built.cwd / "in.wav", np.tile(noisy, 20), 16_000)
     outcome = built.interrupt("hops,", *live(model), "--input", "in.wav", "--output", "live.wav", "--json")
     assert outcome.code == 0, outcome
     result = json.loads(outcome.stdout)
     output = wav(built.cwd / "live.wav")
-    assert len(output) == result["hops"] * HOP and 100 < result["hops"] < 1000
+    assert len(output) == result["hops"] * HOP
+    assert 0 < hops_said(outcome) <= result["hops"] < 20 * len(noisy) / HOP
     built.succeed("denoise", "in.wav", "fixed.wav", "--model", model, "--engine", "fixed")
     assert np.array_equal(output[HISTORY:], wav(built.cwd / "fixed.wav")[: len(output) - HISTORY])
     assert sorted(path.name for path in built.cwd.iterdir()) == ["fixed.wav", "in.wav", "live.wav"]
@@ -187,7 +198,8 @@ def test_ctrl_c_ends_a_conversation(with_sound: Blsh, model: Path) -> None:
     outcome = with_sound.interrupt("hops,", *live(model), "--json")
     assert outcome.code == 0, outcome
     result = json.loads(outcome.stdout)
-    assert (result["input"], result["output"]) == ("microphone", "loudspeaker") and result["hops"] > 50
+    assert (result["input"], result["output"]) == ("microphone", "loudspeaker")
+    assert 0 < hops_said(outcome) <= result["hops"]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +214,7 @@ def test_a_device_that_cannot_be_opened_is_named(
     with_sound: Blsh, model: Path, noisy: Samples, arguments: list[str], expected: str
 ) -> None:
     lay(with_sound, noisy)
-    with_sound.refuse(expected, *live(model), *arguments)
+    with_sound.refuse(expected, *live(model), *arguments, alone=True)
 
 
 @pytest.mark.parametrize(
@@ -214,8 +226,8 @@ def test_a_device_that_cannot_be_opened_is_named(
 )
 def test_without_sound_it_says_what_is_missing(with_sound: Blsh, model: Path, error: str, expected: str) -> None:
     Path(with_sound.environment["PYTHONPATH"], "sounddevice.py").write_text(f"raise {error}\n")
-    with_sound.refuse(expected, *live(model))
-    with_sound.refuse(expected, *live(model), "--output", "live.wav")
+    with_sound.refuse(expected, *live(model), alone=True)
+    with_sound.refuse(expected, *live(model), "--output", "live.wav", alone=True)
 
 
 class Stream:
@@ -265,8 +277,9 @@ def test_a_microphone_keeps_the_last_quarter_of_a_second(package: None) -> None:
     taken = microphone.take(100)
     assert [int(hop.samples[0]) for hop in taken] == list(range(30 - sound.BACKLOG_HOPS, 30))
     assert all(hop.at <= time.monotonic() for hop in taken), "complete in the future, said the driver"
+    asked = time.monotonic()
     due = microphone.due()
-    assert due is not None and due > time.monotonic()
+    assert due is not None and due > asked
 
 
 @pytest.mark.parametrize("device", [sound.Microphone, lambda name: sound.Speaker(name, 0.0)])

@@ -35,6 +35,7 @@ def own(tmp_path: Path, blsh: Blsh, slots_project: Path) -> Blsh:
 
 
 def test_a_model_is_pushed_to_the_host_and_back_to_the_factory(own: Blsh, model: Path, other_model: Path) -> None:
+    own = own.within()
     told = own.json("push", other_model, "--board", "host", "--dry-run")
     assert (told["running"], told["slots"]) == ("factory", ["empty", "empty"])
     assert told["room_bytes"] >= told["image_bytes"] > 1000

@@ -30,7 +30,7 @@ from blsh_tools.suite import SUITE, SuiteOptions
 from blsh_trainer.artifact import load_model
 from blsh_trainer.errors import BlshError
 
-from .conftest import BOARD, Blsh, tree
+from .conftest import BOARD, TIMEOUT_S, Blsh, tree
 
 WRONG_BIT = 7
 
@@ -77,7 +77,13 @@ def run_line(line: str, folder: Path, project: Path) -> subprocess.CompletedProc
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BLSH_", "PYTEST_"))}
     environment = {**inherited, "BLSH_PROJECT": str(project), "COLUMNS": "200"}
     return subprocess.run(
-        ["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
+        ["bash", "-c", line],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
     )
 
 
@@ -289,7 +295,7 @@ def long_run(built: Blsh, model: Path, corpus: Path) -> Iterator[subprocess.Pope
     """A suite that would go on for days, with its emulator running."""
     arguments = ("--model", model, "--minutes", 5000, "--corpus", corpus, "--generated", 0)
     with built.start("hil", *arguments, "--json") as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + TIMEOUT_S
         while not any("qemu" in name_of(each) for each in processes_of(built.project)):
             assert process.poll() is None and time.monotonic() < deadline, "it never started its board"
             time.sleep(0.2)
@@ -310,9 +316,9 @@ def test_no_emulator_outlives_the_command(
     """However it is ended: the signal goes to the command alone, not to the processes that it started."""
     with long_run(built, model, corpus) as process:
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == (130 if number == signal.SIGINT else -number)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + TIMEOUT_S
     while left := processes_of(built.project):
         assert time.monotonic() < deadline, [(each, name_of(each)) for each in left]
         time.sleep(0.1)

@@ -20,7 +20,7 @@ features, checkpoint, result, weighting = sys.argv[1:]
 def tell(what, done, total):
     print(done, flush=True)
     if done == 8 and result.endswith("none.npy"):
-        time.sleep(60)  # who is to kill this process may be busy
+        time.sleep(600)  # who is to kill this process may be busy
 model = BLSH(12, np.random.default_rng(7), weighting=weighting, segment=100)
 model.fit(np.load(features), tell, checkpoint)
 np.save(result, np.column_stack([model.projections_, model.biases_, model.betas_]))
@@ -88,7 +88,7 @@ def test_a_killed_process_resumes_to_the_same_bytes(tmp_path, kill, weighting):
     while (line := process.stdout.readline()) and int(line) < 3:
         pass
     process.send_signal(kill)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode in (-kill, 1) and not (tmp_path / "none.npy").exists()
     if kill == signal.SIGINT:
         assert errors.strip().endswith("KeyboardInterrupt")

@@ -1,6 +1,7 @@
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -63,6 +64,18 @@ def test_only_projections_and_sums_cross_the_wire(cluster):
     assert max(np.diff(counts)) < H.astype(np.float32).nbytes
 
 
+def is_gone(process):
+    """The timer may be late, and it takes the worker's parent a moment to bury it."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)
+    return False
+
+
 @pytest.mark.parametrize("options", FORMS[:2])
 def test_a_killed_worker_changes_nothing(cluster, options):
     H = frames(600)
@@ -78,8 +91,7 @@ def test_a_killed_worker_changes_nothing(cluster, options):
     with DaskPool(cluster.scheduler_address) as pool:
         np.testing.assert_array_equal(learned(H, pool, bits=6, progress=kill, **options), expected)
     assert killed
-    with pytest.raises(ProcessLookupError):
-        os.kill(killed[0], 0)
+    assert is_gone(killed[0])
 
 
 def test_an_unreachable_scheduler_is_named(monkeypatch):
