@@ -58,7 +58,9 @@ static inline __attribute__((always_inline)) void blsh_count_early(blsh_lanes_t 
     for (unsigned level = 1; level < now; level++) {
         sum[level] = blsh_read_next(&zeros);
     }
-    sum[levels] = blsh_none();
+    if (!few) {
+        sum[levels] = blsh_none();
+    }
     do {
         const unsigned taken = !few && steps > BLSH_FULL ? BLSH_FULL : steps;
         blsh_lanes_t *to = carries, a, b, c, t;

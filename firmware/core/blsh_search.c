@@ -4,7 +4,8 @@
  * the planes where the code has what it has less of are enough, beside the number of zeros of each entry, which the
  * dictionary holds.
  * Blocks of 32 entries are visited from the smallest lower bound of their distances up, until that bound passes the
- * K-th distance found. What is found does not depend on it: a neighbour gives way only to a smaller (distance, index). */
+ * K-th distance found. What is found does not depend on it: a neighbour gives way only to a smaller (distance,
+ * index). */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("no-schedule-insns") /* it would read ahead more than there are registers for, and store that */
 #endif
@@ -30,11 +31,12 @@ typedef struct {
     unsigned planes;       /* of a block */
     unsigned levels;       /* of these, that hold the number of zeros of each entry; those of its code follow */
     uint32_t turn;         /* all ones where the ones of the code are counted, none where its zeros are */
-    uint32_t base;         /* with `turn`, what is counted at each distance */
+    uint32_t base;         /* of the limits for each distance */
     const uint32_t *rows;  /* of the blocks that are bounded together */
     uint32_t first;        /* entry of these */
     uint32_t top;          /* INDEX_TOP less that */
-    blsh_neighbour_t *near, *last, *end; /* the K nearest, nearest first, as such numbers, each in `index`; found so far */
+    blsh_neighbour_t *near, *last; /* the K nearest, nearest first, as such numbers, each in `index` */
+    blsh_neighbour_t *end;         /* of those found so far */
 } search_t;
 
 /* Counts z + 2 s of the entries in rows `at`, bit-sliced, levels + 1 bits, into `value`. Returns which are below
@@ -69,12 +71,12 @@ static inline blsh_lanes_t count_row(const search_t *search, blsh_cursor_t at, u
     return search->levels == NARROW ? count_narrow(search, at, limit, value) : count_wide(search, at, limit, value);
 }
 
-/* The count that those below, or with `turn` those not below, are nearer than `distance`. */
+/* Nearer than `distance` are the entries of which less than this is counted, or with `turn` not less. */
 static inline uint32_t limit_of(const search_t *search, uint32_t distance) {
     return search->base + (distance ^ search->turn);
 }
 
-/* From what was counted the distances less the one of `limit`, their lowest `levels` bits. */
+/* Makes of what was counted how much farther than the distance of `limit` entries are: the lowest `levels` bits. */
 static inline void measure(const search_t *search, blsh_lanes_t *value, unsigned levels, uint32_t limit) {
     blsh_lanes_t carry = blsh_none();
     uint32_t added = 0u - limit;
@@ -104,8 +106,7 @@ static inline void insert(search_t *search, uint32_t entry) {
     slot->index = entry;
 }
 
-/* Those of the numbers in `set` that are least, and how large they are. `top` is their highest plane of
- * `levels`. */
+/* Those of the numbers in `set` that are least, and how large they are. `top` is their highest plane of `levels`. */
 static inline blsh_lanes_t least_of(blsh_lanes_t set, const uint32_t *top, unsigned levels, uint32_t *number) {
     uint32_t value = 0;
     do {
@@ -137,8 +138,8 @@ static void insert_all(search_t *search, uint32_t first, uint32_t set) {
 
 /* The entries in `left` of blocks, one in each lane, nearest first, into the list. They are nearer than `distance`,
  * whose count is `limit`, so the lowest bits of what is between tell them apart. */
-__attribute__((noinline)) static void take(search_t *search, const uint8_t *block, blsh_lanes_t left, blsh_lanes_t *value, uint32_t distance,
-                 uint32_t limit) {
+__attribute__((noinline)) static void take(search_t *search, const uint8_t *block, blsh_lanes_t left,
+                                           blsh_lanes_t *value, uint32_t distance, uint32_t limit) {
     const unsigned levels = (unsigned)blsh_bit_length(search->last->index >> INDEX_BITS | 1u);
     measure(search, value, levels, limit);
     distance -= UINT32_C(1) << levels;

@@ -36,6 +36,7 @@ pytestmark = pytest.mark.xdist_group("estimate")  # what its fixtures build is b
 
 VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]
 HOPS = 10
+INTERRUPT_BYTES = 168  # what an M55 keeps with its floating-point registers, and its handler
 STALE = "codegen/blsh_codegen/costs.json is stale: run blsh estimate --calibrate"
 
 needs_compiler = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is missing")
@@ -89,7 +90,8 @@ def test_instructions_are_those_of_the_emulator_within_5_percent(name, untrained
     assert found.worst == pytest.approx(run.totals.max(), rel=0.05), STALE
     for stage in ("accumulators", "neighbours", "mask"):
         assert found.stages[stage] == pytest.approx(run.stages[:, STAGES.index(stage)].mean(), rel=0.1), STALE
-    assert found.stack_bytes == pytest.approx(run.stack_bytes, rel=0.1), STALE
+    # what was painted over is more by an interrupt where one came at the deepest place
+    assert run.stack_bytes <= 1.1 * found.stack_bytes <= 1.21 * (run.stack_bytes + INTERRUPT_BYTES), STALE
 
 
 @pytest.mark.slow
