@@ -17,27 +17,15 @@ from blsh_hil.report_plugin import plain
 
 from .report_runs import FAILING, SUITE, Page, Run, environment, pytest_command, run
 
-pytestmark = pytest.mark.xdist_group("report")  # what its fixtures run is run once
-
-
-@pytest.fixture(scope="module")
-def passing(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run of SUITE."""
-    return run(tmp_path_factory.mktemp("passing"), SUITE)
-
-
-@pytest.fixture(scope="module")
-def failing(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run of SUITE and FAILING."""
-    return run(tmp_path_factory.mktemp("failing"), SUITE + FAILING)
+pytestmark = pytest.mark.xdist_group("report")  # the suites of conftest.py are run once
 
 
 def outcomes(report: dict[str, Any]) -> dict[str, str]:
     return {test["nodeid"].partition("::")[2]: test["outcome"] for test in report["tests"]}
 
 
-def test_every_outcome_and_property_is_kept(passing: Run) -> None:
-    report, _ = passing
+def test_every_outcome_and_property_is_kept(passing_run: Run) -> None:
+    report, _ = passing_run
     assert outcomes(report) == {
         "test_speech": "passed",
         "test_edge[a<b>]": "passed",
@@ -55,26 +43,26 @@ def test_every_outcome_and_property_is_kept(passing: Run) -> None:
     assert report["versions"]["pytest"] == pytest.__version__
 
 
-def test_the_boards_hello_is_recorded_in_words(passing: Run) -> None:
-    hello = passing[0]["hello"]["client"]
+def test_the_boards_hello_is_recorded_in_words(passing_run: Run) -> None:
+    hello = passing_run[0]["hello"]["client"]
     assert (hello["board"], hello["core"], hello["firmware"]) == ("microbit", "cortex-m0", "0.1.0")
     assert (hello["build_id"], hello["feature_kind"], hello["reset_cause"]) == ("0000abcd", "tracked", "power on")
 
 
-def test_failures_keep_their_text_their_output_and_the_line_that_repeats_them(failing: Run) -> None:
-    wrong, around, teardown = failing[0]["tests"][-3:]
+def test_failures_keep_their_text_their_output_and_the_line_that_repeats_them(failing_run: Run) -> None:
+    wrong, around, teardown = failing_run[0]["tests"][-3:]
     assert [test["outcome"] for test in (wrong, around, teardown)] == ["failed", "error", "error"]
     assert "expected 8192, board -3" in wrong["text"] and "BLSH_TEST_SEED=4711" in wrong["captured"]
     assert "fixture <broke>" in around["text"] and "ZeroDivisionError" in teardown["text"]
     assert around["rerun"].startswith(".venv/bin/python -m pytest ") and "::test_around" in around["rerun"]
 
 
-def test_a_build_server_reads_the_same(failing: Run) -> None:
-    (suite,) = ElementTree.parse(failing[1] / "junit.xml").getroot()
+def test_a_build_server_reads_the_same(failing_run: Run) -> None:
+    (suite,) = ElementTree.parse(failing_run[1] / "junit.xml").getroot()
     counts = {name: int(suite.get(name, "")) for name in ("tests", "failures", "errors", "skipped")}
     assert counts == {"tests": 8, "failures": 1, "errors": 2, "skipped": 2}
     cases = {case.get("name"): case for case in suite.iterfind("testcase")}
-    assert list(cases) == [test["nodeid"].partition("::")[2] for test in failing[0]["tests"]]
+    assert list(cases) == [test["nodeid"].partition("::")[2] for test in failing_run[0]["tests"]]
     assert {case.get("classname") for case in cases.values()} == {"test_it"}
     failure = cases["test_wrong"].find("failure")
     assert failure is not None and failure.get("message") == "mask: hop 37, bin 211: expected 8192, board -3"
@@ -83,7 +71,7 @@ def test_a_build_server_reads_the_same(failing: Run) -> None:
     recorded = cases["test_speech"].find("properties/property[@name='retries']")
     assert recorded is not None and recorded.get("value") == "3"
     hello = suite.find("properties/property[@name='hello']")
-    assert hello is not None and json.loads(hello.get("value", "")) == failing[0]["hello"]
+    assert hello is not None and json.loads(hello.get("value", "")) == failing_run[0]["hello"]
 
 
 def test_what_xml_cannot_hold_does_not_reach_a_build_server(tmp_path: Path) -> None:

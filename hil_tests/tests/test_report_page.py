@@ -16,27 +16,15 @@ from blsh_hil.report_data import load_coverage, load_reports
 from blsh_hil.report_page import compact, render, seconds, write_page
 from blsh_trainer.errors import BlshError
 
-from .report_runs import FAILING, SUITE, Page, Run, run
+from .report_runs import Page, Run
 
-pytestmark = pytest.mark.xdist_group("report page")  # what its fixtures run is run once
+pytestmark = pytest.mark.xdist_group("report")  # the suites of conftest.py are run once
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="module")
-def passing(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run of SUITE."""
-    return run(tmp_path_factory.mktemp("passing"), SUITE)
-
-
-@pytest.fixture(scope="module")
-def failing(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run of SUITE and FAILING."""
-    return run(tmp_path_factory.mktemp("failing"), SUITE + FAILING)
-
-
-def test_the_page_tells_of_every_board_and_stage(tmp_path: Path, passing: Run) -> None:
-    report = write_page(passing[1].parent, tmp_path / "page.html")[0]
+def test_the_page_tells_of_every_board_and_stage(tmp_path: Path, passing_run: Run) -> None:
+    report = write_page(passing_run[1].parent, tmp_path / "page.html")[0]
     page = Page((tmp_path / "page.html").read_text())
     assert report.verdict == "passed" and "PASSED" in page.text
     assert all(f"✓ {1028:,}" in page.text and stage in page.text for stage in STAGES), "1000 values and twice 14 hops"
@@ -54,8 +42,8 @@ def test_the_page_tells_of_every_board_and_stage(tmp_path: Path, passing: Run) -
     assert not missing
 
 
-def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path, failing: Run) -> None:
-    write_page(failing[1].parent, tmp_path / "page.html")
+def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path, failing_run: Run) -> None:
+    write_page(failing_run[1].parent, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
     page = Page(text)
     assert page.addresses == [] and not {"script", "link", "img", "iframe", "object"} & set(page.tags)
@@ -64,8 +52,8 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path, failing: Run) -> 
     assert "prefers-color-scheme: dark" in text
 
 
-def test_failures_come_first_with_where_and_how_to_repeat(tmp_path: Path, failing: Run) -> None:
-    (report,) = write_page(failing[1].parent, tmp_path / "page.html")
+def test_failures_come_first_with_where_and_how_to_repeat(tmp_path: Path, failing_run: Run) -> None:
+    (report,) = write_page(failing_run[1].parent, tmp_path / "page.html")
     page = Page((tmp_path / "page.html").read_text())
     assert report.verdict == "failed" and "FAILED" in page.text and "✗ 2" in page.text
     words = ["Failures", "test_wrong", "hop 37", "bin 211", "8192", "-3", "Run it again:", "BLSH_TEST_SEED=4711",
@@ -199,9 +187,9 @@ def png_rows(data: bytes) -> tuple[int, int, set[bytes]]:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: tools/setup.sh --with-test-tools")
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_browser_shows_it(tmp_path: Path, failing: Run, dark: bool) -> None:
+def test_a_browser_shows_it(tmp_path: Path, failing_run: Run, dark: bool) -> None:
     page = tmp_path / "page.html"
-    write_page(failing[1].parent, page)
+    write_page(failing_run[1].parent, page)
     scheme = ["--blink-settings=preferredColorScheme=0"] if dark else []
     shown = Page(browse(tmp_path, page, "--dump-dom", *scheme)).text
     for words in ("FAILED", "hop 37", "bin 211", "8192", "microbit", "cortex-m0", "What a hop takes"):
