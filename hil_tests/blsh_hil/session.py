@@ -3,17 +3,29 @@
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
+from blsh_codegen.quantise import IntegerModel
 from blsh_hil.board_errors import BoardError
 from blsh_hil.child import ChildBoard
 from blsh_hil.client import BAUD, BoardClient
+from blsh_hil.protocol import HelloReply
 from blsh_hil.retry import Retries, Timeouts
+from blsh_trainer.artifact import Model
 
 _log = logging.getLogger(__name__)
 
 Target = str | ChildBoard
 """The port of a board that runs already, or a board to be started."""
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """What HELLO must say of how large a model is. None: not compared."""
+
+    entries: int | None = None
+    bits: int | None = None
+    neighbours: int | None = None
 
 
 @dataclass(frozen=True)
@@ -24,6 +36,25 @@ class Expected:
     dictionary_crc32: int | None = None
     build_id: int | None = None
     baud: int = BAUD
+    dimensions: Dimensions = Dimensions()
+
+    def of(self, model: Model | IntegerModel) -> "Expected":
+        """The same of firmware that holds `model`, reduced as it was for it: not only what a record says that it does.
+
+        The CRC of the dictionary is taken from the integers, where these are given.
+        """
+        crc32 = model.dictionary_crc32 if isinstance(model, IntegerModel) else self.dictionary_crc32
+        dimensions = Dimensions(model.entries, model.bits, model.neighbours)
+        return replace(self, dictionary_crc32=crc32, dimensions=dimensions)
+
+    def require(self, client: BoardClient) -> HelloReply:
+        """Ask `client` who it is; returns that. Raises MismatchError unless it is what is expected."""
+        return client.require(
+            model_sha256=self.model_sha256,
+            dictionary_crc32=self.dictionary_crc32,
+            build_id=self.build_id,
+            **asdict(self.dimensions),
+        )
 
 
 @contextmanager
@@ -41,11 +72,7 @@ def connect(
         url = target if isinstance(target, str) else target.url
         client = cleanup.enter_context(BoardClient.open(url, timeouts, baud=expected.baud, retries=retries))
         try:
-            client.require(
-                model_sha256=expected.model_sha256,
-                dictionary_crc32=expected.dictionary_crc32,
-                build_id=expected.build_id,
-            )
+            expected.require(client)
             yield client
             if client.counts.retries:
                 _log.warning("%s: %s", url, client.counts)

@@ -15,7 +15,6 @@ from blsh_hil.lock import EMULATOR, Entry, Lock, entries, port_key
 from blsh_hil.port import Port
 from blsh_hil.protocol import HelloReply
 from blsh_hil.retry import Timeouts
-from blsh_hil.session import Expected
 from blsh_hil.virtual_board import VirtualBoard
 from blsh_tools.build import upload_firmware
 from blsh_tools.console import say
@@ -85,7 +84,7 @@ def _flash_real(image: Image, options: FlashOptions) -> dict[str, Any]:
 
 def _upload(image: Image, command: UploadCommand, timeout_s: float) -> None:
     say(f"{image.board.name}: {command}")
-    upload_firmware(image.board, image.build_id, str(command), timeout_s=timeout_s, log=say, root=project_root())
+    upload_firmware(image.board, command.words, timeout_s=timeout_s, log=say, root=project_root())
 
 
 def _flash_virtual(image: Image, options: FlashOptions) -> dict[str, Any]:
@@ -157,12 +156,7 @@ def _answer(port: str, image: Image, boot_s: float) -> dict[str, Any]:
 def _ask(port: str, image: Image, left_s: float) -> dict[str, Any]:
     """What the board says in HELLO. The caller has the port's lock."""
     with BoardClient(Port(port, baud=image.board.uart.baud, locked=True), Timeouts(boot=left_s)) as client:
-        expected: Expected = image.expected
-        hello = client.require(
-            model_sha256=expected.model_sha256,
-            dictionary_crc32=expected.dictionary_crc32,
-            build_id=expected.build_id,
-        )
+        hello = image.expected.require(client)
         trouble = _clock_trouble(client, image.board, hello)
     if trouble:
         say(f"{port}: the core runs at {hello.core_hz / 1e6:g} MHz, not {image.board.clock_hz / 1e6:g}: {trouble}")
