@@ -17,6 +17,7 @@ from blsh_codegen.snapshot import Snapshot
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import write_text_if_changed
+from blsh_trainer.own_files import read_own
 
 RECORD_NAME = "blsh_generated.json"
 
@@ -89,7 +90,7 @@ def read_generated(folder: Path, model: Model | None = None) -> tuple[GeneratedR
 
 def _parse(path: Path) -> GeneratedRecord:
     try:
-        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        fields: dict[str, Any] = json.loads(read_own(path))
         found = fields.pop("runtime_format")
         record = GeneratedRecord(**{**fields, "options": GenerateOptions(**fields["options"])})
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blsh_trainer.errors import BlshError
+from blsh_trainer.own_files import read_own
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Snapshot:
     def of(cls, folder: Path, paths: Iterable[Path]) -> "Snapshot":
         """Read `paths`, all below `folder`. Raises BlshError for one that cannot be read."""
         try:
-            return cls({path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(paths)})
+            return cls({path.relative_to(folder).as_posix(): read_own(path) for path in sorted(paths)})
         except OSError as error:
             raise BlshError(
                 f"cannot read {error.filename}: {error.strerror or error}; is another program changing {folder}?"

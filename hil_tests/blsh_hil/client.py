@@ -107,12 +107,9 @@ class BoardClient:
         model_sha256: str | None = None,
         dictionary_crc32: int | None = None,
         build_id: int | None = None,
-        **dimensions: int | None,
+        neighbours: int | None = None,
     ) -> HelloReply:
-        """hello(), and MismatchError unless the board's model is sound and is the one named (None: any).
-
-        dimensions: the model's, by their names in HELLO, such as `entries`.
-        """
+        """hello(), and MismatchError unless the board's model is sound and is the one named (None: any)."""
         board = self.hello()
         if board.model_status < 0:
             self._refuse_mismatch("result of checking its own model", str(board.model_status), "0")
@@ -126,11 +123,10 @@ class BoardClient:
             self._refuse_mismatch("model (SHA-256)", f"{board.model_sha256.hex()} ({board.model})", model_sha256)
         if dictionary_crc32 is not None and board.dictionary_crc32 != dictionary_crc32:
             self._refuse_mismatch("dictionary CRC", f"{board.dictionary_crc32:08x}", f"{dictionary_crc32:08x}")
-        for name, value in dimensions.items():
-            if value is not None and getattr(board, name) != value:
-                self._refuse_mismatch(f"number of the model's {name}", str(getattr(board, name)), str(value))
         if build_id is not None and board.build_id != build_id:
             self._refuse_mismatch("build id", f"{board.build_id:08x}", f"{build_id:08x}")
+        if neighbours is not None and board.neighbours != neighbours:
+            self._refuse_mismatch("number of neighbours", str(board.neighbours), str(neighbours))
         if board.integrity and not self.accept_unprocessed:
             raise IntegrityError(self.url, board.integrity)
         return board

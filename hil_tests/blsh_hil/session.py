@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from blsh_codegen.quantise import IntegerModel
 from blsh_hil.board_errors import BoardError
@@ -20,15 +20,6 @@ Target = str | ChildBoard
 
 
 @dataclass(frozen=True)
-class Dimensions:
-    """What HELLO must say of how large a model is. None: not compared."""
-
-    entries: int | None = None
-    bits: int | None = None
-    neighbours: int | None = None
-
-
-@dataclass(frozen=True)
 class Expected:
     """What HELLO must say before anything is asked of a board. None: not compared. baud: the rate of its line."""
 
@@ -36,16 +27,15 @@ class Expected:
     dictionary_crc32: int | None = None
     build_id: int | None = None
     baud: int = BAUD
-    dimensions: Dimensions = Dimensions()
+    neighbours: int | None = None
 
     def of(self, model: Model | IntegerModel) -> "Expected":
         """The same of firmware that holds `model`, reduced as it was for it: not only what a record says that it does.
 
-        The CRC of the dictionary is taken from the integers, where these are given.
+        The CRC of the dictionary, of which the number of neighbours is no part, is that of the integers, if given.
         """
         crc32 = model.dictionary_crc32 if isinstance(model, IntegerModel) else self.dictionary_crc32
-        dimensions = Dimensions(model.entries, model.bits, model.neighbours)
-        return replace(self, dictionary_crc32=crc32, dimensions=dimensions)
+        return replace(self, dictionary_crc32=crc32, neighbours=model.neighbours)
 
     def require(self, client: BoardClient) -> HelloReply:
         """Ask `client` who it is; returns that. Raises MismatchError unless it is what is expected."""
@@ -53,7 +43,7 @@ class Expected:
             model_sha256=self.model_sha256,
             dictionary_crc32=self.dictionary_crc32,
             build_id=self.build_id,
-            **asdict(self.dimensions),
+            neighbours=self.neighbours,
         )
 
 

@@ -16,7 +16,7 @@ from blsh_hil.attached import find_port
 from blsh_hil.boards import Board, find_board, project_root
 from blsh_hil.host_board import HOST, HostBoard, HostImage, build_host
 from blsh_hil.project_lock import project_lock
-from blsh_hil.session import Dimensions, Expected, Target
+from blsh_hil.session import Expected, Target
 from blsh_hil.virtual_board import VirtualBoard
 from blsh_tools.build import Footprint, build_firmware, compiler_version, measure, project_sources
 from blsh_trainer.artifact import Model
@@ -206,8 +206,8 @@ def elf_path(board: Board, root: Path | None = None) -> Path:
 
 
 def _expected(record: GeneratedRecord, build_id: int) -> Expected:
-    dimensions = Dimensions(entries=record.dictionary_entries, bits=record.bits)
-    return Expected(record.model_sha256, record.dictionary_crc32, build_id, dimensions=dimensions)
+    neighbours = record.options.neighbours  # None: the model's own, which the record does not tell
+    return Expected(record.model_sha256, record.dictionary_crc32, build_id, neighbours=neighbours)
 
 
 def _stamp_path(root: Path, board: Board) -> Path:

@@ -5,6 +5,7 @@ import shlex
 import signal
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from blsh_hil.attached import PROBE, find_port
@@ -16,7 +17,7 @@ from blsh_hil.port import Port
 from blsh_hil.protocol import HelloReply
 from blsh_hil.retry import Timeouts
 from blsh_hil.virtual_board import VirtualBoard
-from blsh_tools.build import upload_firmware
+from blsh_tools.build import PLAIN_PATH, upload_firmware
 from blsh_tools.console import say
 from blsh_tools.firmware import Image, built_image, elf_path
 from blsh_tools.flash_options import FlashOptions
@@ -36,7 +37,7 @@ def planned_command(board: Board, options: FlashOptions) -> dict[str, Any]:
     options.check()
     elf = elf_path(board)
     if board.qemu_machine is None:
-        command = upload_command(board, elf, options.method, options.probe)
+        command = upload_command(board, _as_told(elf), options.method, options.probe)
         return {"board": board.name, "method": command.method, "command": str(command), "words": list(command.words)}
     _refuse_real_options(board, options)
     words = VirtualBoard(board, elf).command()
@@ -70,7 +71,7 @@ def _refuse_real_options(board: Board, options: FlashOptions) -> None:
 
 def _flash_real(image: Image, options: FlashOptions) -> dict[str, Any]:
     board = image.board
-    command = upload_command(board, image.elf, options.method, options.probe)
+    command = upload_command(board, _as_told(image.elf), options.method, options.probe)
     command.require()
     port = options.port or find_port(board, options.probe)
     with ExitStack() as held:
@@ -80,6 +81,11 @@ def _flash_real(image: Image, options: FlashOptions) -> dict[str, Any]:
         _upload(image, command, options.timeouts.flash)
         say(f"{board.name}: flashed by {command.method} in {time.monotonic() - begun:.1f} s")
         return _answer(port, image, options.timeouts.boot)
+
+
+def _as_told(elf: Path) -> Path:
+    """How a program that flashes is told of `elf`: from the project folder, where it runs, if not all bear its path."""
+    return elf if PLAIN_PATH.fullmatch(str(elf)) else elf.relative_to(project_root())
 
 
 def _upload(image: Image, command: UploadCommand, timeout_s: float) -> None:
