@@ -11,40 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from blsh_trainer.extents import Extent, bytes_at, numbers_at
+from blsh_trainer.fixed_headers import fixed_extent
+
 _MOST_CHUNKS = 10_000  # a file of nothing but empty chunks would be walked through for minutes
 _SLACK = 1 << 16  # a placeholder is a limit less the header's own length, or rounded to a page
 _OPEN_LIMITS = (0x7F010000, 1 << 31, 1 << 32)  # recorders and pipes write for "unknown" one of these, or a little less
 _OPEN_WIDE = 1 << 62  # in 64 bits: -1 or the largest number
 _OGG_PAGE = 65_307  # the longest page with its header
 _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of all its identifiers but the first
-
-
-@dataclass(frozen=True)
-class Extent:
-    """Where a container keeps its samples, in bytes: `promised` is None where its header leaves the length open.
-
-    `fixes` are the bytes of the header that give the length, by offset, as they should be for what is there.
-    """
-
-    start: int
-    promised: int | None
-    there: int
-    fixes: tuple[tuple[int, bytes], ...] = ()
-    rate_hz: int | None = None
-    channels: int | None = None
-    chunks: int = 1  # with samples, where one is allowed
-
-    @property
-    def shortfall(self) -> str:
-        """What is missing, in words; empty when all is there."""
-        if self.promised is None or self.promised <= self.there:
-            return ""
-        return f"its header promises {self.promised} bytes of samples, {self.there} are there"
-
-    @property
-    def fixed(self) -> bool:
-        """Whether the header must be set right before libsndfile reads it."""
-        return self.promised is None or self.promised > self.there
 
 
 @dataclass(frozen=True)
@@ -87,7 +62,7 @@ def find_extent(stream: BinaryIO) -> Extent | None:
     """
     size = stream.seek(0, io.SEEK_END)
     base = _after_id3(stream)
-    magic = _bytes(stream, base, 12)
+    magic = bytes_at(stream, base, 12)
     kind = magic[8:12]
     if magic[:4] in (b"RIFF", b"RF64") and kind == b"WAVE":
         return _chunked(stream, base, size, _RIFF if magic[:4] == b"RIFF" else _RF64)
@@ -103,7 +78,7 @@ def find_extent(stream: BinaryIO) -> Extent | None:
         return _chunked(stream, base, size, _CAF)
     if magic[:4] in (b".snd", b"dns."):
         return _au(stream, base, size, ">" if magic[:4] == b".snd" else "<")
-    return None
+    return fixed_extent(stream, size)
 
 
 def ogg_shortfall(file: Path) -> str:
@@ -115,7 +90,7 @@ def ogg_shortfall(file: Path) -> str:
         if stream.read(4) != b"OggS":
             return ""
         size = stream.seek(0, io.SEEK_END)
-        tail = _bytes(stream, max(0, size - 2 * _OGG_PAGE), 2 * _OGG_PAGE)
+        tail = bytes_at(stream, max(0, size - 2 * _OGG_PAGE), 2 * _OGG_PAGE)
     at = tail.rfind(b"OggS")
     head = tail[at : at + 27]
     if at < 0 or len(head) < 27:
@@ -158,7 +133,7 @@ def _chunked(stream: BinaryIO, base: int, size: int, family: _Family) -> Extent 
     rate_hz = channels = wide = extent = None
     for chunk in _chunks(stream, base, size, family):
         if chunk.name == b"fmt " and family.sound == b"data":
-            _, channels, rate_hz = _numbers(stream, chunk.body, family.number[0] + "HHI") or (None, None, None)
+            _, channels, rate_hz = numbers_at(stream, chunk.body, family.number[0] + "HHI") or (None, None, None)
         elif chunk.name == family.wide:
             wide = chunk
         elif chunk.name == family.sound and extent is not None:
@@ -174,8 +149,8 @@ def _chunks(stream: BinaryIO, base: int, size: int, family: _Family) -> Iterator
     """Yield the chunks whose heads are in the file."""
     at = base + family.first
     for _ in range(_MOST_CHUNKS):
-        name = _bytes(stream, at, len(family.sound))
-        number = _numbers(stream, at + len(name), family.number)
+        name = bytes_at(stream, at, len(family.sound))
+        number = numbers_at(stream, at + len(name), family.number)
         if number is None:
             return
         length = number[0] - (family.head if family.whole else 0)
@@ -193,7 +168,7 @@ def _sound_chunk(stream: BinaryIO, chunk: _Chunk, family: _Family, size: int, wi
     promised, field = chunk.size - family.lead, (chunk.body - struct.calcsize(family.number), family.number)
     whole = there + family.lead + (family.head if family.whole else 0)
     if wide is not None:
-        numbers = _numbers(stream, wide.body + 8, "<Q")
+        numbers = numbers_at(stream, wide.body + 8, "<Q")
         promised, field, whole = (numbers[0] if numbers else 0), (wide.body + 8, "<Q"), there
     bits = 8 * struct.calcsize(field[1])
     fixes = ((field[0], struct.pack(field[1], min(whole, (1 << bits) - 1))),)
@@ -202,7 +177,7 @@ def _sound_chunk(stream: BinaryIO, chunk: _Chunk, family: _Family, size: int, wi
 
 
 def _au(stream: BinaryIO, base: int, size: int, order: str) -> Extent | None:
-    numbers = _numbers(stream, base + 4, order + "5I")
+    numbers = numbers_at(stream, base + 4, order + "5I")
     if numbers is None:
         return None
     start, promised, _, rate_hz, channels = numbers
@@ -224,28 +199,17 @@ def _left_open(stream: BinaryIO, start: int, promised: int, there: int, bits: in
 
 def _is_chunk(stream: BinaryIO, at: int, there: int) -> bool:
     """Return whether a further chunk begins at `at`, so that what came before it is empty indeed."""
-    name = _bytes(stream, at, 4)
-    sizes = [_numbers(stream, at + 4, order + "I") for order in "<>"]
+    name = bytes_at(stream, at, 4)
+    sizes = [numbers_at(stream, at + 4, order + "I") for order in "<>"]
     return name.isascii() and name.decode("ascii").isprintable() and any(n and n[0] <= there - 8 for n in sizes)
 
 
 def _after_id3(stream: BinaryIO) -> int:
     """Return where the container begins: behind an ID3 tag, if there is one."""
-    head = _bytes(stream, 0, 10)
+    head = bytes_at(stream, 0, 10)
     if head[:3] != b"ID3" or len(head) < 10:
         return 0
     length = 0
     for byte in head[6:10]:
         length = length << 7 | byte & 0x7F
     return 10 + length
-
-
-def _bytes(stream: BinaryIO, at: int, count: int) -> bytes:
-    stream.seek(at)
-    return stream.read(count)
-
-
-def _numbers(stream: BinaryIO, at: int, form: str) -> tuple[int, ...] | None:
-    """Return the numbers at `at`, or None where the file ends before them."""
-    data = _bytes(stream, at, struct.calcsize(form))
-    return struct.unpack(form, data) if len(data) == struct.calcsize(form) else None

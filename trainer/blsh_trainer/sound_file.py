@@ -11,8 +11,9 @@ import numpy as np
 import soundfile
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.containers import CorrectedFile, Extent, find_extent, ogg_shortfall
+from blsh_trainer.containers import CorrectedFile, find_extent, ogg_shortfall
 from blsh_trainer.errors import BlshError
+from blsh_trainer.extents import Extent
 from blsh_trainer.files import require_file
 
 SLOWEST_HZ, FASTEST_HZ = 1_000, 1_000_000
@@ -100,8 +101,9 @@ class SoundFile:
 
     def _has(self, frame: int) -> bool:
         try:
-            self.sound.seek(frame)
-            return len(self.sound.read(1)) == 1
+            with soundfile.SoundFile(self.path) as again:  # the decoder that failed gives no more
+                again.seek(frame)
+                return len(again.read(1)) == 1
         except _DECODER_FAILED:
             return False
 
@@ -120,19 +122,19 @@ def opened(file: Path, whole: bool = True) -> Iterator[SoundFile]:
         if extent is not None and extent.rate_hz is not None:
             _check_rate(file, extent.rate_hz)
         stream.seek(0)
+        shortfall = ogg_shortfall(file) if extent is None else extent.shortfall
         source = CorrectedFile(stream, extent.fixes) if extent is not None and extent.fixed else file
         try:
             sound = closing.enter_context(soundfile.SoundFile(source))
         except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:  # TypeError: no header (.raw)
             _refuse_compressed_sphere(file)
-            reason = _reason(error, extent)
+            reason = _reason(error, extent, shortfall)
             raise BlshError(f"{file} is not audio that can be read ({reason}); give a WAV or FLAC file") from error
         # soundfile seeks to where it is after each read, and libmpg123 then lacks bits of earlier frames.
         sound.seekable = lambda: False
         _check_rate(file, sound.samplerate)
         frames = int(sound.frames) if sound.frames < _UNKNOWN_FRAMES else None
         open_ended = frames is None or (extent is not None and extent.promised is None)
-        shortfall = extent.shortfall if extent is not None else ogg_shortfall(file)
         if shortfall and whole:
             raise BlshError(f"{file} is cut short: {shortfall}; {_RESTORE}")
         yield SoundFile(file, sound, frames, open_ended, shortfall, whole)
@@ -174,13 +176,13 @@ def _check_rate(file: Path, rate_hz: int) -> None:
         )
 
 
-def _reason(error: Exception, extent: Extent | None) -> str:
+def _reason(error: Exception, extent: Extent | None, shortfall: str) -> str:
     """Return why libsndfile refused a file, in words for its user."""
     said = str(getattr(error, "error_string", error)).rstrip(". ")
     if extent is not None and extent.chunks > 1:
         return "it has two chunks of samples, where one is allowed"
-    if extent is not None and extent.shortfall:
-        return extent.shortfall
+    if shortfall:
+        return f"cut short: {shortfall}"
     if extent is not None and extent.channels == 0:
         return "its header gives 0 channels"
     if not said or "Internal error" in said or "unspecified" in said.lower():
