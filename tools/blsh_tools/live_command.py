@@ -55,7 +55,7 @@ def live(
     With --input and --output no sound device is needed; the output file is what the board put out, 768 samples late.
     Ctrl-C ends it in order: the file is complete. A board that is slower than real time is not hurried: hops come late.
     """
-    result = run_live(model, board, port, source, gain, target, buffer, seconds, microphone, loudspeaker)
+    result = run_live(model, board, port, source, target, buffer, seconds, microphone, loudspeaker, gain)
     show(result, as_json, _rows(result), f"Live: {result['input']} → {board} → {result['output']}")
 
 
@@ -64,12 +64,12 @@ def run_live(
     board: str,
     port: str | None,
     source_path: Path | None,
-    gain_db: float | None,
     target: Path | None,
     buffer_ms: float,
     seconds: float | None,
     microphone: str | None,
     loudspeaker: str | None,
+    gain_db: float | None = None,
 ) -> dict[str, Any]:
     """What `live` does; returns the figures as JSON values. Raises BlshError, and then writes nothing."""
     from blsh_hil.live import REPLAY_HOPS, LiveSession
