@@ -43,3 +43,9 @@ PortUrl = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", callback=checked_seed, help="Seed of every random choice.")]
+Gain = Annotated[
+    float | None,
+    typer.Option(
+        "--gain", metavar="DB", help="Make the recording louder by DB, as -90.31 for floats in the scale of int16."
+    ),
+]

@@ -131,7 +131,7 @@ RECORDINGS: dict[str, tuple[Callable[[Bench], str], str]] = {
     "silence": (lambda bench: bench.audio("in.flac", np.zeros(99)), "in.flac is silent: all 99 samples are 0; give"),
     "channels that cancel": (
         lambda bench: bench.audio("in.wav", np.outer(bench.noisy, [1, -1])),
-        "in.wav is silent: all 12345 samples are 0; give",
+        "in.wav is silent when its 2 channels are averaged: .*in opposite phase and cancel each other; give one",
     ),
     "NaN": (lambda bench: bench.audio("in.wav", NAN, subtype="FLOAT"), "in.wav holds nan at sample 7; .*repair"),
     "too short to resample": (
