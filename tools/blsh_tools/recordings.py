@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,7 @@ STANDARD_OUTPUT = ("-", "/dev/stdout")
 MOST_SAMPLES = ((1 << 32) - 1 - 36) // 2
 """What a WAV file of 16 bits can hold: 37 hours."""
 
+_STANDARD_INPUT_NAME = "standard input"
 _MOST_GAIN_DB = 6000.0  # the range of double precision
 _INTEGER_SCALES = (1 << 15, 1 << 23, 1 << 31)
 
@@ -145,8 +147,9 @@ def _loudness(level: Level, gain: float) -> Iterator[str]:
         )
 
 
-def say_remarks(name: object, recording: Recording) -> None:
-    """Tell of what was done to a recording before it was denoised, and of what should be known of it."""
+def say_remarks(source: Path, recording: Recording) -> None:
+    """Tell of what was done to the recording `source` before it was denoised, and of what should be known of it."""
+    name = _STANDARD_INPUT_NAME if str(source) in STANDARD_INPUT else source
     for remark in recording.remarks:
         say(f"{name}: {remark}")
 
@@ -175,7 +178,7 @@ def as_file(source: Path) -> Iterator[Path]:
         try:
             yield Path(spool.name)
         except BlshError as error:
-            raise BlshError(str(error).replace(spool.name, "standard input")) from error
+            raise BlshError(str(error).replace(spool.name, _STANDARD_INPUT_NAME)) from error
 
 
 class WavWriter:
@@ -221,9 +224,19 @@ def pipe_wav_blocks(blocks: Iterable[Samples], samples: int) -> int:
     if pipe.isatty():
         raise BlshError("standard output is a terminal; send it to a file or a pipe")
     form = struct.pack("<HHIIHH", 1, 1, SAMPLE_RATE_HZ, 2 * SAMPLE_RATE_HZ, 2, 16)
-    pipe.write(struct.pack("<4sI8sI", b"RIFF", 36 + 2 * samples, b"WAVEfmt ", len(form)) + form)
-    pipe.write(struct.pack("<4sI", b"data", 2 * samples))
+    head = struct.pack("<4sI8sI", b"RIFF", 36 + 2 * samples, b"WAVEfmt ", len(form)) + form
+    _pipe(pipe, head + struct.pack("<4sI", b"data", 2 * samples))
     for block in blocks:
-        pipe.write(block.astype("<i2").tobytes())
-    pipe.flush()
+        _pipe(pipe, block.astype("<i2").tobytes())
     return samples
+
+
+def _pipe(pipe: BinaryIO, data: bytes) -> None:
+    """Write to standard output at once. A reader that has gone is not ours to tell of: BrokenPipeError passes."""
+    try:
+        pipe.write(data)
+        pipe.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise BlshError(f"cannot write standard output: {error.strerror or error}; free some space") from error

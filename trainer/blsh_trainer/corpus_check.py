@@ -69,13 +69,13 @@ def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
     for done, entry in enumerate(files.values(), start=1):
         try:
             shape = probe_audio(corpus.path(entry))
-            level = measure_level(corpus.path(entry))
+            judged = list(_judge(corpus, entry, shape, measure_level(corpus.path(entry))))
         except BlshError as error:
             found.setdefault(("error", str(error)), []).append(entry.path)
         else:
             key = (entry.split, entry.kind)
             minutes[key] = minutes.get(key, 0.0) + shape.frames / shape.rate_hz / 60
-            for weight, text in _judge(corpus, entry, shape, level):
+            for weight, text in judged:
                 found.setdefault((weight, text), []).append(entry.path)
         if progress is not None:
             progress("checking", done, len(files))

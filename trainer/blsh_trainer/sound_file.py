@@ -152,7 +152,7 @@ def _require_audio(file: Path) -> None:
     elif stat.S_ISDIR(mode):
         missing = f"{file} is a folder; name an audio file in it"
     elif stat.S_ISFIFO(mode):
-        missing = f"{file} is a pipe, not a file; name an audio file, or give `blsh denoise` a - and < {file}"
+        missing = f"{file} is a pipe, not a file; name an audio file, or run `blsh denoise - OUT < {file}`"
     elif not stat.S_ISREG(mode):
         missing = f"{file} is a device or a socket; name an audio file"
     require_file(file, missing)
