@@ -32,7 +32,7 @@ def check_url(url: str) -> None:
     """Raise PortError for what can be no port, however often it is tried; opens nothing."""
     trouble = _trouble_of_network(url) if "://" in url else _trouble_of_device(url)
     if trouble:
-        raise PortError(f"cannot open {url or 'a port'}: {trouble}; {_EXPECTED}")
+        raise PortError(f"cannot open {url.strip() or 'a port'}: {trouble}; {_EXPECTED}")
 
 
 def _trouble_of_network(url: str) -> str:
@@ -52,7 +52,7 @@ def _trouble_of_network(url: str) -> str:
 
 
 def _trouble_of_device(path: str) -> str:
-    if not path:
+    if not path.strip():
         return "its name is empty"
     try:
         mode = Path(path).stat().st_mode
@@ -100,9 +100,10 @@ class Port:
         try:
             line = serial.serial_for_url(self.url, baudrate=self.baud, timeout=0, **options)
         except (OSError, ValueError, TypeError, LookupError, re.error) as error:  # what pyserial's options give
-            why = "it is no serial port" if "://" not in self.url and _is_other_device(self.url) else str(error)
+            if "://" not in self.url and _is_other_device(self.url):
+                raise PortError(f"cannot open {self.url}: it is no serial port; {_EXPECTED}") from error
             others = "".join(f"; `{command}` (pid {pid}) has it open" for pid, command in openers(Path(self.url)))
-            raise PortError(f"cannot open {self.url}: {why}{others}; {_EXPECTED}") from error
+            raise PortError(f"cannot open {self.url}: {error}{others}; {_EXPECTED}") from error
         self._serial = line if self._wrap is None else self._wrap(line)
         self._fd = self._descriptor()
         if self._fd is not None:

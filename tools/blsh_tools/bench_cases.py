@@ -102,18 +102,20 @@ def counted_hops(hops: int) -> npt.NDArray[np.bool_]:
 def copied_project(folder: Path) -> Path:
     """The checkout's firmware project in `folder`, without what was generated; what was built before stays there."""
     root, folder = project_root(), folder.resolve()  # PlatformIO goes there
-    for name in ("boards.toml", "platformio.ini"):
-        with replacing(folder / name) as temporary:
-            shutil.copyfile(root / name, temporary)
-    for path in (folder / "firmware").glob("*"):
-        if path.name != "generated":
-            shutil.rmtree(path)
-    shutil.copytree(
-        root / "firmware",
-        folder / "firmware",
-        ignore=shutil.ignore_patterns("__pycache__", "generated"),
-        dirs_exist_ok=True,
-    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with project_lock(folder):
+        for name in ("boards.toml", "platformio.ini"):
+            with replacing(folder / name) as temporary:
+                shutil.copyfile(root / name, temporary)
+        for path in (folder / "firmware").glob("*"):
+            if path.name != "generated":
+                shutil.rmtree(path)
+        shutil.copytree(
+            root / "firmware",
+            folder / "firmware",
+            ignore=shutil.ignore_patterns("__pycache__", "generated"),
+            dirs_exist_ok=True,
+        )
     return folder
 
 

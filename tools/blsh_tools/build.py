@@ -5,11 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from elftools.common.exceptions import ELFError
@@ -83,7 +83,7 @@ def build_firmware(
         raise BlshError(f"build id {build_id:#x}; expected an integer of 32 bits")
     compiler_version()  # before PlatformIO, whose own words for a missing compiler are many
     root = root or project_root()
-    with project_lock(root), TemporaryDirectory(prefix="blsh-build-") as scratch:
+    with project_lock(root), tempfile.TemporaryDirectory(prefix="blsh-build-") as scratch:
         place = _build_folder(root, board)
         (_all_sources(root) if sources is None else sources).write(Path(scratch))
         _run_platformio(_plain(Path(scratch)), board.name, build_id, log)
