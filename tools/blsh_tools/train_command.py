@@ -31,7 +31,7 @@ def train(
     bits: Annotated[int | None, typer.Option(help="Bits of a hash code, L, 1 to 320.")] = None,
     neighbours: Annotated[
         int | None,
-        typer.Option(help="Masks to average, K. A board averages up to 32; `generate --neighbours` changes it."),
+        typer.Option(help="Masks to average, K; a board averages up to 32."),
     ] = None,
     learner: Annotated[str | None, typer.Option(help="`blsh`, `lsh` (centred) or `lsh-plain`.")] = None,
     weighting: Annotated[
