@@ -241,7 +241,7 @@ OPTIONS: list[tuple[str, str]] = [
     (DENOISE + "--engine fixed --neighbours 33", "K = 33: firmware averages 1 to 32 neighbours"),
     (TRAIN + "--features mfcc", "feature kind 'mfcc' is unknown; choose one of stft, mel"),
     (TRAIN + "--learner forest", "learner 'forest' is unknown; choose one of blsh, lsh, lsh-plain"),
-    (TRAIN + "--bits 1025", "1025 bits asked for; a code has 1 to 1024"),
+    (TRAIN + "--bits 321", "321 bits asked for; a code has 1 to 320, as many as a board can hold"),
     (TRAIN + "--neighbours 0", "neighbours is 0; choose 1 or more"),
     (TRAIN + "--max-frames 9", "max_frames is 9; choose 10 or more"),
     (TRAIN + "--neighbours 2000", r"have \d+ frames with sound; 2000 or more are needed"),
