@@ -5,6 +5,13 @@ BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
 MINUTES ?= 30
 
+# As variables of the shell, in quotes there: a path may hold every character. By `python -m`, because the first line
+# of a script in .venv/bin has the path of this folder, which not every character is allowed in.
+export BOARD MODEL MINUTES CORPUS
+BLSH := .venv/bin/python -m blsh_tools.cli
+CORPUS_OPTION := $${CORPUS:+--corpus "$$CORPUS"}
+WITH_MODEL := [ ! -f "$$MODEL" ] || set -- --model "$$MODEL";
+
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
@@ -12,7 +19,7 @@ setup: ## install what is missing: Debian packages (asks for root) and .venv; do
 	@tools/setup.sh
 
 demo: setup ## the whole way in one command: train, generate, build, run on a virtual board [CORPUS=DIR]
-	@.venv/bin/blsh demo $(if $(CORPUS),--corpus "$(CORPUS)")
+	@$(BLSH) demo $(CORPUS_OPTION)
 
 test: lint ## style, types and the tests: a few minutes
 	.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup
@@ -21,36 +28,36 @@ test-slow: setup ## the tests that take minutes each
 	.venv/bin/python -m pytest -m slow
 
 lint: setup ## style and types alone
-	.venv/bin/ruff check
-	.venv/bin/ruff format --check
-	.venv/bin/mypy
+	.venv/bin/python -m ruff check
+	.venv/bin/python -m ruff format --check
+	.venv/bin/python -m mypy
 
 fuzz: setup ## search for input that the board's side of the link does not bear [MINUTES=30]
-	.venv/bin/python -m blsh_hil.fuzzing --minutes $(MINUTES)
+	.venv/bin/python -m blsh_hil.fuzzing --minutes "$$MINUTES"
 
 hil: setup ## the bit-exact suite, on what `make demo` or `blsh generate` left [BOARD=NAME|all MODEL=FILE CORPUS=DIR]
-	.venv/bin/blsh hil --board $(BOARD) --model $(MODEL) $(if $(CORPUS),--corpus "$(CORPUS)")
+	$(BLSH) hil --board "$$BOARD" --model "$$MODEL" $(CORPUS_OPTION)
 
 coverage: setup ## lines and branches of the C core that the suite executes; fails below 95 % and 90 % [MODEL=FILE CORPUS=DIR]
-	.venv/bin/blsh hil --board host --coverage --model $(MODEL) $(if $(CORPUS),--corpus "$(CORPUS)")
+	$(BLSH) hil --board host --coverage --model "$$MODEL" $(CORPUS_OPTION)
 
 bench: setup ## instructions of each stage, flash and RAM [BOARD=NAME MODEL=FILE]
-	.venv/bin/blsh bench --board $(BOARD) --model $(MODEL)
+	$(BLSH) bench --board "$$BOARD" --model "$$MODEL"
 
 bench-firmware: setup ## instructions, flash, RAM and cycles on all boards: ten minutes [CORPUS=DIR MODEL=FILE]
-	.venv/bin/blsh bench-firmware $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(wildcard $(MODEL)),--model "$(MODEL)")
+	$(WITH_MODEL) $(BLSH) bench-firmware $(CORPUS_OPTION) "$$@"
 
 bars-firmware: setup ## each bar of the firmware, met or not, of what `make bench-firmware` left [CORPUS=DIR]
-	.venv/bin/blsh bars-firmware $(if $(CORPUS),--corpus "$(CORPUS)")
+	$(BLSH) bars-firmware $(CORPUS_OPTION)
 
 bars-trainer: setup ## each bar of the trainer, met or not, with its figures [CORPUS=DIR MODEL=FILE]
-	.venv/bin/blsh experiment bars "$(if $(CORPUS),$(CORPUS),../shared/corpus)" $(if $(wildcard $(MODEL)),--model "$(MODEL)")
+	$(WITH_MODEL) $(BLSH) experiment bars "$${CORPUS:-../shared/corpus}" "$$@"
 
 bench-search: setup ## the search on the host against faiss: time and memory at equal threads
 	.venv/bin/python trainer/benchmarks/search.py --output docs/results/bench-search.json
 
 bench-train: setup ## our learner against the paper's in PyTorch: time, objectives, growth [CORPUS=DIR]
-	.venv/bin/python trainer/benchmarks/training.py $(if $(CORPUS),--corpus "$(CORPUS)") --output docs/results/bench-train
+	.venv/bin/python trainer/benchmarks/training.py $(CORPUS_OPTION) --output docs/results/bench-train
 
 bench-scale: setup ## training on 2.4 million frames: time and peak memory, measured in part
 	.venv/bin/python trainer/benchmarks/scale.py --output docs/results/bench-scale

@@ -128,6 +128,10 @@ make_venv() {
     say "installing blsh-mcu itself"
     $pip install --no-deps --no-build-isolation -e . </dev/null >&2 \
         || fail "pip could not install this checkout; see above"
+    # pip's script has the path of this folder in its first lines, where a shell does not bear every character
+    if ! .venv/bin/blsh --help >/dev/null 2>&1; then
+        printf '#!/bin/sh\nexec "$(dirname "$0")/python" -m blsh_tools.cli "$@"\n' >.venv/bin/blsh
+    fi
     fingerprint >"$STAMP.new"
     mv "$STAMP.new" "$STAMP"
 }

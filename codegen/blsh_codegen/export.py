@@ -6,6 +6,7 @@ records model, options and the digest of every file: a later export replaces onl
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from importlib.metadata import metadata, version
 from pathlib import Path
@@ -19,6 +20,7 @@ from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.replacing_folder import replacing_folder
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.own_files import read_own
 
 EXPORT_RECORD_NAME: Final = "blsh_export.json"
 LIBRARY_NAME: Final = "blsh-denoiser"
@@ -55,7 +57,7 @@ def export_library(model: Model, options: GenerateOptions, folder: Path) -> Expo
     Raises BlshError for whatever `integer_model` refuses, for a folder with anything else in it, a file of an export
     that was edited, or a place that cannot be written; then nothing is changed.
     """
-    place = folder.resolve()  # a link to a folder stays the link it is
+    place = _resolved(folder)  # a link to a folder stays the link it is
     existing = _replaceable(place, folder)
     integers = integer_model(model, options)
     files = library_files(integers, options)
@@ -157,31 +159,68 @@ def _table_bytes(model: IntegerModel) -> int:
     return sum(flash_table_bytes(model).values())
 
 
+def _resolved(folder: Path) -> Path:
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        raise BlshError(f"cannot write {folder}: {error}; choose another folder") from error
+
+
 def _replaceable(place: Path, given: Path) -> dict[str, str] | None:
-    """The digests of the export in `place`, None if there is nothing; BlshError for anything else."""
+    """The digests of the export in `place`, None if there is nothing; BlshError for anything else.
+
+    Only files that the record there names are read: what else a folder holds may be endless.
+    """
     try:
         if not place.exists():
             return None
         if not place.is_dir():
-            raise BlshError(f"cannot write {given}: it is a file; name a folder")
-        found = {path.relative_to(place).as_posix(): path for path in place.rglob("*") if not path.is_dir()}
+            raise BlshError(
+                f"cannot write {given}: it is {'a file' if place.is_file() else 'no folder'}; name a folder"
+            )
         if not any(place.iterdir()):
             return None
         recorded = _recorded_files(place)
-        digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()}
-    except OSError as error:
-        raise BlshError(f"cannot read {given}: {error.strerror or error}; choose another folder") from error
-    if recorded is None:
-        raise BlshError(f"{given} exists and is no export of blsh; choose another folder, it is left as it is")
-    for name, digest in sorted(digests.items()):
-        if name == EXPORT_RECORD_NAME:
-            continue
-        if name not in recorded:
-            raise BlshError(f"{given / name} is not of the export; move it away or choose another folder than {given}")
-        if digest != recorded[name]:
+        if recorded is None:
+            raise BlshError(f"{given} exists and is no export of blsh; choose another folder, it is left as it is")
+        stranger = _stranger(place, recorded)
+        if stranger is not None:
             raise BlshError(
-                f"{given / name} was changed after it was exported (SHA-256 {digest[:12]}, expected "
-                f"{recorded[name][:12]}); delete it or choose another folder than {given}"
+                f"{given / stranger} is not of the export; move it away or choose another folder than {given}"
+            )
+        return _digests(place, given, recorded)
+    except OSError as error:
+        what = error.filename or given
+        raise BlshError(f"cannot read {what}: {error.strerror or error}; choose another folder than {given}") from error
+
+
+def _stranger(place: Path, recorded: dict[str, str]) -> str | None:
+    """The first file, link or folder found in `place` that is not of the export."""
+    folders = {parent.as_posix() for name in recorded for parent in Path(name).parents}
+    waiting = [place]
+    while waiting:
+        with os.scandir(waiting.pop()) as found:
+            for entry in found:
+                name = Path(entry.path).relative_to(place).as_posix()
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if entry.is_symlink() or name not in (folders if is_folder else {EXPORT_RECORD_NAME, *recorded}):
+                    return name
+                if is_folder:
+                    waiting.append(Path(entry.path))
+    return None
+
+
+def _digests(place: Path, given: Path, recorded: dict[str, str]) -> dict[str, str]:
+    """Those of the record and of the files of `recorded` that are there; BlshError for one that is another's."""
+    digests = {EXPORT_RECORD_NAME: hashlib.sha256(read_own(place / EXPORT_RECORD_NAME)).hexdigest()}
+    for name, expected in sorted(recorded.items()):
+        if not (place / name).exists():
+            continue
+        digests[name] = hashlib.sha256(read_own(place / name)).hexdigest()
+        if digests[name] != expected:
+            raise BlshError(
+                f"{given / name} was changed after it was exported (SHA-256 {digests[name][:12]}, expected "
+                f"{expected[:12]}); delete it or choose another folder than {given}"
             )
     return digests
 
@@ -189,9 +228,9 @@ def _replaceable(place: Path, given: Path) -> dict[str, str] | None:
 def _recorded_files(place: Path) -> dict[str, str] | None:
     """`files` of the record in `place`; None where there is no record. Of older versions, too."""
     try:
-        record: Any = json.loads((place / EXPORT_RECORD_NAME).read_text(encoding="utf-8"))
+        record: Any = json.loads(read_own(place / EXPORT_RECORD_NAME))
         files = record["files"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
         return None

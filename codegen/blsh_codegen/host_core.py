@@ -18,6 +18,7 @@ from blsh_codegen.c_code import C_WARNINGS
 from blsh_codegen.fixed import BINS, HISTORY, HOP, MAX_BITS, MAX_NEIGHBOURS, RUNTIME_FORMAT, TRACKED_BANDS
 from blsh_codegen.generate import render_tables
 from blsh_codegen.quantise import IntegerModel
+from blsh_codegen.snapshot import Snapshot
 from blsh_codegen.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
 from blsh_trainer.spectra import FEATURE_KINDS
@@ -80,30 +81,20 @@ def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
     if shutil.which(compiler) is None:
         raise BlshError(f"no C compiler `{compiler}` on PATH; install the Debian package gcc, or set CC")
     core = core_folder()
-    sources = sorted(core.glob("*.c"))
-    tables = render_tables()
-    digest = hashlib.sha256(" ".join([compiler, *FLAGS, *extra_flags]).encode() + tables.encode())
-    for path in sorted(core.glob("*.[ch]")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    sources = Snapshot.of(core, core.glob("*.[ch]")) | Snapshot({"blsh_tables.c": render_tables().encode()})
+    digest = hashlib.sha256(" ".join([compiler, *FLAGS, *extra_flags, sources.sha256]).encode())
     cache = core.parents[1] / "build" / "host"
     library = cache / f"libblsh-{digest.hexdigest()[:16]}.so"
     if not library.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            (Path(scratch) / "blsh_tables.c").write_text(tables, encoding="utf-8")
-            built = Path(scratch) / library.name
-            command = [
-                compiler,
-                *FLAGS,
-                *extra_flags,
-                f"-I{core}",
-                f"{scratch}/blsh_tables.c",
-                *map(str, sources),
-            ]
-            done = subprocess.run([*command, "-o", str(built)], capture_output=True, text=True, check=False)
+            sources.write(Path(scratch))
+            names = sorted(name for name in sources.files if name.endswith(".c"))
+            command = [compiler, *FLAGS, *extra_flags, *names, "-o", library.name]
+            done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise BlshError(f"{compiler} cannot build the C core:\n{done.stderr.strip()}")
-            built.replace(library)  # two test processes may race here: both build the same file
+            Path(scratch, library.name).replace(library)  # two test processes may race here: both build the same file
     return library
 
 

@@ -15,7 +15,18 @@ import numpy.typing as npt
 
 from blsh_codegen.blocks import planes_of, zero_bits
 from blsh_codegen.c_code import plain_text
-from blsh_codegen.fixed import BINS, HOP, MAX_BITS, MAX_ENTRIES, MAX_NEIGHBOURS, RUNTIME_FORMAT, TRACKED_BANDS
+from blsh_codegen.fixed import (
+    BINS,
+    HOP,
+    MAX_BITS,
+    MAX_ENTRIES,
+    MAX_MEL_BANDS,
+    MAX_NEIGHBOURS,
+    MEL_SUM_MAX,
+    Q14_ONE,
+    RUNTIME_FORMAT,
+    TRACKED_BANDS,
+)
 from blsh_codegen.packing import pack_words
 from blsh_codegen.quantise import IntegerModel, MelBands
 from blsh_codegen.stages import STAGES
@@ -33,6 +44,11 @@ DIGESTED_FROM: Final = 36
 """The SHA-256 of an image is that of its bytes from here on; those before are a constant and the digest itself."""
 
 _LCG = (1664525, 1013904223)
+_FEATURES = {
+    "stft": range(BINS, BINS + 1),
+    "mel": range(1, MAX_MEL_BANDS + 1),
+    "tracked": range(2 * TRACKED_BANDS, 2 * TRACKED_BANDS + 1),
+}
 
 
 @dataclass(frozen=True)
@@ -139,8 +155,10 @@ def read_head(image: bytes) -> ImageHead:
         raise BlshError("the image's SHA-256 is not that of its content; it was damaged, make it again")
     crc, self_test, entries, kind, features, bits, neighbours, radius, width, level_bits, smoothing = numbers
     masks = {(each.width, each.level_bits): each for each in MASK_KINDS.values()}
+    known_kind = kind < len(FEATURE_KINDS)
     checks = (
-        ("feature kind", kind, kind < len(FEATURE_KINDS)),
+        ("feature kind", kind, known_kind),
+        ("features", features, known_kind and features in _FEATURES[FEATURE_KINDS[kind]]),
         ("entries", entries, 1 <= entries <= MAX_ENTRIES),
         ("bits", bits, 1 <= bits <= MAX_BITS),
         ("neighbours", neighbours, 1 <= neighbours <= min(MAX_NEIGHBOURS, entries)),
@@ -187,8 +205,10 @@ def decode_image(image: bytes) -> IntegerModel:
     if head.feature_kind != "stft":
         bands = head.features if head.feature_kind == "mel" else TRACKED_BANDS
         first, counts = tables.take("<i2", bands), tables.take("<i2", bands)
-        mel = MelBands(first, counts, tables.take("<i2", int(counts.astype(np.int64).sum())))
+        mel = MelBands(first, counts, tables.take("<i2", int(counts.view(np.uint16).sum())))
     tables.end()
+    if mel is not None:
+        _check_mel(mel)
     codes = planes[:, zero_bits(head.bits) : zero_bits(head.bits) + head.bits]
     octets = np.ascontiguousarray(codes.astype("<u4")).view(np.uint8).reshape(blocks, head.bits, 4)
     code_bits = np.unpackbits(octets, axis=2, bitorder="little").transpose(0, 2, 1).reshape(-1, head.bits)
@@ -207,6 +227,9 @@ def decode_image(image: bytes) -> IntegerModel:
         mask_kind=head.mask_kind,
         smoothing=head.smoothing,
     )
+    if gain_q14.min() < 0 or gain_q14.max() > Q14_ONE:
+        found = f"{gain_q14.min()} to {gain_q14.max()}"
+        raise BlshError(f"the image has gains of {found}, expected 0 to {Q14_ONE}; make it again")
     own_edges = model.band_edges
     if edges is not None and (own_edges is None or not np.array_equal(edges, own_edges)):
         raise BlshError(f"the image's bands are not those of `{head.mask_kind.name}` masks; make it again")
@@ -217,6 +240,19 @@ def decode_image(image: bytes) -> IntegerModel:
     if model.dictionary_crc32 != head.dictionary_crc32:
         raise BlshError(f"the image's dictionary has CRC {model.dictionary_crc32:08x}, not {head.dictionary_crc32:08x}")
     return model
+
+
+def _check_mel(mel: MelBands) -> None:
+    """Refuse filters that leave the spectrum or amplify: BlshError, with the numbers."""
+    first, counts, bands = mel.first.astype(np.int64), mel.counts.astype(np.int64), len(mel.first)
+    if (first < np.arange(bands)).any() or (counts < 0).any() or (first + counts > BINS).any():
+        raise BlshError(f"the image's mel bands do not lie within {BINS} bins, in order; make it again")
+    least, largest = mel.weights_q16.min(initial=0), mel.dense().sum(axis=1).max()
+    if least < 0 or largest > MEL_SUM_MAX:
+        raise BlshError(
+            f"the image's mel bands have weights from {least} on and sums up to {largest}, "
+            f"expected 0 or more and up to {MEL_SUM_MAX}; make it again"
+        )
 
 
 class _Tables:

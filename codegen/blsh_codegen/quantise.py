@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.blocks import bit_planes, bounds_table, tight_order
-from blsh_codegen.fixed import BINS, MAX_BITS, MAX_ENTRIES, MAX_NEIGHBOURS, Q14_ONE
+from blsh_codegen.fixed import BINS, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MEL_SUM_MAX, Q14_ONE
 from blsh_codegen.packing import pack_words, unpack_words
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
@@ -23,7 +23,6 @@ _INT16_MAX = 32_767
 _INT8_MAX = 127
 _LEAST_PEAK = 1e-300  # of a row of projections: 127 divided by less is no finite number
 _BIAS_MAX_Q3 = 32_760
-_MEL_ROW_SUM_MAX = 65_536  # so that a band is never above its largest magnitude
 _BANDS_OF = {"mel": MEL_BANDS, "tracked": TRACKED_BANDS}
 
 
@@ -149,9 +148,11 @@ class IntegerModel:
         by `tight_order`, which the search is quick with; else entries stay where they are.
         """
         if not 1 <= model.bits <= MAX_BITS:
-            raise BlshError(f"{model.bits} bits in the model: firmware holds 1 to {MAX_BITS}; truncate the model")
+            raise BlshError(f"{model.bits} bits in the model: firmware holds 1 to {MAX_BITS}; cut it by --bits")
         if not 1 <= model.neighbours <= MAX_NEIGHBOURS:
-            raise BlshError(f"K = {model.neighbours}: firmware averages 1 to {MAX_NEIGHBOURS} neighbours")
+            raise BlshError(
+                f"K = {model.neighbours}: firmware averages 1 to {MAX_NEIGHBOURS} neighbours; choose --neighbours so"
+            )
         if model.entries > MAX_ENTRIES:
             raise BlshError(f"{model.entries} dictionary entries: firmware indexes 1 to {MAX_ENTRIES}; keep fewer")
         if model.entries < model.neighbours:
@@ -235,11 +236,16 @@ def mel_of(feature_kind: str) -> MelBands | None:
 
 
 def quantised_mel(bands: int = MEL_BANDS) -> MelBands:
-    """librosa's mel filters in Q0.16: the largest common scale that keeps weights int16 and row sums <= 1."""
+    """librosa's mel filters in Q0.16: the largest common scale that keeps weights int16 and row sums <= 1.
+
+    BlshError for more bands than the core takes, and for one that covers no bin.
+    """
+    if not 1 <= bands <= MAX_MEL_BANDS:
+        raise BlshError(f"{bands} mel bands; with more than {MAX_MEL_BANDS} the arithmetic could overflow; use fewer")
     filters = mel_filters(bands)
-    scale = min(_MEL_ROW_SUM_MAX / filters.sum(axis=1).max(), _INT16_MAX / filters.max())
+    scale = min(MEL_SUM_MAX / filters.sum(axis=1).max(), _INT16_MAX / filters.max())
     quantised = _round_half_up(filters * scale)
-    while quantised.sum(axis=1).max() > _MEL_ROW_SUM_MAX:  # rounding may add a few steps to a row
+    while quantised.sum(axis=1).max() > MEL_SUM_MAX:  # rounding may add a few steps to a row
         scale *= 1 - 2.0**-16
         quantised = _round_half_up(filters * scale)
     spans = [np.flatnonzero(row) for row in quantised]

@@ -13,9 +13,11 @@ from typing import Any
 from blsh_codegen.fixed import RUNTIME_FORMAT
 from blsh_codegen.generate import GenerateOptions
 from blsh_codegen.quantise import IntegerModel
+from blsh_codegen.snapshot import Snapshot
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import write_text_if_changed
+from blsh_trainer.own_files import read_own
 
 RECORD_NAME = "blsh_generated.json"
 
@@ -58,14 +60,21 @@ def read_record(folder: Path, model: Model | None = None) -> GeneratedRecord:
     Raises BlshError if there is nothing generated, a file is missing or changed, the runtime format is another,
     or the code was generated from another model than `model`.
     """
+    return read_generated(folder, model)[0]
+
+
+def read_generated(folder: Path, model: Model | None = None) -> tuple[GeneratedRecord, Snapshot]:
+    """The record of `folder` and the files that it names, read once: they are what was checked, as in read_record."""
     path = folder / RECORD_NAME
     if not path.is_file():
         raise BlshError(f"{folder} holds no generated code; run: blsh generate MODEL.npz")
     record = _parse(path)
-    for name, expected in record.files.items():
+    for name in record.files:
         if not (folder / name).is_file():
             raise BlshError(f"{folder / name} is missing; run: {record.options.command()}")
-        actual = _file_sha256(folder / name)
+    files = Snapshot.of(folder, (folder / name for name in record.files))
+    for name, content in files.files.items():
+        actual, expected = hashlib.sha256(content).hexdigest(), record.files[name]
         if actual != expected:
             raise BlshError(
                 f"{folder / name} was changed after it was generated (SHA-256 {actual[:12]}, expected "
@@ -76,12 +85,12 @@ def read_record(folder: Path, model: Model | None = None) -> GeneratedRecord:
             f"the code in {folder} was generated from model {record.model_sha256[:12]} ({record.model_name}), not from "
             f"{model.sha256[:12]} ({model.name}); run blsh generate with the model you mean"
         )
-    return record
+    return record, files
 
 
 def _parse(path: Path) -> GeneratedRecord:
     try:
-        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        fields: dict[str, Any] = json.loads(read_own(path))
         found = fields.pop("runtime_format")
         record = GeneratedRecord(**{**fields, "options": GenerateOptions(**fields["options"])})
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -3,8 +3,9 @@
 Held to the scalar reference bit for bit by the tests; used wherever minutes of audio go through the fixed path.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -173,6 +174,7 @@ class Vectors:
 class _State:
     """What a stream keeps from hop to hop."""
 
+    history: Ints = field(default_factory=lambda: np.zeros(HISTORY, np.int64))
     overlap: Ints = field(default_factory=lambda: np.zeros(HISTORY, np.int64))
     noise_floors: Ints | None = None
     smoothed: Ints | None = None
@@ -204,11 +206,16 @@ class VectorisedDenoiser:
         """The stages of `samples`, whole hops, in order, 512 hops at a time."""
         if len(samples) == 0 or len(samples) % HOP:
             raise ValueError(f"{len(samples)} samples are not whole hops of {HOP}")
-        padded = np.concatenate([np.zeros(HISTORY, np.int64), samples.astype(np.int64)])
-        frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
+        return self.stream(samples.reshape(-1, HOP))
+
+    def stream(self, hops: Iterable[npt.NDArray[np.int16]]) -> Iterator[Vectors]:
+        """The stages of a stream of hops, int16 (256,) each, as it comes, 512 hops at a time."""
         state = _State()
-        for start in range(0, len(frames), _CHUNK):
-            *stages, pieces = self._hops(frames[start : start + _CHUNK], state)
+        rest = iter(hops)
+        while taken := list(islice(rest, _CHUNK)):
+            padded = np.concatenate([state.history, *taken], dtype=np.int64)
+            state.history = padded[-HISTORY:]
+            *stages, pieces = self._hops(np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP], state)
             output, state.overlap = _overlap_add(pieces, state.overlap)
             state.hops += len(pieces)
             yield Vectors(*[*stages, output])

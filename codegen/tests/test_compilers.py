@@ -9,7 +9,7 @@ import pytest
 from blsh_codegen.generate import GenerateOptions, flash_table_bytes, generate
 from blsh_codegen.host_core import core_folder
 
-from .compilers import ALL_COMPILERS, C_COMPILERS, CPP_COMPILERS, compile_objects, require, run
+from .compilers import ALL_COMPILERS, ARM_BUILDS, C_COMPILERS, CPP_COMPILERS, compile_objects, require, run
 from .conftest import random_model
 
 KINDS = [("stft", "ibm"), ("mel", "ibm"), ("mel", "bands"), ("tracked", "bands")]
@@ -51,6 +51,70 @@ def test_generated_model_compiles_alone(rng: np.random.Generator, tmp_path: Path
 @pytest.mark.parametrize("name", C_COMPILERS)
 def test_core_compiles_alone(tmp_path: Path, name: str) -> None:
     compile_objects(C_COMPILERS[name], sorted(core_folder().glob("*.c")), [core_folder()], tmp_path, "-Wshadow")
+
+
+@pytest.fixture
+def c_library(tmp_path: Path) -> tuple[str, ...]:
+    """Flags for a clang that brings no C library for Arm: the one header that the core needs of it."""
+    (tmp_path / "string.h").write_text(
+        "#include <stddef.h>\n"
+        "void *memcpy(void *restrict to, const void *restrict from, size_t bytes);\n"
+        "void *memmove(void *to, const void *from, size_t bytes);\n"
+        "void *memset(void *to, int value, size_t bytes);\n"
+    )
+    return "-ffreestanding", f"-isystem{tmp_path}"
+
+
+@pytest.mark.parametrize("build", ARM_BUILDS)
+def test_core_is_assembled_for(tmp_path: Path, c_library: tuple[str, ...], build: str) -> None:
+    """Inline assembler is that of the instruction set compiled for, and bears a frame pointer and no optimisation."""
+    compiler, *flags = ARM_BUILDS[build]
+    command = (compiler, "--target=arm-none-eabi", *c_library) if compiler == "clang" else (compiler,)
+    sources = sorted(core_folder().glob("*.c"))
+    compile_objects((*command, "-std=c11"), sources, [core_folder()], tmp_path / "objects", *flags)
+
+
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m55"])
+def test_core_can_do_without_assembler(core: str) -> None:
+    require("arm-none-eabi-gcc")
+    target = ("arm-none-eabi-gcc", f"-mcpu={core}", "-mthumb", *(["-mfloat-abi=hard"] if core == "cortex-m55" else []))
+    command = (*target, "-std=c11", f"-I{core_folder()}", "-E", *sorted(core_folder().glob("*.c")))
+    assert "asm" in own_code(run(*command).stdout.decode())
+    assert "asm" not in own_code(run(*command, "-DBLSH_NO_ASM").stdout.decode())
+
+
+def own_code(preprocessed: str) -> str:
+    """What of the preprocessor's output comes from files of the core, not from the compiler's headers."""
+    pieces = re.split(r'^# \d+ "(.*)".*\n', preprocessed, flags=re.MULTILINE)
+    return "".join(
+        text for name, text in zip(pieces[1::2], pieces[2::2], strict=True) if name.startswith(str(core_folder()))
+    )
+
+
+def test_no_load_of_a_pair_can_lose_its_base(tmp_path: Path) -> None:
+    """Erratum 602117 of Cortex-M3: LDRD with its base among what it loads."""
+    require("arm-none-eabi-objdump")
+    flags = ("arm-none-eabi-gcc", "-mcpu=cortex-m3", "-mthumb", "-std=c11")
+    made = compile_objects(flags, sorted(core_folder().glob("*.c")), [core_folder()], tmp_path / "objects")
+    listing = run("arm-none-eabi-objdump", "-d", *made).stdout.decode()
+    loads = re.findall(r"\tldrd(?:\.w)?\t(\w+), (\w+), \[(\w+)", listing)
+    assert len(loads) > 20 and not [load for load in loads if load[2] in load[:2]]
+
+
+@pytest.mark.parametrize("flag", ["-U__BYTE_ORDER__", "-U__ORDER_LITTLE_ENDIAN__"])
+def test_a_compiler_that_tells_no_byte_order_is_stopped(flag: str) -> None:
+    require("gcc")
+    done = run("gcc", "-std=c11", flag, f"-I{core_folder()}", "-fsyntax-only", core_folder() / "blsh_model.c")
+    assert b"does not tell its byte order" in done.stderr
+
+
+@pytest.mark.parametrize("standard", ["c++98", "c++11", "c++20"])
+def test_header_asks_for_cpp11(generated: Path, standard: str) -> None:
+    require("g++")
+    include = (f"-I{core_folder()}", f"-I{generated}", "-include", "blsh_model.h")
+    done = run("g++", f"-std={standard}", *include, "-Werror", "-pedantic", "-fsyntax-only", "-x", "c++", "/dev/null")
+    assert (b"needs C++11 or later: compile with -std=c++11" in done.stderr) == (standard == "c++98")
+    assert (done.returncode == 0) == (standard != "c++98"), done.stderr.decode()
 
 
 @pytest.mark.parametrize("name", CPP_COMPILERS)

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen import quantise
-from blsh_codegen.fixed import MAX_ENTRIES
+from blsh_codegen import image, quantise
+from blsh_codegen.fixed import MAX_ENTRIES, MAX_MEL_BANDS
 from blsh_codegen.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.host_core import HostCore
-from blsh_codegen.quantise import quantise_projections
+from blsh_codegen.image import decode_image, encode_image, read_head
+from blsh_codegen.quantise import IntegerModel, MelBands, mel_of, quantise_projections, quantised_mel
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
 
@@ -107,3 +108,70 @@ def test_a_place_that_cannot_be_written_holds_nothing_half(rng: np.random.Genera
     with pytest.raises(ValueError, match="non-hexadecimal"):
         generate(replace(random_model(rng), model_sha256="no digest"), GenerateOptions(), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+# ---- what would take the arithmetic out of its bounds -------------------------------------------------------------
+
+
+def with_bands(rng: np.random.Generator, bands: int) -> IntegerModel:
+    """A model of `mel` features with `bands` filters of one bin each."""
+    weights = np.full(bands, 32_767, np.int16)
+    mel = MelBands(np.arange(bands, dtype=np.int16), np.ones(bands, np.int16), weights)
+    projection = rng.integers(-127, 128, (20, bands)).astype(np.int8)
+    return replace(random_model(rng, "mel", 20), projection_q7=projection, mel=mel)
+
+
+@pytest.fixture
+def _no_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images of models that the reference cannot run."""
+    monkeypatch.setattr(image, "self_test_crc32", lambda model: 0)
+
+
+@pytest.mark.usefixtures("_no_self_test")
+@pytest.mark.parametrize("bands", [129, 300, 512])
+def test_more_mel_bands_than_the_norm_has_room_for(rng: np.random.Generator, bands: int) -> None:
+    """Their norm may pass 2^18, and the bias would be shifted by a negative count."""
+    model = with_bands(rng, bands)
+    with pytest.raises(BlshError, match="feature kind or count is unknown"):
+        HostCore(model)
+    with pytest.raises(BlshError, match=f"the image has features = {bands}, which no model has"):
+        read_head(encode_image(model))
+    with pytest.raises(BlshError, match=f"{bands} mel bands; with more than {MAX_MEL_BANDS} the arithmetic"):
+        quantised_mel(bands)
+
+
+@pytest.mark.parametrize("bands", [1, 64, 128])
+def test_fewer_mel_bands_are_taken(rng: np.random.Generator, bands: int) -> None:
+    model = with_bands(rng, bands)
+    HostCore(model)
+    assert encode_image(decode_image(encode_image(model))) == encode_image(model)
+
+
+@pytest.mark.usefixtures("_no_self_test")
+@pytest.mark.parametrize("kind", ["mel", "tracked"])
+@pytest.mark.parametrize(("weights", "words"), [([-1], "weights from -1 on"), ([32_767] * 3, "sums up to")])
+def test_mel_bands_that_amplify(rng: np.random.Generator, kind: str, weights: list[int], words: str) -> None:
+    """The sum of a band must stay below 2^31, or a root or a norm is shifted by a negative count."""
+    model = random_model(rng, kind, 20)
+    mel = mel_of(kind)
+    assert mel is not None
+    spoilt, last = mel.weights_q16.copy(), int(mel.counts[-1])
+    assert last >= 3
+    spoilt[-len(weights) :] = weights
+    model = replace(model, mel=replace(mel, weights_q16=spoilt))
+    with pytest.raises(BlshError, match="its mel bands are not what they may be"):
+        HostCore(model)
+    with pytest.raises(BlshError, match=words):
+        decode_image(encode_image(model))
+
+
+@pytest.mark.usefixtures("_no_self_test")
+@pytest.mark.parametrize("gain", [-1, 16_385])
+def test_gains_beyond_0_and_1(rng: np.random.Generator, gain: int) -> None:
+    model = random_model(rng, "stft", 20, masks="bands")
+    gains = model.gain_q14.copy()
+    gains[-2] = gain
+    with pytest.raises(BlshError, match="a gain is not 0 to 1"):
+        HostCore(replace(model, gain_q14=gains))
+    with pytest.raises(BlshError, match=r"the image has gains of .*, expected 0 to 16384"):
+        decode_image(encode_image(replace(model, gain_q14=gains)))

@@ -36,7 +36,7 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
     if (header->bytes > room || header->bytes < sizeof *header || header->bytes % 4u != 0u) {
         return BLSH_IMAGE_SIZE;
     }
-    if (header->features > BLSH_BINS) {
+    if (header->features > (header->feature_kind == BLSH_FEATURES_STFT ? BLSH_BINS : BLSH_MAX_MEL_BANDS)) { /* as many as are tracked */
         return BLSH_ERR_FEATURES;
     }
     if (header->bits > BLSH_MAX_BITS || header->radius > header->bits) {

@@ -107,10 +107,10 @@ void report_fault(void)
     }
 }
 
-__attribute__((weak)) void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t hfar, bool watchdog)
+__attribute__((weak)) void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t bfar, bool watchdog)
 {
     (void)stacked;
     (void)cfsr;
-    (void)hfar;
+    (void)bfar;
     (void)watchdog;
 }

@@ -3,7 +3,7 @@
  *     static blsh_state_t state;                        // 10 to 13 KiB, the caller's, zeroed or not
  *
  *     int status = blsh_init(&state, &blsh_model);      // blsh_model: generated, read-only, in flash
- *     if (status < 0) return blsh_error_text(status);
+ *     if (status < 0) fail(blsh_error_text(status));    // yours: say why, and stop
  *     for (;;) {                                        // every 16 ms at 16 kHz
  *         read_microphone(input, BLSH_HOP);
  *         blsh_hop(&state, input, output, NULL);
@@ -11,7 +11,8 @@
  *     }
  *
  * No heap, no float, no recursion, no global state; nothing of libc but string.h. The same input and model give the
- * same output on every core and on the host: docs/SPEC.md defines each bit.
+ * same output on every core and on the host: docs/SPEC.md defines each bit. The header is for C11 or C++11 and later,
+ * the sources are C11. With BLSH_NO_ASM they have no inline assembler.
  */
 #ifndef BLSH_H
 #define BLSH_H
@@ -21,6 +22,9 @@
 #include <stdint.h>
 
 #ifdef __cplusplus
+#if __cplusplus < 201103L && !defined(_MSC_VER) /* whose number stays that of C++98 */
+#error "blsh.h needs C++11 or later: compile with -std=c++11"
+#endif
 extern "C" {
 #endif
 
@@ -33,6 +37,7 @@ extern "C" {
 #define BLSH_HISTORY (BLSH_WINDOW - BLSH_HOP) /* samples by which the output lags the input */
 #define BLSH_BINS (BLSH_WINDOW / 2u + 1u)
 #define BLSH_TRACKED_BANDS 64u /* of BLSH_FEATURES_TRACKED; each makes two features */
+#define BLSH_MAX_MEL_BANDS 128u /* of BLSH_FEATURES_MEL: with more, the arithmetic could overflow (SPEC.md, 7) */
 
 #define BLSH_MAX_ENTRIES (UINT32_C(1) << 20) /* every offset into the dictionary fits 32 bits */
 
@@ -51,12 +56,12 @@ extern "C" {
     X(BLSH_OK, 0, "ok") \
     X(BLSH_ERR_ARGUMENT, -1, "a pointer is NULL") \
     X(BLSH_ERR_FORMAT, -2, "the model was generated for another runtime format") \
-    X(BLSH_ERR_FEATURES, -3, "the model's feature kind or count is unknown") \
+    X(BLSH_ERR_FEATURES, -3, "the model's feature kind or count is unknown, or its mel bands are not what they may be") \
     X(BLSH_ERR_BITS, -4, "the model has no bits, or more than BLSH_MAX_BITS, or a radius beyond its bits") \
     X(BLSH_ERR_NEIGHBOURS, -5, "the model wants no neighbour, or more than BLSH_MAX_NEIGHBOURS") \
     X(BLSH_ERR_ENTRIES, -6, "the dictionary has fewer entries than neighbours, or more than BLSH_MAX_ENTRIES") \
     X(BLSH_ERR_DICTIONARY_CRC, -7, "the dictionary's CRC is not the generated one") \
-    X(BLSH_ERR_MASKS, -8, "the model's masks or their smoothing are unknown")
+    X(BLSH_ERR_MASKS, -8, "the model's masks or their smoothing are unknown, or a gain is not 0 to 1")
 
 enum {
 #define BLSH_ENUM(name, value, text) name = (value),
@@ -87,7 +92,7 @@ typedef struct {
     uint8_t model_sha256[32];    /* of the artifact it was generated from */
     uint32_t dictionary_crc32;   /* CRC-32/ISO-HDLC of planes, bounds and masks, as little-endian words */
     uint16_t feature_kind;       /* BLSH_FEATURES_... */
-    uint16_t features;           /* D: 513 (stft), the number of mel bands, or 128 (tracked) */
+    uint16_t features;           /* D: 513 (stft), the number of mel bands, at most 128, or 128 (tracked) */
     uint16_t bits;               /* L */
     uint16_t neighbours;         /* K */
     uint32_t entries;            /* N */
@@ -105,7 +110,7 @@ typedef struct {
     const int16_t *band_edge;      /* [mask_bands + 1]: first bin of a band w of a mask, not below w; NULL for IBMs */
     const int16_t *mel_first;      /* [bands]: first bin of band m, not below m; mel and tracked only, else NULL */
     const int16_t *mel_count;      /* [bands]: bins of a band */
-    const int16_t *mel_weight_q16; /* weights of all bands, one after the other */
+    const int16_t *mel_weight_q16; /* weights of all bands, one after the other; those of a band sum to at most 2^16 */
 } blsh_model_t;
 
 /* The CRC of the dictionary as it stands in memory now; compare with model->dictionary_crc32. */

@@ -9,7 +9,7 @@
 
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
-#elif defined(__ARM_FEATURE_DSP)
+#elif defined(BLSH_ASM_DUAL)
 static inline uint32_t blsh_load_word(const void *from) {
     uint32_t word;
     memcpy(&word, from, sizeof word);
@@ -44,7 +44,7 @@ static inline int32_t blsh_dot_s16(const int16_t *a, const int16_t *b, unsigned 
         b += 8;
     }
 #else
-#if defined(__ARM_FEATURE_DSP)
+#if defined(BLSH_ASM_DUAL)
     for (; count >= 2u; count -= 2u) {
         sum = blsh_smlad(blsh_load_word(a), blsh_load_word(b), sum);
         a += 2;
@@ -75,7 +75,7 @@ static inline void blsh_dot2_s8(const int8_t *const row[2], const int16_t *featu
         first = vmladavaq_s16(first, vldrbq_s16(row0), x);
         second = vmladavaq_s16(second, vldrbq_s16(row1), x);
         const unsigned step = 8;
-#elif defined(__ARM_FEATURE_DSP)
+#elif defined(BLSH_ASM_DUAL)
         const uint32_t x01 = blsh_load_word(features), x23 = blsh_load_word(features + 2);
         first = blsh_smlad_s8(row0, x01, x23, first);
         second = blsh_smlad_s8(row1, x01, x23, second);
@@ -100,7 +100,7 @@ static inline void blsh_dot2_s8(const int8_t *const row[2], const int16_t *featu
 /* The modulus of re + j im within 0.43 %, times 2^14: the largest projection on three directions between the axis of the
  * larger part and the diagonal (SPEC.md, 5). Parts are 0 to 2^14 - 1. */
 static inline int32_t blsh_modulus_q14(int32_t re, int32_t im) {
-#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
+#if defined(BLSH_ASM_DUAL) && !defined(__ARM_FEATURE_MVE)
     uint32_t both;
     __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(both) : "r"(re), "r"(im));
     both = re < im ? both >> 16 | both << 16 : both;

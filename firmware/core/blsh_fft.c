@@ -2,7 +2,7 @@
 
 #include <stdbool.h>
 
-#if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
+#if defined(__ARM_FEATURE_MVE)
 #include "blsh_fft_mve.h"
 #else
 #include "blsh_fft_scalar.h"

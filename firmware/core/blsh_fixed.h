@@ -4,9 +4,37 @@
 
 #include <stdint.h>
 
-#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
-#define BLSH_HALF_MULTIPLY 1 /* SMULWB, SMULWT: a word by one half of another, in one instruction */
-#elif defined(__ARM_ARCH) && __ARM_ARCH_ISA_THUMB == 1
+/* The one place that decides what inline assembler may use. It asks for the instruction set that is compiled for:
+ * __ARM_ARCH_ISA_THUMB says what the core could run, also where ARM instructions are made for it. With BLSH_NO_ASM there is
+ * no inline assembler at all, only C and Helium's intrinsics; every result stays the same. */
+#if defined(__thumb__) && !defined(__thumb2__)
+#define BLSH_THUMB1 1
+#endif
+#if !defined(BLSH_NO_ASM)
+#if defined(BLSH_THUMB1)
+#if __ARM_ARCH >= 6
+#define BLSH_ASM_THUMB1 1 /* M0, M23: SXTH and UXTH */
+#endif
+#elif defined(__arm__)
+#if defined(__ARM_FEATURE_DSP)
+#define BLSH_ASM_HALVES 1 /* SMULWB, SMULWT: a word by one half of another, in one instruction */
+#endif
+#if defined(__ARM_FEATURE_SIMD32)
+#define BLSH_ASM_DUAL 1 /* SMLAD, SXTB16, PKHBT: two halves of a word at once */
+#endif
+#if defined(__ARM_FEATURE_SAT)
+#define BLSH_ASM_SATURATE 1 /* SSAT */
+#endif
+#if defined(__thumb2__)
+#define BLSH_ASM_PAIRS 1 /* LDRD and STRD of any two registers; ARM instructions take neighbours only */
+#endif
+#if defined(__ARM_FEATURE_MVE)
+#define BLSH_ASM_HELIUM 1
+#endif
+#endif
+#endif
+
+#if defined(BLSH_THUMB1)
 #define BLSH_SHORT_MULTIPLY 1 /* no product of more than 32 bits; a host may define it to test that path */
 #endif
 
@@ -21,7 +49,7 @@
 /* A constant factor as the compiler must not know it: for M0 it would make sums and shifts of it, many times as slow as
  * the multiplier of every M0 that takes one cycle. */
 static inline int32_t blsh_factor(int32_t constant) {
-#if defined(BLSH_SHORT_MULTIPLY) && defined(__GNUC__)
+#if defined(BLSH_SHORT_MULTIPLY) && !defined(BLSH_NO_ASM)
     __asm__("" : "+r"(constant));
 #endif
     return constant;
@@ -33,7 +61,7 @@ static inline int32_t blsh_rounded_shift(int32_t value, unsigned bits) {
 }
 
 /* value / 2^bits, floor, saturated to int16; 1 <= bits <= 31, and a constant */
-#if defined(__ARM_FEATURE_SAT) && __ARM_FEATURE_SAT
+#if defined(BLSH_ASM_SATURATE)
 #define blsh_saturated_shift(value, bits) (__extension__({ \
     int32_t blsh_result_; \
     __asm__("ssat %0, #16, %1, asr %2" : "=r"(blsh_result_) : "r"(value), "I"(bits)); \
@@ -59,7 +87,7 @@ static inline int32_t blsh_high_factor(blsh_factors_t factors) { return (int32_t
 
 /* value * factor / 2^16, floor; `factor` fits int16: the one multiplication of the transforms */
 static inline int32_t blsh_mul_q16(int32_t value, int32_t factor) {
-#if defined(BLSH_HALF_MULTIPLY)
+#if defined(BLSH_ASM_HALVES)
     int32_t product;
     __asm__("smulwb %0, %1, %2" : "=r"(product) : "r"(value), "r"(factor));
     return product;
@@ -72,7 +100,7 @@ static inline int32_t blsh_mul_q16(int32_t value, int32_t factor) {
 
 /* value * the low factor / 2^16, floor */
 static inline int32_t blsh_mul_low(int32_t value, blsh_factors_t factors) {
-#if defined(BLSH_HALF_MULTIPLY)
+#if defined(BLSH_ASM_HALVES)
     int32_t product;
     __asm__("smulwb %0, %1, %2" : "=r"(product) : "r"(value), "r"(factors));
     return product;
@@ -85,7 +113,7 @@ static inline int32_t blsh_mul_low(int32_t value, blsh_factors_t factors) {
 
 /* value * the high factor / 2^16, floor */
 static inline int32_t blsh_mul_high(int32_t value, blsh_factors_t factors) {
-#if defined(BLSH_HALF_MULTIPLY)
+#if defined(BLSH_ASM_HALVES)
     int32_t product;
     __asm__("smulwt %0, %1, %2" : "=r"(product) : "r"(value), "r"(factors));
     return product;
@@ -98,7 +126,7 @@ static inline int32_t blsh_mul_high(int32_t value, blsh_factors_t factors) {
 
 /* sum + value * the high factor / 2^16, the product floored */
 static inline int32_t blsh_add_mul_high(int32_t sum, int32_t value, blsh_factors_t factors) {
-#if defined(BLSH_HALF_MULTIPLY)
+#if defined(BLSH_ASM_HALVES)
     __asm__("smlawt %0, %1, %2, %0" : "+r"(sum) : "r"(value), "r"(factors));
     return sum;
 #else

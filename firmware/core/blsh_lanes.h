@@ -5,7 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#if defined(__ARM_FEATURE_MVE)
+#include "blsh_fixed.h"
+#include "blsh_pairs.h"
+
+#if defined(BLSH_ASM_HELIUM)
 #include <arm_mve.h>
 
 #define BLSH_LANES 4u
@@ -64,22 +67,6 @@ static inline blsh_cursor_t blsh_rows(const uint32_t *base, unsigned words, blsh
 static inline blsh_lanes_t blsh_read(blsh_cursor_t cursor, uint32_t offset) {
     return *(const uint32_t *)(const void *)((const char *)cursor + offset);
 }
-
-/* Two words that follow each other. */
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
-typedef struct {
-    uint32_t word[2];
-} blsh_pair_t;
-
-static inline void blsh_load_pair(const uint32_t *words, uint32_t *a, uint32_t *b) {
-    __asm__("ldrd %0, %1, %2" : "=r"(*a), "=r"(*b) : "o"(*(const blsh_pair_t *)words)); /* the compiler takes two */
-}
-#else
-static inline void blsh_load_pair(const uint32_t *words, uint32_t *a, uint32_t *b) {
-    *a = words[0];
-    *b = words[1];
-}
-#endif
 
 #endif
 

@@ -5,8 +5,15 @@
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
 
-/* Digests are over memory, and SPEC.md states them over little-endian words. */
+#define MAX_WEIGHT_SUM (INT32_C(1) << 16) /* of a mel band, Q0.16 */
+#define GAIN_ONE_Q14 (1 << 14)
+
 _Static_assert((-1 >> 1) == -1, "right shifts of negative values must be arithmetic");
+
+/* Digests are over memory, and SPEC.md states them over little-endian words. */
+#if !defined(__BYTE_ORDER__) || !defined(__ORDER_LITTLE_ENDIAN__)
+#error "this compiler does not tell its byte order: define __BYTE_ORDER__ and __ORDER_LITTLE_ENDIAN__ as gcc does"
+#endif
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the core is for little-endian machines");
 
 const char *blsh_error_text(int result) {
@@ -38,16 +45,30 @@ uint32_t blsh_dictionary_crc32(const blsh_model_t *model) {
     return blsh_crc32(crc, model->masks, (size_t)model->entries * blsh_mask_words(model) * sizeof(uint32_t));
 }
 
+/* Weights that keep the sum of a band below 2^31, and so every feature within the bounds of SPEC.md, 7. */
+static bool weights_known(const int16_t *weight, unsigned count) {
+    int32_t sum = 0;
+    for (const int16_t *const end = weight + count; weight < end; weight++) {
+        if (*weight < 0) {
+            return false;
+        }
+        sum += *weight;
+    }
+    return sum <= MAX_WEIGHT_SUM;
+}
+
 /* Bands that stay inside the spectrum, and may be written over its magnitudes from the lowest on. */
 static bool bands_known(const blsh_model_t *model, unsigned bands) {
     if (model->mel_first == NULL || model->mel_count == NULL || model->mel_weight_q16 == NULL) {
         return false;
     }
+    const int16_t *weight = model->mel_weight_q16;
     for (unsigned band = 0; band < bands; band++) {
         const int first = model->mel_first[band], count = model->mel_count[band];
-        if (first < (int)band || count < 0 || first + count > (int)BLSH_BINS) {
+        if (first < (int)band || count < 0 || first + count > (int)BLSH_BINS || !weights_known(weight, (unsigned)count)) {
             return false;
         }
+        weight += count;
     }
     return true;
 }
@@ -57,12 +78,23 @@ static bool features_known(const blsh_model_t *model) {
     case BLSH_FEATURES_STFT:
         return model->features == BLSH_BINS;
     case BLSH_FEATURES_MEL:
-        return model->features >= 1u && model->features < BLSH_BINS && bands_known(model, model->features);
+        return model->features >= 1u && model->features <= BLSH_MAX_MEL_BANDS && bands_known(model, model->features);
     case BLSH_FEATURES_TRACKED:
         return model->features == 2u * BLSH_TRACKED_BANDS && bands_known(model, BLSH_TRACKED_BANDS);
     default:
         return false;
     }
+}
+
+/* Gains of 0 to 1, for each sum of levels: the bounds of SPEC.md, 7 hold. */
+static bool gains_known(const blsh_model_t *model) {
+    const unsigned last = model->neighbours * ((1u << model->mask_level_bits) - 1u);
+    for (unsigned votes = 0; votes <= last; votes++) {
+        if (model->gain_q14[votes] < 0 || model->gain_q14[votes] > GAIN_ONE_Q14) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Masks of bins, or of bands that may be spread over the bins from the highest on. */
@@ -105,7 +137,10 @@ static int check(const blsh_model_t *model) {
     if (model->neighbours < 1u || model->neighbours > BLSH_MAX_NEIGHBOURS) {
         return BLSH_ERR_NEIGHBOURS;
     }
-    return model->entries < model->neighbours || model->entries > BLSH_MAX_ENTRIES ? BLSH_ERR_ENTRIES : BLSH_OK;
+    if (model->entries < model->neighbours || model->entries > BLSH_MAX_ENTRIES) {
+        return BLSH_ERR_ENTRIES;
+    }
+    return gains_known(model) ? BLSH_OK : BLSH_ERR_MASKS;
 }
 
 int blsh_init(blsh_state_t *state, const blsh_model_t *model) {

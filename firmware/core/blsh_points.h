@@ -6,6 +6,7 @@
 
 #include "blsh.h"
 #include "blsh_fixed.h"
+#include "blsh_pairs.h"
 
 #define BLSH_POINTS (BLSH_WINDOW / 2u) /* of the complex transform: a pair of samples each */
 
@@ -15,28 +16,24 @@ typedef struct {
 
 _Static_assert(sizeof(blsh_point_t) == 2u * sizeof(int32_t), "points must lie as interleaved values");
 
-#if defined(BLSH_HALF_MULTIPLY)
-/* LDRD and STRD: a compiler that sees two words often moves them one by one. (Not on M3, whose erratum 602117 only
- * the compiler knows to avoid.) */
-typedef uint64_t __attribute__((may_alias, aligned(4))) blsh_pair_t;
-
 static inline blsh_point_t blsh_load(const blsh_point_t *from) {
-    blsh_point_t value;
-    __asm__("ldrd %0, %1, %2" : "=r"(value.re), "=r"(value.im) : "m"(*(const blsh_pair_t *)from));
-    return value;
-}
-
-static inline void blsh_store(blsh_point_t *to, int32_t re, int32_t im) {
-    __asm__("strd %1, %2, %0" : "=m"(*(blsh_pair_t *)to) : "r"(re), "r"(im));
-}
+#if defined(BLSH_ASM_PAIRS)
+    uint32_t re, im;
+    blsh_load_pair(from, &re, &im);
+    return (blsh_point_t){(int32_t)re, (int32_t)im};
 #else
-static inline blsh_point_t blsh_load(const blsh_point_t *from) { return *from; }
+    return *from;
+#endif
+}
 
 static inline void blsh_store(blsh_point_t *to, int32_t re, int32_t im) {
+#if defined(BLSH_ASM_PAIRS)
+    blsh_store_pair(to, (uint32_t)re, (uint32_t)im);
+#else
     to->re = re;
     to->im = im;
-}
 #endif
+}
 
 static inline blsh_point_t blsh_sum(blsh_point_t a, blsh_point_t b) {
     const blsh_point_t result = {a.re + b.re, a.im + b.im};
@@ -61,7 +58,7 @@ static inline blsh_point_t blsh_scaled(blsh_point_t value, int32_t gain) {
 
 /* value * (cos - j sin) / 4 */
 static inline blsh_point_t blsh_turn(blsh_point_t value, blsh_factors_t turn) {
-#if defined(BLSH_SHORT_MULTIPLY) && defined(__ARM_ARCH)
+#if defined(BLSH_ASM_THUMB1)
     /* Each part as 2^16 high + low: two products of 32 bits for one of 48. In seven registers; a compiler spills. */
     blsh_point_t result;
     int32_t c, part;

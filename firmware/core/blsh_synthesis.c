@@ -10,10 +10,12 @@
 #define OVERLAP_FRACTION_BITS 8
 #define THIRD_Q16 21845 /* squared Hann windows sum to 3/2; a third here, and one bit less in the last shift */
 
+#if !defined(__ARM_FEATURE_MVE)
 /* A windowed output sample in Q23.8, whatever block shift its frame had. */
 static inline int32_t synthesised(int32_t value, int32_t window, unsigned down) {
     return blsh_mul_q16((int32_t)((uint32_t)value << OVERLAP_FRACTION_BITS), window) >> down;
 }
+#endif
 
 /* Replaces a hop's values by its overlap sums, if any, and the synthesised frame, through the half of the window that
  * rises (step 1) or falls (step -1). `sums` may be `before` or lie in front of it. */

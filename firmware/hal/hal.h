@@ -87,9 +87,9 @@ void hal_watchdog_rest(void);
 /* Called on a fault (bad address, bad instruction, division by zero...), or where `watchdog` when the watchdog warns,
  * with a fresh stack; must not return.
  * stacked: r0 r1 r2 r3 r12 lr pc xpsr at the fault (all zero if the stack pointer itself was lost);
- * cfsr: the core's Configurable Fault Status Register; hfar: the address of the access that failed (BFAR, valid
+ * cfsr: the core's Configurable Fault Status Register; bfar: the address of the access that failed (BFAR, valid
  * when cfsr has bit 15 set). Both are 0 on a core that has neither (M0).
  * The application defines this; without it the part stops here. */
-void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t hfar, bool watchdog);
+void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t bfar, bool watchdog);
 
 #endif

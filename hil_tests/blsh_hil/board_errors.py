@@ -107,7 +107,7 @@ class FaultError(BoardError):
         cause = "watchdog found it at work on one request for too long" if watchdog else "processor took a fault"
         super().__init__(
             f"{url}: the board's {cause} and starts again: {registers} "
-            f"cfsr={fault.cfsr:08x} hfar={fault.hfar:08x}; "
+            f"cfsr={fault.cfsr:08x} bfar={fault.bfar:08x}; "
             "find the line with: arm-none-eabi-addr2line -e firmware.elf "
             f"{fault.registers[6]:#x}"
         )

@@ -107,6 +107,7 @@ class BoardClient:
         model_sha256: str | None = None,
         dictionary_crc32: int | None = None,
         build_id: int | None = None,
+        neighbours: int | None = None,
     ) -> HelloReply:
         """hello(), and MismatchError unless the board's model is sound and is the one named (None: any)."""
         board = self.hello()
@@ -124,6 +125,8 @@ class BoardClient:
             self._refuse_mismatch("dictionary CRC", f"{board.dictionary_crc32:08x}", f"{dictionary_crc32:08x}")
         if build_id is not None and board.build_id != build_id:
             self._refuse_mismatch("build id", f"{board.build_id:08x}", f"{build_id:08x}")
+        if neighbours is not None and board.neighbours != neighbours:
+            self._refuse_mismatch("number of neighbours", str(board.neighbours), str(neighbours))
         if board.integrity and not self.accept_unprocessed:
             raise IntegrityError(self.url, board.integrity)
         return board

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from blsh_codegen.c_code import C_WARNINGS
+from blsh_codegen.snapshot import Snapshot
 from blsh_hil import protocol_header
 from blsh_hil.boards import project_root
 from blsh_hil.child import ChildBoard
@@ -34,6 +35,7 @@ SANITIZERS: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"
 COVERAGE: Final = ("--coverage", "-O0", "-fprofile-update=atomic")
 """After -O2: branches are counted as they stand in the source."""
 
+_INCLUDES: Final = tuple(f"-Ifirmware/{folder}" for folder in ("core", "app", "host", "hal", "generated"))
 _NO_MODEL = "no generated model in {}; make one first: blsh generate MODEL.npz"
 
 
@@ -65,45 +67,49 @@ def build_host(
         raise BlshError(_NO_MODEL.format(generated))
     if shutil.which(COMPILER) is None:
         raise BlshError(f"{COMPILER} is missing; install the Debian package gcc (or `make setup`)")
-    protocol_header.write(generated)
-    folders = [firmware / "core", firmware / "app", firmware / "host", firmware / "hal", generated]
-    sources = [source for folder in folders if folder.name != "hal" for source in sorted(folder.glob("*.c"))]
+    sources = _sources(firmware, generated, coverage is not None)
     options = ["-std=c11", "-O2", "-DBLSH_SLOTS", *C_WARNINGS, *(SANITIZERS if sanitize else ())]
-    if coverage is not None:
-        options += COVERAGE
-        sources.append(firmware / "host" / "coverage" / "dump_on_signal.c")
-        sources.reverse()  # the core's blsh_model.c behind the generated one, whose notes for gcov have its name
-    digest = _digest(folders, options)
+    options += COVERAGE if coverage is not None else ()
+    version = subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
+    digest = hashlib.sha256(" ".join([version, *options, *_INCLUDES, sources.sha256]).encode()).digest()
     build_id = int.from_bytes(digest[:4], "little")
     program = (coverage or root / "build" / "host") / digest.hex()[:16] / "blsh-host"
     if not program.is_file():
-        includes = [f"-I{folder}" for folder in folders]
         # gcov looks for its notes beside its counters: not in the folder that goes when all is compiled
-        includes += ["-dumpdir", f"{program.parent}/"] if coverage is not None else []
-        _compile([*options, f"-DBLSH_BUILD_ID=0x{build_id:08x}u", *includes, *map(str, sources)], program)
+        options += ["-dumpdir", f"{program.parent}/"] if coverage is not None else []
+        _compile([*options, f"-DBLSH_BUILD_ID=0x{build_id:08x}u", *_INCLUDES], sources, program)
     return HostImage(program, build_id)
 
 
-def _compile(arguments: list[str], output: Path) -> None:
-    """Another process may be doing the same: the program appears whole, and executable."""
+def _sources(firmware: Path, generated: Path, covered: bool) -> Snapshot:
+    """All that is compiled, by paths like the checkout's, whatever folder `generated` is."""
+    paths = [path for folder in ("core", "app", "host", "hal") for path in (firmware / folder).glob("*.[ch]")]
+    if covered:
+        paths.append(firmware / "host" / "coverage" / "dump_on_signal.c")
+    made = Snapshot.of(generated, generated.glob("*.[ch]")).below("firmware/generated")
+    protocol = Snapshot({f"firmware/generated/{protocol_header.HEADER_NAME}": protocol_header.render().encode()})
+    return Snapshot.of(firmware.parent, paths) | made | protocol
+
+
+def _compile(options: list[str], sources: Snapshot, output: Path) -> None:
+    """Compile a copy of `sources`, which nobody changes meanwhile, by names that every compiler bears.
+
+    Another process may be doing the same: the program appears whole, and executable.
+    """
+    # the core's blsh_model.c behind the generated one, whose notes for gcov have its name
+    names = sorted((name for name in sources.files if _is_compiled(name)), reverse=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        temporary = Path(folder) / output.name
-        done = subprocess.run(
-            [COMPILER, *arguments, "-o", str(temporary)], stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
+        sources.write(Path(folder))
+        command = [COMPILER, *options, *names, "-o", output.name]
+        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode:
             raise BlshError(f"the firmware does not build for this machine:\n{done.stderr[-4000:]}")
-        temporary.replace(output)
+        Path(folder, output.name).replace(output)
 
 
-def _digest(folders: list[Path], options: list[str]) -> bytes:
-    version = subprocess.run([COMPILER, "--version"], capture_output=True, check=True).stdout
-    digest = hashlib.sha256(version + " ".join(options).encode())
-    for folder in folders:
-        for path in sorted(folder.glob("*.[ch]")):
-            digest.update(f"{folder.name}/{path.name}\0".encode() + path.read_bytes())
-    return digest.digest()
+def _is_compiled(name: str) -> bool:
+    return name.endswith(".c") and not name.startswith("firmware/hal/")
 
 
 class HostBoard(ChildBoard):

@@ -135,13 +135,13 @@ class Lock:
             os.close(file)
             return False
         self._file = file
-        holder = Holder(self.key, os.getpid(), _command(), time.time(), self._board, self._url, self._restarts)
+        holder = Holder(self.key, os.getpid(), running_command(), time.time(), self._board, self._url, self._restarts)
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps(asdict(holder)).encode(), 0)
         return True
 
     def _busy(self) -> BusyError:
-        holder = _read(self._path())
+        holder = read_holder(self._path())
         what = self.key.removeprefix("port ")
         if holder is None:
             return BusyError(f"{what} is in use by another program; try again when that has ended")
@@ -153,7 +153,7 @@ def entries() -> list[Entry]:
     """Every lock of this user's, held or stale, in the order of their keys."""
     found = []
     for path in sorted(runtime_folder().glob(f"*{_SUFFIX}")):
-        holder = _read(path)
+        holder = read_holder(path)
         if holder is not None:
             found.append(Entry(holder, stale=not _is_held(path)))
     return found
@@ -201,14 +201,16 @@ def _is_held(path: Path) -> bool:
         os.close(file)
 
 
-def _read(path: Path) -> Holder | None:
+def read_holder(path: Path) -> Holder | None:
+    """Who wrote itself into a lock file; None where nobody did, or it has just gone."""
     try:
         return Holder(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None  # just made, or just gone
 
 
-def _command() -> str:
+def running_command() -> str:
+    """The command line of this process, for others to read."""
     return _one_line((Path(sys.argv[0]).name, *sys.argv[1:]))
 
 

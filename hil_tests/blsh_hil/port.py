@@ -1,22 +1,77 @@
 """A serial port by URL, read and written against deadlines: what pyserial offers, without its blocking reads."""
 
 import os
+import re
 import select
 import socket
+import stat
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import serial
 
 from blsh_hil.board_errors import ConnectionClosedError, DamagedError, PortError
 from blsh_hil.lock import Lock, openers, port_key
 
+_NETWORK: Final = ("socket", "rfc2217")
+_SCHEMES: Final = (*_NETWORK, "loop", "spy", "alt", "hwgrep")
+_EXPECTED: Final = (
+    "expected /dev/tty..., a pty or socket://HOST:PORT, and nobody else on it (`blsh boards` lists the ports of this "
+    "machine)"
+)
 _CHUNK: Final = 65536
 _REOPEN_S: Final = 0.1
 _POLL_S: Final = 0.002  # for ports without a file descriptor (loop://)
+
+
+def check_url(url: str) -> None:
+    """Raise PortError for what can be no port, however often it is tried; opens nothing."""
+    trouble = _trouble_of_network(url) if "://" in url else _trouble_of_device(url)
+    if trouble:
+        raise PortError(f"cannot open {url.strip() or 'a port'}: {trouble}; {_EXPECTED}")
+
+
+def _trouble_of_network(url: str) -> str:
+    scheme = url.partition("://")[0].lower()
+    if scheme not in _SCHEMES:
+        return f"{scheme}:// is no kind of port, known are {', '.join(f'{name}://' for name in _SCHEMES)}"
+    if scheme not in _NETWORK:
+        return ""
+    try:
+        parts = urlsplit(url)
+        host, number = parts.hostname, parts.port
+    except ValueError as error:
+        return str(error)
+    if not host:
+        return "it names no host"
+    return "" if number else "it names no TCP port, 1 to 65535"
+
+
+def _trouble_of_device(path: str) -> str:
+    if not path.strip():
+        return "its name is empty"
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return ""  # it may come, as a device that is being plugged in does; opening will tell
+    kinds = {stat.S_ISDIR: "a folder", stat.S_ISREG: "a file", stat.S_ISFIFO: "a FIFO", stat.S_ISSOCK: "a local socket"}
+    found = next((kind for is_one, kind in kinds.items() if is_one(mode)), "a disk")
+    return "" if stat.S_ISCHR(mode) else f"it is {found}, no serial port"
+
+
+def _is_other_device(path: str) -> bool:
+    """Whether a device is there that is no terminal line, such as /dev/null. Only for one that cannot be opened."""
+    with suppress(OSError, ValueError):
+        device = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return not os.isatty(device)
+        finally:
+            os.close(device)
+    return False
 
 
 class Port:
@@ -29,6 +84,7 @@ class Port:
     """
 
     def __init__(self, url: str, *, baud: int, wrap: Callable[[Any], Any] | None = None, locked: bool = False) -> None:
+        check_url(url)
         self.url = url
         self.baud = baud
         self._wrap = wrap
@@ -43,12 +99,11 @@ class Port:
         options = {} if "://" in self.url else {"exclusive": True}  # two readers would steal each other's bytes
         try:
             line = serial.serial_for_url(self.url, baudrate=self.baud, timeout=0, **options)
-        except (OSError, ValueError, TypeError) as error:  # TypeError: socket:// without a port
+        except (OSError, ValueError, TypeError, LookupError, re.error) as error:  # what pyserial's options give
+            if "://" not in self.url and _is_other_device(self.url):
+                raise PortError(f"cannot open {self.url}: it is no serial port; {_EXPECTED}") from error
             others = "".join(f"; `{command}` (pid {pid}) has it open" for pid, command in openers(Path(self.url)))
-            raise PortError(
-                f"cannot open {self.url}: {error}{others}; expected /dev/tty..., a pty or socket://HOST:PORT, and "
-                "nobody else on it (`blsh boards` lists the ports of this machine)"
-            ) from error
+            raise PortError(f"cannot open {self.url}: {error}{others}; {_EXPECTED}") from error
         self._serial = line if self._wrap is None else self._wrap(line)
         self._fd = self._descriptor()
         if self._fd is not None:

@@ -404,7 +404,7 @@ class Fault(Message, code=0x92):
 
     registers: Registers  # r0 r1 r2 r3 r12 lr pc xpsr
     cfsr: U32
-    hfar: U32
+    bfar: U32
     reason: U32  # FaultReason
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from blsh_codegen.stages import STAGES
 from blsh_hil.report_plugin import FORMAT, REPORT_NAME
 from blsh_trainer.errors import BlshError
+from blsh_trainer.own_files import read_own
 
 COVERAGE_NAME: Final = "coverage.json"
 BAD: Final = ("failed", "error")
@@ -166,7 +167,7 @@ class CoreCoverage:
 def load_coverage(folder: Path) -> CoreCoverage | None:
     """What `blsh hil --coverage` left in `folder`; None if it did not, or something else did."""
     try:
-        found = json.loads((folder / COVERAGE_NAME).read_text(encoding="utf-8"))
+        found = json.loads(read_own(folder / COVERAGE_NAME))
         files = [
             (
                 str(name),
@@ -184,7 +185,7 @@ def load_coverage(folder: Path) -> CoreCoverage | None:
 
 def _board_report(path: Path) -> BoardReport:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_own(path))
         if found["format"] != FORMAT:
             raise BlshError(f"a report of format {found['format']}, expected {FORMAT}")
         report = BoardReport(

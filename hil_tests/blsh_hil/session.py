@@ -3,12 +3,15 @@
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from blsh_codegen.quantise import IntegerModel
 from blsh_hil.board_errors import BoardError
 from blsh_hil.child import ChildBoard
 from blsh_hil.client import BAUD, BoardClient
+from blsh_hil.protocol import HelloReply
 from blsh_hil.retry import Retries, Timeouts
+from blsh_trainer.artifact import Model
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +27,24 @@ class Expected:
     dictionary_crc32: int | None = None
     build_id: int | None = None
     baud: int = BAUD
+    neighbours: int | None = None
+
+    def of(self, model: Model | IntegerModel) -> "Expected":
+        """The same of firmware that holds `model`, reduced as it was for it: not only what a record says that it does.
+
+        The CRC of the dictionary, of which the number of neighbours is no part, is that of the integers, if given.
+        """
+        crc32 = model.dictionary_crc32 if isinstance(model, IntegerModel) else self.dictionary_crc32
+        return replace(self, dictionary_crc32=crc32, neighbours=model.neighbours)
+
+    def require(self, client: BoardClient) -> HelloReply:
+        """Ask `client` who it is; returns that. Raises MismatchError unless it is what is expected."""
+        return client.require(
+            model_sha256=self.model_sha256,
+            dictionary_crc32=self.dictionary_crc32,
+            build_id=self.build_id,
+            neighbours=self.neighbours,
+        )
 
 
 @contextmanager
@@ -41,11 +62,7 @@ def connect(
         url = target if isinstance(target, str) else target.url
         client = cleanup.enter_context(BoardClient.open(url, timeouts, baud=expected.baud, retries=retries))
         try:
-            client.require(
-                model_sha256=expected.model_sha256,
-                dictionary_crc32=expected.dictionary_crc32,
-                build_id=expected.build_id,
-            )
+            expected.require(client)
             yield client
             if client.counts.retries:
                 _log.warning("%s: %s", url, client.counts)

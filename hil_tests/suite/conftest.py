@@ -18,7 +18,6 @@ import pytest
 
 from blsh_codegen.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.record import read_record
 from blsh_codegen.vectorised import VectorisedDenoiser
 from blsh_hil.boards import Board, find_board, project_root
 from blsh_hil.client import BoardClient
@@ -27,7 +26,7 @@ from blsh_hil.host_board import HOST, HostBoard, HostImage, build_host
 from blsh_hil.session import Expected, Target, connect
 from blsh_hil.vectors import COMMITTED_FOLDER
 from blsh_hil.virtual_board import VirtualBoard
-from blsh_tools.firmware import build_image, fresh_image, generate_firmware, generated_folder
+from blsh_tools.firmware import build_host_image, build_image, generate_firmware, generated_folder
 from blsh_tools.generated_builds import build_generated
 from blsh_trainer.artifact import Model, load_model
 from blsh_trainer.corpus import Corpus, load_corpus
@@ -150,24 +149,19 @@ def firmware(
         artifact = train_model(request.getfixturevalue("recordings_corpus"), SMALL_TRAINING)
         root = _scratch_project(tmp_path_factory.mktemp("project"))
         generate_firmware(artifact, SMALL_DICTIONARY, generated_folder(root))
-        return _built(artifact, SMALL_DICTIONARY, root, board, port, coverage_folder)
+        return _built(artifact, root, board, port, coverage_folder)
     artifact = load_model(pytestconfig.getoption("model"))
-    options = read_record(generated_folder(), artifact).options
-    if board != HOST:
-        fresh_image(find_board(board), print, artifact)
-    return _built(artifact, options, project_root(), board, port, coverage_folder)
+    return _built(artifact, project_root(), board, port, coverage_folder)
 
 
-def _built(
-    artifact: Model, options: GenerateOptions, root: Path, board: str, port: str | None, coverage: Path | None
-) -> Firmware:
-    model = integer_model(artifact, options)
+def _built(artifact: Model, root: Path, board: str, port: str | None, coverage: Path | None) -> Firmware:
     if board == HOST:
-        program = build_host(generated_folder(root), coverage=coverage)
-        expected = Expected(artifact.sha256, model.dictionary_crc32, program.build_id)
-        return _host_firmware(model, expected, program, port)
-    image = build_image(find_board(board), print, root)
-    return _board_firmware(model, image.expected, image.board, image.elf, port)
+        host = build_host_image(artifact, root, coverage)
+        model = integer_model(artifact, host.record.options)
+        return _host_firmware(model, host.expected.of(model), host.program, port)
+    image = build_image(find_board(board), print, root, artifact)
+    model = integer_model(artifact, image.record.options)
+    return _board_firmware(model, image.expected.of(model), image.board, image.elf, port)
 
 
 def _host_firmware(

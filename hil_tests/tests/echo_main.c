@@ -11,12 +11,12 @@ static void send_u32(uint32_t value)
     hal_write(bytes, sizeof bytes);
 }
 
-void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t hfar, bool watchdog)
+void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t bfar, bool watchdog)
 {
     (void)watchdog;
     send_u32(stacked[6]);
     send_u32(cfsr);
-    send_u32(hfar);
+    send_u32(bfar);
     hal_reset();
 }
 

@@ -321,7 +321,7 @@ def test_fault_shows_the_registers() -> None:
     fault = Fault(tuple(range(0x10, 0x18)), 0x8200, 0xDEAD0000, FaultReason.FAULT)
     with talking_to(after_hello(lambda _: [b"\0\x09half", encode(Fault.TYPE, 0, fault.pack())])) as (client, _):
         client.hello()
-        with pytest.raises(FaultError, match=r"fault.*pc=00000016.*cfsr=00008200 hfar=dead0000.*addr2line.*0x16") as e:
+        with pytest.raises(FaultError, match=r"fault.*pc=00000016.*cfsr=00008200 bfar=dead0000.*addr2line.*0x16") as e:
             client.count_loop(1)
     assert e.value.fault == fault
 

@@ -6,6 +6,7 @@ import time
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,3 +103,42 @@ def test_closed_port_opens_again_where_somebody_listens_and_not_elsewhere() -> N
             assert port.read(time.monotonic() + FAR) == b"again"
     with pytest.raises(PortError, match="refused"):
         port.reopen(time.monotonic() + FAR)
+
+
+# ---- what is no port ------------------------------------------------------------------------------------------------
+
+NO_PORTS = {
+    "": "cannot open a port: its name is empty; expected /dev/tty",
+    " ": "cannot open a port: its name is empty; expected /dev/tty",
+    "folder": "cannot open folder: it is a folder, no serial port; expected /dev/tty",
+    "file": "cannot open file: it is a file, no serial port",
+    "fifo": "cannot open fifo: it is a FIFO, no serial port",
+    "/dev/null": "cannot open /dev/null: it is no serial port; expected /dev/tty",
+    "/dev/zero": "cannot open /dev/zero: it is no serial port",
+    "nothing": "cannot open nothing: .*No such file",
+    "socket://localhost": "it names no TCP port, 1 to 65535; expected .* socket://HOST:PORT",
+    "socket://localhost:0": "it names no TCP port",
+    "socket://localhost:99999": "Port out of range",
+    "socket://localhost:http": "cannot open socket://localhost:http: ",
+    "socket://:7000": "it names no host",
+    "socket://[::1": "Invalid IPv6 URL",
+    "socket://localhost:1?logging=loud": "cannot open socket://localhost:1",
+    "rfc2217://nonsense": "it names no TCP port",
+    "rfc2217://localhost:1?x=y": "unknown option: 'x'",
+    "http://localhost:80": r"http:// is no kind of port, known are socket://, rfc2217://, loop://",
+    "://": "is no kind of port",
+    "hwgrep://(": r"cannot open hwgrep://\(: ",
+    "alt://x?class=9": "cannot open alt://x",
+    "loop://?logging=loud": "cannot open loop://",
+}
+
+
+@pytest.mark.parametrize("url", NO_PORTS)
+def test_what_is_no_port_is_refused_by_name(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(PortError, match=NO_PORTS[url]) as refused:
+        Port(url, baud=115200)
+    assert "has it open" not in str(refused.value)

@@ -16,7 +16,13 @@ DICTIONARIES = 400
 SOURCES = ("core/blsh_search.c", "bench/search_check.c", "bench/plain_scan.c")
 
 M0 = replace(find_board("mps2-an385"), core="cortex-m0")  # on a machine with more RAM than the micro:bit's
-CORES = [M0, find_board("mps2-an386"), find_board("mps3-an547")]
+CORES = [
+    pytest.param(M0, (), id="cortex-m0"),
+    pytest.param(find_board("mps2-an385"), (), id="cortex-m3"),
+    pytest.param(find_board("mps2-an386"), (), id="cortex-m4"),
+    pytest.param(find_board("mps3-an547"), (), id="cortex-m55"),
+    pytest.param(find_board("mps3-an547"), ("-DBLSH_NO_ASM",), id="cortex-m55 without assembler"),
+]
 
 pytestmark = pytest.mark.skipif(
     shutil.which(QEMU) is None or shutil.which("arm-none-eabi-gcc") is None,
@@ -37,13 +43,20 @@ def on_the_host(tmp_path_factory: pytest.TempPathFactory) -> int:
     return int(check(1, DICTIONARIES))
 
 
-@pytest.mark.parametrize("board", CORES, ids=lambda board: board.core)
-def test_search_is_the_plain_scan_s_on_this_core(board: Board, on_the_host: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("board", "flags"), CORES)
+def test_search_is_the_plain_scan_s_on_this_core(
+    board: Board, flags: tuple[str, ...], on_the_host: int, tmp_path: Path
+) -> None:
     firmware = project_root() / "firmware"
     image = tmp_path / "check.elf"
     sources = [firmware / source for source in (*SOURCES, "bench/search_check_main.c")]
     command = board.compile_command(project_root(), image, sources)
-    command += [f"-I{firmware / 'bench'}", "-UBLSH_MODEL_LIMITS", f"-DSEARCH_CHECK_DICTIONARIES={DICTIONARIES}u"]
+    command += [
+        *flags,
+        f"-I{firmware / 'bench'}",
+        "-UBLSH_MODEL_LIMITS",
+        f"-DSEARCH_CHECK_DICTIONARIES={DICTIONARIES}u",
+    ]
     subprocess.run(command, check=True, capture_output=True, text=True)
     assert board.qemu_machine is not None
     silent = ["-display", "none", "-monitor", "none", "-serial", "none"]

@@ -18,6 +18,15 @@ def checked_seed(option: typer.CallbackParam, seed: int | None) -> int | None:
     return seed
 
 
+def checked_port(url: str | None) -> str | None:
+    """The callback of an option that is a port."""
+    if url is not None:
+        from blsh_hil.port import check_url
+
+        check_url(url)
+    return url
+
+
 NoiseFolder = Annotated[
     Path | None,
     typer.Option("--noise", help="Folder of noises, for a corpus whose layout has none (TIMIT, LibriSpeech)."),
@@ -27,6 +36,16 @@ ModelFile = Annotated[Path, typer.Argument(help="Model artifact, as `blsh train`
 BoardName = Annotated[str, typer.Option("--board", help="A board of boards.toml; see `blsh boards`.")]
 PortUrl = Annotated[
     str | None,
-    typer.Option("--port", help="Serial port of a running board: /dev/tty..., a pty or socket://HOST:PORT."),
+    typer.Option(
+        "--port",
+        callback=checked_port,
+        help="Serial port of a running board: /dev/tty..., a pty or socket://HOST:PORT.",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", callback=checked_seed, help="Seed of every random choice.")]
+Gain = Annotated[
+    float | None,
+    typer.Option(
+        "--gain", metavar="DB", help="Make the recording louder by DB, as -90.31 for floats in the scale of int16."
+    ),
+]

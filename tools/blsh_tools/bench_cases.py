@@ -19,8 +19,9 @@ from blsh_codegen.fixed import HISTORY, HOP
 from blsh_codegen.generate import GenerateOptions, flash_table_bytes, integer_model
 from blsh_codegen.quantise import IntegerModel
 from blsh_hil.boards import Board, find_board, project_root
+from blsh_hil.project_lock import project_lock
 from blsh_tools.build import Footprint, compiler_version, measure
-from blsh_tools.firmware import fresh_image, generate_firmware, generated_folder
+from blsh_tools.firmware import build_image, generate_firmware, generated_folder
 from blsh_trainer.arrays import Progress
 from blsh_trainer.artifact import Model, load_model, save_model
 from blsh_trainer.audio import to_int16
@@ -101,18 +102,20 @@ def counted_hops(hops: int) -> npt.NDArray[np.bool_]:
 def copied_project(folder: Path) -> Path:
     """The checkout's firmware project in `folder`, without what was generated; what was built before stays there."""
     root, folder = project_root(), folder.resolve()  # PlatformIO goes there
-    for name in ("boards.toml", "platformio.ini"):
-        with replacing(folder / name) as temporary:
-            shutil.copyfile(root / name, temporary)
-    for path in (folder / "firmware").glob("*"):
-        if path.name != "generated":
-            shutil.rmtree(path)
-    shutil.copytree(
-        root / "firmware",
-        folder / "firmware",
-        ignore=shutil.ignore_patterns("__pycache__", "generated"),
-        dirs_exist_ok=True,
-    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with project_lock(folder):
+        for name in ("boards.toml", "platformio.ini"):
+            with replacing(folder / name) as temporary:
+                shutil.copyfile(root / name, temporary)
+        for path in (folder / "firmware").glob("*"):
+            if path.name != "generated":
+                shutil.rmtree(path)
+        shutil.copytree(
+            root / "firmware",
+            folder / "firmware",
+            ignore=shutil.ignore_patterns("__pycache__", "generated"),
+            dirs_exist_ok=True,
+        )
     return folder
 
 
@@ -141,13 +144,14 @@ def build_for(row: str, model: Model, entries: int, project: Path, log: Callable
     compiler_version()  # tells where to get it, if it is missing
     board = m0_board() if row == M0_ROW else find_board(row)
     kept = _fitting(board, model, entries)
-    generate_firmware(model, GenerateOptions(entries=kept.entries), generated_folder(project))
-    if row == M0_ROW:
-        elf, su_files = _compile(board, project)
-        return BenchImage(row, board, board.core, elf, su_files, measure(elf), kept)
-    image = fresh_image(board, log, model, project)
-    su_files = tuple(sorted(image.elf.parent.rglob("*.su")))
-    return BenchImage(row, board, board.core, image.elf, su_files, image.size, kept)
+    with project_lock(project):  # nobody generates another model in between
+        generate_firmware(model, GenerateOptions(entries=kept.entries), generated_folder(project))
+        if row == M0_ROW:
+            elf, su_files = _compile(board, project)
+            return BenchImage(row, board, board.core, elf, su_files, measure(elf), kept)
+        image = build_image(board, log, project, model)
+        su_files = tuple(sorted(image.elf.parent.rglob("*.su")))
+        return BenchImage(row, board, board.core, image.elf, su_files, image.size, kept)
 
 
 def m0_board() -> Board:

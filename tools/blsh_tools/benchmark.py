@@ -11,7 +11,7 @@ from blsh_hil.boards import Board
 from blsh_hil.measure import ICOUNT_SHIFT, count_instructions
 from blsh_hil.session import connect
 from blsh_tools.console import say
-from blsh_tools.firmware import fresh_image
+from blsh_tools.firmware import build_image
 from blsh_trainer.artifact import load_model
 from blsh_trainer.errors import BlshError
 
@@ -25,7 +25,7 @@ def run_benchmark(board: Board, model_path: Path, hops: int) -> dict[str, Any]:
         raise BlshError(f"{hops} hops to measure; give 1 or more")
     if board.qemu_machine is None:
         raise BlshError(f"{board.name} is a real board; instructions are counted on virtual ones, see `blsh boards`")
-    image = fresh_image(board, say, load_model(model_path))
+    image = build_image(board, say, model=load_model(model_path))
     with connect(image.target(None, icount_shift=ICOUNT_SHIFT), image.expected) as client:
         counts = count_instructions(client, measured_signal(hops))
         stack = client.hello().stack_bytes_used

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blsh_tools.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, PortUrl, Seed
+from blsh_tools.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, Gain, PortUrl, Seed
 from blsh_tools.bench_commands import bars_firmware, bench_firmware
 from blsh_tools.board_commands import boards, emulate, flash
 from blsh_tools.console import progress, say, show, stderr
@@ -46,12 +46,17 @@ app.command(epilog="Example: `blsh experiment fig3 recordings/ --seeds 5`")(expe
 @app.command(epilog="Example: `blsh denoise noisy.wav clean.wav --model out/model.npz --engine device`")
 @with_groups
 def denoise(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="WAV, FLAC or what else soundfile reads.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="WAV to write: 16 kHz, mono, 16 bits.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="WAV, FLAC or what else soundfile reads; - is standard input.")
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="WAV to write: 16 kHz, mono, 16 bits; - is standard output.")
+    ],
     model: Annotated[Path, typer.Option("--model", help="Model artifact.")] = DEFAULT_MODEL,
     engine: Annotated[str, typer.Option(help="`float`, `fixed` (the firmware's integers) or `device`.")] = "float",
     board: BoardName = DEFAULT_BOARD,
     port: PortUrl = None,
+    gain: Gain = None,
     *,
     reduction: DictionaryOptions,
     as_json: AsJson = False,
@@ -59,9 +64,15 @@ def denoise(
     """Denoise a recording; the result has the same length and is aligned in time.
 
     The device takes its dictionary from the firmware, so --entries and the like belong to `blsh generate` there.
+    A recording that was cut short is denoised as far as it goes. Standard input is kept in a temporary file; it must
+    have a header, WAV's or another. With OUT - nothing but the WAV goes to standard output, so there is no --json.
     """
     from blsh_tools.denoising import denoise_file
+    from blsh_tools.recordings import STANDARD_OUTPUT
 
+    piped = str(target) in STANDARD_OUTPUT
+    if piped and as_json:
+        raise BlshError(f"output {target} and --json would both go to standard output; name a file for the output")
     with progress() as advance:
         result = denoise_file(
             source,
@@ -71,8 +82,12 @@ def denoise(
             board_name=board,
             port=port,
             reduction=reduction,
+            gain_db=gain,
             progress=advance,
         )
+    if piped:
+        say(f"standard output: {result['samples']:,} samples at 16 kHz, engine {engine}")
+        return
     rows = [("written", str(target)), ("samples", f"{result['samples']:,} at 16 kHz"), ("engine", engine)]
     if link := result.get("link"):
         rows += [("rate", f"{link['hops_per_second']:.0f} hops/s, {link['times_real_time']:.2f} times real time")]

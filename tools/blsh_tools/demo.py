@@ -14,9 +14,10 @@ import numpy as np
 from blsh_codegen.fixed import HOP
 from blsh_codegen.generate import GenerateOptions
 from blsh_codegen.vectorised import VectorisedDenoiser, padded_to_hops
-from blsh_hil.boards import Board
+from blsh_hil.boards import Board, project_root
 from blsh_hil.compare import Comparison, compare
 from blsh_hil.measure import ICOUNT_SHIFT, InstructionCounts, count_instructions
+from blsh_hil.project_lock import project_lock
 from blsh_hil.session import connect
 from blsh_tools.console import say
 from blsh_tools.engines import DeviceEngine, Engine, FixedEngine, FloatEngine
@@ -82,10 +83,11 @@ def _make_demo(
         model = train_model(corpus, options.train, progress)
         save_model(folder / "model.npz", model)
     reduction = GenerateOptions(entries=min(options.entries, model.entries), bits=min(options.bits, model.bits))
-    with _timed("generate", times):
-        generate_firmware(model, reduction, generated_folder())
-    with _timed("build", times):
-        image = build_image(board, lambda _line: None)
+    with project_lock(project_root()):  # nobody generates another model in between
+        with _timed("generate", times):
+            generate_firmware(model, reduction, generated_folder())
+        with _timed("build", times):
+            image = build_image(board, lambda _line: None, model=model)
     float_engine, fixed_engine = FloatEngine(model, reduction), FixedEngine(model, reduction)
     engines: dict[str, Engine] = {"float": float_engine, "fixed": fixed_engine}
     with _timed("evaluate", times):

@@ -1,23 +1,36 @@
 """`blsh denoise`: a file in, a file out, by any of the engines."""
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from blsh_codegen.fixed import HOP
+from blsh_codegen.generate import GenerateOptions
 from blsh_hil.client import BoardClient
 from blsh_hil.session import connect
 from blsh_tools.console import say
-from blsh_tools.engines import ENGINES, DeviceEngine, FixedEngine, FloatEngine
+from blsh_tools.engines import ENGINES, DeviceEngine, FixedEngine, FloatEngine, Samples
 from blsh_tools.firmware import reach
 from blsh_tools.model_options import DictionaryOptions, sized
 from blsh_tools.outputs import check_output
-from blsh_tools.recordings import open_recording, say_conversion, write_wav_blocks
+from blsh_tools.recordings import (
+    MOST_SAMPLES,
+    STANDARD_OUTPUT,
+    Recording,
+    as_file,
+    open_recording,
+    pipe_wav_blocks,
+    say_remarks,
+    write_wav_blocks,
+)
 from blsh_trainer.arrays import Progress
-from blsh_trainer.artifact import load_model
-from blsh_trainer.audio import read_audio, require_sound, write_wav
+from blsh_trainer.artifact import Model, load_model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.spectra import SAMPLE_RATE_HZ
+
+_LONG = 60 * SAMPLE_RATE_HZ  # of what is shorter the progress is not worth a line
 
 
 def denoise_file(
@@ -29,11 +42,13 @@ def denoise_file(
     board_name: str,
     port: str | None,
     reduction: DictionaryOptions,
+    gain_db: float | None = None,
     progress: Progress,
 ) -> dict[str, Any]:
     """Denoise `source` into `target` (16 kHz, mono, 16 bits); returns what was done, as JSON values.
 
-    reduction: the device takes none. Raises BlshError for whatever cannot be used, and then writes nothing.
+    Either may be "-". reduction: the device takes none. gain_db: see open_recording. Memory does not depend on the
+    length. Raises BlshError for whatever cannot be used, and then writes nothing.
     """
     if engine not in ENGINES:
         raise BlshError(f"engine {engine!r} is unknown; choose one of {', '.join(ENGINES)}")
@@ -41,43 +56,60 @@ def denoise_file(
         raise BlshError(
             f"{', '.join(given)}: the device's dictionary is in its firmware; run blsh generate with these options"
         )
-    if target.resolve() == source.resolve():
-        raise BlshError(f"{target} is the input itself; name another file for the output")
-    if target.suffix.lower() != ".wav":
-        raise BlshError(f"output {target} would be a WAV file by another name; end its name in .wav")
-    check_output(target)
-    if engine == "device":
-        recording = open_recording(source)
-        rate_hz, channels = recording.rate_hz, recording.channels
-        say_conversion(source, rate_hz, channels)
+    piped = str(target) in STANDARD_OUTPUT
+    if not piped:
+        _check_target(source, target)
+    with ExitStack() as closing:
+        recording = open_recording(closing.enter_context(as_file(source)), gain_db)
+        say_remarks(source, recording)
+        if recording.samples > MOST_SAMPLES:
+            raise BlshError(f"{source} is longer than a WAV file can hold, {MOST_SAMPLES} samples; cut it in parts")
         model = load_model(model_path)
-        with connect(*reach(board_name, port, model, say, pushed=True)) as client:
-            denoiser = DeviceEngine(client, progress)
-            began = time.monotonic()
-            pieces = denoiser.stream(recording.hops(), recording.hop_count, recording.samples)
-            written = write_wav_blocks(target, pieces)
-            link = _link_figures(client, written, time.monotonic() - began)
-    else:
-        audio = read_audio(source)
-        require_sound(audio, source)
-        rate_hz, channels = audio.source_rate_hz, audio.source_channels
-        say_conversion(source, rate_hz, channels)
-        model = load_model(model_path)
-        options = sized(reduction.wishes(), model.entries)
-        output = (FloatEngine if engine == "float" else FixedEngine)(model, options).denoise(audio.samples)
-        write_wav(target, output)
-        written, link = len(output), {}
+        client = None
+        if engine == "device":
+            client = closing.enter_context(connect(*reach(board_name, port, model, say, pushed=True)))
+            pieces = DeviceEngine(client, progress).stream(recording.hops(), recording.hop_count, recording.samples)
+        else:
+            pieces = _computed(engine, model, sized(reduction.wishes(), model.entries), recording, progress)
+        began = time.monotonic()
+        written = pipe_wav_blocks(pieces, recording.samples) if piped else write_wav_blocks(target, pieces)
+        link = {} if client is None else _link_figures(client, written, time.monotonic() - began)
     return {
         "input": str(source),
         "output": str(target),
         "engine": engine,
         "samples": written,
         "sample_rate_hz": SAMPLE_RATE_HZ,
-        "resampled_from_hz": rate_hz if rate_hz != SAMPLE_RATE_HZ else None,
-        "channels_averaged": channels,
+        "resampled_from_hz": recording.rate_hz if recording.rate_hz != SAMPLE_RATE_HZ else None,
+        "channels_averaged": recording.channels,
         "model_sha256": model.sha256,
         **link,
     }
+
+
+def _check_target(source: Path, target: Path) -> None:
+    """Raise BlshError unless `target` is a place for a WAV file other than `source`."""
+    if target.resolve() == source.resolve():
+        raise BlshError(f"{target} is the input itself; name another file for the output")
+    if target.suffix.lower() != ".wav":
+        raise BlshError(f"output {target} would be a WAV file by another name; end its name in .wav")
+    check_output(target)
+
+
+def _computed(
+    engine: str, model: Model, options: GenerateOptions, recording: Recording, progress: Progress
+) -> Iterator[Samples]:
+    """What the float or the fixed engine makes of a recording, piece by piece; of a long one the progress is shown."""
+    if engine == "float":
+        pieces = FloatEngine(model, options).stream(recording.sound())
+    else:
+        pieces = FixedEngine(model, options).stream(recording.hops(), recording.samples)
+    done = 0
+    for piece in pieces:
+        yield piece
+        done += len(piece)
+        if recording.samples > _LONG:
+            progress("denoising", done // HOP, recording.samples // HOP)
 
 
 def _link_figures(client: BoardClient, samples: int, seconds: float) -> dict[str, Any]:

@@ -38,6 +38,10 @@ class FloatEngine:
         """Samples in [-1, 1), (n,), to as many, aligned in time."""
         return self._denoiser.denoise(samples)
 
+    def stream(self, blocks: Iterable[FloatArray]) -> Iterator[Samples]:
+        """Samples in [-1, 1), block by block, to as many in int16, aligned in time, piece by piece."""
+        return map(to_int16, self._denoiser.stream(blocks))
+
 
 class FixedEngine:
     """The firmware's integers, computed here."""
@@ -48,6 +52,10 @@ class FixedEngine:
     def denoise(self, samples: FloatArray) -> FloatArray:
         """Samples in [-1, 1), (n,), to as many, aligned in time; through int16 on both ends."""
         return from_int16(self.reference.denoise(to_int16(samples)))
+
+    def stream(self, hops: Iterable[Samples], length: int) -> Iterator[Samples]:
+        """Hops, int16 (256,) each, to the `length` samples that they hold: see DeviceEngine.stream."""
+        return _in_time((part.output.ravel().astype(np.int16) for part in self.reference.stream(hops)), length)
 
 
 class DeviceEngine:
@@ -69,11 +77,13 @@ class DeviceEngine:
         The hops end with the silence that pushes the last sample out. No more of them is held than _PIECE.
         """
         self._client.reset_stream()
-        at, done = -HISTORY, 0  # of the output, in samples; of the hops
+        return _in_time(self._outputs(hops, count), length)
+
+    def _outputs(self, hops: Iterable[Samples], count: int) -> Iterator[Samples]:
+        done = 0
         for piece in _pieces(hops):
-            output = self._client.stream(piece, self._advance(done, count))
-            yield output[max(0, -at) : max(0, length - at)]
-            at, done = at + len(output), done + len(piece) // HOP
+            yield self._client.stream(piece, self._advance(done, count))
+            done += len(piece) // HOP
 
     def _advance(self, before: int, count: int) -> Callable[[int, int], None]:
         def advance(done: int, _hops: int) -> None:
@@ -81,6 +91,14 @@ class DeviceEngine:
                 self._progress("streaming", before + done, count)
 
         return advance
+
+
+def _in_time(outputs: Iterable[Samples], length: int) -> Iterator[Samples]:
+    """What the core put out, 768 samples late, less these and what follows the `length` samples of the recording."""
+    at = -HISTORY
+    for output in outputs:
+        yield output[max(0, -at) : max(0, length - at)]
+        at += len(output)
 
 
 def _pieces(hops: Iterable[Samples]) -> Iterator[Samples]:

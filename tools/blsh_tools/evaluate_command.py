@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blsh_tools.arguments import AsJson, ModelFile, NoiseFolder, checked_seed
+from blsh_tools.arguments import AsJson, ModelFile, NoiseFolder, Seed
 from blsh_tools.console import progress, say, show
 from blsh_tools.model_options import DictionaryOptions, sized, with_groups
 from blsh_tools.outputs import check_output
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from blsh_trainer.against_peers import Against
     from blsh_trainer.corpus import Corpus
     from blsh_trainer.evaluate import Evaluation, Mixtures, Summary
 
@@ -31,21 +34,21 @@ def evaluate(
         list[float] | None, typer.Option(help="SNR of the mixtures in dB; repeat it for more [default: -5, 0, 5, 10].")
     ] = None,
     count: Annotated[
-        int | None, typer.Option(help="Mixtures at each SNR [default: one for each utterance; peers: 60].")
+        int | None, typer.Option(help="Mixtures at each SNR [default: one for each utterance; peers: all 60].")
     ] = None,
     engine: Annotated[str, typer.Option(help="`float` or `fixed`.")] = "float",
     metrics: Annotated[str, typer.Option(help="What to measure, separated by commas.")] = "sdr_db,si_sdr_db,pesq,estoi",
     noise: NoiseFolder = None,
     protocol: Annotated[
-        str, typer.Option(help="`drawn`, or `peers`: as other denoisers were measured, which are shown beside it.")
+        str,
+        typer.Option(
+            help="`drawn`, or `peers`: the mixtures on which other denoisers were scored, and they beside it."
+        ),
     ] = "drawn",
     jobs: Annotated[int | None, typer.Option(help="Processes [default: one for each core].")] = None,
     *,
     reduction: DictionaryOptions,
-    seed: Annotated[
-        int | None,
-        typer.Option(callback=checked_seed, help="Seed of every random choice [default: 0; peers: 20210531]."),
-    ] = None,
+    seed: Seed = 0,
     table: Annotated[Path | None, typer.Option("--csv", help="CSV file to write, a line for each mixture.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file to write.")] = None,
     as_json: AsJson = False,
@@ -69,9 +72,7 @@ def evaluate(
     chosen = (FloatEngine if engine == "float" else FixedEngine)(artifact, options)
     mixtures = _mixtures(load_corpus(corpus, noise), protocol, split, snr, count, seed)
     with progress() as advance:
-        found = evaluate_systems(
-            {MODEL: Blind(chosen)}, mixtures, chosen_metrics, jobs, mixtures.describe()["seed"], advance
-        )
+        found = evaluate_systems({MODEL: Blind(chosen)}, mixtures, chosen_metrics, jobs, seed, advance)
     told = {
         "model_sha256": artifact.sha256,
         "engine": engine,
@@ -89,23 +90,22 @@ def evaluate(
     header = ["SNR", "system", *(TITLES[metric] for metric in found.metrics)]
     show(result, as_json, rows, f"Evaluated: {what}; means", header)
     if protocol == "peers":
-        say("The other denoisers were measured on another draw of the development corpus: docs/results/peers.md")
+        say("`model less it` is the mean of the differences, mixture by mixture: docs/results/peers.md")
 
 
 def _mixtures(
-    corpus: "Corpus", protocol: str, split: str, snr: list[float] | None, count: int | None, seed: int | None
+    corpus: "Corpus", protocol: str, split: str, snr: list[float] | None, count: int | None, seed: int
 ) -> "Mixtures":
-    from blsh_trainer.protocols import DEFAULT_SNRS_DB, PEERS_SEED, PEERS_UTTERANCES, DrawnMixtures, PeersMixtures
+    from blsh_trainer.protocols import DEFAULT_SNRS_DB, DrawnMixtures, PeersMixtures
 
     snrs_db = tuple(snr) if snr else DEFAULT_SNRS_DB
     if protocol == "drawn":
-        return DrawnMixtures(corpus, split, snrs_db, count, seed or 0)
+        return DrawnMixtures(corpus, split, snrs_db, count, seed)
     if protocol not in PROTOCOLS:
         raise BlshError(f"protocol {protocol!r} is unknown; choose one of {', '.join(PROTOCOLS)}")
     if split != "test":
         raise BlshError(f"split {split!r} with the protocol peers, which is one of the test split; leave it out")
-    utterances = PEERS_UTTERANCES if count is None else count
-    return PeersMixtures(corpus, snrs_db, PEERS_SEED if seed is None else seed, utterances)
+    return PeersMixtures(corpus, snrs_db, count)
 
 
 def _check_outputs(output: Path | None, table: Path | None, model: Path) -> None:
@@ -145,22 +145,29 @@ def _rows(found: "Evaluation") -> list[list[str]]:
 
 
 def _peers_rows(found: "Evaluation", rows: list[list[str]], result: dict[str, Any]) -> list[list[str]]:
-    """`rows` with the peers of each SNR after it; `result` gets them, too."""
+    """Return `rows` with, after each SNR, the peers and the model less each; `result` gets the comparison, too."""
     from dataclasses import asdict
 
-    from blsh_trainer.evaluate import MIXTURE
-    from blsh_trainer.peers import load_peers
+    from blsh_trainer.against_peers import against_peers
 
-    peers = [peer for peer in load_peers() if peer.snr_db in found.snrs_db]
-    result["peers"] = [asdict(peer) for peer in peers]
+    compared = against_peers(found, MODEL)
+    result["peers"] = [asdict(each) for each in compared]
     merged = []
     for snr_db in found.snrs_db:
         merged += [row for row in rows if row[0] == f"{snr_db:g}"]
-        for peer in peers:
-            if peer.snr_db == snr_db:
-                figures = (f"{getattr(peer, metric):.{_DECIMALS[metric]}f}" for metric in found.metrics)
-                merged.append([f"{snr_db:g}", "mixture, peers" if peer.system == MIXTURE else peer.system, *figures])
+        for name in dict.fromkeys(each.peer for each in compared if each.snr_db == snr_db):
+            of = {each.metric: each for each in compared if (each.peer, each.snr_db) == (name, snr_db)}
+            merged.append([f"{snr_db:g}", name, *(_figure(of, m, "theirs", "") for m in found.metrics)])
+            merged.append(
+                [f"{snr_db:g}", "  model less it", *(_figure(of, m, "difference", "+") for m in found.metrics)]
+            )
+            intervals = (_range(m, of[m].low, of[m].high) if m in of else "" for m in found.metrics)
+            merged.append([f"{snr_db:g}", "  95 % interval", *intervals])
     return merged
+
+
+def _figure(of: "Mapping[str, Against]", metric: str, name: str, sign: str) -> str:
+    return f"{getattr(of[metric], name):{sign}.{_DECIMALS[metric]}f}" if metric in of else ""
 
 
 def _told(s: "Summary", figure: str) -> str:
@@ -170,5 +177,9 @@ def _told(s: "Summary", figure: str) -> str:
 
 
 def _interval(s: "Summary", low: float, high: float) -> str:
-    digits = _DECIMALS[s.metric]
-    return f"{low:.{digits}f} to {high:.{digits}f}" if s.n else ""
+    return _range(s.metric, low, high) if s.n else ""
+
+
+def _range(metric: str, low: float, high: float) -> str:
+    digits = _DECIMALS[metric]
+    return f"{low:.{digits}f} to {high:.{digits}f}"

@@ -3,25 +3,27 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from blsh_codegen.generate import GenerateOptions, generate, integer_model
-from blsh_codegen.record import GeneratedRecord, read_record, write_record
+from blsh_codegen.generate import GenerateOptions, generate, integer_model, reduced_model
+from blsh_codegen.record import GeneratedRecord, read_generated, read_record, write_record
+from blsh_codegen.snapshot import Snapshot
 from blsh_hil import protocol_header
 from blsh_hil.attached import find_port
 from blsh_hil.boards import Board, find_board, project_root
-from blsh_hil.host_board import HOST, HostBoard, build_host
+from blsh_hil.host_board import HOST, HostBoard, HostImage, build_host
+from blsh_hil.project_lock import project_lock
 from blsh_hil.session import Expected, Target
 from blsh_hil.virtual_board import VirtualBoard
-from blsh_tools.build import BuildResult, Footprint, build_firmware, compiler_version, measure
+from blsh_tools.build import Footprint, build_firmware, compiler_version, measure, project_sources
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 
 STAMP_NAME = "blsh_build.json"
-_SOURCE_FOLDERS = ("core", "hal", "app", "boards", "platform")
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,7 @@ class Image:
     @property
     def expected(self) -> Expected:
         """What a board with this image says in HELLO."""
-        record = self.record
-        return Expected(record.model_sha256, record.dictionary_crc32, self.build_id, self.board.uart.baud)
+        return replace(_expected(self.record, self.build_id), baud=self.board.uart.baud)
 
     def target(self, port: str | None, icount_shift: int | None = None) -> Target:
         """What to connect to: `port`, where the board runs already, a real board's own, or a virtual board."""
@@ -64,6 +65,19 @@ class Image:
         }
 
 
+@dataclass(frozen=True)
+class HostFirmware:
+    """The firmware built for this machine, and what it holds."""
+
+    program: HostImage
+    record: GeneratedRecord
+
+    @property
+    def expected(self) -> Expected:
+        """What it says in HELLO."""
+        return _expected(self.record, self.program.build_id)
+
+
 def generated_folder(root: Path | None = None) -> Path:
     """Where the generated C of a checkout lies."""
     return (root or project_root()) / "firmware" / "generated"
@@ -72,35 +86,46 @@ def generated_folder(root: Path | None = None) -> Path:
 def generate_firmware(model: Model, options: GenerateOptions, folder: Path) -> GeneratedRecord:
     """Write all generated C of `model` into `folder`: model, tables, protocol, and the record of them."""
     integers = integer_model(model, options)
-    paths = generate(integers, options, folder)
-    return write_record(integers, options, [*paths, protocol_header.write(folder)], folder)
+    with _lock_of(folder):
+        paths = generate(integers, options, folder)
+        return write_record(integers, options, [*paths, protocol_header.write(folder)], folder)
 
 
-def build_image(board: Board, log: Callable[[str], None], root: Path | None = None) -> Image:
+def build_image(
+    board: Board, log: Callable[[str], None], root: Path | None = None, model: Model | None = None
+) -> Image:
     """Build the generated model for `board`; compiles nothing when nothing has changed.
 
-    Raises BlshError where nothing was generated, a generated file was changed, or the build fails.
+    model: what the code must have been generated from; None: from any. The image is that of the sources as they stood
+    when they were read for the build id: nobody's change reaches a build that has begun.
+    Raises BlshError where nothing was generated, or from another model, a generated file was changed, or the build
+    fails.
     """
     root = root or project_root()
-    record = read_record(generated_folder(root))
-    if record.options.slots and board.slots is None:
-        raise BlshError(f"{board.name} has no slots for models in boards.toml; run blsh generate without --slots")
-    build_id = _build_id(root, board, record)
-    stamp = _stamp_path(root, board)
-    elf = stamp.with_name("firmware.elf")
-    if _read_stamp(stamp) == {"build_id": build_id, "elf_sha256": _digest(elf)}:
-        log(f"{board.name}: up to date")
-        return Image(board, elf, build_id, measure(elf), record)
-    result: BuildResult = build_firmware(board, build_id, log=log, root=root)
-    with replacing(stamp) as temporary:
-        temporary.write_text(json.dumps({"build_id": build_id, "elf_sha256": _digest(result.elf)}))
-    return Image(board, result.elf, build_id, Footprint(**_footprint(result)), record)
+    with project_lock(root):
+        inputs = _read_inputs(root, board, model)
+        if inputs.record.options.slots and board.slots is None:
+            raise BlshError(f"{board.name} has no slots for models in boards.toml; run blsh generate without --slots")
+        stamp = _stamp_path(root, board)
+        elf = stamp.with_name("firmware.elf")
+        if _read_stamp(stamp) == inputs.stamp(elf):
+            log(f"{board.name}: up to date")
+            return Image(board, elf, inputs.build_id, measure(elf), inputs.record)
+        result = build_firmware(board, inputs.build_id, log=log, root=root, sources=inputs.sources)
+        with replacing(stamp) as temporary:
+            temporary.write_text(json.dumps(inputs.stamp(result.elf)))
+        return Image(board, result.elf, inputs.build_id, measure(result.elf), inputs.record)
 
 
-def fresh_image(board: Board, log: Callable[[str], None], model: Model, root: Path | None = None) -> Image:
-    """build_image, for generated code that must be of `model`: BlshError if it was generated from another."""
-    read_record(generated_folder(root or project_root()), model)
-    return build_image(board, log, root)
+def build_host_image(
+    model: Model | None = None, root: Path | None = None, coverage: Path | None = None
+) -> HostFirmware:
+    """Build the generated model for this machine, as build_image does; coverage: as of build_host."""
+    root = root or project_root()
+    with project_lock(root):
+        folder = generated_folder(root)
+        record = read_record(folder, model)
+        return HostFirmware(build_host(folder, root=root, coverage=coverage), record)
 
 
 def reach(
@@ -111,18 +136,18 @@ def reach(
     board_name: of boards.toml, or HOST. pushed: at `port`, `model` may have been pushed to firmware of another one,
     reduced in any way. Raises BlshError if the generated code is of another model.
     """
-    if port is not None and pushed and read_record(generated_folder()).options.slots:
-        if board_name == HOST:
-            return port, Expected(model.sha256, None, build_host(generated_folder()).build_id)
-        board = find_board(board_name)
-        return port, Expected(model.sha256, None, build_image(board, log).build_id, board.uart.baud)
-    if board_name != HOST:
-        image = fresh_image(find_board(board_name), log, model)
-        return image.target(port), image.expected
-    record = read_record(generated_folder(), model)
-    program = build_host(generated_folder())
-    expected = Expected(record.model_sha256, record.dictionary_crc32, program.build_id)
-    return HostBoard(program) if port is None else port, expected
+    any_model = port is not None and pushed and read_record(generated_folder()).options.slots
+    wanted = None if any_model else model
+    if board_name == HOST:
+        host = build_host_image(wanted)
+        target: Target = HostBoard(host.program) if port is None else port
+        record, expected = host.record, host.expected
+    else:
+        image = build_image(find_board(board_name), log, model=wanted)
+        target, record, expected = image.target(port), image.record, image.expected
+    if any_model:
+        return target, Expected(model.sha256, None, expected.build_id, expected.baud)
+    return target, expected.of(reduced_model(model, record.options))
 
 
 def built_image(board: Board, root: Path | None = None) -> Image:
@@ -131,36 +156,58 @@ def built_image(board: Board, root: Path | None = None) -> Image:
     Raises BlshError if there is none, or if either has changed since.
     """
     root = root or project_root()
-    record = read_record(generated_folder(root))
-    stamp = _stamp_path(root, board)
-    elf = stamp.with_name("firmware.elf")
-    built = _read_stamp(stamp)
-    if built is None or not elf.is_file():
-        raise BlshError(f"there is no firmware for {board.name}; run: blsh build --board {board.name}")
-    build_id = _build_id(root, board, record)
-    if built != {"build_id": build_id, "elf_sha256": _digest(elf)}:
-        raise BlshError(
-            f"the firmware of {board.name} is out of date: built as {built['build_id']:08x}, its sources and "
-            f"model are now {build_id:08x}; run: blsh build --board {board.name}"
-        )
-    return Image(board, elf, build_id, measure(elf), record)
+    with project_lock(root):
+        inputs = _read_inputs(root, board)
+        stamp = _stamp_path(root, board)
+        elf = stamp.with_name("firmware.elf")
+        built = _read_stamp(stamp)
+        if built is None or not elf.is_file():
+            raise BlshError(f"there is no firmware for {board.name}; run: blsh build --board {board.name}")
+        if built != inputs.stamp(elf):
+            raise BlshError(
+                f"the firmware of {board.name} is out of date: built as {built['build_id']:08x}, its sources and "
+                f"model are now {inputs.build_id:08x}; run: blsh build --board {board.name}"
+            )
+        return Image(board, elf, inputs.build_id, measure(elf), inputs.record)
 
 
-def _build_id(root: Path, board: Board, record: GeneratedRecord) -> int:
-    """32 bits of a digest over everything that is compiled: HELLO reports it, so a stale image is noticed."""
-    digest = hashlib.sha256(record.to_json().encode())
-    digest.update(json.dumps(asdict(board), sort_keys=True).encode())
-    for folder in _SOURCE_FOLDERS:
-        for path in sorted((root / "firmware" / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    digest.update((root / "platformio.ini").read_bytes() + compiler_version().encode())
-    return int.from_bytes(digest.digest()[:4], "little")
+@dataclass(frozen=True)
+class _Inputs:
+    """What an image is made of. build_id: of its digest; HELLO reports it, so an image of anything else is noticed."""
+
+    sources: Snapshot
+    record: GeneratedRecord
+    build_id: int
+
+    def stamp(self, elf: Path) -> dict[str, Any]:
+        """What lies beside `elf` if it was built from this, and not changed since."""
+        return {"build_id": self.build_id, "elf_sha256": _digest(elf)}
+
+
+def _read_inputs(root: Path, board: Board, model: Model | None = None) -> _Inputs:
+    record, generated = read_generated(generated_folder(root), model)
+    sources = project_sources(root) | generated.below("firmware/generated")
+    told = json.dumps([record.to_json(), asdict(board), sources.sha256, compiler_version()], sort_keys=True)
+    digest = hashlib.sha256(told.encode()).digest()
+    return _Inputs(sources, record, int.from_bytes(digest[:4], "little"))
+
+
+def _lock_of(folder: Path) -> AbstractContextManager[None]:
+    """The lock of the project whose generated C `folder` is; any other folder has none."""
+    folder = folder.absolute()
+    root = folder.parent.parent
+    ours = folder == generated_folder(root) and (root / "boards.toml").is_file()
+    return project_lock(root) if ours else nullcontext()
 
 
 def elf_path(board: Board, root: Path | None = None) -> Path:
     """Where the image of `board` is built."""
     return _stamp_path(root or project_root(), board).with_name("firmware.elf")
+
+
+def _expected(record: GeneratedRecord, build_id: int) -> Expected:
+    neighbours = record.options.neighbours  # None: the model's own, which the record does not tell
+    return Expected(record.model_sha256, record.dictionary_crc32, build_id, neighbours=neighbours)
 
 
 def _stamp_path(root: Path, board: Board) -> Path:
@@ -177,7 +224,3 @@ def _read_stamp(path: Path) -> dict[str, Any] | None:
 
 def _digest(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-
-
-def _footprint(result: BuildResult) -> dict[str, Any]:
-    return {"flash_bytes": result.flash_bytes, "ram_bytes": result.ram_bytes, "sections": result.sections}

@@ -20,7 +20,11 @@ class FlashOptions:
     timeouts: Timeouts = TIMEOUTS
 
     def check(self) -> None:
-        """Raises BlshError for a time-out that is none."""
+        """Raises BlshError for a port that is none, or a time-out."""
+        if self.port is not None:
+            from blsh_hil.port import check_url
+
+            check_url(self.port)
         for name, seconds in (("flash", self.timeouts.flash), ("boot", self.timeouts.boot)):
             if not 0 < seconds < float("inf"):
                 raise BlshError(f"--{name}-timeout {seconds:g}; expected seconds above 0")

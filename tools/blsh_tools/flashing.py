@@ -5,6 +5,7 @@ import shlex
 import signal
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from blsh_hil.attached import PROBE, find_port
@@ -15,9 +16,8 @@ from blsh_hil.lock import EMULATOR, Entry, Lock, entries, port_key
 from blsh_hil.port import Port
 from blsh_hil.protocol import HelloReply
 from blsh_hil.retry import Timeouts
-from blsh_hil.session import Expected
 from blsh_hil.virtual_board import VirtualBoard
-from blsh_tools.build import upload_firmware
+from blsh_tools.build import PLAIN_PATH, upload_firmware
 from blsh_tools.console import say
 from blsh_tools.firmware import Image, built_image, elf_path
 from blsh_tools.flash_options import FlashOptions
@@ -37,7 +37,7 @@ def planned_command(board: Board, options: FlashOptions) -> dict[str, Any]:
     options.check()
     elf = elf_path(board)
     if board.qemu_machine is None:
-        command = upload_command(board, elf, options.method, options.probe)
+        command = upload_command(board, _as_told(elf), options.method, options.probe)
         return {"board": board.name, "method": command.method, "command": str(command), "words": list(command.words)}
     _refuse_real_options(board, options)
     words = VirtualBoard(board, elf).command()
@@ -71,7 +71,7 @@ def _refuse_real_options(board: Board, options: FlashOptions) -> None:
 
 def _flash_real(image: Image, options: FlashOptions) -> dict[str, Any]:
     board = image.board
-    command = upload_command(board, image.elf, options.method, options.probe)
+    command = upload_command(board, _as_told(image.elf), options.method, options.probe)
     command.require()
     port = options.port or find_port(board, options.probe)
     with ExitStack() as held:
@@ -83,9 +83,14 @@ def _flash_real(image: Image, options: FlashOptions) -> dict[str, Any]:
         return _answer(port, image, options.timeouts.boot)
 
 
+def _as_told(elf: Path) -> Path:
+    """How a program that flashes is told of `elf`: from the project folder, where it runs, if not all bear its path."""
+    return elf if PLAIN_PATH.fullmatch(str(elf)) else elf.relative_to(project_root())
+
+
 def _upload(image: Image, command: UploadCommand, timeout_s: float) -> None:
     say(f"{image.board.name}: {command}")
-    upload_firmware(image.board, image.build_id, str(command), timeout_s=timeout_s, log=say, root=project_root())
+    upload_firmware(image.board, command.words, timeout_s=timeout_s, log=say, root=project_root())
 
 
 def _flash_virtual(image: Image, options: FlashOptions) -> dict[str, Any]:
@@ -157,12 +162,7 @@ def _answer(port: str, image: Image, boot_s: float) -> dict[str, Any]:
 def _ask(port: str, image: Image, left_s: float) -> dict[str, Any]:
     """What the board says in HELLO. The caller has the port's lock."""
     with BoardClient(Port(port, baud=image.board.uart.baud, locked=True), Timeouts(boot=left_s)) as client:
-        expected: Expected = image.expected
-        hello = client.require(
-            model_sha256=expected.model_sha256,
-            dictionary_crc32=expected.dictionary_crc32,
-            build_id=expected.build_id,
-        )
+        hello = image.expected.require(client)
         trouble = _clock_trouble(client, image.board, hello)
     if trouble:
         say(f"{port}: the core runs at {hello.core_hz / 1e6:g} MHz, not {image.board.clock_hz / 1e6:g}: {trouble}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blsh_tools.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, PortUrl
+from blsh_tools.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, Gain, PortUrl
 from blsh_tools.console import say, show
 from blsh_trainer.errors import BlshError
 
@@ -34,6 +34,7 @@ def live(
     source: Annotated[
         Path | None, typer.Option("--input", metavar="IN", help="Recording to play [default: the microphone].")
     ] = None,
+    gain: Gain = None,
     target: Annotated[
         Path | None, typer.Option("--output", metavar="OUT.wav", help="WAV to write [default: the loudspeaker].")
     ] = None,
@@ -54,7 +55,7 @@ def live(
     With --input and --output no sound device is needed; the output file is what the board put out, 768 samples late.
     Ctrl-C ends it in order: the file is complete. A board that is slower than real time is not hurried: hops come late.
     """
-    result = run_live(model, board, port, source, target, buffer, seconds, microphone, loudspeaker)
+    result = run_live(model, board, port, source, target, buffer, seconds, microphone, loudspeaker, gain)
     show(result, as_json, _rows(result), f"Live: {result['input']} → {board} → {result['output']}")
 
 
@@ -68,6 +69,7 @@ def run_live(
     seconds: float | None,
     microphone: str | None,
     loudspeaker: str | None,
+    gain_db: float | None = None,
 ) -> dict[str, Any]:
     """What `live` does; returns the figures as JSON values. Raises BlshError, and then writes nothing."""
     from blsh_hil.live import REPLAY_HOPS, LiveSession
@@ -81,7 +83,7 @@ def run_live(
     if seconds is not None and not seconds > 0:
         raise BlshError(f"{seconds:g} seconds of audio; give more than 0")
     with ExitStack() as cleanup:
-        source = _source(source_path, seconds, microphone)
+        source = _source(source_path, gain_db, seconds, microphone)
         sink = _sink(source_path, target, buffer_ms / 1000, loudspeaker, cleanup)
         model = load_model(model_path)
         retries = Retries(replay_hops=REPLAY_HOPS)
@@ -111,21 +113,23 @@ def run_live(
     }
 
 
-def _source(path: Path | None, seconds: float | None, device: str | None) -> "Source":
+def _source(path: Path | None, gain_db: float | None, seconds: float | None, device: str | None) -> "Source":
     from itertools import islice
 
     from blsh_hil.live import HOP_S, LimitedSource, PacedSource
-    from blsh_tools.recordings import open_recording, say_conversion
+    from blsh_tools.recordings import open_recording, say_remarks
 
     most = None if seconds is None else max(1, round(seconds / HOP_S))
     if path is not None:
         if device is not None:
             raise BlshError(f"--input {path} and --microphone {device}; choose one of the two")
-        recording = open_recording(path)
-        say_conversion(path, recording.rate_hz, recording.channels)
+        recording = open_recording(path, gain_db)
+        say_remarks(path, recording)
         return PacedSource(islice(recording.hops(), most))
     from blsh_tools.sound import Microphone
 
+    if gain_db is not None:
+        raise BlshError(f"--gain {gain_db:g} is for a recording; give --input, or set the microphone's level")
     opened = Microphone(device)
     return opened if most is None else LimitedSource(opened, most)
 

@@ -93,14 +93,14 @@ def _integers(path: Path, wanted: ModelOptions) -> "IntegerModel":
 def _reach(name: str, port: str | None) -> "tuple[Target, Expected]":
     """The board at `port`, whoever built its firmware, or else one that is started with the firmware built here."""
     from blsh_hil.boards import find_board, project_root
-    from blsh_hil.host_board import HOST, HostBoard, build_host
+    from blsh_hil.host_board import HOST, HostBoard
     from blsh_hil.session import Expected
-    from blsh_tools.firmware import build_image, generated_folder
+    from blsh_tools.firmware import build_host_image, build_image
 
     if port is not None:
         return port, Expected() if name == HOST else Expected(baud=find_board(name).uart.baud)
     if name == HOST:
-        program = build_host(generated_folder())
+        program = build_host_image().program
         return HostBoard(program, project_root() / "build" / "host" / STORAGE_NAME), Expected(build_id=program.build_id)
     image = build_image(find_board(name), lambda line: say(line) if line else None)
     if not image.record.options.slots:

@@ -28,8 +28,11 @@ def train(
     features: Annotated[
         str | None, typer.Option(help="`mel` (128 bands), `stft` (513 bins) or `tracked` (64 bands and noise floors).")
     ] = None,
-    bits: Annotated[int | None, typer.Option(help="Bits of a hash code, L.")] = None,
-    neighbours: Annotated[int | None, typer.Option(help="Masks to average, K.")] = None,
+    bits: Annotated[int | None, typer.Option(help="Bits of a hash code, L, 1 to 320.")] = None,
+    neighbours: Annotated[
+        int | None,
+        typer.Option(help="Masks to average, K; a board averages up to 32."),
+    ] = None,
     learner: Annotated[str | None, typer.Option(help="`blsh`, `lsh` (centred) or `lsh-plain`.")] = None,
     weighting: Annotated[
         str | None,

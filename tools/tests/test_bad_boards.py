@@ -98,6 +98,7 @@ BOARDS: dict[str, tuple[Behaviour | Callable[[bytes], bytes | None], str]] = {
     "another dictionary": (
         says(dictionary_crc32=1, dictionary_crc32_now=1), f"dictionary CRC of the board: 0+1; .*{FLASH}"
     ),
+    "another number of neighbours": (says(neighbours=2), f"number of neighbours of the board: 2; .*: 5. .*{FLASH}"),
     "damaged flash": (says(dictionary_crc32_now=7), f"CRC of the dictionary in flash of the board: 0+7; .*{FLASH}"),
     "newer protocol": (says(protocol_version=VERSION + 1), f"protocol version {VERSION + 1}, this checkout {VERSION};"),
     "fault": (after_hello(lambda _: [encode(Fault.TYPE, 0, FAULT.pack())]), "took a fault.*pc=00000016.*addr2line"),
@@ -169,3 +170,14 @@ def test_every_command_refuses_such_boards(
 @pytest.mark.parametrize("port", ["/dev/no-such-port", "nonsense://x", "socket://127.0.0.1:1"])
 def test_port_that_cannot_be_opened(built: Blsh, bench: Bench, command: str, port: str) -> None:
     built.refuse(f"^cannot open {port}: .*`blsh boards`", *firmware_command(bench, command), "--port", port)
+
+
+@pytest.mark.parametrize("line", ["flash", "push --factory", "hil", "denoise in.wav out.wav", "live", "bench-link"])
+def test_what_is_no_port_is_refused_before_any_work(blsh: Blsh, line: str) -> None:
+    """Nothing is generated here and no file is there: the port is looked at first."""
+    for port, why in (
+        ("socket://localhost", "it names no TCP port"),
+        ("", "its name is empty"),
+        (".", "it is a folder"),
+    ):
+        blsh.refuse(f"cannot open .*: {why}.*; expected /dev/tty", *line.split(), f"--port={port}")

@@ -142,11 +142,22 @@ def test_evaluation_writes_what_it_shows_whatever_the_jobs(blsh: Blsh, model: Pa
     assert len((blsh.cwd / "one.csv").read_text().splitlines()) == 1 + 2 * 2 * 2  # systems, mixtures, SNRs
 
 
-def test_evaluation_by_the_peers_protocol_shows_the_peers(blsh: Blsh, model: Path, corpus: Path) -> None:
-    options = ("--protocol", "peers", "--count", 2, "--metrics", "estoi,si_sdr_db", "--snr", 0, "--snr", 7, "--jobs", 1)
-    outcome = blsh.within().succeed("evaluate", model, corpus, *options)
-    assert re.search(r"0 .*speexdsp-fixed-15dB .* 0\.585 .* 3\.71", outcome.stdout), outcome
-    assert outcome.stdout.count("rnnoise") == 1, "none was measured at 7 dB"
+def test_evaluation_by_the_peers_protocol_shows_the_peers_and_the_difference(
+    blsh: Blsh, model: Path, real_corpus_folder: Path | None
+) -> None:
+    if real_corpus_folder is None:
+        pytest.skip("no real corpus: set BLSH_CORPUS, or put one in shared/corpus beside the checkout")
+    options = ("--protocol", "peers", "--count", 2, "--metrics", "estoi,si_sdr_db", "--snr", 0, "--jobs", 1)
+    outcome = blsh.within().succeed("evaluate", model, real_corpus_folder, *options, "-o", "found.json")
+    rows = [[cell.strip() for cell in line.split("│")[2:-1]] for line in outcome.stdout.splitlines() if "│" in line]
+    at = next(number for number, row in enumerate(rows) if row[0] == "speexdsp-30dB")
+    ours = next(row for row in rows if row[0] == "model")
+    assert [row[0] for row in rows[at + 1 : at + 3]] == ["model less it", "95 % interval"]
+    for column in (1, 2):
+        difference = float(ours[column]) - float(rows[at][column])
+        assert float(rows[at + 1][column]) == pytest.approx(difference, abs=0.011)
+    compared = json.loads((blsh.cwd / "found.json").read_text())["peers"]
+    assert {each["n"] for each in compared} == {2} and len(compared) == 6 * 2
     assert "docs/results/peers.md" in outcome.stderr
 
 

@@ -3,9 +3,7 @@
 import io
 import math
 import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from blsh_trainer.arrays import FloatArray, check_signal
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import replacing, require_file
+from blsh_trainer.files import replacing
+from blsh_trainer.levels import LOUDEST, Level, averaged, beyond_scale, silence
+from blsh_trainer.sound_file import SoundFile, opened
 from blsh_trainer.spectra import SAMPLE_RATE_HZ
 
 FULL_SCALE = 32768
-_UNKNOWN_FRAMES = 1 << 62  # libsndfile's count of a stream whose header leaves it open is the largest it has
-_SPHERE_HEADER = 1024
-_SEEK_IS_INEXACT = ("OGG", "MP3")  # near the end of a Vorbis file libsndfile misses the place
-_SKIPPED_FRAMES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -39,11 +35,17 @@ class Audio:
 
 @dataclass(frozen=True)
 class AudioShape:
-    """What a file's header says: its rate, channels and frames, and the `samples` these are at 16 kHz."""
+    """What a file's header says: its rate, channels and frames, and the `samples` these are at 16 kHz.
+
+    `open_ended`: the header leaves the length open, and the file is read to its end. `shortfall`: what the file
+    lacks of what its header promises, in words; empty when nothing.
+    """
 
     rate_hz: int
     channels: int
     frames: int
+    open_ended: bool = False
+    shortfall: str = ""
 
     @property
     def samples(self) -> int:
@@ -55,20 +57,21 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
     """Read a WAV, FLAC, SPHERE or other file of soundfile's; average its channels; resample (soxr VHQ) to 16 kHz.
 
     Silence is valid (see require_sound). BlshError when the file is missing or may not be read, is not audio,
-    has no samples or holds NaN or infinite samples.
+    has no samples or fewer than its header promises, or holds samples that are NaN, infinite or above LOUDEST_DBFS.
     """
-    file = Path(path)
-    with _opened(file) as sound:
-        shape = _shape(sound, file)
-        samples = _resampled(_mono(_frames(sound, file, 0, 0, shape.frames), file, 0), shape.rate_hz)
+    with opened(Path(path)) as sound:
+        shape = _shape(sound)
+        samples = _resampled(_joined(sound, 0, shape.frames), shape.rate_hz)
     return Audio(samples, shape.rate_hz, shape.channels, shape.frames)
 
 
-def probe_audio(path: str | os.PathLike[str]) -> AudioShape:
-    """Return what the header of an audio file says; BlshError as of read_audio, but no sample is read."""
-    file = Path(path)
-    with _opened(file) as sound:
-        return _shape(sound, file)
+def probe_audio(path: str | os.PathLike[str], whole: bool = True) -> AudioShape:
+    """Return what the header of an audio file says; BlshError as of read_audio, but no sample is read.
+
+    Unless it has to be `whole`, a file that was cut short is no error: see AudioShape.shortfall.
+    """
+    with opened(Path(path), whole) as sound:
+        return _shape(sound)
 
 
 def read_cut(path: str | os.PathLike[str], start: int, length: int) -> FloatArray:
@@ -79,8 +82,8 @@ def read_cut(path: str | os.PathLike[str], start: int, length: int) -> FloatArra
     the cut is not in the file.
     """
     file = Path(path)
-    with _opened(file) as sound:
-        shape = _shape(sound, file)
+    with opened(file) as sound:
+        shape = _shape(sound)
         if start < 0 or length < 1 or start + length > shape.samples:
             raise BlshError(f"{file} has {shape.samples} samples at 16 kHz; {start} to {start + length} are not in it")
         common = math.gcd(shape.rate_hz, SAMPLE_RATE_HZ)
@@ -89,23 +92,44 @@ def read_cut(path: str | os.PathLike[str], start: int, length: int) -> FloatArra
         blocks = max(0, start - margin) // ours
         first = blocks * theirs
         last = min(shape.frames, -(-(start + length + margin) * theirs // ours))
-        samples = _resampled(_mono(_frames(sound, file, 0, first, last - first), file, first), shape.rate_hz)
+        samples = _resampled(_joined(sound, first, last - first), shape.rate_hz)
     return samples[start - blocks * ours :][:length].copy()
 
 
-def audio_blocks(path: str | os.PathLike[str], frames: int = 1 << 18) -> Iterator[FloatArray]:
-    """Yield a file's channels averaged, at its own rate, in blocks of `frames`; BlshError as of read_audio."""
-    file = Path(path)
-    with _opened(file) as sound:
-        shape = _shape(sound, file)
-        for first in range(0, shape.frames, frames):
-            yield _mono(_frames(sound, file, first, first, min(frames, shape.frames - first)), file, first)
+def audio_blocks(path: str | os.PathLike[str], whole: bool = True) -> Iterator[FloatArray]:
+    """Yield a file's channels averaged, at its own rate, block by block, however loud.
+
+    BlshError as of read_audio; unless it has to be `whole`, a file that was cut short just ends.
+    """
+    with opened(Path(path), whole) as sound:
+        for block in sound.blocks():
+            yield averaged(block)
+
+
+def measure_level(path: str | os.PathLike[str], whole: bool = True) -> Level:
+    """Read all of a file, block by block, and return how loud it is; BlshError as of audio_blocks."""
+    level = Level()
+    with opened(Path(path), whole) as sound:
+        for block in sound.blocks():
+            level = level.with_block(block, averaged(block))
+    return level
+
+
+def resampled_blocks(blocks: Iterable[FloatArray], rate_hz: int) -> Iterator[FloatArray]:
+    """Yield blocks of samples (n,) at `rate_hz` at 16 kHz: the bits that read_audio has, in memory of a block."""
+    if rate_hz == SAMPLE_RATE_HZ:
+        yield from blocks
+        return
+    resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float64", quality="VHQ")
+    for block in blocks:
+        yield resampler.resample_chunk(block)
+    yield resampler.resample_chunk(np.zeros(0), last=True)
 
 
 def require_sound(audio: Audio, path: str | os.PathLike[str]) -> None:
     """Raise BlshError when `audio`, read from `path`, is digital silence: it has no level to set."""
     if not audio.samples.any():
-        raise BlshError(f"{os.fspath(path)} is silent: all {audio.samples.size} samples are 0; give one with sound")
+        raise BlshError(f"{os.fspath(path)} is {silence(audio.samples.size, audio.source_channels)}")
 
 
 def to_int16(x: ArrayLike) -> NDArray[np.int16]:
@@ -145,69 +169,33 @@ def write_pcm(path: str | os.PathLike[str], samples: NDArray[Any], container: st
         temporary.write_bytes(content.getbuffer())
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[soundfile.SoundFile]:
-    require_file(file, f"there is no audio file {file}; check the path")
-    try:
-        with soundfile.SoundFile(file) as sound:
-            if sound.format in _SEEK_IS_INEXACT:
-                # soundfile seeks to where it is after each read, and libmpg123 then lacks bits of earlier frames.
-                sound.seekable = lambda: False
-            yield sound
-    except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
-        # TypeError: samples without a header (.raw). ValueError: a header without a length (a FLAC cut short).
-        _refuse_compressed_sphere(file)
-        raise BlshError(f"{file} is not audio that can be read ({error}); give a WAV or FLAC file") from error
-
-
-def _shape(sound: soundfile.SoundFile, file: Path) -> AudioShape:
-    shape = AudioShape(int(sound.samplerate), int(sound.channels), int(sound.frames))
-    if shape.frames == 0:
-        raise BlshError(f"{file} has no samples; give a recording that is not empty")
+def _shape(sound: SoundFile) -> AudioShape:
+    frames = sound.frames
+    if frames is None:  # of a compressed stream only decoding tells
+        with opened(sound.path, sound.whole) as again:
+            frames = sum(len(block) for block in again.blocks())
+    shape = AudioShape(sound.rate_hz, sound.channels, frames, sound.open_ended, sound.shortfall)
+    if frames == 0:
+        lacks = f"is cut short: {sound.shortfall}, no sample is whole" if sound.shortfall else "has no samples"
+        raise BlshError(f"{sound.path} {lacks}; give a recording that is not empty")
     if shape.samples == 0:
-        raise BlshError(f"{file} is shorter than one sample at {SAMPLE_RATE_HZ} Hz; give a longer recording")
-    if shape.frames >= _UNKNOWN_FRAMES:
-        raise ValueError("its header does not say how long it is")
+        raise BlshError(f"{sound.path} is shorter than one sample at {SAMPLE_RATE_HZ} Hz; give a longer recording")
     return shape
 
 
-def _frames(sound: soundfile.SoundFile, file: Path, at: int, first: int, count: int) -> FloatArray:
-    """Return frames float64 (count, channels) from `first` on of a file that stands at frame `at`."""
-    if sound.format in _SEEK_IS_INEXACT:
-        for skipped in range(at, first, _SKIPPED_FRAMES):  # decoded and dropped: slower, and in as little memory
-            sound.read(min(_SKIPPED_FRAMES, first - skipped))
-    elif first != at:
-        sound.seek(first)
-    data: FloatArray = sound.read(count, dtype="float64", always_2d=True)
-    if data.shape[0] != count:
-        raise BlshError(f"{file} ends after {first + data.shape[0]} frames, its header has more; restore the recording")
-    return data
-
-
-def _mono(data: FloatArray, file: Path, first: int) -> FloatArray:
-    """Average the channels of `data` (n, channels), which begins at frame `first`; BlshError for what is not finite."""
-    finite = np.isfinite(data)
-    if not finite.all():  # before the mean, which makes a NaN and a warning of two opposite infinities
-        row, channel = (int(at) for at in np.argwhere(~finite)[0])
-        raise BlshError(
-            f"{file} holds {data[row, channel]} at sample {first + row}; all must be finite, repair the recording"
-        )
-    return np.asarray(data.mean(axis=1), dtype=np.float64)
+def _joined(sound: SoundFile, first: int, count: int) -> FloatArray:
+    """Return `count` frames of a file as mono float64 (count,); BlshError where one is far above full scale."""
+    parts = []
+    for block in sound.blocks(first, count):
+        samples = averaged(block)
+        loudest = float(np.abs(samples).max())
+        if loudest > LOUDEST:
+            raise BlshError(f"{sound.path} {beyond_scale(loudest)}; scale the recording to -1 to 1")
+        parts.append(samples)
+    return np.concatenate(parts)
 
 
 def _resampled(samples: FloatArray, rate_hz: int) -> FloatArray:
     if rate_hz == SAMPLE_RATE_HZ:
         return samples
     return np.asarray(soxr.resample(samples, rate_hz, SAMPLE_RATE_HZ, quality="VHQ"), dtype=np.float64)
-
-
-def _refuse_compressed_sphere(file: Path) -> None:
-    """Raise BlshError when `file` is NIST SPHERE in a coding that libsndfile lacks, which a corpus of LDC may have."""
-    with file.open("rb") as stream:
-        header = stream.read(_SPHERE_HEADER)
-    coding = re.search(rb"^sample_coding -s\d+ (\S*(shorten|shortpack|wavpack)\S*)", header, re.MULTILINE)
-    if header.startswith(b"NIST_1A") and coding:
-        raise BlshError(
-            f"{file} is NIST SPHERE, compressed ({coding[1].decode('latin-1')}); "
-            "convert the files first, with LDC's sph2pipe: sph2pipe -f wav IN OUT"
-        )

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from blsh_trainer.arrays import Progress
-from blsh_trainer.audio import AudioShape, audio_blocks, probe_audio
+from blsh_trainer.audio import AudioShape, measure_level, probe_audio
 from blsh_trainer.corpus import KINDS, SPLITS, Corpus, Entry, copies
 from blsh_trainer.errors import BlshError
+from blsh_trainer.levels import LOUDEST, LOUDEST_DBFS, Level
 from blsh_trainer.spectra import SAMPLE_RATE_HZ, WINDOW
 
 _QUIET_DBFS = -60.0
@@ -57,9 +58,10 @@ class Report:
 def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
     """Open and read every file of a loaded corpus, block by block, and report what is in it and what is wrong.
 
-    Errors: files that cannot be read, hold NaN or infinities, are silent or shorter than one window; pairs of
-    unequal length; the same recording in two splits. Remarks: files that are resampled or averaged, rates under
-    16 kHz, faint files, long speech, splits without speech or noise.
+    Errors: files that cannot be read or were cut short, hold NaN or infinities, are silent, above LOUDEST_DBFS or
+    shorter than one window; pairs of unequal length; the same recording in two splits. Remarks: files that are
+    resampled or averaged, rates under 16 kHz, faint files and files beyond full scale, channels that cancel, lengths
+    that a header leaves open, long speech, splits without speech or noise.
     """
     files = {(entry.kind, entry.path): entry for entry in corpus.entries}
     found: dict[tuple[str, str], list[str]] = {}
@@ -67,14 +69,14 @@ def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
     for done, entry in enumerate(files.values(), start=1):
         try:
             shape = probe_audio(corpus.path(entry))
-            loudest, energy = _listen(corpus, entry)
+            judged = list(_judge(corpus, entry, shape, measure_level(corpus.path(entry))))
         except BlshError as error:
             found.setdefault(("error", str(error)), []).append(entry.path)
         else:
             key = (entry.split, entry.kind)
             minutes[key] = minutes.get(key, 0.0) + shape.frames / shape.rate_hz / 60
-            for level, text in _judge(corpus, entry, shape, loudest, energy / shape.frames):
-                found.setdefault((level, text), []).append(entry.path)
+            for weight, text in judged:
+                found.setdefault((weight, text), []).append(entry.path)
         if progress is not None:
             progress("checking", done, len(files))
     for first, again in copies(corpus, (entry for entry in files.values() if entry.kind == "speech")):
@@ -99,20 +101,20 @@ def _part(split: str, kind: str, entries: list[Entry], minutes: float) -> Part:
     return Part(split, kind, len(chosen), len({entry.speaker_or_type for entry in chosen}), round(minutes, 2))
 
 
-def _listen(corpus: Corpus, entry: Entry) -> tuple[float, float]:
-    """Return the largest magnitude of a recording and its energy; BlshError when a sample is not finite."""
-    loudest = energy = 0.0
-    for block in audio_blocks(corpus.path(entry)):
-        loudest = max(loudest, float(abs(block).max()))
-        energy += float(block @ block)
-    return loudest, energy
-
-
-def _judge(corpus: Corpus, entry: Entry, shape: AudioShape, loudest: float, power: float) -> Iterator[tuple[str, str]]:
-    if loudest == 0.0:
-        yield "error", "silent: all samples are 0"
-    elif power < 10 ** (_QUIET_DBFS / 10):
+def _judge(corpus: Corpus, entry: Entry, shape: AudioShape, level: Level) -> Iterator[tuple[str, str]]:
+    if level.peak == 0.0:
+        cause = f"its {level.channels} channels cancel each other" if level.apart else "all samples are 0"
+        yield "error", f"silent: {cause}"
+    elif level.peak > LOUDEST:
+        yield "error", f"louder than {LOUDEST_DBFS:+g} dBFS: in another scale than -1 to 1, as that of int16"
+    elif level.peak > 1:
+        yield "remark", "beyond full scale: its peak is above 0 dBFS"
+    elif level.energy / level.frames < 10 ** (_QUIET_DBFS / 10):
         yield "remark", f"fainter than {_QUIET_DBFS:g} dBFS"
+    if level.peak > 0.0 and level.cancelled:
+        yield "remark", level.cancelled
+    if shape.open_ended:
+        yield "remark", "its header leaves the length open: read to the end of the file"
     if entry.kind == "speech" and shape.samples < WINDOW:
         yield "error", f"shorter than one window, {WINDOW} samples at 16 kHz"
     if entry.minus:

@@ -1,5 +1,7 @@
 """Denoising in floating point: Algorithm 1 over a whole signal, and what a model may do to its masks."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -8,7 +10,7 @@ from blsh_trainer.artifact import Model
 from blsh_trainer.hashing import hash_codes
 from blsh_trainer.masks import find_mask_kind
 from blsh_trainer.search import HammingIndex
-from blsh_trainer.spectra import FeatureExtractor, filter_frames
+from blsh_trainer.spectra import FeatureExtractor, filter_blocks, filter_frames
 
 _FRAMES = 512  # frames whose neighbours' masks are gathered at once: (512, K, 513) bytes, some 3 MB
 
@@ -29,12 +31,11 @@ class FloatDenoiser:
 
     def denoise(self, x: ArrayLike) -> FloatArray:
         """Return the denoised signal float64 (n,), aligned in time with x (n,). BlshError if x is unfit."""
-        stream = _Stream(self.model, self._index)
+        return filter_frames(x, _Stream(self.model, self._index).masked)
 
-        def masked(X: ComplexArray) -> ComplexArray:
-            return X * stream.masks(X)
-
-        return filter_frames(x, masked)
+    def stream(self, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+        """Yield what denoise gives of the signal that the finite `blocks` (n,) make up, as it comes, to the bit."""
+        return filter_blocks(blocks, _Stream(self.model, self._index).masked)
 
 
 class _Stream:
@@ -46,6 +47,10 @@ class _Stream:
         self._kind = find_mask_kind(model.mask_kind)
         self._features = FeatureExtractor(model.feature_kind)
         self._smoothed: FloatArray | None = None  # (W,), of the last frame
+
+    def masked(self, X: ComplexArray) -> ComplexArray:
+        """Return the next frames X (T, 513) of the signal under their masks."""
+        return X * self.masks(X)
 
     def masks(self, X: ComplexArray) -> FloatArray:
         """Return the masks float64 (T, 513) for the next frames X (T, 513) of the signal."""

@@ -32,6 +32,7 @@ __all__ = [
     "bootstrap_interval",
     "check_metrics",
     "evaluate_systems",
+    "mean_and_interval",
 ]
 
 METRICS = ("sdr_db", "si_sdr_db", "pesq", "estoi")
@@ -154,8 +155,8 @@ class Evaluation:
         values, mixture = (self.values(name, metric, snr_db) for name in (system, MIXTURE))
         defined = np.isfinite(values) & np.isfinite(mixture)
         values, gains = values[defined], values[defined] - mixture[defined]
-        mean, low, high = _mean_and_interval(values, self.seed)
-        gain, gain_low, gain_high = _mean_and_interval(gains, self.seed)
+        mean, low, high = mean_and_interval(values, self.seed)
+        gain, gain_low, gain_high = mean_and_interval(gains, self.seed)
         n = int(defined.sum())
         return Summary(
             system, snr_db, metric, mean, low, high, gain, gain_low, gain_high, n=n, undefined=len(defined) - n
@@ -224,6 +225,17 @@ def bootstrap_interval(values: FloatArray, rng: np.random.Generator) -> tuple[fl
     return float(low), float(high)
 
 
+def mean_and_interval(values: FloatArray, seed: int) -> tuple[float, float, float]:
+    """Return the mean of `values` (n,) and its 95 % bootstrap interval; NaN for none.
+
+    The same mixtures are drawn for every system, metric and SNR, so that their intervals can be compared.
+    """
+    if values.size == 0:
+        return (float("nan"),) * 3
+    rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(2)[1])
+    return float(values.mean()), *bootstrap_interval(values, rng)
+
+
 @dataclass(frozen=True)
 class _Scoring:
     """What each process gets: called with a mixture's index, it scores every system on that mixture."""
@@ -261,14 +273,6 @@ def _scored(system: str, named: NamedMixture, estimate: FloatArray, metrics: tup
         if metric.endswith("_db") and figure == -np.inf:
             raise SilentEstimateError(f"the estimate has {metric} {figure}; the denoiser put out silence")
     return Score(system, named.id, named.snr_db, named.speech_path, named.noise_path, named.noise_type, figures)
-
-
-def _mean_and_interval(values: FloatArray, seed: int) -> tuple[float, float, float]:
-    """The same mixtures are drawn for every system, metric and SNR, so that their intervals can be compared."""
-    if values.size == 0:
-        return (float("nan"),) * 3
-    rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(2)[1])
-    return float(values.mean()), *bootstrap_interval(values, rng)
 
 
 def _without_nan(values: Mapping[str, Any]) -> dict[str, Any]:

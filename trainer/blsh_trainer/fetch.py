@@ -13,6 +13,7 @@ from blsh_trainer.catalogue import Archive, Offer
 from blsh_trainer.download import Patience, download, forget
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
+from blsh_trainer.own_files import read_own
 
 RECORD = "fetched.json"
 SCRATCH = ".fetching"
@@ -107,7 +108,7 @@ def _read_record(root: Path) -> dict[str, Fetched]:
     if not file.exists():
         return {}
     try:
-        rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["archives"]
+        rows: list[dict[str, Any]] = json.loads(read_own(file))["archives"]
         return {row["folder"]: Fetched(**row) for row in rows}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BlshError(f"{file} is not what `blsh corpus fetch` writes ({error}); remove it") from error

@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray, check_rows
 from blsh_trainer.errors import BlshError
 
-MAX_BITS = 1024
+MAX_BITS = 320
+"""The longest code that is learned: as long as the firmware's state can hold."""
 _CHECKED = 1 << 14  # training rows checked at once
 _UNIT = 1e-5  # how far a length may be off 1: float32 features were normalised in float32
 
@@ -27,7 +28,7 @@ def hash_codes(X: ArrayLike, projections: FloatArray, biases: FloatArray) -> Boo
 def check_bits(bits: int) -> None:
     """Raise BlshError unless a code may have `bits` bits."""
     if not 1 <= bits <= MAX_BITS:
-        raise BlshError(f"{bits} bits asked for; a code has 1 to {MAX_BITS}")
+        raise BlshError(f"{bits} bits asked for; a code has 1 to {MAX_BITS}, as many as a board can hold")
 
 
 def check_training_rows(H: ArrayLike) -> AnyArray:

@@ -2,26 +2,26 @@
 
 import hashlib
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
+from blsh_trainer import peers
 from blsh_trainer.arrays import FloatArray
+from blsh_trainer.audio import FULL_SCALE, read_cut, to_int16
 from blsh_trainer.corpus import Corpus, Entry
 from blsh_trainer.errors import BlshError
-from blsh_trainer.mixing import LEVEL_DBFS, MAX_SNR_DB, PEAK, Mixture, NamedMixture, draw_mixtures, mix_at_snr
+from blsh_trainer.mixing import LEVEL_DBFS, MAX_SNR_DB, Mixture, NamedMixture, draw_mixtures, mix_at_snr, rms
+from blsh_trainer.peers import PeersRecipe, load_recipes
 from blsh_trainer.sources import NoiseSource, read_speech
 from blsh_trainer.spectra import SAMPLE_RATE_HZ
 
 DEFAULT_SNRS_DB = (-5.0, 0.0, 5.0, 10.0)
-PEERS_SEED = 20210531
-PEERS_UTTERANCES = 60
 PEERS_LEAD = 2 * SAMPLE_RATE_HZ
-_OFFSETS = 20  # tried before a noise counts as too sparse to sound in the lead, too
+PEERS_PEAK = 0.98
 
 
 class Mixtures(Protocol):
@@ -43,59 +43,8 @@ class Draw:
     noise_offset: int
 
 
-class _DrawnOnce(ABC):
-    """Mixtures that are drawn once and made when asked for, at each SNR: one id each, next to one another."""
-
-    corpus: Corpus
-    snrs_db: tuple[float, ...]
-    lead = 0
-
-    @property
-    @abstractmethod
-    def draws(self) -> tuple[Draw, ...]:
-        """What the mixtures are made of."""
-
-    def __getitem__(self, index: int) -> NamedMixture:
-        draw, snr_db = self.draws[index // len(self.snrs_db)], self.snrs_db[index % len(self.snrs_db)]
-        speech = read_speech(self.corpus, draw.speech)
-        noise = NoiseSource(self.corpus, draw.noise).cut(draw.noise_offset, self.lead + speech.size)
-        try:
-            signals = mix_with_lead(speech, noise, snr_db)
-        except BlshError as error:
-            paths = f"{self.corpus.path(draw.speech)} with noise {self.corpus.path(draw.noise)}"
-            raise BlshError(f"{paths}: {error}") from error
-        return NamedMixture(
-            draw.id,
-            draw.speech.path,
-            draw.noise.path,
-            draw.noise.speaker_or_type,
-            draw.noise_offset,
-            snr_db,
-            signals,
-            lead=self.lead,
-            speech_offset=draw.speech.start,
-        )
-
-    def __len__(self) -> int:
-        return len(self.draws) * len(self.snrs_db)
-
-    def __iter__(self) -> Iterator[NamedMixture]:
-        return (self[index] for index in range(len(self)))
-
-    def _described(self, **more: Any) -> dict[str, Any]:
-        """The recipe as JSON values; the digest is over what was drawn, not over the audio."""
-        rows = [[d.id, d.speech.path, d.speech.start, d.noise.path, d.noise_offset] for d in self.draws]
-        return {
-            "corpus": self.corpus.name,
-            "snrs_db": list(self.snrs_db),
-            "mixtures": len(self.draws),
-            "draws_sha256": hashlib.sha256(json.dumps(rows).encode()).hexdigest(),
-            **more,
-        }
-
-
 @dataclass(frozen=True)
-class DrawnMixtures(_DrawnOnce):
+class DrawnMixtures:
     """`count` mixtures of a split (None: one for each utterance), as `draw_mixtures` draws them, at each SNR.
 
     The same speech, noise and offset come at every SNR. BlshError for a split without speech or noise, a
@@ -123,9 +72,44 @@ class DrawnMixtures(_DrawnOnce):
             for named in self._drawing()
         )
 
+    def __getitem__(self, index: int) -> NamedMixture:
+        draw, snr_db = self.draws[index // len(self.snrs_db)], self.snrs_db[index % len(self.snrs_db)]
+        speech = read_speech(self.corpus, draw.speech)
+        noise = NoiseSource(self.corpus, draw.noise).cut(draw.noise_offset, speech.size)
+        try:
+            signals = mix_at_snr(speech, noise, snr_db)
+        except BlshError as error:
+            paths = f"{self.corpus.path(draw.speech)} with noise {self.corpus.path(draw.noise)}"
+            raise BlshError(f"{paths}: {error}") from error
+        return NamedMixture(
+            draw.id,
+            draw.speech.path,
+            draw.noise.path,
+            draw.noise.speaker_or_type,
+            draw.noise_offset,
+            snr_db,
+            signals,
+            speech_offset=draw.speech.start,
+        )
+
+    def __len__(self) -> int:
+        return len(self.draws) * len(self.snrs_db)
+
+    def __iter__(self) -> Iterator[NamedMixture]:
+        return (self[index] for index in range(len(self)))
+
     def describe(self) -> dict[str, Any]:
-        """The recipe as JSON values."""
-        return self._described(protocol="drawn", split=self.split, seed=self.seed)
+        """Return the recipe as JSON values; the digest is over what was drawn, not over the audio."""
+        rows = [[d.id, d.speech.path, d.speech.start, d.noise.path, d.noise_offset] for d in self.draws]
+        return {
+            "corpus": self.corpus.name,
+            "snrs_db": list(self.snrs_db),
+            "mixtures": len(self.draws),
+            "draws_sha256": _digest(rows),
+            "protocol": "drawn",
+            "split": self.split,
+            "seed": self.seed,
+        }
 
     def _drawing(self) -> Iterator[NamedMixture]:
         rng = np.random.default_rng(np.random.SeedSequence(self.seed).spawn(2)[0])
@@ -133,71 +117,110 @@ class DrawnMixtures(_DrawnOnce):
 
 
 @dataclass(frozen=True)
-class PeersMixtures(_DrawnOnce):
-    """The protocol by which the denoisers of `peers` were measured, on the test split.
+class PeersMixtures:
+    """The very mixtures on which the peers were scored (peers.py): the first `count` of them, None for all.
 
-    `utterances` of them, spread evenly over the speakers and each with a noise type in turn; 2.0 s of the
-    same noise before each, which are heard but not scored; the speech at -26 dBFS RMS, the SNR that of the
-    utterance's part. BlshError as DrawnMixtures, or for more utterances than there are.
+    Before each utterance 2.0 s of the same noise are heard and not scored. The speech is at -26 dBFS RMS, the SNR is
+    that of the utterance's part, the peak of speech and noise is at most 0.98, and the mixture is rounded to 16 bits.
+
+    BlshError for an SNR at which no peer was scored, a count beyond the recipes, and a corpus that lacks a recording
+    of theirs in its test split. A mixture whose SHA-256 differs from its recipe's is a BlshError when it is made.
     """
 
     corpus: Corpus
-    snrs_db: tuple[float, ...] = DEFAULT_SNRS_DB
-    seed: int = PEERS_SEED
-    utterances: int = PEERS_UTTERANCES
+    snrs_db: tuple[float, ...] = peers.SNRS_DB
+    count: int | None = None
+    recipes: tuple[PeersRecipe, ...] = field(default_factory=load_recipes, repr=False)
     lead = PEERS_LEAD
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "snrs_db", check_snrs(self.snrs_db))
-        check_seed(self.seed)
-        known = len(self.corpus.select("speech", "test"))
-        self.corpus.select("noise", "test")
-        if not 1 <= self.utterances <= known:
-            raise BlshError(f"{self.utterances} utterances asked for; the test split has {known}, choose 1 to {known}")
+        for snr_db in self.snrs_db:
+            if snr_db not in peers.SNRS_DB:
+                known = ", ".join(f"{each:g}" for each in peers.SNRS_DB)
+                raise BlshError(f"SNR {snr_db:g} dB with the protocol peers; the peers were scored at {known} dB")
+        most = len(self.recipes)
+        count = most if self.count is None else self.count
+        if not 1 <= count <= most:
+            raise BlshError(f"{count} mixtures asked for; the protocol peers has {most}, choose 1 to {most}")
+        object.__setattr__(self, "count", count)
+        lacking = [
+            path for recipe in self.chosen for path in (recipe.speech, recipe.noise) if path not in self._entries
+        ]
+        if lacking:
+            raise BlshError(
+                f"the test split of {self.corpus.root} has no {lacking[0]}; the protocol peers needs the recordings "
+                "that docs/results/peers.md names; on another corpus leave out --protocol peers"
+            )
+
+    @property
+    def chosen(self) -> tuple[PeersRecipe, ...]:
+        """The recipes of the mixtures."""
+        return self.recipes[: self.count]
 
     @cached_property
-    def draws(self) -> tuple[Draw, ...]:
-        """What the mixtures are made of; reads the audio once."""
-        rng = np.random.default_rng(self.seed)
-        speech = _in_turns(self.corpus.select("speech", "test"), self.utterances, rng)
-        noise = _in_turns(self.corpus.select("noise", "test"), self.utterances, rng)
-        pairs = enumerate(zip(speech, noise, strict=True))
-        return tuple(self._draw(f"peers-{number:04d}", *pair, rng) for number, pair in pairs)
+    def _entries(self) -> dict[str, Entry]:
+        return {entry.path: entry for entry in self.corpus.entries if entry.split == "test"}
+
+    def __getitem__(self, index: int) -> NamedMixture:
+        recipe, snr_db = self.chosen[index // len(self.snrs_db)], self.snrs_db[index % len(self.snrs_db)]
+        source = self._entries[recipe.noise]
+        speech = read_cut(self.corpus.path(self._entries[recipe.speech]), recipe.first, recipe.last - recipe.first)
+        noise = NoiseSource(self.corpus, source).cut(recipe.noise_start, PEERS_LEAD + speech.size)
+        signals = mix_as_peers(speech, noise, snr_db)
+        made = hashlib.sha256(to_int16(signals.mixture).astype("<i2").tobytes()).hexdigest()[: peers.SHA256_DIGITS]
+        wanted = recipe.sha256[peers.SNRS_DB.index(snr_db)]
+        if made != wanted:
+            raise BlshError(
+                f"mixture {recipe.id} of {recipe.speech} and {recipe.noise} at {snr_db:g} dB has SHA-256 {made}, the "
+                f"peers' has {wanted}: a recording of {self.corpus.root} differs from theirs; restore it"
+            )
+        return NamedMixture(
+            recipe.id,
+            recipe.speech,
+            recipe.noise,
+            source.speaker_or_type,
+            recipe.noise_start,
+            snr_db,
+            signals,
+            lead=PEERS_LEAD,
+            speech_offset=recipe.first,
+        )
+
+    def __len__(self) -> int:
+        return len(self.chosen) * len(self.snrs_db)
+
+    def __iter__(self) -> Iterator[NamedMixture]:
+        return (self[index] for index in range(len(self)))
 
     def describe(self) -> dict[str, Any]:
-        """The recipe as JSON values."""
-        how = {"lead_samples": PEERS_LEAD, "speech_dbfs": LEVEL_DBFS}
-        return self._described(protocol="peers", split="test", seed=self.seed, **how)
-
-    def _draw(self, name: str, utterance: Entry, source: Entry, rng: np.random.Generator) -> Draw:
-        length = read_speech(self.corpus, utterance).size
-        noise = NoiseSource(self.corpus, source)
-        for _ in range(_OFFSETS):
-            offset = int(rng.integers(noise.size))
-            cut = noise.cut(offset, PEERS_LEAD + length)
-            if cut[:PEERS_LEAD].any() and cut[PEERS_LEAD:].any():
-                return Draw(name, utterance, source, offset)
-        start, _ = noise.sounding_cut(length, rng)
-        return Draw(name, utterance, source, (start - PEERS_LEAD) % noise.size)
+        """Return the recipe as JSON values."""
+        return {
+            "corpus": self.corpus.name,
+            "snrs_db": list(self.snrs_db),
+            "mixtures": len(self.chosen),
+            "draws_sha256": _digest([astuple(recipe) for recipe in self.chosen]),
+            "protocol": "peers",
+            "split": "test",
+            "lead_samples": PEERS_LEAD,
+            "speech_dbfs": LEVEL_DBFS,
+        }
 
 
-def mix_with_lead(speech: FloatArray, noise: FloatArray, snr_db: float) -> Mixture:
-    """Mix `speech` (n,) with the last n samples of `noise` (lead + n,) as `mix_at_snr` does, the rest before it.
+def mix_as_peers(speech: FloatArray, noise: FloatArray, snr_db: float) -> Mixture:
+    """Mix `speech` (n,) with the last n samples of `noise` (lead + n,), whose rest comes before it, as the peers' were.
 
-    The noise goes on without a break; level and SNR are those of the speech's part. All is scaled down
-    together when the lead passes 0.99.
+    The mixture holds 16-bit samples over 32768, rounded half to even; the noise is the mixture less the speech.
     """
     lead = noise.size - speech.size
-    part = mix_at_snr(speech, noise[lead:], snr_db)
-    if lead == 0:
-        return part
-    loudest = lead + int(np.argmax(np.abs(noise[lead:])))
-    wanted = np.concatenate([np.zeros(lead), part.speech])
-    unwanted = np.concatenate([noise[:lead] * (part.noise[loudest - lead] / noise[loudest]), part.noise])
-    peak = float(np.abs(unwanted[:lead]).max())
-    if peak > PEAK:
-        wanted, unwanted = wanted * (PEAK / peak), unwanted * (PEAK / peak)
-    return Mixture(wanted, unwanted, wanted + unwanted)
+    level = 10.0 ** (LEVEL_DBFS / 20.0)
+    wanted = np.concatenate([np.zeros(lead), speech * (level / rms(speech))])
+    unwanted = noise * (rms(wanted[lead:]) / rms(noise[lead:]) * 10.0 ** (-snr_db / 20.0))
+    peak = float(np.abs(wanted + unwanted).max())
+    if peak > PEERS_PEAK:
+        wanted, unwanted = wanted * (PEERS_PEAK / peak), unwanted * (PEERS_PEAK / peak)
+    mixture = np.round((wanted + unwanted) * FULL_SCALE) / FULL_SCALE
+    return Mixture(wanted, mixture - wanted, mixture)
 
 
 def check_seed(seed: int) -> None:
@@ -217,25 +240,5 @@ def check_snrs(snrs_db: tuple[float, ...]) -> tuple[float, ...]:
     return snrs
 
 
-def _in_turns(entries: tuple[Entry, ...], count: int, rng: np.random.Generator) -> list[Entry]:
-    """Draw `count` entries; speakers or noise types take turns, in an order that is shuffled for each round.
-
-    Within one of them every file comes once before any comes again. One who runs out of files while others
-    still have some starts over only if all have.
-    """
-    groups: dict[str, list[Entry]] = {}
-    for entry in entries:
-        groups.setdefault(entry.speaker_or_type, []).append(entry)
-    left: dict[str, list[Entry]] = {}
-    drawn: list[Entry] = []
-    once = count <= len(entries)  # as for speech: no utterance twice
-    for name in sorted(groups):
-        left[name] = [groups[name][at] for at in rng.permutation(len(groups[name]))]
-    while len(drawn) < count:
-        names = [name for name in sorted(groups) if left[name]]
-        for at in rng.permutation(len(names))[: count - len(drawn)]:
-            name = names[at]
-            drawn.append(left[name].pop(0))
-            if not left[name] and not once:
-                left[name] = [groups[name][file] for file in rng.permutation(len(groups[name]))]
-    return drawn
+def _digest(rows: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

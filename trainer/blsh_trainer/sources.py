@@ -6,6 +6,7 @@ from blsh_trainer.arrays import FloatArray
 from blsh_trainer.audio import AudioShape, probe_audio, read_audio, read_cut, require_sound
 from blsh_trainer.corpus import Corpus, Entry
 from blsh_trainer.errors import BlshError
+from blsh_trainer.levels import silence
 
 _DRAWS = 20  # offsets tried before a noise whose cut is silent counts as too sparse
 _BLOCK = 1 << 20
@@ -40,7 +41,7 @@ class NoiseSource:
         shape = probe_audio(self.path)
         if self._clean is not None:
             _check_alike(f"{self._clean} and {self.path}", probe_audio(self._clean), shape)
-        self.size = shape.samples
+        self.size, self._channels = shape.samples, shape.channels
 
     def cut(self, offset: int, length: int) -> FloatArray:
         """Return `length` samples from `offset` on, starting over at the noise's end; see mixing.loop_from."""
@@ -79,7 +80,7 @@ class NoiseSource:
             if block.max() > loudest:
                 loudest, at = float(block.max()), start + int(block.argmax())
         if loudest == 0.0:
-            raise BlshError(f"{self.path} is silent: all {self.size} samples are 0; give one with sound")
+            raise BlshError(f"{self.path} is {silence(self.size, self._channels)}")
         return at
 
 

@@ -3,8 +3,9 @@
 Signals are float64 (samples,) at 16 kHz; spectra are complex128 (T, 513); features are float64 (T, D).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import chain
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -55,7 +56,9 @@ def stft(x: ArrayLike) -> ComplexArray:
     after its hop t. BlshError when `x` is not one channel of finite samples.
     """
     samples = check_signal(x, "the signal")
-    return _spectra(samples, 0, frame_count(samples.size))
+    padded = np.zeros((frame_count(samples.size) - 1) * HOP + WINDOW)
+    padded[HISTORY:][: samples.size] = samples
+    return _windowed(padded)
 
 
 def istft(X: ArrayLike, length: int) -> FloatArray:
@@ -82,20 +85,34 @@ def filter_frames(x: ArrayLike, change: Callable[[ComplexArray], ComplexArray]) 
     `change` maps spectra (T, 513) to spectra (T, 513): it sees all frames in order, block by block.
     BlshError when `x` is not one channel of finite samples.
     """
-    samples = check_signal(x, "the signal")
-    frames = frame_count(samples.size)
-    hops = _no_hops(frames)
-    for start in range(0, frames, _FRAMES):
-        _overlap_add(hops[start:], change(_spectra(samples, start, min(start + _FRAMES, frames))))
-    return _signal(hops, samples.size)
+    return np.concatenate(list(filter_blocks([check_signal(x, "the signal")], change)))
 
 
-def _spectra(samples: FloatArray, start: int, stop: int) -> ComplexArray:
-    """Return the spectra of frames start to stop - 1; this is the one place that says what a frame covers."""
-    padded = np.zeros((stop - start - 1) * HOP + WINDOW)
-    first = start * HOP - HISTORY  # the sample where padded begins; before the signal at first
-    inside = samples[max(0, first) : first + padded.size]
-    padded[max(0, -first) :][: inside.size] = inside
+def filter_blocks(blocks: Iterable[FloatArray], change: Callable[[ComplexArray], ComplexArray]) -> Iterator[FloatArray]:
+    """Yield, piece by piece, what filter_frames gives of the signal that `blocks` (n,) make up, to the last bit.
+
+    `change` sees the same blocks of frames, however the signal was cut: the last bits of a product of matrices
+    depend on their shapes. Memory is that of a block.
+    """
+    padded = np.zeros(HISTORY)  # from where the next frame begins
+    overlap = np.zeros((WINDOW // HOP - 1, HOP))
+    at, length = -HISTORY, 0  # samples put out, samples taken
+    for block in chain(blocks, (None,)):
+        ended = block is None
+        if block is not None:
+            padded, length = np.concatenate([padded, block]), length + block.size
+        else:
+            frames = frame_count(length) - (at + HISTORY) // HOP
+            padded = np.concatenate([padded, np.zeros((frames - 1) * HOP + WINDOW - padded.size)])
+        while (frames := min(_FRAMES, (padded.size - HISTORY) // HOP)) == _FRAMES or (ended and frames):
+            hops = np.concatenate([overlap, np.zeros((frames, HOP))])
+            _overlap_add(hops, change(_windowed(padded[: frames * HOP + HISTORY])))
+            yield hops[:frames].ravel()[max(0, -at) : max(0, length - at)]
+            padded, overlap, at = padded[frames * HOP :], hops[frames:], at + frames * HOP
+
+
+def _windowed(padded: FloatArray) -> ComplexArray:
+    """Return the spectra (T, 513) of all frames in `padded`, of which the first begins with it; see stft."""
     return np.fft.rfft(sliding_window_view(padded, WINDOW)[::HOP] * hann_window(), axis=1)
 
 

@@ -17,6 +17,7 @@ from blsh_trainer.arrays import FloatArray, Progress
 from blsh_trainer.audio import read_audio, write_pcm
 from blsh_trainer.corpus import COLUMNS, MANIFEST, SPLITS, Corpus, load_corpus
 from blsh_trainer.errors import BlshError
+from blsh_trainer.own_files import read_own
 from blsh_trainer.spectra import SAMPLE_RATE_HZ
 from blsh_trainer.synthetic_noise import NOISE_TYPES, make_noise
 from blsh_trainer.synthetic_text import SENTENCES, VOICES, Voice
@@ -115,7 +116,7 @@ def _recipe_of(root: Path) -> dict[str, object] | None:
     A reused corpus stays what it was: its own SHA-256 is what a model names, not the seed.
     """
     try:
-        recipe = json.loads((root / RECIPE).read_text(encoding="utf-8"))
+        recipe = json.loads(read_own(root / RECIPE))
     except (OSError, ValueError):
         return None
     if not isinstance(recipe, dict) or "generator_version" not in recipe:

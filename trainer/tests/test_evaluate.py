@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import io
 import json
 from collections import Counter
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from blsh_trainer import against_peers as against
 from blsh_trainer.corpus import load_corpus
 from blsh_trainer.denoise import FloatDenoiser
 from blsh_trainer.errors import BlshError
@@ -23,10 +25,10 @@ from blsh_trainer.evaluate import (
     bootstrap_interval,
     evaluate_systems,
 )
-from blsh_trainer.metrics import si_sdr
 from blsh_trainer.mixing import draw_mixtures
-from blsh_trainer.peers import load_peers
-from blsh_trainer.protocols import PEERS_LEAD, mix_with_lead
+from blsh_trainer.peers import SNRS_DB as PEERS_SNRS
+from blsh_trainer.peers import PeerScore, PeersRecipe, load_peer_scores, load_recipes
+from blsh_trainer.protocols import PEERS_LEAD
 from blsh_trainer.spectra import SAMPLE_RATE_HZ
 
 
@@ -130,8 +132,8 @@ def test_progress_counts_the_mixtures(tiny_corpus):
     assert seen == [("evaluating", n, 4) for n in (1, 2, 3, 4)]
 
 
-def test_the_lead_is_heard_but_not_scored(tiny_corpus):
-    mixtures = PeersMixtures(tiny_corpus, (0.0,), utterances=2)
+def test_the_lead_is_heard_but_not_scored(tiny_corpus, tiny_recipes):
+    mixtures = PeersMixtures(tiny_corpus, (0.0,), 2, tiny_recipes)
     heard = []
 
     def mutes_the_lead(signals):
@@ -139,7 +141,7 @@ def test_the_lead_is_heard_but_not_scored(tiny_corpus):
         return np.r_[np.zeros(PEERS_LEAD), signals.speech[PEERS_LEAD:] + 0.1 * signals.noise[PEERS_LEAD:]]
 
     found = evaluate_systems({"a": Answers(mutes_the_lead), "b": Cleaner()}, mixtures, ("si_sdr_db",), jobs=1)
-    assert heard == [PEERS_LEAD + 20_000] * 2
+    assert heard == [PEERS_LEAD + 19_000, PEERS_LEAD + 18_900]
     np.testing.assert_array_equal(found.values("a", "si_sdr_db"), found.values("b", "si_sdr_db"))
 
 
@@ -193,12 +195,16 @@ def test_unfit_options_are_refused(tiny_corpus, options, words):
         (DrawnMixtures, {"snrs_db": (0.0, 0)}, r"SNRs \[0.0, 0.0\] dB; .*none twice"),
         (DrawnMixtures, {"snrs_db": (0.0, float("nan"))}, "SNR nan dB; give a finite number of -100 to 100"),
         (PeersMixtures, {"snrs_db": (101,)}, "SNR 101.0 dB"),
+        (
+            PeersMixtures,
+            {"snrs_db": (7,)},
+            "SNR 7 dB with the protocol peers; the peers were scored at -5, 0, 5, 10 dB",
+        ),
         (DrawnMixtures, {"count": 0}, "0 mixtures asked for"),
         (DrawnMixtures, {"seed": -1}, "seed -1; choose 0 or more"),
         (DrawnMixtures, {"split": "dev"}, "no speech in split 'dev'"),
-        (PeersMixtures, {"seed": -1}, "seed -1; choose 0 or more"),
-        (PeersMixtures, {"utterances": 5}, "5 utterances asked for; the test split has 4, choose 1 to 4"),
-        (PeersMixtures, {"utterances": 0}, "0 utterances asked for"),
+        (PeersMixtures, {"count": 61}, "61 mixtures asked for; the protocol peers has 60, choose 1 to 60"),
+        (PeersMixtures, {"count": 0}, "0 mixtures asked for"),
     ],
 )
 def test_unfit_recipes_are_refused_at_once(tiny_corpus, recipe, options, words):
@@ -211,9 +217,8 @@ def test_audio_that_cannot_be_used_is_named(make_folder, corpus_rows):
     for row in corpus_rows:
         if row["kind"] == "noise" and row["split"] == "test":
             soundfile.write(root / row["path"], np.zeros(4000), SAMPLE_RATE_HZ)
-    for recipe in (DrawnMixtures(load_corpus(root)), PeersMixtures(load_corpus(root), utterances=2)):
-        with pytest.raises(BlshError, match=r"noise.test_.*\.flac is silent"):
-            evaluate_systems({}, recipe, jobs=1)
+    with pytest.raises(BlshError, match=r"noise.test_.*\.flac is silent"):
+        evaluate_systems({}, DrawnMixtures(load_corpus(root)), jobs=1)
 
 
 # ---- drawn mixtures ---------------------------------------------------------------------------------------------
@@ -245,56 +250,91 @@ def test_all_snrs_have_the_same_speech_and_noise(tiny_corpus):
 # ---- the peers' protocol ----------------------------------------------------------------------------------------
 
 
-def test_peers_mixtures_lead_in_with_the_noise_that_goes_on(tiny_corpus):
-    for named in PeersMixtures(tiny_corpus, (-5.0, 5.0), utterances=4):
-        speech, noise = named.signals.speech, named.signals.noise
-        assert named.lead == PEERS_LEAD == 2 * SAMPLE_RATE_HZ and speech.size == PEERS_LEAD + 20_000
-        assert not speech[:PEERS_LEAD].any() and noise[:PEERS_LEAD].any()
-        level = 10 * np.log10(np.mean(speech[PEERS_LEAD:] ** 2))
-        assert level == pytest.approx(-26.0)
-        assert level - 10 * np.log10(np.mean(noise[PEERS_LEAD:] ** 2)) == pytest.approx(named.snr_db)
-        recording, _ = soundfile.read(tiny_corpus.root / named.noise_path)
-        cut = recording[(named.noise_offset + np.arange(noise.size)) % recording.size]
-        np.testing.assert_allclose(noise / np.linalg.norm(noise), cut / np.linalg.norm(cut), atol=1e-12)
+def peers_mixture(corpus, recipe, snr_db):
+    """Make a mixture as docs/results/peers.md says, step by step: the speech (n,) and the int16 mixture (n,)."""
+    speech, _ = soundfile.read(corpus.root / recipe.speech)
+    noise, _ = soundfile.read(corpus.root / recipe.noise)
+    s = speech[recipe.first : recipe.last]
+    s = np.r_[np.zeros(PEERS_LEAD), s * 10 ** (-26 / 20) / np.sqrt(np.mean(s**2))]
+    n = np.tile(noise, 1 + (recipe.noise_start + s.size) // noise.size)[recipe.noise_start :][: s.size]
+    level = np.sqrt(np.mean(s[PEERS_LEAD:] ** 2) / np.mean(n[PEERS_LEAD:] ** 2)) * 10 ** (-snr_db / 20)
+    n = n * level
+    scale = min(1.0, 0.98 / np.abs(s + n).max())
+    return s * scale, np.round((s + n) * scale * 32768).astype(np.int16)
 
 
-def test_peers_mixtures_spread_over_speakers_and_noise_types(tiny_corpus):
-    draws = PeersMixtures(tiny_corpus, utterances=4).draws
-    assert len({draw.speech.path for draw in draws}) == 4
-    assert set(Counter(draw.speech.speaker_or_type for draw in draws).values()) == {2}
-    assert sorted(Counter(draw.noise.speaker_or_type for draw in draws).values()) == [1, 1, 2]
+@pytest.fixture(scope="session")
+def tiny_recipes(tiny_corpus):
+    """Three recipes over the tiny corpus; the second is loud enough to be scaled down."""
+    speech, noise = (tiny_corpus.select(kind, "test") for kind in ("speech", "noise"))
+    bare = [PeersRecipe(f"{n:02}", speech[n].path, 100 * n, 19_000, noise[n].path, 900 * n, ()) for n in range(3)]
+
+    def digest(recipe, snr_db):
+        return hashlib.sha256(peers_mixture(tiny_corpus, recipe, snr_db)[1].astype("<i2").tobytes()).hexdigest()[:16]
+
+    return tuple(replace(each, sha256=tuple(digest(each, snr) for snr in PEERS_SNRS)) for each in bare)
 
 
-def test_a_loud_lead_scales_everything_down(rng):
-    speech = rng.standard_normal(4000)
-    noise = np.r_[rng.standard_normal(3000), 100.0, rng.standard_normal(3999 + 1000)]
-    mixed = mix_with_lead(speech, noise, 0.0)
-    assert np.abs(mixed.noise).max() == pytest.approx(0.99) and mixed.noise.size == 8000
-    assert si_sdr(mixed.speech[4000:], mixed.mixture[4000:]) == pytest.approx(0.0, abs=1.0)
+def test_peers_mixtures_are_made_as_the_peers_were(tiny_corpus, tiny_recipes):
+    made = list(PeersMixtures(tiny_corpus, (-5.0, 10.0), recipes=tiny_recipes))
+    assert [(m.id, m.snr_db) for m in made] == [(f"{n:02}", snr) for n in range(3) for snr in (-5.0, 10.0)]
+    for named, (recipe, snr_db) in zip(made, [(r, snr) for r in tiny_recipes for snr in (-5.0, 10.0)], strict=True):
+        speech, pcm = peers_mixture(tiny_corpus, recipe, snr_db)
+        np.testing.assert_allclose(named.signals.speech, speech, atol=1e-15)
+        np.testing.assert_array_equal(named.signals.mixture * 32768, pcm)
+        np.testing.assert_allclose(named.signals.noise, named.signals.mixture - speech, atol=1e-15)
+        assert named.lead == PEERS_LEAD == 2 * SAMPLE_RATE_HZ and not speech[:PEERS_LEAD].any()
 
 
-def test_peers_have_figures_at_each_snr():
-    peers = load_peers()
-    systems = Counter(peer.system for peer in peers)
-    assert {
-        "mixture",
-        "rnnoise-0.1.1",
-        "speexdsp-fixed-15dB",
-        "speexdsp-fixed-30dB",
-        "webrtc-nsx-medium",
-        "ibm",
-    } <= set(systems)
-    assert set(systems.values()) == {4} and {peer.snr_db for peer in peers} == {-5.0, 0.0, 5.0, 10.0}
-    for peer in peers:
-        assert peer.sdr_db >= peer.si_sdr_db and 1 < peer.pesq < 4.65 and 0 < peer.estoi < 1
+def test_a_mixture_that_is_not_the_peers_is_refused(tiny_corpus, tiny_recipes):
+    other = replace(tiny_recipes[0], noise_start=tiny_recipes[0].noise_start + 1)
+    mixtures = PeersMixtures(tiny_corpus, (0.0,), recipes=(other,))
+    with pytest.raises(BlshError, match=r"mixture 00 of speech/.* at 0 dB has SHA-256 \w{16}, the peers' has \w{16}"):
+        mixtures[0]
+
+
+def test_another_corpus_has_no_peers(tiny_corpus):
+    with pytest.raises(BlshError, match=r"has no speech/pv19/.*\.flac; the protocol peers needs the recordings"):
+        PeersMixtures(tiny_corpus)
+
+
+def test_the_peers_have_scores_on_every_mixture():
+    recipes = load_recipes()
+    assert len(recipes) == 60 == len({recipe.id for recipe in recipes})
+    at = Counter((score.system, score.snr_db) for score in load_peer_scores())
+    assert set(at.values()) == {60}
+    for system in ("mixture", "gtcrn-dns3", "nnse", "nnse-no-dc-filter", "rnnoise-0.1.1", "speexdsp-30dB"):
+        assert {snr for name, snr in at if name == system} == set(PEERS_SNRS)
+    for score in load_peer_scores():
+        assert 1 < score.figures["pesq"] < 4.65 and -0.1 < score.figures["estoi"] < 1, score
+
+
+def test_the_difference_to_a_peer_is_taken_mixture_by_mixture(monkeypatch):
+    """Two systems whose means say nothing: one is better by exactly 1 dB on each mixture."""
+    levels, nan = [3.0, -40.0, 25.0, 8.0], float("nan")
+    theirs = [PeerScore("peer", f"{n:02}", 0.0, {"pesq": level}) for n, level in enumerate(levels)]
+    theirs += [PeerScore("partly", f"{n:02}", 0.0, {"pesq": nan if n else 2.0}) for n in range(4)]
+    theirs += [PeerScore("mixture", "00", 0.0, {"pesq": 1.0}), PeerScore("elsewhere", "00", 5.0, {"pesq": 1.0})]
+    monkeypatch.setattr(against, "load_peer_scores", lambda: tuple(theirs))
+    ours = [Score("model", f"{n:02}", 0.0, "s", "n", "t", {"pesq": levels[n] + 1}) for n in (2, 0, 3)]
+    peer, partly = against.against_peers(Evaluation({}, ("pesq",), 0, tuple(ours)), "model")
+    assert (peer.peer, peer.n, peer.ours, peer.theirs) == ("peer", 3, 13.0, 12.0)
+    assert (peer.difference, peer.low, peer.high) == (1.0, 1.0, 1.0)
+    assert (partly.peer, partly.n, partly.difference) == ("partly", 1, 2.0)
+
+
+def test_the_peers_mixtures_of_the_real_corpus_have_their_digests_and_score_as_theirs(real_corpus):
+    theirs = {(s.id, s.snr_db): s.figures for s in load_peer_scores() if s.system == MIXTURE}
+    found = evaluate_systems({}, PeersMixtures(real_corpus, count=2), ("si_sdr_db", "estoi"), jobs=1)
+    assert len(found.scores) == 8
+    for score in found.scores:
+        for metric, figure in score.figures.items():
+            assert figure == pytest.approx(theirs[score.id, score.snr_db][metric], abs=6e-5), score
 
 
 @pytest.mark.slow
-def test_the_mixture_of_the_peers_protocol_scores_as_theirs(real_corpus):
-    """Another draw of the same recordings: within the spread of such draws."""
-    found = evaluate_systems({}, PeersMixtures(real_corpus))
-    theirs = {peer.snr_db: peer for peer in load_peers() if peer.system == "mixture"}
-    for snr_db in found.snrs_db:
-        for metric, tolerance in (("sdr_db", 0.1), ("si_sdr_db", 0.1), ("pesq", 0.04), ("estoi", 0.03)):
-            ours = found.find(MIXTURE, metric, snr_db).mean
-            assert ours == pytest.approx(getattr(theirs[snr_db], metric), abs=tolerance), (snr_db, metric)
+def test_every_mixture_of_the_peers_scores_as_theirs(real_corpus):
+    theirs = {(s.id, s.snr_db): s.figures for s in load_peer_scores() if s.system == MIXTURE}
+    for score in evaluate_systems({}, PeersMixtures(real_corpus)).scores:
+        for metric, figure in score.figures.items():
+            assert figure == pytest.approx(theirs[score.id, score.snr_db][metric], abs=1e-4), score

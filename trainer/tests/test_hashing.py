@@ -129,7 +129,8 @@ def test_progress_is_told_of_every_bit():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"bits": 0}, "0 bits asked for; a code has 1 to 1024"),
+        ({"bits": 0}, "0 bits asked for; a code has 1 to 320"),
+        ({"bits": 321}, "321 bits asked for; a code has 1 to 320, as many as a board can hold"),
         ({"target": "cubic"}, "target 'cubic' is unknown; choose one of linear, rbf"),
         ({"weighting": "none"}, "weighting 'none' is unknown; choose one of residual, adaboost"),
         ({"segment": 1}, "segment 1 holds no pair"),

@@ -27,12 +27,6 @@ def build_id():
     return f"0x{text.lower()}u"
 
 
-def upload_command():
-    """The environment's BLSH_UPLOAD_COMMAND, as `blsh flash` gives it for a probe or method, or platformio.ini's."""
-    command = os.environ.get("BLSH_UPLOAD_COMMAND")
-    return command.replace("$", "$$") if command else "$UPLOADCMD"
-
-
 def upload(target, source, env):
     print("A virtual board needs no flashing: the emulator loads firmware.elf when it starts.")
 
@@ -42,6 +36,9 @@ if not {"clean", "cleanall", "fullclean", "__idedata", "idedata", "compiledb"} &
         refuse(f"{PREFIX}gcc is missing: install the packages gcc-arm-none-eabi libnewlib-arm-none-eabi")
     if not any(root.glob("firmware/generated/*.c")):
         refuse("firmware/generated is missing: run blsh generate MODEL first")
+
+if not re.fullmatch(r"[\w./+@:=-]+", str(root), re.ASCII):
+    refuse(f"SCons does not bear every character of the path {root}; `blsh build` copies what it builds, and does")
 
 is_flashed = env.subst("$UPLOAD_PROTOCOL") == "custom"
 cpu_flags = board.get("build.cpu_flags")
@@ -94,7 +91,7 @@ env.AddPlatformTarget("size", elf, env.VerboseAction("$SIZEPRINTCMD", "Size of $
 env.AddPlatformTarget(
     "upload",
     elf,
-    env.VerboseAction(upload_command(), "Uploading $SOURCE") if is_flashed else upload,
+    env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE") if is_flashed else upload,
     "Upload",
 )
 Default([env.Alias("buildprog", images)])

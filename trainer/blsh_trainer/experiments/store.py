@@ -12,6 +12,7 @@ import numpy as np
 
 from blsh_trainer.arrays import AnyArray
 from blsh_trainer.files import replacing
+from blsh_trainer.own_files import read_own
 
 CODE_VERSION = 1
 """Counts up whenever the code computes something else from the same options: what is on disk is then left alone."""
@@ -28,7 +29,7 @@ class Store:
     def result(self, kind: str, identity: Identity) -> Any:
         """Return what `keep_result` was given for this identity, or None; a damaged file counts as none."""
         try:
-            found = json.loads(self._file(kind, identity, ".json").read_text(encoding="utf-8"))
+            found = json.loads(read_own(self._file(kind, identity, ".json")))
             return found["result"]
         except (OSError, ValueError, KeyError, TypeError):
             return None

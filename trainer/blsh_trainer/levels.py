@@ -1,0 +1,79 @@
+"""How loud a recording is, and what that says of it: silent, in another scale than -1 to 1, or cancelled."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from blsh_trainer.arrays import FloatArray
+
+LOUDEST_DBFS = 24.0
+LOUDEST = 10 ** (LOUDEST_DBFS / 20)
+"""The largest peak that is taken for sound in [-1, 1): beyond, the samples are in another scale, as of int16."""
+
+_CANCELLED = 0.01  # of the energy that channels without relation would leave in their mean
+
+
+@dataclass(frozen=True)
+class Level:
+    """How loud the mean of a recording's channels is.
+
+    `energy` is that of the mean, `apart` what it would be if the channels had nothing to do with each other.
+    """
+
+    frames: int = 0
+    channels: int = 1
+    peak: float = 0.0
+    energy: float = 0.0
+    apart: float = 0.0
+
+    def with_block(self, block: FloatArray, mean: FloatArray) -> "Level":
+        """Return the level with a further block (n, channels), whose mean is `mean` (n,)."""
+        channels = block.shape[1]
+        with np.errstate(over="ignore"):  # of samples near the largest double
+            energy, apart = float(mean @ mean), float((block * block).sum()) / channels**2
+        peak = max(self.peak, float(np.abs(mean).max()))
+        return Level(self.frames + len(block), channels, peak, self.energy + energy, self.apart + apart)
+
+    @property
+    def fault(self) -> str:
+        """Why the recording cannot be used as it is, in words; empty where it can be."""
+        if self.peak == 0.0:
+            return silence(self.frames, self.channels if self.apart else 1)
+        return beyond_scale(self.peak) if self.peak > LOUDEST else ""
+
+    @property
+    def cancelled(self) -> str:
+        """What is said of channels that take most of each other away as they are averaged; empty where they do not."""
+        if self.energy >= _CANCELLED * self.apart:
+            return ""
+        return f"its {self.channels} channels nearly cancel each other when they are averaged: opposite phase?"
+
+
+def averaged(block: FloatArray) -> FloatArray:
+    """Return the mean (n,) of the channels of a block (n, channels)."""
+    with np.errstate(over="ignore"):
+        return np.asarray(block.mean(axis=1), dtype=np.float64)
+
+
+def dbfs(peak: float) -> float:
+    """Return a peak above 0 in dB of full scale."""
+    return 20 * math.log10(peak) if math.isfinite(peak) else math.inf
+
+
+def silence(samples: int, channels: int) -> str:
+    """Return what is wrong with `samples` zeros that are the mean of `channels`, in words."""
+    if channels == 1:
+        return f"silent: all {samples} samples are 0; give one with sound"
+    return (
+        f"silent when its {channels} channels are averaged: all {samples} samples are 0, the channels are empty or "
+        "in opposite phase and cancel each other; give one channel of it"
+    )
+
+
+def beyond_scale(peak: float) -> str:
+    """Return what is wrong with a peak above LOUDEST, in words."""
+    return (
+        f"has a peak of {peak:g} ({dbfs(peak):+.1f} dBFS): above {LOUDEST_DBFS:+g} dBFS samples are taken for another "
+        "scale than -1 to 1, as that of int16"
+    )

@@ -1,0 +1,89 @@
+"""The comparison with the peers in README and docs/results/peers.md is what docs/results/peers.json says."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from blsh_trainer.peers import SNRS_DB, load_peer_scores
+
+ROOT = Path(__file__).parents[2]
+RESULT = json.loads((ROOT / "docs" / "results" / "peers.json").read_text())
+DECIMALS = {"sdr_db": 2, "si_sdr_db": 2, "pesq": 3, "estoi": 3}
+IN_README = {
+    "mixture": "mixture",
+    "**ours: 64 bits, 4 096 entries, 152 KB of flash**": "model",
+    "SpeexDSP, fixed point": "speexdsp-30dB",
+    "WebRTC NSX, fixed point": "webrtc-nsx-medium",
+    "RNNoise 0.1.1": "rnnoise-0.1.1",
+    "NNSE, int8 LSTM": "nnse-no-dc-filter",
+    "GTCRN, floats": "gtcrn-dns3",
+}
+PEERS = list(dict.fromkeys(each["peer"] for each in RESULT["peers"]))
+
+
+def rounded(value: float, metric: str, sign: str = "") -> str:
+    return f"{value:{sign}.{DECIMALS[metric]}f}"
+
+
+def levels(system: str, metric: str) -> str:
+    """Return a system's means at each SNR, `-` where it was not scored."""
+    if system in ("mixture", "model"):
+        of = {s["snr_db"]: s["mean"] for s in RESULT["summary"] if (s["system"], s["metric"]) == (system, metric)}
+    else:
+        of = {
+            each["snr_db"]: each["theirs"]
+            for each in RESULT["peers"]
+            if (each["peer"], each["metric"]) == (system, metric)
+        }
+    return " / ".join(rounded(of[snr], metric) if snr in of else "-" for snr in SNRS_DB)
+
+
+def difference(system: str, metric: str, snr_db: float) -> str:
+    """Return ours less theirs with its interval, `-` where they were not scored."""
+    wanted = (system, metric, snr_db)
+    of = next((e for e in RESULT["peers"] if (e["peer"], e["metric"], e["snr_db"]) == wanted), None)
+    if of is None:
+        return "-"
+    low, high = (rounded(of[end], metric) for end in ("low", "high"))
+    return f"{rounded(of['difference'], metric, '+')} ({low} to {high})"
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def test_the_result_is_of_all_mixtures_by_the_integers_of_the_firmware() -> None:
+    assert RESULT["mixtures"]["protocol"] == "peers" and RESULT["mixtures"]["mixtures"] == 60
+    assert RESULT["engine"] == "fixed" and tuple(RESULT["mixtures"]["snrs_db"]) == SNRS_DB
+    for each in RESULT["peers"]:
+        theirs = [
+            s.figures[each["metric"]]
+            for s in load_peer_scores()
+            if (s.system, s.snr_db) == (each["peer"], each["snr_db"])
+        ]
+        assert each["theirs"] == pytest.approx(np.nanmean(theirs)), each
+
+
+@pytest.mark.parametrize("name", IN_README)
+def test_readme_says_what_was_measured(name: str) -> None:
+    system = IN_README[name]
+    lines = [cells(line) for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| {name} |")]
+    expected = [levels(system, "si_sdr_db"), levels(system, "estoi")]
+    expected += [difference(system, m, 0.0) if system in PEERS else "" for m in ("si_sdr_db", "pesq", "estoi")]
+    assert [[cell.replace("*", "") for cell in line[1:6]] for line in lines] == [expected], "| ".join(expected)
+
+
+def test_the_page_says_what_was_measured() -> None:
+    text = (ROOT / "docs" / "results" / "peers.md").read_text()
+    rows = [cells(line) for line in text.splitlines() if re.match(r"\| [a-z0-9.A-Z-]+ \| -?\d+ \|", line)]
+    metrics = ("sdr_db", "si_sdr_db", "pesq", "estoi")
+    expected = [
+        [peer, f"{snr:g}", *(difference(peer, metric, snr) for metric in metrics)]
+        for peer in PEERS
+        for snr in SNRS_DB
+        if any((e["peer"], e["snr_db"]) == (peer, snr) for e in RESULT["peers"])
+    ]
+    assert rows == expected, "\n".join(f"| {' | '.join(row)} |" for row in expected)
