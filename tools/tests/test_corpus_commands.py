@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import shlex
 import signal
 import tarfile
@@ -54,6 +55,23 @@ def test_errors_are_listed_and_make_exit_code_2(blsh: Blsh, bench: Bench) -> Non
     assert "error: silent: all samples are 0: speech/train0/0.flac" in outcome.stderr
     assert "remark: 2 channels: averaged: noise/train0.flac" in outcome.stderr
     assert json.loads(outcome.stdout)["errors"] == 1
+
+
+def test_recordings_that_are_left_out_or_cut_short_are_told(blsh: Blsh, bench: Bench) -> None:
+    root = bench.own_corpus()
+    for name in ("speech/train9/0.m4a", "speech/train9/1.m4a", "noise/._0.m4a", "noise/w.WMA"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"\0\0\0\x20ftypM4A " + bytes(200))
+    outcome = blsh.within()("corpus", "check", root)
+    assert outcome.code == 0
+    assert re.search(r"remark: recordings left out, \.m4a \(2\): .*: speech/train9/0.m4a, speech", outcome.stderr)
+    assert re.search(r"remark: recordings left out, \.wma \(1\): convert .*: noise/w.WMA", outcome.stderr)
+    told = blsh.within().succeed("train", root, "-o", "m.npz", *TRAINING, "--bits=2", "--steps=1").stderr
+    assert "Left out: recordings of kinds that are not read, .m4a (2), .wma (1): speech/train9/0.m4a" in told
+    cut = root / "speech" / "train0" / "0.flac"
+    cut.write_bytes(cut.read_bytes()[:-3000])
+    outcome = blsh.within()("corpus", "check", root)
+    assert outcome.code == 2 and "error: " in outcome.stderr and "0.flac" in outcome.stderr
 
 
 def test_what_is_no_corpus_is_refused(blsh: Blsh) -> None:

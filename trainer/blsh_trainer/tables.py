@@ -55,7 +55,7 @@ def _decoded(file: Path) -> str:
         found = f"line {line} holds the byte 0x{data[error.start]:02x}, as in Latin-1 or Windows-1252"
         if encoding != "utf-8":
             found = f"it begins as {encoding.upper()} and goes on as something else"
-        raise BlshError(f"{file} is not a CSV table in UTF-8: {found}; save it as UTF-8") from error
+        raise BlshError(f"{file} is not a CSV table in UTF-8 ({found}); write it anew, as UTF-8") from error
 
 
 def _is_above_the_head(line: str, columns: tuple[str, ...]) -> bool:

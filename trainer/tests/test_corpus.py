@@ -165,7 +165,7 @@ def test_names_that_look_otherwise_are_taken_as_they_are(tmp_path):
         (b"path:kind:split:speaker_or_type\n", "separates its columns by ':'; expected commas, semicolons"),
         (b"path;kind;split\n", "lacks the columns speaker_or_type; add"),
         (b"path,path,kind,split,speaker_or_type\n", "has the column path twice"),
-        (HEADER.encode() + b"a.wav,speech,train,ann\xe4\n", "line 2 holds the byte 0xe4, as in Latin-1 .*save it as"),
+        (HEADER.encode() + b"a.wav,speech,train,ann\xe4\n", "line 2 holds the byte 0xe4, as in Latin-1 .*as UTF-8"),
         (HEADER.encode() + b'"a.wav,speech,train,x\nb.wav,noise,train,x\n', "line 2: a quotation mark is not closed"),
         (HEADER.encode() + b"C:\\x\\a.wav,speech,train,x\n", "is missing; .*relative to the folder of the manifest"),
     ],
