@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from blsh_trainer.figures import new_figure
 from blsh_trainer.files import replacing
 from blsh_trainer.spectra import HOP, SAMPLE_RATE_HZ, stft
 
@@ -17,17 +18,12 @@ def draw_spectrograms(recordings: Mapping[str, npt.NDArray[np.float64]], path: P
 
     All share one colour scale: 70 dB below the loudest bin of any of them.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and no display is needed
-    from matplotlib.figure import Figure
-
     levels = {
         title: 20 * np.log10(np.abs(stft(samples[: int(seconds * SAMPLE_RATE_HZ)])) + 1e-9)
         for title, samples in recordings.items()
     }
     loudest = max(float(level.max()) for level in levels.values())
-    figure = Figure(figsize=(11, 2.4 * len(levels)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(len(levels), 1, sharex=True, squeeze=False)[:, 0]
+    figure, axes = new_figure((11, 2.4 * len(levels)), len(levels), 1, sharex=True)
     for axis, (title, level) in zip(axes, levels.items(), strict=True):
         image = axis.imshow(
             level.T,

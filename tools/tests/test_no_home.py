@@ -1,5 +1,8 @@
 """`blsh` of a service or in a container: a user without a home, an installation that cannot be written."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +13,21 @@ from .conftest import Blsh, Samples
 NOWHERE = "/proc/blsh-nowhere"  # which not even root can make
 # Beside the modules root can write, so numba is told to look at NUMBA_CACHE_DIR alone.
 NO_HOME = {
-    **dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"), NOWHERE),
+    **dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "NUMBA_CACHE_DIR"), NOWHERE),
     "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator",
 }
 TRAINING = ("--system=paper", "--features=mel", "--bits=8", "--steps=2", "--max-frames=200")
+
+
+def test_a_user_without_a_home_gets_pictures_and_no_chatter(tmp_path: Path) -> None:
+    script = """
+import numpy as np, pathlib, sys
+from blsh_tools.picture import draw_spectrograms
+draw_spectrograms({"noisy": np.ones(3000) / 2}, pathlib.Path(sys.argv[1]))
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "x.png")]
+    ended = subprocess.run(command, env=os.environ | NO_HOME, capture_output=True, text=True, check=True)
+    assert ended.stderr == "" and (tmp_path / "x.png").stat().st_size > 1000
 
 
 def test_a_user_without_a_home_trains_and_denoises(blsh: Blsh, corpus: Path, noisy: Samples) -> None:

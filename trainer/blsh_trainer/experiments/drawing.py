@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
+from blsh_trainer.figures import new_figure
 
 _DPI = 100
 _FOOTER = 6.5  # points
@@ -51,7 +52,7 @@ def draw_curves(
     """
     labels = list(dict.fromkeys(curve.label for curves in panels.values() for curve in curves if not curve.level))
     rows = -(-len(panels) // columns)
-    figure, axes = _figure((8.5, 0.6 + 2.9 * rows), rows, columns, sharex=True, sharey=one_scale)
+    figure, axes = new_figure((8.5, 0.6 + 2.9 * rows), rows, columns, sharex=True, sharey=one_scale)
     explained: set[str] = set()
     verticals = [vertical] * len(panels) if isinstance(vertical, str) else vertical
     for axis, what, (title, curves) in zip(axes, verticals, panels.items(), strict=False):
@@ -91,7 +92,7 @@ def draw_curves(
 def draw_matrices(matrices: Sequence[tuple[str, FloatArray]], path: Path, footer: str, columns: int) -> None:
     """Write a PNG with a square picture, white being the highest, for each titled matrix (n, n)."""
     rows = -(-len(matrices) // columns)
-    figure, axes = _figure((2.25 * columns, 0.4 + 2.4 * rows), rows, columns)
+    figure, axes = new_figure((2.25 * columns, 0.4 + 2.4 * rows), rows, columns)
     for axis, (title, matrix) in zip(axes, matrices, strict=False):
         low, high = np.quantile(matrix, [0.01, 0.99])
         axis.imshow(matrix, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
@@ -99,16 +100,6 @@ def draw_matrices(matrices: Sequence[tuple[str, FloatArray]], path: Path, footer
         axis.set_xticks([])
         axis.set_yticks([])
     _save(figure, path, footer)
-
-
-def _figure(size: tuple[float, float], rows: int, columns: int, **how: Any) -> tuple[Any, list[Any]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and no display is needed
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False, **how)
-    return figure, list(axes.flat)
 
 
 def _save(figure: Any, path: Path, footer: str) -> None:

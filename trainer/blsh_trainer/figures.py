@@ -1,0 +1,16 @@
+"""Figures of matplotlib that need no display and no home."""
+
+import logging
+from typing import Any
+
+
+def new_figure(size: tuple[float, float], rows: int, columns: int, **how: Any) -> tuple[Any, list[Any]]:
+    """Return a figure of `size` inches and its axes, row by row; `how` is what matplotlib's `subplots` takes."""
+    # Where no home can be written, matplotlib keeps its caches in a temporary folder, and says so at length.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, list(figure.subplots(rows, columns, squeeze=False, **how).flat)
