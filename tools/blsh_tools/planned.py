@@ -92,10 +92,12 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
 
 def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") -> "BoardSizes":
     """What the firmware takes beside a model when it also serves the slots and has room for larger models."""
+    from blsh_codegen.layout import Limits, board_bytes, state_struct
+
     if board.slots is None:
         raise BlshError(f"{board.name} has no slots for models in boards.toml; generate without --slots")
-    bits, neighbours, smoothed = wishes.room_bits or 0, wishes.room_neighbours or 0, wishes.room_smoothed or 0
-    room = 4 * bits + 4 * -(-bits // 32) + 8 * neighbours + 2 * smoothed  # beside what the model itself takes, at most
+    wanted = Limits(wishes.room_bits or 1, wishes.room_neighbours or 1, wishes.room_smoothed or 1)
+    room = board_bytes(state_struct, wanted) - board_bytes(state_struct, Limits(1, 1, 1))  # beside the model's, at most
     return replace(
         sizes,
         flash_bytes=sizes.flash_bytes + SLOTS_FLASH_BYTES,
