@@ -134,7 +134,8 @@ def _with_limits(header: bytes) -> bytes:
     switch = b"#ifdef BLSH_MODEL_LIMITS\n"
     if header.count(switch) != 1:
         raise ValueError(f"blsh.h has {header.count(switch)} lines {switch.decode().strip()!r}, expected one")
-    return header.replace(switch, b"#define BLSH_MODEL_LIMITS /* exported with its one model */\n" + switch)
+    always = b"#ifndef BLSH_MODEL_LIMITS\n#define BLSH_MODEL_LIMITS /* exported with its one model */\n#endif\n"
+    return header.replace(switch, always + switch)
 
 
 def _library_json() -> str:
