@@ -142,7 +142,7 @@ def _biases(rng: Generator, bits: int) -> npt.NDArray[np.int16]:
 
 
 def _identity(recipe: Recipe, model: IntegerModel) -> str:
-    """A digest of all it holds: another numpy or librosa that made another model would be noticed."""
+    """A digest of all it holds: another numpy that made another model would be noticed."""
     digest = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode())
     for table in (model.projection_q7, model.bias_q3, model.codes, model.masks, model.gain_q14):
         digest.update(np.ascontiguousarray(table).tobytes())

@@ -121,7 +121,7 @@ class Vector:
         if (model.model_sha256, model.dictionary_crc32) != (self.model_sha256, self.dictionary_crc32):
             raise BlshError(
                 f"the recipe {self.recipe.name} makes model {model.model_sha256[:12]} here, expected "
-                f"{self.model_sha256[:12]}: another numpy or librosa, or the arithmetic has changed"
+                f"{self.model_sha256[:12]}: another numpy, or the arithmetic has changed"
             )
         return model
 

@@ -73,6 +73,7 @@ def train(
     --checkpoint mixes again and learns on from there; once the model is written, the checkpoint may be removed.
     """
     from blsh_trainer.artifact import save_model
+    from blsh_trainer.checkpoint import read_checkpoint
     from blsh_trainer.corpus import load_corpus
     from blsh_trainer.train import SYSTEMS, train_model
 
@@ -106,6 +107,7 @@ def train(
     check_output(output)
     if checkpoint is not None:
         check_output(checkpoint)
+        read_checkpoint(checkpoint)  # what is none is refused before the mixing
     for flag, value in (("--checkpoint", checkpoint), ("--scheduler", scheduler)):
         if value is not None and options.learner != "blsh":
             raise BlshError(

@@ -33,7 +33,6 @@ from blsh_trainer.artifact import load_model, save_model
 
 BOARD = "mps2-an386"
 SEED = 20_24
-# stft: the mel filters come from librosa, a second to import
 TRAINING = (
     "--system",
     "paper",
@@ -74,8 +73,8 @@ class Outcome:
 class Blsh:
     """`blsh` as a user types it: in the folder `cwd`, with the firmware project `project`.
 
-    alone: as a process of its own, which takes half a second or, where librosa is needed, two to start. Refusals are
-    run within the process of the tests; test_cli.py shows that this is the same.
+    alone: as a process of its own, which takes half a second to start. Refusals are run within the process of the
+    tests; test_cli.py shows that this is the same.
     """
 
     cwd: Path

@@ -35,6 +35,7 @@ def test_interrupted_training_goes_on_from_its_checkpoint(blsh: Blsh, corpus: Pa
 @pytest.mark.parametrize(
     ("option", "words"),
     [
+        (["--checkpoint=notes.txt"], r"notes\.txt is no checkpoint of a fit \(it is text"),
         (["--checkpoint=."], r"cannot write \.: it is a folder"),
         (["--checkpoint=fit.ckpt", "--learner=lsh"], "--checkpoint fit.ckpt is of no use: learner lsh"),
         (["--scheduler=tcp://127.0.0.1:1", "--learner=lsh"], "--scheduler tcp://127.0.0.1:1 is of no use"),
@@ -45,6 +46,7 @@ def test_interrupted_training_goes_on_from_its_checkpoint(blsh: Blsh, corpus: Pa
     ],
 )
 def test_what_cannot_be_kept_or_shared_is_refused(blsh: Blsh, corpus: Path, option: list[str], words: str) -> None:
+    (blsh.cwd / "notes.txt").write_text("not forgotten\n")
     blsh.refuse(words, "train", corpus, "-o", "model.npz", *option)
 
 

@@ -10,13 +10,10 @@ file and one hash.
 
 import hashlib
 import json
-import lzma
 import math
 import os
-import struct
-import tokenize
 import zipfile
-import zlib
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +25,7 @@ from blsh_trainer.arrays import AnyArray, BoolArray, ByteArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing, require_file
 from blsh_trainer.masks import find_mask_kind, pack_bits, unpack_bits
+from blsh_trainer.npz import NpzError, opened_npz
 from blsh_trainer.spectra import feature_count
 
 FORMAT_VERSION = 3
@@ -45,10 +43,6 @@ _ARRAYS: dict[str, tuple[str, int]] = {  # dtype and dimensions of each array in
     "masks": ("uint8", 2),
     "card": ("uint8", 1),
 }
-_UNREADABLE = (  # what zipfile and numpy have been seen to raise on damaged bytes; RuntimeError: "encrypted"
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, struct.error, SyntaxError, TypeError),
-    *(ValueError, OSError, EOFError, KeyError, RuntimeError, MemoryError, OverflowError),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,29 +216,33 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
 def _read_arrays(file: Path) -> dict[str, AnyArray]:
     require_file(file, f"there is no model artifact {file}; check the path or train one with `blsh train`")
-    try:
-        loaded = np.load(file, allow_pickle=False)
-    except _UNREADABLE as error:
-        raise BlshError(f"{file} is not a model artifact, or is cut short ({error}); train or copy it again") from error
-    if not isinstance(loaded, np.lib.npyio.NpzFile) or "format_version" not in loaded.files:
-        raise BlshError(f"{file} is not a model artifact (no format_version in it); give a file from `blsh train`")
-    with loaded:
+    with ExitStack() as closing:
         try:
-            version = loaded["format_version"]
-            if version.shape != () or not np.issubdtype(version.dtype, np.integer):
-                raise BlshError(f"{file}: format_version is not one integer; the artifact is damaged")
-            if int(version) > FORMAT_VERSION:
-                raise BlshError(
-                    f"{file} has format version {int(version)}, made by a newer version of blsh-mcu; "
-                    f"this one reads up to {FORMAT_VERSION}, upgrade it"
-                )
-            if int(version) < 1:
-                raise BlshError(
-                    f"{file} has format version {int(version)}; expected 1 to {FORMAT_VERSION}, train it again"
-                )
-            return {name: loaded[name] for name in loaded.files}
-        except _UNREADABLE as error:
+            archive = closing.enter_context(opened_npz(file))
+        except NpzError as error:
+            raise BlshError(
+                f"{file} is not a model artifact, or is cut short ({error}); train or copy it again"
+            ) from error
+        if "format_version" not in archive.names:
+            lack = archive.lacks("format_version")
+            raise BlshError(f"{file} is not a model artifact ({lack}); give a file from `blsh train`")
+        try:
+            _check_version(file, archive.read("format_version"))
+            return {name: archive.read(name) for name in archive.names}
+        except NpzError as error:
             raise BlshError(f"{file} is damaged ({error}); train or copy it again") from error
+
+
+def _check_version(file: Path, version: AnyArray) -> None:
+    if version.shape != () or not np.issubdtype(version.dtype, np.integer):
+        raise BlshError(f"{file}: format_version is not one integer; the artifact is damaged")
+    if int(version) > FORMAT_VERSION:
+        raise BlshError(
+            f"{file} has format version {int(version)}, made by a newer version of blsh-mcu; "
+            f"this one reads up to {FORMAT_VERSION}, upgrade it"
+        )
+    if int(version) < 1:
+        raise BlshError(f"{file} has format version {int(version)}; expected 1 to {FORMAT_VERSION}, train it again")
 
 
 def _read_card(file: Path, array: AnyArray) -> Card:

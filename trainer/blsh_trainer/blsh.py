@@ -36,8 +36,8 @@ class BLSH(Learner):
     weighting "residual": bit l maximises b' (c_l S' - sum_{m<l} b_m b_m') b, S' the centred target: what the
     bits before it leave unexplained, under the unweighted Hamming distance that the search uses. c_l is
     such that the trace of c_l S' is that of `reach` x l bits; so the first bits of a long code are the very
-    bits of a short one. "adaboost": the paper's Algorithm 2 as method.md settles it, `divergence` being the
-    reading of its D (see BoostedPairs).
+    bits of a short one. "adaboost": the paper's Algorithm 2, its eq. 11 read pair by pair (the printed
+    sum within exp cannot be meant), `divergence` being the reading of its D (see BoostedPairs).
 
     target "linear" (H H') or "rbf" (eq. 15 with `sigma2`); pairs lie within shuffled segments of `segment`
     frames, except that the linear residual affords all pairs. Each bit starts at the leading generalised

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from blsh_trainer.arrays import AnyArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing, require_file
+from blsh_trainer.npz import NpzError, opened_npz
 
 _FORMAT = 1
 _CHUNK = 1 << 16
@@ -32,17 +32,10 @@ class Checkpoint:
 
         BlshError for a file of another fit, a damaged one or none of ours.
         """
-        if not self._path.exists():
+        found = read_checkpoint(self._path)
+        if found is None:
             return None
-        require_file(self._path, f"{self._path} is not a file; name one for the checkpoint")
-        try:
-            with np.load(self._path, allow_pickle=False) as archive:
-                identity = json.loads(str(archive["identity"]))
-                weights, betas = archive["weights"], np.atleast_1d(archive["betas"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise BlshError(
-                f"{self._path} is no checkpoint of a fit ({error}); remove it or name another file"
-            ) from error
+        identity, weights, betas = found
         self._compare(identity)
         fits = weights.shape == (len(betas), width) and weights.dtype == betas.dtype == np.float64
         if not (fits and np.isfinite(weights).all() and np.isfinite(betas).all()):
@@ -63,6 +56,22 @@ class Checkpoint:
                 what = "other training frames" if name == "data" else f"a fit with {name} {found.get(name)!r}"
                 wanted = "" if name == "data" else f", this one has {self._identity.get(name)!r}"
                 raise BlshError(f"the checkpoint {self._path} is of {what}{wanted}; remove it or name another file")
+
+
+def read_checkpoint(path: Path) -> tuple[Any, AnyArray, AnyArray] | None:
+    """Return identity (JSON values), weights and betas of a checkpoint, of whatever fit; None where there is no file.
+
+    BlshError for a file that is none of ours.
+    """
+    if not path.exists():
+        return None
+    require_file(path, f"{path} is not a file; name one for the checkpoint")
+    try:
+        with opened_npz(path) as archive:
+            identity = json.loads(str(archive.read("identity")))
+            return identity, archive.read("weights"), np.atleast_1d(archive.read("betas"))
+    except (NpzError, ValueError) as error:  # ValueError: what should be JSON
+        raise BlshError(f"{path} is no checkpoint of a fit ({error}); remove it or name another file") from error
 
 
 def fingerprint(H: AnyArray) -> str:

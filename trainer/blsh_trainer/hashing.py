@@ -65,8 +65,9 @@ class Learner:
 class LSH(Learner):
     """Random projections: plain (biases 0) or centred (biases -P mean(H)).
 
-    The features are non-negative, so without a bias most bits are alike in all codes; the centred form is
-    the fair baseline (method.md). After `fit`: projections_ (L, D), biases_ (L,), betas_ (L,) of ones.
+    The paper's eq. 2 has a bias term and does not say which. The features are non-negative, so without a bias most
+    bits are alike in all codes; the centred form is the fair baseline.
+    After `fit`: projections_ (L, D), biases_ (L,), betas_ (L,) of ones.
     """
 
     def __init__(self, bits: int, rng: np.random.Generator, centred: bool = True) -> None:

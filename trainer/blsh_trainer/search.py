@@ -32,8 +32,8 @@ class HammingIndex:
     def search(self, query_bits: ArrayLike, k: int = 10, threads: int | None = None) -> tuple[IntArray, IntArray]:
         """Return (indices, distances), int64 (Q, k) each, of the k codes nearest to each query, bool (Q, L).
 
-        Neighbours are ordered by (distance, dictionary index), so the result is unique (method.md,
-        Algorithm 1), whatever the number of threads: at most `threads`, or usable_threads(). A search costs
+        Neighbours are ordered by (distance, dictionary index), which settles the ties of the paper's Algorithm 1: the
+        result is unique, whatever the number of threads, at most `threads`, or usable_threads(). A search costs
         Q N ceil(L / 64) popcounts, and up to k moves for each code that enters a list: meant for small k.
         BlshError for codes of another length, k < 1, k > N or threads < 1.
         """

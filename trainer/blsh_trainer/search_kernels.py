@@ -29,17 +29,19 @@ def _compiled(function: _Function) -> _Function:
 
 
 def _kept(function: _Function) -> _Function:
-    """Return `function` compiled; the machine code is kept on disk where there is room to keep it."""
+    """Return `function` compiled; the machine code is kept on disk where a folder can be written and read."""
     try:
-        compiled = njit(cache=True, nogil=True)(function)
+        compiled: Callable[..., Any] = njit(cache=True, nogil=True)(function)
     except RuntimeError:  # no folder can be written: neither beside this file, nor the user's, nor NUMBA_CACHE_DIR
-        compiled = njit(nogil=True)(function)
+        return _compiled(function)
 
     @wraps(function)
     def call(*arguments: Any) -> Any:
+        nonlocal compiled
         try:
             return compiled(*arguments)
-        except OSError:  # as of a full disk; by then it is compiled, though not kept
+        except Exception:  # a full disk, or what was kept is damaged or another user's: unpickling raises anything
+            compiled = _compiled(function)
             return compiled(*arguments)
 
     return cast(_Function, call)

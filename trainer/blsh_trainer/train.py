@@ -25,6 +25,7 @@ from blsh_trainer.validation import valid_metrics
 
 LEARNERS = ("blsh", "lsh", "lsh-plain")
 WEIGHTINGS = ("masks", *UNSUPERVISED)
+# librosa's filters are our own by now; its version stays, for the card's bytes are part of a model's identity.
 _LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr")
 
 

@@ -20,7 +20,7 @@ def random_bits(rng, *shape):
 
 
 def divergence(name, S, b):
-    """D (n, n) as method.md words it, S~ clipped very near to 0 and 1, scaled by the largest value it can take."""
+    """A reading of the paper's D (eq. 9), (n, n): S~ clipped very near to 0 and 1, scaled by its largest value."""
     like = (np.outer(b, b) + 1) / 2
     if name == "squared":
         return (like - S) ** 2

@@ -1,5 +1,7 @@
+import errno
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core.caching import IndexDataCacheFile
 
 from blsh_trainer import search_kernels
 from blsh_trainer.errors import BlshError
@@ -90,6 +93,18 @@ assert hamming_knn(codes, codes, 2)[0].tolist() == [[0, 1], [1, 0], [2, 0], [3, 
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run([sys.executable, "-c", script], check=True, env=environment)
     assert not list(tmp_path.rglob("*.nbc"))
+
+
+@pytest.mark.parametrize("damage", ["torn", "locked"])
+def test_search_works_where_the_kept_machine_code_cannot_be_used(monkeypatch, damage):
+    def kept(*_):
+        if damage == "torn":
+            pickle.loads(b"\x80")
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "search_kernels.nbi")
+
+    monkeypatch.setattr(IndexDataCacheFile, "load", kept)
+    add = search_kernels._kept(lambda number: number + 1)
+    assert [add(1), add(2)] == [2, 3]
 
 
 def test_the_index_can_be_searched_in_forked_processes(rng):

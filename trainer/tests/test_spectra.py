@@ -77,6 +77,15 @@ def test_mel_filters_cover_the_spectrum():
         assert (filters >= 0).all() and (filters.max(axis=1) > 0).all()
 
 
+@pytest.mark.parametrize("bands", [1, 64, 128, 300])
+def test_mel_filters_are_librosa_s(bands):
+    librosa = pytest.importorskip("librosa")
+    theirs = librosa.filters.mel(sr=16_000, n_fft=WINDOW, n_mels=bands, dtype=np.float64)
+    np.testing.assert_allclose(mel_filters(bands), theirs, rtol=1e-12)
+    if librosa.__version__.startswith("0.11."):  # which models were trained with
+        assert mel_filters(bands).tobytes() == theirs.tobytes()
+
+
 def test_features_have_their_width_and_kind():
     X = stft(np.random.default_rng(2).standard_normal(3000))
     np.testing.assert_array_equal(features(X, "stft"), np.abs(X))

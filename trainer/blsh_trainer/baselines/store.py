@@ -2,7 +2,6 @@
 
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from blsh_trainer.arrays import AnyArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing, require_file
+from blsh_trainer.npz import NpzError, opened_npz
 
 _FORMAT = 1
 _CARD = "card"
@@ -29,11 +29,11 @@ def load_arrays(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, AnyA
     file = Path(path)
     require_file(file, f"there is no file {file}; check the path")
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with opened_npz(file) as archive:
+            arrays = {name: archive.read(name) for name in archive.names}
         card = json.loads(str(arrays.pop(_CARD)))
         found = {name: card.pop(name) for name in ("format", "kind")}
-    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (NpzError, ValueError, KeyError, TypeError, AttributeError) as error:  # NpzError, or what is no card
         raise BlshError(f"{file} is no {kind} ({error}); it may be damaged: make it anew") from error
     if found != {"format": _FORMAT, "kind": kind}:
         raise BlshError(f"{file} is a {found['kind']} of format {found['format']}; expected a {kind} of {_FORMAT}")

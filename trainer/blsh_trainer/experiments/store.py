@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 
 from blsh_trainer.arrays import AnyArray
 from blsh_trainer.files import replacing
+from blsh_trainer.npz import NpzError, opened_npz
 from blsh_trainer.own_files import read_own
 
 CODE_VERSION = 1
@@ -43,9 +42,9 @@ class Store:
     def arrays(self, kind: str, identity: Identity) -> dict[str, AnyArray] | None:
         """Return what `keep_arrays` was given for this identity, or None; a damaged file counts as none."""
         try:
-            with np.load(self._file(kind, identity, ".npz"), allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+            with opened_npz(self._file(kind, identity, ".npz")) as archive:
+                return {name: archive.read(name) for name in archive.names}
+        except (NpzError, OSError):
             return None
 
     def has(self, kind: str, identity: Identity) -> bool:

@@ -1,0 +1,24 @@
+"""`blsh` of a service or in a container: a user without a home, an installation that cannot be written."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import soundfile
+
+from .conftest import Blsh, Samples
+
+NOWHERE = "/proc/blsh-nowhere"  # which not even root can make
+# Beside the modules root can write, so numba is told to look at NUMBA_CACHE_DIR alone.
+NO_HOME = {
+    **dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"), NOWHERE),
+    "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator",
+}
+TRAINING = ("--system=paper", "--features=mel", "--bits=8", "--steps=2", "--max-frames=200")
+
+
+def test_a_user_without_a_home_trains_and_denoises(blsh: Blsh, corpus: Path, noisy: Samples) -> None:
+    homeless = replace(blsh, environment=NO_HOME)
+    homeless.succeed("train", corpus, "-o", "model.npz", *TRAINING)
+    soundfile.write(blsh.cwd / "in.wav", noisy, 16_000)
+    homeless.succeed("denoise", "in.wav", "out.wav", "--model", "model.npz", "--engine", "fixed")
+    assert soundfile.info(blsh.cwd / "out.wav").frames == noisy.size

@@ -1,0 +1,87 @@
+"""Archives of numpy arrays (.npz) read without trust: whatever a file holds instead is named in words for its user."""
+
+import lzma
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from blsh_trainer.arrays import AnyArray
+
+_UNREADABLE = (  # what zipfile and numpy have been seen to raise on damaged bytes; RuntimeError: "encrypted"
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, struct.error, SyntaxError, TypeError),
+    *(ValueError, OSError, EOFError, KeyError, RuntimeError, MemoryError, OverflowError),
+)
+_ZIP = b"PK"
+_HEAD_BYTES = 64
+_MOST_NAMED = 3
+_EXPECTED = "expected a zip archive of numpy's arrays"
+_KINDS = (  # how files begin that are given by mistake
+    (b"\x93NUMPY", "a single array of numpy's"),
+    (b"RIFF", "a WAV file"),
+    (b"fLaC", "a FLAC file"),
+    (b"OggS", "an Ogg file"),
+    (b"ID3", "an MP3 file"),
+    (b"\x7fELF", "an ELF file"),
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"\x80", "a pickle of Python's"),
+    (b"version https://git-lfs", "a pointer of Git LFS, whose file is still to be fetched"),
+)
+
+
+class NpzError(Exception):
+    """A file is no archive of arrays, or one of its arrays cannot be read; the text goes on from "the file: "."""
+
+
+class Npz:
+    """An archive of arrays that is open; `names` are those of its arrays."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self.names = tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
+
+    def lacks(self, name: str) -> str:
+        """Return in words that there is no array of that name, and what there is."""
+        more = " and more" if len(self.names) > _MOST_NAMED else ""
+        return f"no {name} in it, it holds {', '.join(self.names[:_MOST_NAMED]) or 'no arrays'}{more}"
+
+    def read(self, name: str) -> AnyArray:
+        """Return the array of that name; NpzError where there is none, or it is damaged or holds Python objects."""
+        if name not in self.names:
+            raise NpzError(self.lacks(name))
+        try:
+            with self._archive.open(f"{name}.npy") as member:
+                return np.asarray(np.lib.format.read_array(member, allow_pickle=False))
+        except _UNREADABLE as error:
+            said = "it is encrypted" if "encrypted" in str(error) else "it cannot be read"
+            raise NpzError(f"its array {name!r} is damaged: {said}") from error
+
+
+@contextmanager
+def opened_npz(file: Path) -> Iterator[Npz]:
+    """Open an archive of arrays. NpzError, saying what the file is instead, when it is none or has no end."""
+    try:
+        archive = zipfile.ZipFile(file)
+    except _UNREADABLE as error:
+        raise NpzError(_what_it_is(file)) from error
+    with archive:
+        yield Npz(archive)
+
+
+def _what_it_is(file: Path) -> str:
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    if not head:
+        return "it is empty"
+    if head.startswith(_ZIP):
+        return "it begins as a zip archive and has no end of one"
+    for beginning, kind in _KINDS:
+        if head.startswith(beginning):
+            return f"it is {kind}, {_EXPECTED}"
+    is_text = all(byte >= 32 or byte in b"\t\n\r" for byte in head)
+    return f"it is {'text' if is_text else 'of no known kind'}, {_EXPECTED}"
