@@ -5,17 +5,10 @@ from typing import Annotated
 
 import typer
 
-from blsh_trainer.errors import BlshError
+from blsh_tools.numbers_in_range import SEED
 
 DEFAULT_BOARD = "mps2-an386"
 DEFAULT_MODEL = Path("out/model.npz")
-
-
-def checked_seed(option: typer.CallbackParam, seed: int | None) -> int | None:
-    """The callback of an option that is a seed."""
-    if seed is not None and seed < 0:
-        raise BlshError(f"{option.opts[0]} {seed}; choose 0 or more")
-    return seed
 
 
 NoiseFolder = Annotated[
@@ -29,4 +22,4 @@ PortUrl = Annotated[
     str | None,
     typer.Option("--port", help="Serial port of a running board: /dev/tty..., a pty or socket://HOST:PORT."),
 ]
-Seed = Annotated[int, typer.Option("--seed", callback=checked_seed, help="Seed of every random choice.")]
+Seed = Annotated[int, SEED.option("Seed of every random choice.", "--seed")]

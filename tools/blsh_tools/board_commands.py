@@ -10,6 +10,7 @@ import typer
 from blsh_tools.arguments import DEFAULT_BOARD, AsJson, BoardName
 from blsh_tools.console import say, show
 from blsh_tools.flash_options import TIMEOUTS, FlashOptions
+from blsh_tools.numbers_in_range import TIMEOUT_S
 
 
 def flash(
@@ -25,8 +26,8 @@ def flash(
         str | None,
         typer.Option("--method", help="Another way of boards.toml: openocd, st-flash, pyocd, mass-storage."),
     ] = None,
-    flash_timeout: Annotated[float, typer.Option(help="Seconds for the upload.")] = TIMEOUTS.flash,
-    boot_timeout: Annotated[float, typer.Option(help="Seconds from then until the board answers.")] = TIMEOUTS.boot,
+    flash_timeout: Annotated[float, TIMEOUT_S.option("Seconds for the upload.")] = TIMEOUTS.flash,
+    boot_timeout: Annotated[float, TIMEOUT_S.option("Seconds from then until the board answers.")] = TIMEOUTS.boot,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the command that would flash; run nothing.")
     ] = False,

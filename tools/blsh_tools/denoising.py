@@ -11,7 +11,7 @@ from blsh_tools.console import say
 from blsh_tools.engines import ENGINES, DeviceEngine, FixedEngine, FloatEngine
 from blsh_tools.firmware import reach
 from blsh_tools.model_options import DictionaryOptions, sized
-from blsh_tools.outputs import check_output
+from blsh_tools.outputs import check_wav_output
 from blsh_tools.recordings import open_recording, say_conversion, write_wav_blocks
 from blsh_trainer.arrays import Progress
 from blsh_trainer.artifact import load_model
@@ -41,11 +41,7 @@ def denoise_file(
         raise BlshError(
             f"{', '.join(given)}: the device's dictionary is in its firmware; run blsh generate with these options"
         )
-    if target.resolve() == source.resolve():
-        raise BlshError(f"{target} is the input itself; name another file for the output")
-    if target.suffix.lower() != ".wav":
-        raise BlshError(f"output {target} would be a WAV file by another name; end its name in .wav")
-    check_output(target)
+    check_wav_output(target, source)
     if engine == "device":
         recording = open_recording(source)
         rate_hz, channels = recording.rate_hz, recording.channels

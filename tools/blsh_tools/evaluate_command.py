@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blsh_tools.arguments import AsJson, ModelFile, NoiseFolder, checked_seed
+from blsh_tools.arguments import AsJson, ModelFile, NoiseFolder
 from blsh_tools.console import progress, say, show
 from blsh_tools.model_options import DictionaryOptions, sized, with_groups
-from blsh_tools.outputs import check_output
+from blsh_tools.numbers_in_range import COUNT, JOBS, SEED, SNR_DB
+from blsh_tools.outputs import check_output, check_outside, same_file
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ def evaluate(
     corpus: Annotated[Path, typer.Argument(help="Folder of recordings; see `blsh corpus check`.")],
     split: Annotated[str, typer.Option(help="`test`, `valid` or `train`.")] = "test",
     snr: Annotated[
-        list[float] | None, typer.Option(help="SNR of the mixtures in dB; repeat it for more [default: -5, 0, 5, 10].")
+        list[float] | None, SNR_DB.option("SNR of the mixtures in dB; repeat it for more [default: -5, 0, 5, 10].")
     ] = None,
     count: Annotated[
-        int | None, typer.Option(help="Mixtures at each SNR [default: one for each utterance; peers: 60].")
+        int | None, COUNT.option("Mixtures at each SNR [default: one for each utterance; peers: 60].")
     ] = None,
     engine: Annotated[str, typer.Option(help="`float` or `fixed`.")] = "float",
     metrics: Annotated[str, typer.Option(help="What to measure, separated by commas.")] = "sdr_db,si_sdr_db,pesq,estoi",
@@ -39,12 +40,12 @@ def evaluate(
     protocol: Annotated[
         str, typer.Option(help="`drawn`, or `peers`: as other denoisers were measured, which are shown beside it.")
     ] = "drawn",
-    jobs: Annotated[int | None, typer.Option(help="Processes [default: one for each core].")] = None,
+    jobs: Annotated[int | None, JOBS.option("Processes [default: one for each core].")] = None,
     *,
     reduction: DictionaryOptions,
     seed: Annotated[
         int | None,
-        typer.Option(callback=checked_seed, help="Seed of every random choice [default: 0; peers: 20210531]."),
+        SEED.option("Seed of every random choice [default: 0; peers: 20210531]."),
     ] = None,
     table: Annotated[Path | None, typer.Option("--csv", help="CSV file to write, a line for each mixture.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file to write.")] = None,
@@ -67,7 +68,9 @@ def evaluate(
     options = sized(reduction.wishes(), artifact.entries)
     reduced = reduced_model(artifact, options)
     chosen = (FloatEngine if engine == "float" else FixedEngine)(artifact, options)
-    mixtures = _mixtures(load_corpus(corpus, noise), protocol, split, snr, count, seed)
+    source = load_corpus(corpus, noise)
+    check_outside(source, output, table)
+    mixtures = _mixtures(source, protocol, split, snr, count, seed)
     with progress() as advance:
         found = evaluate_systems(
             {MODEL: Blind(chosen)}, mixtures, chosen_metrics, jobs, mixtures.describe()["seed"], advance
@@ -111,10 +114,8 @@ def _mixtures(
 def _check_outputs(output: Path | None, table: Path | None, model: Path) -> None:
     given = [path for path in (output, table) if path is not None]
     for path in given:
-        check_output(path)
-        if path.resolve() == model.resolve():
-            raise BlshError(f"{path} is the model itself; name another file for the result")
-    if len(given) == 2 and given[0].resolve() == given[1].resolve():
+        check_output(path, model=model)
+    if len(given) == 2 and same_file(*given):
         raise BlshError(f"--output and --csv both name {given[0]}; give two files")
 
 
