@@ -1,11 +1,11 @@
-"""Budgets on the command line: sizes in words, and options for what fits a board."""
+"""Budgets on the command line: options for what fits a board."""
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from blsh_tools.console import say
 from blsh_tools.model_options import PlanOptions, sized
+from blsh_tools.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:  # as in model_options.py
@@ -20,20 +20,6 @@ SLOTS_FLASH_BYTES = 4096
 SLOTS_RAM_BYTES = 128
 SLOTS_STACK_BYTES = 96
 """Trying a pushed model goes so much deeper than a hop, at most: see `image_stack` of a firmware with slots."""
-
-_SIZE = re.compile(r"([0-9]+|0[xX][0-9a-fA-F]+)([kKmM]?)")
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
-
-
-def size_bytes(option: str, text: str) -> int:
-    """Bytes of a size such as 262144, 0x40000, 256K or 1M. BlshError, naming `option`, for anything else and for 0."""
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
-        raise BlshError(f"{option} {text!r}; expected bytes, or a number with K (1024) or M (1024 K), such as 256K")
-    size = int(found[1], 0) if found[1][:2].lower() == "0x" else int(found[1])
-    if size == 0:
-        raise BlshError(f"{option} {text}: nothing fits 0 bytes; leave it out for all that the board has")
-    return size * _UNITS[found[2].lower()]
 
 
 def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan | None]":
@@ -55,8 +41,6 @@ def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan
         masks = model.mask_kind if wishes.masks is None else wishes.masks
         return _fitting(model, replace(sized(wishes, model.entries), bits=bits, masks=masks))
     flash, ram = (None if text is None else size_bytes(f"--{name}", text) for name, text in sizes.items())
-    if mips is not None and not 0 < mips < float("inf"):
-        raise BlshError(f"--mips {mips:g}; expected millions of instructions a second above 0")
     return _fitting(model, replace(wishes, flash=flash, ram=ram, mips=mips))
 
 

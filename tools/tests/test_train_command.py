@@ -42,7 +42,7 @@ def test_interrupted_training_goes_on_from_its_checkpoint(blsh: Blsh, corpus: Pa
         (["--scheduler=tcp://127.0.0.1:1"], "is of no use: the masks learner .* choose --weighting residual"),
         (["--system=mine"], "system 'mine' is unknown; choose one of extended, paper"),
         (["--masks=soft"], "mask kind 'soft' is unknown"),
-        (["--smoothing=16"], "smoothing is 16; choose a whole number from 0 to 15"),
+        (["--smoothing=16"], "--smoothing 16; choose 0 to 15"),
     ],
 )
 def test_what_cannot_be_kept_or_shared_is_refused(blsh: Blsh, corpus: Path, option: list[str], words: str) -> None:
