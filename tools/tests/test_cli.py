@@ -259,7 +259,7 @@ def test_hil_without_a_matching_test_proves_nothing(built: Blsh, model: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("when", "arguments"), [("mixing", ["--passes=100000"]), ("learning", ["--bits=320", "--fit-frames=900"])]
+    ("when", "arguments"), [("mixing", ["--passes=100000"]), ("learning", ["--bits=320", "--fit-frames=1800"])]
 )
 def test_interrupted_training_leaves_the_last_artifact(
     blsh: Blsh, corpus: Path, when: str, arguments: list[str]
