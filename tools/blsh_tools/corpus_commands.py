@@ -49,7 +49,7 @@ def check(
     from blsh_trainer.corpus import load_corpus
     from blsh_trainer.corpus_check import check_corpus
 
-    corpus = load_corpus(folder, noise)
+    corpus = load_corpus(folder, noise, refuse_copies=False)
     with progress() as advance:
         report = check_corpus(corpus, advance)
     rows = [

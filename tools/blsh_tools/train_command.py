@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blsh_tools.arguments import DEFAULT_MODEL, AsJson, NoiseFolder, Seed
-from blsh_tools.console import progress, show
+from blsh_tools.console import progress, say, show
 from blsh_tools.numbers_in_range import BITS, COUNT, ENTRIES, FLOOR, NEIGHBOURS, SMOOTHING, SNR_DB
 from blsh_tools.outputs import check_output, check_outside
 from blsh_trainer.errors import BlshError
@@ -72,6 +72,7 @@ def train(
     from blsh_trainer.artifact import save_model
     from blsh_trainer.corpus import load_corpus
     from blsh_trainer.train import SYSTEMS, train_model
+    from blsh_trainer.unread import CONVERT, described
 
     if system not in SYSTEMS:
         raise BlshError(f"system {system!r} is unknown; choose one of {', '.join(SYSTEMS)}")
@@ -113,6 +114,8 @@ def train(
         )
     source = load_corpus(corpus, noise)
     check_outside(source, output, checkpoint)
+    if source.unread:
+        say(f"Left out: {described(source.unread)}; {CONVERT}.")
     with _pool(scheduler) as pool, progress() as advance:
         model = train_model(source, options, advance, checkpoint=checkpoint, pool=pool)
     save_model(output, model)

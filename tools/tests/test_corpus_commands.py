@@ -48,7 +48,7 @@ def test_errors_are_listed_and_make_exit_code_2(blsh: Blsh, bench: Bench) -> Non
     root = bench.own_corpus()
     file = root / "speech" / "train0" / "0.flac"
     soundfile.write(file, np.zeros(16_000), 16_000)
-    soundfile.write(root / "noise" / "train0.flac", np.full((16_000, 2), 0.1), 16_000)
+    soundfile.write(root / "noise" / "train0.flac", np.tile([[0.1], [-0.1]], (8_000, 2)), 16_000)
     outcome = blsh("corpus", "check", root, "--json")
     assert outcome.code == 2
     assert "error: silent: all samples are 0: speech/train0/0.flac" in outcome.stderr

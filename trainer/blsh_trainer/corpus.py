@@ -2,25 +2,25 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
 from blsh_trainer.audio import probe_audio
+from blsh_trainer.duplicates import copies
 from blsh_trainer.entries import KINDS, SPLITS, Entry
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import require_folder
 from blsh_trainer.layouts import find_layout
 from blsh_trainer.manifest import COLUMNS, MANIFEST
 from blsh_trainer.spectra import SAMPLE_RATE_HZ
+from blsh_trainer.unread import CONVERT, described, unread_recordings
 
-__all__ = ["COLUMNS", "KINDS", "LONGEST_UTTERANCE", "MANIFEST", "SPLITS", "Corpus", "Entry", "copies", "load_corpus"]
+__all__ = ["COLUMNS", "KINDS", "LONGEST_UTTERANCE", "MANIFEST", "SPLITS", "Corpus", "Entry", "load_corpus"]
 
 LONGEST_UTTERANCE = 60 * SAMPLE_RATE_HZ  # what a mixture may hold in memory; longer speech counts as several
 _LONG_BYTES = 1 << 18  # less than a minute of any format, so that short files need not be opened
-_EDGE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Corpus:
         chosen = tuple(entry for entry in self.entries if entry.kind == kind and entry.split == split)
         if not chosen:
             where = f"add some to its {MANIFEST}" if self.layout == "manifest" else f"layout {self.layout}; add some"
-            raise BlshError(f"corpus {self.root} has no {kind} in split {split!r}; {where}")
+            why = f"; it holds {described(self.unread)}; {CONVERT}" if self.unread else ""
+            raise BlshError(f"corpus {self.root} has no {kind} in split {split!r}{why}; {where}")
         return chosen
 
     def has(self, split: str) -> bool:
@@ -56,6 +57,19 @@ class Corpus:
     def path(self, entry: Entry) -> Path:
         """Return where the recording of `entry` lies."""
         return (self.noise_root or self.root if entry.kind == "noise" else self.root) / entry.path
+
+    def files(self) -> list[tuple[Path, Entry]]:
+        """Return the recordings, each once, and the first entry of each."""
+        by_path: dict[Path, Entry] = {}
+        for entry in self.entries:
+            by_path.setdefault(self.path(entry), entry)
+        return list(by_path.items())
+
+    @cached_property
+    def unread(self) -> dict[str, tuple[str, ...]]:
+        """The recordings in its folders that are in a format that is not read, or links to nothing, by kind."""
+        folders = dict.fromkeys([self.root, self.noise_root or self.root])
+        return unread_recordings(folders, map(self.path, self.entries))
 
     @cached_property
     def sha256(self) -> str:
@@ -76,7 +90,10 @@ class Corpus:
 
 
 def load_corpus(
-    folder: str | os.PathLike[str], noise: str | os.PathLike[str] | None = None, split_seed: int = 0
+    folder: str | os.PathLike[str],
+    noise: str | os.PathLike[str] | None = None,
+    split_seed: int = 0,
+    refuse_copies: bool = True,
 ) -> Corpus:
     """Recognise, read and check the corpus in `folder`, with a folder of noises where its layout has none.
 
@@ -84,8 +101,8 @@ def load_corpus(
     longer than a minute counts as several utterances, so that no mixture needs more memory than that.
 
     BlshError when a folder is missing or unreadable, fits no layout (see layouts.find_layout), has no training
-    speech or noise, or when a speaker or a noise recording is in two splits (the evaluation would not be on
-    unseen ones).
+    speech or noise, or when a speaker or a recording is in two splits (the evaluation would not be on unseen ones).
+    Without `refuse_copies` recordings in two splits are left to check_corpus, which names them all.
     """
     root = Path(folder)
     require_folder(root, f"there is no corpus folder {root}; check the path or make one with `blsh corpus make`")
@@ -96,41 +113,12 @@ def load_corpus(
     apart = None if layout.noise_root == layout.root else layout.noise_root
     whole = Corpus(root.resolve().name, layout.root, layout.entries, layout.name, apart)
     _check_speakers(whole)
-    _check_noises(whole)
+    if refuse_copies:
+        _check_copies(whole)
     for kind in KINDS:
         whole.select(kind, "train")
     pieces = tuple(piece for entry in whole.entries for piece in _pieces(whole, entry))
     return Corpus(whole.name, whole.root, pieces, whole.layout, whole.noise_root)
-
-
-def copies(corpus: Corpus, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Entry]]:
-    """Yield pairs of entries whose files have the same bytes but not the same split.
-
-    Only files of one length are opened, and read to the end only when their beginnings and ends agree.
-    """
-    by_size: dict[int, list[Entry]] = {}
-    for entry in {entry.path: entry for entry in entries}.values():
-        by_size.setdefault(corpus.path(entry).stat().st_size, []).append(entry)
-    for same_size in by_size.values():
-        if len({entry.split for entry in same_size}) < 2:
-            continue
-        by_edges: dict[bytes, list[Entry]] = {}
-        for entry in same_size:
-            by_edges.setdefault(_edges(corpus.path(entry)), []).append(entry)
-        for alike in by_edges.values():
-            first_of: dict[str, Entry] = {}
-            for entry in alike if len({entry.split for entry in alike}) > 1 else ():
-                with corpus.path(entry).open("rb") as stream:
-                    first = first_of.setdefault(hashlib.file_digest(stream, "sha256").hexdigest(), entry)
-                if first.split != entry.split:
-                    yield first, entry
-
-
-def _edges(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        start = stream.read(_EDGE_BYTES)
-        stream.seek(-min(_EDGE_BYTES, file.stat().st_size), os.SEEK_END)
-        return start + stream.read()
 
 
 def _pieces(corpus: Corpus, entry: Entry) -> tuple[Entry, ...]:
@@ -161,9 +149,9 @@ def _check_speakers(corpus: Corpus) -> None:
             )
 
 
-def _check_noises(corpus: Corpus) -> None:
-    for first, again in copies(corpus, (entry for entry in corpus.entries if entry.kind == "noise")):
+def _check_copies(corpus: Corpus) -> None:
+    for first, again in copies(corpus.files()):
         raise BlshError(
             f"{corpus.path(first)} (split {first.split}) and {corpus.path(again)} (split {again.split}) are the same "
-            "recording; keep each noise in one split"
+            "recording; keep each recording in one split"
         )

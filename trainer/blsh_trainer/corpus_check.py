@@ -6,10 +6,12 @@ from typing import Any
 
 from blsh_trainer.arrays import Progress
 from blsh_trainer.audio import AudioShape, measure_level, probe_audio
-from blsh_trainer.corpus import KINDS, SPLITS, Corpus, Entry, copies
+from blsh_trainer.corpus import KINDS, SPLITS, Corpus, Entry
+from blsh_trainer.duplicates import copies
 from blsh_trainer.errors import BlshError
 from blsh_trainer.levels import LOUDEST, LOUDEST_DBFS, Level
 from blsh_trainer.spectra import SAMPLE_RATE_HZ, WINDOW
+from blsh_trainer.unread import CONVERT, foreign_suffix
 
 _QUIET_DBFS = -60.0
 
@@ -58,10 +60,11 @@ class Report:
 def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
     """Open and read every file of a loaded corpus, block by block, and report what is in it and what is wrong.
 
-    Errors: files that cannot be read or were cut short, hold NaN or infinities, are silent, above LOUDEST_DBFS or
-    shorter than one window; pairs of unequal length; the same recording in two splits. Remarks: files that are
-    resampled or averaged, rates under 16 kHz, faint files and files beyond full scale, channels that cancel, lengths
-    that a header leaves open, long speech, splits without speech or noise.
+    Errors: files that cannot be read or were cut short, hold NaN or infinities, are silent, constant or above
+    LOUDEST_DBFS; speech shorter than one window; pairs of unequal length; the same recording in two splits. Remarks:
+    files that are resampled or averaged, rates under 16 kHz, faint files and files beyond full scale, channels that
+    cancel, lengths that a header leaves open, long speech, short noises, splits without speech or noise, recordings in
+    formats that are not read.
     """
     files = {(entry.kind, entry.path): entry for entry in corpus.entries}
     found: dict[tuple[str, str], list[str]] = {}
@@ -71,7 +74,9 @@ def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
             shape = probe_audio(corpus.path(entry))
             judged = list(_judge(corpus, entry, shape, measure_level(corpus.path(entry))))
         except BlshError as error:
-            found.setdefault(("error", str(error)), []).append(entry.path)
+            suffix = foreign_suffix(corpus.path(entry))
+            text = f"of a format that is not read, {suffix}: {CONVERT}" if suffix else str(error)
+            found.setdefault(("error", text), []).append(entry.path)
         else:
             key = (entry.split, entry.kind)
             minutes[key] = minutes.get(key, 0.0) + shape.frames / shape.rate_hz / 60
@@ -79,13 +84,15 @@ def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
                 found.setdefault((weight, text), []).append(entry.path)
         if progress is not None:
             progress("checking", done, len(files))
-    for first, again in copies(corpus, (entry for entry in files.values() if entry.kind == "speech")):
+    for first, again in copies(corpus.files()):
         text = f"the same recording in the splits {first.split} and {again.split}"
         found.setdefault(("error", text), []).append(f"{first.path} = {again.path}")
     for split in SPLITS:
         if not corpus.has(split):
             use = "nothing can be evaluated on it" if split == "test" else "no figures of it go into a model's card"
             found[("remark", f"split {split} has no speech or no noise: {use}")] = []
+    for kind, paths in corpus.unread.items():
+        found[("remark", f"recordings left out, {kind} ({len(paths)}): {CONVERT}")] = list(paths)
     parts = tuple(
         part
         for split in SPLITS
@@ -107,6 +114,8 @@ def _judge(corpus: Corpus, entry: Entry, shape: AudioShape, level: Level) -> Ite
         yield "error", f"silent: {cause}"
     elif level.peak > LOUDEST:
         yield "error", f"louder than {LOUDEST_DBFS:+g} dBFS: in another scale than -1 to 1, as that of int16"
+    elif level.constant:
+        yield "error", "constant: an offset (DC) and next to no sound"
     elif level.peak > 1:
         yield "remark", "beyond full scale: its peak is above 0 dBFS"
     elif level.energy / level.frames < 10 ** (_QUIET_DBFS / 10):
@@ -117,6 +126,8 @@ def _judge(corpus: Corpus, entry: Entry, shape: AudioShape, level: Level) -> Ite
         yield "remark", "its header leaves the length open: read to the end of the file"
     if entry.kind == "speech" and shape.samples < WINDOW:
         yield "error", f"shorter than one window, {WINDOW} samples at 16 kHz"
+    if entry.kind == "noise" and shape.samples < WINDOW:
+        yield "remark", f"shorter than one window, {WINDOW} samples at 16 kHz: repeated until it is a tone"
     if entry.minus:
         clean = probe_audio(corpus.root / entry.minus)
         if (clean.frames, clean.rate_hz) != (shape.frames, shape.rate_hz):

@@ -7,14 +7,19 @@ from pathlib import Path
 from blsh_trainer.errors import BlshError
 from blsh_trainer.splits import Recordings, Units, draw_splits, hold_out, split_of_folder
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".sph", ".w64", ".caf")
+_READ = ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .sph .nist .caf .voc"
+SUFFIXES = frozenset(_READ.split())
+_CLUTTER = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")  # of systems, not of users
 FEWEST_TYPES = 5  # of noise, to be split by type; of fewer a split would hold one or two
 _NUMBER = re.compile(r"[-_ .]*\d+$")
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Return the folders in `folder` by name, hidden ones left out; BlshError when it cannot be read."""
-    return [path for path in _listing(folder) if path.is_dir()]
+    """Return the folders in `folder` by name, without hidden ones and links that lead back to where they lie.
+
+    BlshError when it cannot be read.
+    """
+    return [path for path in _listing(folder) if path.is_dir() and not _leads_back(path)]
 
 
 def audio_here(folder: Path) -> list[Path]:
@@ -23,15 +28,21 @@ def audio_here(folder: Path) -> list[Path]:
 
 
 def audio_below(folder: Path) -> list[Path]:
-    """Return the audio files in `folder` and its subfolders, in an order that depends on their names alone.
+    """Return the audio files in `folder` and its subfolders, in an order that depends on their names alone."""
+    return [path for path in files_below(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
 
-    Links to folders are followed, once each.
+
+def files_below(folder: Path) -> list[Path]:
+    """Return all that lies in `folder` and its subfolders but folders and hidden files, sorted by name.
+
+    Links to folders are followed, once each, unless they lead back to where they lie. BlshError for a folder that
+    cannot be read.
     """
     found: list[Path] = []
     waiting, seen = [folder], {folder.resolve()}
     while waiting:
         here = waiting.pop()
-        found += audio_here(here)
+        found += [path for path in _listing(here) if not path.is_dir()]
         for below in subfolders(here):
             if below.resolve() not in seen:
                 seen.add(below.resolve())
@@ -119,8 +130,13 @@ def is_dialect(name: str) -> bool:
     return re.fullmatch(r"dr\d", name, re.IGNORECASE) is not None
 
 
+def _leads_back(link: Path) -> bool:
+    """Return whether a link leads to a folder that holds it: all speakers would be one another's."""
+    return link.is_symlink() and link.parent.resolve().is_relative_to(link.resolve())
+
+
 def _listing(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.name not in _CLUTTER)
     except OSError as error:
         raise BlshError(f"cannot read {folder}: {error.strerror or error}; check its permissions") from error

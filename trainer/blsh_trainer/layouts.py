@@ -11,6 +11,7 @@ from blsh_trainer.folders import audio_here, descend, noise_splits, speaker_spli
 from blsh_trainer.manifest import COLUMNS, MANIFEST, read_manifest
 from blsh_trainer.splits import Units
 from blsh_trainer.timit import timit_splits
+from blsh_trainer.unread import CONVERT, described, unread_recordings
 from blsh_trainer.voicebank import voicebank_entries
 
 
@@ -105,7 +106,8 @@ def _speakers(place: _Place) -> _Finding:
         return "no folders of speakers"
     speakers = speaker_splits(place.root, place.root, place.seed)
     if not speakers["train"]:
-        return "no recordings in folders of speakers"
+        unread = unread_recordings([place.root], ())
+        return f"no recordings in folders of speakers{f'; {described(unread)}; {CONVERT}' if unread else ''}"
     return _with_noise("speakers", place, speakers)
 
 

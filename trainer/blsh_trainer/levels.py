@@ -11,6 +11,7 @@ LOUDEST_DBFS = 24.0
 LOUDEST = 10 ** (LOUDEST_DBFS / 20)
 """The largest peak that is taken for sound in [-1, 1): beyond, the samples are in another scale, as of int16."""
 
+_SOUND = 1e-4  # of an offset's energy that the rest must have to be heard: resampling alone leaves less at the ends
 _CANCELLED = 0.01  # of the energy that channels without relation would leave in their mean
 
 
@@ -18,7 +19,8 @@ _CANCELLED = 0.01  # of the energy that channels without relation would leave in
 class Level:
     """How loud the mean of a recording's channels is.
 
-    `energy` is that of the mean, `apart` what it would be if the channels had nothing to do with each other.
+    `energy` and `total` are the sums of the squares and of the samples of the mean. `apart` is what `energy` would be
+    if the channels had nothing to do with each other.
     """
 
     frames: int = 0
@@ -26,6 +28,7 @@ class Level:
     peak: float = 0.0
     energy: float = 0.0
     apart: float = 0.0
+    total: float = 0.0
 
     def with_block(self, block: FloatArray, mean: FloatArray) -> "Level":
         """Return the level with a further block (n, channels), whose mean is `mean` (n,)."""
@@ -33,7 +36,13 @@ class Level:
         with np.errstate(over="ignore"):  # of samples near the largest double
             energy, apart = float(mean @ mean), float((block * block).sum()) / channels**2
         peak = max(self.peak, float(np.abs(mean).max()))
-        return Level(self.frames + len(block), channels, peak, self.energy + energy, self.apart + apart)
+        total = self.total + float(mean.sum())
+        return Level(self.frames + len(block), channels, peak, self.energy + energy, self.apart + apart, total)
+
+    @property
+    def constant(self) -> bool:
+        """Whether there is next to nothing but an offset: one value, or silence."""
+        return is_constant(self.total, self.energy, self.frames)
 
     @property
     def fault(self) -> str:
@@ -48,6 +57,12 @@ class Level:
         if self.energy >= _CANCELLED * self.apart:
             return ""
         return f"its {self.channels} channels nearly cancel each other when they are averaged: opposite phase?"
+
+
+def is_constant(total: float, energy: float, samples: int) -> bool:
+    """Return whether `samples` of this sum and sum of squares have next to nothing but an offset, or are silent."""
+    offset = total * total / samples
+    return energy - offset <= _SOUND * offset
 
 
 def averaged(block: FloatArray) -> FloatArray:

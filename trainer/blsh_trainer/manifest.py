@@ -1,53 +1,69 @@
 """manifest.csv: a table that names a corpus's files, their kinds, splits and speakers or noise types."""
 
-import csv
 from pathlib import Path, PurePosixPath
 
 from blsh_trainer.entries import KINDS, SPLITS, Entry
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import require_file
+from blsh_trainer.tables import read_table
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("path", "kind", "split", "speaker_or_type")
 
 
 def read_manifest(manifest: Path) -> tuple[Entry, ...]:
-    """Return the entries of a manifest in its order.
+    """Return the entries of a manifest in its order; tables.read_table tells which ways to write one are understood.
 
-    BlshError when it is no CSV table in UTF-8, columns are missing, no file is listed, a kind or split is
-    unknown, a path leaves the corpus or is listed twice, or a listed file is missing or unreadable.
+    Paths are relative to the manifest's folder. Backslashes in them and absolute ones are understood where they lead
+    to a file of the corpus.
+
+    BlshError when it is no table with these columns, no file is listed, a kind or split is unknown, a path leaves the
+    corpus or is listed twice, or a listed file is missing or unreadable.
     """
-    try:
-        with manifest.open(encoding="utf-8-sig", newline="") as stream:  # spreadsheets begin with a BOM
-            reader = csv.DictReader(stream)
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise BlshError(f"{manifest} lacks the columns {', '.join(missing)}; add them to its first line")
-            listed = [(reader.line_num, _entry(manifest, reader.line_num, row)) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BlshError(f"{manifest} is not a CSV table in UTF-8 ({error}); write it anew") from error
+    rows = read_table(manifest, COLUMNS)
+    listed = [(line, _entry(manifest, line, cells)) for line, cells in rows if not _is_comment(manifest, cells[0])]
     if not listed:
         raise BlshError(f"{manifest} lists no files; add a line for each recording")
     _check_listed_once(manifest, listed)
     for _, entry in listed:
-        gone = f"{manifest} lists {entry.path}, which is missing; restore the file or drop the line"
+        gone = (
+            f"{manifest} lists {entry.path}, which is missing; restore the file or drop the line, "
+            "paths are relative to the folder of the manifest"
+        )
         require_file(manifest.parent / entry.path, gone)
     return tuple(entry for _, entry in listed)
 
 
-def _entry(manifest: Path, line: int, row: dict[str, str | None]) -> Entry:
-    path, kind, split, label = ((row[column] or "").strip() for column in COLUMNS)
-    entry = Entry(path, kind, split, label)
-    relative = PurePosixPath(entry.path)
-    if not entry.path or relative.is_absolute() or ".." in relative.parts:
-        raise BlshError(f"{manifest} line {line}: path {entry.path!r} must be relative and stay inside the corpus")
-    if entry.kind not in KINDS:
-        raise BlshError(f"{manifest} line {line}: kind {entry.kind!r} is unknown; use one of {', '.join(KINDS)}")
-    if entry.split not in SPLITS:
-        raise BlshError(f"{manifest} line {line}: split {entry.split!r} is unknown; use one of {', '.join(SPLITS)}")
-    if not entry.speaker_or_type:
+def _is_comment(manifest: Path, path: str) -> bool:
+    """Return whether a line that begins with # is a remark, or one taken out, and not a file of such a name."""
+    return path.startswith("#") and not (manifest.parent / path).exists()
+
+
+def _entry(manifest: Path, line: int, cells: tuple[str, ...]) -> Entry:
+    path, kind, split, label = cells
+    path, kind, split = _relative(manifest.parent, path), kind.lower(), split.lower()
+    parts = PurePosixPath(path)
+    if not path or parts.is_absolute() or ".." in parts.parts:
+        raise BlshError(f"{manifest} line {line}: path {path!r} must be relative and stay inside the corpus")
+    if kind not in KINDS:
+        raise BlshError(f"{manifest} line {line}: kind {kind!r} is unknown; use one of {', '.join(KINDS)}")
+    if split not in SPLITS:
+        raise BlshError(f"{manifest} line {line}: split {split!r} is unknown; use one of {', '.join(SPLITS)}")
+    if not label:
         raise BlshError(f"{manifest} line {line}: speaker_or_type is empty; name the speaker or the noise type")
-    return entry
+    return Entry(path, kind, split, label)
+
+
+def _relative(folder: Path, path: str) -> str:
+    """Return `path` with slashes and relative to `folder`, as far as that is no guess."""
+    slashed = path.replace("\\", "/")
+    if slashed != path and not (folder / path).exists():
+        path = slashed
+    if PurePosixPath(path).is_absolute():
+        for root in (folder.absolute(), folder.resolve()):
+            if PurePosixPath(path).is_relative_to(root):
+                return PurePosixPath(path).relative_to(root).as_posix()
+    return path
 
 
 def _check_listed_once(manifest: Path, listed: list[tuple[int, Entry]]) -> None:

@@ -6,7 +6,7 @@ from blsh_trainer.arrays import FloatArray
 from blsh_trainer.audio import AudioShape, probe_audio, read_audio, read_cut, require_sound
 from blsh_trainer.corpus import Corpus, Entry
 from blsh_trainer.errors import BlshError
-from blsh_trainer.levels import silence
+from blsh_trainer.levels import is_constant, silence
 
 _DRAWS = 20  # offsets tried before a noise whose cut is silent counts as too sparse
 _BLOCK = 1 << 20
@@ -52,17 +52,25 @@ class NoiseSource:
         return cut if head == length else np.concatenate([cut, self._read(0, length - head)])
 
     def sounding_cut(self, length: int, rng: np.random.Generator) -> tuple[int, FloatArray]:
-        """Draw an offset whose cut is not silent, and return both: sequences of events have silence between them.
+        """Draw an offset whose cut is not constant, and return both: sequences of events have silence between them.
 
-        BlshError when all of the noise is silent.
+        BlshError when all of the noise is silent or constant.
         """
         for _ in range(_DRAWS):
             offset = int(rng.integers(self.size))
             cut = self.cut(offset, length)
-            if cut.any():
+            if _sounds(cut):
                 return offset, cut
-        offset = self._loudest()
-        return offset, self.cut(offset, length)
+        level = 0.0
+        for _ in range(2):  # where it is loudest, and, as that is an offset, where it is farthest from it
+            offset = self._farthest(level)
+            cut = self.cut(offset, length)
+            if _sounds(cut):
+                return offset, cut
+            level = float(cut[0])
+        raise BlshError(
+            f"{self.path} is constant where it is loud: an offset (DC) and next to no sound; give one with sound"
+        )
 
     def recorded(self, start: int, length: int) -> FloatArray:
         """Return the noise as it was recorded with the samples `start` on of the clean recording."""
@@ -72,21 +80,26 @@ class NoiseSource:
         samples = read_cut(self.path, start, length)
         return samples if self._clean is None else samples - read_cut(self._clean, start, length)
 
-    def _loudest(self) -> int:
-        """Return where the noise is loudest, reading it block by block."""
-        loudest, at = 0.0, 0
+    def _farthest(self, level: float) -> int:
+        """Return where the noise is farthest from `level`, reading it block by block; BlshError where it never is."""
+        farthest, at = 0.0, 0
         for start in range(0, self.size, _BLOCK):
-            block = np.abs(self._read(start, min(_BLOCK, self.size - start)))
-            if block.max() > loudest:
-                loudest, at = float(block.max()), start + int(block.argmax())
-        if loudest == 0.0:
-            raise BlshError(f"{self.path} is {silence(self.size, self._channels)}")
+            block = np.abs(self._read(start, min(_BLOCK, self.size - start)) - level)
+            if block.max() > farthest:
+                farthest, at = float(block.max()), start + int(block.argmax())
+        if farthest == 0.0:
+            fault = f"constant: all {self.size} samples are {level:g}; give one with sound"
+            raise BlshError(f"{self.path} is {fault if level else silence(self.size, self._channels)}")
         return at
 
 
 def loop_from(signal: FloatArray, offset: int, length: int) -> FloatArray:
     """Return `length` samples of `signal` from `offset` on, starting over at its end."""
     return signal[(offset + np.arange(length)) % signal.size]
+
+
+def _sounds(cut: FloatArray) -> bool:
+    return not is_constant(float(cut.sum()), float(cut @ cut), cut.size)
 
 
 def _check_alike(names: str, first: AudioShape, second: AudioShape) -> None:

@@ -35,10 +35,11 @@ def voicebank_entries(root: Path, seed: int) -> tuple[Entry, ...] | str:
             raise BlshError(f"{there} lacks its counterpart {other}_{split}set{suffix} beside it; unpack both")
         clean, noisy = (_by_name(pair[side]) for side in ("clean", "noisy"))
         _check_pairs(pair["clean"], clean, pair["noisy"], noisy)
+        given.setdefault(split, {})
         for name, path in clean.items():
             speaker = name.split("_")[0]
             relative = path.relative_to(root).as_posix()
-            given.setdefault(split, {}).setdefault(speaker, Recordings(speaker)).paths.append(relative)
+            given[split].setdefault(speaker, Recordings(speaker)).paths.append(relative)
             noisy_of[relative] = noisy[name].relative_to(root).as_posix()
     types = _noise_types(root)
     entries: list[Entry] = []

@@ -1,9 +1,13 @@
 import shutil
 
+import numpy as np
 import pytest
+import soundfile
 
 from blsh_trainer.corpus import Entry, load_corpus
 from blsh_trainer.errors import BlshError
+
+from .conftest import write_corpus
 
 
 def test_entries_keep_the_manifest_s_order(tiny_corpus, corpus_rows):
@@ -89,6 +93,86 @@ def test_a_file_listed_twice_is_refused(tmp_path, again, split):
     rows = f"noise/a.wav,noise,train,x\nb.wav,speech,train,y\n{again},noise,{split},x\n"
     (tmp_path / "manifest.csv").write_text(HEADER + rows)
     with pytest.raises(BlshError, match=f"lists {again} in line 2 and in line 4; drop one"):
+        load_corpus(tmp_path)
+
+
+def spoilt(text: str, how: str) -> bytes:
+    """The manifest as others write it."""
+    rows = text.replace("\r\n", "\n")
+    head, below = rows.split("\n", 1)
+    changed = {
+        "semicolons": rows.replace(",", ";"),
+        "tabs": rows.replace(",", "\t"),
+        "bars": rows.replace(",", "|"),
+        "spaces": rows.replace(",", " , "),
+        "capitals in the head": f"{head.title()}\n{below}",
+        "capitals in the cells": rows.replace(",speech,", ",Speech,").replace(",train,", ",TRAIN,"),
+        "a comment": "# made by hand\n\n" + rows.replace("\n", "\n# another, one\n", 3),
+        "a head that is a comment": "# " + rows,
+        "a line taken out": rows.replace("\nnoise", "\n#gone/x.wav,noise,test,y\nnoise", 1),
+        "for Excel": "sep=;\n" + rows.replace(",", ";"),
+        "quotes": "\n".join(", ".join(f'"{c}"' for c in line.split(",")) for line in rows.splitlines()),
+        "another order": "\n".join(",".join(["x", *line.split(",")[::-1]]) for line in rows.splitlines()),
+        "backslashes": rows.replace("/", "\\"),
+        "lone CR": rows.replace("\n", "\r"),
+        "CR LF": rows.replace("\n", "\r\n"),
+        "empty lines": rows.replace("\n", "\n\n"),
+    }
+    if how in changed:
+        return changed[how].encode()
+    return rows.encode(how)  # utf-16 and utf-32 begin with a mark
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("semicolons", "tabs", "bars", "spaces", "capitals in the head", "capitals in the cells", "a comment"),
+        *("a head that is a comment", "a line taken out", "for Excel", "quotes", "another order", "backslashes"),
+        *("lone CR", "CR LF", "empty lines", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"),
+    ],
+)
+def test_a_manifest_is_understood_where_it_is_unambiguous(make_folder, corpus_rows, how):
+    root = make_folder(corpus_rows)
+    entries = load_corpus(root).entries
+    manifest = root / "manifest.csv"
+    manifest.write_bytes(spoilt(manifest.read_text(), how))
+    assert load_corpus(root).entries == entries
+
+
+def test_absolute_paths_into_the_corpus_are_understood(make_folder, corpus_rows, tmp_path):
+    root = make_folder(corpus_rows)
+    entries = load_corpus(root).entries
+    (tmp_path / "link").symlink_to(root)
+    for begin in (root, tmp_path / "link"):
+        rows = [row | {"path": f"{begin}/{row['path']}"} for row in corpus_rows]
+        write_corpus(root, rows)
+        assert load_corpus(begin).entries == entries
+
+
+def test_names_that_look_otherwise_are_taken_as_they_are(tmp_path):
+    names = ["#1.wav", "a\\b.wav", "a;b.wav"]
+    for number, name in enumerate(names):
+        soundfile.write(tmp_path / name, np.full(20 + number, 0.1), 16_000)
+    rows = "".join(f"{name},{'noise' if number else 'speech'},train,x\n" for number, name in enumerate(names))
+    (tmp_path / "manifest.csv").write_text(HEADER + rows)
+    assert [entry.path for entry in load_corpus(tmp_path).entries] == names
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"path kind split speaker_or_type\n", "separates its columns by ' '; expected commas, semicolons"),
+        (b"path:kind:split:speaker_or_type\n", "separates its columns by ':'; expected commas, semicolons"),
+        (b"path;kind;split\n", "lacks the columns speaker_or_type; add"),
+        (b"path,path,kind,split,speaker_or_type\n", "has the column path twice"),
+        (HEADER.encode() + b"a.wav,speech,train,ann\xe4\n", "line 2 holds the byte 0xe4, as in Latin-1 .*save it as"),
+        (HEADER.encode() + b'"a.wav,speech,train,x\nb.wav,noise,train,x\n', "line 2: a quotation mark is not closed"),
+        (HEADER.encode() + b"C:\\x\\a.wav,speech,train,x\n", "is missing; .*relative to the folder of the manifest"),
+    ],
+)
+def test_what_is_wrong_with_a_manifest_is_named(tmp_path, content, words):
+    (tmp_path / "manifest.csv").write_bytes(content)
+    with pytest.raises(BlshError, match=words):
         load_corpus(tmp_path)
 
 

@@ -8,6 +8,7 @@ import soundfile
 
 from blsh_trainer.audio import audio_blocks, probe_audio, read_audio, read_cut
 from blsh_trainer.corpus import LONGEST_UTTERANCE, Entry, load_corpus
+from blsh_trainer.corpus_check import check_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.mixing import draw_mixtures, mix_at_snr
 from blsh_trainer.sources import NoiseSource, loop_from
@@ -149,6 +150,32 @@ def test_ten_hours_are_drawn_in_bounded_memory(tmp_path, rng):
         tracemalloc.stop()
     assert count == 240
     assert peak < 200e6
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+@pytest.mark.parametrize("samples", [[0.5], [0.25] * 8000, [-0.1] * 200_000])
+def test_a_noise_of_one_value_is_refused(tmp_path, samples, rate, rng):
+    (tmp_path / "speech" / "s").mkdir(parents=True)
+    (tmp_path / "noise").mkdir()
+    soundfile.write(tmp_path / "speech" / "s" / "a.wav", 0.1 * rng.standard_normal(5000), 16_000)
+    soundfile.write(tmp_path / "noise" / "n.wav", samples, rate)
+    corpus = load_corpus(tmp_path)
+    if len(samples) > 1 or rate == 16_000:  # a third of a sample is none
+        with pytest.raises(BlshError, match=r"n\.wav is constant"):
+            next(draw_mixtures(corpus, "train", 1, 0.0, rng))
+        assert [e.text for e in check_corpus(corpus).errors] == ["constant: an offset (DC) and next to no sound"]
+
+
+def test_a_noise_that_is_an_offset_for_long_is_drawn_where_it_sounds(tmp_path, rng):
+    samples = np.full(200_000, 0.5)
+    samples[150_000:152_000] += 0.1 * rng.standard_normal(2000)
+    (tmp_path / "noise").mkdir()
+    (tmp_path / "speech" / "s").mkdir(parents=True)
+    soundfile.write(tmp_path / "speech" / "s" / "a.wav", 0.1 * rng.standard_normal(5000), 16_000)
+    soundfile.write(tmp_path / "noise" / "n.wav", samples, 16_000)
+    corpus = load_corpus(tmp_path)
+    offset, cut = NoiseSource(corpus, corpus.select("noise", "train")[0]).sounding_cut(1500, rng)
+    assert 148_500 < offset < 152_000 and np.ptp(cut) > 0.01
 
 
 def test_entries_default_to_whole_files():
