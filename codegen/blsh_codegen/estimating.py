@@ -8,15 +8,14 @@ import numpy.typing as npt
 
 from blsh_codegen.blocks import BLOCK, planes_of
 from blsh_codegen.costs import BoardSizes, CoreCosts
-from blsh_codegen.fixed import BINS, HISTORY, HOP, SAMPLE_RATE_HZ, TRACKED_BANDS, WINDOW
-from blsh_codegen.generate import flash_table_bytes
+from blsh_codegen.fixed import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.generate import flash_table_bytes, own_limits
+from blsh_codegen.layout import board_bytes, model_struct, state_struct
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.stage_work import signal_codes, stage_work
 from blsh_codegen.stages import STAGES
 
 HOPS_PER_SECOND = SAMPLE_RATE_HZ / HOP
-_MODEL_STRUCT_BYTES = 108  # blsh_model_t, whose pointers have 4 bytes
-_PEAK_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -79,16 +78,12 @@ def estimate(model: IntegerModel, core: CoreCosts, board: BoardSizes, samples: n
 def table_bytes(model: IntegerModel) -> int:
     """Flash of everything that is generated for `model`: tables, the struct that points to them, the name."""
     name = -(-(len(model.name.encode()) + 1) // 4) * 4
-    return sum(-(-size // 4) * 4 for size in flash_table_bytes(model).values()) + _MODEL_STRUCT_BYTES + name
+    return sum(-(-size // 4) * 4 for size in flash_table_bytes(model).values()) + board_bytes(model_struct) + name
 
 
 def state_bytes(model: IntegerModel) -> int:
     """sizeof(blsh_state_t) on a board, compiled with the limits of `model` (blsh_limits.h)."""
-    smoothed = model.mask_kind.width if model.smoothing else 1
-    halves = HISTORY + WINDOW // _PEAK_BLOCK + smoothed
-    words = 1 + HISTORY + 1 + TRACKED_BANDS + 1 + 2 * BINS + max(TRACKED_BANDS, model.bits) + -(-model.bits // 32)
-    feature = -(-BINS // 8) * 8
-    return 4 * words + 2 * (halves + halves % 2) + 2 * feature + 8 * model.neighbours
+    return board_bytes(state_struct, own_limits(model))
 
 
 def shape_bytes(shape: IntegerModel, entries: int) -> int:

@@ -17,10 +17,10 @@ from blsh_codegen.fixed import RUNTIME_FORMAT
 from blsh_codegen.generate import GenerateOptions, flash_table_bytes, integer_model, render
 from blsh_codegen.host_core import core_folder
 from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.replacing_folder import replacing_folder
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.own_files import read_own
+from blsh_trainer.replacing_folder import replacing_folder
 
 EXPORT_RECORD_NAME: Final = "blsh_export.json"
 LIBRARY_NAME: Final = "blsh-denoiser"
@@ -134,7 +134,8 @@ def _with_limits(header: bytes) -> bytes:
     switch = b"#ifdef BLSH_MODEL_LIMITS\n"
     if header.count(switch) != 1:
         raise ValueError(f"blsh.h has {header.count(switch)} lines {switch.decode().strip()!r}, expected one")
-    return header.replace(switch, b"#define BLSH_MODEL_LIMITS /* exported with its one model */\n" + switch)
+    always = b"#ifndef BLSH_MODEL_LIMITS\n#define BLSH_MODEL_LIMITS /* exported with its one model */\n#endif\n"
+    return header.replace(switch, always + switch)
 
 
 def _library_json() -> str:

@@ -26,6 +26,7 @@ from blsh_codegen.fixed import (
     stage_turns_q14,
     window_q14,
 )
+from blsh_codegen.layout import Limits
 from blsh_codegen.quantise import IntegerModel
 from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
@@ -83,18 +84,14 @@ class GenerateOptions:
         return " ".join(["blsh generate MODEL.npz", *words])
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How large a model the firmware's state holds: BLSH_MAX_... of blsh_limits.h."""
-
-    bits: int
-    neighbours: int
-    smoothed: int
+def own_limits(model: IntegerModel) -> Limits:
+    """The limits of a state that holds `model` and nothing larger."""
+    return Limits(model.bits, model.neighbours, model.mask_kind.width if model.smoothing else 1)
 
 
 def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
     """The limits of a firmware with `model`: its own, or the room that was asked for. BlshError beyond the core's."""
-    own = Limits(model.bits, model.neighbours, model.mask_kind.width if model.smoothing else 1)
+    own = own_limits(model)
     rooms = {"room_bits": MAX_BITS, "room_neighbours": MAX_NEIGHBOURS, "room_smoothed": BINS}
     for name, most in rooms.items():
         asked = getattr(options, name)

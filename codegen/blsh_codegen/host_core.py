@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.c_code import C_WARNINGS
-from blsh_codegen.fixed import BINS, HISTORY, HOP, MAX_BITS, MAX_NEIGHBOURS, RUNTIME_FORMAT, TRACKED_BANDS
+from blsh_codegen.fixed import HOP, RUNTIME_FORMAT
 from blsh_codegen.generate import render_tables
+from blsh_codegen.layout import layout_check, model_struct, state_struct
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.snapshot import Snapshot
 from blsh_codegen.stages import STAGES, HopVectors, stage_values
@@ -26,36 +27,6 @@ from blsh_trainer.spectra import FEATURE_KINDS
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", *C_WARNINGS)
 
 _POINTER = ctypes.c_void_p
-
-
-class _ModelStruct(ctypes.Structure):
-    """blsh_model_t of firmware/core/blsh.h."""
-
-    _fields_ = (
-        ("runtime_format", ctypes.c_uint32),
-        ("name", ctypes.c_char_p),
-        ("model_sha256", ctypes.c_uint8 * 32),
-        ("dictionary_crc32", ctypes.c_uint32),
-        ("feature_kind", ctypes.c_uint16),
-        ("features", ctypes.c_uint16),
-        ("bits", ctypes.c_uint16),
-        ("neighbours", ctypes.c_uint16),
-        ("entries", ctypes.c_uint32),
-        ("radius", ctypes.c_uint16),
-        ("mask_bands", ctypes.c_uint16),
-        ("mask_level_bits", ctypes.c_uint16),
-        ("smoothing", ctypes.c_uint16),
-        ("projection_q7", _POINTER),
-        ("bias_q3", _POINTER),
-        ("planes", _POINTER),
-        ("bounds", _POINTER),
-        ("masks", _POINTER),
-        ("gain_q14", _POINTER),
-        ("band_edge", _POINTER),
-        ("mel_first", _POINTER),
-        ("mel_count", _POINTER),
-        ("mel_weight_q16", _POINTER),
-    )
 
 
 _STAGE_DONE = ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_int, _POINTER, ctypes.c_size_t)
@@ -81,7 +52,8 @@ def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
     if shutil.which(compiler) is None:
         raise BlshError(f"no C compiler `{compiler}` on PATH; install the Debian package gcc, or set CC")
     core = core_folder()
-    sources = Snapshot.of(core, core.glob("*.[ch]")) | Snapshot({"blsh_tables.c": render_tables().encode()})
+    written = {"blsh_tables.c": render_tables().encode(), "blsh_layout.c": layout_check().encode()}
+    sources = Snapshot.of(core, core.glob("*.[ch]")) | Snapshot(written)
     digest = hashlib.sha256(" ".join([compiler, *FLAGS, *extra_flags, sources.sha256]).encode())
     cache = core.parents[1] / "build" / "host"
     library = cache / f"libblsh-{digest.hexdigest()[:16]}.so"
@@ -108,12 +80,12 @@ class HostCore:
         self.model = model
         self._kept = _contiguous(model)  # the struct points into these
         self._model = _model_struct(model, self._kept)
-        self._state = ctypes.create_string_buffer(state_bytes())
+        self._state = state_struct()()
         self.reset()
 
     def reset(self) -> None:
         """Start a new stream; BlshError with the core's own words if it refuses the model."""
-        result = self._library.blsh_init(self._state, ctypes.byref(self._model))
+        result = self._library.blsh_init(ctypes.byref(self._state), ctypes.byref(self._model))
         if result < 0:
             text = self._library.blsh_error_text(result).decode()
             raise BlshError(f"the C core refuses the model: {text} ({result})")
@@ -152,15 +124,10 @@ class HostCore:
         if source.shape != (HOP,):
             raise ValueError(f"a hop is {HOP} samples, not {source.shape}")
         output = np.empty(HOP, np.int16)
-        self._library.blsh_hop(self._state, source.ctypes.data_as(_POINTER), output.ctypes.data_as(_POINTER), probe)
+        self._library.blsh_hop(
+            ctypes.byref(self._state), source.ctypes.data_as(_POINTER), output.ctypes.data_as(_POINTER), probe
+        )
         return output
-
-
-def state_bytes() -> int:
-    """An upper bound of sizeof(blsh_state_t) on a 64-bit host."""
-    between_hops = 2 * HISTORY + 32 + 4 * HISTORY + 4 + 4 * TRACKED_BANDS + 2 * BINS
-    within = 4 * (2 * BINS + 1) + 2 * (BINS + 7) + 4 * MAX_BITS + 4 * 10 + 8 * MAX_NEIGHBOURS
-    return 8 + between_hops + within + 64
 
 
 def _contiguous(model: IntegerModel) -> dict[str, npt.NDArray[np.generic]]:
@@ -180,8 +147,8 @@ def _contiguous(model: IntegerModel) -> dict[str, npt.NDArray[np.generic]]:
     return tables
 
 
-def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]]) -> _ModelStruct:
-    return _ModelStruct(
+def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]]) -> ctypes.Structure:
+    return model_struct()(
         runtime_format=RUNTIME_FORMAT,
         name=model.name.encode("ascii", "replace"),
         model_sha256=(ctypes.c_uint8 * 32)(*bytes.fromhex(model.model_sha256)),

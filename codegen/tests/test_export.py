@@ -13,7 +13,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.export import ARDUINO_EXAMPLE, EXPORT_RECORD_NAME, STREAM_EXAMPLE, export_library
-from blsh_codegen.fixed import HOP
+from blsh_codegen.fixed import HISTORY, HOP
 from blsh_codegen.generate import GenerateOptions, integer_model
 from blsh_codegen.reference import ReferenceDenoiser
 from blsh_codegen.signals import edge_signal
@@ -67,6 +67,13 @@ def reference_output(model: Model, signal: npt.NDArray[np.int16]) -> bytes:
     return b"".join(denoiser.hop(hop).output.astype("<i2").tobytes() for hop in signal.reshape(-1, HOP))
 
 
+def aligned_output(model: Model, data: bytes) -> bytes:
+    """What the stream's example is to make of the bytes: as many, without the lag, the end included."""
+    hops = -(-(len(data) + 2 * HISTORY) // (2 * HOP))
+    padded = np.frombuffer(data + bytes(2 * HOP * hops - len(data)), "<i2")
+    return reference_output(model, padded)[2 * HISTORY :][: len(data)]
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -97,10 +104,12 @@ def test_cmake_builds_an_example_that_computes_what_the_reference_says(
     model = artifact(rng, "stft", "ibm")
     export_library(model, OPTIONS, tmp_path / "library")
     program = built_by_cmake(tmp_path / "library", tmp_path / "build", "blsh_stream")
-    done = run(program, data=signal.astype("<i2").tobytes())
-    assert (done.returncode, done.stderr) == (0, b"")
+    data = signal.astype("<i2").tobytes()
+    for length in (0, 1, 1537, len(data)):
+        done = run(program, data=data[:length])
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout == aligned_output(model, data[:length]), f"{length} bytes"
     assert any(done.stdout), "all zeros would compare equal too easily"
-    assert done.stdout == reference_output(model, signal)
 
 
 def test_cmake_library_serves_a_project_in_cpp(
@@ -120,7 +129,37 @@ def test_cmake_library_serves_a_project_in_cpp(
     (project / "main.cpp").write_text((library / STREAM_EXAMPLE).read_text())
     program = built_by_cmake(project, tmp_path / "build", "mine")
     assert not list((tmp_path / "build").rglob("blsh_stream"))
-    assert run(program, data=signal.astype("<i2").tobytes()).stdout == reference_output(model, signal)
+    data = signal.astype("<i2").tobytes()
+    assert run(program, data=data).stdout == aligned_output(model, data)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said", "expected"),
+    [
+        ([], "", "-O2"),
+        (["-DCMAKE_C_FLAGS=-O1"], "", "-O1"),
+        (["-DCMAKE_BUILD_TYPE=Debug"], "", None),
+        (["-DCMAKE_BUILD_TYPE=MinSizeRel"], "", "-Os"),
+        ([], "add_compile_options(-O3)", "-O3"),
+    ],
+)
+def test_cmake_optimises_the_library_unless_told_how(
+    library: Path, tmp_path: Path, flags: list[str], said: str, expected: str | None
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "mine.c").write_text("int main(void) { return 0; }\n")
+    (project / "CMakeLists.txt").write_text(
+        f"cmake_minimum_required(VERSION 3.15)\nproject(mine LANGUAGES C)\n{said}\n"
+        "add_subdirectory(../library blsh)\nadd_executable(mine mine.c)\n"
+    )
+    command = [cmake(), "-S", project, "-B", tmp_path / "build", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", *flags]
+    done = run(*command)
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+    commands = json.loads((tmp_path / "build" / "compile_commands.json").read_text())
+    levels = {Path(each["file"]).name: re.findall(r" (-O\w+)", each["command"]) for each in commands}
+    assert (levels["blsh_hop.c"] or [None])[-1] == expected
+    assert "-O2" not in levels["mine.c"], "what the library needs is not for others"
 
 
 def test_bit_flipped_in_flash_is_refused_at_the_start(library: Path, signal: npt.NDArray[np.int16]) -> None:
@@ -250,7 +289,8 @@ def test_model_compiled_as_cpp_is_the_same_model(
     made = compile_objects(CPP_COMPILERS["g++"], [source], [library / "src"], tmp_path / "cpp")
     made += compile_objects(C_COMPILERS["gcc"], others, [library / "src"], tmp_path / "c")
     assert run("gcc", *made, "-o", tmp_path / "stream").returncode == 0
-    assert run(tmp_path / "stream", data=signal.astype("<i2").tobytes()).stdout == reference_output(model, signal)
+    data = signal.astype("<i2").tobytes()
+    assert run(tmp_path / "stream", data=data).stdout == aligned_output(model, data)
 
 
 # ---- what is in the folder -----------------------------------------------------------------------------------------
@@ -291,9 +331,10 @@ def test_state_is_as_large_as_the_model_needs(library: Path, tmp_path: Path) -> 
         '#include "blsh.h"\n'
         'int main(void) { printf("%u %u", BLSH_MAX_BITS, BLSH_MAX_NEIGHBOURS); return 0; }\n'
     )
-    (made,) = compile_objects(C_COMPILERS["gcc"], [tmp_path / "user.c"], [library / "src"], tmp_path)
-    assert run("gcc", made, "-o", tmp_path / "user").returncode == 0
-    assert run(tmp_path / "user").stdout == b"40 7"
+    for flag in ("-UBLSH_MODEL_LIMITS", "-DBLSH_MODEL_LIMITS", "-DBLSH_MODEL_LIMITS=1", "-DBLSH_MODEL_LIMITS="):
+        (made,) = compile_objects(C_COMPILERS["gcc"], [tmp_path / "user.c"], [library / "src"], tmp_path, flag)
+        assert run("gcc", made, "-o", tmp_path / "user").returncode == 0
+        assert run(tmp_path / "user").stdout == b"40 7"
 
 
 # ---- what stands in its place --------------------------------------------------------------------------------------

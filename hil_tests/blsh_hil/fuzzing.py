@@ -47,6 +47,8 @@ IMAGE: Final = 0xFE
 PROVE: Final = b"\xfd\0\0"
 START: Final = b"\xfc\0\0"
 _LONGEST_INPUT: Final = 8000
+_MOST_MINUTES: Final = 10_000
+_MOST_RUNS: Final = 2**31 - 1  # libFuzzer's int
 _STATUS: Final = re.compile(r"#(\d+)\s+\w+\s+cov: (\d+) ft: (\d+) corp: (\d+)/")
 _EXECUTIONS: Final = re.compile(r"stat::number_of_executed_units:\s+(\d+)")
 
@@ -188,6 +190,20 @@ def keep(folder: Path) -> int:
     return sum(1 for _ in corpus_folder().iterdir())
 
 
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0 < minutes <= _MOST_MINUTES:
+        raise argparse.ArgumentTypeError(f"{text}; choose above 0 to {_MOST_MINUTES:,}")
+    return minutes
+
+
+def _runs(text: str) -> int:
+    runs = int(text)
+    if not 1 <= runs <= _MOST_RUNS:
+        raise argparse.ArgumentTypeError(f"{text}; choose 1 to {_MOST_RUNS:,}")
+    return runs
+
+
 def main() -> int:
     """The command: 0 if nothing was found, 1 if something crashes; BlshError if it could not be tried."""
     about = (__doc__ or "").split("\n\n")
@@ -197,8 +213,8 @@ def main() -> int:
         epilog=about[1],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--minutes", type=float, default=30.0, help="search so long (30)")
-    parser.add_argument("--runs", type=int, default=None, help="or so many inputs, if that is sooner")
+    parser.add_argument("--minutes", type=_minutes, default=30.0, help="search so long (30)")
+    parser.add_argument("--runs", type=_runs, default=None, help="or so many inputs, if that is sooner")
     parser.add_argument("--keep", action="store_true", help="put the fewest inputs that reach all into the corpus")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args()

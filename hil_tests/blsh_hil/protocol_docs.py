@@ -1,11 +1,13 @@
 """The tables of docs/SPEC.md that say what protocol.py declares; `python -m blsh_hil.protocol_docs` rewrites them."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from blsh_hil import protocol
 from blsh_hil.boards import project_root
+from blsh_hil.ending import exit_code
 from blsh_hil.message import Message
 from blsh_hil.protocol import (
     HOP_FLAG_TEXT,
@@ -74,6 +76,11 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Rewrite the tables of docs/SPEC.md."""
     path = spec_path()
     print(f"wrote {write_text_if_changed(path, rewritten(path.read_text(encoding='utf-8')))}")
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -7,6 +7,7 @@ from typing import Final
 
 from blsh_codegen.c_code import c_environment
 from blsh_hil import protocol
+from blsh_hil.ending import exit_code
 from blsh_trainer.files import write_text_if_changed
 
 HEADER_NAME: Final = "blsh_protocol.h"
@@ -30,5 +31,10 @@ def write(folder: Path) -> Path:
     return write_text_if_changed(folder / HEADER_NAME, render())
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the header into the folder that is the argument."""
     print(write(Path(sys.argv[1] if len(sys.argv) > 1 else "firmware/generated")))
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -29,6 +29,7 @@ from blsh_hil.client import BoardClient
 from blsh_hil.junit import to_junit
 from blsh_hil.protocol import FeatureKind, HelloReply, ResetCause
 from blsh_trainer.files import replacing
+from blsh_trainer.interrupts import ENDING
 
 FORMAT: Final = 1
 REPORT_NAME: Final = "report.json"
@@ -162,7 +163,10 @@ class Recorder:
             "reason": "",
         }
         self._interrupted = -math.inf  # when
-        self._handlers = {each: signal.signal(each, self._interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
+        heard = {signal.SIGINT, *ENDING}
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # nohup
+            heard.remove(signal.SIGHUP)
+        self._handlers = {each: signal.signal(each, self._interrupt) for each in heard}
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -199,7 +203,7 @@ class Recorder:
             signal.signal(each, handler)
 
     def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
-        """SIGTERM ends the run as Ctrl-C does: boards are stopped, and the report says so.
+        """SIGTERM and SIGHUP end the run as Ctrl-C does: boards are stopped, and the report says so.
 
         A terminal's Ctrl-C comes twice, from it and from `blsh hil`: the second must not break off the orderly end.
         """

@@ -195,11 +195,6 @@ class _Control:
         return answer
 
 
-def qemu_value(path: Path) -> str:
-    """A path among the values of one of QEMU's options, where a comma ends it and two stand for one."""
-    return str(path).replace(",", ",,")
-
-
 def _spawn(command: list[str], handles: list[int], output: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,

@@ -2,12 +2,13 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from blsh_hil.boards import project_root
-from blsh_hil.fuzzing import build_target, corpus_folder, first_inputs, fuzz, raw
+from blsh_hil.fuzzing import build_target, corpus_folder, first_inputs, fuzz, main, raw
 from blsh_trainer.errors import BlshError
 
 
@@ -73,3 +74,14 @@ def test_a_minute_of_search_finds_nothing(tmp_path: Path) -> None:
     assert result.crashes == []
     assert result.executions > 1000
     assert result.edges > 300
+
+
+@pytest.mark.parametrize("option", ["--minutes", "--runs"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "0", "1e300", "9" * 30])
+def test_odd_numbers_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["fuzzing", f"{option}={value}"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2 and f"argument {option}: " in capsys.readouterr().err

@@ -116,7 +116,12 @@ def test_third():
 
 @pytest.mark.parametrize(
     ("number", "state"),
-    [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "interrupted"), (signal.SIGKILL, "running")],
+    [
+        (signal.SIGINT, "interrupted"),
+        (signal.SIGTERM, "interrupted"),
+        (signal.SIGHUP, "interrupted"),
+        (signal.SIGKILL, "running"),
+    ],
 )
 def test_a_run_that_is_ended_leaves_a_whole_report_of_what_ran(
     tmp_path: Path, number: signal.Signals, state: str

@@ -5,21 +5,14 @@ from typing import Annotated
 
 import typer
 
-from blsh_trainer.errors import BlshError
+from blsh_tools.numbers_in_range import GAIN_DB, SEED
 
 DEFAULT_BOARD = "mps2-an386"
 DEFAULT_MODEL = Path("out/model.npz")
 
 
-def checked_seed(option: typer.CallbackParam, seed: int | None) -> int | None:
-    """The callback of an option that is a seed."""
-    if seed is not None and seed < 0:
-        raise BlshError(f"{option.opts[0]} {seed}; choose 0 or more")
-    return seed
-
-
 def checked_port(url: str | None) -> str | None:
-    """The callback of an option that is a port."""
+    """Return `url`, the value of an option that names a port; BlshError for what is none."""
     if url is not None:
         from blsh_hil.port import check_url
 
@@ -42,10 +35,10 @@ PortUrl = Annotated[
         help="Serial port of a running board: /dev/tty..., a pty or socket://HOST:PORT.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", callback=checked_seed, help="Seed of every random choice.")]
+Seed = Annotated[int, SEED.option("Seed of every random choice.", "--seed")]
 Gain = Annotated[
     float | None,
-    typer.Option(
-        "--gain", metavar="DB", help="Make the recording louder by DB, as -90.31 for floats in the scale of int16."
+    GAIN_DB.option(
+        "Make the recording louder by DB, as -90.31 for floats in the scale of int16.", "--gain", metavar="DB"
     ),
 ]

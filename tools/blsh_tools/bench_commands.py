@@ -11,7 +11,8 @@ import typer
 
 from blsh_tools.arguments import AsJson
 from blsh_tools.console import progress, say, show
-from blsh_tools.outputs import check_output
+from blsh_tools.numbers_in_range import BITS, COUNT, dictionary_sizes, parse_sizes
+from blsh_tools.outputs import check_output_folder
 
 if TYPE_CHECKING:
     from blsh_trainer.arrays import Progress
@@ -31,13 +32,17 @@ ResultFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder for t
 def bench_firmware(
     corpus: CorpusOption = None,
     model: ExtendedModel = None,
-    bits: Annotated[int | None, typer.Option(help="Measure so many bits of --model [default: 64, or all].")] = None,
+    bits: Annotated[int | None, BITS.option("Measure so many bits of --model [default: 64, or all].")] = None,
     board: Annotated[
         list[str] | None, typer.Option("--board", help="A virtual board; may be repeated [default: all of them].")
     ] = None,
-    hops: Annotated[int, typer.Option(help="Hops of noisy speech to send.")] = 384,
+    hops: Annotated[int, COUNT.option("Hops of noisy speech to send.")] = 384,
     entries: Annotated[
-        str | None, typer.Option(help="Dictionary sizes to measure the search at, as 1000,4096 [default: to 100 000].")
+        str | None,
+        typer.Option(
+            callback=dictionary_sizes,
+            help="Dictionary sizes to measure the search at, as 1000,4096 [default: to 100 000].",
+        ),
     ] = None,
     cmsis: Annotated[
         bool, typer.Option("--cmsis/--no-cmsis", help="Fetch CMSIS-DSP from PyPI and measure its transforms, too.")
@@ -63,8 +68,8 @@ def bench_firmware(
     sizes = SIZES if entries is None else parse_sizes(entries)
     options = BenchOptions(tuple(board or virtual_boards()), hops, sizes, cmsis, work)
     options.check()
-    check_output(output / "bench-firmware.json")
-    check_output(work / "model.npz")
+    for folder in (output, work):
+        check_output_folder(folder)
     extended = None if model is None else load_model(model)
     if extended is not None:
         extended = reduce_model(extended, bits=min(64, extended.bits) if bits is None else bits)
@@ -90,7 +95,7 @@ def bars_firmware(
     from blsh_tools.bars_firmware import firmware_bars, write_bars
     from blsh_trainer.experiments.verdict import state
 
-    check_output(output / "bars-firmware.json")
+    check_output_folder(output)
     with progress() as advance:
         bars = firmware_bars(output, _corpus(corpus, advance))
     command = _command("bars-firmware", {"--corpus": corpus}, [])
@@ -99,19 +104,6 @@ def bars_firmware(
     result = json.loads(files[1].read_text(encoding="utf-8"))
     show(result, as_json, rows, "The firmware's bars", ["state", "bar", "measured"])
     say(f"written: {', '.join(map(str, files))}")
-
-
-def parse_sizes(text: str) -> tuple[int, ...]:
-    """Sizes of dictionaries from a list with commas. BlshError for what is none."""
-    from blsh_trainer.errors import BlshError
-
-    try:
-        sizes = tuple(int(word) for word in text.split(","))
-    except ValueError:
-        sizes = ()
-    if not sizes or min(sizes) < 1:
-        raise BlshError(f"--entries {text!r}; expected whole numbers above 0 separated by commas, as 1000,4096")
-    return sizes
 
 
 def _corpus(folder: Path | None, advance: "Progress") -> "Corpus":

@@ -7,16 +7,21 @@ from typing import Annotated
 
 import typer
 
-from blsh_tools.arguments import DEFAULT_BOARD, AsJson, BoardName
+from blsh_tools.arguments import DEFAULT_BOARD, AsJson, BoardName, checked_port
 from blsh_tools.console import say, show
 from blsh_tools.flash_options import TIMEOUTS, FlashOptions
+from blsh_tools.numbers_in_range import TIMEOUT_S
 
 
 def flash(
     board: BoardName = DEFAULT_BOARD,
     port: Annotated[
         str | None,
-        typer.Option("--port", help="Serial port of the board [default: the one with its USB ids, if there is one]."),
+        typer.Option(
+            "--port",
+            callback=checked_port,
+            help="Serial port of the board [default: the one with its USB ids, if there is one].",
+        ),
     ] = None,
     probe: Annotated[
         str | None, typer.Option("--probe", metavar="ID", help="Number of the debug probe, where there are several.")
@@ -25,8 +30,8 @@ def flash(
         str | None,
         typer.Option("--method", help="Another way of boards.toml: openocd, st-flash, pyocd, mass-storage."),
     ] = None,
-    flash_timeout: Annotated[float, typer.Option(help="Seconds for the upload.")] = TIMEOUTS.flash,
-    boot_timeout: Annotated[float, typer.Option(help="Seconds from then until the board answers.")] = TIMEOUTS.boot,
+    flash_timeout: Annotated[float, TIMEOUT_S.option("Seconds for the upload.")] = TIMEOUTS.flash,
+    boot_timeout: Annotated[float, TIMEOUT_S.option("Seconds from then until the board answers.")] = TIMEOUTS.boot,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the command that would flash; run nothing.")
     ] = False,

@@ -20,10 +20,13 @@ from blsh_tools.hil_command import hil
 from blsh_tools.link_command import bench_link
 from blsh_tools.live_command import live
 from blsh_tools.model_options import DictionaryOptions, with_groups
+from blsh_tools.numbers_in_range import COUNT, SECONDS_OF_AUDIO
 from blsh_tools.push_command import push
 from blsh_tools.report_command import report
 from blsh_tools.train_command import train
 from blsh_trainer.errors import BlshError
+from blsh_trainer.interrupts import ended_in_order
+from blsh_trainer.standard_streams import guarded_output
 
 app = typer.Typer(
     name="blsh",
@@ -146,7 +149,7 @@ def demo(
     ] = None,
     board: BoardName = DEFAULT_BOARD,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("out/demo"),
-    seconds: Annotated[float, typer.Option(help="Seconds of noisy speech to send through the board.")] = 30.0,
+    seconds: Annotated[float, SECONDS_OF_AUDIO.option("Seconds of noisy speech to send through the board.")] = 30.0,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -154,12 +157,13 @@ def demo(
     from dataclasses import replace
 
     from blsh_hil.boards import find_board
-    from blsh_tools.demo import DemoOptions, run_demo, summary
+    from blsh_tools.demo import DemoOptions, check_demo_folder, run_demo, summary
     from blsh_trainer.corpus import load_corpus
     from blsh_trainer.synthetic import make_corpus
     from blsh_trainer.train import EXTENDED
 
     chosen = find_board(board)
+    check_demo_folder(output)
     with progress() as advance:
         if corpus is None:
             say("No recordings given: this demo makes SYNTHETIC ones (espeak-ng voices, synthesised noises).")
@@ -179,7 +183,7 @@ def bench(
     model: Annotated[Path, typer.Option("--model", help="Model artifact that the firmware was generated from.")] = (
         DEFAULT_MODEL
     ),
-    hops: Annotated[int, typer.Option(help="Hops to measure.")] = 125,
+    hops: Annotated[int, COUNT.option("Hops to measure.")] = 125,
     as_json: AsJson = False,
 ) -> None:
     """Count the instructions of each stage of a hop on a virtual board, exactly."""
@@ -206,12 +210,14 @@ app.command("bars-firmware", epilog="Example: `blsh bars-firmware --corpus recor
 
 
 def main() -> None:
-    """Run the command line: bad input becomes one message and exit code 2. Typer makes 130 of Ctrl-C."""
-    try:
-        app()
-    except (BlshError, OSError) as error:
-        stderr.print(f"error: {error}", markup=False, style="red" if stderr.is_terminal else None)
-        sys.exit(2)
+    """Run the command line: bad input becomes one message and exit code 2, a signal that ends it 128 + its number."""
+    with ended_in_order():
+        try:
+            with guarded_output():
+                app()
+        except (BlshError, OSError) as error:
+            stderr.print(f"error: {error}", markup=False, style="red" if stderr.is_terminal else None)
+            sys.exit(2)
 
 
 if __name__ == "__main__":

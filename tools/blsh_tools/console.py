@@ -3,8 +3,8 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -12,7 +12,29 @@ from rich.table import Table
 
 from blsh_trainer.arrays import Progress as ProgressCall
 
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Remarks:
+    """sys.stderr as it is at the moment. What it does not take is lost: no work fails because nobody reads of it."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @property
+    def _stream(self) -> TextIO:
+        stream: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)  # while a progress bar stands below it
+        return stream
+
+
+stderr = Console(file=cast(TextIO, _Remarks()), stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:

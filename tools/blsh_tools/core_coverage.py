@@ -1,10 +1,9 @@
 """`blsh hil --board host --coverage`: how much of the C core the suite executes, by gcov."""
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from blsh_hil.coverage import collect
@@ -27,12 +26,9 @@ def run_coverage(options: SuiteOptions, board_name: str, port: str | None, quiet
     if board_name != HOST or port is not None:
         where = f"--port {port}" if port is not None else f"--board {board_name}"
         raise BlshError(f"--coverage with {where}: gcov counts on this machine only, give --board host and no --port")
-    folder = Path(mkdtemp(prefix="blsh-coverage-"))
-    try:
-        result = run_suite(replace(options, coverage=folder), board_name, port, quiet)
-        coverage = collect(folder).to_dict()
-    finally:
-        shutil.rmtree(folder)
+    with TemporaryDirectory(prefix="blsh-coverage-") as folder:
+        result = run_suite(replace(options, coverage=Path(folder)), board_name, port, quiet)
+        coverage = collect(Path(folder)).to_dict()
     with replacing(COVERAGE_FILE) as temporary:
         temporary.write_text(json.dumps(coverage, indent=1) + "\n", encoding="utf-8")
     make_page(COVERAGE_FILE.parent)

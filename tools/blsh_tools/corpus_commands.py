@@ -7,6 +7,7 @@ import typer
 
 from blsh_tools.arguments import AsJson, NoiseFolder, Seed
 from blsh_tools.console import progress, say, show
+from blsh_tools.outputs import check_output_folder
 
 _MOST_FILES_NAMED = 3
 
@@ -27,6 +28,7 @@ def make(
     """Make a synthetic corpus: espeak-ng reads, noises are synthesised. For those who have no recordings."""
     from blsh_trainer.synthetic import make_corpus
 
+    check_output_folder(folder, replaced=True)
     with progress() as advance:
         made = make_corpus(folder, seed, advance)
     result = {"folder": str(folder), "sha256": made.sha256, "files": len(made.entries), "synthetic": True}
@@ -91,6 +93,8 @@ def fetch(
         return
     offer = find_offer(source, sha256)
     folder = output or Path("out") / offer.name
+    for archive in offer.archives:
+        check_output_folder(folder / archive.folder)
     say(f"{offer.title}; licence: {offer.licence}; see {offer.page}")
     try:
         with progress() as advance:

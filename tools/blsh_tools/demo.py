@@ -1,7 +1,6 @@
 """The whole chain in one command: recordings to a microcontroller that denoises, and the proof that it is right."""
 
 import json
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,9 +30,13 @@ from blsh_trainer.audio import to_int16, write_wav
 from blsh_trainer.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.files import replacing
+from blsh_trainer.replacing_folder import scratch_beside
 from blsh_trainer.train import EXTENDED, TrainOptions, train_model
 
 _MEASURED_HOPS = 125  # two seconds of audio
+_RECORDINGS = ("noisy", "clean", "float", "fixed", "device")
+_FILES = ("model.npz", *(f"{name}.wav" for name in _RECORDINGS), "spectrograms.png", "result.json")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,12 @@ class DemoOptions:
     train: TrainOptions = field(default_factory=lambda: replace(EXTENDED, name="demo"))
 
 
+def check_demo_folder(folder: Path) -> None:
+    """Raise BlshError unless the files of a demo can be written into `folder`."""
+    for name in _FILES:
+        check_output(folder / name)
+
+
 def run_demo(
     corpus: Corpus, board: Board, folder: Path, options: DemoOptions, progress: Progress, synthetic: bool
 ) -> dict[str, Any]:
@@ -59,13 +68,11 @@ def run_demo(
     """
     for kind in ("speech", "noise"):
         corpus.select(kind, "test")
-    check_output(folder / "result.json")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as staging:
-        result, difference = _make_demo(corpus, board, Path(staging), options, progress, synthetic)
-        folder.mkdir(exist_ok=True)
-        for made in Path(staging).iterdir():
-            made.replace(folder / made.name)
+    with scratch_beside(folder) as staging:
+        result, difference = _make_demo(corpus, board, staging, options, progress, synthetic)
+        for name in _FILES:
+            with replacing(folder / name) as temporary:
+                (staging / name).replace(temporary)
     if difference is not None:
         raise BlshError(
             f"{board.name} computed something else than the reference: {difference}; all counts are in "
@@ -78,6 +85,7 @@ def _make_demo(
     corpus: Corpus, board: Board, folder: Path, options: DemoOptions, progress: Progress, synthetic: bool
 ) -> tuple[dict[str, Any], str | None]:
     """The result, and what the board did wrong, if anything."""
+    listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1)  # may lack speech: first
     times: dict[str, float] = {}
     with _timed("train", times):
         model = train_model(corpus, options.train, progress)
@@ -92,7 +100,6 @@ def _make_demo(
     engines: dict[str, Engine] = {"float": float_engine, "fixed": fixed_engine}
     with _timed("evaluate", times):
         scores = _scores(engines, corpus, options, progress)
-    listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1)
     on_board = _run_board(image, fixed_engine.reference, listening, times, progress)
     with _timed("write", times):
         outputs = {name: engine.denoise(listening.noisy) for name, engine in engines.items()}
@@ -184,8 +191,8 @@ def _scores(engines: dict[str, Engine], corpus: Corpus, options: DemoOptions, pr
 
 def _write_recordings(folder: Path, listening: Listening, outputs: dict[str, Any]) -> None:
     recordings = {"noisy": listening.noisy, "clean": listening.clean, **outputs}
-    for name, recording in recordings.items():
-        write_wav(folder / f"{name}.wav", recording)
+    for name in _RECORDINGS:
+        write_wav(folder / f"{name}.wav", recordings[name])
     titles = {
         "noisy": "noisy.wav: what the microphone hears",
         "clean": "clean.wav: the speech in it",

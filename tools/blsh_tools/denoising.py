@@ -14,7 +14,7 @@ from blsh_tools.console import say
 from blsh_tools.engines import ENGINES, DeviceEngine, FixedEngine, FloatEngine, Samples
 from blsh_tools.firmware import reach
 from blsh_tools.model_options import DictionaryOptions, sized
-from blsh_tools.outputs import check_output
+from blsh_tools.outputs import check_wav_output
 from blsh_tools.recordings import (
     MOST_SAMPLES,
     STANDARD_OUTPUT,
@@ -58,7 +58,7 @@ def denoise_file(
         )
     piped = str(target) in STANDARD_OUTPUT
     if not piped:
-        _check_target(source, target)
+        check_wav_output(target, source)
     with ExitStack() as closing:
         recording = open_recording(closing.enter_context(as_file(source)), gain_db)
         say_remarks(source, recording)
@@ -85,15 +85,6 @@ def denoise_file(
         "model_sha256": model.sha256,
         **link,
     }
-
-
-def _check_target(source: Path, target: Path) -> None:
-    """Raise BlshError unless `target` is a place for a WAV file other than `source`."""
-    if target.resolve() == source.resolve():
-        raise BlshError(f"{target} is the input itself; name another file for the output")
-    if target.suffix.lower() != ".wav":
-        raise BlshError(f"output {target} would be a WAV file by another name; end its name in .wav")
-    check_output(target)
 
 
 def _computed(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blsh_hil.boards import Board, load_boards, project_root
-from blsh_hil.virtual_board import QEMU, qemu_value
+from blsh_hil.virtual_board import QEMU
 from blsh_tools.bench_cases import m0_board
 from blsh_tools.disassembly import functions_of
 from blsh_tools.profiling import Profile, passage_of, plugin_arguments, read_profile
@@ -65,7 +65,7 @@ def run_program(
     command += ["-display", "none", "-monitor", "none", "-serial", "none"]
     command += ["-semihosting-config", "enable=on,target=native", "-plugin", arguments]
     if data is not None:
-        command += ["-device", f"loader,file={qemu_value(data[0])},addr={data[1]:#x},force-raw=on"]
+        command += ["-device", f"loader,file={data[0]},addr={data[1]:#x},force-raw=on"]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S, check=False

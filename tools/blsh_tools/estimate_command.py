@@ -78,7 +78,9 @@ def _calibrate(board: str | None, as_json: bool) -> None:
     from blsh_codegen.costs import COSTS_FILE, Costs, load_costs, save_costs
     from blsh_hil.boards import find_board, load_boards
     from blsh_tools.calibration import calibrate, interrupted_file
+    from blsh_tools.outputs import check_output
 
+    check_output(COSTS_FILE)
     if board:
         kept = load_costs()
         found = calibrate([find_board(board)], say, kept)

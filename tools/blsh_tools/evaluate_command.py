@@ -9,7 +9,8 @@ import typer
 from blsh_tools.arguments import AsJson, ModelFile, NoiseFolder, Seed
 from blsh_tools.console import progress, say, show
 from blsh_tools.model_options import DictionaryOptions, sized, with_groups
-from blsh_tools.outputs import check_output
+from blsh_tools.numbers_in_range import COUNT, JOBS, SNR_DB
+from blsh_tools.outputs import check_output, check_outside, same_file
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ def evaluate(
     corpus: Annotated[Path, typer.Argument(help="Folder of recordings; see `blsh corpus check`.")],
     split: Annotated[str, typer.Option(help="`test`, `valid` or `train`.")] = "test",
     snr: Annotated[
-        list[float] | None, typer.Option(help="SNR of the mixtures in dB; repeat it for more [default: -5, 0, 5, 10].")
+        list[float] | None, SNR_DB.option("SNR of the mixtures in dB; repeat it for more [default: -5, 0, 5, 10].")
     ] = None,
     count: Annotated[
-        int | None, typer.Option(help="Mixtures at each SNR [default: one for each utterance; peers: all 60].")
+        int | None, COUNT.option("Mixtures at each SNR [default: one for each utterance; peers: all 60].")
     ] = None,
     engine: Annotated[str, typer.Option(help="`float` or `fixed`.")] = "float",
     metrics: Annotated[str, typer.Option(help="What to measure, separated by commas.")] = "sdr_db,si_sdr_db,pesq,estoi",
@@ -45,7 +46,7 @@ def evaluate(
             help="`drawn`, or `peers`: the mixtures on which other denoisers were scored, and they beside it."
         ),
     ] = "drawn",
-    jobs: Annotated[int | None, typer.Option(help="Processes [default: one for each core].")] = None,
+    jobs: Annotated[int | None, JOBS.option("Processes [default: one for each core].")] = None,
     *,
     reduction: DictionaryOptions,
     seed: Seed = 0,
@@ -70,7 +71,9 @@ def evaluate(
     options = sized(reduction.wishes(), artifact.entries)
     reduced = reduced_model(artifact, options)
     chosen = (FloatEngine if engine == "float" else FixedEngine)(artifact, options)
-    mixtures = _mixtures(load_corpus(corpus, noise), protocol, split, snr, count, seed)
+    source = load_corpus(corpus, noise)
+    check_outside(source, output, table)
+    mixtures = _mixtures(source, protocol, split, snr, count, seed)
     with progress() as advance:
         found = evaluate_systems({MODEL: Blind(chosen)}, mixtures, chosen_metrics, jobs, seed, advance)
     told = {
@@ -111,10 +114,8 @@ def _mixtures(
 def _check_outputs(output: Path | None, table: Path | None, model: Path) -> None:
     given = [path for path in (output, table) if path is not None]
     for path in given:
-        check_output(path)
-        if path.resolve() == model.resolve():
-            raise BlshError(f"{path} is the model itself; name another file for the result")
-    if len(given) == 2 and given[0].resolve() == given[1].resolve():
+        check_output(path, model=model)
+    if len(given) == 2 and same_file(*given):
         raise BlshError(f"--output and --csv both name {given[0]}; give two files")
 
 

@@ -9,7 +9,8 @@ import typer
 
 from blsh_tools.arguments import AsJson, NoiseFolder
 from blsh_tools.console import progress, say, show
-from blsh_tools.outputs import check_output
+from blsh_tools.numbers_in_range import COUNT, FEW, JOBS, TRAINING_S
+from blsh_tools.outputs import check_output_folder
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:
@@ -33,10 +34,8 @@ def experiment(
         typer.Argument(help=f"{', '.join(NAMES[:-2])}: the paper's; bars, the trainer's; frontier, quality per byte."),
     ],
     corpus: Annotated[Path, typer.Argument(help="Folder of recordings; see `blsh corpus check`.")],
-    seeds: Annotated[
-        int | None, typer.Option(help="Draws of hash and dictionary [default: 1 to 5, by experiment].")
-    ] = None,
-    mixtures: Annotated[int | None, typer.Option(help="Test mixtures under each condition [default: 48].")] = None,
+    seeds: Annotated[int | None, FEW.option("Draws of hash and dictionary [default: 1 to 5, by experiment].")] = None,
+    mixtures: Annotated[int | None, COUNT.option("Test mixtures under each condition [default: 48].")] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Tiny sizes, to try a corpus out: the figures mean little.")
     ] = False,
@@ -44,7 +43,7 @@ def experiment(
         str | None,
         typer.Option(help="table1: networks to train too, `all`, or names separated by commas [default: none]."),
     ] = None,
-    baseline_seconds: Annotated[float | None, typer.Option(help="table1: most seconds of training a network.")] = None,
+    baseline_seconds: Annotated[float | None, TRAINING_S.option("table1: most seconds of training a network.")] = None,
     voicebank: Annotated[
         Path | None,
         typer.Option(help="table3: recorded mixtures in VoiceBank-DEMAND's layout [default: a held-out source]."),
@@ -53,7 +52,7 @@ def experiment(
         Path | None, typer.Option(help="bars: artifact to put against other denoisers, by the protocol of the peers.")
     ] = None,
     noise: NoiseFolder = None,
-    jobs: Annotated[int | None, typer.Option(help="Processes [default: one for each core].")] = None,
+    jobs: Annotated[int | None, JOBS.option("Processes [default: one for each core].")] = None,
     work: Annotated[
         Path, typer.Option(help="Folder that keeps what is computed; a run that finds it there goes on from it.")
     ] = Path("out/experiments"),
@@ -92,7 +91,7 @@ def experiment(
             raise BlshError(f"{option} {value} is of no use to {name}; it is for {', '.join(_FOR[option])}")
     place = output or (TRIALS if fast else RESULTS)
     for folder in (work, place):
-        check_output(folder / "README.md")
+        check_output_folder(folder)
     networks = _networks(given["--baselines"])
     source = load_corpus(corpus, noise)
     if model is not None:

@@ -9,6 +9,7 @@ import typer
 from blsh_tools.arguments import AsJson, ModelFile
 from blsh_tools.console import show
 from blsh_tools.model_options import PlanOptions, with_groups
+from blsh_tools.outputs import check_output_folder
 
 
 @with_groups
@@ -28,6 +29,7 @@ def export(
     from blsh_tools.planned import planned, say_plan
     from blsh_trainer.artifact import load_model
 
+    check_output_folder(to, replaced=True)
     artifact = load_model(model)
     options, plan = planned(artifact, wanted)
     if plan is not None:

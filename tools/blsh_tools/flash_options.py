@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from blsh_hil.retry import Timeouts
-from blsh_trainer.errors import BlshError
 
 TIMEOUTS: Final = Timeouts(boot=10.0)
 """boot counts from the end of the upload; the port may be away meanwhile, hence more than a client takes."""
@@ -18,13 +17,3 @@ class FlashOptions:
     probe: str | None = None
     method: str | None = None
     timeouts: Timeouts = TIMEOUTS
-
-    def check(self) -> None:
-        """Raises BlshError for a port that is none, or a time-out."""
-        if self.port is not None:
-            from blsh_hil.port import check_url
-
-            check_url(self.port)
-        for name, seconds in (("flash", self.timeouts.flash), ("boot", self.timeouts.boot)):
-            if not 0 < seconds < float("inf"):
-                raise BlshError(f"--{name}-timeout {seconds:g}; expected seconds above 0")

@@ -34,7 +34,6 @@ def planned_command(board: Board, options: FlashOptions) -> dict[str, Any]:
 
     Raises BlshError for options that do not fit the board.
     """
-    options.check()
     elf = elf_path(board)
     if board.qemu_machine is None:
         command = upload_command(board, _as_told(elf), options.method, options.probe)
@@ -52,7 +51,6 @@ def flash_board(board: Board, options: FlashOptions | None = None) -> dict[str, 
     time, or the board that answers runs something else.
     """
     options = options or FlashOptions()
-    options.check()
     if board.qemu_machine is None:
         upload_command(
             board, elf_path(board), options.method, options.probe

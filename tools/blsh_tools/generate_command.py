@@ -9,6 +9,7 @@ import typer
 from blsh_tools.arguments import AsJson, ModelFile
 from blsh_tools.console import show
 from blsh_tools.model_options import FirmwareOptions, with_groups
+from blsh_tools.outputs import check_output_folder
 
 
 @with_groups
@@ -30,11 +31,12 @@ def generate(
     from blsh_tools.planned import planned, say_plan
     from blsh_trainer.artifact import load_model
 
+    folder = output or generated_folder()
+    check_output_folder(folder)
     artifact = load_model(model)
     options, plan = planned(artifact, wanted)
     if plan is not None:
         say_plan(plan)
-    folder = output or generated_folder()
     record = generate_firmware(artifact, options, folder)
     tables = flash_table_bytes(integer_model(artifact, options))
     result = {"folder": str(folder), "table_bytes": tables, **json.loads(record.to_json())}

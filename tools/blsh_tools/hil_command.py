@@ -7,6 +7,7 @@ import typer
 
 from blsh_tools.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, PortUrl
 from blsh_tools.console import show
+from blsh_tools.numbers_in_range import MINUTES, MODELS
 from blsh_trainer.errors import BlshError
 
 
@@ -20,11 +21,11 @@ def hil(
     corpus: Annotated[
         Path | None, typer.Option(help="Recordings to send [default: $BLSH_CORPUS, or synthetic ones].")
     ] = None,
-    minutes: Annotated[float, typer.Option(help="Minutes of recordings, at all SNRs; 10 and more overnight.")] = 1.0,
+    minutes: Annotated[float, MINUTES.option("Minutes of recordings, at all SNRs; 10 and more overnight.")] = 1.0,
     stage: Annotated[str | None, typer.Option(help="Compare this stage only, such as `features`.")] = None,
     keyword: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only tests whose names match.")] = None,
     generated: Annotated[
-        int | None, typer.Option(help="Generated models to build for the board and compare [default: 4].")
+        int | None, MODELS.option("Generated models to build for the board and compare [default: 4].")
     ] = None,
     vector: Annotated[
         list[Path] | None, typer.Option(help="Replay this vector and nothing else; may be given again.")

@@ -8,7 +8,7 @@ import typer
 
 from blsh_tools.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, PortUrl
 from blsh_tools.console import say, show
-from blsh_trainer.errors import BlshError
+from blsh_tools.numbers_in_range import FEW, STREAMED_SECONDS
 
 
 def bench_link(
@@ -17,8 +17,8 @@ def bench_link(
     model: Annotated[Path, typer.Option("--model", help="Model artifact that the firmware was generated from.")] = (
         DEFAULT_MODEL
     ),
-    seconds: Annotated[float, typer.Option(help="Seconds of audio to stream in each round.")] = 4.0,
-    rounds: Annotated[int, typer.Option(help="Rounds; the figures are medians over them.")] = 3,
+    seconds: Annotated[float, STREAMED_SECONDS.option("Seconds of audio to stream in each round.")] = 4.0,
+    rounds: Annotated[int, FEW.option("Rounds; the figures are medians over them.")] = 3,
     as_json: AsJson = False,
 ) -> None:
     """Measure how fast hops go through a board: by our client, bare, and one at a time, in turn.
@@ -49,11 +49,7 @@ def run_bench_link(board: str, port: str | None, model: Path, seconds: float, ro
     from blsh_tools.firmware import reach
     from blsh_trainer.artifact import load_model
 
-    hops = round(seconds * SAMPLE_RATE_HZ / HOP) if np.isfinite(seconds) else 0
-    if hops < 10:
-        raise BlshError(f"{seconds:g} seconds of audio; give 0.16 or more")
-    if rounds < 1:
-        raise BlshError(f"{rounds} rounds; give 1 or more")
+    hops = round(seconds * SAMPLE_RATE_HZ / HOP)
     target, expected = reach(board, port, load_model(model), say)
     samples = edge_signal("speech_like", hops * HOP, np.random.default_rng(0))
     with ExitStack() as cleanup:

@@ -3,17 +3,19 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
 from blsh_tools.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, Gain, PortUrl
 from blsh_tools.console import say, show
+from blsh_tools.numbers_in_range import BUFFER_MS, SECONDS_OF_AUDIO
 from blsh_trainer.errors import BlshError
+from blsh_trainer.interrupts import ENDING
 
 if TYPE_CHECKING:  # imported when the command runs, so that `blsh --help` is quick
     from blsh_hil.live import LiveResult, LiveSession, Sink, Source
@@ -39,9 +41,9 @@ def live(
         Path | None, typer.Option("--output", metavar="OUT.wav", help="WAV to write [default: the loudspeaker].")
     ] = None,
     buffer: Annotated[
-        float, typer.Option(metavar="MS", help="Milliseconds that the first hop waits before it is played.")
+        float, BUFFER_MS.option("Milliseconds that the first hop waits before it is played.", metavar="MS")
     ] = 32.0,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so much audio; Ctrl-C does so too.")] = None,
+    seconds: Annotated[float | None, SECONDS_OF_AUDIO.option("Stop after so much audio; Ctrl-C does so too.")] = None,
     microphone: Annotated[
         str | None, typer.Option(metavar="DEVICE", help="Name or number [default: the system's].")
     ] = None,
@@ -53,7 +55,8 @@ def live(
     """Play a recording or a microphone through the board in real time, and measure the latency of every hop.
 
     With --input and --output no sound device is needed; the output file is what the board put out, 768 samples late.
-    Ctrl-C ends it in order: the file is complete. A board that is slower than real time is not hurried: hops come late.
+    Ctrl-C, SIGTERM and SIGHUP end it in order: the file is complete. A board that is slower than real time is not
+    hurried: hops come late.
     """
     result = run_live(model, board, port, source, target, buffer, seconds, microphone, loudspeaker, gain)
     show(result, as_json, _rows(result), f"Live: {result['input']} → {board} → {result['output']}")
@@ -78,23 +81,19 @@ def run_live(
     from blsh_tools.firmware import reach
     from blsh_trainer.artifact import load_model
 
-    if not 0 <= buffer_ms <= 10_000:
-        raise BlshError(f"a buffer of {buffer_ms:g} ms; choose 0 to 10,000")
-    if seconds is not None and not seconds > 0:
-        raise BlshError(f"{seconds:g} seconds of audio; give more than 0")
-    with ExitStack() as cleanup:
+    _check_ends(source_path, target, microphone, loudspeaker)
+    with _Ending() as ending, ExitStack() as cleanup:
         source = _source(source_path, gain_db, seconds, microphone)
-        sink = _sink(source_path, target, buffer_ms / 1000, loudspeaker, cleanup)
+        sink = _sink(target, buffer_ms / 1000, loudspeaker, cleanup)
         model = load_model(model_path)
         retries = Retries(replay_hops=REPLAY_HOPS)
         client = cleanup.enter_context(connect(*reach(board, port, model, say), retries=retries))
         _warn_of_slow_line(port, client.baud)
         for end in (sink, source):
             cleanup.enter_context(end)  # devices start now, not while the board was being built or booted
-        session = LiveSession(client, source, sink)
+        ending.session = session = LiveSession(client, source, sink)
         say("live; Ctrl-C ends it")
-        with _ended_by_ctrl_c(session):
-            session.run(_reporter())
+        session.run(_reporter())
         sink.finish()
         found = session.result()
         counts = client.counts.to_dict()
@@ -113,6 +112,23 @@ def run_live(
     }
 
 
+def _check_ends(source: Path | None, target: Path | None, microphone: str | None, loudspeaker: str | None) -> None:
+    """Raise BlshError, before anything is opened, for ends that exclude each other or cannot be."""
+    from blsh_tools.outputs import check_wav_output
+
+    for option, path, device in (("input", source, "microphone"), ("output", target, "loudspeaker")):
+        given = microphone if option == "input" else loudspeaker
+        if path is not None and given is not None:
+            raise BlshError(f"--{option} {path} and --{device} {given}; choose one of the two")
+        if path == Path("-"):
+            raise BlshError(
+                f"--{option} -: a pipe keeps no time, and live is about time; name a file, or leave it out for the "
+                f"{device}. What need not be live goes through `blsh denoise`"
+            )
+    if target is not None:
+        check_wav_output(target, source)
+
+
 def _source(path: Path | None, gain_db: float | None, seconds: float | None, device: str | None) -> "Source":
     from itertools import islice
 
@@ -121,8 +137,6 @@ def _source(path: Path | None, gain_db: float | None, seconds: float | None, dev
 
     most = None if seconds is None else max(1, round(seconds / HOP_S))
     if path is not None:
-        if device is not None:
-            raise BlshError(f"--input {path} and --microphone {device}; choose one of the two")
         recording = open_recording(path, gain_db)
         say_remarks(path, recording)
         return PacedSource(islice(recording.hops(), most))
@@ -134,9 +148,8 @@ def _source(path: Path | None, gain_db: float | None, seconds: float | None, dev
     return opened if most is None else LimitedSource(opened, most)
 
 
-def _sink(source: Path | None, target: Path | None, buffer_s: float, device: str | None, cleanup: ExitStack) -> "Sink":
+def _sink(target: Path | None, buffer_s: float, device: str | None, cleanup: ExitStack) -> "Sink":
     from blsh_hil.live import FileSink
-    from blsh_tools.outputs import check_output
     from blsh_tools.recordings import WavWriter
     from blsh_trainer.files import replacing
 
@@ -144,31 +157,41 @@ def _sink(source: Path | None, target: Path | None, buffer_s: float, device: str
         from blsh_tools.sound import Speaker
 
         return Speaker(device, buffer_s)
-    if device is not None:
-        raise BlshError(f"--output {target} and --loudspeaker {device}; choose one of the two")
-    if source is not None and target.resolve() == source.resolve():
-        raise BlshError(f"{target} is the input itself; name another file for the output")
-    if target.suffix.lower() != ".wav":
-        raise BlshError(f"output {target} would be a WAV file by another name; end its name in .wav")
-    check_output(target)
     file = cleanup.enter_context(WavWriter(cleanup.enter_context(replacing(target))))
     return FileSink(file.write, buffer_s)
 
 
-@contextmanager
-def _ended_by_ctrl_c(session: "LiveSession") -> Iterator[None]:
-    """The first Ctrl-C lets the session end in order, the second breaks it off."""
+class _Ending:
+    """The first Ctrl-C, SIGTERM or SIGHUP lets the session end in order; only another Ctrl-C breaks it off.
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
-        os.write(2, b"ending; Ctrl-C again breaks it off\n")  # say() may be what was interrupted
-        session.stop()
+    As a context manager it goes around all that must be finished then, the file too: a shell hangs up twice.
+    """
 
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def __init__(self) -> None:
+        self.session: LiveSession | None = None
+        self._begun = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        heard = [each for each in (signal.SIGINT, *ENDING) if signal.getsignal(each) != signal.SIG_IGN]  # nohup
+        self._before = {number: signal.signal(number, self._stop) for number in heard}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self.session is None or (self._begun and number == signal.SIGINT):
+            before = self._before[number]
+            if not callable(before):
+                raise KeyboardInterrupt
+            before(number, frame)
+        elif not self._begun:
+            self._begun = True
+            with suppress(OSError):  # whose terminal has hung up
+                os.write(2, b"ending; Ctrl-C again breaks it off\n")  # say() may be what was interrupted
+            self.session.stop()
 
 
 def _reporter() -> Callable[[int, int], None]:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blsh_tools.arguments import Seed, checked_seed
+from blsh_tools.arguments import Seed
+from blsh_tools.numbers_in_range import (
+    BITS,
+    CORE_BINS,
+    CORE_NEIGHBOURS,
+    ENTRIES,
+    MIPS,
+    NEIGHBOURS,
+    SEED,
+    SHARE,
+    size_option,
+)
 
 if TYPE_CHECKING:  # the commands import what they need when they run, so that `blsh --help` is quick
     from blsh_codegen.generate import GenerateOptions
@@ -16,11 +27,11 @@ if TYPE_CHECKING:  # the commands import what they need when they run, so that `
 DEFAULT_ENTRIES = 4096
 
 Entries = Annotated[
-    int | None, typer.Option("--entries", help=f"Dictionary entries to keep [default: {DEFAULT_ENTRIES}, or all].")
+    int | None, ENTRIES.option(f"Dictionary entries to keep [default: {DEFAULT_ENTRIES}, or all].", "--entries")
 ]
-Share = Annotated[float | None, typer.Option("--share", help="Share of the dictionary to keep instead, 0 to 1.")]
-Bits = Annotated[int | None, typer.Option("--bits", help="Use the first so many bits of a code only.")]
-Neighbours = Annotated[int | None, typer.Option("--neighbours", help="Masks to average, K [default: the model's].")]
+Share = Annotated[float | None, SHARE.option("Share of the dictionary to keep instead.", "--share")]
+Bits = Annotated[int | None, BITS.option("Use the first so many bits of a code only.", "--bits")]
+Neighbours = Annotated[int | None, NEIGHBOURS.option("Masks to average, K [default: the model's].", "--neighbours")]
 
 
 @dataclass(frozen=True)
@@ -43,9 +54,7 @@ class DictionaryOptions(OptionGroup):
     neighbours: Neighbours = None
     dictionary_seed: Annotated[
         int,
-        typer.Option(
-            "--dictionary-seed", callback=checked_seed, help="Seed of the dictionary's draw: --seed of `blsh generate`."
-        ),
+        SEED.option("Seed of the dictionary's draw: --seed of `blsh generate`.", "--dictionary-seed"),
     ] = 0
 
     def wishes(self) -> "GenerateOptions":
@@ -101,13 +110,11 @@ class PlanOptions(ModelOptions):
     ] = None
     flash: Annotated[
         str | None,
-        typer.Option("--flash", metavar="SIZE", help="Choose what fits so much flash in all: 262144, 256K, 1M."),
+        size_option("--flash", "Choose what fits so much flash in all: 262144, 256K, 1M."),
     ] = None
-    ram: Annotated[
-        str | None, typer.Option("--ram", metavar="SIZE", help="... and so much RAM, the stack included: 16384, 16K.")
-    ] = None
+    ram: Annotated[str | None, size_option("--ram", "... and so much RAM, the stack included: 16384, 16K.")] = None
     mips: Annotated[
-        float | None, typer.Option("--mips", metavar="NUMBER", help="... and so many million instructions a second.")
+        float | None, MIPS.option("... and so many million instructions a second.", "--mips", metavar="NUMBER")
     ] = None
 
     def wishes(self) -> "GenerateOptions":
@@ -124,15 +131,15 @@ class FirmwareOptions(PlanOptions):
         typer.Option("--slots", help="The firmware takes other models over the link (`blsh push`): 4 KiB of code."),
     ] = False
     room_bits: Annotated[
-        int | None, typer.Option("--room-bits", help="Bits that a pushed model may have [default: this model's].")
+        int | None, BITS.option("Bits that a pushed model may have [default: this model's].", "--room-bits")
     ] = None
     room_neighbours: Annotated[
         int | None,
-        typer.Option("--room-neighbours", help="Neighbours that a pushed model may have [default: likewise]."),
+        CORE_NEIGHBOURS.option("Neighbours that a pushed model may have [default: likewise].", "--room-neighbours"),
     ] = None
     room_smoothed: Annotated[
         int | None,
-        typer.Option("--room-smoothed", help="Bands of a smoothed mask of a pushed model [default: likewise]."),
+        CORE_BINS.option("Bands of a smoothed mask of a pushed model [default: likewise].", "--room-smoothed"),
     ] = None
 
     def wishes(self) -> "GenerateOptions":

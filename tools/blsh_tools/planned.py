@@ -1,11 +1,11 @@
-"""Budgets on the command line: sizes in words, and options for what fits a board."""
+"""Budgets on the command line: options for what fits a board."""
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from blsh_tools.console import say
 from blsh_tools.model_options import PlanOptions, sized
+from blsh_tools.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:  # as in model_options.py
@@ -18,20 +18,8 @@ if TYPE_CHECKING:  # as in model_options.py
 SLOTS_FLASH_BYTES = 4096
 """What takes pushed models has at most so much code, on any board."""
 SLOTS_RAM_BYTES = 128
-
-_SIZE = re.compile(r"([0-9]+|0[xX][0-9a-fA-F]+)([kKmM]?)")
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
-
-
-def size_bytes(option: str, text: str) -> int:
-    """Bytes of a size such as 262144, 0x40000, 256K or 1M. BlshError, naming `option`, for anything else and for 0."""
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
-        raise BlshError(f"{option} {text!r}; expected bytes, or a number with K (1024) or M (1024 K), such as 256K")
-    size = int(found[1], 0) if found[1][:2].lower() == "0x" else int(found[1])
-    if size == 0:
-        raise BlshError(f"{option} {text}: nothing fits 0 bytes; leave it out for all that the board has")
-    return size * _UNITS[found[2].lower()]
+SLOTS_STACK_BYTES = 96
+"""Trying a pushed model goes so much deeper than a hop, at most: see `image_stack` of a firmware with slots."""
 
 
 def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan | None]":
@@ -53,8 +41,6 @@ def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan
         masks = model.mask_kind if wishes.masks is None else wishes.masks
         return _fitting(model, replace(sized(wishes, model.entries), bits=bits, masks=masks))
     flash, ram = (None if text is None else size_bytes(f"--{name}", text) for name, text in sizes.items())
-    if mips is not None and not 0 < mips < float("inf"):
-        raise BlshError(f"--mips {mips:g}; expected millions of instructions a second above 0")
     return _fitting(model, replace(wishes, flash=flash, ram=ram, mips=mips))
 
 
@@ -69,6 +55,8 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
     board = find_board(wishes.board)
     costs = load_costs()
     sizes = costs.board(board.name)
+    if wishes.slots:
+        sizes = _with_slots(board, sizes, wishes)
     ram = board.ram.size - board.stack_bytes + sizes.stack_bytes  # the linker keeps more for the stack than is used
     for name, asked, most in (("flash", wishes.flash, board.flash.size), ("ram", wishes.ram, board.ram.size)):
         if asked is not None and asked > most:
@@ -76,7 +64,6 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
     cpu = None if board.budget.cpu is None else board.budget.cpu * board.clock_hz / 1e6
     flash = wishes.flash or board.budget.flash
     if wishes.slots:
-        sizes = _with_slots(board, sizes, wishes)
         flash = min(flash, board.firmware_flash_bytes)
     budgets = Budgets(flash, min(wishes.ram or board.budget.ram, ram), wishes.mips or cpu)
     planner = Planner(model, costs.core(board.core), sizes, measured_signal(MEASURED_HOPS))
@@ -89,15 +76,18 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
 
 def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") -> "BoardSizes":
     """What the firmware takes beside a model when it also serves the slots and has room for larger models."""
+    from blsh_codegen.layout import Limits, board_bytes, state_struct
+
     if board.slots is None:
         raise BlshError(f"{board.name} has no slots for models in boards.toml; generate without --slots")
-    bits, neighbours, smoothed = wishes.room_bits or 0, wishes.room_neighbours or 0, wishes.room_smoothed or 0
-    room = 4 * bits + 4 * -(-bits // 32) + 8 * neighbours + 2 * smoothed  # beside what the model itself takes, at most
+    wanted = Limits(wishes.room_bits or 1, wishes.room_neighbours or 1, wishes.room_smoothed or 1)
+    room = board_bytes(state_struct, wanted) - board_bytes(state_struct, Limits(1, 1, 1))  # beside the model's, at most
     return replace(
         sizes,
         flash_bytes=sizes.flash_bytes + SLOTS_FLASH_BYTES,
         flash_bytes_many=sizes.flash_bytes_many + SLOTS_FLASH_BYTES,
         ram_bytes=sizes.ram_bytes + SLOTS_RAM_BYTES + room,
+        stack_bytes=sizes.stack_bytes + SLOTS_STACK_BYTES,
     )
 
 

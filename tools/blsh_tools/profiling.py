@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blsh_hil.boards import Memory, project_root
-from blsh_hil.virtual_board import qemu_value
 from blsh_tools.disassembly import Function, return_addresses
 from blsh_trainer.errors import BlshError
 
@@ -64,9 +63,12 @@ def build_plugin(folder: Path) -> Path:
 
 def plugin_arguments(library: Path, output: Path, passages: Sequence[Passage], flash: Memory | None = None) -> str:
     """The value of QEMU's option -plugin. flash: where reads of data are counted; None: nowhere, which is faster."""
+    for path in (library, output):
+        if "," in str(path):
+            raise BlshError(f"{path} has a comma, which ends a value on QEMU's command line; choose another folder")
     places = [f"from={passage.begin:#x}" + "".join(f",to={end:#x}" for end in passage.ends) for passage in passages]
     watched = [f"flash={flash.origin:#x},size={flash.size:#x}"] if flash is not None else []
-    return ",".join([qemu_value(library), f"out={qemu_value(output)}", *places, *watched])
+    return ",".join([str(library), f"out={output}", *places, *watched])
 
 
 def read_profile(path: Path, functions: dict[str, Function]) -> Profile:

@@ -8,6 +8,7 @@ import typer
 from blsh_tools.arguments import DEFAULT_BOARD, AsJson, BoardName, PortUrl
 from blsh_tools.console import progress, say, show
 from blsh_tools.model_options import ModelOptions, sized, with_groups
+from blsh_tools.outputs import check_output
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:  # as in model_options.py
@@ -55,6 +56,8 @@ def push(
         return
     if model is None:
         raise BlshError("no model given; name an artifact, as in `blsh push out/model.npz`, or --factory")
+    if output is not None:
+        check_output(output, model=model)
     integers = _integers(model, wanted)
     if output is not None:
         result = _write(integers, output)
@@ -169,10 +172,8 @@ def _restore(client: "BoardClient") -> dict[str, Any]:
 
 def _write(model: "IntegerModel", output: Path) -> dict[str, Any]:
     from blsh_codegen.image import encode_image, read_head
-    from blsh_tools.outputs import check_output
     from blsh_trainer.files import replacing
 
-    check_output(output)
     image = encode_image(model)
     with replacing(output) as temporary:
         temporary.write_bytes(image)

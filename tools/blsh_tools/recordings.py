@@ -38,7 +38,6 @@ MOST_SAMPLES = ((1 << 32) - 1 - 36) // 2
 """What a WAV file of 16 bits can hold: 37 hours."""
 
 _STANDARD_INPUT_NAME = "standard input"
-_MOST_GAIN_DB = 6000.0  # the range of double precision
 _INTEGER_SCALES = (1 << 15, 1 << 23, 1 << 31)
 
 Samples = npt.NDArray[np.int16]
@@ -90,8 +89,6 @@ def open_recording(path: Path, gain_db: float | None = None) -> Recording:
 
     Raises BlshError if it cannot be read, is silent, or its peak is above +24 dBFS and no gain is given.
     """
-    if gain_db is not None and not abs(gain_db) <= _MOST_GAIN_DB:
-        raise BlshError(f"a gain of {gain_db:g} dB; choose -{_MOST_GAIN_DB:g} to {_MOST_GAIN_DB:g}")
     shape = probe_audio(path, whole=False)
     level = measure_level(path, whole=False)
     there = replace(shape, frames=level.frames)

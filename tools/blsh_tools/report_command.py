@@ -34,10 +34,11 @@ def make_page(folder: Path, output: Path | None = None) -> dict[str, Any]:
     Raises BlshError if there are none.
     """
     from blsh_hil.report_page import overall, write_page
+    from blsh_hil.report_plugin import REPORT_NAME
     from blsh_tools.outputs import check_output
 
     page = output or folder / PAGE_NAME
-    check_output(page)
+    check_output(page, **{f"report of {each.parent.name}": each for each in folder.glob(f"*/{REPORT_NAME}")})
     reports = write_page(folder, page)
     boards = [
         {

@@ -2,38 +2,33 @@
 
 The compiler's .su files say how large each function's frame is; who calls whom stands in the ELF file itself, after
 inlining and linking. Calls through pointers have to be declared, function by function; recursion, a frame of unknown
-size and an undeclared call are errors, so a figure is a bound. Functions without a .su file (libgcc, newlib, assembly)
-are measured by their own instructions.
+size and an undeclared call are errors, so a figure is a bound. Declarations are checked against the image in both
+directions: a name that is not there is an error, and so is a function of ours that no declared call reaches, because
+the linker has dropped what nobody refers to. Functions without a .su file (libgcc, newlib, assembly) are measured by
+their own instructions.
 """
 
 import re
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Section, SymbolTableSection
+
 from blsh_tools.disassembly import Function, Instruction, functions_of
 from blsh_trainer.errors import BlshError
 
-PROBES = ("observe",)
-INDIRECT_CALLS: Mapping[str, Sequence[str]] = {
-    "blsh_hop": PROBES,
-    "blsh_frame_begin": ("write_uart",),
-    "blsh_frame_put": ("write_uart",),
-    "blsh_frame_end": ("write_uart",),
-    "close_block": ("write_uart",),
-    "write_delimiter": ("write_uart",),
-    "blsh_server_receive": (
-        "handle_hello",
-        "blsh_server_reset_stream",
-        "blsh_server_hop",
-        "handle_count_loop",
-        "handle_reset",
-        "handle_check",
-    ),
-}
-"""What the firmware's calls through pointers can reach: the probe of a hop, the encoder's output, the requests."""
+ENCODERS = ("blsh_frame_begin", "blsh_frame_put", "blsh_frame_end", "close_block", "write_delimiter")
+OUTPUT = ("write_uart",)
+PROBES = {"blsh_server_hop": "observe", "handle_push": "add_stage"}
+"""What watches the stages of a hop, by the handler of the request that starts it."""
 
-RESET, INTERRUPT, FAULT = "reset_handler", "hal_rx_irq", "fault_handler"
+REQUESTS, VECTORS = "requests", "vectors"
+"""Tables in the image whose pointers are what the server, and the core itself, can call."""
+
+RESET, FAULT = "reset_handler", "fault_handler"
 _PUSHED_BY_CORE = 32 + 4  # eight registers, and the word that may align the stack
 _PUSHED_FLOATS = 72  # 16 registers, FPSCR and a word, where the image uses floats or Helium
 _COPY = re.compile(r"\.(?:constprop|isra|part|cold)(?:\.\d+)?")
@@ -94,6 +89,15 @@ class CallGraph:
             self._known[name] = StackUsage(self.frame(name) + deepest.bytes, (name, *deepest.chain))
         return self._known[name]
 
+    def check_reached(self) -> None:
+        """Raise BlshError for a function with a .su file that is below none of the worst cases asked for so far."""
+        missed = [name for name in self._functions if _plain_name(name) in self._frames and name not in self._known]
+        if missed:
+            raise BlshError(
+                f"no declared call reaches {', '.join(sorted(missed))}, which the image holds; "
+                "declare in indirect_calls (stack_usage.py) who calls it through a pointer"
+            )
+
     def frame(self, name: str) -> int:
         """Bytes of the function's own frame."""
         known = self._frames.get(_plain_name(name))
@@ -132,9 +136,9 @@ class CallGraph:
         if declared is None:
             raise BlshError(
                 f"{name} calls through a pointer at {instruction.address:#x}; "
-                "declare in INDIRECT_CALLS (stack_usage.py) which functions it can reach"
+                "declare in indirect_calls (stack_usage.py) which functions it can reach"
             )
-        return [callee for callee in declared if callee in self._functions]
+        return declared
 
 
 def read_frames(files: Iterable[Path]) -> dict[str, int]:
@@ -157,23 +161,75 @@ def read_frames(files: Iterable[Path]) -> dict[str, int]:
     return frames
 
 
-def image_stack(elf: Path, su_files: Iterable[Path], indirect: Mapping[str, Sequence[str]] | None = None) -> ImageStack:
-    """The worst cases of a firmware image. One interrupt is ever enabled, and a fault gives the stack up."""
+def image_stack(elf: Path, su_files: Iterable[Path]) -> ImageStack:
+    """The worst cases of a firmware image. All its interrupts have one priority, and a fault gives the stack up.
+
+    Raises BlshError for whatever CallGraph refuses, and where `indirect_calls` and the image do not fit together.
+    """
     functions = functions_of(elf)
     frames = read_frames(su_files)
-    declared = INDIRECT_CALLS if indirect is None else indirect
+    declared = indirect_calls(elf, functions)
     graph = CallGraph(functions, frames, declared)
-    thread, interrupt = graph.worst_case(RESET), graph.worst_case(INTERRUPT)
+    vectors = pointers_of(elf, VECTORS, functions)
+    thread = graph.worst_case(RESET)
+    graph.worst_case(FAULT)  # no recursion and no unknown call there either
+    interrupts = [graph.worst_case(name) for name in vectors if name not in (RESET, FAULT)]
+    interrupt = max(interrupts, key=lambda usage: usage.bytes)
+    graph.check_reached()
     alone = CallGraph(functions, frames, {**declared, "blsh_hop": ()})
     floats = any(i.name.startswith("v") for f in functions.values() for i in f.instructions)
     pushed = _PUSHED_BY_CORE + (_PUSHED_FLOATS if floats else 0)
-    graph.worst_case(FAULT)  # no recursion and no unknown call there either
     return ImageStack(
         thread=thread,
         interrupt=StackUsage(interrupt.bytes + pushed, interrupt.chain),
         hop=alone.worst_case("blsh_hop"),
         total_bytes=thread.bytes + interrupt.bytes + pushed,
     )
+
+
+def indirect_calls(elf: Path, functions: Mapping[str, Function]) -> dict[str, tuple[str, ...]]:
+    """What the firmware's calls through pointers can reach: the requests, a hop's probes, the encoder's output.
+
+    Requests come from the image's own table, so those of a firmware with slots are there when it has slots. Raises
+    BlshError for a declared name that the image does not hold: of a caller, which may have been inlined, not even in
+    its debug information.
+    """
+    requests = pointers_of(elf, REQUESTS, functions)
+    probes = tuple(probe for handler, probe in PROBES.items() if handler in requests)
+    calls = {"blsh_server_receive": requests, "blsh_hop": probes, **dict.fromkeys(ENCODERS, OUTPUT)}
+    held = {_plain_name(name) for name in functions}
+    known = held | _debug_names(elf, calls.keys() - held)
+    for name in (*calls, *(callee for callees in calls.values() for callee in callees)):
+        if name not in (known if name in calls else held):
+            raise BlshError(f"function {name} is not in {elf.name}; correct the declared calls in stack_usage.py")
+    return calls
+
+
+def pointers_of(elf: Path, table: str, functions: Mapping[str, Function]) -> tuple[str, ...]:
+    """The functions that the words of the constant `table` point to, each once. BlshError where there is none."""
+    thumb = {function.address | 1: name for name, function in functions.items()}
+    with elf.open("rb") as stream:
+        image = ELFFile(stream)
+        symbols = image.get_section_by_name(".symtab")
+        found = symbols.get_symbol_by_name(table) if isinstance(symbols, SymbolTableSection) else None
+        if found is None or len(found) != 1:
+            raise BlshError(f"{elf.name} holds no one table {table}; correct the names in stack_usage.py")
+        at, size = found[0]["st_value"], found[0]["st_size"]
+        section: Section = image.get_section(found[0]["st_shndx"])
+        content = section.data()[at - section["sh_addr"] :][:size]
+    words = struct.unpack(f"<{size // 4}I", content)
+    names = tuple(dict.fromkeys(thumb[word] for word in words if word in thumb))
+    if not names:
+        raise BlshError(f"the table {table} of {elf.name} points to no function; expected pointers in it")
+    return names
+
+
+def _debug_names(elf: Path, names: Iterable[str]) -> set[str]:
+    """Those of `names` that are known to the image's debug information, where inlined functions are."""
+    with elf.open("rb") as stream:
+        section = ELFFile(stream).get_section_by_name(".debug_str")
+        strings = set(section.data().split(b"\0")) if section is not None else set()
+    return {name for name in names if name.encode() in strings}
 
 
 def measured_frame(function: Function) -> int:

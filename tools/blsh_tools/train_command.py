@@ -10,8 +10,10 @@ import typer
 
 from blsh_tools.arguments import DEFAULT_MODEL, AsJson, NoiseFolder, Seed
 from blsh_tools.console import progress, say, show
-from blsh_tools.outputs import check_output
+from blsh_tools.numbers_in_range import BITS, COUNT, ENTRIES, FLOOR, NEIGHBOURS, SMOOTHING, SNR_DB
+from blsh_tools.outputs import check_output, check_outside
 from blsh_trainer.errors import BlshError
+from blsh_trainer.files import require_file
 
 DEFAULT_SYSTEM = "extended"
 
@@ -28,11 +30,8 @@ def train(
     features: Annotated[
         str | None, typer.Option(help="`mel` (128 bands), `stft` (513 bins) or `tracked` (64 bands and noise floors).")
     ] = None,
-    bits: Annotated[int | None, typer.Option(help="Bits of a hash code, L, 1 to 320.")] = None,
-    neighbours: Annotated[
-        int | None,
-        typer.Option(help="Masks to average, K; a board averages up to 32."),
-    ] = None,
+    bits: Annotated[int | None, BITS.option("Bits of a hash code, L; a board holds no more.")] = None,
+    neighbours: Annotated[int | None, NEIGHBOURS.option("Masks to average, K; a board averages up to 32.")] = None,
     learner: Annotated[str | None, typer.Option(help="`blsh`, `lsh` (centred) or `lsh-plain`.")] = None,
     weighting: Annotated[
         str | None,
@@ -42,19 +41,17 @@ def train(
         str | None,
         typer.Option(help="`ibm` (a bit a bin), or 80 bands of 2, 4 or 16 levels: `bands1`, `bands2`, `bands`."),
     ] = None,
-    smoothing: Annotated[
-        int | None, typer.Option(help="Sixteenths of the mask before that a mask keeps, 0 to 15.")
-    ] = None,
-    floor: Annotated[int | None, typer.Option(help="Least gain in 256ths, 0 to 255.")] = None,
+    smoothing: Annotated[int | None, SMOOTHING.option("Sixteenths of the mask before that a mask keeps.")] = None,
+    floor: Annotated[int | None, FLOOR.option("Least gain in 256ths.")] = None,
     varied: Annotated[
         bool | None, typer.Option("--varied/--plain", help="Many SNRs and noises coloured anew, or --snr alone.")
     ] = None,
-    snr: Annotated[float | None, typer.Option(help="SNR of the training mixtures in dB.")] = None,
-    passes: Annotated[int | None, typer.Option(help="Times each utterance is mixed, with another noise each.")] = None,
-    max_frames: Annotated[int | None, typer.Option(help="Most frames kept of the mixtures.")] = None,
-    entries: Annotated[int | None, typer.Option(help="Most frames that become entries [paper: all].")] = None,
-    fit_frames: Annotated[int | None, typer.Option(help="Frames that the projections are learned from.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps of the `masks` learner for each block of bits.")] = None,
+    snr: Annotated[float | None, SNR_DB.option("SNR of the training mixtures in dB.")] = None,
+    passes: Annotated[int | None, COUNT.option("Times each utterance is mixed, with another noise each.")] = None,
+    max_frames: Annotated[int | None, ENTRIES.option("Most frames kept of the mixtures.")] = None,
+    entries: Annotated[int | None, ENTRIES.option("Most frames that become entries [paper: all].")] = None,
+    fit_frames: Annotated[int | None, ENTRIES.option("Frames that the projections are learned from.")] = None,
+    steps: Annotated[int | None, COUNT.option("Steps of the `masks` learner for each block of bits.")] = None,
     name: Annotated[str, typer.Option(help="The model's name, carried into the firmware.")] = "blsh",
     noise: NoiseFolder = None,
     seed: Seed = 0,
@@ -73,7 +70,6 @@ def train(
     --checkpoint mixes again and learns on from there; once the model is written, the checkpoint may be removed.
     """
     from blsh_trainer.artifact import save_model
-    from blsh_trainer.checkpoint import read_checkpoint
     from blsh_trainer.corpus import load_corpus
     from blsh_trainer.train import SYSTEMS, train_model
     from blsh_trainer.unread import CONVERT, described
@@ -105,10 +101,7 @@ def train(
         chosen["lengths"] = tuple(length for length in whole.lengths if length < bits)
     options = replace(whole, name=name, seed=seed, **chosen)
     options.check()
-    check_output(output)
-    if checkpoint is not None:
-        check_output(checkpoint)
-        read_checkpoint(checkpoint)  # what is none is refused before the mixing
+    _check_outputs(output, checkpoint)
     for flag, value in (("--checkpoint", checkpoint), ("--scheduler", scheduler)):
         if value is not None and options.learner != "blsh":
             raise BlshError(
@@ -120,6 +113,7 @@ def train(
             "choose --weighting residual or adaboost, or leave it out"
         )
     source = load_corpus(corpus, noise)
+    check_outside(source, output, checkpoint)
     if source.unread:
         say(f"Left out: {described(source.unread)}; {CONVERT}.")
     with _pool(scheduler) as pool, progress() as advance:
@@ -141,6 +135,17 @@ def train(
         ("dictionary", f"{model.entries:,} frames"),
     ]
     show(result, as_json, rows, "Trained")
+
+
+def _check_outputs(output: Path, checkpoint: Path | None) -> None:
+    from blsh_trainer.checkpoint import read_checkpoint
+
+    check_output(output)
+    if checkpoint is not None:
+        check_output(checkpoint, model=output)
+        if checkpoint.exists():
+            require_file(checkpoint, f"{checkpoint} is missing")  # it is read again: no pipe, no device
+            read_checkpoint(checkpoint)  # what is none is refused before the mixing
 
 
 def _pool(scheduler: str | None) -> "AbstractContextManager[Pool | None]":

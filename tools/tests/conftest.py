@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unittest.mock import patch
 
 import numpy as np
@@ -86,8 +86,11 @@ class Blsh:
         """The same, but within the process of the tests: where many runs differ in little."""
         return replace(self, alone=False)
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
-        """The process, its output piped. In a session of its own, and not deaf to Ctrl-C as background jobs are."""
+    def start(self, *arguments: object, stdout: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[str]:
+        """The process, its output piped unless `stdout` says where to.
+
+        In a session of its own, and not deaf to Ctrl-C as background jobs are.
+        """
         script = Path(sys.executable).with_name("blsh")
         command = [str(script)] if script.is_file() else [sys.executable, "-m", "blsh_tools.cli"]
         return subprocess.Popen(
@@ -95,7 +98,7 @@ class Blsh:
             cwd=self.cwd,
             env=self._variables(),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -168,8 +171,8 @@ class Blsh:
         assert self._files() == before, "it changed files"
         return message
 
-    def interrupt(self, when: str, *arguments: object) -> Outcome:
-        """Run it and press Ctrl-C once `when` is on its stderr."""
+    def interrupt(self, when: str, *arguments: object, numbers: Sequence[int] = (signal.SIGINT,)) -> Outcome:
+        """Run it and press Ctrl-C, or send the signals `numbers` to all its group, once `when` is on its stderr."""
         said = ""
         with self.start(*arguments) as process:
             assert process.stderr is not None
@@ -178,7 +181,8 @@ class Blsh:
                     line = process.stderr.readline()
                     assert line, f"ended before it said {when!r}:\n{said}"
                     said += line
-                os.killpg(process.pid, signal.SIGINT)
+                for number in numbers:
+                    os.killpg(process.pid, number)
                 stdout, rest = process.communicate(timeout=TIMEOUT_S)
             except BaseException:
                 process.kill()

@@ -11,11 +11,11 @@ import pytest
 from blsh_hil.boards import find_board, load_boards
 from blsh_tools.bench_boards import memory_figures
 from blsh_tools.bench_cases import M0_ROW, build_for, copied_project, firmware_digest
-from blsh_tools.bench_commands import parse_sizes
 from blsh_tools.bench_firmware import BenchOptions, virtual_boards
 from blsh_tools.bench_report import bench_page, write_bench
 from blsh_tools.cmsis import count_cmsis
 from blsh_tools.emulated import bench_core
+from blsh_tools.numbers_in_range import parse_sizes
 from blsh_tools.profiling import Passage, build_plugin, plugin_arguments, read_profile
 from blsh_tools.search_growth import SearchCost, search_growth
 from blsh_trainer.artifact import load_model
@@ -89,9 +89,9 @@ def test_all_virtual_boards_are_measured_by_default() -> None:
     assert virtual_boards() == [board.name for board in load_boards().values() if board.qemu_machine]
 
 
-@pytest.mark.parametrize("text", ["", "1000,", "x", "0", "10,-1"])
+@pytest.mark.parametrize("text", ["", "1000,", "x", "0", "10,-1", "9" * 40])
 def test_sizes_that_are_none_are_refused(text: str) -> None:
-    with pytest.raises(BlshError, match="expected whole numbers above 0"):
+    with pytest.raises(BlshError, match="expected whole numbers of 1 to 1,000,000"):
         parse_sizes(text)
 
 

@@ -15,7 +15,6 @@ from blsh_codegen.record import write_record
 from blsh_hil import host_board
 from blsh_hil.boards import find_board, project_root
 from blsh_hil.project_lock import project_lock
-from blsh_hil.virtual_board import qemu_value
 from blsh_tools import build
 from blsh_tools.firmware import build_host_image, build_image, built_image, generated_folder
 from blsh_trainer.artifact import load_model
@@ -138,10 +137,6 @@ def test_temporary_folder_that_platformio_does_not_bear(
     with pytest.raises(BlshError, match="does not bear every character of that path; set TMPDIR to a folder"):
         build_image(find_board(BOARD), quiet, generated.project)
     assert list((tmp_path / ODD).iterdir()) == []
-
-
-def test_comma_in_a_value_of_qemu() -> None:
-    assert qemu_value(Path("/a,b/c")) == "/a,,b/c"
 
 
 MAKE_TARGETS = {

@@ -1,9 +1,11 @@
 """What `blsh` does when all is well: help, tables, JSON, files; and Ctrl-C."""
 
 import json
+import os
 import re
 import shlex
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,9 @@ from blsh_hil.boards import load_boards
 from blsh_tools import cli
 from blsh_trainer.artifact import load_model
 from blsh_trainer.corpus import load_corpus
+from blsh_trainer.interrupts import ENDING
 
-from .conftest import BOARD, TRAINING, Blsh, tree
+from .conftest import BOARD, TIMEOUT_S, TRAINING, Blsh, tree
 
 COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
 
@@ -256,7 +259,7 @@ def test_hil_without_a_matching_test_proves_nothing(built: Blsh, model: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("when", "arguments"), [("mixing", ["--passes=100000"]), ("learning", ["--bits=1024", "--fit-frames=900"])]
+    ("when", "arguments"), [("mixing", ["--passes=100000"]), ("learning", ["--bits=320", "--fit-frames=1800"])]
 )
 def test_interrupted_training_leaves_the_last_artifact(
     blsh: Blsh, corpus: Path, when: str, arguments: list[str]
@@ -269,18 +272,23 @@ def test_interrupted_training_leaves_the_last_artifact(
     assert tree(blsh.cwd) == before
 
 
-def test_interrupted_evaluation_ends_its_processes(blsh: Blsh, corpus: Path, model: Path) -> None:
-    outcome = blsh.interrupt("evaluating", "evaluate", model, corpus, "--count", 300, "--snr=0", "-o", "scores.json")
-    assert (outcome.code, outcome.stdout) == (130, "")
-    assert "Traceback" not in outcome.stderr
+@pytest.mark.parametrize("number", [signal.SIGINT, *ENDING], ids=lambda number: number.name)
+def test_interrupted_evaluation_ends_its_processes(
+    blsh: Blsh, corpus: Path, model: Path, number: signal.Signals
+) -> None:
+    """Its processes hear of it, too, as from a terminal or a supervisor."""
+    arguments = ("evaluate", model, corpus, "--count", 300, "--snr=0", "-o", "scores.json")
+    outcome = blsh.interrupt("evaluating", *arguments, numbers=(number,))
+    assert (outcome.code, outcome.stdout) == (128 + number, ""), outcome
+    assert "Traceback" not in outcome.stderr and "error" not in outcome.stderr
     assert tree(blsh.cwd) == {}
 
 
 def test_interrupted_corpus_leaves_nothing(blsh: Blsh) -> None:
     if shutil.which("espeak-ng") is None:
         pytest.skip("espeak-ng is not installed")
-    outcome = blsh.interrupt("synthesising", "corpus", "make", "new")
-    assert (outcome.code, outcome.stdout) == (130, "")
+    outcome = blsh.interrupt("synthesising", "corpus", "make", "new", numbers=(signal.SIGHUP, signal.SIGHUP))
+    assert (outcome.code, outcome.stdout) == (129, "")
     assert "Traceback" not in outcome.stderr
     assert tree(blsh.cwd) == {}
 
@@ -298,3 +306,15 @@ def test_interrupted_suite_ends_too(built: Blsh, model: Path, corpus: Path, emul
 
 def test_a_report_of_nothing_is_refused(blsh: Blsh) -> None:
     blsh.refuse("no report.json in out/hil or in a folder of it; run the suite first: blsh hil", "report")
+
+
+@pytest.mark.parametrize("arguments", [("boards", "--json"), ("boards",), ("train", "--help")], ids=" ".join)
+def test_results_that_nobody_takes_end_it_in_order(blsh: Blsh, arguments: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    full = "error: cannot write standard output: No space left on device; send it where there is room\n"
+    with os.fdopen(writer, "wb") as unread, Path("/dev/full").open("wb") as device:
+        for target, expected in ((unread, (128 + signal.SIGPIPE, "")), (device, (2, full))):
+            with blsh.start(*arguments, stdout=target) as process:
+                said = process.communicate(timeout=TIMEOUT_S)[1]
+            assert (process.returncode, said) == expected

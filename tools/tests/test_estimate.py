@@ -27,7 +27,7 @@ from blsh_tools.calibration import (
     run_model,
     untrained_model,
 )
-from blsh_tools.planned import size_bytes
+from blsh_tools.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
 
 from .conftest import copy_project
@@ -205,8 +205,8 @@ def test_a_budget_of_zero_is_refused(text):
         ("--board microbit --flash 0", "--flash 0: nothing fits 0 bytes"),
         ("--board microbit --flash 12Q", "--flash '12Q'; expected bytes"),
         ("--board microbit --flash 1M", "--flash 1,048,576 bytes; microbit has 262,144"),
-        ("--board microbit --mips 0", "--mips 0; expected millions of instructions a second above 0"),
-        ("--board microbit --mips nan", "--mips nan; expected millions"),
+        ("--board microbit --mips 0", "--mips 0.0; choose above 0 to 1,000,000"),
+        ("--board microbit --mips nan", "--mips nan; choose above 0 to 1,000,000"),
         ("--board microbit --layout loose", "--layout 'loose' is unknown; choose one of tight, plain"),
     ],
 )

@@ -20,7 +20,6 @@ import soundfile
 
 from blsh_hil.boards import find_board, load_boards
 from blsh_hil.lock import Lock, port_key
-from blsh_hil.retry import Timeouts
 from blsh_hil.virtual_board import VirtualBoard
 from blsh_tools.build import COMPILER
 from blsh_tools.firmware import built_image
@@ -194,8 +193,6 @@ def test_pyocd_never_waits_for_a_probe() -> None:
         (NUCLEO, {"method": "dfu"}, "--method dfu: nucleo_f446re is flashed by openocd, st-flash, mass-storage"),
         (NUCLEO, {"probe": "1; rm -rf"}, "--probe '1; rm -rf'; expected the number of a probe"),
         (NUCLEO, {"probe": "1", "method": "mass-storage"}, "mass-storage cannot choose among probes"),
-        (NUCLEO, {"timeouts": Timeouts(flash=0)}, "--flash-timeout 0; expected seconds above 0"),
-        (NUCLEO, {"timeouts": Timeouts(boot=float("inf"))}, "--boot-timeout inf; expected seconds above 0"),
         (BOARD, {"probe": "1"}, "--probe 1: mps2-an386 is a virtual board"),
         (BOARD, {"method": "pyocd"}, "--method pyocd: mps2-an386 is a virtual board"),
     ],

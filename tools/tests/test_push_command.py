@@ -87,7 +87,7 @@ def test_the_device_denoises_with_a_pushed_model(own: Blsh, model: Path, other_m
         (r"spoilt.blsm: the image's SHA-256 is not", ["push", "spoilt.blsm", "--board", "host"]),
         ("is an image, which is sent as it is; leave out --entries", ["push", "spoilt.blsm", "--entries", "9"]),
         ("--room-bits 64 without --slots", ["generate", "MODEL", "--room-bits", "64"]),
-        ("--room-bits 9999; the core holds", ["generate", "MODEL", "--slots", "--room-bits", "9999"]),
+        ("--room-bits 9999; choose 1 to 320", ["generate", "MODEL", "--slots", "--room-bits", "9999"]),
         ("is a folder; name a file", ["push", "MODEL", "--output", "."]),
     ],
 )

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from blsh_codegen.generate import GenerateOptions
+from blsh_hil.boards import find_board
+from blsh_tools import stack_usage
+from blsh_tools.calibration import build_alone, untrained_model
 from blsh_tools.disassembly import functions_of, parse_disassembly
-from blsh_tools.stack_usage import CallGraph, measured_frame, read_frames
+from blsh_tools.planned import SLOTS_STACK_BYTES
+from blsh_tools.stack_usage import CallGraph, image_stack, measured_frame, read_frames
 from blsh_trainer.errors import BlshError
 
 FLAGS = ("-mthumb", "-O1", "-fstack-usage", "-ffreestanding", "-nostdlib", "-nostartfiles", "-Wl,-e,main")
@@ -118,3 +123,59 @@ def test_a_compiled_program_takes_its_deepest_chain(tmp_path: Path, core: str) -
     assert usage.bytes == frames["main"] + frames["deep"] + frames["leaf"] > 440
     measured = {name: measured_frame(functions[name]) for name in frames}
     assert measured == frames  # so the functions of libraries, which have no .su file, are measured rightly, too
+
+
+# ---- the firmware -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def with_slots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a micro:bit's firmware that takes models over the link."""
+    folder = tmp_path_factory.mktemp("slots")
+    model = untrained_model(1, "mel", 20, 3, 64, "bands1", 0)
+    build_alone(find_board("microbit"), model, folder, GenerateOptions(slots=True))
+    return folder
+
+
+def stack_of(folder: Path) -> stack_usage.ImageStack:
+    return image_stack(folder / "microbit.elf", folder.glob("*.su"))
+
+
+@needs_compiler
+def test_trying_a_pushed_model_is_counted(with_slots: Path) -> None:
+    whole = stack_of(with_slots)
+    assert whole.thread.chain[3:6] == ("blsh_server_receive", "handle_push", "blsh_models_try")
+    assert whole.total_bytes <= find_board("microbit").stack_bytes
+    functions = functions_of(with_slots / "microbit.elf")
+    calls = stack_usage.indirect_calls(with_slots / "microbit.elf", functions)
+    assert {"handle_slots", "handle_push", "handle_hello"} < set(calls["blsh_server_receive"])
+    assert set(calls["blsh_hop"]) == {"observe", "add_stage"}
+    fewer = {**calls, "blsh_server_receive": ("blsh_server_hop",)}
+    hop = CallGraph(functions, read_frames(with_slots.glob("*.su")), fewer).worst_case(stack_usage.RESET)
+    assert 0 < whole.thread.bytes - hop.bytes <= SLOTS_STACK_BYTES
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        (
+            "PROBES",
+            {"blsh_server_hop": "observe"},
+            "no declared call reaches add_stage, which the image holds; declare",
+        ),
+        ("PROBES", {**stack_usage.PROBES, "handle_hello": "watch"}, "function watch is not in microbit.elf; correct"),
+        ("OUTPUT", (), "no declared call reaches .*write_uart"),
+        ("OUTPUT", ("write_usb",), "function write_usb is not in microbit.elf; correct the declared calls"),
+        ("ENCODERS", (*stack_usage.ENCODERS, "flush"), "function flush is not in microbit.elf"),
+        ("REQUESTS", "answers", "microbit.elf holds no one table answers; correct the names"),
+        ("REQUESTS", "nibble_table", "the table nibble_table of microbit.elf points to no function"),
+    ],
+)
+def test_declared_calls_are_held_to_the_image(
+    with_slots: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object, words: str
+) -> None:
+    """A name that is missing, one that is unknown, and one that was forgotten."""
+    monkeypatch.setattr(stack_usage, name, value)
+    with pytest.raises(BlshError, match=words):
+        stack_of(with_slots)

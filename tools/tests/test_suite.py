@@ -187,8 +187,8 @@ def test_as_pytest_too_a_wrong_board_is_refused_before_any_test_and_once(generat
     ("arguments", "expected"),
     [
         ("--stage sound", "--stage sound is unknown; choose one of window, spectrum, features"),
-        ("--minutes nan", "nan minutes of recordings to compare; give more than 0"),
-        ("--generated -1", "--generated -1; give 0 or more models"),
+        ("--minutes nan", "--minutes nan; choose above 0 to 10,000"),
+        ("--generated -1", "--generated -1; choose 0 to 10,000"),
         ("--vector nowhere.json", "no vector nowhere.json; the suite names those that it keeps"),
         ("--board all --port /dev/ttyACM0", "--port /dev/ttyACM0 is one board; name it by --board instead of `all`"),
         ("--coverage --board mps2-an386", "--coverage with --board mps2-an386: gcov counts on this machine only"),
@@ -317,7 +317,7 @@ def test_no_emulator_outlives_the_command(
     with long_run(built, model, corpus) as process:
         process.send_signal(number)
         process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     deadline = time.monotonic() + TIMEOUT_S
     while left := processes_of(built.project):
         assert time.monotonic() < deadline, [(each, name_of(each)) for each in left]

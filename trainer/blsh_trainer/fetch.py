@@ -18,6 +18,7 @@ from blsh_trainer.own_files import read_own
 RECORD = "fetched.json"
 SCRATCH = ".fetching"
 _MIB = 1 << 20
+_MOST_FOLDER_BYTES = 240  # `.part` follows, and the `.json` of download.py: a name has at most 255
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,19 @@ def _fetch_one(archive: Archive, known: Fetched | None, root: Path, progress: Pr
     target = root / archive.folder
     if target.exists():
         raise BlshError(f"{target} exists and {RECORD} does not list it; move it away or choose another folder")
-    part = root / SCRATCH / f"{archive.folder}.part"
+    part = root / SCRATCH / _part_name(archive.folder)
     download(archive.url, part, progress, f"fetch {archive.folder}", patience)
     size = part.stat().st_size
     sha256 = _verify(archive, known, part, progress)
     files = unpack(part, target, archive.inside, part.parent, progress, f"unpack {archive.folder}")
     forget(part)
     return Fetched(archive.folder, archive.url, sha256, size, files)
+
+
+def _part_name(folder: str) -> str:
+    """Return the name of what has arrived of an archive; a digest where `folder` is as long as a name can be."""
+    whole = len(os.fsencode(folder)) <= _MOST_FOLDER_BYTES
+    return f"{folder if whole else hashlib.sha256(os.fsencode(folder)).hexdigest()}.part"
 
 
 def _verify(archive: Archive, known: Fetched | None, part: Path, progress: Progress) -> str:

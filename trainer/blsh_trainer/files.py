@@ -2,14 +2,26 @@
 
 import errno
 import os
+import secrets
+import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from blsh_trainer.errors import BlshError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of all system calls only those that write give them
+_ADVICE = {
+    **dict.fromkeys(_FULL, "free some space or choose another place"),
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "its symbolic links lead to each other, choose another place",
+    errno.EPIPE: "its reader has gone, start both again",
+}
+_KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFREG: "file"}
+_RANDOM_LETTERS, _LEAST_RANDOM_LETTERS = 8, 4
+_MOST_SUFFIX_BYTES = 16  # no library's format has a longer one
 
 
 def require_folder(path: Path, missing: str) -> None:
@@ -21,42 +33,107 @@ def require_folder(path: Path, missing: str) -> None:
 def require_file(path: Path, missing: str) -> None:
     """Raise BlshError, with the text `missing` if there is none, unless `path` is a file that may be read."""
     if not _ask(path, Path.is_file):
+        if _ask(path, Path.exists):
+            raise BlshError(f"{path} is a {_kind(path.stat().st_mode)}; name a file")
         raise BlshError(missing)
     _ask(path, _opens)
+
+
+def landing(path: str | os.PathLike[str]) -> tuple[Path, bool]:
+    """Return where what is written to `path` ends up, and whether it is written through there instead of replaced.
+
+    Symbolic links are followed, also to files that do not exist yet. A pipe or a character device is written through.
+    BlshError for a folder, a socket, another device, links in a circle and a path that the system refuses.
+    """
+    try:
+        mode = _mode(path)
+        whole = Path(os.path.realpath(path))
+    except OSError as error:
+        raise unwritable(path, error) from error
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        return Path(path), True
+    if not stat.S_ISREG(mode):
+        raise BlshError(f"cannot write {path}: it is a {_kind(mode)}; name a file")
+    return whole, False
+
+
+def _mode(path: str | os.PathLike[str]) -> int:
+    """Return the type of what `path` leads to; a file where it is still to be made, or its folder is in question."""
+    try:
+        return Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return stat.S_IFREG
+
+
+def _kind(mode: int) -> str:
+    return _KINDS.get(stat.S_IFMT(mode), "device")
+
+
+def temporary_beside(target: Path) -> Path:
+    """Return a hidden path beside `target` that nothing has.
+
+    Its name has the suffix of `target`. It is no longer than the name of `target`, or 5 bytes beside that suffix.
+    """
+    suffix = target.suffix if len(os.fsencode(target.suffix)) <= _MOST_SUFFIX_BYTES else ""
+    room = len(os.fsencode(target.name)) - len(os.fsencode(suffix)) - len(".")
+    letters = min(max(room, _LEAST_RANDOM_LETTERS), _RANDOM_LETTERS)
+    while True:
+        path = target.with_name(f".{secrets.token_hex(_RANDOM_LETTERS)[:letters]}{suffix}")
+        if not os.path.lexists(path):
+            return path
+
+
+def unwritable(path: str | os.PathLike[str], error: OSError) -> BlshError:
+    """Return the error for `path` that cannot be written because of `error`, with what to do."""
+    advice = _ADVICE.get(error.errno or 0, "choose a writable folder")
+    return BlshError(f"cannot write {os.fspath(path)}: {error.strerror or error}; {advice}")
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it onto `path` if the block succeeds, else remove it.
 
-    The temporary name keeps the suffix of `path`, because libraries choose a format by it.
-    Missing parent folders are made. Raises BlshError if the folder cannot be written or the disk is full;
-    of the block's own errors, those become one that name the temporary file or tell of a full disk without
-    naming a file, which is how a failed write looks. Others may concern another file and pass as they are.
+    The temporary name keeps the suffix of `path`, because libraries choose a format by it. Missing parent folders are
+    made. Where `path` is a symbolic link, what it leads to is replaced; what is written to a pipe or a character device
+    goes through it at the end of the block.
+    Raises BlshError if the folder cannot be written or the disk is full, and as `landing` does; of the block's own
+    errors, those become one that name the temporary file or tell of a full disk without naming a file, which is how a
+    failed write looks. Others may concern another file and pass as they are.
     """
-    target = Path(path)
+    target, through = landing(path)
+    temporary = temporary_beside(Path(tempfile.gettempdir()) / target.name if through else target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-    except OSError as error:
-        raise BlshError(f"cannot write {target}: {error.strerror or error}; choose a writable folder") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes 0600, a user's own file would not be
-        temporary.replace(target)
-    except OSError as error:
-        ours = error.errno in _FULL if error.filename is None else os.fspath(error.filename) == name
-        if not ours:
-            raise
-        raise BlshError(
-            f"cannot write {target}: {error.strerror or error}; free some space or choose another place"
-        ) from error
+        try:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            temporary.touch(exist_ok=False)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        try:
+            yield temporary
+        except OSError as error:
+            if not _is_of(temporary, error):
+                raise
+            raise unwritable(path, error) from error
+        try:
+            if through:
+                _write_through(temporary, target)
+            else:
+                temporary.replace(target)
+        except OSError as error:
+            raise unwritable(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it was not made, is in its place, or the disk takes no changes any more
+            temporary.unlink()
+
+
+def _is_of(temporary: Path, error: OSError) -> bool:
+    return error.errno in _FULL if error.filename is None else os.fspath(error.filename) == os.fspath(temporary)
+
+
+def _write_through(source: Path, device: Path) -> None:
+    # not created: what has gone meanwhile is not to become a file among the devices
+    with source.open("rb") as content, os.fdopen(os.open(device, os.O_WRONLY), "wb") as stream:
+        shutil.copyfileobj(content, stream)
 
 
 def write_text_if_changed(path: Path, text: str) -> Path:
@@ -66,9 +143,9 @@ def write_text_if_changed(path: Path, text: str) -> Path:
     """
     content = text.encode("utf-8")
     try:
-        same = path.read_bytes() == content
+        same = path.is_file() and path.read_bytes() == content
     except OSError:
-        same = False  # missing, or no file to read: writing will tell
+        same = False  # cannot be read: writing will tell
     if not same:
         with replacing(path) as temporary:
             temporary.write_bytes(content)

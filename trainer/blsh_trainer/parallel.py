@@ -2,12 +2,9 @@
 
 import os
 import pickle
-import signal
 import tempfile
-import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
+from blsh_trainer.interrupts import deaf_children
 
 Result = TypeVar("Result")
 
@@ -36,7 +34,8 @@ def computed(
 
     `task` goes to each process once, as a file, so it must be picklable if jobs > 1. Whatever the jobs, each
     call has one thread of BLAS: sums of more threads differ in the last bits. The first exception of a task
-    ends the others and is raised here; Ctrl-C ends them all. BlshError if a process dies.
+    ends the others and is raised here; Ctrl-C, and a signal that ends a program like it, end them all.
+    BlshError if a process dies.
     """
     processes = min(check_jobs(jobs), count)
     if processes <= 1:
@@ -50,7 +49,7 @@ def computed(
         with file.open("wb") as stream:
             pickle.dump(task, stream, protocol=5)
         found: dict[int, Result] = {}
-        with _deaf_children():
+        with deaf_children():
             coming = joblib.Parallel(
                 processes, batch_size=1, pre_dispatch="2 * n_jobs", return_as="generator_unordered"
             )(joblib.delayed(_from_file)(os.fspath(file), index) for index in range(count))
@@ -81,19 +80,6 @@ def _loaded(file: str) -> Callable[[int], Any]:
 def _alone(task: Callable[[int], Result], index: int) -> Result:
     with threadpool_limits(1):
         return task(index)
-
-
-@contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Processes started here do not hear Ctrl-C, which a terminal sends to them too: this one ends them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited; a moment, for starting one takes no time here
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _tell(progress: Progress | None, what: str, done: int, total: int) -> None:

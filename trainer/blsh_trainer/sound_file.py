@@ -1,9 +1,8 @@
 """A sound file opened by libsndfile, and its frames in blocks: no header decides how much memory or time that takes."""
 
 import re
-import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,21 +140,13 @@ def opened(file: Path, whole: bool = True) -> Iterator[SoundFile]:
 
 
 def _require_audio(file: Path) -> None:
-    """Raise BlshError unless `file` is one that may be read; what is no file is named as what it is."""
-    missing = f"there is no audio file {file}; check the path"
-    try:
-        mode = file.stat().st_mode
-    except OSError:
-        mode = stat.S_IFREG  # require_file says what is wrong
+    """Raise BlshError unless `file` is one that may be read, with advice for what only a pipe can give."""
     if str(file) == "-":
-        missing = "- is standard input, which only `blsh denoise` reads; name an audio file"
-    elif stat.S_ISDIR(mode):
-        missing = f"{file} is a folder; name an audio file in it"
-    elif stat.S_ISFIFO(mode):
-        missing = f"{file} is a pipe, not a file; name an audio file, or run `blsh denoise - OUT < {file}`"
-    elif not stat.S_ISREG(mode):
-        missing = f"{file} is a device or a socket; name an audio file"
-    require_file(file, missing)
+        raise BlshError("- is standard input, which only `blsh denoise` reads; name an audio file")
+    with suppress(OSError):  # require_file says what is wrong
+        if file.is_fifo():
+            raise BlshError(f"{file} is a pipe, not a file; name an audio file, or run `blsh denoise - OUT < {file}`")
+    require_file(file, f"there is no audio file {file}; check the path")
 
 
 def _check_finite(data: FloatArray, file: Path, first: int) -> None:

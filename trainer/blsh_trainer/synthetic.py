@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from blsh_trainer.audio import read_audio, write_pcm
 from blsh_trainer.corpus import COLUMNS, MANIFEST, SPLITS, Corpus, load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.own_files import read_own
+from blsh_trainer.replacing_folder import replacing_folder
 from blsh_trainer.spectra import SAMPLE_RATE_HZ
 from blsh_trainer.synthetic_noise import NOISE_TYPES, make_noise
 from blsh_trainer.synthetic_text import SENTENCES, VOICES, Voice
@@ -77,24 +77,9 @@ def make_corpus(
         return load_corpus(root)
     recipe = _recipe(seed, chosen, _espeak_version())
     _refuse_foreign(root)
-    try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
-    except OSError as error:
-        raise BlshError(f"cannot write {root}: {error.strerror or error}; choose a writable folder") from error
-    try:
+    with replacing_folder(root) as building:
         _build(building, seed, chosen, progress)
         (building / RECIPE).write_text(json.dumps(recipe, sort_keys=True, indent=1) + "\n", encoding="utf-8")
-        building.chmod(0o755)  # mkdtemp makes 0700
-        if root.exists():
-            old = building.with_name(building.name + "-old")
-            root.rename(old)
-            building.rename(root)
-            shutil.rmtree(old)
-        else:
-            building.rename(root)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return load_corpus(root)
 
 

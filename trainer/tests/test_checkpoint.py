@@ -127,7 +127,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
     with pytest.raises(BlshError, match=r"notes\.txt is no checkpoint of a fit"):
         fit(frames(), checkpoint=file)
     assert file.read_bytes() == content
-    with pytest.raises(BlshError, match="is not a file"):
+    with pytest.raises(BlshError, match="is a folder; name a file"):
         fit(frames(), checkpoint=tmp_path)
 
 

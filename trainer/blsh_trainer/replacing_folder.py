@@ -1,0 +1,56 @@
+"""Folders that appear whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from blsh_trainer.files import temporary_beside, unwritable
+
+
+@contextmanager
+def replacing_folder(place: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `place`; if the block succeeds it takes its place, else it is removed.
+
+    What stood at `place` before is removed once the new folder stands there: whether it may be is the caller's to know.
+    Where `place` is a symbolic link, the folder that it leads to is replaced. Missing parent folders are made.
+    Raises BlshError if something cannot be written; `place` is then as before.
+    """
+    with scratch_beside(place) as scratch:
+        try:
+            building = scratch / "new"
+            building.mkdir()
+            yield building
+            _exchange(Path(os.path.realpath(place)), building, scratch / "old")
+        except OSError as error:
+            raise unwritable(place, error) from error
+
+
+@contextmanager
+def scratch_beside(place: Path) -> Iterator[Path]:
+    """Yield a temporary folder on the disk of the folder `place`, beside it; it goes with all that is left in it.
+
+    Missing parent folders are made. Raises BlshError if it cannot be.
+    """
+    scratch = temporary_beside(Path(os.path.realpath(place)))
+    try:
+        try:
+            scratch.mkdir(parents=True)
+        except OSError as error:
+            raise unwritable(place, error) from error
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _exchange(place: Path, building: Path, old: Path) -> None:
+    if not place.exists():
+        building.rename(place)
+        return
+    place.rename(old)
+    try:
+        building.rename(place)
+    except BaseException:
+        old.rename(place)
+        raise
