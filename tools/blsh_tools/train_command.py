@@ -70,6 +70,7 @@ def train(
     --checkpoint mixes again and learns on from there; once the model is written, the checkpoint may be removed.
     """
     from blsh_trainer.artifact import save_model
+    from blsh_trainer.checkpoint import read_checkpoint
     from blsh_trainer.corpus import load_corpus
     from blsh_trainer.train import SYSTEMS, train_model
     from blsh_trainer.unread import CONVERT, described
@@ -114,6 +115,8 @@ def train(
         )
     source = load_corpus(corpus, noise)
     check_outside(source, output, checkpoint)
+    if checkpoint is not None:
+        read_checkpoint(checkpoint)  # what is none is refused before the mixing
     if source.unread:
         say(f"Left out: {described(source.unread)}; {CONVERT}.")
     with _pool(scheduler) as pool, progress() as advance:
@@ -138,14 +141,11 @@ def train(
 
 
 def _check_outputs(output: Path, checkpoint: Path | None) -> None:
-    from blsh_trainer.checkpoint import read_checkpoint
-
     check_output(output)
     if checkpoint is not None:
         check_output(checkpoint, model=output)
         if checkpoint.exists():
             require_file(checkpoint, f"{checkpoint} is missing")  # it is read again: no pipe, no device
-            read_checkpoint(checkpoint)  # what is none is refused before the mixing
 
 
 def _pool(scheduler: str | None) -> "AbstractContextManager[Pool | None]":

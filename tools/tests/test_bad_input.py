@@ -84,7 +84,10 @@ CORPORA: dict[str, tuple[Callable[[Bench], object], str]] = {
     "a file": (lambda bench: bench.file("notes"), "no corpus folder notes; check the path"),
     "empty folder": (empty_folder, "recordings fits none of the layouts of a corpus; .*\n +manifest: no manifest.csv"),
     "no files listed": (manifest_of_no_files, "manifest.csv lists no files; add a line for each"),
-    "manifest not text": (manifest_that_is_no_text, "manifest.csv is not a CSV table in UTF-8 .*write it anew"),
+    "manifest not text": (
+        manifest_that_is_no_text,
+        r"manifest.csv is not a CSV table in UTF-8 \(line 2 holds the byte 0xff",
+    ),
     "unknown kind": (changed_row(kind="music"), "line 4: kind 'music' is unknown; use one of speech, noise"),
     "path outside": (changed_row(path="../x.wav"), "line 4: path '../x.wav' must be relative and stay inside"),
     "speaker in two splits": (changed_row(speaker_or_type="test0"), "'test0' .* in splits train and test; keep each"),
