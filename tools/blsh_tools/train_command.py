@@ -13,7 +13,6 @@ from blsh_tools.console import progress, say, show
 from blsh_tools.numbers_in_range import BITS, COUNT, ENTRIES, FLOOR, NEIGHBOURS, SMOOTHING, SNR_DB
 from blsh_tools.outputs import check_output, check_outside
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import require_file
 
 DEFAULT_SYSTEM = "extended"
 
@@ -116,7 +115,7 @@ def train(
     source = load_corpus(corpus, noise)
     check_outside(source, output, checkpoint)
     if checkpoint is not None:
-        read_checkpoint(checkpoint)  # what is none is refused before the mixing
+        read_checkpoint(checkpoint)  # what is none, a pipe or a device, is refused before the mixing
     if source.unread:
         say(f"Left out: {described(source.unread)}; {CONVERT}.")
     with _pool(scheduler) as pool, progress() as advance:
@@ -144,8 +143,6 @@ def _check_outputs(output: Path, checkpoint: Path | None) -> None:
     check_output(output)
     if checkpoint is not None:
         check_output(checkpoint, model=output)
-        if checkpoint.exists():
-            require_file(checkpoint, f"{checkpoint} is missing")  # it is read again: no pipe, no device
 
 
 def _pool(scheduler: str | None) -> "AbstractContextManager[Pool | None]":

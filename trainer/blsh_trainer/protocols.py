@@ -131,7 +131,6 @@ class PeersMixtures:
     snrs_db: tuple[float, ...] = peers.SNRS_DB
     count: int | None = None
     recipes: tuple[PeersRecipe, ...] = field(default_factory=load_recipes, repr=False)
-    lead = PEERS_LEAD
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "snrs_db", check_snrs(self.snrs_db))
