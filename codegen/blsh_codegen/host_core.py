@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,15 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.spectra import FEATURE_KINDS
 
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", *C_WARNINGS)
+_DSP = ("-D__ARM_FEATURE_DSP=1", "-D__ARM_FEATURE_SIMD32=1")
+HOST_VARIANTS: Final = {
+    "portable": (),
+    "short products": ("-DBLSH_SHORT_MULTIPLY=1",),
+    "DSP": _DSP,
+    "Helium": ("-D__ARM_FEATURE_MVE=1", *_DSP),
+}
+"""Flags for each variant of the core's primitives (firmware/core/arch) on this machine. DSP and Helium are compiled
+with stand-ins for the intrinsics; they need `stand_ins()` as include path."""
 
 _POINTER = ctypes.c_void_p
 
@@ -46,6 +56,16 @@ def core_folder() -> Path:
     return folder
 
 
+def stand_ins() -> Path:
+    """The folder of this checkout with what stands on a host for <arm_acle.h> and <arm_mve.h>."""
+    return core_folder().parent / "host" / "arm"
+
+
+def core_sources() -> list[Path]:
+    """The core's headers and C files, those in arch/ included, ascending."""
+    return sorted(core_folder().rglob("*.[ch]"))
+
+
 def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
     """The core as a shared library, compiled unless one of the same sources, flags and compiler is cached."""
     compiler = os.environ.get("CC", "gcc")
@@ -53,7 +73,8 @@ def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
         raise BlshError(f"no C compiler `{compiler}` on PATH; install the Debian package gcc, or set CC")
     core = core_folder()
     written = {"blsh_tables.c": render_tables().encode(), "blsh_layout.c": layout_check().encode()}
-    sources = Snapshot.of(core, core.glob("*.[ch]")) | Snapshot(written)
+    sources = Snapshot.of(core, core_sources()) | Snapshot(written)
+    sources |= Snapshot.of(stand_ins(), stand_ins().glob("*.h")).below("arm")
     digest = hashlib.sha256(" ".join([compiler, *FLAGS, *extra_flags, sources.sha256]).encode())
     cache = core.parents[1] / "build" / "host"
     library = cache / f"libblsh-{digest.hexdigest()[:16]}.so"
@@ -62,7 +83,7 @@ def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             sources.write(Path(scratch))
             names = sorted(name for name in sources.files if name.endswith(".c"))
-            command = [compiler, *FLAGS, *extra_flags, *names, "-o", library.name]
+            command = [compiler, *FLAGS, *extra_flags, "-I.", "-Iarm", *names, "-o", library.name]
             done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise BlshError(f"{compiler} cannot build the C core:\n{done.stderr.strip()}")
@@ -77,6 +98,7 @@ class HostCore:
         self._library = ctypes.CDLL(str(library or compile_core()))
         self._library.blsh_error_text.restype = ctypes.c_char_p
         self._library.blsh_dictionary_crc32.restype = ctypes.c_uint32
+        self._library.blsh_delay_samples.restype = ctypes.c_uint32
         self.model = model
         self._kept = _contiguous(model)  # the struct points into these
         self._model = _model_struct(model, self._kept)
@@ -94,13 +116,17 @@ class HostCore:
         """The CRC of the dictionary, computed by the core."""
         return int(self._library.blsh_dictionary_crc32(ctypes.byref(self._model)))
 
+    def delay_samples(self) -> int:
+        """By how many samples the output lags the input, as the core says."""
+        return int(self._library.blsh_delay_samples())
+
     def nearest(self, code: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
         """The K entries nearest to a code, uint32 (ceil(L / 32),): index and distance of each, uint32 (K, 2)."""
         query = np.ascontiguousarray(code, np.uint32)
         if query.shape != (-(-self.model.bits // 32),):
             raise ValueError(f"a code of {self.model.bits} bits is not of shape {query.shape}")
-        place, found = np.empty(self.model.bits // 2 + 8, np.uint32), np.empty((self.model.neighbours, 2), np.uint32)
-        pointers = [array.ctypes.data_as(_POINTER) for array in (query, place, found)]
+        counted, found = np.empty(self.model.bits // 2 + 8, np.uint32), np.empty((self.model.neighbours, 2), np.uint32)
+        pointers = [array.ctypes.data_as(_POINTER) for array in (query, counted, found)]
         self._library.blsh_find_nearest(ctypes.byref(self._model), *pointers)
         return found
 

@@ -1,27 +1,43 @@
-"""The structs of firmware/core/blsh.h as ctypes: their one description in Python, for any size of a pointer.
+"""The structs and the constants of firmware/core as Python has them, for any size of a pointer.
 
-Sizes on a board are computed from it, and the host library's models are made of it. `layout_check` is C that holds it
-to the compiler; the host library is compiled with it, so the two cannot part.
+Sizes on a board are computed from the structs, and the host library's models are made of them. `layout_check` is C that
+compiles only where the core has the same; the host library is compiled with it, so the two cannot part.
 """
 
 import ctypes
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from blsh_codegen.blocks import BLOCK, zero_bits
 from blsh_codegen.fixed import (
+    BIAS_FRACTION_BITS,
     BINS,
+    FEATURE_BITS,
     HISTORY,
     HOP,
+    MAGNITUDE_Q14,
     MAX_BITS,
     MAX_ENTRIES,
     MAX_MEL_BANDS,
     MAX_NEIGHBOURS,
+    MEL_SUM_MAX,
+    NORM_BITS,
+    OVERLAP_FRACTION_BITS,
+    PEAK_BITS,
     PEAK_BLOCK,
+    Q14_ONE,
     RUNTIME_FORMAT,
     SAMPLE_RATE_HZ,
+    THIRD_Q16,
     TRACKED_BANDS,
+    TRACKED_BITS,
+    TRACKED_FRACTION_BITS,
+    TRACKING_FAST_SHIFT,
+    TRACKING_SLOW_SHIFT,
+    TRACKING_START,
     WINDOW,
 )
+from blsh_trainer.artifact import MAX_SMOOTHING
 
 BOARD_POINTER: Final = ctypes.c_uint32
 HOST_POINTER: Final = ctypes.c_void_p
@@ -33,12 +49,44 @@ _CONSTANTS = {
     "HOP": HOP,
     "HISTORY": HISTORY,
     "BINS": BINS,
-    "TRACKED_BANDS": TRACKED_BANDS,
+    "PEAK_BITS": PEAK_BITS,
+    "PEAK_BLOCK": PEAK_BLOCK,
+    "OVERLAP_FRACTION_BITS": OVERLAP_FRACTION_BITS,
+    "THIRD_Q16": THIRD_Q16,
+    "FEATURE_BITS": FEATURE_BITS,
     "MAX_MEL_BANDS": MAX_MEL_BANDS,
+    "MEL_SUM_MAX": MEL_SUM_MAX,
+    "TRACKED_BANDS": TRACKED_BANDS,
+    "TRACKED_BITS": TRACKED_BITS,
+    "TRACKED_FRACTION_BITS": TRACKED_FRACTION_BITS,
+    "TRACKING_START": TRACKING_START,
+    "TRACKING_FAST_SHIFT": TRACKING_FAST_SHIFT,
+    "TRACKING_SLOW_SHIFT": TRACKING_SLOW_SHIFT,
+    "NORM_BITS": NORM_BITS,
+    "BIAS_FRACTION_BITS": BIAS_FRACTION_BITS,
+    "BLOCK": BLOCK,
+    "LONG_CODE": next(length for length in range(MAX_BITS) if zero_bits(length) != zero_bits(0)),
+    "ZERO_BITS_SHORT": zero_bits(0),
+    "ZERO_BITS_LONG": zero_bits(MAX_BITS),
     "MAX_ENTRIES": MAX_ENTRIES,
-    "MAX_BITS": MAX_BITS,
-    "MAX_NEIGHBOURS": MAX_NEIGHBOURS,
+    "MAX_SMOOTHING": MAX_SMOOTHING,
+    "GAIN_ONE_Q14": Q14_ONE,
 }
+"""The numbers of blsh_constants.h."""
+
+_PAIRS = dict(zip(("FLAT_Q14", "MIDDLE_Q14", "STEEP_Q14"), MAGNITUDE_Q14, strict=True))
+"""And those that stand there as pairs."""
+
+_LIMITS = {"MAX_BITS": MAX_BITS, "MAX_NEIGHBOURS": MAX_NEIGHBOURS}
+
+
+_CHECK_HEAD = """\
+#include "blsh.h"
+#define FIRST_OF(a, b) (a)
+#define SECOND_OF(a, b) (b)
+#define FIRST(pair) FIRST_OF(pair)
+#define SECOND(pair) SECOND_OF(pair)
+"""
 
 
 class Limits(NamedTuple):
@@ -105,13 +153,16 @@ def board_bytes(struct: Any, *limits: Limits) -> int:
 
 
 def layout_check(pointer: Any = HOST_POINTER, limits: Limits = CORE_LIMITS) -> str:
-    """C that compiles only where blsh.h has these constants, and its structs these offsets and sizes."""
-    claims = [f"BLSH_{name} == {value}" for name, value in _CONSTANTS.items() if limits == CORE_LIMITS]
+    """C that compiles only where the core has these constants, and its structs these offsets and sizes."""
+    constants = _CONSTANTS | (_LIMITS if limits == CORE_LIMITS else {})
+    claims = [f"BLSH_{name} == {value}" for name, value in constants.items()]
+    for name, pair in _PAIRS.items():
+        claims += [f"{which}(BLSH_{name}) == {value}" for which, value in zip(("FIRST", "SECOND"), pair, strict=True)]
     for struct in (model_struct(pointer), state_struct(limits, pointer)):
         names = [field[0] for field in struct._fields_]
         claims += [f"offsetof({struct.__name__}, {name}) == {getattr(struct, name).offset}" for name in names]
         claims.append(f"sizeof({struct.__name__}) == {ctypes.sizeof(struct)}")
-    return '#include "blsh.h"\n' + "".join(f'_Static_assert({claim}, "layout.py says so");\n' for claim in claims)
+    return _CHECK_HEAD + "".join(f'_Static_assert({claim}, "layout.py says so");\n' for claim in claims)
 
 
 def _union(*members: type[Any]) -> type[ctypes.Union]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from blsh_codegen.fixed import BINS, HOP
 from blsh_codegen.generate import GenerateOptions, integer_model
-from blsh_codegen.host_core import HostCore, compile_core
+from blsh_codegen.host_core import HOST_VARIANTS, HostCore, compile_core
 from blsh_codegen.packing import pack_words
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.reference import ReferenceDenoiser
@@ -22,6 +22,7 @@ from blsh_trainer.artifact import MAX_FLOOR, MAX_SMOOTHING, Model
 from blsh_trainer.masks import MASK_KINDS
 from blsh_trainer.spectra import FEATURE_KINDS, feature_count
 
+from .compilers import UNDEFINED
 from .conftest import random_model
 
 
@@ -36,12 +37,14 @@ def assert_same(expected: HopVectors, actual: HopVectors, where: str) -> None:
 
 
 def assert_all_agree(model: IntegerModel, samples: npt.NDArray[np.int16], name: str) -> None:
-    reference, core = ReferenceDenoiser(model), HostCore(model)
+    reference = ReferenceDenoiser(model)
+    cores = {variant: HostCore(model, compile_core(flags)) for variant, flags in HOST_VARIANTS.items()}
     vectors = VectorisedDenoiser(model).stages(samples)
     for t, hop in enumerate(samples.reshape(-1, HOP)):
         expected = reference.hop(hop)
         assert_same(expected, vectors.hop(t), f"vectorised, {name}, hop {t}")
-        assert_same(expected, core.hop(hop), f"C core, {name}, hop {t}")
+        for variant, core in cores.items():
+            assert_same(expected, core.hop(hop), f"C core, {variant}, {name}, hop {t}")
 
 
 @pytest.mark.parametrize(
@@ -146,8 +149,11 @@ def test_twin_and_core_agree_over_minutes(rng: np.random.Generator, extended: bo
     assert np.array_equal(VectorisedDenoiser(model).hops(samples), HostCore(model).hops(samples))
 
 
-def test_core_has_no_undefined_behaviour(rng: np.random.Generator, capfd: pytest.CaptureFixture[str]) -> None:
-    library = compile_core(("-fsanitize=undefined", "-fsanitize-recover=undefined"))
+@pytest.mark.parametrize("variant", HOST_VARIANTS)
+def test_core_has_no_undefined_behaviour(
+    rng: np.random.Generator, capfd: pytest.CaptureFixture[str], variant: str
+) -> None:
+    library = compile_core((*UNDEFINED, *HOST_VARIANTS[variant]))
     for kind, masks, smoothing in (("mel", "ibm", 0), ("stft", "ibm", 0), ("tracked", "bands", 15)):
         core = HostCore(random_model(rng, kind, 64, 100, 10, masks, smoothing), library)
         for name in EDGE_SIGNALS:
@@ -155,9 +161,12 @@ def test_core_has_no_undefined_behaviour(rng: np.random.Generator, capfd: pytest
     assert "runtime error" not in capfd.readouterr().err
 
 
-def test_worst_case_phases_stay_inside_the_bounds(rng: np.random.Generator, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("variant", HOST_VARIANTS)
+def test_worst_case_phases_stay_inside_the_bounds(
+    rng: np.random.Generator, capfd: pytest.CaptureFixture[str], variant: str
+) -> None:
     """Frames built to grow as far as SPEC.md, 7 allows: the window undone, all bins in phase at one sample."""
-    library = compile_core(("-fsanitize=undefined", "-fsanitize-recover=undefined"))
+    library = compile_core((*UNDEFINED, *HOST_VARIANTS[variant]))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(1024) + 0.5) / 1024)
     for place in (0, 1, 511, 512, 1023):
         chirp = np.sign(rng.normal(size=1024)) * np.minimum(1 / window, 1e4)

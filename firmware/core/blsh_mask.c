@@ -1,3 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Stage `mask` (SPEC.md, 5): the masks of the neighbours, averaged, smoothed, spread over the bins. */
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
 

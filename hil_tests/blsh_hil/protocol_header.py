@@ -20,7 +20,6 @@ def render() -> str:
     return environment.get_template(f"{HEADER_NAME}.j2").render(
         protocol=protocol,
         version=number,
-        version_numbers=[int(part) for part in number.split(".")[:3]],
         all_flags=sum(protocol.HopFlag),
         messages=protocol.MESSAGES,
     )

@@ -1,6 +1,6 @@
 """The C core called directly, on the host: any model in milliseconds, and what no board's firmware could be made to do.
 
-Twice: as the host compiles it, and with products of at most 32 bits, as a Cortex-M0 has to.
+In every variant of its primitives: portable, with products of at most 32 bits, with DSP and with Helium intrinsics.
 """
 
 from pathlib import Path
@@ -11,10 +11,11 @@ from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from blsh_codegen.fixed import BINS, HOP, MAX_ENTRIES
+from blsh_codegen.host_core import HOST_VARIANTS
 from blsh_codegen.stages import STAGES
 from blsh_codegen.vectorised import padded_to_hops
 from blsh_hil.core_client import CoreClient
-from blsh_hil.coverage import SHORT_MULTIPLY, core_library
+from blsh_hil.coverage import core_library
 from blsh_hil.generated import DICTIONARIES, Recipe
 from blsh_trainer.errors import BlshError
 from blsh_trainer.masks import MASK_KINDS
@@ -40,11 +41,10 @@ MODELS = st.builds(
 """L from 1 to 300, K from 1 to 32, every kind of features, masks and ties."""
 
 
-@pytest.fixture(scope="session", params=["as compiled here", "products of 32 bits"])
+@pytest.fixture(scope="session", params=HOST_VARIANTS)
 def library(request: pytest.FixtureRequest, coverage_folder: Path | None) -> Path:
     """The core, built for this machine."""
-    flags = (SHORT_MULTIPLY,) if "32" in request.param else ()
-    return core_library(flags, coverage_folder)
+    return core_library(HOST_VARIANTS[request.param], coverage_folder)
 
 
 def test_generated_models_and_signals(library: Path, exact: Exactness) -> None:

@@ -22,7 +22,7 @@ from blsh_tools.stack_usage import image_stack
 from blsh_trainer.errors import BlshError
 
 CYCLES = {"cortex-m0": m0_plus, "cortex-m4": m4, "cortex-m7": m7}
-TRANSFORMS = ("blsh_real_spectrum", "blsh_masked_samples")
+TRANSFORMS = ("blsh_forward_fft", "blsh_inverse_fft")
 SEARCH_STAGE = "neighbours"
 _PROFILED_HOPS = 40
 

@@ -203,7 +203,6 @@ def _compile(board: Board, project: Path) -> tuple[Path, tuple[Path, ...]]:
     folder.mkdir(exist_ok=True)
     for stale in folder.glob("*.su"):
         stale.unlink()
-    # the core last: its blsh_model.c has functions, and the generated one's .su file would take the place of theirs
     folders = [project / "firmware" / name for name in ("generated", "app", "core")]
     sources = [path for each in folders for path in sorted(each.glob("*.c"))]
     elf = folder / "firmware.elf"
