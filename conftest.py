@@ -11,8 +11,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pytest
 
-from blsh_trainer.corpus import Corpus, load_corpus
-from blsh_trainer.synthetic import CorpusSize, make_corpus
+from blsh_trainer.corpora.corpus import Corpus, load_corpus
+from blsh_trainer.corpora.synthetic_corpus import CorpusSize, make_corpus
 
 FEW_UTTERANCES = 60
 SMALL_CORPUS = CorpusSize(utterances=(24, 2, 14), noises=(9, 2, 4), noise_seconds=8.0)

@@ -17,8 +17,8 @@ from blsh_codegen.fixed import RUNTIME_FORMAT
 from blsh_codegen.generate import GenerateOptions, flash_table_bytes, integer_model, render
 from blsh_codegen.host_core import core_folder
 from blsh_codegen.quantise import IntegerModel
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model
 from blsh_trainer.own_files import read_own
 from blsh_trainer.replacing_folder import replacing_folder
 

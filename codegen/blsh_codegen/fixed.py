@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_trainer import hashing, spectra
+from blsh_trainer.model import projection as hashing
+from blsh_trainer.signals import spectra
 
 SAMPLE_RATE_HZ: Final = spectra.SAMPLE_RATE_HZ
 WINDOW: Final = spectra.WINDOW

@@ -28,10 +28,10 @@ from blsh_codegen.fixed import (
 )
 from blsh_codegen.layout import Limits
 from blsh_codegen.quantise import IntegerModel
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import write_text_if_changed
-from blsh_trainer.reduction import reduce_model
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.reduction import reduce_model
 
 MODEL_FILES = ("blsh_limits.h", "blsh_model.h", "blsh_model.c")
 TABLES_FILE = "blsh_tables.c"

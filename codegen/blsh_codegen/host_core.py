@@ -22,7 +22,7 @@ from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.snapshot import Snapshot
 from blsh_codegen.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
-from blsh_trainer.spectra import FEATURE_KINDS
+from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", *C_WARNINGS)
 

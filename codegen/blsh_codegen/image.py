@@ -32,8 +32,8 @@ from blsh_codegen.quantise import IntegerModel, MelBands
 from blsh_codegen.stages import STAGES
 from blsh_codegen.vectorised import VectorisedDenoiser
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import MASK_KINDS, MaskKind
-from blsh_trainer.spectra import FEATURE_KINDS
+from blsh_trainer.signals.masks import MASK_KINDS, MaskKind
+from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 MAGIC: Final = b"BLSM"
 IMAGE_FORMAT: Final = 1

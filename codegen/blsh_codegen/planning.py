@@ -17,8 +17,8 @@ from blsh_codegen.estimating import Estimate
 from blsh_codegen.generate import GenerateOptions, reduced_model
 from blsh_codegen.pricing import Pricing, Taken
 from blsh_codegen.validated import ValidationGrid
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model
 
 FEW_ENTRIES = 256
 """Without a grid, fewer than these are too few for the whole code."""

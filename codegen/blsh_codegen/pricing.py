@@ -12,7 +12,7 @@ from blsh_codegen.generate import GenerateOptions, integer_model
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.search_work import SEARCH_TERMS, search_work
 from blsh_codegen.stage_work import Work, fixed_work, signal_codes
-from blsh_trainer.artifact import Model
+from blsh_trainer.model.artifact import Model
 
 
 @dataclass(frozen=True)

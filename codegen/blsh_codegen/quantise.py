@@ -12,10 +12,10 @@ import numpy.typing as npt
 from blsh_codegen.blocks import bit_planes, bounds_table, tight_order
 from blsh_codegen.fixed import BINS, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MEL_SUM_MAX, Q14_ONE
 from blsh_codegen.packing import pack_words, unpack_words
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import MaskKind, find_mask_kind
-from blsh_trainer.spectra import MEL_BANDS, TRACKED_BANDS, feature_count, mel_filters
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.masks import MaskKind, find_mask_kind
+from blsh_trainer.signals.spectra import MEL_BANDS, TRACKED_BANDS, feature_count, mel_filters
 
 Words = npt.NDArray[np.uint32]
 

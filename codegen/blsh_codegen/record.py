@@ -14,9 +14,9 @@ from blsh_codegen.fixed import RUNTIME_FORMAT
 from blsh_codegen.generate import GenerateOptions
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.snapshot import Snapshot
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import write_text_if_changed
+from blsh_trainer.model.artifact import Model
 from blsh_trainer.own_files import read_own
 
 RECORD_NAME = "blsh_generated.json"

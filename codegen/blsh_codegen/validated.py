@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model
 
 
 class ValidationGrid:

@@ -36,7 +36,7 @@ from blsh_codegen.fixed import (
 from blsh_codegen.packing import pack_words
 from blsh_codegen.quantise import IntegerModel
 from blsh_codegen.stages import HopVectors
-from blsh_trainer.search import HammingIndex
+from blsh_trainer.compute.hamming_index import HammingIndex
 
 Ints = npt.NDArray[np.int64]
 Pair = tuple[Ints, Ints]

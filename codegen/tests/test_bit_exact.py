@@ -18,9 +18,9 @@ from blsh_codegen.reference import ReferenceDenoiser
 from blsh_codegen.signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.stages import STAGES, HopVectors
 from blsh_codegen.vectorised import VectorisedDenoiser
-from blsh_trainer.artifact import MAX_FLOOR, MAX_SMOOTHING, Model
-from blsh_trainer.masks import MASK_KINDS
-from blsh_trainer.spectra import FEATURE_KINDS, feature_count
+from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING, Model
+from blsh_trainer.signals.masks import MASK_KINDS
+from blsh_trainer.signals.spectra import FEATURE_KINDS, feature_count
 
 from .conftest import random_model
 

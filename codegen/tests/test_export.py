@@ -17,10 +17,10 @@ from blsh_codegen.fixed import HISTORY, HOP
 from blsh_codegen.generate import GenerateOptions, integer_model
 from blsh_codegen.reference import ReferenceDenoiser
 from blsh_codegen.signals import edge_signal
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import MASK_KINDS
-from blsh_trainer.spectra import feature_count
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.masks import MASK_KINDS
+from blsh_trainer.signals.spectra import feature_count
 
 from .compilers import C_COMPILERS, CPP_COMPILERS, WARNINGS, compile_objects, require, run
 

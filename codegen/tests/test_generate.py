@@ -15,8 +15,8 @@ from blsh_codegen.host_core import FLAGS, HostCore, core_folder
 from blsh_codegen.quantise import IntegerModel, quantise_projections
 from blsh_codegen.record import RECORD_NAME, read_record, write_record
 from blsh_codegen.signals import edge_signal
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model
 
 from .conftest import random_model
 

@@ -13,8 +13,8 @@ from blsh_codegen.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.host_core import HostCore
 from blsh_codegen.image import decode_image, encode_image, read_head
 from blsh_codegen.quantise import IntegerModel, MelBands, mel_of, quantise_projections, quantised_mel
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model
 
 from .conftest import random_model
 from .test_export import artifact

@@ -13,8 +13,8 @@ from blsh_codegen.planning import FEW_ENTRIES, MIPS_MARGIN, Budgets, Planner
 from blsh_codegen.search_work import SEARCH_TERMS
 from blsh_codegen.signals import edge_signal
 from blsh_codegen.validated import ValidationGrid
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model
 
 SIZES = BoardSizes(flash_bytes=20_000, flash_bytes_many=21_000, ram_bytes=3_000, stack_bytes=800)
 ROOMY = Budgets(1 << 20, 1 << 16)

@@ -16,7 +16,7 @@ from blsh_codegen.blocks import tight_order
 from blsh_codegen.host_core import FLAGS, HostCore, core_folder
 from blsh_codegen.packing import pack_words
 from blsh_codegen.quantise import gain_table
-from blsh_trainer.search import hamming_knn
+from blsh_trainer.compute.hamming_index import hamming_knn
 
 from .conftest import random_model
 

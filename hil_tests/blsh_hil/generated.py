@@ -18,10 +18,10 @@ from blsh_codegen.packing import pack_words
 from blsh_codegen.quantise import IntegerModel, gain_table, mel_of
 from blsh_codegen.signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.stage_work import signal_codes
-from blsh_trainer.artifact import MAX_FLOOR, MAX_SMOOTHING
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import MASK_KINDS, find_mask_kind
-from blsh_trainer.spectra import FEATURE_KINDS, feature_count
+from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING
+from blsh_trainer.signals.masks import MASK_KINDS, find_mask_kind
+from blsh_trainer.signals.spectra import FEATURE_KINDS, feature_count
 
 Bits = npt.NDArray[np.bool_]
 Samples = npt.NDArray[np.int16]

@@ -11,9 +11,9 @@ from blsh_codegen.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.quantise import IntegerModel
 from blsh_hil import protocol_header
 from blsh_hil.boards import Board, project_root
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
-from blsh_trainer.spectra import feature_count
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.spectra import feature_count
 
 
 def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbours: int = 10) -> IntegerModel:

@@ -11,7 +11,7 @@ from blsh_hil.child import ChildBoard
 from blsh_hil.client import BAUD, BoardClient
 from blsh_hil.protocol import HelloReply
 from blsh_hil.retry import Retries, Timeouts
-from blsh_trainer.artifact import Model
+from blsh_trainer.model.artifact import Model
 
 _log = logging.getLogger(__name__)
 

@@ -28,10 +28,10 @@ from blsh_hil.vectors import COMMITTED_FOLDER
 from blsh_hil.virtual_board import VirtualBoard
 from blsh_tools.firmware import build_host_image, build_image, generate_firmware, generated_folder
 from blsh_tools.generated_builds import build_generated
-from blsh_trainer.artifact import Model, load_model
-from blsh_trainer.corpus import Corpus, load_corpus
+from blsh_trainer.corpora.corpus import Corpus, load_corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.train import TrainOptions, train_model
+from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.model.artifact import Model, load_model
 
 from .exactness import Exactness, checked_stages
 from .recordings import noisy_recording

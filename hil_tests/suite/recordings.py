@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from blsh_codegen.fixed import SAMPLE_RATE_HZ
 from blsh_tools.listening import make_listening
-from blsh_trainer.audio import to_int16
-from blsh_trainer.corpus import Corpus
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.signals.audio import to_int16
 
 CLEAN = "clean"
 SNRS: tuple[float | str, ...] = (-5.0, 0.0, 5.0, 10.0, CLEAN)

@@ -16,7 +16,7 @@ from blsh_hil.client import BoardClient
 from blsh_hil.compare import compare
 from blsh_hil.generated import SEGMENTS, Segment, joined
 from blsh_hil.host_board import HOST
-from blsh_trainer.corpus import Corpus
+from blsh_trainer.corpora.corpus import Corpus
 
 from .conftest import Firmware
 from .exactness import Exactness

@@ -17,8 +17,8 @@ from blsh_hil.core_client import CoreClient
 from blsh_hil.coverage import SHORT_MULTIPLY, core_library
 from blsh_hil.generated import DICTIONARIES, Recipe
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import MASK_KINDS
-from blsh_trainer.spectra import FEATURE_KINDS
+from blsh_trainer.signals.masks import MASK_KINDS
+from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 from .exactness import Exactness
 from .test_bit_exact import SIGNALS

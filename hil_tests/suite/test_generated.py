@@ -9,8 +9,8 @@ from blsh_codegen.fixed import HOP
 from blsh_codegen.signals import edge_signal
 from blsh_codegen.vectorised import padded_to_hops
 from blsh_hil.generated import DEFAULT_RECIPES, SEGMENTS, Recipe, Segment, joined, recipes
-from blsh_trainer.masks import MASK_KINDS
-from blsh_trainer.spectra import FEATURE_KINDS
+from blsh_trainer.signals.masks import MASK_KINDS
+from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 from .conftest import Firmware
 from .exactness import Exactness

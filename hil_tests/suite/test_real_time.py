@@ -25,7 +25,7 @@ from blsh_tools.bench_boards import CYCLES
 from blsh_tools.cycles import Cycles, measure_mix
 from blsh_tools.disassembly import functions_of
 from blsh_tools.profiling import build_plugin, passage_of, plugin_arguments, read_profile
-from blsh_trainer.corpus import Corpus
+from blsh_trainer.corpora.corpus import Corpus
 
 from .conftest import Firmware
 from .recordings import SNRS, noisy_recording

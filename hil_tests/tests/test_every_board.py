@@ -22,8 +22,8 @@ from blsh_hil.client import BoardClient
 from blsh_hil.compare import compare
 from blsh_hil.measure import ICOUNT_SHIFT, count_instructions, exact_count, ticks_per_instruction
 from blsh_hil.virtual_board import QEMU, VirtualBoard
-from blsh_trainer.artifact import Model
-from blsh_trainer.spectra import feature_count
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.spectra import feature_count
 
 from .elf_map import check_memory_map
 

@@ -14,8 +14,8 @@ from blsh_codegen.stages import STAGES
 from blsh_tools.bench_cases import BUDGET_ENTRIES, M0_ROW, costs_digest, firmware_digest, noisy_speech
 from blsh_tools.bench_firmware import virtual_boards
 from blsh_tools.transform_snr import LEVELS_DBFS, transform_snrs
-from blsh_trainer.corpus import Corpus
-from blsh_trainer.experiments.report import markdown_table, write_index
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.experiments.result_files import markdown_table, write_index
 from blsh_trainer.experiments.verdict import Bar, state
 from blsh_trainer.files import write_text_if_changed
 

@@ -23,11 +23,11 @@ from blsh_hil.project_lock import project_lock
 from blsh_tools.build import Footprint, compiler_version, measure
 from blsh_tools.firmware import build_image, generate_firmware, generated_folder
 from blsh_trainer.arrays import Progress
-from blsh_trainer.artifact import Model, load_model, save_model
-from blsh_trainer.audio import to_int16
-from blsh_trainer.corpus import Corpus
+from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
+from blsh_trainer.model.artifact import Model, load_model, save_model
+from blsh_trainer.signals.audio import to_int16
 
 BUDGET_ENTRIES = 4096
 PIECE_HOPS = 8
@@ -64,7 +64,7 @@ class BenchImage:
 
 def budget_model(corpus: Corpus, folder: Path, progress: Progress) -> Model:
     """The paper's system with our learner, L = 50, `mel`, K = 10, trained on `corpus`; kept in `folder`."""
-    from blsh_trainer.train import PAPER, train_model
+    from blsh_trainer.learning.train import PAPER, train_model
 
     options = replace(PAPER, name="budget")
     told = json.dumps([asdict(options), corpus.sha256], sort_keys=True)
@@ -79,7 +79,7 @@ def noisy_speech(corpus: Corpus, hops: int) -> Samples:
 
     What the search does differs much from one recording to the next, so there are many short pieces.
     """
-    from blsh_trainer.protocols import DrawnMixtures
+    from blsh_trainer.evaluation.protocols import DrawnMixtures
 
     rng = np.random.default_rng(0)
     length = PIECE_HOPS * HOP

@@ -16,7 +16,7 @@ from blsh_tools.outputs import check_output_folder
 
 if TYPE_CHECKING:
     from blsh_trainer.arrays import Progress
-    from blsh_trainer.corpus import Corpus
+    from blsh_trainer.corpora.corpus import Corpus
 
 RESULTS = Path("docs/results")
 
@@ -62,8 +62,8 @@ def bench_firmware(
     from blsh_tools.bench_firmware import bench_firmware as measure
     from blsh_tools.bench_report import bench_page, write_bench
     from blsh_tools.search_growth import SIZES
-    from blsh_trainer.artifact import load_model
-    from blsh_trainer.reduction import reduce_model
+    from blsh_trainer.model.artifact import load_model
+    from blsh_trainer.model.reduction import reduce_model
 
     sizes = SIZES if entries is None else parse_sizes(entries)
     options = BenchOptions(tuple(board or virtual_boards()), hops, sizes, cmsis, work)
@@ -107,8 +107,8 @@ def bars_firmware(
 
 
 def _corpus(folder: Path | None, advance: "Progress") -> "Corpus":
-    from blsh_trainer.corpus import load_corpus
-    from blsh_trainer.synthetic import make_corpus
+    from blsh_trainer.corpora.corpus import load_corpus
+    from blsh_trainer.corpora.synthetic_corpus import make_corpus
 
     if folder is not None:
         return load_corpus(folder)

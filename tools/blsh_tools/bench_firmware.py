@@ -31,9 +31,9 @@ from blsh_tools.cmsis import count_cmsis
 from blsh_tools.profiling import build_plugin
 from blsh_tools.search_growth import CORES, SIZES, SearchCost, search_growth
 from blsh_trainer.arrays import Progress
-from blsh_trainer.artifact import Model
-from blsh_trainer.corpus import Corpus
+from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model
 
 FIXED_HOPS = 24
 """Of the cases whose search is not what they are measured for."""

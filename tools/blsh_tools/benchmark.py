@@ -12,8 +12,8 @@ from blsh_hil.measure import ICOUNT_SHIFT, count_instructions
 from blsh_hil.session import connect
 from blsh_tools.console import say
 from blsh_tools.firmware import build_image
-from blsh_trainer.artifact import load_model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import load_model
 
 
 def run_benchmark(board: Board, model_path: Path, hops: int) -> dict[str, Any]:

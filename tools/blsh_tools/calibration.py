@@ -27,10 +27,10 @@ from blsh_hil.virtual_board import VirtualBoard
 from blsh_tools.bench_cases import firmware_digest
 from blsh_tools.benchmark import measured_signal
 from blsh_tools.build import Footprint, compiler_version, measure
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import find_mask_kind
-from blsh_trainer.spectra import feature_count
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.masks import find_mask_kind
+from blsh_trainer.signals.spectra import feature_count
 
 MEASURED_HOPS = 125
 _FEW_HOPS = 4  # use as much of the stack

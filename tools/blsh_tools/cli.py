@@ -158,9 +158,9 @@ def demo(
 
     from blsh_hil.boards import find_board
     from blsh_tools.demo import DemoOptions, check_demo_folder, run_demo, summary
-    from blsh_trainer.corpus import load_corpus
-    from blsh_trainer.synthetic import make_corpus
-    from blsh_trainer.train import EXTENDED
+    from blsh_trainer.corpora.corpus import load_corpus
+    from blsh_trainer.corpora.synthetic_corpus import make_corpus
+    from blsh_trainer.learning.train import EXTENDED
 
     chosen = find_board(board)
     check_demo_folder(output)

@@ -26,7 +26,7 @@ def make(
     as_json: AsJson = False,
 ) -> None:
     """Make a synthetic corpus: espeak-ng reads, noises are synthesised. For those who have no recordings."""
-    from blsh_trainer.synthetic import make_corpus
+    from blsh_trainer.corpora.synthetic_corpus import make_corpus
 
     check_output_folder(folder, replaced=True)
     with progress() as advance:
@@ -46,8 +46,8 @@ def check(
 
     Exit code 2 when there are errors; remarks do no harm.
     """
-    from blsh_trainer.corpus import load_corpus
-    from blsh_trainer.corpus_check import check_corpus
+    from blsh_trainer.corpora.check import check_corpus
+    from blsh_trainer.corpora.corpus import load_corpus
 
     corpus = load_corpus(folder, noise, refuse_copies=False)
     with progress() as advance:
@@ -82,9 +82,9 @@ def fetch(
     """
     from dataclasses import asdict
 
-    from blsh_trainer.catalogue import find_offer, read_catalogue
-    from blsh_trainer.fetch import SCRATCH
-    from blsh_trainer.fetch import fetch as fetch_offer
+    from blsh_trainer.corpora.fetch.catalogue import find_offer, read_catalogue
+    from blsh_trainer.corpora.fetch.public import SCRATCH
+    from blsh_trainer.corpora.fetch.public import fetch as fetch_offer
 
     if source is None:
         offers = read_catalogue()

@@ -25,14 +25,14 @@ from blsh_tools.listening import Listening, make_listening
 from blsh_tools.outputs import check_output
 from blsh_tools.picture import draw_spectrograms
 from blsh_trainer.arrays import FloatArray, Progress
-from blsh_trainer.artifact import Model, save_model
-from blsh_trainer.audio import to_int16, write_wav
-from blsh_trainer.corpus import Corpus
+from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
 from blsh_trainer.files import replacing
+from blsh_trainer.learning.train import EXTENDED, TrainOptions, train_model
+from blsh_trainer.model.artifact import Model, save_model
 from blsh_trainer.replacing_folder import scratch_beside
-from blsh_trainer.train import EXTENDED, TrainOptions, train_model
+from blsh_trainer.signals.audio import to_int16, write_wav
 
 _MEASURED_HOPS = 125  # two seconds of audio
 _RECORDINGS = ("noisy", "clean", "float", "fixed", "device")

@@ -26,9 +26,9 @@ from blsh_tools.recordings import (
     write_wav_blocks,
 )
 from blsh_trainer.arrays import Progress
-from blsh_trainer.artifact import Model, load_model
 from blsh_trainer.errors import BlshError
-from blsh_trainer.spectra import SAMPLE_RATE_HZ
+from blsh_trainer.model.artifact import Model, load_model
+from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 _LONG = 60 * SAMPLE_RATE_HZ  # of what is shorter the progress is not worth a line
 

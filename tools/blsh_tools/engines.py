@@ -12,9 +12,9 @@ from blsh_codegen.generate import GenerateOptions, integer_model, reduced_model
 from blsh_codegen.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_hil.client import BoardClient
 from blsh_trainer.arrays import FloatArray, Progress
-from blsh_trainer.artifact import Model
-from blsh_trainer.audio import from_int16, to_int16
-from blsh_trainer.denoise import FloatDenoiser
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.signals.audio import from_int16, to_int16
 
 ENGINES = ("float", "fixed", "device")
 _PIECE: Final = 1024  # hops; between two pieces the link runs empty once

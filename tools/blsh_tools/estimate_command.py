@@ -32,7 +32,7 @@ def estimate(
     from blsh_codegen.estimating import HOPS_PER_SECOND
     from blsh_hil.boards import find_board
     from blsh_tools.planned import planned, say_plan
-    from blsh_trainer.artifact import load_model
+    from blsh_trainer.model.artifact import load_model
 
     if calibrate:
         _calibrate(wanted.board, as_json)

@@ -16,9 +16,9 @@ from blsh_trainer.errors import BlshError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blsh_trainer.against_peers import Against
-    from blsh_trainer.corpus import Corpus
-    from blsh_trainer.evaluate import Evaluation, Mixtures, Summary
+    from blsh_trainer.corpora.corpus import Corpus
+    from blsh_trainer.evaluation.evaluate import Evaluation, Mixtures, Summary
+    from blsh_trainer.evaluation.peer_comparison import Against
 
 PROTOCOLS = ("drawn", "peers")
 MODEL = "model"
@@ -57,10 +57,10 @@ def evaluate(
     """Score a model on mixtures of unseen speakers and noise: SDR, SI-SDR, PESQ and ESTOI before and after."""
     from blsh_codegen.generate import reduced_model
     from blsh_tools.engines import FixedEngine, FloatEngine
-    from blsh_trainer.artifact import load_model
-    from blsh_trainer.corpus import load_corpus
-    from blsh_trainer.evaluate import Blind, check_metrics, evaluate_systems
-    from blsh_trainer.parallel import check_jobs
+    from blsh_trainer.compute.process_map import check_jobs
+    from blsh_trainer.corpora.corpus import load_corpus
+    from blsh_trainer.evaluation.evaluate import Blind, check_metrics, evaluate_systems
+    from blsh_trainer.model.artifact import load_model
 
     if engine not in ("float", "fixed"):
         raise BlshError(f"engine {engine!r} cannot be evaluated; choose float or fixed (the device equals fixed)")
@@ -99,7 +99,7 @@ def evaluate(
 def _mixtures(
     corpus: "Corpus", protocol: str, split: str, snr: list[float] | None, count: int | None, seed: int
 ) -> "Mixtures":
-    from blsh_trainer.protocols import DEFAULT_SNRS_DB, DrawnMixtures, PeersMixtures
+    from blsh_trainer.evaluation.protocols import DEFAULT_SNRS_DB, DrawnMixtures, PeersMixtures
 
     snrs_db = tuple(snr) if snr else DEFAULT_SNRS_DB
     if protocol == "drawn":
@@ -128,7 +128,7 @@ def _write(path: Path | None, text: str) -> None:
 
 
 def _rows(found: "Evaluation") -> list[list[str]]:
-    from blsh_trainer.evaluate import MIXTURE
+    from blsh_trainer.evaluation.evaluate import MIXTURE
 
     summary = {(s.snr_db, s.system, s.metric): s for s in found.summary()}
     rows = []
@@ -149,7 +149,7 @@ def _peers_rows(found: "Evaluation", rows: list[list[str]], result: dict[str, An
     """Return `rows` with, after each SNR, the peers and the model less each; `result` gets the comparison, too."""
     from dataclasses import asdict
 
-    from blsh_trainer.against_peers import against_peers
+    from blsh_trainer.evaluation.peer_comparison import against_peers
 
     compared = against_peers(found, MODEL)
     result["peers"] = [asdict(each) for each in compared]

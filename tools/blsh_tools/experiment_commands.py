@@ -14,7 +14,7 @@ from blsh_tools.outputs import check_output_folder
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:
-    from blsh_trainer.corpus import Corpus
+    from blsh_trainer.corpora.corpus import Corpus
 
 NAMES = ("table1", "table2", "table3", "fig2", "fig3", "fig4", "fig5", "fig6", "bars", "frontier")
 RESULTS, TRIALS = Path("docs/results"), Path("out/experiments/fast")
@@ -70,11 +70,11 @@ def experiment(
     only what they change. The results are NAME.json and .csv with a table, NAME.md, or a picture, NAME.png.
     """
     from blsh_tools.frontier_costs import firmware_costs
-    from blsh_trainer.artifact import load_model
-    from blsh_trainer.corpus import load_corpus
+    from blsh_trainer.corpora.corpus import load_corpus
     from blsh_trainer.experiments.registry import EXPERIMENTS
-    from blsh_trainer.experiments.report import write_report
+    from blsh_trainer.experiments.result_files import write_report
     from blsh_trainer.experiments.settings import Settings
+    from blsh_trainer.model.artifact import load_model
 
     if name not in NAMES:
         raise BlshError(f"experiment {name!r} is unknown; choose one of {', '.join(NAMES)}")
@@ -133,7 +133,7 @@ def _command(name: str, corpus: Path, given: dict[str, Any]) -> str:
 
 
 def _recorded(folder: Path) -> "Corpus":
-    from blsh_trainer.corpus import load_corpus
+    from blsh_trainer.corpora.corpus import load_corpus
 
     corpus = load_corpus(folder)
     if not corpus.paired:

@@ -27,7 +27,7 @@ def export(
     """
     from blsh_codegen.export import export_library
     from blsh_tools.planned import planned, say_plan
-    from blsh_trainer.artifact import load_model
+    from blsh_trainer.model.artifact import load_model
 
     check_output_folder(to, replaced=True)
     artifact = load_model(model)

@@ -19,9 +19,9 @@ from blsh_hil.project_lock import project_lock
 from blsh_hil.session import Expected, Target
 from blsh_hil.virtual_board import VirtualBoard
 from blsh_tools.build import Footprint, build_firmware, compiler_version, measure, project_sources
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
+from blsh_trainer.model.artifact import Model
 
 STAMP_NAME = "blsh_build.json"
 

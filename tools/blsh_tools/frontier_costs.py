@@ -7,9 +7,9 @@ from blsh_codegen.estimating import estimate
 from blsh_codegen.generate import GenerateOptions, integer_model
 from blsh_hil.boards import find_board
 from blsh_tools.bench_cases import noisy_speech
-from blsh_trainer.artifact import Model
-from blsh_trainer.corpus import Corpus
+from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.experiments.settings import FirmwareCost
+from blsh_trainer.model.artifact import Model
 
 BOARDS = {"M0": "microbit", "M4": "mps2-an386", "M55": "mps3-an547"}
 _RAM_OF = "M4"

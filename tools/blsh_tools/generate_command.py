@@ -29,7 +29,7 @@ def generate(
     from blsh_codegen.generate import flash_table_bytes, integer_model
     from blsh_tools.firmware import generate_firmware, generated_folder
     from blsh_tools.planned import planned, say_plan
-    from blsh_trainer.artifact import load_model
+    from blsh_trainer.model.artifact import load_model
 
     folder = output or generated_folder()
     check_output_folder(folder)

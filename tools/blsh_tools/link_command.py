@@ -47,7 +47,7 @@ def run_bench_link(board: str, port: str | None, model: Path, seconds: float, ro
     from blsh_hil.link_rate import measure_link
     from blsh_hil.session import connect
     from blsh_tools.firmware import reach
-    from blsh_trainer.artifact import load_model
+    from blsh_trainer.model.artifact import load_model
 
     hops = round(seconds * SAMPLE_RATE_HZ / HOP)
     target, expected = reach(board, port, load_model(model), say)

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.audio import from_int16, to_int16
-from blsh_trainer.corpus import Corpus
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.metrics import si_sdr
-from blsh_trainer.mixing import draw_mixtures
-from blsh_trainer.spectra import SAMPLE_RATE_HZ
+from blsh_trainer.evaluation.metrics import si_sdr
+from blsh_trainer.signals.audio import from_int16, to_int16
+from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 _MOST_MIXTURES = 200
 

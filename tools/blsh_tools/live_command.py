@@ -79,7 +79,7 @@ def run_live(
     from blsh_hil.retry import Retries
     from blsh_hil.session import connect
     from blsh_tools.firmware import reach
-    from blsh_trainer.artifact import load_model
+    from blsh_trainer.model.artifact import load_model
 
     _check_ends(source_path, target, microphone, loudspeaker)
     with _Ending() as ending, ExitStack() as cleanup:

@@ -11,7 +11,7 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.files import landing, temporary_beside, unwritable
 
 if TYPE_CHECKING:  # imported when a command runs, so that `blsh --help` is quick
-    from blsh_trainer.corpus import Corpus
+    from blsh_trainer.corpora.corpus import Corpus
 
 _PATH_BYTES = 4096 - 1  # Linux's PATH_MAX counts a final NUL
 _NAME_BYTES = 255

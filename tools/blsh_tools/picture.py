@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from blsh_trainer.figures import new_figure
 from blsh_trainer.files import replacing
-from blsh_trainer.spectra import HOP, SAMPLE_RATE_HZ, stft
+from blsh_trainer.plotting import new_figure
+from blsh_trainer.signals.spectra import HOP, SAMPLE_RATE_HZ, stft
 
 _RANGE_DB = 70.0
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # as in model_options.py
     from blsh_codegen.generate import GenerateOptions
     from blsh_codegen.planning import Plan
     from blsh_hil.boards import Board
-    from blsh_trainer.artifact import Model
+    from blsh_trainer.model.artifact import Model
 
 SLOTS_FLASH_BYTES = 4096
 """What takes pushed models has at most so much code, on any board."""

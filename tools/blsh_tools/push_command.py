@@ -77,7 +77,7 @@ def _integers(path: Path, wanted: ModelOptions) -> "IntegerModel":
     """The integers of an artifact under the options, or of an image as it is."""
     from blsh_codegen.generate import integer_model
     from blsh_codegen.image import MAGIC, decode_image
-    from blsh_trainer.artifact import load_model
+    from blsh_trainer.model.artifact import load_model
 
     if path.is_file():
         with path.open("rb") as stream:

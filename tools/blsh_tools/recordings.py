@@ -18,7 +18,9 @@ import numpy.typing as npt
 from blsh_codegen.fixed import HISTORY, HOP
 from blsh_tools.console import say
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.audio import (
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import replacing
+from blsh_trainer.signals.audio import (
     FULL_SCALE,
     AudioShape,
     audio_blocks,
@@ -27,10 +29,8 @@ from blsh_trainer.audio import (
     resampled_blocks,
     to_int16,
 )
-from blsh_trainer.errors import BlshError
-from blsh_trainer.files import replacing
-from blsh_trainer.levels import LOUDEST, Level, dbfs
-from blsh_trainer.spectra import SAMPLE_RATE_HZ
+from blsh_trainer.signals.levels import LOUDEST, Level, dbfs
+from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 STANDARD_INPUT = ("-", "/dev/stdin")
 STANDARD_OUTPUT = ("-", "/dev/stdout")

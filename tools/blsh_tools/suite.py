@@ -21,9 +21,9 @@ from blsh_tools.console import say
 from blsh_tools.firmware import reach
 from blsh_tools.outputs import check_output_folder
 from blsh_tools.report_command import REPORT_FOLDER, reported
-from blsh_trainer.artifact import Model, load_model
-from blsh_trainer.corpus import load_corpus
+from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model, load_model
 
 SUITE = Path(__file__).resolve().parents[2] / "hil_tests" / "suite"
 """Beside this package, whatever project is built."""

@@ -17,7 +17,7 @@ from blsh_trainer.errors import BlshError
 DEFAULT_SYSTEM = "extended"
 
 if TYPE_CHECKING:  # the command imports what it needs when it runs, so that `blsh --help` is quick
-    from blsh_trainer.pool import Pool
+    from blsh_trainer.compute.block_pool import Pool
 
 
 def train(
@@ -68,11 +68,11 @@ def train(
     Where it is done changes nothing: the same corpus and options give the same model. An interrupted run that had a
     --checkpoint mixes again and learns on from there; once the model is written, the checkpoint may be removed.
     """
-    from blsh_trainer.artifact import save_model
-    from blsh_trainer.checkpoint import read_checkpoint
-    from blsh_trainer.corpus import load_corpus
-    from blsh_trainer.train import SYSTEMS, train_model
-    from blsh_trainer.unread import CONVERT, described
+    from blsh_trainer.corpora.corpus import load_corpus
+    from blsh_trainer.corpora.unread_files import CONVERT, described
+    from blsh_trainer.learning.checkpoint import read_checkpoint
+    from blsh_trainer.learning.train import SYSTEMS, train_model
+    from blsh_trainer.model.artifact import save_model
 
     if system not in SYSTEMS:
         raise BlshError(f"system {system!r} is unknown; choose one of {', '.join(SYSTEMS)}")
@@ -148,7 +148,7 @@ def _check_outputs(output: Path, checkpoint: Path | None) -> None:
 def _pool(scheduler: str | None) -> "AbstractContextManager[Pool | None]":
     if scheduler is None:
         return nullcontext(None)
-    from blsh_trainer.cluster import DaskPool
+    from blsh_trainer.compute.dask_pool import DaskPool
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told in our own words
     return DaskPool(scheduler)

@@ -18,8 +18,8 @@ from blsh_tools.emulated import bench_core
 from blsh_tools.numbers_in_range import parse_sizes
 from blsh_tools.profiling import Passage, build_plugin, plugin_arguments, read_profile
 from blsh_tools.search_growth import SearchCost, search_growth
-from blsh_trainer.artifact import load_model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import load_model
 
 from .conftest import Blsh
 from .test_bars_firmware import row

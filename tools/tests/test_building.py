@@ -17,8 +17,8 @@ from blsh_hil.boards import find_board, project_root
 from blsh_hil.project_lock import project_lock
 from blsh_tools import build
 from blsh_tools.firmware import build_host_image, build_image, built_image, generated_folder
-from blsh_trainer.artifact import load_model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import load_model
 
 from .conftest import BOARD, TIMEOUT_S, Bench, Blsh, copy_project
 

@@ -18,7 +18,7 @@ import soundfile
 import typer
 
 from blsh_tools.corpus_commands import corpus_app
-from blsh_trainer.catalogue import read_catalogue
+from blsh_trainer.corpora.fetch.catalogue import read_catalogue
 
 from .conftest import TRAINING, Bench, Blsh
 

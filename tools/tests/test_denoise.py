@@ -12,8 +12,8 @@ from blsh_hil.boards import find_board
 from blsh_hil.host_board import HostBoard, build_host
 from blsh_hil.virtual_board import VirtualBoard
 from blsh_tools.engines import FixedEngine, FloatEngine
-from blsh_trainer.artifact import Model, load_model, save_model
-from blsh_trainer.audio import to_int16
+from blsh_trainer.model.artifact import Model, load_model, save_model
+from blsh_trainer.signals.audio import to_int16
 
 from .conftest import BOARD, Blsh, Samples, speech
 

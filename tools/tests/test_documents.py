@@ -3,7 +3,7 @@
 import re
 
 from blsh_hil.boards import project_root
-from blsh_trainer.masks import MASK_KINDS
+from blsh_trainer.signals.masks import MASK_KINDS
 
 FOLDERS = ("trainer", "codegen", "hil_tests", "tools", "firmware", "docs")
 WRITTEN_BY_COMMANDS = {"NAME.md", "NOTES.md"}

@@ -16,7 +16,7 @@ from blsh_codegen.reference import ReferenceDenoiser
 from blsh_codegen.signals import edge_signal
 from blsh_hil.boards import project_root
 from blsh_tools.build import platformio_environment
-from blsh_trainer.artifact import load_model
+from blsh_trainer.model.artifact import load_model
 
 from .conftest import Bench, Blsh, tree
 

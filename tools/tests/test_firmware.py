@@ -14,8 +14,8 @@ from blsh_codegen.generate import GenerateOptions
 from blsh_hil.boards import find_board, load_boards
 from blsh_hil.virtual_board import VirtualBoard
 from blsh_tools.firmware import STAMP_NAME, build_image, built_image, generate_firmware, generated_folder
-from blsh_trainer.artifact import load_model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import load_model
 
 from .conftest import BOARD, FIRMWARE_COMMANDS, Bench, Blsh, copy_built, copy_project, firmware_command
 

@@ -12,7 +12,7 @@ from blsh_hil.host_board import HostBoard, build_host
 from blsh_tools.build import measure
 from blsh_tools.calibration import build_alone
 from blsh_tools.planned import SLOTS_FLASH_BYTES, SLOTS_RAM_BYTES
-from blsh_trainer.artifact import load_model
+from blsh_trainer.model.artifact import load_model
 
 from .conftest import BOARD, Blsh, MadeOnce, Samples, copy_project
 

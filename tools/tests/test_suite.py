@@ -27,8 +27,8 @@ from blsh_hil.virtual_board import VirtualBoard
 from blsh_tools import suite
 from blsh_tools.generated_builds import build_generated
 from blsh_tools.suite import SUITE, SuiteOptions
-from blsh_trainer.artifact import load_model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import load_model
 
 from .conftest import BOARD, TIMEOUT_S, Blsh, tree
 
