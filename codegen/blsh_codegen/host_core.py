@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.c_code import C_WARNINGS
-from blsh_codegen.fixed import HOP, RUNTIME_FORMAT
-from blsh_codegen.generate import render_tables
-from blsh_codegen.layout import layout_check, model_struct, state_struct
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.snapshot import Snapshot
-from blsh_codegen.stages import STAGES, HopVectors, stage_values
+from blsh_codegen.emit.c_code import C_WARNINGS
+from blsh_codegen.emit.generate import render_tables
+from blsh_codegen.emit.source_snapshot import Snapshot
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.c_structs import layout_check, model_struct, state_struct
+from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.spectra import FEATURE_KINDS
 

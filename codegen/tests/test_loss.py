@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from blsh_codegen.generate import GenerateOptions, integer_model, reduced_model
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.corpora.mixing import draw_mixtures

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from blsh_codegen.c_code import C_WARNINGS
+from blsh_codegen.emit.c_code import C_WARNINGS
 
 C_FLAGS = (
     "-std=c11",

@@ -8,7 +8,7 @@ from typing import Any, Final, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import HOP
+from blsh_codegen.spec.constants import HOP
 from blsh_hil.board_errors import IntegrityError, MismatchError, TransportError
 from blsh_hil.link import Link
 from blsh_hil.message import Message

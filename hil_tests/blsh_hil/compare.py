@@ -7,9 +7,9 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.stages import STAGES, stage_values
-from blsh_codegen.vectorised import VectorisedDenoiser, Vectors
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, Vectors
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.stages import STAGES, stage_values
 from blsh_hil.streaming import HopReply
 from blsh_trainer.arrays import Progress
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.host_core import HostCore
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.stages import HopVectors
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.stages import HopVectors
 from blsh_hil.protocol import Integrity
 from blsh_hil.streaming import HopReply
 

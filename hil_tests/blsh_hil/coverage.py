@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from blsh_codegen.generate import render_tables
+from blsh_codegen.emit.generate import render_tables
 from blsh_codegen.host_core import FLAGS, compile_core, core_folder
 from blsh_hil.host_board import COMPILER, COVERAGE
 from blsh_trainer.errors import BlshError

@@ -19,8 +19,8 @@ from typing import Final
 
 import numpy as np
 
-from blsh_codegen.c_code import C_WARNINGS
-from blsh_codegen.image import encode_image
+from blsh_codegen.emit.c_code import C_WARNINGS
+from blsh_codegen.emit.model_image import encode_image
 from blsh_hil.boards import project_root
 from blsh_hil.ending import exit_code
 from blsh_hil.host_board import SANITIZERS

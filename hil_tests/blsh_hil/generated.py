@@ -12,12 +12,12 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.blocks import tight_order
-from blsh_codegen.fixed import HOP, MAX_BITS, MAX_NEIGHBOURS
-from blsh_codegen.packing import pack_words
-from blsh_codegen.quantise import IntegerModel, gain_table, mel_of
-from blsh_codegen.signals import EDGE_SIGNALS, edge_signal
-from blsh_codegen.stage_work import signal_codes
+from blsh_codegen.cost.stage_work import signal_codes
+from blsh_codegen.model.entry_order import tight_order
+from blsh_codegen.model.quantise import IntegerModel, gain_table, mel_of
+from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_NEIGHBOURS
+from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
+from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING
 from blsh_trainer.signals.masks import MASK_KINDS, find_mask_kind

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from blsh_codegen.c_code import C_WARNINGS
-from blsh_codegen.snapshot import Snapshot
+from blsh_codegen.emit.c_code import C_WARNINGS
+from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_hil import protocol_header
 from blsh_hil.boards import project_root
 from blsh_hil.child import ChildBoard

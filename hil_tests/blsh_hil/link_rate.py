@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
 from blsh_hil.board_errors import BoardError
 from blsh_hil.client import BoardClient
 from blsh_hil.framing import Decoder, Frame, encode

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import HISTORY, HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import HISTORY, HOP, SAMPLE_RATE_HZ
 from blsh_hil.board_errors import StreamLostError
 from blsh_hil.client import BoardClient
 from blsh_hil.framing import BLOCK

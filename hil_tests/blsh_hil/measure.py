@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import HOP, SAMPLE_RATE_HZ
-from blsh_codegen.stages import STAGES
+from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.board_errors import BoardError
 from blsh_hil.client import BoardClient
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Annotated, Final, Self
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.stages import STAGES
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.message import I32, U8, U16, U32, Message, Tail, Wire
 
 VERSION: Final = 2

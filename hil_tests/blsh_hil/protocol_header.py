@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from blsh_codegen.c_code import c_environment
+from blsh_codegen.emit.c_code import c_environment
 from blsh_hil import protocol
 from blsh_hil.ending import exit_code
 from blsh_trainer.files import write_text_if_changed

@@ -13,12 +13,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.blocks import planes_of
-from blsh_codegen.fixed import HOP
-from blsh_codegen.image import HEAD, ImageHead, read_head
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.emit.model_image import HEAD, ImageHead, read_head
+from blsh_codegen.model.entry_order import planes_of
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.board_errors import BoardError, RefusedError
 from blsh_hil.client import BoardClient
 from blsh_hil.compare import compare

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from blsh_codegen.generate import GenerateOptions, generate, integer_model
-from blsh_codegen.quantise import IntegerModel
+from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
+from blsh_codegen.model.quantise import IntegerModel
 from blsh_hil import protocol_header
 from blsh_hil.boards import Board, project_root
 from blsh_trainer.errors import BlshError

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import HOP, SAMPLE_RATE_HZ
-from blsh_codegen.stages import STAGES
+from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.boards import Board
 from blsh_hil.client import BoardClient
 from blsh_hil.measure import count_hops, ticks_per_instruction

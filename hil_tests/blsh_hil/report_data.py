@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from blsh_codegen.stages import STAGES
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.report_plugin import FORMAT, REPORT_NAME
 from blsh_trainer.errors import BlshError
 from blsh_trainer.own_files import read_own

@@ -7,7 +7,7 @@ from typing import Final
 
 import jinja2
 
-from blsh_codegen.stages import STAGES
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.report_data import (
     BoardReport,
     CoreCoverage,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from blsh_codegen.quantise import IntegerModel
+from blsh_codegen.model.quantise import IntegerModel
 from blsh_hil.board_errors import BoardError
 from blsh_hil.child import ChildBoard
 from blsh_hil.client import BAUD, BoardClient

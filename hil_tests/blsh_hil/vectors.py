@@ -16,10 +16,10 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import HOP, RUNTIME_FORMAT
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.stages import STAGES
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.compare import Comparison, Difference, HopSource, compare
 from blsh_hil.ending import exit_code
 from blsh_hil.generated import Recipe

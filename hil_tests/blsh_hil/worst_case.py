@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.costs import CoreCosts
-from blsh_codegen.fixed import HOP, TRACKING_START, WINDOW
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.search_work import SEARCH_TERMS, Dictionary, Search
-from blsh_codegen.stage_work import Work, fixed_work, signal_codes
+from blsh_codegen.cost.measured_costs import CoreCosts
+from blsh_codegen.cost.search_work import SEARCH_TERMS, Dictionary, Search
+from blsh_codegen.cost.stage_work import Work, fixed_work, signal_codes
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.constants import HOP, TRACKING_START, WINDOW
 from blsh_hil.generated import SEGMENTS, Segment
 
 Samples = npt.NDArray[np.int16]

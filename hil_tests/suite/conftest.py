@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.generate import GenerateOptions, generate, integer_model
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_hil.boards import Board, find_board, project_root
 from blsh_hil.client import BoardClient
 from blsh_hil.generated import DEFAULT_RECIPES, Recipe, recipes

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.stages import STAGES
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.compare import Comparison, Difference, HopSource, compare
 from blsh_hil.generated import Recipe
 from blsh_hil.vectors import FOUND_FOLDER, shortest_difference, vector_of

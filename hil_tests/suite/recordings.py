@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import SAMPLE_RATE_HZ
 from blsh_tools.listening import make_listening
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.signals.audio import to_int16

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from blsh_codegen.fixed import HISTORY, HOP
-from blsh_codegen.signals import EDGE_SIGNALS, edge_signal
-from blsh_codegen.stages import STAGES
-from blsh_codegen.vectorised import VectorisedDenoiser, padded_to_hops
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
+from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.client import BoardClient
 from blsh_hil.compare import compare
 from blsh_hil.generated import SEGMENTS, Segment, joined

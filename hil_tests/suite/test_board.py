@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from blsh_codegen.fixed import HOP, RUNTIME_FORMAT
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_hil.client import BoardClient
 from blsh_hil.measure import ICOUNT_SHIFT, count_instructions, ticks_per_instruction
 from blsh_hil.protocol import FeatureKind, ResetCause

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from blsh_codegen.fixed import BINS, HOP, MAX_ENTRIES
-from blsh_codegen.stages import STAGES
-from blsh_codegen.vectorised import padded_to_hops
+from blsh_codegen.pipeline.vectorised import padded_to_hops
+from blsh_codegen.spec.constants import BINS, HOP, MAX_ENTRIES
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.core_client import CoreClient
 from blsh_hil.coverage import SHORT_MULTIPLY, core_library
 from blsh_hil.generated import DICTIONARIES, Recipe

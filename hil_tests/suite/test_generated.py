@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.vectorised import padded_to_hops
+from blsh_codegen.pipeline.vectorised import padded_to_hops
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.generated import DEFAULT_RECIPES, SEGMENTS, Recipe, Segment, joined, recipes
 from blsh_trainer.signals.masks import MASK_KINDS
 from blsh_trainer.signals.spectra import FEATURE_KINDS

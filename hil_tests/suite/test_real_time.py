@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.costs import load_costs
-from blsh_codegen.fixed import HOP
-from blsh_codegen.signals import EDGE_SIGNALS, edge_signal
-from blsh_codegen.stages import STAGES
-from blsh_codegen.vectorised import padded_to_hops
+from blsh_codegen.cost.measured_costs import load_costs
+from blsh_codegen.pipeline.vectorised import padded_to_hops
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.boards import Board, find_board
 from blsh_hil.client import BoardClient
 from blsh_hil.generated import SEGMENTS, Segment

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from blsh_codegen.quantise import IntegerModel
+from blsh_codegen.model.quantise import IntegerModel
 from blsh_hil.generated import Recipe
 
 

@@ -4,8 +4,8 @@ import ctypes
 import subprocess
 from pathlib import Path
 
-from blsh_codegen.c_code import C_WARNINGS
-from blsh_codegen.generate import render_tables
+from blsh_codegen.emit.c_code import C_WARNINGS
+from blsh_codegen.emit.generate import render_tables
 from blsh_hil import protocol_header
 from blsh_hil.boards import project_root
 

@@ -2,8 +2,8 @@
 
 import re
 
-from blsh_codegen import fixed
-from blsh_codegen.stages import STAGES
+from blsh_codegen.spec import constants as fixed
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.protocol import VERSION
 from blsh_hil.protocol_docs import rewritten, spec_path
 

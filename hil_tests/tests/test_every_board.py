@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.generate import GenerateOptions, generate, integer_model
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil import protocol_header
 from blsh_hil.board_errors import BoardError
 from blsh_hil.boards import Board, find_board, load_boards, project_root

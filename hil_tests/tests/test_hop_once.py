@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP
 from blsh_hil.client import BoardClient
 from blsh_hil.framing import Decoder, Frame, encode
 from blsh_hil.host_board import HostBoard, HostImage, build_host

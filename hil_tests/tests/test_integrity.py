@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from blsh_codegen.fixed import HISTORY, HOP
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_hil.board_errors import FaultError, IntegrityError
 from blsh_hil.boards import Board, find_board
 from blsh_hil.client import BoardClient

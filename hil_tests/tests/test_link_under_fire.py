@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pytest
 from serial.urlhandler import protocol_socket
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.vectorised import VectorisedDenoiser, Vectors
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, Vectors
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.board_errors import BoardError, TransportError
 from blsh_hil.boards import find_board
 from blsh_hil.child import ChildBoard

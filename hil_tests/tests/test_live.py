@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil import live
 from blsh_hil.board_errors import StreamLostError
 from blsh_hil.client import BoardClient

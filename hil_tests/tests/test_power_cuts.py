@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.image import encode_image, read_head
+from blsh_codegen.emit.model_image import encode_image, read_head
 from blsh_hil.protocol import SlotState
 
 from .slot_models import tiny_model

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blsh_codegen.c_code import C_WARNINGS
+from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_hil import protocol, protocol_header
 from blsh_hil.message import Message
 from blsh_hil.protocol import MESSAGES, ErrorCode, FrameError, HelloReply, HopDone, HopFlag

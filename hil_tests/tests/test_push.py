@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.fixed import HOP, RUNTIME_FORMAT
-from blsh_codegen.generate import GenerateOptions, generate
-from blsh_codegen.image import HEAD, encode_image, read_head, sealed
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.emit.generate import GenerateOptions, generate
+from blsh_codegen.emit.model_image import HEAD, encode_image, read_head, sealed
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil import protocol_header
 from blsh_hil.board_errors import BoardError, RefusedError
 from blsh_hil.boards import Board, find_board, project_root

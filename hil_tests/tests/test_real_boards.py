@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.board_errors import FaultError
 from blsh_hil.boards import Board, find_board, load_boards, project_root
 from blsh_hil.boards_model import Clock

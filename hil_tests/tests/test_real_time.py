@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.costs import load_costs
-from blsh_codegen.fixed import HOP
-from blsh_codegen.generate import GenerateOptions, generate
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.stage_work import signal_codes
+from blsh_codegen.cost.measured_costs import load_costs
+from blsh_codegen.cost.stage_work import signal_codes
+from blsh_codegen.emit.generate import GenerateOptions, generate
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.boards import find_board
 from blsh_hil.core_client import CoreClient
 from blsh_hil.coverage import Coverage, FileCoverage, collect, core_library

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.fixed import HISTORY, HOP
-from blsh_codegen.stages import STAGES
+from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil import protocol
 from blsh_hil.board_errors import BoardError, IntegrityError, RefusedError
 from blsh_hil.client import BoardClient

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.fixed import HOP, RUNTIME_FORMAT
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.stages import STAGES
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.client import HopReply
 from blsh_hil.compare import READ_BACK, compare
 from blsh_hil.core_client import CoreClient

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import HOP, WINDOW
-from blsh_codegen.stages import STAGES
+from blsh_codegen.spec.constants import HOP, WINDOW
+from blsh_codegen.spec.stages import STAGES
 from blsh_tools.bench_cases import BUDGET_ENTRIES, M0_ROW, costs_digest, firmware_digest, noisy_speech
 from blsh_tools.bench_firmware import virtual_boards
 from blsh_tools.transform_snr import LEVELS_DBFS, transform_snrs

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.costs import load_costs
-from blsh_codegen.estimating import estimate
-from blsh_codegen.fixed import HOP
-from blsh_codegen.stages import STAGES
+from blsh_codegen.cost.estimate import estimate
+from blsh_codegen.cost.measured_costs import load_costs
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.measure import ICOUNT_SHIFT, count_hops
 from blsh_hil.session import Expected, connect
 from blsh_hil.virtual_board import VirtualBoard

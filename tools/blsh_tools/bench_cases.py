@@ -14,10 +14,10 @@ import numpy.typing as npt
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from blsh_codegen.costs import COSTS_FILE
-from blsh_codegen.fixed import HISTORY, HOP
-from blsh_codegen.generate import GenerateOptions, flash_table_bytes, integer_model
-from blsh_codegen.quantise import IntegerModel
+from blsh_codegen.cost.measured_costs import COSTS_FILE
+from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, integer_model
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_hil.boards import Board, find_board, project_root
 from blsh_hil.project_lock import project_lock
 from blsh_tools.build import Footprint, compiler_version, measure

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.generate import GenerateOptions, integer_model
-from blsh_codegen.packing import unpack_words
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.emit.generate import GenerateOptions, integer_model
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.packing import unpack_words
 from blsh_hil.boards import find_board, load_boards
 from blsh_hil.measure import ICOUNT_SHIFT
 from blsh_tools.bench_boards import Workbench, measure_board

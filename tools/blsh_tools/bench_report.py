@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from blsh_codegen.stages import STAGES
+from blsh_codegen.spec.stages import STAGES
 from blsh_tools.search_growth import SearchCost, draw_growth
 from blsh_trainer.experiments.result_files import markdown_table, write_index
 from blsh_trainer.files import replacing, write_text_if_changed

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
 from blsh_hil.boards import Board
 from blsh_hil.measure import ICOUNT_SHIFT, count_instructions
 from blsh_hil.session import connect

@@ -16,7 +16,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from blsh_codegen.snapshot import Snapshot
+from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_hil.boards import Board, project_root
 from blsh_hil.project_lock import project_lock
 from blsh_tools.processes import Ended, run_watched

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
-from blsh_codegen.costs import COSTS_FILE, BoardSizes, CoreCosts, Costs, load_costs, save_costs
-from blsh_codegen.estimating import state_bytes, table_bytes
-from blsh_codegen.generate import GenerateOptions, generate, integer_model
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.stage_work import HOP_STAGES, MANY_NEIGHBOURS, Work, signal_codes, stage_work
-from blsh_codegen.stages import STAGES
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.cost.estimate import state_bytes, table_bytes
+from blsh_codegen.cost.measured_costs import COSTS_FILE, BoardSizes, CoreCosts, Costs, load_costs, save_costs
+from blsh_codegen.cost.stage_work import HOP_STAGES, MANY_NEIGHBOURS, Work, signal_codes, stage_work
+from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil import protocol_header
 from blsh_hil.boards import Board, project_root
 from blsh_hil.measure import ICOUNT_SHIFT, count_hops

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from blsh_codegen.fixed import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
 from blsh_tools.disassembly import Function, Instruction
 from blsh_tools.profiling import Profile
 from blsh_tools.stack_usage import register_count

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.generate import GenerateOptions
-from blsh_codegen.vectorised import VectorisedDenoiser, padded_to_hops
+from blsh_codegen.emit.generate import GenerateOptions
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
+from blsh_codegen.spec.constants import HOP
 from blsh_hil.boards import Board, project_root
 from blsh_hil.compare import Comparison, compare
 from blsh_hil.measure import ICOUNT_SHIFT, InstructionCounts, count_instructions

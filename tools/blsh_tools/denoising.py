@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.generate import GenerateOptions
+from blsh_codegen.emit.generate import GenerateOptions
+from blsh_codegen.spec.constants import HOP
 from blsh_hil.client import BoardClient
 from blsh_hil.session import connect
 from blsh_tools.console import say

@@ -55,7 +55,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a model on mixtures of unseen speakers and noise: SDR, SI-SDR, PESQ and ESTOI before and after."""
-    from blsh_codegen.generate import reduced_model
+    from blsh_codegen.emit.generate import reduced_model
     from blsh_tools.engines import FixedEngine, FloatEngine
     from blsh_trainer.compute.process_map import check_jobs
     from blsh_trainer.corpora.corpus import load_corpus

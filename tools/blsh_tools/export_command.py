@@ -25,7 +25,7 @@ def export(
     was edited since, is not overwritten. With a budget the model is chosen as by `blsh generate`, beside the code of
     this project's firmware; the header asserts what that leaves for the tables.
     """
-    from blsh_codegen.export import export_library
+    from blsh_codegen.emit.export import export_library
     from blsh_tools.planned import planned, say_plan
     from blsh_trainer.model.artifact import load_model
 

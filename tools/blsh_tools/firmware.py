@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from blsh_codegen.generate import GenerateOptions, generate, integer_model, reduced_model
-from blsh_codegen.record import GeneratedRecord, read_generated, read_record, write_record
-from blsh_codegen.snapshot import Snapshot
+from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model, reduced_model
+from blsh_codegen.emit.generated_record import GeneratedRecord, read_generated, read_record, write_record
+from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_hil import protocol_header
 from blsh_hil.attached import find_port
 from blsh_hil.boards import Board, find_board, project_root

@@ -26,7 +26,7 @@ def generate(
     With a budget, entries, code length and masks are chosen for the best validated quality inside it; what is given as
     an option stays. A model that does not fit the board is refused.
     """
-    from blsh_codegen.generate import flash_table_bytes, integer_model
+    from blsh_codegen.emit.generate import flash_table_bytes, integer_model
     from blsh_tools.firmware import generate_firmware, generated_folder
     from blsh_tools.planned import planned, say_plan
     from blsh_trainer.model.artifact import load_model

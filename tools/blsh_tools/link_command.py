@@ -42,8 +42,8 @@ def run_bench_link(board: str, port: str | None, model: Path, seconds: float, ro
     """What `bench_link` measures, as JSON values. Raises BlshError."""
     import numpy as np
 
-    from blsh_codegen.fixed import HOP, SAMPLE_RATE_HZ
-    from blsh_codegen.signals import edge_signal
+    from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
+    from blsh_codegen.spec.hard_signals import edge_signal
     from blsh_hil.link_rate import measure_link
     from blsh_hil.session import connect
     from blsh_tools.firmware import reach

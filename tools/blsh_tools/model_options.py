@@ -22,7 +22,7 @@ from blsh_tools.numbers_in_range import (
 )
 
 if TYPE_CHECKING:  # the commands import what they need when they run, so that `blsh --help` is quick
-    from blsh_codegen.generate import GenerateOptions
+    from blsh_codegen.emit.generate import GenerateOptions
 
 DEFAULT_ENTRIES = 4096
 
@@ -59,7 +59,7 @@ class DictionaryOptions(OptionGroup):
 
     def wishes(self) -> "GenerateOptions":
         """The same for the firmware; what was left out is None."""
-        from blsh_codegen.generate import GenerateOptions
+        from blsh_codegen.emit.generate import GenerateOptions
 
         return GenerateOptions(
             self.entries, self.share, self.bits, neighbours=self.neighbours, seed=self.dictionary_seed
@@ -88,7 +88,7 @@ class ModelOptions(OptionGroup):
 
     def wishes(self) -> "GenerateOptions":
         """The same for the firmware; what was left out is None."""
-        from blsh_codegen.generate import GenerateOptions
+        from blsh_codegen.emit.generate import GenerateOptions
 
         return GenerateOptions(
             entries=self.entries,

@@ -9,9 +9,9 @@ from blsh_tools.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:  # as in model_options.py
-    from blsh_codegen.costs import BoardSizes
-    from blsh_codegen.generate import GenerateOptions
-    from blsh_codegen.planning import Plan
+    from blsh_codegen.cost.measured_costs import BoardSizes
+    from blsh_codegen.cost.planning import Plan
+    from blsh_codegen.emit.generate import GenerateOptions
     from blsh_hil.boards import Board
     from blsh_trainer.model.artifact import Model
 
@@ -45,8 +45,8 @@ def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan
 
 
 def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOptions, Plan]":
-    from blsh_codegen.costs import load_costs
-    from blsh_codegen.planning import Budgets, Planner
+    from blsh_codegen.cost.measured_costs import load_costs
+    from blsh_codegen.cost.planning import Budgets, Planner
     from blsh_hil.boards import find_board
     from blsh_tools.benchmark import measured_signal
     from blsh_tools.calibration import MEASURED_HOPS
@@ -76,7 +76,7 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
 
 def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") -> "BoardSizes":
     """What the firmware takes beside a model when it also serves the slots and has room for larger models."""
-    from blsh_codegen.layout import Limits, board_bytes, state_struct
+    from blsh_codegen.spec.c_structs import Limits, board_bytes, state_struct
 
     if board.slots is None:
         raise BlshError(f"{board.name} has no slots for models in boards.toml; generate without --slots")

@@ -12,7 +12,7 @@ from blsh_tools.outputs import check_output
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:  # as in model_options.py
-    from blsh_codegen.quantise import IntegerModel
+    from blsh_codegen.model.quantise import IntegerModel
     from blsh_hil.client import BoardClient
     from blsh_hil.session import Expected, Target
 
@@ -75,8 +75,8 @@ def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _integers(path: Path, wanted: ModelOptions) -> "IntegerModel":
     """The integers of an artifact under the options, or of an image as it is."""
-    from blsh_codegen.generate import integer_model
-    from blsh_codegen.image import MAGIC, decode_image
+    from blsh_codegen.emit.generate import integer_model
+    from blsh_codegen.emit.model_image import MAGIC, decode_image
     from blsh_trainer.model.artifact import load_model
 
     if path.is_file():
@@ -115,7 +115,7 @@ def _reach(name: str, port: str | None) -> "tuple[Target, Expected]":
 
 
 def _push(client: "BoardClient", model: "IntegerModel", advance: Any) -> dict[str, Any]:
-    from blsh_codegen.image import encode_image, read_head
+    from blsh_codegen.emit.model_image import encode_image, read_head
     from blsh_hil.push import proof_signal, push_model
 
     before = client.identity or client.hello()
@@ -140,7 +140,7 @@ def _push(client: "BoardClient", model: "IntegerModel", advance: Any) -> dict[st
 
 
 def _consider(client: "BoardClient", model: "IntegerModel") -> dict[str, Any]:
-    from blsh_codegen.image import encode_image, read_head
+    from blsh_codegen.emit.model_image import encode_image, read_head
     from blsh_hil.protocol import SlotState
     from blsh_hil.push import NO_SLOT, check_fits, read_slots
 
@@ -171,7 +171,7 @@ def _restore(client: "BoardClient") -> dict[str, Any]:
 
 
 def _write(model: "IntegerModel", output: Path) -> dict[str, Any]:
-    from blsh_codegen.image import encode_image, read_head
+    from blsh_codegen.emit.model_image import encode_image, read_head
     from blsh_trainer.files import replacing
 
     image = encode_image(model)

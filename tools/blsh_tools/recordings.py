@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import HISTORY, HOP
+from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_tools.console import say
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.errors import BlshError

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from blsh_codegen.stages import STAGES
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.boards import load_boards
 from blsh_hil.child import die_with_parent
 from blsh_hil.host_board import HOST

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import WINDOW, window_q14
-from blsh_codegen.reference import analyse
-from blsh_codegen.vectorised import real_samples, real_spectrum
+from blsh_codegen.pipeline.reference import analyse
+from blsh_codegen.pipeline.vectorised import real_samples, real_spectrum
+from blsh_codegen.spec.constants import WINDOW, window_q14
 
 LEVELS_DBFS = (0, -10, -20, -30, -40, -50, -60)
 _LEAST_PEAK = 2.0**-4  # of a windowed frame, in steps of the input: below, nothing of it reaches an output sample

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from blsh_codegen.record import read_record
+from blsh_codegen.emit.generated_record import read_record
 from blsh_hil.framing import Decoder, Frame, encode
 from blsh_hil.message import Message
 from blsh_hil.protocol import VERSION, Done, Fault, FaultReason, Hello, HelloReply, ResetStream

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from blsh_codegen.generate import GenerateOptions, generate, integer_model
-from blsh_codegen.record import write_record
+from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
+from blsh_codegen.emit.generated_record import write_record
 from blsh_hil import host_board
 from blsh_hil.boards import find_board, project_root
 from blsh_hil.project_lock import project_lock

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_codegen.record import read_record
-from blsh_codegen.stages import STAGES
+from blsh_codegen.emit.generated_record import read_record
+from blsh_codegen.spec.stages import STAGES
 from blsh_hil.boards import find_board
 from blsh_tools.firmware import built_image, generated_folder
 from blsh_trainer.corpora.corpus import load_corpus

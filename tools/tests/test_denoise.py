@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_codegen.generate import GenerateOptions
+from blsh_codegen.emit.generate import GenerateOptions
 from blsh_hil.boards import find_board
 from blsh_hil.host_board import HostBoard, build_host
 from blsh_hil.virtual_board import VirtualBoard

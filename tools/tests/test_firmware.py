@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from blsh_codegen.generate import GenerateOptions
+from blsh_codegen.emit.generate import GenerateOptions
 from blsh_hil.boards import find_board, load_boards
 from blsh_hil.virtual_board import VirtualBoard
 from blsh_tools.firmware import STAMP_NAME, build_image, built_image, generate_firmware, generated_folder

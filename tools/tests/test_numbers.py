@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args, get_origin
 import pytest
 import typer
 
-from blsh_codegen import fixed
+from blsh_codegen.spec import constants as fixed
 from blsh_tools import numbers_in_range
 from blsh_tools.cli import app
 from blsh_tools.numbers_in_range import Range

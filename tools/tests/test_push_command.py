@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from blsh_codegen.generate import GenerateOptions, integer_model
-from blsh_codegen.image import encode_image, read_head
+from blsh_codegen.emit.generate import GenerateOptions, integer_model
+from blsh_codegen.emit.model_image import encode_image, read_head
 from blsh_hil.boards import find_board
 from blsh_hil.host_board import HostBoard, build_host
 from blsh_tools.build import measure

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_codegen.generate import GenerateOptions
+from blsh_codegen.emit.generate import GenerateOptions
 from blsh_tools.engines import FixedEngine, FloatEngine
 from blsh_tools.recordings import open_recording
 from blsh_trainer.errors import BlshError

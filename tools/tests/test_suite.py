@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from blsh_codegen.generate import generate, integer_model
-from blsh_codegen.record import read_record
+from blsh_codegen.emit.generate import generate, integer_model
+from blsh_codegen.emit.generated_record import read_record
 from blsh_hil.boards import find_board
 from blsh_hil.generated import Recipe
 from blsh_hil.host_board import HOST, HostBoard, HostImage, build_host

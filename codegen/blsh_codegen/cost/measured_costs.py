@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import RUNTIME_FORMAT
-from blsh_codegen.stage_work import MANY_NEIGHBOURS, Work
+from blsh_codegen.cost.stage_work import MANY_NEIGHBOURS, Work
+from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 

@@ -10,7 +10,8 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import (
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.constants import (
     BIAS_FRACTION_BITS,
     BINS,
     FEATURE_BITS,
@@ -33,9 +34,8 @@ from blsh_codegen.fixed import (
     sine_q14,
     window_q14,
 )
-from blsh_codegen.packing import pack_words
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.stages import HopVectors
+from blsh_codegen.spec.packing import pack_words
+from blsh_codegen.spec.stages import HopVectors
 from blsh_trainer.compute.hamming_index import HammingIndex
 
 Ints = npt.NDArray[np.int64]

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.blocks import BLOCK
-from blsh_codegen.costs import BoardSizes, CoreCosts
-from blsh_codegen.estimating import Estimate
-from blsh_codegen.generate import GenerateOptions, reduced_model
-from blsh_codegen.pricing import Pricing, Taken
-from blsh_codegen.validated import ValidationGrid
+from blsh_codegen.cost.estimate import Estimate
+from blsh_codegen.cost.measured_costs import BoardSizes, CoreCosts
+from blsh_codegen.cost.pricing import Pricing, Taken
+from blsh_codegen.cost.validation_grid import ValidationGrid
+from blsh_codegen.emit.generate import GenerateOptions, reduced_model
+from blsh_codegen.model.entry_order import BLOCK
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
 

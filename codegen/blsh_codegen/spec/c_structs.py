@@ -8,7 +8,7 @@ import ctypes
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from blsh_codegen.fixed import (
+from blsh_codegen.spec.constants import (
     BINS,
     HISTORY,
     HOP,

@@ -13,9 +13,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.blocks import planes_of, zero_bits
-from blsh_codegen.c_code import plain_text
-from blsh_codegen.fixed import (
+from blsh_codegen.emit.c_code import plain_text
+from blsh_codegen.model.entry_order import planes_of, zero_bits
+from blsh_codegen.model.quantise import IntegerModel, MelBands
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import (
     BINS,
     HOP,
     MAX_BITS,
@@ -27,10 +29,8 @@ from blsh_codegen.fixed import (
     RUNTIME_FORMAT,
     TRACKED_BANDS,
 )
-from blsh_codegen.packing import pack_words
-from blsh_codegen.quantise import IntegerModel, MelBands
-from blsh_codegen.stages import STAGES
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.packing import pack_words
+from blsh_codegen.spec.stages import STAGES
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.masks import MASK_KINDS, MaskKind
 from blsh_trainer.signals.spectra import FEATURE_KINDS

@@ -9,9 +9,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.blocks import bit_planes, bounds_table, tight_order
-from blsh_codegen.fixed import BINS, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MEL_SUM_MAX, Q14_ONE
-from blsh_codegen.packing import pack_words, unpack_words
+from blsh_codegen.model.entry_order import bit_planes, bounds_table, tight_order
+from blsh_codegen.spec.constants import BINS, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MEL_SUM_MAX, Q14_ONE
+from blsh_codegen.spec.packing import pack_words, unpack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.signals.masks import MaskKind, find_mask_kind

@@ -11,7 +11,8 @@ from operator import or_
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.fixed import (
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.constants import (
     BIAS_FRACTION_BITS,
     BINS,
     FEATURE_BITS,
@@ -37,8 +38,7 @@ from blsh_codegen.fixed import (
     sine_q14,
     window_q14,
 )
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.stages import HopVectors
+from blsh_codegen.spec.stages import HopVectors
 
 Complex = tuple[int, int]
 

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.blocks import BLOCK, planes_of
-from blsh_codegen.costs import BoardSizes, CoreCosts
-from blsh_codegen.fixed import HOP, SAMPLE_RATE_HZ
-from blsh_codegen.generate import flash_table_bytes, own_limits
-from blsh_codegen.layout import board_bytes, model_struct, state_struct
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.stage_work import signal_codes, stage_work
-from blsh_codegen.stages import STAGES
+from blsh_codegen.cost.measured_costs import BoardSizes, CoreCosts
+from blsh_codegen.cost.stage_work import signal_codes, stage_work
+from blsh_codegen.emit.generate import flash_table_bytes, own_limits
+from blsh_codegen.model.entry_order import BLOCK, planes_of
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.c_structs import board_bytes, model_struct, state_struct
+from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.stages import STAGES
 
 HOPS_PER_SECOND = SAMPLE_RATE_HZ / HOP
 

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.blocks import BLOCK, zero_bits
-from blsh_codegen.quantise import IntegerModel
+from blsh_codegen.model.entry_order import BLOCK, zero_bits
+from blsh_codegen.model.quantise import IntegerModel
 
 _GROUPS: Final = 4  # of 32 blocks, bounded at once
 _STEP: Final = 8

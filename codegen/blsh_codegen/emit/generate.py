@@ -13,8 +13,10 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.c_code import c_environment, plain_text
-from blsh_codegen.fixed import (
+from blsh_codegen.emit.c_code import c_environment, plain_text
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.c_structs import Limits
+from blsh_codegen.spec.constants import (
     BINS,
     HOP,
     MAX_BITS,
@@ -26,8 +28,6 @@ from blsh_codegen.fixed import (
     stage_turns_q14,
     window_q14,
 )
-from blsh_codegen.layout import Limits
-from blsh_codegen.quantise import IntegerModel
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import write_text_if_changed
 from blsh_trainer.model.artifact import Model

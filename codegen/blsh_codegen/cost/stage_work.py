@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.search_work import SEARCH_TERMS, search_work
-from blsh_codegen.stages import STAGES
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.cost.search_work import SEARCH_TERMS, search_work
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.stages import STAGES
 
 HOP_STAGES: Final = (*STAGES, "rest")
 """The stages, and what a hop takes outside of them."""
