@@ -33,7 +33,7 @@ lint: setup ## style and types alone
 	.venv/bin/python -m mypy
 
 fuzz: setup ## search for input that the board's side of the link does not bear [MINUTES=30]
-	.venv/bin/python -m blsh_hil.fuzzing --minutes "$$MINUTES"
+	.venv/bin/python -m blsh_hil.prove.fuzzing --minutes "$$MINUTES"
 
 hil: setup ## the bit-exact suite, on what `make demo` or `blsh generate` left [BOARD=NAME|all MODEL=FILE CORPUS=DIR]
 	$(BLSH) hil --board "$$BOARD" --model "$$MODEL" $(CORPUS_OPTION)

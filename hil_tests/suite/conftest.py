@@ -19,13 +19,13 @@ import pytest
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_hil.boards import Board, find_board, project_root
-from blsh_hil.client import BoardClient
-from blsh_hil.generated import DEFAULT_RECIPES, Recipe, recipes
-from blsh_hil.host_board import HOST, HostBoard, HostImage, build_host
-from blsh_hil.session import Expected, Target, connect
-from blsh_hil.vectors import COMMITTED_FOLDER
-from blsh_hil.virtual_board import VirtualBoard
+from blsh_hil.boards.catalogue import Board, find_board, project_root
+from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
+from blsh_hil.boards.session import Expected, Target, connect
+from blsh_hil.boards.virtual import VirtualBoard
+from blsh_hil.link.client import BoardClient
+from blsh_hil.prove.recipes import DEFAULT_RECIPES, Recipe, recipes
+from blsh_hil.prove.vectors import COMMITTED_FOLDER
 from blsh_tools.firmware import build_host_image, build_image, generate_firmware, generated_folder
 from blsh_tools.generated_builds import build_generated
 from blsh_trainer.corpora.corpus import Corpus, load_corpus

@@ -16,9 +16,9 @@ import pytest
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.compare import Comparison, Difference, HopSource, compare
-from blsh_hil.generated import Recipe
-from blsh_hil.vectors import FOUND_FOLDER, shortest_difference, vector_of
+from blsh_hil.prove.compare import Comparison, Difference, HopSource, compare
+from blsh_hil.prove.recipes import Recipe
+from blsh_hil.prove.vectors import FOUND_FOLDER, shortest_difference, vector_of
 
 _RERUN_OPTIONS = ("board", "port", "model", "corpus", "minutes", "stage", "generated")
 

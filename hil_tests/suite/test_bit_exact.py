@@ -12,10 +12,10 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.client import BoardClient
-from blsh_hil.compare import compare
-from blsh_hil.generated import SEGMENTS, Segment, joined
-from blsh_hil.host_board import HOST
+from blsh_hil.boards.host import HOST
+from blsh_hil.link.client import BoardClient
+from blsh_hil.prove.compare import compare
+from blsh_hil.prove.recipes import SEGMENTS, Segment, joined
 from blsh_trainer.corpora.corpus import Corpus
 
 from .conftest import Firmware

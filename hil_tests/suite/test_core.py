@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_codegen.spec.constants import BINS, HOP, MAX_ENTRIES
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.core_client import CoreClient
-from blsh_hil.coverage import SHORT_MULTIPLY, core_library
-from blsh_hil.generated import DICTIONARIES, Recipe
+from blsh_hil.prove.core_client import CoreClient
+from blsh_hil.prove.coverage import SHORT_MULTIPLY, core_library
+from blsh_hil.prove.recipes import DICTIONARIES, Recipe
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.masks import MASK_KINDS
 from blsh_trainer.signals.spectra import FEATURE_KINDS

@@ -14,13 +14,13 @@ from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.boards import Board, find_board
-from blsh_hil.client import BoardClient
-from blsh_hil.generated import SEGMENTS, Segment
-from blsh_hil.host_board import HOST
-from blsh_hil.measure import ICOUNT_SHIFT
-from blsh_hil.real_time import HOP_SECONDS, count_streams, judge
-from blsh_hil.worst_case import find_worst_case
+from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.host import HOST
+from blsh_hil.link.client import BoardClient
+from blsh_hil.prove.measure import ICOUNT_SHIFT
+from blsh_hil.prove.real_time import HOP_SECONDS, count_streams, judge
+from blsh_hil.prove.recipes import SEGMENTS, Segment
+from blsh_hil.prove.worst_case import find_worst_case
 from blsh_tools.bench_boards import CYCLES
 from blsh_tools.cycles import Cycles, measure_mix
 from blsh_tools.disassembly import functions_of

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from blsh_hil.generated import Recipe
-from blsh_hil.vectors import Vector
+from blsh_hil.prove.recipes import Recipe
+from blsh_hil.prove.vectors import Vector
 
 from .conftest import Firmware
 from .exactness import Exactness

@@ -4,13 +4,13 @@ import re
 
 from blsh_codegen.spec import constants as fixed
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.protocol import VERSION
-from blsh_hil.protocol_docs import rewritten, spec_path
+from blsh_hil.boards.protocol_docs import rewritten, spec_path
+from blsh_hil.wire.protocol import VERSION
 
 
 def test_message_tables_are_those_of_the_protocol() -> None:
     text = spec_path().read_text(encoding="utf-8")
-    assert rewritten(text) == text, "run python -m blsh_hil.protocol_docs"
+    assert rewritten(text) == text, "run python -m blsh_hil.boards.protocol_docs"
 
 
 def test_stages_are_those_of_the_code() -> None:

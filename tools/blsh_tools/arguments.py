@@ -14,7 +14,7 @@ DEFAULT_MODEL = Path("out/model.npz")
 def checked_port(url: str | None) -> str | None:
     """Return `url`, the value of an option that names a port; BlshError for what is none."""
     if url is not None:
-        from blsh_hil.port import check_url
+        from blsh_hil.link.port import check_url
 
         check_url(url)
     return url

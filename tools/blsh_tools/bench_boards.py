@@ -11,9 +11,9 @@ from blsh_codegen.cost.estimate import estimate
 from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.measure import ICOUNT_SHIFT, count_hops
-from blsh_hil.session import Expected, connect
-from blsh_hil.virtual_board import VirtualBoard
+from blsh_hil.boards.session import Expected, connect
+from blsh_hil.boards.virtual import VirtualBoard
+from blsh_hil.prove.measure import ICOUNT_SHIFT, count_hops
 from blsh_tools.bench_cases import BenchImage, Samples, core_functions, counted_hops, symbol_sizes
 from blsh_tools.cycles import HOPS_PER_SECOND, m0_plus, m4, m7, measure_mix
 from blsh_tools.disassembly import Function, functions_of

@@ -18,8 +18,8 @@ from blsh_codegen.cost.measured_costs import COSTS_FILE
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.spec.constants import HISTORY, HOP
-from blsh_hil.boards import Board, find_board, project_root
-from blsh_hil.project_lock import project_lock
+from blsh_hil.boards.catalogue import Board, find_board, project_root
+from blsh_hil.boards.project_lock import project_lock
 from blsh_tools.build import Footprint, compiler_version, measure
 from blsh_tools.firmware import build_image, generate_firmware, generated_folder
 from blsh_trainer.arrays import Progress

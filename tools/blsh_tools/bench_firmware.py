@@ -11,8 +11,8 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.packing import unpack_words
-from blsh_hil.boards import find_board, load_boards
-from blsh_hil.measure import ICOUNT_SHIFT
+from blsh_hil.boards.catalogue import find_board, load_boards
+from blsh_hil.prove.measure import ICOUNT_SHIFT
 from blsh_tools.bench_boards import Workbench, measure_board
 from blsh_tools.bench_cases import (
     BUDGET_ENTRIES,

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
-from blsh_hil.boards import Board
-from blsh_hil.measure import ICOUNT_SHIFT, count_instructions
-from blsh_hil.session import connect
+from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.session import connect
+from blsh_hil.prove.measure import ICOUNT_SHIFT, count_instructions
 from blsh_tools.console import say
 from blsh_tools.firmware import build_image
 from blsh_trainer.errors import BlshError

@@ -41,7 +41,7 @@ def flash(
 
     A virtual board that `blsh emulate` runs is restarted with it.
     """
-    from blsh_hil.boards import find_board
+    from blsh_hil.boards.catalogue import find_board
     from blsh_tools.flashing import flash_board, planned_command
 
     options = FlashOptions(port, probe, method, replace(TIMEOUTS, flash=flash_timeout, boot=boot_timeout))
@@ -61,8 +61,8 @@ def boards(as_json: AsJson = False) -> None:
     """
     from dataclasses import asdict
 
-    from blsh_hil.attached import attached
-    from blsh_hil.boards import load_boards
+    from blsh_hil.boards.attached import attached
+    from blsh_hil.boards.catalogue import load_boards
 
     known = load_boards()
     found = attached(known)
@@ -115,8 +115,8 @@ def emulate(
 
     `blsh flash` restarts it with what was built since.
     """
-    from blsh_hil.boards import find_board
-    from blsh_hil.virtual_board import VirtualBoard
+    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.virtual import VirtualBoard
     from blsh_tools.emulating import keep_running
     from blsh_tools.firmware import built_image
 

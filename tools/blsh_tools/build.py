@@ -17,8 +17,8 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.emit.source_snapshot import Snapshot
-from blsh_hil.boards import Board, project_root
-from blsh_hil.project_lock import project_lock
+from blsh_hil.boards.catalogue import Board, project_root
+from blsh_hil.boards.project_lock import project_lock
 from blsh_tools.processes import Ended, run_watched
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing

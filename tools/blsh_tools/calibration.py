@@ -19,11 +19,11 @@ from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil import protocol_header
-from blsh_hil.boards import Board, project_root
-from blsh_hil.measure import ICOUNT_SHIFT, count_hops
-from blsh_hil.session import Expected, connect
-from blsh_hil.virtual_board import VirtualBoard
+from blsh_hil.boards.catalogue import Board, project_root
+from blsh_hil.boards.session import Expected, connect
+from blsh_hil.boards.virtual import VirtualBoard
+from blsh_hil.prove.measure import ICOUNT_SHIFT, count_hops
+from blsh_hil.wire import protocol_header
 from blsh_tools.bench_cases import firmware_digest
 from blsh_tools.benchmark import measured_signal
 from blsh_tools.build import Footprint, compiler_version, measure

@@ -110,7 +110,7 @@ app.command(epilog="Example: `blsh export out/model.npz --to lib/blsh --entries 
 @app.command(epilog="Example: `blsh build --board mps2-an386`")
 def build(board: BoardName = DEFAULT_BOARD, as_json: AsJson = False) -> None:
     """Build the firmware of the generated model with PlatformIO."""
-    from blsh_hil.boards import find_board
+    from blsh_hil.boards.catalogue import find_board
     from blsh_tools.firmware import build_image
 
     image = build_image(find_board(board), lambda line: say(line) if line else None)
@@ -156,7 +156,7 @@ def demo(
     """The whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
     from dataclasses import replace
 
-    from blsh_hil.boards import find_board
+    from blsh_hil.boards.catalogue import find_board
     from blsh_tools.demo import DemoOptions, check_demo_folder, run_demo, summary
     from blsh_trainer.corpora.corpus import load_corpus
     from blsh_trainer.corpora.synthetic_corpus import make_corpus
@@ -187,7 +187,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Count the instructions of each stage of a hop on a virtual board, exactly."""
-    from blsh_hil.boards import find_board
+    from blsh_hil.boards.catalogue import find_board
     from blsh_tools.benchmark import run_benchmark
 
     result = run_benchmark(find_board(board), model, hops)

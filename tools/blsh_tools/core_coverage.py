@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from blsh_hil.coverage import collect
-from blsh_hil.host_board import HOST
+from blsh_hil.boards.host import HOST
+from blsh_hil.prove.coverage import collect
 from blsh_tools.report_command import make_page
 from blsh_tools.suite import SuiteOptions, run_suite
 from blsh_trainer.errors import BlshError

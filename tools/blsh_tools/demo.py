@@ -13,11 +13,11 @@ import numpy as np
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_codegen.spec.constants import HOP
-from blsh_hil.boards import Board, project_root
-from blsh_hil.compare import Comparison, compare
-from blsh_hil.measure import ICOUNT_SHIFT, InstructionCounts, count_instructions
-from blsh_hil.project_lock import project_lock
-from blsh_hil.session import connect
+from blsh_hil.boards.catalogue import Board, project_root
+from blsh_hil.boards.project_lock import project_lock
+from blsh_hil.boards.session import connect
+from blsh_hil.prove.compare import Comparison, compare
+from blsh_hil.prove.measure import ICOUNT_SHIFT, InstructionCounts, count_instructions
 from blsh_tools.console import say
 from blsh_tools.engines import DeviceEngine, Engine, FixedEngine, FloatEngine
 from blsh_tools.firmware import Image, build_image, generate_firmware, generated_folder

@@ -8,8 +8,8 @@ from typing import Any
 
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_codegen.spec.constants import HOP
-from blsh_hil.client import BoardClient
-from blsh_hil.session import connect
+from blsh_hil.boards.session import connect
+from blsh_hil.link.client import BoardClient
 from blsh_tools.console import say
 from blsh_tools.engines import ENGINES, DeviceEngine, FixedEngine, FloatEngine, Samples
 from blsh_tools.firmware import reach

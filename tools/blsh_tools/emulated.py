@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from blsh_hil.boards import Board, load_boards, project_root
-from blsh_hil.virtual_board import QEMU
+from blsh_hil.boards.catalogue import Board, load_boards, project_root
+from blsh_hil.boards.virtual import QEMU
 from blsh_tools.bench_cases import m0_board
 from blsh_tools.disassembly import functions_of
 from blsh_tools.profiling import Profile, passage_of, plugin_arguments, read_profile

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-from blsh_hil.virtual_board import VirtualBoard
+from blsh_hil.boards.virtual import VirtualBoard
 from blsh_trainer.errors import BlshError
 
 _LOOK_S = 0.5

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_codegen.spec.constants import HISTORY, HOP
-from blsh_hil.client import BoardClient
+from blsh_hil.link.client import BoardClient
 from blsh_trainer.arrays import FloatArray, Progress
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.decoder import FloatDenoiser

@@ -11,13 +11,13 @@ from typing import Any
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model, reduced_model
 from blsh_codegen.emit.generated_record import GeneratedRecord, read_generated, read_record, write_record
 from blsh_codegen.emit.source_snapshot import Snapshot
-from blsh_hil import protocol_header
-from blsh_hil.attached import find_port
-from blsh_hil.boards import Board, find_board, project_root
-from blsh_hil.host_board import HOST, HostBoard, HostImage, build_host
-from blsh_hil.project_lock import project_lock
-from blsh_hil.session import Expected, Target
-from blsh_hil.virtual_board import VirtualBoard
+from blsh_hil.boards.attached import find_port
+from blsh_hil.boards.catalogue import Board, find_board, project_root
+from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
+from blsh_hil.boards.project_lock import project_lock
+from blsh_hil.boards.session import Expected, Target
+from blsh_hil.boards.virtual import VirtualBoard
+from blsh_hil.wire import protocol_header
 from blsh_tools.build import Footprint, build_firmware, compiler_version, measure, project_sources
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from blsh_hil.retry import Timeouts
+from blsh_hil.link.retry import Timeouts
 
 TIMEOUTS: Final = Timeouts(boot=10.0)
 """boot counts from the end of the upload; the port may be away meanwhile, hence more than a client takes."""

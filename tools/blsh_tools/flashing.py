@@ -8,15 +8,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from blsh_hil.attached import PROBE, find_port
-from blsh_hil.board_errors import BoardError, ConnectionClosedError, GarbageError, NoAnswerError, PortError
-from blsh_hil.boards import Board, project_root
-from blsh_hil.client import BoardClient
-from blsh_hil.lock import EMULATOR, Entry, Lock, entries, port_key
-from blsh_hil.port import Port
-from blsh_hil.protocol import HelloReply
-from blsh_hil.retry import Timeouts
-from blsh_hil.virtual_board import VirtualBoard
+from blsh_hil.boards.attached import PROBE, find_port
+from blsh_hil.boards.catalogue import Board, project_root
+from blsh_hil.boards.virtual import VirtualBoard
+from blsh_hil.link.board_errors import BoardError, ConnectionClosedError, GarbageError, NoAnswerError, PortError
+from blsh_hil.link.board_lock import EMULATOR, Entry, Lock, entries, port_key
+from blsh_hil.link.client import BoardClient
+from blsh_hil.link.port import Port
+from blsh_hil.link.retry import Timeouts
+from blsh_hil.wire.protocol import HelloReply
 from blsh_tools.build import PLAIN_PATH, upload_firmware
 from blsh_tools.console import say
 from blsh_tools.firmware import Image, built_image, elf_path

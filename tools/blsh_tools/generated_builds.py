@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blsh_codegen.model.quantise import IntegerModel
-from blsh_hil.boards import Board
+from blsh_hil.boards.catalogue import Board
 from blsh_tools.bench_cases import m0_board
 from blsh_tools.calibration import build_alone
 from blsh_trainer.errors import BlshError

@@ -44,8 +44,8 @@ def run_bench_link(board: str, port: str | None, model: Path, seconds: float, ro
 
     from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
     from blsh_codegen.spec.hard_signals import edge_signal
-    from blsh_hil.link_rate import measure_link
-    from blsh_hil.session import connect
+    from blsh_hil.boards.session import connect
+    from blsh_hil.link.link_rate import measure_link
     from blsh_tools.firmware import reach
     from blsh_trainer.model.artifact import load_model
 

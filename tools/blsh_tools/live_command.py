@@ -18,7 +18,7 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.interrupts import ENDING
 
 if TYPE_CHECKING:  # imported when the command runs, so that `blsh --help` is quick
-    from blsh_hil.live import LiveResult, LiveSession, Sink, Source
+    from blsh_hil.live.live_audio import LiveResult, LiveSession, Sink, Source
 
 _SAY_EVERY_S = 2.0
 _SENTENCES = {
@@ -75,9 +75,9 @@ def run_live(
     gain_db: float | None = None,
 ) -> dict[str, Any]:
     """What `live` does; returns the figures as JSON values. Raises BlshError, and then writes nothing."""
-    from blsh_hil.live import REPLAY_HOPS, LiveSession
-    from blsh_hil.retry import Retries
-    from blsh_hil.session import connect
+    from blsh_hil.boards.session import connect
+    from blsh_hil.link.retry import Retries
+    from blsh_hil.live.live_audio import REPLAY_HOPS, LiveSession
     from blsh_tools.firmware import reach
     from blsh_trainer.model.artifact import load_model
 
@@ -132,7 +132,7 @@ def _check_ends(source: Path | None, target: Path | None, microphone: str | None
 def _source(path: Path | None, gain_db: float | None, seconds: float | None, device: str | None) -> "Source":
     from itertools import islice
 
-    from blsh_hil.live import HOP_S, LimitedSource, PacedSource
+    from blsh_hil.live.live_audio import HOP_S, LimitedSource, PacedSource
     from blsh_tools.recordings import open_recording, say_remarks
 
     most = None if seconds is None else max(1, round(seconds / HOP_S))
@@ -149,7 +149,7 @@ def _source(path: Path | None, gain_db: float | None, seconds: float | None, dev
 
 
 def _sink(target: Path | None, buffer_s: float, device: str | None, cleanup: ExitStack) -> "Sink":
-    from blsh_hil.live import FileSink
+    from blsh_hil.live.live_audio import FileSink
     from blsh_tools.recordings import WavWriter
     from blsh_trainer.files import replacing
 
@@ -209,7 +209,7 @@ def _reporter() -> Callable[[int, int], None]:
 
 
 def _warn_of_slow_line(port: str | None, baud: int) -> None:
-    from blsh_hil.live import HOPS_PER_SECOND, hops_per_second
+    from blsh_hil.live.live_audio import HOPS_PER_SECOND, hops_per_second
 
     carries = hops_per_second(baud)
     if port is not None and port.startswith("/dev/tty") and carries < HOPS_PER_SECOND:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # as in model_options.py
     from blsh_codegen.cost.measured_costs import BoardSizes
     from blsh_codegen.cost.planning import Plan
     from blsh_codegen.emit.generate import GenerateOptions
-    from blsh_hil.boards import Board
+    from blsh_hil.boards.catalogue import Board
     from blsh_trainer.model.artifact import Model
 
 SLOTS_FLASH_BYTES = 4096
@@ -47,7 +47,7 @@ def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan
 def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOptions, Plan]":
     from blsh_codegen.cost.measured_costs import load_costs
     from blsh_codegen.cost.planning import Budgets, Planner
-    from blsh_hil.boards import find_board
+    from blsh_hil.boards.catalogue import find_board
     from blsh_tools.benchmark import measured_signal
     from blsh_tools.calibration import MEASURED_HOPS
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blsh_hil.boards import Memory, project_root
+from blsh_hil.boards.catalogue import Memory, project_root
 from blsh_tools.disassembly import Function, return_addresses
 from blsh_trainer.errors import BlshError
 

@@ -13,8 +13,8 @@ from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:  # as in model_options.py
     from blsh_codegen.model.quantise import IntegerModel
-    from blsh_hil.client import BoardClient
-    from blsh_hil.session import Expected, Target
+    from blsh_hil.boards.session import Expected, Target
+    from blsh_hil.link.client import BoardClient
 
 STORAGE_NAME = "slots.bin"
 
@@ -45,7 +45,7 @@ def push(
     The firmware must have been generated with --slots. A virtual board is started with the built firmware, and forgets
     the model when it ends; with --port it is a board that runs already.
     """
-    from blsh_hil.session import connect
+    from blsh_hil.boards.session import connect
 
     if factory:
         if model is not None or wanted.given() or output is not None or dry_run:
@@ -95,9 +95,9 @@ def _integers(path: Path, wanted: ModelOptions) -> "IntegerModel":
 
 def _reach(name: str, port: str | None) -> "tuple[Target, Expected]":
     """The board at `port`, whoever built its firmware, or else one that is started with the firmware built here."""
-    from blsh_hil.boards import find_board, project_root
-    from blsh_hil.host_board import HOST, HostBoard
-    from blsh_hil.session import Expected
+    from blsh_hil.boards.catalogue import find_board, project_root
+    from blsh_hil.boards.host import HOST, HostBoard
+    from blsh_hil.boards.session import Expected
     from blsh_tools.firmware import build_host_image, build_image
 
     if port is not None:
@@ -116,7 +116,7 @@ def _reach(name: str, port: str | None) -> "tuple[Target, Expected]":
 
 def _push(client: "BoardClient", model: "IntegerModel", advance: Any) -> dict[str, Any]:
     from blsh_codegen.emit.model_image import encode_image, read_head
-    from blsh_hil.push import proof_signal, push_model
+    from blsh_hil.prove.push import proof_signal, push_model
 
     before = client.identity or client.hello()
     image = encode_image(model)
@@ -141,8 +141,8 @@ def _push(client: "BoardClient", model: "IntegerModel", advance: Any) -> dict[st
 
 def _consider(client: "BoardClient", model: "IntegerModel") -> dict[str, Any]:
     from blsh_codegen.emit.model_image import encode_image, read_head
-    from blsh_hil.protocol import SlotState
-    from blsh_hil.push import NO_SLOT, check_fits, read_slots
+    from blsh_hil.prove.push import NO_SLOT, check_fits, read_slots
+    from blsh_hil.wire.protocol import SlotState
 
     head, slots = read_head(encode_image(model)), read_slots(client)
     check_fits(head, slots)
@@ -157,7 +157,7 @@ def _consider(client: "BoardClient", model: "IntegerModel") -> dict[str, Any]:
 
 
 def _restore(client: "BoardClient") -> dict[str, Any]:
-    from blsh_hil.push import restore_factory
+    from blsh_hil.prove.push import restore_factory
 
     before = client.identity or client.hello()
     restore_factory(client)

@@ -33,8 +33,8 @@ def make_page(folder: Path, output: Path | None = None) -> dict[str, Any]:
 
     Raises BlshError if there are none.
     """
-    from blsh_hil.report_page import overall, write_page
-    from blsh_hil.report_plugin import REPORT_NAME
+    from blsh_hil.report.page import overall, write_page
+    from blsh_hil.report.plugin import REPORT_NAME
     from blsh_tools.outputs import check_output
 
     page = output or folder / PAGE_NAME
@@ -62,9 +62,9 @@ class RunReport:
     """
 
     def __init__(self, folder: Path) -> None:
-        from blsh_hil.report_plugin import REPORT_NAME
+        from blsh_hil.report.plugin import REPORT_NAME
 
-        self.arguments = ["-p", "blsh_hil.report_plugin", f"--report={folder.resolve()}"]
+        self.arguments = ["-p", "blsh_hil.report.plugin", f"--report={folder.resolve()}"]
         self._path = folder.resolve() / REPORT_NAME
         self._before = _version(self._path)
 

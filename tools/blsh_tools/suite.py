@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.boards import load_boards
-from blsh_hil.child import die_with_parent
-from blsh_hil.host_board import HOST
-from blsh_hil.session import connect
+from blsh_hil.boards.catalogue import load_boards
+from blsh_hil.boards.host import HOST
+from blsh_hil.boards.session import connect
+from blsh_hil.link.child_process import die_with_parent
 from blsh_tools.console import say
 from blsh_tools.firmware import reach
 from blsh_tools.outputs import check_output_folder

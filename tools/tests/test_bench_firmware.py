@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blsh_hil.boards import find_board, load_boards
+from blsh_hil.boards.catalogue import find_board, load_boards
 from blsh_tools.bench_boards import memory_figures
 from blsh_tools.bench_cases import M0_ROW, build_for, copied_project, firmware_digest
 from blsh_tools.bench_firmware import BenchOptions, virtual_boards

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from blsh_hil.boards import Board, find_board, project_root
+from blsh_hil.boards.catalogue import Board, find_board, project_root
 from blsh_tools import build
 from blsh_trainer.errors import BlshError
 

@@ -14,7 +14,7 @@ from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.cost.stage_work import HOP_STAGES, signal_codes, stage_work
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.boards import find_board, load_boards
+from blsh_hil.boards.catalogue import find_board, load_boards
 from blsh_tools import calibration
 from blsh_tools.benchmark import measured_signal
 from blsh_tools.build import measure

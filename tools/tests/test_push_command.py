@@ -7,8 +7,8 @@ import soundfile
 
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.emit.model_image import encode_image, read_head
-from blsh_hil.boards import find_board
-from blsh_hil.host_board import HostBoard, build_host
+from blsh_hil.boards.catalogue import find_board
+from blsh_hil.boards.host import HostBoard, build_host
 from blsh_tools.build import measure
 from blsh_tools.calibration import build_alone
 from blsh_tools.planned import SLOTS_FLASH_BYTES, SLOTS_RAM_BYTES

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from blsh_codegen.emit.generate import GenerateOptions
-from blsh_hil.boards import find_board
+from blsh_hil.boards.catalogue import find_board
 from blsh_tools import stack_usage
 from blsh_tools.calibration import build_alone, untrained_model
 from blsh_tools.disassembly import functions_of, parse_disassembly

@@ -1,0 +1,86 @@
+"""The tables of docs/SPEC.md that say what protocol.py declares; `python -m blsh_hil.boards.protocol_docs` rewrites them."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from blsh_hil.boards.catalogue import project_root
+from blsh_hil.ending import exit_code
+from blsh_hil.wire import protocol
+from blsh_hil.wire.message import Message
+from blsh_hil.wire.protocol import (
+    HOP_FLAG_TEXT,
+    INTEGRITY_TEXT,
+    ErrorCode,
+    FrameError,
+    HopFlag,
+    ImageFault,
+    Integrity,
+)
+from blsh_trainer.files import write_text_if_changed
+
+BEGIN: Final = "<!-- generated from protocol.py: python -m blsh_hil.boards.protocol_docs -->"
+END: Final = "<!-- end of generated text -->"
+
+
+def spec_path() -> Path:
+    """docs/SPEC.md of the checkout."""
+    return project_root() / "docs" / "SPEC.md"
+
+
+def render() -> str:
+    """The generated part, markers included."""
+    rows = [_message_row(message) for message in protocol.MESSAGES]
+    errors = [(f"{error.value}", f"`{error.name}`", error.text, error.detail) for error in ErrorCode]
+    parts = [
+        BEGIN,
+        f"Protocol version {protocol.VERSION}; payloads of at most {protocol.MAX_PAYLOAD} bytes, of requests "
+        f"{protocol.MAX_REQUEST_PAYLOAD}.",
+        _table(("type", "message", "payload: offset, field, type", "meaning"), rows),
+        "HOP.flags:",
+        _table(("value", "flag", "asks for"), [(f"{f.value}", f"`{f.name}`", HOP_FLAG_TEXT[f]) for f in HopFlag]),
+        "HELLO_REPLY.integrity, CHECKED.integrity and HOP_DONE.integrity:",
+        _table(("value", "flag", "meaning"), [(f"{f.value}", f"`{f.name}`", INTEGRITY_TEXT[f]) for f in Integrity]),
+        "ERROR.code, and what ERROR.detail then is:",
+        _table(("value", "name", "meaning", "detail"), errors),
+        "Why a model image is refused (ERROR.detail of IMAGE_REFUSED):",
+        _table(("value", "name", "meaning"), [(f"{e.value}", f"`{e.name}`", e.text) for e in ImageFault]),
+        "Why a decoder drops a frame (also ERROR.detail of BAD_FRAME, as 32 bits):",
+        _table(("value", "name", "meaning"), [(f"{e.value}", f"`{e.name}`", e.text) for e in FrameError]),
+        END,
+    ]
+    return "\n\n".join(parts)
+
+
+def rewritten(text: str) -> str:
+    """`text` of SPEC.md with the generated part as it should be."""
+    before, rest = text.split(BEGIN)
+    return before + render() + rest.split(END)[1]
+
+
+def _message_row(message: type[Message]) -> tuple[str, ...]:
+    layout = message.layout()
+    fields = [
+        f"{each.offset} `{each.name}` {each.wire.c_type}" + (f"[{each.wire.count}]" if each.wire.count > 1 else "")
+        for each in layout.fields
+    ]
+    if layout.tail:
+        fields.append(f"{layout.bytes} `{layout.tail}` up to {layout.tail_limit} bytes")
+    meaning = " ".join((message.__doc__ or "").split())
+    return f"0x{message.TYPE:02x}", message.name(), "<br>".join(fields) or "none", meaning
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main() -> None:
+    """Rewrite the tables of docs/SPEC.md."""
+    path = spec_path()
+    print(f"wrote {write_text_if_changed(path, rewritten(path.read_text(encoding='utf-8')))}")
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))
