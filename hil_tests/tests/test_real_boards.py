@@ -13,6 +13,8 @@ from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_firmware.build.platformio import build_firmware, measure
+from blsh_firmware.measure.calibration import build_alone, untrained_model
 from blsh_hil.boards.catalogue import Board, find_board, load_boards, project_root
 from blsh_hil.boards.model import Clock
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
@@ -21,8 +23,6 @@ from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import compare
 from blsh_hil.prove.random_model import build_elf, random_model
 from blsh_hil.wire.protocol import ResetCause
-from blsh_tools.build import build_firmware, measure
-from blsh_tools.calibration import build_alone, untrained_model
 
 from .elf_map import check_memory_map
 from .register_model import Driver, Registers

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from blsh_codegen.emit.generated_record import read_record
+from blsh_firmware.build.images import STAMP_NAME
 from blsh_hil.wire.framing import Decoder, Frame, encode
 from blsh_hil.wire.message import Message
 from blsh_hil.wire.protocol import VERSION, Done, Fault, FaultReason, Hello, HelloReply, ResetStream
-from blsh_tools.firmware import STAMP_NAME
 
 from .conftest import BOARD, Bench, Blsh, firmware_command
 

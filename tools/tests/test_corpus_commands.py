@@ -17,7 +17,7 @@ import pytest
 import soundfile
 import typer
 
-from blsh_tools.corpus_commands import corpus_app
+from blsh_tools.commands.corpus import corpus_app
 from blsh_trainer.corpora.fetch.catalogue import read_catalogue
 
 from .conftest import TRAINING, Bench, Blsh

@@ -14,8 +14,8 @@ from blsh_codegen.emit.generate import GenerateOptions
 from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_hil.link.client import BoardClient
-from blsh_tools.engines import DeviceEngine, FixedEngine, FloatEngine
-from blsh_tools.recordings import open_recording, write_wav_blocks
+from blsh_tools.audio.engines import DeviceEngine, FixedEngine, FloatEngine
+from blsh_tools.audio.recordings import open_recording, write_wav_blocks
 from blsh_trainer.corpora.mixing import Mixture
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.evaluate import Blind

@@ -14,11 +14,9 @@ from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.cost.stage_work import HOP_STAGES, signal_codes, stage_work
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.boards.catalogue import find_board, load_boards
-from blsh_tools import calibration
-from blsh_tools.benchmark import measured_signal
-from blsh_tools.build import measure
-from blsh_tools.calibration import (
+from blsh_firmware.build.platformio import measure
+from blsh_firmware.measure import calibration
+from blsh_firmware.measure.calibration import (
     Measured,
     board_sizes,
     build_alone,
@@ -27,7 +25,9 @@ from blsh_tools.calibration import (
     run_model,
     untrained_model,
 )
-from blsh_tools.numbers_in_range import size_bytes
+from blsh_firmware.measure.instructions import measured_signal
+from blsh_hil.boards.catalogue import find_board, load_boards
+from blsh_tools.options.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
 
 from .conftest import copy_project

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from blsh_codegen.emit.generate import GenerateOptions
+from blsh_firmware.build.images import STAMP_NAME, build_image, built_image, generate_firmware, generated_folder
 from blsh_hil.boards.catalogue import find_board, load_boards
 from blsh_hil.boards.virtual import VirtualBoard
-from blsh_tools.firmware import STAMP_NAME, build_image, built_image, generate_firmware, generated_folder
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 

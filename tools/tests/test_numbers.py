@@ -8,9 +8,9 @@ import pytest
 import typer
 
 from blsh_codegen.spec import constants as fixed
-from blsh_tools import numbers_in_range
 from blsh_tools.cli import app
-from blsh_tools.numbers_in_range import Range
+from blsh_tools.options import numbers_in_range
+from blsh_tools.options.numbers_in_range import Range
 from blsh_trainer.corpora import mixing
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model import artifact

@@ -1,6 +1,6 @@
 """A pytest plugin that keeps what every test of the suite found, for `blsh report` to make a page of.
 
-    pytest hil_tests/suite -p blsh_hil.report.plugin --report out/hil/mps2-an386 --board mps2-an386
+    pytest hil_tests/blsh_suite -p blsh_hil.report.plugin --report out/hil/mps2-an386 --board mps2-an386
 
 After each test the folder's report.json and junit.xml are replaced by ones that hold it too: whatever ends the run, the
 report of what ran until then is there, and whole. What a test records with pytest's `record_property` goes along under
