@@ -18,6 +18,7 @@ from blsh_hil.link.client import BoardClient
 from blsh_hil.link.fault_injector import FaultInjector, Faults
 from blsh_hil.link.retry import Retries
 from blsh_hil.link.streaming import HopFeed, HopReply, HopRequest
+from blsh_hil.live import live_audio as live
 from blsh_hil.live.live_audio import (
     HOP_S,
     HOPS_PER_SECOND,
@@ -29,7 +30,6 @@ from blsh_hil.live.live_audio import (
     Spread,
     hops_per_second,
 )
-from blsh_hil.live.live_audio import live_audio as live
 from blsh_hil.prove.random_model import generate_into, random_model
 from blsh_hil.wire.protocol import Integrity
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from blsh_hil.link import frame_link as link
 from blsh_hil.link.board_errors import BoardError, EchoError, GarbageError, NoAnswerError, ProtocolVersionError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.fault_injector import heard_at
-from blsh_hil.link.frame_link import frame_link as link
 from blsh_hil.link.frame_link import requester, retry
 from blsh_hil.wire.framing import BadFrame, Decoder, encode
 from blsh_hil.wire.protocol import Error, ErrorCode, Log

@@ -16,10 +16,10 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.evaluate import evaluate_systems
 from blsh_trainer.evaluation.peer_scores import load_peer_scores
 from blsh_trainer.evaluation.recorded_pairs import RecordedMixtures
-from blsh_trainer.experiments import cells
+from blsh_trainer.experiments import cells, peers_bar
 from blsh_trainer.experiments import fitted_learners as learners
 from blsh_trainer.experiments import fitted_models as models
-from blsh_trainer.experiments import peers_target as peers_bar
+from blsh_trainer.experiments.bars import benchmark_bars
 from blsh_trainer.experiments.intervals import estimate
 from blsh_trainer.experiments.registry import EXPERIMENTS
 from blsh_trainer.experiments.result_files import Report, write_report
@@ -28,7 +28,6 @@ from blsh_trainer.experiments.settings import FirmwareCost, Settings
 from blsh_trainer.experiments.similarities import correlation, rank_correlation
 from blsh_trainer.experiments.summaries import workshop_for
 from blsh_trainer.experiments.tables import held_out_source
-from blsh_trainer.experiments.targets import benchmark_bars
 from blsh_trainer.learning import bit_fit as refinement
 from blsh_trainer.learning import boosted as blsh
 from blsh_trainer.model.artifact import Model

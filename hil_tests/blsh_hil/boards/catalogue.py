@@ -1,15 +1,15 @@
 """The boards, read from `boards.toml`, and the files written from it.
 
-`load_boards()` gives every consumer the same facts. `python -m blsh_hil.boards.catalogue` rewrites platformio.ini, the board
-files of the PlatformIO platform, the C headers `board.h` and the tables of docs/boards.md; a test holds them to the
-table.
+`load_boards()` gives every consumer the same facts. `python -m blsh_hil.boards.catalogue` rewrites platformio.ini, the
+board files of the PlatformIO platform, the C headers `board.h` and the tables of docs/boards.md; a test holds them to
+the table.
 """
 
 import os
 import sys
 from pathlib import Path
 
-from blsh_hil.boards.catalogue import docs as boards_docs
+from blsh_hil.boards import docs as boards_docs
 from blsh_hil.boards.model import Board, Memory
 from blsh_hil.boards.render import rendered_files
 from blsh_hil.boards.table import read_table

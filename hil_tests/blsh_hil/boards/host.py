@@ -57,8 +57,8 @@ def build_host(
     """Compile the firmware and the model in `generated` (firmware/generated) for this machine.
 
     sanitize: with the address and undefined-behaviour sanitizers. coverage: a folder for a build that counts what it
-    executes, there (blsh_hil.prove.coverage). Kept under build/host/ by a digest of all that goes in, so nothing is compiled
-    twice. Raises BlshError if there is no model, no compiler, or it fails.
+    executes, there (blsh_hil.prove.coverage). Kept under build/host/ by a digest of all that goes in, so nothing is
+    compiled twice. Raises BlshError if there is no model, no compiler, or it fails.
     """
     root = root or project_root()
     firmware = root / "firmware"

@@ -1,4 +1,4 @@
-"""The tables of docs/SPEC.md that say what protocol.py declares; `python -m blsh_hil.boards.protocol_docs` rewrites them."""
+"""Write the tables of docs/SPEC.md that say what protocol.py declares: `python -m blsh_hil.boards.protocol_docs`."""
 
 import sys
 from collections.abc import Sequence

@@ -30,7 +30,7 @@ VECTOR_FORMAT: Final = 1
 FOUND_FOLDER: Final = Path("out/hil/vectors")
 """Where the suite leaves what it found, under the working folder."""
 
-COMMITTED_FOLDER: Final = Path(__file__).resolve().parents[1] / "vectors"
+COMMITTED_FOLDER: Final = Path(__file__).with_name("committed_vectors")
 """Where the vectors lie that every board replays."""
 
 _MOST_SAMPLES: Final = 1 << 22  # four minutes: a recording from its start, where no shorter part differs

@@ -108,7 +108,7 @@ def calibrate(
 def interrupted_file() -> Path:
     """Where an interrupted calibration of all boards is kept: of this firmware, this compiler and this way to count."""
     digest = hashlib.sha256(firmware_digest().encode() + compiler_version().encode())
-    for path in [*sorted(COSTS_FILE.parent.glob("*.py")), Path(__file__)]:
+    for path in [*sorted(COSTS_FILE.parents[1].rglob("*.py")), Path(__file__)]:
         digest.update(path.read_bytes())
     return project_root() / "build" / f"calibration-{digest.hexdigest()[:16]}.json"
 

@@ -92,7 +92,7 @@ def bars_firmware(
     Read from what `blsh bench-firmware` and `blsh experiment frontier` left in the folder of results; only the accuracy
     of the transforms is measured here, on speech of the corpus.
     """
-    from blsh_tools.bench.targets import firmware_bars, write_bars
+    from blsh_tools.bench.bars import firmware_bars, write_bars
     from blsh_trainer.experiments.verdict import state
 
     check_output_folder(output)

@@ -25,7 +25,7 @@ from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model, load_model
 
-SUITE = Path(__file__).resolve().parents[2] / "hil_tests" / "suite"
+SUITE = Path(__file__).resolve().parents[3] / "hil_tests" / "blsh_suite"
 """Beside this package, whatever project is built."""
 
 ALL = "all"

@@ -14,7 +14,7 @@ from blsh_trainer.corpora.corpus import Corpus, Entry
 from blsh_trainer.corpora.mixing import LEVEL_DBFS, MAX_SNR_DB, Mixture, NamedMixture, draw_mixtures, mix_at_snr, rms
 from blsh_trainer.corpora.mixture_sources import NoiseSource, read_speech
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation import peer_scores as peers
+from blsh_trainer.evaluation import peer_scores
 from blsh_trainer.evaluation.peer_scores import PeersRecipe, load_recipes
 from blsh_trainer.signals.audio import FULL_SCALE, read_cut, to_int16
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
@@ -118,7 +118,7 @@ class DrawnMixtures:
 
 @dataclass(frozen=True)
 class PeersMixtures:
-    """The very mixtures on which the peers were scored (peers.py): the first `count` of them, None for all.
+    """The very mixtures on which the peers were scored (peer_scores.py): the first `count` of them, None for all.
 
     Before each utterance 2.0 s of the same noise are heard and not scored. The speech is at -26 dBFS RMS, the SNR is
     that of the utterance's part, the peak of speech and noise is at most 0.98, and the mixture is rounded to 16 bits.
@@ -128,15 +128,15 @@ class PeersMixtures:
     """
 
     corpus: Corpus
-    snrs_db: tuple[float, ...] = peers.SNRS_DB
+    snrs_db: tuple[float, ...] = peer_scores.SNRS_DB
     count: int | None = None
     recipes: tuple[PeersRecipe, ...] = field(default_factory=load_recipes, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "snrs_db", check_snrs(self.snrs_db))
         for snr_db in self.snrs_db:
-            if snr_db not in peers.SNRS_DB:
-                known = ", ".join(f"{each:g}" for each in peers.SNRS_DB)
+            if snr_db not in peer_scores.SNRS_DB:
+                known = ", ".join(f"{each:g}" for each in peer_scores.SNRS_DB)
                 raise BlshError(f"SNR {snr_db:g} dB with the protocol peers; the peers were scored at {known} dB")
         most = len(self.recipes)
         count = most if self.count is None else self.count
@@ -167,8 +167,10 @@ class PeersMixtures:
         speech = read_cut(self.corpus.path(self._entries[recipe.speech]), recipe.first, recipe.last - recipe.first)
         noise = NoiseSource(self.corpus, source).cut(recipe.noise_start, PEERS_LEAD + speech.size)
         signals = mix_as_peers(speech, noise, snr_db)
-        made = hashlib.sha256(to_int16(signals.mixture).astype("<i2").tobytes()).hexdigest()[: peers.SHA256_DIGITS]
-        wanted = recipe.sha256[peers.SNRS_DB.index(snr_db)]
+        made = hashlib.sha256(to_int16(signals.mixture).astype("<i2").tobytes()).hexdigest()[
+            : peer_scores.SHA256_DIGITS
+        ]
+        wanted = recipe.sha256[peer_scores.SNRS_DB.index(snr_db)]
         if made != wanted:
             raise BlshError(
                 f"mixture {recipe.id} of {recipe.speech} and {recipe.noise} at {snr_db:g} dB has SHA-256 {made}, the "

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from blsh_trainer.experiments import figures, frontier, similarities, tables
-from blsh_trainer.experiments import targets as bars
+from blsh_trainer.experiments import bars, figures, frontier, similarities, tables
 from blsh_trainer.experiments.result_files import Report
 from blsh_trainer.experiments.settings import Settings
 

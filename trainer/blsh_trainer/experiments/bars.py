@@ -11,7 +11,7 @@ import numpy as np
 from blsh_trainer.experiments.cells import Spec
 from blsh_trainer.experiments.fitted_learners import CENTRED, DEFAULT, PLAIN, Learner
 from blsh_trainer.experiments.intervals import Estimate, estimate
-from blsh_trainer.experiments.peers_target import peers_bars
+from blsh_trainer.experiments.peers_bar import peers_bars
 from blsh_trainer.experiments.result_files import Report
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.similarities import rank_correlation
