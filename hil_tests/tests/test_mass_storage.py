@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blsh_hil.boards.catalogue import mass_storage
+from blsh_hil.boards import mass_storage
 from blsh_hil.boards.mass_storage import copy_image, find_drive
 from blsh_trainer.errors import BlshError
 

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from blsh_hil.link import frame_link as link
+from blsh_hil.link import frame_link, requester, retry
 from blsh_hil.link.board_errors import BoardError, EchoError, GarbageError, NoAnswerError, ProtocolVersionError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.fault_injector import heard_at
-from blsh_hil.link.frame_link import requester, retry
 from blsh_hil.wire.framing import BadFrame, Decoder, encode
 from blsh_hil.wire.protocol import Error, ErrorCode, Log
 
@@ -72,7 +71,7 @@ def meet(
 ) -> tuple[BoardError, float]:
     """The error of a first HELLO to `device`, and the seconds until it came."""
     clock = MadeUpTime()
-    for module in (link, requester, retry):
+    for module in (frame_link, requester, retry):
         monkeypatch.setattr(module, "time", clock)
     port: Any = Port(clock, device, late, chatter, every)
     with BoardClient(port) as client, pytest.raises(BoardError) as error:
