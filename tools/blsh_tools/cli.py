@@ -190,7 +190,7 @@ def bench(
     from blsh_firmware.measure.instructions import run_benchmark
     from blsh_hil.boards.catalogue import find_board
 
-    result = run_benchmark(find_board(board), model, hops)
+    result = run_benchmark(find_board(board), model, hops, say)
     counts: dict[str, Any] = result["instructions"]
     rows = [[stage, f"{count:,}", f"{100 * count / counts['mean']:.1f} %"] for stage, count in counts["stages"].items()]
     rows += [["whole hop, mean", f"{counts['mean']:,}", ""], ["whole hop, most", f"{counts['maximum']:,}", ""]]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from blsh_hil.boards.catalogue import project_root
+from blsh_codegen.project import project_root
 from blsh_hil.ending import exit_code
 from blsh_hil.wire import protocol
 from blsh_hil.wire.message import Message
