@@ -83,7 +83,7 @@ def test_installed_package_goes_the_whole_way(blsh: Run, corpus: Path, tmp_path:
     arguments = ("--corpus", corpus, "--minutes", 0.02, "--generated", 0, "-m", "not slow", "-k", "recording or edge")
     found = json.loads(blsh("hil", "--board", "host", "--model", "out/model.npz", "--json", *arguments))
     project = tmp_path / "blsh-project"
-    assert found["passed"] and found["hops"] > 0 and found["differing"] == 0, found
+    assert found["passed"] and found["hops"] > 0 and found["mismatches"] == 0, found
     assert (project / ".pio" / "build" / BOARD / "firmware.elf").is_file()
     assert (project / "firmware" / "generated" / "blsh_model.c").is_file()
     assert (tmp_path / "library" / "src" / "blsh.h").is_file()
