@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from blsh_hil import boards_docs
-from blsh_hil.boards import find_board, load_boards, project_root
-from blsh_hil.boards_render import render_board_header, render_platformio_ini, rendered_files
+from blsh_codegen.project import project_root
+from blsh_hil.boards import docs as boards_docs
+from blsh_hil.boards.catalogue import find_board, load_boards
+from blsh_hil.boards.render import render_board_header, render_platformio_ini, rendered_files
 from blsh_trainer.errors import BlshError
 
 ROW = """\
@@ -41,12 +42,12 @@ def test_committed_files_equal_what_the_table_gives() -> None:
         for name, text in rendered_files(load_boards()).items()
         if not (root / name).is_file() or (root / name).read_bytes() != text.encode()
     ]
-    assert not stale, f"{stale} differ from boards.toml; run python -m blsh_hil.boards"
+    assert not stale, f"{stale} differ from boards.toml; run python -m blsh_hil.boards.catalogue"
 
 
 def test_tables_of_the_docs_are_those_of_the_table() -> None:
     text = (project_root() / boards_docs.DOCUMENT).read_text(encoding="utf-8")
-    assert boards_docs.rewritten(text, load_boards()) == text, "run python -m blsh_hil.boards"
+    assert boards_docs.rewritten(text, load_boards()) == text, "run python -m blsh_hil.boards.catalogue"
 
 
 def test_no_board_file_is_left_of_a_board_that_is_gone() -> None:

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from blsh_codegen import fixed
-from blsh_codegen.stages import STAGES
-from blsh_hil.protocol import KEPT_REPLIES, VERSION
-from blsh_hil.protocol_docs import rewritten, spec_path
-from blsh_trainer.masks import MASK_KINDS
+from blsh_codegen.spec import constants as fixed
+from blsh_codegen.spec.stages import STAGES
+from blsh_hil.wire.protocol import KEPT_REPLIES, VERSION
+from blsh_hil.boards.protocol_docs import rewritten, spec_path
+from blsh_trainer.signals.masks import MASK_KINDS
 
 LINE = 120
 
@@ -24,7 +24,7 @@ def section(spec: str, number: int) -> str:
 
 
 def test_message_tables_are_those_of_the_protocol(spec: str) -> None:
-    assert rewritten(spec) == spec, "run python -m blsh_hil.protocol_docs"
+    assert rewritten(spec) == spec, "run python -m blsh_hil.boards.protocol_docs"
 
 
 def test_stages_are_those_of_the_code(spec: str) -> None:

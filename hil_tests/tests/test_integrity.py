@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from blsh_codegen.fixed import HISTORY, HOP
-from blsh_codegen.vectorised import VectorisedDenoiser
-from blsh_hil.board_errors import FaultError, IntegrityError
-from blsh_hil.boards import Board, find_board
-from blsh_hil.client import BoardClient
-from blsh_hil.protocol import FaultReason, HelloReply, Integrity, ResetCause
-from blsh_hil.random_model import build_elf, random_model
-from blsh_hil.virtual_board import QEMU, VirtualBoard
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.virtual import QEMU, VirtualBoard
+from blsh_hil.link.board_errors import FaultError, IntegrityError
+from blsh_hil.link.client import BoardClient
+from blsh_hil.prove.random_model import build_elf, random_model
+from blsh_hil.wire.protocol import FaultReason, HelloReply, Integrity, ResetCause
 
 pytestmark = [
     pytest.mark.xdist_group("integrity"),  # what its fixtures build is built once

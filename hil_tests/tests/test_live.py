@@ -9,15 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.vectorised import VectorisedDenoiser
-from blsh_hil import live
-from blsh_hil.board_errors import StreamLostError
-from blsh_hil.client import BoardClient
-from blsh_hil.fault_injector import FaultInjector, Faults
-from blsh_hil.host_board import HostBoard, build_host
-from blsh_hil.live import (
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_hil.boards.host import HostBoard, build_host
+from blsh_hil.link.board_errors import StreamLostError
+from blsh_hil.link.client import BoardClient
+from blsh_hil.link.fault_injector import FaultInjector, Faults
+from blsh_hil.link.retry import Retries
+from blsh_hil.link.streaming import HopFeed, HopReply, HopRequest
+from blsh_hil.live import live_audio as live
+from blsh_hil.live.live_audio import (
     HOP_S,
     HOPS_PER_SECOND,
     FileSink,
@@ -28,10 +30,8 @@ from blsh_hil.live import (
     Spread,
     hops_per_second,
 )
-from blsh_hil.protocol import Integrity
-from blsh_hil.random_model import generate_into, random_model
-from blsh_hil.retry import Retries
-from blsh_hil.streaming import HopFeed, HopReply, HopRequest
+from blsh_hil.prove.random_model import generate_into, random_model
+from blsh_hil.wire.protocol import Integrity
 
 pytestmark = pytest.mark.xdist_group("live")  # what its fixtures build is built once
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from blsh_codegen.c_code import C_WARNINGS
-from blsh_hil import protocol, protocol_header
-from blsh_hil.message import Message
-from blsh_hil.protocol import MESSAGES, ErrorCode, FrameError, HelloReply, HopDone, HopFlag
+from blsh_codegen.emit.c_code import C_WARNINGS
+from blsh_hil.wire import protocol, protocol_header
+from blsh_hil.wire.message import Message
+from blsh_hil.wire.protocol import MESSAGES, ErrorCode, FrameError, HelloReply, HopDone, HopFlag
 
 
 def filled(message: type[Message]) -> Message:

@@ -10,21 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.fixed import HOP, RUNTIME_FORMAT
-from blsh_codegen.generate import GenerateOptions, generate
-from blsh_codegen.image import HEAD, encode_image, read_head, sealed
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.vectorised import VectorisedDenoiser
-from blsh_hil import protocol_header
-from blsh_hil.board_errors import BoardError, RefusedError
-from blsh_hil.boards import Board, find_board, project_root
-from blsh_hil.boards_render import render_board_header
-from blsh_hil.client import BoardClient
-from blsh_hil.compare import compare
-from blsh_hil.host_board import HostBoard, HostImage, build_host
-from blsh_hil.protocol import Done, ImageFault, ModelProve, ModelTry, PushBegin, PushData, PushReady, SlotState
-from blsh_hil.push import (
+from blsh_codegen.emit.generate import GenerateOptions, generate
+from blsh_codegen.emit.model_image import HEAD, encode_image, read_head, sealed
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.project import project_root
+from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.host import HostBoard, HostImage, build_host
+from blsh_hil.boards.render import render_board_header
+from blsh_hil.boards.session import Expected, connect
+from blsh_hil.boards.virtual import QEMU, VirtualBoard
+from blsh_hil.link.board_errors import BoardError, RefusedError
+from blsh_hil.link.client import BoardClient
+from blsh_hil.prove.compare import compare
+from blsh_hil.prove.push import (
     NO_SLOT,
     ImageRefusedError,
     check_fits,
@@ -34,8 +35,8 @@ from blsh_hil.push import (
     send_image,
     try_image,
 )
-from blsh_hil.session import Expected, connect
-from blsh_hil.virtual_board import QEMU, VirtualBoard
+from blsh_hil.wire import protocol_header
+from blsh_hil.wire.protocol import Done, ImageFault, ModelProve, ModelTry, PushBegin, PushData, PushReady, SlotState
 from blsh_trainer.errors import BlshError
 
 from .slot_models import slot_model, tiny_model

@@ -14,15 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.fixed import HISTORY, HOP
-from blsh_codegen.stages import STAGES
-from blsh_hil import protocol
-from blsh_hil.board_errors import BoardError, IntegrityError, RefusedError
-from blsh_hil.client import BoardClient
-from blsh_hil.framing import Decoder, Frame, cobs_encode, encode
-from blsh_hil.host_board import HostBoard, HostImage, build_host
-from blsh_hil.port import Port
-from blsh_hil.protocol import (
+from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_codegen.spec.stages import STAGES
+from blsh_hil.boards.host import HostBoard, HostImage, build_host
+from blsh_hil.link.board_errors import BoardError, IntegrityError, RefusedError
+from blsh_hil.link.client import BoardClient
+from blsh_hil.link.port import Port
+from blsh_hil.link.retry import Timeouts
+from blsh_hil.wire import protocol
+from blsh_hil.wire.framing import Decoder, Frame, cobs_encode, encode
+from blsh_hil.wire.protocol import (
     Check,
     Checked,
     CountLoop,
@@ -35,7 +36,6 @@ from blsh_hil.protocol import (
     ResetCause,
     ResetStream,
 )
-from blsh_hil.retry import Timeouts
 from blsh_trainer.errors import BlshError
 
 from .small_model import BITS, MODEL_NAME, MODEL_SHA256, NEIGHBOURS, write_model
@@ -391,7 +391,7 @@ def test_nothing_is_left_after_close(image: HostImage) -> None:
 
 def test_process_dies_with_a_killed_parent(image: HostImage) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from blsh_hil.host_board import *\n"
+        "import sys, time; from pathlib import Path; from blsh_hil.boards.host import *\n"
         f"with HostBoard(HostImage(Path({str(image.program)!r}), 0)) as board:\n"
         "    print(board.process.pid, flush=True); time.sleep(600)\n"
     )

@@ -27,9 +27,9 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from blsh_hil.boards import project_root
+from blsh_codegen.project import project_root
 from blsh_tools import cli
-from blsh_trainer.artifact import load_model, save_model
+from blsh_trainer.model.artifact import load_model, save_model
 
 BOARD = "mps2-an386"
 SEED = 20_24

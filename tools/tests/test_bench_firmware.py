@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blsh_hil.boards import find_board, load_boards
-from blsh_tools.bench_boards import memory_figures
-from blsh_tools.bench_cases import M0_ROW, build_for, copied_project, firmware_digest
-from blsh_tools.bench_firmware import BenchOptions, virtual_boards
-from blsh_tools.bench_report import bench_page, write_bench
-from blsh_tools.cmsis import count_cmsis
-from blsh_tools.emulated import bench_core
-from blsh_tools.numbers_in_range import parse_sizes
-from blsh_tools.profiling import Passage, build_plugin, plugin_arguments, read_profile
-from blsh_tools.search_growth import SearchCost, search_growth
-from blsh_trainer.artifact import load_model
+from blsh_firmware.measure.board_costs import memory_figures
+from blsh_firmware.measure.cases import M0_ROW, build_for, copied_project, firmware_digest
+from blsh_firmware.measure.profiling import Passage, build_plugin, plugin_arguments, read_profile
+from blsh_hil.boards.catalogue import find_board, load_boards
+from blsh_tools.bench.cmsis import count_cmsis
+from blsh_tools.bench.emulated_program import bench_core
+from blsh_tools.bench.firmware_costs import BenchOptions, virtual_boards
+from blsh_tools.bench.report import bench_page, write_bench
+from blsh_tools.bench.search_growth import SearchCost, search_growth
+from blsh_tools.options.numbers_in_range import parse_sizes
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import load_model
 
 from .conftest import Blsh
 from .test_bars_firmware import row

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from blsh_codegen.layout import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, state_struct
-from blsh_hil.boards import project_root
+from blsh_codegen.spec.c_structs import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, state_struct
+from blsh_codegen.project import project_root
 from blsh_tools.cli import app
-from blsh_trainer.masks import MASK_KINDS
+from blsh_trainer.signals.masks import MASK_KINDS
 
 ROOT = project_root()
 FOLDERS = ("trainer", "codegen", "hil_tests", "tools", "firmware", "docs")

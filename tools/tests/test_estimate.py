@@ -9,16 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.costs import load_costs
-from blsh_codegen.estimating import Estimate, estimate
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.stage_work import HOP_STAGES, signal_codes, stage_work
-from blsh_codegen.stages import STAGES
-from blsh_hil.boards import find_board, load_boards
-from blsh_tools import calibration
-from blsh_tools.benchmark import measured_signal
-from blsh_tools.build import measure
-from blsh_tools.calibration import (
+from blsh_codegen.cost.estimate import Estimate, estimate
+from blsh_codegen.cost.measured_costs import load_costs
+from blsh_codegen.cost.stage_work import HOP_STAGES, signal_codes, stage_work
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.stages import STAGES
+from blsh_firmware.build.platformio import measure
+from blsh_firmware.measure import calibration
+from blsh_firmware.measure.calibration import (
     Measured,
     board_sizes,
     build_alone,
@@ -27,7 +25,9 @@ from blsh_tools.calibration import (
     run_model,
     untrained_model,
 )
-from blsh_tools.numbers_in_range import size_bytes
+from blsh_firmware.measure.instructions import measured_signal
+from blsh_hil.boards.catalogue import find_board, load_boards
+from blsh_tools.options.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
 
 from .conftest import copy_project
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.xdist_group("estimate")  # what its fixtures build is b
 VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]
 HOPS = 10
 INTERRUPT_BYTES = 168  # what an M55 keeps with its floating-point registers, and its handler
-STALE = "codegen/blsh_codegen/costs.json is stale: run blsh estimate --calibrate"
+STALE = "codegen/blsh_codegen/cost/costs.json is stale: run blsh estimate --calibrate"
 
 needs_compiler = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is missing")
 needs_emulator = pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is missing")

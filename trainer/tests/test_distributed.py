@@ -6,13 +6,13 @@ import time
 import numpy as np
 import pytest
 
-from blsh_trainer.blsh import BLSH
 from blsh_trainer.errors import BlshError
-from blsh_trainer.spectra import l2_normalise
+from blsh_trainer.learning.boosted import BLSH
+from blsh_trainer.signals.spectra import l2_normalise
 
 distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'blsh-mcu[distributed]'")
 
-from blsh_trainer.cluster import DaskPool  # noqa: E402
+from blsh_trainer.compute.dask_pool import DaskPool  # noqa: E402
 
 FORMS = [
     {},
@@ -95,7 +95,7 @@ def test_a_killed_worker_changes_nothing(cluster, options):
 
 
 def test_an_unreachable_scheduler_is_named(monkeypatch):
-    monkeypatch.setattr("blsh_trainer.cluster._CONNECT_SECONDS", "1s")
+    monkeypatch.setattr("blsh_trainer.compute.dask_pool._CONNECT_SECONDS", "1s")
     with pytest.raises(BlshError, match=r"scheduler tcp://127\.0\.0\.1:1 does not answer.*dask scheduler"):
         DaskPool("tcp://127.0.0.1:1")
     with pytest.raises(BlshError, match="scheduler nonsense://x does not answer"):

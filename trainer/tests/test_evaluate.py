@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer import against_peers as against
-from blsh_trainer.corpus import load_corpus
-from blsh_trainer.denoise import FloatDenoiser
+from blsh_trainer.corpora.corpus import load_corpus
+from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import (
+from blsh_trainer.evaluation import peer_comparison as against
+from blsh_trainer.evaluation.evaluate import (
     METRICS,
     MIXTURE,
     Blind,
@@ -25,11 +25,11 @@ from blsh_trainer.evaluate import (
     bootstrap_interval,
     evaluate_systems,
 )
-from blsh_trainer.mixing import draw_mixtures
-from blsh_trainer.peers import SNRS_DB as PEERS_SNRS
-from blsh_trainer.peers import PeerScore, PeersRecipe, load_peer_scores, load_recipes
-from blsh_trainer.protocols import PEERS_LEAD
-from blsh_trainer.spectra import SAMPLE_RATE_HZ
+from blsh_trainer.evaluation.peer_scores import SNRS_DB as PEERS_SNRS
+from blsh_trainer.evaluation.peer_scores import PeerScore, PeersRecipe, load_peer_scores, load_recipes
+from blsh_trainer.evaluation.protocols import PEERS_LEAD
+from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True)

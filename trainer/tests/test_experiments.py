@@ -11,23 +11,26 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer import blsh, refinement
-from blsh_trainer.artifact import Model
-from blsh_trainer.corpus import Corpus, Entry, load_corpus
+from blsh_trainer.corpora.corpus import Corpus, Entry, load_corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import evaluate_systems
-from blsh_trainer.experiments import cells, learners, models, peers_bar
+from blsh_trainer.evaluation.evaluate import evaluate_systems
+from blsh_trainer.evaluation.peer_scores import load_peer_scores
+from blsh_trainer.evaluation.recorded_pairs import RecordedMixtures
+from blsh_trainer.experiments import cells, peers_bar
+from blsh_trainer.experiments import fitted_learners as learners
+from blsh_trainer.experiments import fitted_models as models
 from blsh_trainer.experiments.bars import benchmark_bars
+from blsh_trainer.experiments.intervals import estimate
 from blsh_trainer.experiments.registry import EXPERIMENTS
-from blsh_trainer.experiments.report import Report, write_report
-from blsh_trainer.experiments.results import workshop_for
+from blsh_trainer.experiments.result_files import Report, write_report
+from blsh_trainer.experiments.result_store import Store
 from blsh_trainer.experiments.settings import FirmwareCost, Settings
 from blsh_trainer.experiments.similarities import correlation, rank_correlation
-from blsh_trainer.experiments.statistics import estimate
-from blsh_trainer.experiments.store import Store
+from blsh_trainer.experiments.summaries import workshop_for
 from blsh_trainer.experiments.tables import held_out_source
-from blsh_trainer.peers import load_peer_scores
-from blsh_trainer.recorded import RecordedMixtures
+from blsh_trainer.learning import bit_fit as refinement
+from blsh_trainer.learning import boosted as blsh
+from blsh_trainer.model.artifact import Model
 
 from .conftest import rustle, say
 
@@ -188,7 +191,7 @@ def test_the_bar_of_the_peers_is_about_64_bits_at_most_and_about_differences(
     settings: Settings, tiny_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that beats SpeexDSP and the mixture by a hair on every mixture, and not RNNoise."""
-    from blsh_trainer.artifact import save_model
+    from blsh_trainer.model.artifact import save_model
 
     parts = {name: np.concatenate([getattr(tiny_model, name)] * 4) for name in ("projections", "biases", "betas")}
     codes = np.concatenate([tiny_model.code_bits] * 4, axis=1)
@@ -374,7 +377,7 @@ def test_bars_of_the_benchmarks_are_read_from_what_they_left(tmp_path: Path) -> 
 def test_without_the_peers_recordings_their_bars_are_not_measured(
     settings: Settings, tiny_model: Any, tmp_path: Path
 ) -> None:
-    from blsh_trainer.artifact import save_model
+    from blsh_trainer.model.artifact import save_model
 
     save_model(tmp_path / "model.npz", tiny_model)
     report: Report = EXPERIMENTS["bars"](replace(settings, model=tmp_path / "model.npz"))
@@ -386,7 +389,7 @@ def test_without_the_peers_recordings_their_bars_are_not_measured(
 def test_a_model_is_put_against_the_peers(
     settings: Settings, real_corpus: Corpus, tiny_model: Any, tmp_path: Path
 ) -> None:
-    from blsh_trainer.artifact import save_model
+    from blsh_trainer.model.artifact import save_model
 
     save_model(tmp_path / "model.npz", tiny_model)
     given = replace(settings, corpus=real_corpus, model=tmp_path / "model.npz")

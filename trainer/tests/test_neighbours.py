@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blsh_trainer import neighbours
+from blsh_trainer.compute import cosine_index as neighbours
+from blsh_trainer.compute.cosine_index import KNN, CosineIndex, cosine_knn
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import pack_bits
-from blsh_trainer.neighbours import KNN, CosineIndex, cosine_knn
-from blsh_trainer.spectra import BINS, l2_normalise
+from blsh_trainer.signals.masks import pack_bits
+from blsh_trainer.signals.spectra import BINS, l2_normalise
 
 
 def sorted_by_hand(queries, dictionary, k):

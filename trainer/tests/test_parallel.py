@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 from threadpoolctl import threadpool_info
 
+from blsh_trainer.compute.process_map import check_jobs, computed
 from blsh_trainer.errors import BlshError
-from blsh_trainer.parallel import check_jobs, computed
 
 
 @pytest.mark.parametrize("jobs", [1, 2, None])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_trainer.peers import SNRS_DB, load_peer_scores
+from blsh_trainer.evaluation.peer_scores import SNRS_DB, load_peer_scores
 
 ROOT = Path(__file__).parents[2]
 RESULT = json.loads((ROOT / "docs" / "results" / "peers.json").read_text())

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core.caching import IndexDataCacheFile
 
-from blsh_trainer import search_kernels
+from blsh_trainer.compute import hamming_kernels as search_kernels
+from blsh_trainer.compute.hamming_index import HammingIndex, hamming_knn
 from blsh_trainer.errors import BlshError
-from blsh_trainer.search import HammingIndex, hamming_knn
 
 
 def sorted_by_hand(queries, dictionary, k):
@@ -85,7 +85,7 @@ def test_search_works_on_a_disk_that_is_too_full_to_keep_the_machine_code(tmp_pa
     script = """
 import resource, sys
 import numpy as np
-from blsh_trainer.search import hamming_knn
+from blsh_trainer.compute.hamming_index import hamming_knn
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 codes = np.eye(5, dtype=bool)
 assert hamming_knn(codes, codes, 2)[0].tolist() == [[0, 1], [1, 0], [2, 0], [3, 0], [4, 0]]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.audio import audio_blocks, probe_audio, read_audio, read_cut
-from blsh_trainer.corpus import LONGEST_UTTERANCE, Entry, load_corpus
-from blsh_trainer.corpus_check import check_corpus
+from blsh_trainer.corpora.check import check_corpus
+from blsh_trainer.corpora.corpus import LONGEST_UTTERANCE, Entry, load_corpus
+from blsh_trainer.corpora.mixing import draw_mixtures, mix_at_snr
+from blsh_trainer.corpora.mixture_sources import NoiseSource, loop_from
 from blsh_trainer.errors import BlshError
-from blsh_trainer.mixing import draw_mixtures, mix_at_snr
-from blsh_trainer.sources import NoiseSource, loop_from
+from blsh_trainer.signals.audio import audio_blocks, probe_audio, read_audio, read_cut
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])

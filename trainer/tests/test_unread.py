@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.corpus import load_corpus
-from blsh_trainer.corpus_check import check_corpus
+from blsh_trainer.corpora.check import check_corpus
+from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.errors import BlshError
 
 M4A = b"\0\0\0\x20ftypM4A " + bytes(200)

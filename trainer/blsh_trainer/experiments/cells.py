@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.artifact import Model
-from blsh_trainer.evaluate import MIXTURE, Mixtures, System, evaluate_systems
-from blsh_trainer.experiments.learners import Learner, Workshop
+from blsh_trainer.compute.cosine_index import KNN
+from blsh_trainer.evaluation.evaluate import MIXTURE, Mixtures, System, evaluate_systems
+from blsh_trainer.evaluation.systems import HashDenoiser, IbmOracle, KnnDenoiser, ModelSize
+from blsh_trainer.experiments.fitted_learners import Learner, Workshop
 from blsh_trainer.experiments.settings import Settings
-from blsh_trainer.masks import find_mask_kind
-from blsh_trainer.neighbours import KNN
-from blsh_trainer.spectra import BINS
-from blsh_trainer.systems import HashDenoiser, IbmOracle, KnnDenoiser, ModelSize
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.masks import find_mask_kind
+from blsh_trainer.signals.spectra import BINS
 
 _TOGETHER = 16  # systems scored at once: what an interrupt can lose
 
@@ -186,7 +186,7 @@ def network_identity(name: str, workshop: Workshop, settings: Settings) -> dict[
 
 def _network(name: str, workshop: Workshop, settings: Settings) -> System:
     from blsh_trainer.baselines.denoiser import load_network  # PyTorch: an optional extra
-    from blsh_trainer.baselines.training import NeuralBaseline
+    from blsh_trainer.baselines.network_training import NeuralBaseline
 
     identity = network_identity(name, workshop, settings)
     weights = workshop.store.path("networks", identity, ".npz")

@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.systems import HashDenoiser
 from blsh_trainer.experiments.cells import Condition, build
 from blsh_trainer.experiments.drawing import Curve, draw_curves
-from blsh_trainer.experiments.learners import DEFAULT, Workshop
-from blsh_trainer.experiments.models import model_gains, trained_model
-from blsh_trainer.experiments.report import Report
-from blsh_trainer.experiments.results import FEATURES, drawn_condition, hashed, score_seeds, workshop_for
+from blsh_trainer.experiments.fitted_learners import DEFAULT, Workshop
+from blsh_trainer.experiments.fitted_models import model_gains, trained_model
+from blsh_trainer.experiments.intervals import estimate
+from blsh_trainer.experiments.result_files import Report
 from blsh_trainer.experiments.settings import FirmwareCost, Settings
-from blsh_trainer.experiments.statistics import estimate
+from blsh_trainer.experiments.summaries import FEATURES, drawn_condition, hashed, score_seeds, workshop_for
 from blsh_trainer.experiments.verdict import Bar, state
 from blsh_trainer.flash import CODE_BYTES, KIB, TABLE_BYTES, entries_within, model_bytes
-from blsh_trainer.masks import find_mask_kind
-from blsh_trainer.reduction import mask_choices, reduce_model
-from blsh_trainer.spectra import feature_count
-from blsh_trainer.systems import HashDenoiser
-from blsh_trainer.train import EXTENDED, TrainOptions
+from blsh_trainer.learning.train import EXTENDED, TrainOptions
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.reduction import mask_choices, reduce_model
+from blsh_trainer.signals.masks import find_mask_kind
+from blsh_trainer.signals.spectra import feature_count
 
 BUDGETS = tuple(KIB * kib for kib in (64, 128, 256, 512, 1024, 2048))
 SEEDS = 3

@@ -4,16 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from blsh_trainer.artifact import Model, load_model
-from blsh_trainer.denoise import FloatDenoiser
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import Blind, PeersMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import Blind, PeersMixtures, evaluate_systems
+from blsh_trainer.evaluation.peer_scores import load_peer_scores
+from blsh_trainer.experiments.intervals import Estimate, estimate
+from blsh_trainer.experiments.result_store import Store
 from blsh_trainer.experiments.settings import Settings
-from blsh_trainer.experiments.statistics import Estimate, estimate
-from blsh_trainer.experiments.store import Store
 from blsh_trainer.experiments.verdict import Bar
-from blsh_trainer.peers import load_peer_scores
-from blsh_trainer.reduction import reduce_model
+from blsh_trainer.model.artifact import Model, load_model
+from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.reduction import reduce_model
 
 SNRS_DB = (-5.0, 0.0, 5.0)
 MOST_BITS, MOST_ENTRIES, STRETCH_ENTRIES = 64, 32_768, 8_192

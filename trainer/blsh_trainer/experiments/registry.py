@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from blsh_trainer.experiments import bars, figures, frontier, similarities, tables
-from blsh_trainer.experiments.report import Report
+from blsh_trainer.experiments.result_files import Report
 from blsh_trainer.experiments.settings import Settings
 
 EXPERIMENTS: dict[str, Callable[[Settings], Report]] = {
