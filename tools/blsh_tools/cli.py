@@ -187,7 +187,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Count the instructions of each stage of a hop on a virtual board, exactly."""
-    from blsh_firmware.measure.instructions import run_benchmark
+    from blsh_firmware.measure.hop_instructions import run_benchmark
     from blsh_hil.boards.catalogue import find_board
 
     result = run_benchmark(find_board(board), model, hops, say)
