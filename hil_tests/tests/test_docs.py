@@ -6,8 +6,8 @@ import pytest
 
 from blsh_codegen.spec import constants as fixed
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.wire.protocol import KEPT_REPLIES, VERSION
 from blsh_hil.boards.protocol_docs import rewritten, spec_path
+from blsh_hil.wire.protocol import KEPT_REPLIES, VERSION
 from blsh_trainer.signals.masks import MASK_KINDS
 
 LINE = 120

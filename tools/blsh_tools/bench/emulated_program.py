@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blsh_codegen.project import project_root
-from blsh_firmware.measure.cases import m0_board
+from blsh_firmware.measure.bench_images import m0_board
 from blsh_firmware.measure.disassembly import functions_of
 from blsh_firmware.measure.profiling import Profile, passage_of, plugin_arguments, read_profile
 from blsh_hil.boards.catalogue import Board, load_boards
