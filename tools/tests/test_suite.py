@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from blsh_tools.hil.suite_run import run_suite as suite
-from blsh_tools.hil.suite_run.run_suite import SUITE, SuiteOptions
 
 from blsh_codegen.emit.generate import generate, integer_model
 from blsh_codegen.emit.generated_record import read_record
@@ -27,6 +25,8 @@ from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.recipes import Recipe
 from blsh_hil.prove.vectors import Vector
+from blsh_tools.suite import run_suite as suite
+from blsh_tools.suite.run_suite import SUITE, SuiteOptions
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 
