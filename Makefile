@@ -13,7 +13,7 @@ CORPUS_OPTION := $${CORPUS:+--corpus "$$CORPUS"}
 WITH_MODEL := [ ! -f "$$MODEL" ] || set -- --model "$$MODEL";
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## install what is missing: Debian packages (asks for root) and .venv; does nothing when all is there
 	@tools/setup.sh
