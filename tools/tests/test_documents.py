@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from blsh_codegen.spec.c_structs import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, state_struct
 from blsh_codegen.project import project_root
+from blsh_codegen.spec.c_structs import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, state_struct
 from blsh_tools.cli import app
 from blsh_trainer.signals.masks import MASK_KINDS
 
@@ -90,6 +90,19 @@ def test_the_design_says_how_to_add_things_in_eight_lines_each() -> None:
     things = "a board, a metric, a corpus layout, a learner, a feature kind, a mask kind, a command, a stage, a message"
     assert [name.lower() for name in recipes] == things.split(", ")
     assert {name for name, text in recipes.items() if len(text.strip().splitlines()) > 8} == set()
+
+
+def test_the_map_has_every_room() -> None:
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    parts = re.split(r"^\*\*`(blsh_\w+)`\*\* \(`(\w+)/`\)", design.split("\n## One fact")[0], flags=re.MULTILINE)[1:]
+    told = {
+        f"{folder}/{name}": set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+        for name, folder, text in zip(*[iter(parts)] * 3, strict=True)
+    }
+    packages = [
+        path.parent for path in BELOW if path.match("*/blsh_*/__init__.py") and path.parent.parent.parent == ROOT
+    ]
+    assert told == {page_id(each): {path.parent.name for path in each.glob("*/__init__.py")} for each in packages}
 
 
 def test_the_memory_map_is_that_of_the_struct() -> None:
