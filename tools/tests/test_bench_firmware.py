@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blsh_firmware.measure.bench_images import M0_ROW, build_for, copied_project, firmware_digest
+from blsh_firmware.build.project_files import firmware_digest
+from blsh_firmware.measure.bench_images import M0_ROW, bench_project, build_for
 from blsh_firmware.measure.image_figures import memory_figures
 from blsh_firmware.measure.profiling import Passage, build_plugin, plugin_arguments, read_profile
 from blsh_hil.boards.catalogue import find_board, load_boards
@@ -120,12 +121,12 @@ def test_a_profile_that_was_cut_short_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_digest_tells_other_sources(tmp_path: Path) -> None:
-    project = copied_project(tmp_path)
+    project = bench_project(tmp_path)
     assert firmware_digest(project) == firmware_digest()
     with (project / "firmware" / "core" / "blsh_hop.c").open("a") as source:
         source.write("\n")
     assert firmware_digest(project) != firmware_digest()
-    assert firmware_digest(copied_project(tmp_path)) == firmware_digest()
+    assert firmware_digest(bench_project(tmp_path)) == firmware_digest()
 
 
 @needs_emulator
@@ -142,7 +143,7 @@ def test_the_search_is_counted_beside_the_plain_scan(tmp_path: Path, rng: np.ran
 
 @needs_emulator
 def test_memory_of_the_smallest_board_s_core(tmp_path: Path, model: Path) -> None:
-    image = build_for(M0_ROW, load_model(model), 64, copied_project(tmp_path), lambda _: None)
+    image = build_for(M0_ROW, load_model(model), 64, bench_project(tmp_path), lambda _: None)
     found = memory_figures(image, 0)
     flash, ram = found["flash"], found["ram"]
     assert flash["code"] + flash["tables"] == image.size.flash_bytes

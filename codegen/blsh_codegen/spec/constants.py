@@ -13,6 +13,9 @@ WINDOW: Final = spectra.WINDOW
 HOP: Final = spectra.HOP
 HISTORY: Final = spectra.HISTORY
 BINS: Final = spectra.BINS
+HOPS_PER_SECOND: Final = SAMPLE_RATE_HZ / HOP
+HOP_S: Final = HOP / SAMPLE_RATE_HZ
+DELAY_S: Final = (HISTORY + HOP) / SAMPLE_RATE_HZ  # until a hop is full, and by what the output lags
 FFT_POINTS: Final = WINDOW // 2
 
 Q14_ONE: Final = 1 << 14
