@@ -8,9 +8,10 @@ from typing import Final
 
 from blsh_codegen.emit.generate import GenerateOptions, generate
 from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.project import project_root
 from blsh_firmware.build.platformio import compiler_version
 from blsh_firmware.build.project_files import GENERATED, project_sources
-from blsh_hil.boards.catalogue import Board, find_board, project_root
+from blsh_hil.boards.catalogue import Board, find_board
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError
 

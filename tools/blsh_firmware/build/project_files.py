@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from blsh_codegen.emit.source_snapshot import Snapshot
-from blsh_hil.boards.catalogue import project_root
+from blsh_codegen.project import project_root
 
 GENERATED: Final = "generated"
 """The folder of `firmware/` that `blsh generate` writes."""

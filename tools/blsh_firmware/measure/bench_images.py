@@ -10,11 +10,12 @@ from blsh_codegen.cost.measured_costs import COSTS_FILE
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, integer_model
 from blsh_codegen.model.entry_order import BLOCK
 from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.project import project_root
 from blsh_firmware.build.compiler_alone import M0_HOST, compile_project, m0_board
 from blsh_firmware.build.images import build_image, generate_firmware, generated_folder
 from blsh_firmware.build.platformio import Footprint, compiler_version, measure
 from blsh_firmware.build.project_files import copy_project
-from blsh_hil.boards.catalogue import Board, find_board, project_root
+from blsh_hil.boards.catalogue import Board, find_board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model

@@ -19,11 +19,12 @@ from blsh_codegen.cost.stage_work import HOP_STAGES, MANY_NEIGHBOURS, Work, sign
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.project import project_root
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import Footprint, compiler_version, measure
 from blsh_firmware.build.project_files import firmware_digest
-from blsh_hil.boards.catalogue import Board, project_root
+from blsh_hil.boards.catalogue import Board
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.measure import ICOUNT_SHIFT, count_hops

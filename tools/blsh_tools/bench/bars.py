@@ -17,7 +17,7 @@ from blsh_firmware.measure.bench_inputs import BUDGET_ENTRIES, noisy_speech
 from blsh_tools.bench.firmware_costs import virtual_boards
 from blsh_tools.bench.transform_snr import LEVELS_DBFS, transform_snrs
 from blsh_trainer.corpora.corpus import Corpus
-from blsh_trainer.experiments.result_files import markdown_table, write_index
+from blsh_trainer.experiments.report_files import markdown_table, write_index
 from blsh_trainer.experiments.verdict import Bar, state
 from blsh_trainer.files import write_text_if_changed
 
