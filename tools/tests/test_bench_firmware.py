@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from blsh_codegen.project import project_root
 from blsh_firmware.build.project_files import firmware_digest
 from blsh_firmware.measure.bench_images import M0_ROW, bench_project, build_for
 from blsh_firmware.measure.image_figures import memory_figures
@@ -16,10 +17,12 @@ from blsh_hil.boards.catalogue import find_board, load_boards
 from blsh_tools.bench.cmsis import count_cmsis
 from blsh_tools.bench.emulated_program import bench_core
 from blsh_tools.bench.firmware_costs import BenchOptions, virtual_boards
+from blsh_tools.bench.peer_costs import load_peer_costs
 from blsh_tools.bench.report import bench_page, write_bench
 from blsh_tools.bench.search_growth import SearchCost, search_growth
 from blsh_tools.options.numbers_in_range import parse_sizes
 from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.peer_scores import load_peer_scores
 from blsh_trainer.model.artifact import load_model
 
 from .conftest import Blsh
@@ -68,9 +71,24 @@ def test_the_page_has_every_figure(result: dict[str, Any]) -> None:
     assert "| ... CMSIS-DSP q15 | 43,892 | not built |" in page
     assert lines["RAM: state"] == ["10,400", "10,400"]
     assert lines["1,000"] == ["9.00, 12.00 / 53.00"]
-    assert lines["SpeexDSP 1.2.1, fixed point"] == ["16.7", "34.5", "38"]
+    assert lines["SpeexDSP, fixed point"] == ["16.7", "34.5", "38"]
     assert lines["ours, the model of the budgets, 4,096 entries"][:2] == ["10.0", "30.0"]
     assert "Instructions are not cycles" in page
+
+
+def test_other_denoisers_cost_the_same_on_every_page() -> None:
+    root = project_root()
+    told = (root / "docs" / "results" / "peers.md").read_text(encoding="utf-8")
+    readme = lines_of((root / "README.md").read_text(encoding="utf-8"))
+    scored = {score.system for score in load_peer_scores()}
+    for cost in load_peer_costs():
+        on_m0 = f" ({cost.m0})" if cost.m0 else ""
+        sizes = f"{cost.flash_kb} KB, {cost.ram_kb} KB | {cost.latency_ms} ms"
+        assert f"| {cost.peer} | {cost.what} | {cost.m4}{on_m0} | {sizes} |" in told
+        assert cost.peer in scored
+    by_title = {cost.title: cost for cost in load_peer_costs()}  # of two versions of one denoiser, README has the last
+    for title, cost in by_title.items():
+        assert readme[title][-2:] == [f"{cost.m4}, {cost.m0 or '-'}", f"{cost.ram_kb} KB"], title
 
 
 def test_a_page_without_cmsis_says_why(result: dict[str, Any]) -> None:

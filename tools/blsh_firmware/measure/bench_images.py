@@ -8,9 +8,9 @@ from typing import Final
 
 from blsh_codegen.cost.measured_costs import COSTS_FILE
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, integer_model
-from blsh_codegen.model.entry_order import BLOCK
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.project import project_root
+from blsh_codegen.spec.constants import BLOCK
 from blsh_firmware.build.compiler_alone import M0_HOST, compile_project, m0_board
 from blsh_firmware.build.images import build_image, generate_firmware, generated_folder
 from blsh_firmware.build.platformio import Footprint, compiler_version, measure
