@@ -11,10 +11,11 @@ import numpy.typing as npt
 from blsh_codegen.spec.constants import HOP
 from blsh_hil.link.board_errors import IntegrityError, MismatchError, TransportError
 from blsh_hil.link.frame_link import Link
+from blsh_hil.link.hops import HopFeed, HopReply, HopRequest, wire_samples
 from blsh_hil.link.port import Port
 from blsh_hil.link.requester import Requester
 from blsh_hil.link.retry import LinkCounts, Retries, Timeouts
-from blsh_hil.link.streaming import HopFeed, HopReply, HopRequest, HopStream, wire_samples
+from blsh_hil.link.streaming import HopStream
 from blsh_hil.wire.message import Message
 from blsh_hil.wire.protocol import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, HopFlag, Reset
 
