@@ -1,302 +1,36 @@
-"""Audio through a board as it comes into being, with the time that every hop took on its way measured.
+"""Send live audio through a board, and measure how long every hop takes on its way.
 
-A hop is 256 samples, 16 ms. Its first sample waits for its last, and what the board returns lags by 768 samples: of
-these 64 ms nothing can be saved. What comes on top is measured for each hop: waiting to be sent, the link and the
-board, waiting to be played.
+A hop is 256 samples, 16 ms. Its first sample waits for its last, and the board's output lags by 768 samples: 64 ms that
+nothing can save. Three waits come on top, and are measured for each hop: until it is sent, for the link and the board,
+and until it is played.
 """
 
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, Self
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HISTORY, HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import HOP
 from blsh_hil.link.board_errors import StreamLostError
 from blsh_hil.link.client import BoardClient
-from blsh_hil.link.streaming import HopReply, HopRequest, wire_samples
-from blsh_hil.wire.framing import BLOCK
-from blsh_hil.wire.protocol import OVERHEAD, HopDone, Integrity
+from blsh_hil.link.hops import HopReply, HopRequest, wire_samples
+from blsh_hil.live.ends import Captured, Sink, Source
+from blsh_hil.live.timing import ALGORITHM_S, HOP_S, LiveResult, Spread, Timings
+from blsh_hil.wire.protocol import Integrity
 
-HOP_S: Final = HOP / SAMPLE_RATE_HZ
-ALGORITHM_S: Final = (HISTORY + HOP) / SAMPLE_RATE_HZ
-HOPS_PER_SECOND: Final = SAMPLE_RATE_HZ / HOP
 REPLAY_HOPS: Final = 125
-"""A board that starts again is played at most two seconds anew; after more the sound goes on in a new stream."""
-
-Samples = npt.NDArray[np.int16]
-
-
-def hops_per_second(baud: int) -> float:
-    """How many hops a serial line carries: the answers are the longer ones, and each byte takes ten bits."""
-    reply = HopDone.layout().bytes + OVERHEAD
-    return baud / 10 / (reply + reply // BLOCK + 1 + 2)  # a code byte for each block of COBS, and two delimiters
-
-
-@dataclass(frozen=True)
-class Captured:
-    """A hop's samples, int16 (256,), and when the last of them was there, a moment of time.monotonic()."""
-
-    samples: Samples
-    at: float
-
-
-class Source(Protocol):
-    """Where hops come from, in real time. As a context manager it runs while the `with` block does."""
-
-    def __enter__(self) -> object: ...
-
-    def __exit__(self, *_: Any) -> None: ...
-
-    def take(self, most: int) -> Sequence[Captured]:
-        """At most so many of the hops that are there; never waits."""
-
-    def due(self) -> float | None:
-        """When to ask again; None: it has ended."""
-
-    @property
-    def dropped(self) -> int:
-        """Hops that were thrown away because the board could not keep up."""
-
-
-class Sink(Protocol):
-    """Where hops are played, or would be. As a context manager it runs while the `with` block does."""
-
-    def __enter__(self) -> object: ...
-
-    def __exit__(self, *_: Any) -> None: ...
-
-    def put(self, samples: Samples, arrived: float) -> None:
-        """The next hop, there since `arrived`."""
-
-    def played(self) -> Sequence[float]:
-        """When each hop so far was played, or will be: when its first sample leaves. NaN: it was not."""
-
-    @property
-    def dropped(self) -> int:
-        """Hops that were thrown away so that those after them are not delayed."""
-
-    def finish(self) -> None:
-        """All hops have been put: wait until the last is played."""
-
-    @property
-    def late(self) -> int:
-        """Hops that came after the moment at which they were to be played."""
-
-    @property
-    def silent(self) -> int:
-        """Hops of silence that were played while one was late."""
-
-
-class _Always:
-    """What is not a device needs no start and no stop."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        return None
-
-
-class PacedSource(_Always):
-    """A recording, each hop there when it would be if it were spoken now. hops: int16 (256,) each."""
-
-    def __init__(self, hops: Iterator[Samples]) -> None:
-        self._hops = hops
-        self._next = next(hops, None)
-        self._number = 0
-        self._start: float | None = None
-        self.dropped = 0  # a recording waits for the board
-
-    def take(self, most: int) -> Sequence[Captured]:
-        """At most so many of the hops that are there."""
-        taken: list[Captured] = []
-        while self._next is not None and len(taken) < most and self._complete() <= time.monotonic():
-            taken.append(Captured(self._next, self._complete()))
-            self._next = next(self._hops, None)
-            self._number += 1
-        return taken
-
-    def due(self) -> float | None:
-        """When the next hop is complete."""
-        return None if self._next is None else self._complete()
-
-    def _complete(self) -> float:
-        if self._start is None:
-            self._start = time.monotonic()
-        return self._start + (self._number + 1) * HOP_S
-
-
-class LimitedSource:
-    """The first `most` hops of another source."""
-
-    def __init__(self, source: Source, most: int) -> None:
-        self._source = source
-        self._left = most
-
-    def __enter__(self) -> Self:
-        self._source.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._source.__exit__(*error)
-
-    def take(self, most: int) -> Sequence[Captured]:
-        """At most so many of the hops that are there."""
-        taken = self._source.take(min(most, self._left))
-        self._left -= len(taken)
-        return taken
-
-    def due(self) -> float | None:
-        """When to ask again."""
-        return self._source.due() if self._left else None
-
-    @property
-    def dropped(self) -> int:
-        """As of the other."""
-        return self._source.dropped
-
-
-class PlayoutClock:
-    """The clock of a player that takes a hop every 16 ms, silence when there is none, and begins `buffer_s` after the
-    first hop has come.
-
-    What a speaker does, without one: for files.
-    """
-
-    def __init__(self, buffer_s: float) -> None:
-        self._buffer_s = buffer_s
-        self._due: float | None = None
-        self.late = 0
-        self.silent = 0
-
-    def play(self, arrived: float) -> float:
-        """When a hop that has arrived then is played."""
-        if self._due is None:
-            self._due = arrived + self._buffer_s
-        if arrived > self._due:
-            missed = math.ceil((arrived - self._due) / HOP_S)
-            self.late += 1
-            self.silent += missed
-            self._due += missed * HOP_S
-        at, self._due = self._due, self._due + HOP_S
-        return at
-
-
-class FileSink(_Always):
-    """Hops into `write`, without a gap between them, while a clock tells when a speaker would have played each."""
-
-    def __init__(self, write: Callable[[Samples], None], buffer_s: float) -> None:
-        self._write = write
-        self._clock = PlayoutClock(buffer_s)
-        self._played: list[float] = []
-        self.dropped = 0
-
-    def put(self, samples: Samples, arrived: float) -> None:
-        """The next hop."""
-        self._write(samples)
-        self._played.append(self._clock.play(arrived))
-
-    def finish(self) -> None:
-        """Nobody listens: no need to wait."""
-
-    def played(self) -> Sequence[float]:
-        """When each would have been played."""
-        return self._played
-
-    @property
-    def late(self) -> int:
-        """Hops that would have come too late."""
-        return self._clock.late
-
-    @property
-    def silent(self) -> int:
-        """Hops of silence in their place."""
-        return self._clock.silent
-
-
-@dataclass
-class Timings:
-    """Of each hop: the moments of time.monotonic() at which it was complete, sent and back; the board's own seconds."""
-
-    complete: list[float] = field(default_factory=list)
-    sent: list[float] = field(default_factory=list)
-    back: list[float] = field(default_factory=list)
-    board_s: list[float] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Milliseconds of a part of the way, over all hops."""
-
-    minimum: float
-    mean: float
-    p95: float
-    maximum: float
-
-    @classmethod
-    def of(cls, seconds: npt.NDArray[np.float64]) -> "Spread":
-        """Of durations (n,), n at least 1."""
-        ms = 1000 * seconds
-        return cls(float(ms.min()), float(ms.mean()), float(np.percentile(ms, 95)), float(ms.max()))
-
-    def to_dict(self) -> dict[str, float]:
-        """min, mean, p95, max."""
-        values = {"min": self.minimum, "mean": self.mean, "p95": self.p95, "max": self.maximum}
-        return {name: round(value, 3) for name, value in values.items()}
-
-
-@dataclass(frozen=True)
-class LiveResult:
-    """What a session was like.
-
-    hops: that came back. parts: of the latency; end_to_end is their sum with the algorithm's 64 ms. Empty without hops.
-    board: its own work for a hop. late, silent, dropped: of hops. streams: 1 if the board never lost it.
-    integrity: why the board passed audio through unprocessed, in `unprocessed` hops.
-    wall_s: from the first hop complete to the last one back.
-    """
-
-    hops: int
-    parts: dict[str, Spread]
-    board: Spread | None
-    late: int
-    silent: int
-    dropped: int
-    streams: int
-    unprocessed: int
-    integrity: Integrity
-    wall_s: float
-
-    @property
-    def kept_up(self) -> bool:
-        """The board took no longer for the audio than the audio lasts, and no hop came late."""
-        return self.late == 0 and self.dropped == 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON values."""
-        return {
-            "hops": self.hops,
-            "seconds": round(self.hops * HOP_S, 3),
-            "latency_ms": {"algorithm": 1000 * ALGORITHM_S, **{k: part.to_dict() for k, part in self.parts.items()}},
-            "board_ms": self.board.to_dict() if self.board else None,
-            "late_hops": self.late,
-            "underruns": self.silent,
-            "dropped_hops": self.dropped,
-            "streams": self.streams,
-            "unprocessed_hops": self.unprocessed,
-            "real_time": self.kept_up,
-            "speed": round(self.hops * HOP_S / self.wall_s, 3) if self.wall_s > 0 else None,
-        }
+"""The longest stream that is played again to a board that has started again: two seconds. A longer one is given up, and
+the sound goes on in a new stream.
+"""
 
 
 class LiveSession:
-    """One way of audio from `source` through the board to `sink`.
+    """Takes hops from `source`, through the board, to `sink`.
 
-    stop() lets it end in order, from a signal handler too: what is on its way is waited for, no more is taken.
+    stop() ends the session in order, from a signal handler too: no more hops are taken, those on their way come back.
     """
 
     def __init__(self, client: BoardClient, source: Source, sink: Sink) -> None:
@@ -305,10 +39,10 @@ class LiveSession:
         self._sink = sink
         self._stopped = False
         self._timings = Timings()
-        self._waiting: deque[tuple[Captured, float]] = deque()  # no answer yet; and when they were sent
-        self._again: deque[Captured] = deque()  # to be sent in a new stream
+        self._waiting: deque[tuple[Captured, float]] = deque()  # hops without an answer, and when each was sent
+        self._again: deque[Captured] = deque()  # hops to be sent again, in a new stream
         self._streams = 0
-        self._done = 0  # hops answered in this stream
+        self._done = 0  # hops of this stream that were answered
         self._unprocessed = 0
         self._integrity = Integrity(0)
 
@@ -317,7 +51,10 @@ class LiveSession:
         self._stopped = True
 
     def run(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Until the source ends or stop(). progress: called with the hops done and late so far. Raises BoardError."""
+        """Return when the source has ended, or after stop(). Raises BoardError.
+
+        progress: called with the number of hops done and of hops late so far.
+        """
         self._progress = progress
         while True:
             self._streams += 1
@@ -327,14 +64,14 @@ class LiveSession:
                 self._client.stream_feed(self, self._answered)
                 return
             except StreamLostError:
-                # The board has started again: the sound goes on in a new stream, with what had no answer yet.
+                # The board has started again: the sound goes on in a new stream, with the hops without an answer.
                 self._again.extendleft(hop for hop, _ in reversed(self._waiting))
                 self._waiting.clear()
 
     # ---- the stream's feed ------------------------------------------------------------------------------
 
     def take(self, most: int) -> Sequence[HopRequest]:
-        """At most so many hops to be sent now."""
+        """Return at most `most` hops to be sent now."""
         taken = [self._again.popleft() for _ in range(min(most, len(self._again)))]
         if len(taken) < most and not self._stopped:
             taken += self._source.take(most - len(taken))
@@ -343,7 +80,7 @@ class LiveSession:
         return [HopRequest(wire_samples(hop.samples, HOP)) for hop in taken]
 
     def due(self) -> float | None:
-        """When there may be more."""
+        """Return when there may be more hops; None after the last."""
         if self._again:
             return -math.inf
         return None if self._stopped else self._source.due()
@@ -352,7 +89,7 @@ class LiveSession:
 
     def _answered(self, place: int, reply: HopReply) -> None:
         if place < self._done:
-            return  # of a stream that was played again: we had it
+            return  # the stream was played again, and we had this reply before
         self._done += 1
         back = time.monotonic()
         hop, sent = self._waiting.popleft()
@@ -369,7 +106,7 @@ class LiveSession:
             self._progress(len(timings.back), self._sink.late)
 
     def result(self) -> LiveResult:
-        """How it was, once all is played."""
+        """Return the figures of the session, once all hops are played."""
         timings, played = self._timings, np.array(self._sink.played())
         heard = ~np.isnan(played)
         times = (timings.complete, timings.sent, timings.back)
