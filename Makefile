@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint fuzz hil coverage bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale lock clean
+.PHONY: help setup demo test test-fast test-slow lint fuzz hil coverage bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -24,6 +24,9 @@ demo: setup ## the whole way in one command: train, generate, build, run on a vi
 test: lint ## style, types and the tests: a few minutes
 	.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup
 
+test-fast: setup ## the quick half of the tests, for the loop of editing: under a minute
+	.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup -q $(FAST)
+
 test-slow: setup ## the tests that take minutes each
 	.venv/bin/python -m pytest -m slow
 
@@ -31,6 +34,7 @@ lint: setup ## style and types alone
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m ruff format --check
 	.venv/bin/python -m mypy
+	.venv/bin/python -m importlinter.cli --no-logo --no-cache
 
 fuzz: setup ## search for input that the board's side of the link does not bear [MINUTES=30]
 	.venv/bin/python -m blsh_hil.prove.fuzzing --minutes "$$MINUTES"
