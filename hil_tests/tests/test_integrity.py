@@ -20,7 +20,8 @@ from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import FaultError, IntegrityError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.random_model import build_elf, random_model
-from blsh_hil.wire.protocol import FaultReason, HelloReply, Integrity, ResetCause
+from blsh_hil.wire.codes import FaultReason, Integrity, ResetCause
+from blsh_hil.wire.messages import HelloReply
 
 pytestmark = [
     pytest.mark.xdist_group("integrity"),  # what its fixtures build is built once

@@ -32,7 +32,7 @@ from blsh_hil.link.port import Port
 from blsh_hil.link.retry import LinkCounts, Retries, Timeouts
 from blsh_hil.prove.random_model import build_elf, generate_into, random_model
 from blsh_hil.wire.framing import encode
-from blsh_hil.wire.protocol import Hop
+from blsh_hil.wire.messages import Hop
 
 pytestmark = pytest.mark.xdist_group("link under fire")  # what its fixtures build is built once
 

@@ -24,7 +24,7 @@ from blsh_hil.live.ends import FileSink, LimitedSource, PacedSource, PlayoutCloc
 from blsh_hil.live.session import LiveSession
 from blsh_hil.live.timing import HOP_S, HOPS_PER_SECOND, Spread, hops_per_second
 from blsh_hil.prove.random_model import generate_into, random_model
-from blsh_hil.wire.protocol import Integrity
+from blsh_hil.wire.codes import Integrity
 
 pytestmark = pytest.mark.xdist_group("live")  # what its fixtures build is built once
 

@@ -19,7 +19,7 @@ from blsh_codegen.emit.model_image import HEAD, encode_image, sealed
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_hil.wire import protocol_header
-from blsh_hil.wire.protocol import ImageFault
+from blsh_hil.wire.codes import ImageFault
 
 from .slot_models import slot_model, tiny_model
 

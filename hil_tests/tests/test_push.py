@@ -36,7 +36,8 @@ from blsh_hil.prove.push import (
     try_image,
 )
 from blsh_hil.wire import protocol_header
-from blsh_hil.wire.protocol import Done, ImageFault, ModelProve, ModelTry, PushBegin, PushData, PushReady, SlotState
+from blsh_hil.wire.codes import ImageFault, SlotState
+from blsh_hil.wire.messages import Done, ModelProve, ModelTry, PushBegin, PushData, PushReady
 from blsh_trainer.errors import BlshError
 
 from .slot_models import slot_model, tiny_model

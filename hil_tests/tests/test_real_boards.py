@@ -23,7 +23,7 @@ from blsh_hil.link.board_errors import FaultError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import compare
 from blsh_hil.prove.random_model import build_elf, random_model
-from blsh_hil.wire.protocol import ResetCause
+from blsh_hil.wire.codes import ResetCause
 
 from .elf_map import check_memory_map
 from .register_model import Driver, Registers

@@ -34,7 +34,7 @@ from blsh_hil.link.client import BoardClient
 from blsh_hil.link.retry import LinkCounts, Retries, Timeouts
 from blsh_hil.prove.random_model import build_elf, generate_into, random_model
 from blsh_hil.wire.framing import encode
-from blsh_hil.wire.protocol import Reset
+from blsh_hil.wire.messages import Reset
 
 pytestmark = pytest.mark.xdist_group("resets")  # what its fixtures build is built once
 

@@ -9,16 +9,9 @@ from typing import Final
 from blsh_codegen.project import project_root
 from blsh_hil.ending import exit_code
 from blsh_hil.wire import protocol
-from blsh_hil.wire.message import Message
-from blsh_hil.wire.protocol import (
-    HOP_FLAG_TEXT,
-    INTEGRITY_TEXT,
-    ErrorCode,
-    FrameError,
-    HopFlag,
-    ImageFault,
-    Integrity,
-)
+from blsh_hil.wire.codes import HOP_FLAG_TEXT, INTEGRITY_TEXT, ErrorCode, FrameError, HopFlag, ImageFault, Integrity
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import MAX_REQUEST_PAYLOAD, MESSAGES
 from blsh_trainer.files import write_text_if_changed
 
 BEGIN: Final = "<!-- generated from protocol.py: python -m blsh_hil.boards.protocol_docs -->"
@@ -37,8 +30,8 @@ def render() -> str:
     parts = [
         BEGIN,
         f"**Messages.** Protocol version {protocol.VERSION}; payloads of at most {protocol.MAX_PAYLOAD} bytes, of "
-        f"requests {protocol.MAX_REQUEST_PAYLOAD}. Offsets count from the\nbeginning of the payload.",
-        *(_message(message) for message in protocol.MESSAGES),
+        f"requests {MAX_REQUEST_PAYLOAD}. Offsets count from the\nbeginning of the payload.",
+        *(_message(message) for message in MESSAGES),
         "HOP.flags:",
         _table(("value", "flag", "asks for"), [(f"{f.value}", f"`{f.name}`", HOP_FLAG_TEXT[f]) for f in HopFlag]),
         "HELLO_REPLY.integrity, CHECKED.integrity and HOP_DONE.integrity:",

@@ -16,8 +16,9 @@ from blsh_hil.link.port import Port
 from blsh_hil.link.requester import Requester
 from blsh_hil.link.retry import LinkCounts, Retries, Timeouts
 from blsh_hil.link.streaming import HopStream
-from blsh_hil.wire.message import Message
-from blsh_hil.wire.protocol import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, HopFlag, Reset
+from blsh_hil.wire.codes import HopFlag
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, Reset
 
 BAUD: Final = 115_200
 

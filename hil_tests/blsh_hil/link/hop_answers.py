@@ -10,8 +10,9 @@ from blsh_hil.link.board_errors import BoardError, LostError, RefusedError, Rest
 from blsh_hil.link.frame_link import Link
 from blsh_hil.link.hops import HopReply
 from blsh_hil.link.stream_state import StreamState
+from blsh_hil.wire.codes import ErrorCode, HopFlag, Integrity
 from blsh_hil.wire.framing import BadFrame, Frame
-from blsh_hil.wire.protocol import Error, ErrorCode, HopDone, HopFlag, Integrity, StageData
+from blsh_hil.wire.messages import Error, HopDone, StageData
 
 
 @dataclass

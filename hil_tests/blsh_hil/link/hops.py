@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from blsh_hil.wire.protocol import Integrity
+from blsh_hil.wire.codes import Integrity
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from blsh_hil.link.hops import HopRequest
 from blsh_hil.link.requester import Requester
-from blsh_hil.wire.protocol import Done, HelloReply, ResetStream
+from blsh_hil.wire.messages import Done, HelloReply, ResetStream
 
 
 class Replay:

@@ -14,7 +14,7 @@ from blsh_hil.link.hops import HopFeed, HopReply
 from blsh_hil.link.requester import Requester
 from blsh_hil.link.retry import Deadline
 from blsh_hil.link.stream_state import StreamState
-from blsh_hil.wire.protocol import HelloReply, Hop
+from blsh_hil.wire.messages import HelloReply, Hop
 
 
 class Window:

@@ -19,7 +19,7 @@ from blsh_hil.link.client import BoardClient
 from blsh_hil.link.hops import HopReply, HopRequest, wire_samples
 from blsh_hil.live.ends import Captured, Sink, Source
 from blsh_hil.live.timing import ALGORITHM_S, HOP_S, LiveResult, Spread, Timings
-from blsh_hil.wire.protocol import Integrity
+from blsh_hil.wire.codes import Integrity
 
 REPLAY_HOPS: Final = 125
 """The longest stream that is played again to a board that has started again: two seconds. A longer one is given up, and

@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.spec.constants import HISTORY, HOP, SAMPLE_RATE_HZ
+from blsh_hil.wire.codes import Integrity
 from blsh_hil.wire.framing import BLOCK
-from blsh_hil.wire.protocol import OVERHEAD, HopDone, Integrity
+from blsh_hil.wire.messages import HopDone
+from blsh_hil.wire.protocol import OVERHEAD
 
 HOP_S: Final = HOP / SAMPLE_RATE_HZ
 ALGORITHM_S: Final = (HISTORY + HOP) / SAMPLE_RATE_HZ

@@ -19,7 +19,7 @@ from blsh_hil.link.board_lock import EMULATOR, Entry, Lock, entries, port_key
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.port import Port
 from blsh_hil.link.retry import Timeouts
-from blsh_hil.wire.protocol import HelloReply
+from blsh_hil.wire.messages import HelloReply
 from blsh_tools.boards.upload import UploadCommand, upload_command
 from blsh_tools.console import say
 from blsh_tools.options.flash import FlashOptions

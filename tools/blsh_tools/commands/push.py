@@ -143,7 +143,7 @@ def _push(client: "BoardClient", model: "IntegerModel", advance: Any) -> dict[st
 def _consider(client: "BoardClient", model: "IntegerModel") -> dict[str, Any]:
     from blsh_codegen.emit.model_image import encode_image, read_head
     from blsh_hil.prove.push import NO_SLOT, check_fits, read_slots
-    from blsh_hil.wire.protocol import SlotState
+    from blsh_hil.wire.codes import SlotState
 
     head, slots = read_head(encode_image(model)), read_slots(client)
     check_fits(head, slots)
