@@ -28,7 +28,7 @@ from blsh_hil.boards.session import Expected, Target, connect
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.recipes import DEFAULT_RECIPES, Recipe, recipes
-from blsh_hil.prove.vectors import COMMITTED_FOLDER
+from blsh_hil.prove.regression_vectors import COMMITTED_FOLDER
 from blsh_trainer.corpora.corpus import Corpus, load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.train import TrainOptions, train_model

@@ -6,8 +6,8 @@ import pytest
 
 from blsh_codegen.spec import constants as fixed
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.boards.protocol_docs import rewritten, spec_path
 from blsh_hil.wire.protocol import KEPT_REPLIES, VERSION
+from blsh_hil.wire.spec_tables import rewritten, spec_path
 from blsh_trainer.signals.masks import MASK_KINDS
 
 LINE = 120
@@ -24,7 +24,7 @@ def section(spec: str, number: int) -> str:
 
 
 def test_message_tables_are_those_of_the_protocol(spec: str) -> None:
-    assert rewritten(spec) == spec, "run python -m blsh_hil.boards.protocol_docs"
+    assert rewritten(spec) == spec, "run python -m blsh_hil.wire.spec_tables"
 
 
 def test_stages_are_those_of_the_code(spec: str) -> None:

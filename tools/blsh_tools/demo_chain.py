@@ -19,7 +19,7 @@ from blsh_hil.boards.catalogue import Board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_hil.boards.session import connect
 from blsh_hil.prove.compare import Comparison, compare
-from blsh_hil.prove.measure import ICOUNT_SHIFT, InstructionCounts, count_instructions
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, InstructionCounts, count_instructions
 from blsh_tools.audio.engines import DeviceEngine, Engine, FixedEngine, FloatEngine
 from blsh_tools.audio.spectrogram_picture import draw_spectrograms
 from blsh_tools.console import say

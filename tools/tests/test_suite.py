@@ -24,7 +24,7 @@ from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.recipes import Recipe
-from blsh_hil.prove.vectors import Vector
+from blsh_hil.prove.regression_vectors import Vector
 from blsh_tools.hil import suite_run as suite
 from blsh_tools.hil.suite_run import SUITE, SuiteOptions
 from blsh_trainer.errors import BlshError

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from blsh_codegen.project import project_data, project_root
-from blsh_hil.boards import docs as boards_docs
-from blsh_hil.boards.model import Board, Memory
-from blsh_hil.boards.render import rendered_files
+from blsh_hil.boards import docs_tables as boards_docs
+from blsh_hil.boards.board import Board, Memory
+from blsh_hil.boards.build_files import rendered_files
 from blsh_hil.boards.table import read_table
 from blsh_hil.ending import exit_code
 from blsh_trainer.errors import BlshError

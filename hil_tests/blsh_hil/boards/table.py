@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from blsh_hil.boards.model import (
+from blsh_hil.boards.board import (
     DWT_CYCCNT,
     Board,
     Budget,

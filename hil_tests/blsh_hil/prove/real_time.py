@@ -12,7 +12,7 @@ from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.boards.catalogue import Board
 from blsh_hil.link.client import BoardClient
-from blsh_hil.prove.measure import count_hops, ticks_per_instruction
+from blsh_hil.prove.instruction_count import count_hops, ticks_per_instruction
 
 HOP_SECONDS: Final = HOP / SAMPLE_RATE_HZ
 """A hop of audio, 16 ms: the deadline."""

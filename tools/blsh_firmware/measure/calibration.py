@@ -26,7 +26,7 @@ from blsh_firmware.measure.hop_instructions import measured_signal
 from blsh_hil.boards.catalogue import Board
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
-from blsh_hil.prove.measure import ICOUNT_SHIFT, count_hops
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from blsh_hil.boards.model import DWT_CYCCNT, Board, Clock, Memory, Uart
+from blsh_hil.boards.board import DWT_CYCCNT, Board, Clock, Memory, Uart
 
 DOCUMENT: Final = "docs/boards.md"
 BEGIN: Final = "<!-- generated from boards.toml: python -m blsh_hil.boards.catalogue -->"

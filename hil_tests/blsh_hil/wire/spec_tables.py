@@ -1,4 +1,4 @@
-"""Write the tables of docs/SPEC.md that say what protocol.py declares: `python -m blsh_hil.boards.protocol_docs`."""
+"""Write the tables of docs/SPEC.md that say what protocol.py declares: `python -m blsh_hil.wire.spec_tables`."""
 
 import sys
 import textwrap
@@ -14,7 +14,7 @@ from blsh_hil.wire.layout import Message
 from blsh_hil.wire.messages import MAX_REQUEST_PAYLOAD, MESSAGES
 from blsh_trainer.files import write_text_if_changed
 
-BEGIN: Final = "<!-- generated from protocol.py: python -m blsh_hil.boards.protocol_docs -->"
+BEGIN: Final = "<!-- generated from protocol.py: python -m blsh_hil.wire.spec_tables -->"
 END: Final = "<!-- end of generated text -->"
 _LINE: Final = 120
 

@@ -2,7 +2,7 @@
 
 import json
 
-from blsh_hil.boards.model import C_FLAGS, DWT_CYCCNT, INCLUDE_FOLDERS, LINK_FLAGS, LINKER_SCRIPT, Board, Pll, Upload
+from blsh_hil.boards.board import C_FLAGS, DWT_CYCCNT, INCLUDE_FOLDERS, LINK_FLAGS, LINKER_SCRIPT, Board, Pll, Upload
 
 _NOTE = "GENERATED from boards.toml - do not edit; rewrite with: python -m blsh_hil.boards.catalogue"
 
