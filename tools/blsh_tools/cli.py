@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blsh_tools.commands.bench import bars_firmware, bench_firmware
+from blsh_tools.commands.bench_firmware import bars_firmware, bench_firmware
 from blsh_tools.commands.bench_link import bench_link
 from blsh_tools.commands.boards import boards, emulate, flash
 from blsh_tools.commands.corpus import corpus_app

@@ -25,8 +25,8 @@ from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.recipes import Recipe
 from blsh_hil.prove.regression_vectors import Vector
-from blsh_tools.hil import suite_run as suite
-from blsh_tools.hil.suite_run import SUITE, SuiteOptions
+from blsh_tools.suite import run_suite as suite
+from blsh_tools.suite.run_suite import SUITE, SuiteOptions
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 

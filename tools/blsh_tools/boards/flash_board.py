@@ -19,8 +19,13 @@ from blsh_hil.link.board_lock import EMULATOR, Entry, Lock, entries, port_key
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.port import Port
 from blsh_hil.link.retry import Timeouts
+<<<<<<< HEAD
 from blsh_hil.wire.messages import HelloReply
 from blsh_tools.boards.upload import UploadCommand, upload_command
+=======
+from blsh_hil.wire.protocol import HelloReply
+from blsh_tools.boards.upload_command import UploadCommand, upload_command
+>>>>>>> main
 from blsh_tools.console import say
 from blsh_tools.options.flash import FlashOptions
 from blsh_trainer.errors import BlshError
