@@ -22,9 +22,10 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import project_root
 from blsh_firmware.build.compiler_alone import build_generated
 from blsh_firmware.build.images import build_host_image, build_image, generate_firmware, generated_folder
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, Target, connect
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.recipes import DEFAULT_RECIPES, Recipe, recipes

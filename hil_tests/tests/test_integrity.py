@@ -15,7 +15,8 @@ from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HISTORY, HOP
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import FaultError, IntegrityError
 from blsh_hil.link.client import BoardClient

@@ -21,8 +21,8 @@ from serial.urlhandler import protocol_socket
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, Vectors
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
-from blsh_hil.boards.catalogue import find_board
 from blsh_hil.boards.host import HostBoard, build_host
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import BoardError, TransportError
 from blsh_hil.link.child_process import ChildBoard

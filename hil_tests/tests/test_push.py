@@ -17,10 +17,11 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.build_files import render_board_header
-from blsh_hil.boards.catalogue import Board, find_board
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, connect
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import BoardError, RefusedError
 from blsh_hil.link.client import BoardClient

@@ -16,8 +16,8 @@ from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.platformio import build_firmware, measure
 from blsh_firmware.measure.calibration import build_alone, untrained_model
-from blsh_hil.boards.board import Clock
-from blsh_hil.boards.catalogue import Board, find_board, load_boards
+from blsh_hil.boards.board import Board, Clock
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import FaultError
 from blsh_hil.link.client import BoardClient

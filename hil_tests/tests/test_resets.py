@@ -25,8 +25,8 @@ from serial.urlhandler import protocol_socket
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
-from blsh_hil.boards.catalogue import find_board
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import StreamLostError
 from blsh_hil.link.child_process import ChildBoard
@@ -238,7 +238,7 @@ def test_killed_command_takes_the_emulator_with_it_in_mid_stream(board: VirtualB
         import sys
         from pathlib import Path
         import numpy as np
-        from blsh_hil.boards.catalogue import find_board
+        from blsh_hil.boards.table import find_board
         from blsh_hil.boards.session import Expected, connect
         from blsh_hil.boards.virtual import VirtualBoard
 

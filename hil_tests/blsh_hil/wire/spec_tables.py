@@ -1,56 +1,37 @@
-"""Write the tables of docs/SPEC.md that say what protocol.py declares: `python -m blsh_hil.wire.spec_tables`."""
+"""Render the part of docs/SPEC.md that says what the protocol's modules declare."""
 
-import sys
 import textwrap
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
-from blsh_codegen.project import project_root
-from blsh_hil.ending import exit_code
 from blsh_hil.wire import protocol
 from blsh_hil.wire.codes import HOP_FLAG_TEXT, INTEGRITY_TEXT, ErrorCode, FrameError, HopFlag, ImageFault, Integrity
 from blsh_hil.wire.layout import Message
+from blsh_hil.wire.markdown import table, with_written_part
 from blsh_hil.wire.messages import MAX_REQUEST_PAYLOAD, MESSAGES
-from blsh_trainer.files import write_text_if_changed
 
-BEGIN: Final = "<!-- generated from protocol.py: python -m blsh_hil.wire.spec_tables -->"
-END: Final = "<!-- end of generated text -->"
+DOCUMENT: Final = "docs/SPEC.md"
 _LINE: Final = 120
 
 
-def spec_path() -> Path:
-    """Return the path of docs/SPEC.md in the checkout."""
-    return project_root() / "docs" / "SPEC.md"
-
-
-def render() -> str:
-    """Return the generated part of SPEC.md, markers included."""
+def rewritten(text: str) -> str:
+    """Return `text` of SPEC.md with its written part renewed."""
     errors = [(f"{error.value}", f"`{error.name}`", error.text, error.detail) for error in ErrorCode]
     parts = [
-        BEGIN,
         f"**Messages.** Protocol version {protocol.VERSION}; payloads of at most {protocol.MAX_PAYLOAD} bytes, of "
         f"requests {MAX_REQUEST_PAYLOAD}. Offsets count from the\nbeginning of the payload.",
         *(_message(message) for message in MESSAGES),
         "HOP.flags:",
-        _table(("value", "flag", "asks for"), [(f"{f.value}", f"`{f.name}`", HOP_FLAG_TEXT[f]) for f in HopFlag]),
+        table(("value", "flag", "asks for"), [(f"{f.value}", f"`{f.name}`", HOP_FLAG_TEXT[f]) for f in HopFlag]),
         "HELLO_REPLY.integrity, CHECKED.integrity and HOP_DONE.integrity:",
-        _table(("value", "flag", "meaning"), [(f"{f.value}", f"`{f.name}`", INTEGRITY_TEXT[f]) for f in Integrity]),
+        table(("value", "flag", "meaning"), [(f"{f.value}", f"`{f.name}`", INTEGRITY_TEXT[f]) for f in Integrity]),
         "ERROR.code, and what ERROR.detail then is:",
-        _table(("value", "name", "meaning", "detail"), errors),
+        table(("value", "name", "meaning", "detail"), errors),
         "Why a model image is refused (ERROR.detail of IMAGE_REFUSED):",
-        _table(("value", "name", "meaning"), [(f"{e.value}", f"`{e.name}`", e.text) for e in ImageFault]),
+        table(("value", "name", "meaning"), [(f"{e.value}", f"`{e.name}`", e.text) for e in ImageFault]),
         "Why a decoder drops a frame (also ERROR.detail of BAD_FRAME, as 32 bits):",
-        _table(("value", "name", "meaning"), [(f"{e.value}", f"`{e.name}`", e.text) for e in FrameError]),
-        END,
+        table(("value", "name", "meaning"), [(f"{e.value}", f"`{e.name}`", e.text) for e in FrameError]),
     ]
-    return "\n\n".join(parts)
-
-
-def rewritten(text: str) -> str:
-    """Return `text` of SPEC.md with its generated part renewed."""
-    before, rest = text.split(BEGIN)
-    return before + render() + rest.split(END)[1]
+    return with_written_part(text, parts)
 
 
 def _message(message: type[Message]) -> str:
@@ -67,19 +48,4 @@ def _message(message: type[Message]) -> str:
     told = textwrap.fill(
         f"`0x{message.TYPE:02x}` **{message.name()}**: {meaning}{ending}", _LINE, break_on_hyphens=False
     )
-    return "\n\n".join([told, _table(("offset", "field", "type"), fields)] if fields else [told])
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def main() -> None:
-    """Rewrite the generated part of docs/SPEC.md."""
-    path = spec_path()
-    print(f"wrote {write_text_if_changed(path, rewritten(path.read_text(encoding='utf-8')))}")
-
-
-if __name__ == "__main__":
-    sys.exit(exit_code(main))
+    return "\n\n".join([told, table(("offset", "field", "type"), fields)] if fields else [told])

@@ -6,7 +6,7 @@ from pathlib import Path
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_firmware.measure.bench_images import m0_board
 from blsh_firmware.measure.calibration import build_alone
-from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.board import Board
 from blsh_trainer.errors import BlshError
 
 _TOO_SMALL = "region `"  # in what the linker says of flash or RAM that does not suffice

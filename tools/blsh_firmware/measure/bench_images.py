@@ -21,8 +21,9 @@ from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_firmware.build.images import build_image, generate_firmware, generated_folder
 from blsh_firmware.build.platformio import Footprint, compiler_version, measure
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.project_lock import project_lock
+from blsh_hil.boards.table import find_board
 from blsh_trainer.arrays import Progress
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError

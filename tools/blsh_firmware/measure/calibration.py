@@ -23,7 +23,7 @@ from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.platformio import Footprint, compiler_version, measure
 from blsh_firmware.measure.bench_images import firmware_digest
 from blsh_firmware.measure.hop_instructions import measured_signal
-from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
 from blsh_firmware.build.images import build_image
-from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.session import connect
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_instructions
 from blsh_trainer.errors import BlshError
