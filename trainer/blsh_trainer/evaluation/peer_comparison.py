@@ -53,8 +53,11 @@ def paired_with_peer(ours: Mapping[str, float], peer: str, metric: str, snr_db: 
     `ours` are our figures of that metric at that SNR by the mixture's id; the peer "mixture" is the unprocessed one.
     """
     theirs = {s.id: s.figures[metric] for s in load_peer_scores() if (s.system, s.snr_db) == (peer, snr_db)}
-    pairs = np.array([(figure, theirs[name]) for name, figure in ours.items() if name in theirs]).reshape(-1, 2)
-    return pairs[np.isfinite(pairs).all(axis=1)]
+    pairs: FloatArray = np.array([(figure, theirs[name]) for name, figure in ours.items() if name in theirs]).reshape(
+        -1, 2
+    )
+    both: FloatArray = pairs[np.isfinite(pairs).all(axis=1)]
+    return both
 
 
 def _against(peer: str, snr_db: float, metric: str, pairs: FloatArray, seed: int) -> Against:
