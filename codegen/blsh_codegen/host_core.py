@@ -15,15 +15,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.c_code import C_WARNINGS
-from blsh_codegen.fixed import HOP, RUNTIME_FORMAT
-from blsh_codegen.generate import render_tables
-from blsh_codegen.layout import layout_check, model_struct, state_struct
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.snapshot import Snapshot
-from blsh_codegen.stages import STAGES, HopVectors, stage_values
+from blsh_codegen.emit.c_code import C_WARNINGS
+from blsh_codegen.emit.generate import render_tables
+from blsh_codegen.emit.source_snapshot import Snapshot
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.project import core_folder, core_sources, project_root, stand_ins
+from blsh_codegen.spec.c_structs import layout_check, model_struct, state_struct
+from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
-from blsh_trainer.spectra import FEATURE_KINDS
+from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", *C_WARNINGS)
 _DSP = ("-D__ARM_FEATURE_DSP=1", "-D__ARM_FEATURE_SIMD32=1")
@@ -48,24 +49,6 @@ class _ProbeStruct(ctypes.Structure):
     _fields_ = (("stage_done", _STAGE_DONE), ("context", _POINTER))
 
 
-def core_folder() -> Path:
-    """firmware/core of this checkout; BlshError outside a checkout."""
-    folder = Path(__file__).resolve().parents[2] / "firmware" / "core"
-    if not (folder / "blsh.h").is_file():
-        raise BlshError(f"no C core at {folder}; run from a checkout with the package installed by `make setup`")
-    return folder
-
-
-def stand_ins() -> Path:
-    """The folder of this checkout with what stands on a host for <arm_acle.h> and <arm_mve.h>."""
-    return core_folder().parent / "host" / "arm"
-
-
-def core_sources() -> list[Path]:
-    """The core's headers and C files, those in arch/ included, ascending."""
-    return sorted(core_folder().rglob("*.[ch]"))
-
-
 def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
     """The core as a shared library, compiled unless one of the same sources, flags and compiler is cached."""
     compiler = os.environ.get("CC", "gcc")
@@ -76,7 +59,7 @@ def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
     sources = Snapshot.of(core, core_sources()) | Snapshot(written)
     sources |= Snapshot.of(stand_ins(), stand_ins().glob("*.h")).below("arm")
     digest = hashlib.sha256(" ".join([compiler, *FLAGS, *extra_flags, sources.sha256]).encode())
-    cache = core.parents[1] / "build" / "host"
+    cache = project_root() / "build" / "host"
     library = cache / f"libblsh-{digest.hexdigest()[:16]}.so"
     if not library.is_file():
         cache.mkdir(parents=True, exist_ok=True)

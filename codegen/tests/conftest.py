@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from blsh_codegen.packing import pack_words
-from blsh_codegen.quantise import IntegerModel, gain_table, mel_of
-from blsh_trainer.masks import MASK_KINDS
-from blsh_trainer.spectra import feature_count
+from blsh_codegen.model.quantise import IntegerModel, gain_table, mel_of
+from blsh_codegen.spec.packing import pack_words
+from blsh_trainer.signals.masks import MASK_KINDS
+from blsh_trainer.signals.spectra import feature_count
 
 
 def random_model(

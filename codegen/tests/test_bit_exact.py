@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blsh_codegen.fixed import BINS, HOP
-from blsh_codegen.generate import GenerateOptions, integer_model
+from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.host_core import HOST_VARIANTS, HostCore, compile_core
-from blsh_codegen.packing import pack_words
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.reference import ReferenceDenoiser
-from blsh_codegen.signals import EDGE_SIGNALS, edge_signal
-from blsh_codegen.stages import STAGES, HopVectors
-from blsh_codegen.vectorised import VectorisedDenoiser
-from blsh_trainer.artifact import MAX_FLOOR, MAX_SMOOTHING, Model
-from blsh_trainer.masks import MASK_KINDS
-from blsh_trainer.spectra import FEATURE_KINDS, feature_count
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.reference import ReferenceDenoiser
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import BINS, HOP
+from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
+from blsh_codegen.spec.packing import pack_words
+from blsh_codegen.spec.stages import STAGES, HopVectors
+from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING, Model
+from blsh_trainer.signals.masks import MASK_KINDS
+from blsh_trainer.signals.spectra import FEATURE_KINDS, feature_count
 
 from .compilers import UNDEFINED
 from .conftest import random_model

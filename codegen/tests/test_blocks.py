@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.blocks import bit_planes, bounds_table, planes_of, tight_order, zero_bits
+from blsh_codegen.model.entry_order import bit_planes, bounds_table, planes_of, tight_order, zero_bits
 
 Bits = npt.NDArray[np.bool_]
 

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from blsh_codegen.costs import COSTS_FILE, BoardSizes, CoreCosts, Costs, load_costs, save_costs
-from blsh_codegen.fixed import RUNTIME_FORMAT
-from blsh_codegen.stage_work import HOP_STAGES, Work
+from blsh_codegen.cost.measured_costs import COSTS_FILE, BoardSizes, CoreCosts, Costs, load_costs, save_costs
+from blsh_codegen.cost.stage_work import HOP_STAGES, Work
+from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
 
 COSTS = Costs("gcc 12", {"cortex-m4": CoreCosts(1, {"window": {"hops": 2.5}})}, {"one": BoardSizes(1, 2, 3, 4)})

@@ -12,15 +12,15 @@ import numpy.typing as npt
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from blsh_codegen.export import ARDUINO_EXAMPLE, EXPORT_RECORD_NAME, STREAM_EXAMPLE, export_library
-from blsh_codegen.fixed import HISTORY, HOP
-from blsh_codegen.generate import GenerateOptions, integer_model
-from blsh_codegen.reference import ReferenceDenoiser
-from blsh_codegen.signals import edge_signal
-from blsh_trainer.artifact import Model
+from blsh_codegen.emit.export import ARDUINO_EXAMPLE, EXPORT_RECORD_NAME, STREAM_EXAMPLE, export_library
+from blsh_codegen.emit.generate import GenerateOptions, integer_model
+from blsh_codegen.pipeline.reference import ReferenceDenoiser
+from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import MASK_KINDS
-from blsh_trainer.spectra import feature_count
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.masks import MASK_KINDS
+from blsh_trainer.signals.spectra import feature_count
 
 from .compilers import C_COMPILERS, CPP_COMPILERS, WARNINGS, compile_objects, require, run
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.export import EXPORT_RECORD_NAME, export_library
-from blsh_codegen.generate import GenerateOptions
-from blsh_trainer.artifact import Model
+from blsh_codegen.emit.export import EXPORT_RECORD_NAME, export_library
+from blsh_codegen.emit.generate import GenerateOptions
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model
 
 from .test_export import OPTIONS, artifact
 

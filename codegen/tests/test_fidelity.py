@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.fixed import digit_reversed, sine_q14, window_q14
-from blsh_codegen.quantise import quantised_mel
-from blsh_codegen.reference import analyse, fft512, real_samples, real_spectrum
-from blsh_codegen.vectorised import VectorisedDenoiser
-from blsh_trainer.spectra import features, hann_window, l2_normalise, mel_filters, stft
+from blsh_codegen.model.quantise import quantised_mel
+from blsh_codegen.pipeline.reference import analyse, fft512, real_samples, real_spectrum
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import digit_reversed, sine_q14, window_q14
+from blsh_trainer.signals.spectra import features, hann_window, l2_normalise, mel_filters, stft
 
 from .conftest import random_model
 

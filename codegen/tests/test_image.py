@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.generate import GenerateOptions, flash_table_bytes, render
-from blsh_codegen.host_core import HostCore
-from blsh_codegen.image import (
+from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, render
+from blsh_codegen.emit.model_image import (
     DIGESTED_FROM,
     HEAD,
     SELF_TEST_HOPS,
@@ -23,7 +21,9 @@ from blsh_codegen.image import (
     self_test_crc32,
     self_test_signal,
 )
-from blsh_codegen.stages import STAGES
+from blsh_codegen.host_core import HostCore
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.stages import STAGES
 from blsh_trainer.errors import BlshError
 
 from .conftest import random_model

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen import host_core, layout
-from blsh_codegen.estimating import state_bytes, table_bytes
-from blsh_codegen.generate import GenerateOptions, flash_table_bytes, render
-from blsh_codegen.layout import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, layout_check, model_struct
+from blsh_codegen import host_core
+from blsh_codegen.cost.estimate import state_bytes, table_bytes
+from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, render
+from blsh_codegen.spec import c_structs as layout
+from blsh_codegen.spec.c_structs import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, layout_check, model_struct
 from blsh_trainer.errors import BlshError
 
 from .compilers import C_COMPILERS, compile_objects

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen import image, quantise
-from blsh_codegen.fixed import MAX_ENTRIES, MAX_MEL_BANDS
-from blsh_codegen.generate import GenerateOptions, generate, integer_model
+from blsh_codegen.emit import model_image as image
+from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
+from blsh_codegen.emit.model_image import decode_image, encode_image, read_head
 from blsh_codegen.host_core import HostCore
-from blsh_codegen.image import decode_image, encode_image, read_head
-from blsh_codegen.quantise import IntegerModel, MelBands, mel_of, quantise_projections, quantised_mel
-from blsh_trainer.artifact import Model
+from blsh_codegen.model import quantise
+from blsh_codegen.model.quantise import IntegerModel, MelBands, mel_of, quantise_projections, quantised_mel
+from blsh_codegen.spec.constants import MAX_ENTRIES, MAX_MEL_BANDS
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model
 
 from .conftest import random_model
 from .test_export import artifact

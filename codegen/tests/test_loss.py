@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from blsh_codegen.generate import GenerateOptions, integer_model, reduced_model
-from blsh_codegen.vectorised import VectorisedDenoiser
+from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.artifact import Model
-from blsh_trainer.audio import from_int16, to_int16
-from blsh_trainer.corpus import Corpus
-from blsh_trainer.denoise import FloatDenoiser
-from blsh_trainer.evaluate import Blind, DrawnMixtures, evaluate_systems
-from blsh_trainer.hashing import LSH
-from blsh_trainer.masks import ideal_band_levels
-from blsh_trainer.mixing import draw_mixtures
-from blsh_trainer.spectra import features, l2_normalise, stft
-from blsh_trainer.train import TrainOptions, train_model
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.mixing import draw_mixtures
+from blsh_trainer.evaluation.evaluate import Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.projection import LSH
+from blsh_trainer.signals.audio import from_int16, to_int16
+from blsh_trainer.signals.masks import ideal_band_levels
+from blsh_trainer.signals.spectra import features, l2_normalise, stft
 
 pytestmark = pytest.mark.xdist_group("loss")  # what its fixtures train is trained once
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blsh_codegen.costs import BoardSizes, CoreCosts
-from blsh_codegen.estimating import estimate, shape_bytes, state_bytes, table_bytes
-from blsh_codegen.generate import GenerateOptions, integer_model, reduced_model, render
-from blsh_codegen.planning import FEW_ENTRIES, MIPS_MARGIN, Budgets, Planner
-from blsh_codegen.search_work import SEARCH_TERMS
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.validated import ValidationGrid
-from blsh_trainer.artifact import Model
+from blsh_codegen.cost.estimate import estimate, shape_bytes, state_bytes, table_bytes
+from blsh_codegen.cost.measured_costs import BoardSizes, CoreCosts
+from blsh_codegen.cost.planning import FEW_ENTRIES, MIPS_MARGIN, Budgets, Planner
+from blsh_codegen.cost.search_work import SEARCH_TERMS
+from blsh_codegen.cost.validation_grid import ValidationGrid
+from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model, render
+from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model
 
 SIZES = BoardSizes(flash_bytes=20_000, flash_bytes_many=21_000, ram_bytes=3_000, stack_bytes=800)
 ROOMY = Budgets(1 << 20, 1 << 16)

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blsh_codegen.blocks import tight_order
-from blsh_codegen.host_core import FLAGS, HOST_VARIANTS, HostCore, core_folder, stand_ins
-from blsh_codegen.packing import pack_words
-from blsh_codegen.quantise import gain_table
-from blsh_trainer.search import hamming_knn
+from blsh_codegen.host_core import FLAGS, HOST_VARIANTS, HostCore
+from blsh_codegen.model.entry_order import tight_order
+from blsh_codegen.model.quantise import gain_table
+from blsh_codegen.project import core_folder, stand_ins
+from blsh_codegen.spec.packing import pack_words
+from blsh_trainer.compute.hamming_index import hamming_knn
 
 from .compilers import UNDEFINED
 from .conftest import random_model

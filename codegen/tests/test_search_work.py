@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blsh_codegen.generate import GenerateOptions, integer_model
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.search_work import SEARCH_TERMS, Dictionary, Search, search_work
-from blsh_trainer.artifact import Model
-from blsh_trainer.search import HammingIndex
+from blsh_codegen.cost.search_work import SEARCH_TERMS, Dictionary, Search, search_work
+from blsh_codegen.emit.generate import GenerateOptions, integer_model
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_trainer.compute.hamming_index import HammingIndex
+from blsh_trainer.model.artifact import Model
 
 
 def model_of(codes: np.ndarray, neighbours: int, layout: str = "tight") -> IntegerModel:

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen import reference, vectorised
-from blsh_codegen.fixed import BINS, WINDOW, mul_q16, sine_q14, split_turns_q14, stage_turns_q14, turns_q14
 from blsh_codegen.host_core import HOST_VARIANTS, compile_core
+from blsh_codegen.pipeline import reference, vectorised
+from blsh_codegen.spec.constants import BINS, WINDOW, mul_q16, sine_q14, split_turns_q14, stage_turns_q14, turns_q14
 
 from .compilers import UNDEFINED
 

@@ -48,7 +48,7 @@
 /* ---- dictionary (SPEC.md, 3) ---- */
 
 #define BLSH_BLOCK 32u            /* entries of a block, and blocks of a group: bits of a word */
-#define BLSH_LONG_CODE 64u        /* a code of at least so many bits has BLSH_ZERO_BITS_LONG planes of zeros */
+#define BLSH_LONG_CODE_BITS 64u   /* a code of at least so many bits has BLSH_ZERO_BITS_LONG planes of zeros */
 #define BLSH_ZERO_BITS_SHORT 6u   /* planes that hold the number of zeros of a shorter code */
 #define BLSH_ZERO_BITS_LONG 9u    /* and of a longer one */
 #define BLSH_MAX_ENTRIES 1048576u /* every offset into the dictionary then fits 32 bits */

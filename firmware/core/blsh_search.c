@@ -38,7 +38,7 @@
 #define SUM_BITS (BLSH_ZERO_BITS_LONG + 1u) /* of z + 2 s, at most */
 
 _Static_assert(BLSH_MAX_ENTRIES <= 1u << INDEX_BITS && BLSH_MAX_BITS < 1u << (32u - INDEX_BITS), "fits 32 bits");
-_Static_assert(BLSH_LONG_CODE <= 1u << BLSH_ZERO_BITS_SHORT && BLSH_MAX_BITS < 1u << BLSH_ZERO_BITS_LONG, "zeros fit");
+_Static_assert(BLSH_LONG_CODE_BITS <= 1u << BLSH_ZERO_BITS_SHORT && BLSH_MAX_BITS < 1u << BLSH_ZERO_BITS_LONG, "zeros fit");
 
 /* The code that is searched for. */
 typedef struct {

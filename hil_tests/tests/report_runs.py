@@ -16,8 +16,8 @@ SUITE = """
 import dataclasses
 
 import pytest
-from blsh_hil.client import BoardClient
-from blsh_hil.protocol import HelloReply
+from blsh_hil.link.client import BoardClient
+from blsh_hil.wire.protocol import HelloReply
 
 STAGES = ("window", "spectrum", "features", "accumulators", "code", "neighbours", "mask", "output")
 EMPTY = {int: 0, str: "", bytes: b""}
@@ -90,7 +90,7 @@ def test_teardown(request):
 
 
 def pytest_command(suite: Path, report: Path, *arguments: str) -> list[str]:
-    command = [sys.executable, "-m", "pytest", str(suite), "-p", "no:cacheprovider", "-p", "blsh_hil.report_plugin"]
+    command = [sys.executable, "-m", "pytest", str(suite), "-p", "no:cacheprovider", "-p", "blsh_hil.report.plugin"]
     return [*command, f"--rootdir={suite.parent}", f"--report={report}", *arguments]
 
 

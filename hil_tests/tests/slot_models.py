@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from blsh_codegen.quantise import IntegerModel
-from blsh_hil.generated import Recipe
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_hil.prove.recipes import Recipe
 
 
 def slot_model(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from blsh_codegen.blocks import bit_planes, bounds_table
-from blsh_codegen.fixed import BINS, Q14_ONE, RUNTIME_FORMAT
-from blsh_codegen.generate import render_tables
+from blsh_codegen.emit.generate import render_tables
+from blsh_codegen.model.entry_order import bit_planes, bounds_table
+from blsh_codegen.spec.constants import BINS, Q14_ONE, RUNTIME_FORMAT
 
 BITS = 40
 ENTRIES = 12

@@ -11,7 +11,17 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from blsh_hil.board_errors import (
+from blsh_hil.boards.fake import (
+    QUICK,
+    SHA256,
+    Answer,
+    after_hello,
+    answer,
+    good_board,
+    identity,
+    talking_to,
+)
+from blsh_hil.link.board_errors import (
     BoardError,
     BusyError,
     EchoError,
@@ -23,31 +33,12 @@ from blsh_hil.board_errors import (
     ProtocolVersionError,
     RefusedError,
 )
-from blsh_hil.client import BoardClient
-from blsh_hil.fake_board import (
-    QUICK,
-    SHA256,
-    Answer,
-    after_hello,
-    answer,
-    good_board,
-    identity,
-    talking_to,
-)
-from blsh_hil.framing import Decoder, Frame, encode
-from blsh_hil.protocol import (
-    VERSION,
-    CountLoopDone,
-    Done,
-    Error,
-    ErrorCode,
-    Fault,
-    FaultReason,
-    Hop,
-    Log,
-    Reset,
-)
-from blsh_hil.retry import Timeouts
+from blsh_hil.link.client import BoardClient
+from blsh_hil.link.retry import Timeouts
+from blsh_hil.wire.codes import ErrorCode, FaultReason
+from blsh_hil.wire.framing import Decoder, Frame, encode
+from blsh_hil.wire.messages import CountLoopDone, Done, Error, Fault, Hop, Log, Reset
+from blsh_hil.wire.protocol import VERSION
 from blsh_trainer.errors import BlshError
 
 

@@ -10,20 +10,22 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.generate import GenerateOptions, generate, integer_model
-from blsh_codegen.quantise import IntegerModel
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.vectorised import VectorisedDenoiser
-from blsh_hil import protocol_header
-from blsh_hil.board_errors import BoardError
-from blsh_hil.boards import Board, find_board, load_boards, project_root
-from blsh_hil.client import BoardClient
-from blsh_hil.compare import compare
-from blsh_hil.measure import ICOUNT_SHIFT, count_instructions, exact_count, ticks_per_instruction
-from blsh_hil.virtual_board import QEMU, VirtualBoard
-from blsh_trainer.artifact import Model
-from blsh_trainer.spectra import feature_count
+from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.project import project_root
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board, load_boards
+from blsh_hil.boards.virtual import QEMU, VirtualBoard
+from blsh_hil.link.board_errors import BoardError
+from blsh_hil.link.client import BoardClient
+from blsh_hil.prove.compare import compare
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_instructions, exact_count, ticks_per_instruction
+from blsh_hil.wire import protocol_header
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.spectra import feature_count
 
 from .elf_map import check_memory_map
 

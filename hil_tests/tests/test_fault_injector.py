@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import serial
 
-from blsh_hil.fault_injector import KINDS, FaultInjector, Faults, heard_at
+from blsh_hil.link.fault_injector import KINDS, FaultInjector, Faults, heard_at
 
 DATA = np.random.default_rng(1).bytes(20_000)
 NONE = Faults()

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from blsh_codegen.fixed import HOP
-from blsh_codegen.vectorised import VectorisedDenoiser
-from blsh_hil.client import BoardClient
-from blsh_hil.framing import Decoder, Frame, encode
-from blsh_hil.host_board import HostBoard, HostImage, build_host
-from blsh_hil.message import Message
-from blsh_hil.port import Port
-from blsh_hil.protocol import Check, Done, Error, ErrorCode, Hop, HopDone, HopFlag, ResetStream, StageData
-from blsh_hil.random_model import generate_into, random_model
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP
+from blsh_hil.boards.host import HostBoard, HostImage, build_host
+from blsh_hil.link.client import BoardClient
+from blsh_hil.link.port import Port
+from blsh_hil.prove.random_model import generate_into, random_model
+from blsh_hil.wire.codes import ErrorCode, HopFlag
+from blsh_hil.wire.framing import Decoder, Frame, encode
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import Check, Done, Error, Hop, HopDone, ResetStream, StageData
 
 pytestmark = pytest.mark.xdist_group("hop once")  # what its fixtures build is built once
 

@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from blsh_hil import attached as attached_module
-from blsh_hil.attached import attached, ports_of
-from blsh_hil.board_errors import BusyError, PortError
-from blsh_hil.boards import load_boards
-from blsh_hil.lock import EMULATOR, Lock, entries, openers, port_key, runtime_folder, sweep
-from blsh_hil.port import Port
+from blsh_hil.boards import attached as attached_module
+from blsh_hil.boards.attached import attached, ports_of
+from blsh_hil.boards.table import load_boards
+from blsh_hil.link.board_errors import BusyError, PortError
+from blsh_hil.link.board_lock import EMULATOR, Lock, entries, openers, port_key, runtime_folder, sweep
+from blsh_hil.link.port import Port
 from blsh_trainer.errors import BlshError
 
 HOLD = """
 import sys, time
-from blsh_hil.lock import Lock
+from blsh_hil.link.board_lock import Lock
 with Lock(sys.argv[1], board="a-board", url="socket://somewhere"):
     print("held", flush=True)
     time.sleep(600)

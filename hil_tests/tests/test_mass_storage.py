@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from blsh_hil import mass_storage
-from blsh_hil.mass_storage import copy_image, find_drive
+from blsh_hil.boards import mass_storage
+from blsh_hil.boards.mass_storage import copy_image, find_drive
 from blsh_trainer.errors import BlshError
 
 LABEL = "NODE_F446RE"
@@ -102,7 +102,7 @@ def test_no_drive_or_two_are_refused(drive: Path) -> None:
 
 def test_as_a_command(drive: Path, image: Path) -> None:
     def run(*arguments: object) -> tuple[int, str]:
-        command = [sys.executable, "-m", "blsh_hil.mass_storage", *map(str, arguments)]
+        command = [sys.executable, "-m", "blsh_hil.boards.mass_storage", *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from blsh_hil.board_errors import ConnectionClosedError, DamagedError, PortError
-from blsh_hil.fault_injector import FaultInjector, Faults
-from blsh_hil.port import Port
+from blsh_hil.link.board_errors import ConnectionClosedError, DamagedError, PortError
+from blsh_hil.link.fault_injector import FaultInjector, Faults
+from blsh_hil.link.port import Port
 
 FAR = 3600.0  # seconds: who waits for it hangs
 

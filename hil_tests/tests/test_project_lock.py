@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from blsh_hil.project_lock import LOCK_FILE, project_lock
+from blsh_hil.boards.project_lock import LOCK_FILE, project_lock
 
 HOLD = """\
 import pathlib, sys
-from blsh_hil.project_lock import project_lock
+from blsh_hil.boards.project_lock import project_lock
 with project_lock(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

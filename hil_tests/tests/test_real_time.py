@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.costs import load_costs
-from blsh_codegen.fixed import HOP
-from blsh_codegen.generate import GenerateOptions, generate
-from blsh_codegen.signals import edge_signal
-from blsh_codegen.stage_work import signal_codes
-from blsh_hil.boards import find_board
-from blsh_hil.core_client import CoreClient
-from blsh_hil.coverage import Coverage, FileCoverage, collect, core_library
-from blsh_hil.generated import Recipe
-from blsh_hil.host_board import HostBoard, build_host
-from blsh_hil.real_time import Counts, count_streams, judge
-from blsh_hil.session import Expected, connect
-from blsh_hil.worst_case import HopCost, find_worst_case
+from blsh_codegen.cost.measured_costs import load_costs
+from blsh_codegen.cost.stage_work import signal_codes
+from blsh_codegen.emit.generate import GenerateOptions, generate
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_hil.boards.host import HostBoard, build_host
+from blsh_hil.boards.session import Expected, connect
+from blsh_hil.boards.table import find_board
+from blsh_hil.prove.core_client import CoreClient
+from blsh_hil.prove.coverage import Coverage, FileCoverage, collect, core_library
+from blsh_hil.prove.real_time import Counts, count_streams, judge
+from blsh_hil.prove.recipes import Recipe
+from blsh_hil.prove.worst_case import HopCost, find_worst_case
 from blsh_trainer.errors import BlshError
 
 NEAR = Recipe(10, "mel", 64, 10, 1200, dictionary="near")
@@ -102,8 +102,8 @@ def test_a_core_that_counts_computes_the_same_and_leaves_its_counts(tmp_path: Pa
     model = Recipe(1, bits=9, neighbours=2, entries=33).model()
     assert np.array_equal(CoreClient(model, library).core.hops(noise), CoreClient(model).core.hops(noise))
     script = (  # the counts go to disk when the process that loaded the library ends
-        "import sys, numpy as np; from pathlib import Path; from blsh_hil.core_client import CoreClient\n"
-        "from blsh_hil.generated import Recipe\n"
+        "import sys, numpy as np; from pathlib import Path; from blsh_hil.prove.core_client import CoreClient\n"
+        "from blsh_hil.prove.recipes import Recipe\n"
         "model = Recipe(1, bits=9, neighbours=2, entries=33).model()\n"
         "CoreClient(model, Path(sys.argv[1])).hop(np.zeros(256, np.int16))\n"
     )

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blsh_hil.report_data import load_reports
-from blsh_hil.report_page import render
-from blsh_hil.report_plugin import plain
+from blsh_hil.report.board_report import load_reports
+from blsh_hil.report.page import render
+from blsh_hil.report.plugin import plain
 
 from .report_runs import FAILING, SUITE, Page, Run, environment, pytest_command, run
 

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from blsh_hil.board_errors import (
+from blsh_hil.boards.fake import (
+    QUICK,
+    Answer,
+    Behaviour,
+    after_hello,
+    answer,
+    good_board,
+    identity,
+    talking_to,
+)
+from blsh_hil.link.board_errors import (
     BoardError,
     ConnectionClosedError,
     DamagedError,
@@ -15,34 +25,10 @@ from blsh_hil.board_errors import (
     PortError,
     RefusedError,
 )
-from blsh_hil.fake_board import (
-    QUICK,
-    Answer,
-    Behaviour,
-    after_hello,
-    answer,
-    good_board,
-    identity,
-    talking_to,
-)
-from blsh_hil.framing import Frame, encode
-from blsh_hil.protocol import (
-    CountLoopDone,
-    Error,
-    ErrorCode,
-    Fault,
-    FaultReason,
-    FrameError,
-    Hello,
-    HelloReply,
-    Hop,
-    HopDone,
-    HopFlag,
-    Integrity,
-    ResetStream,
-    StageData,
-)
-from blsh_hil.retry import Retries, Timeouts
+from blsh_hil.link.retry import Retries, Timeouts
+from blsh_hil.wire.codes import ErrorCode, FaultReason, FrameError, HopFlag, Integrity
+from blsh_hil.wire.framing import Frame, encode
+from blsh_hil.wire.messages import CountLoopDone, Error, Fault, Hello, HelloReply, Hop, HopDone, ResetStream, StageData
 
 
 def test_no_more_hops_are_unanswered_than_the_board_allows() -> None:

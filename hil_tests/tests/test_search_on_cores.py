@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from blsh_codegen.host_core import FLAGS
-from blsh_hil.boards import Board, find_board, project_root
-from blsh_hil.virtual_board import QEMU
+from blsh_codegen.project import project_root
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board
+from blsh_hil.boards.virtual import QEMU
 
 DICTIONARIES = 400
 SOURCES = ("core/blsh_search.c", "bench/search_check.c", "bench/plain_scan.c")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blsh_codegen.c_code import C_WARNINGS
-from blsh_hil.boards import project_root
+from blsh_codegen.emit.c_code import C_WARNINGS
+from blsh_codegen.project import project_root
 
 Digest = Callable[[bytes], str]
 

@@ -16,8 +16,10 @@ import pytest
 import serial
 from elftools.elf.elffile import ELFFile
 
-from blsh_hil.boards import Board, find_board, load_boards, project_root
-from blsh_hil.virtual_board import QEMU, VirtualBoard
+from blsh_codegen.project import project_root
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board, load_boards
+from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_trainer.errors import BlshError
 
 pytestmark = [
@@ -222,8 +224,8 @@ def test_parent_killed_leaves_no_process(elf: Path) -> None:
     script = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from blsh_hil.boards import find_board
-        from blsh_hil.virtual_board import VirtualBoard
+        from blsh_hil.boards.table import find_board
+        from blsh_hil.boards.virtual import VirtualBoard
 
         with VirtualBoard(find_board("mps2-an386"), Path(sys.argv[1])):
             print("running", flush=True)

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from blsh_hil import link, requester, retry
-from blsh_hil.board_errors import BoardError, EchoError, GarbageError, NoAnswerError, ProtocolVersionError
-from blsh_hil.client import BoardClient
-from blsh_hil.fault_injector import heard_at
-from blsh_hil.framing import BadFrame, Decoder, encode
-from blsh_hil.protocol import Error, ErrorCode, Log
+from blsh_hil.link import frame_link, requester, retry
+from blsh_hil.link.board_errors import BoardError, EchoError, GarbageError, NoAnswerError, ProtocolVersionError
+from blsh_hil.link.client import BoardClient
+from blsh_hil.link.fault_injector import heard_at
+from blsh_hil.wire.codes import ErrorCode
+from blsh_hil.wire.framing import BadFrame, Decoder, encode
+from blsh_hil.wire.messages import Error, Log
 
 BAUD = 115_200
 Device = Callable[[bytes], bytes]  # what it says to what it hears
@@ -71,7 +72,7 @@ def meet(
 ) -> tuple[BoardError, float]:
     """The error of a first HELLO to `device`, and the seconds until it came."""
     clock = MadeUpTime()
-    for module in (link, requester, retry):
+    for module in (frame_link, requester, retry):
         monkeypatch.setattr(module, "time", clock)
     port: Any = Port(clock, device, late, chatter, every)
     with BoardClient(port) as client, pytest.raises(BoardError) as error:

@@ -6,24 +6,24 @@ from typing import Annotated, Any
 
 import typer
 
-from blsh_tools.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, Gain, PortUrl, Seed
-from blsh_tools.bench_commands import bars_firmware, bench_firmware
-from blsh_tools.board_commands import boards, emulate, flash
+from blsh_tools.commands.bench_firmware import bars_firmware, bench_firmware
+from blsh_tools.commands.bench_link import bench_link
+from blsh_tools.commands.boards import boards, emulate, flash
+from blsh_tools.commands.corpus import corpus_app
+from blsh_tools.commands.estimate import estimate
+from blsh_tools.commands.evaluate import evaluate
+from blsh_tools.commands.experiment import experiment
+from blsh_tools.commands.export import export
+from blsh_tools.commands.generate import generate
+from blsh_tools.commands.hil import hil
+from blsh_tools.commands.live import live
+from blsh_tools.commands.push import push
+from blsh_tools.commands.report import report
+from blsh_tools.commands.train import train
 from blsh_tools.console import progress, say, show, stderr
-from blsh_tools.corpus_commands import corpus_app
-from blsh_tools.estimate_command import estimate
-from blsh_tools.evaluate_command import evaluate
-from blsh_tools.experiment_commands import experiment
-from blsh_tools.export_command import export
-from blsh_tools.generate_command import generate
-from blsh_tools.hil_command import hil
-from blsh_tools.link_command import bench_link
-from blsh_tools.live_command import live
-from blsh_tools.model_options import DictionaryOptions, with_groups
-from blsh_tools.numbers_in_range import COUNT, SECONDS_OF_AUDIO
-from blsh_tools.push_command import push
-from blsh_tools.report_command import report
-from blsh_tools.train_command import train
+from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, Gain, PortUrl, Seed
+from blsh_tools.options.model import DictionaryOptions, with_groups
+from blsh_tools.options.numbers_in_range import COUNT, SECONDS_OF_AUDIO
 from blsh_trainer.errors import BlshError
 from blsh_trainer.interrupts import ended_in_order
 from blsh_trainer.standard_streams import guarded_output
@@ -70,8 +70,8 @@ def denoise(
     A recording that was cut short is denoised as far as it goes. Standard input is kept in a temporary file; it must
     have a header, WAV's or another. With OUT - nothing but the WAV goes to standard output, so there is no --json.
     """
-    from blsh_tools.denoising import denoise_file
-    from blsh_tools.recordings import STANDARD_OUTPUT
+    from blsh_tools.audio.denoise_file import denoise_file
+    from blsh_tools.audio.recordings import STANDARD_OUTPUT
 
     piped = str(target) in STANDARD_OUTPUT
     if piped and as_json:
@@ -110,8 +110,8 @@ app.command(epilog="Example: `blsh export out/model.npz --to lib/blsh --entries 
 @app.command(epilog="Example: `blsh build --board mps2-an386`")
 def build(board: BoardName = DEFAULT_BOARD, as_json: AsJson = False) -> None:
     """Build the firmware of the generated model with PlatformIO."""
-    from blsh_hil.boards import find_board
-    from blsh_tools.firmware import build_image
+    from blsh_firmware.build.images import build_image
+    from blsh_hil.boards.table import find_board
 
     image = build_image(find_board(board), lambda line: say(line) if line else None)
     rows = [
@@ -156,11 +156,11 @@ def demo(
     """The whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
     from dataclasses import replace
 
-    from blsh_hil.boards import find_board
-    from blsh_tools.demo import DemoOptions, check_demo_folder, run_demo, summary
-    from blsh_trainer.corpus import load_corpus
-    from blsh_trainer.synthetic import make_corpus
-    from blsh_trainer.train import EXTENDED
+    from blsh_hil.boards.table import find_board
+    from blsh_tools.demo_chain import DemoOptions, check_demo_folder, run_demo, summary
+    from blsh_trainer.corpora.corpus import load_corpus
+    from blsh_trainer.corpora.synthetic_corpus import make_corpus
+    from blsh_trainer.learning.train import EXTENDED
 
     chosen = find_board(board)
     check_demo_folder(output)
@@ -187,10 +187,10 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Count the instructions of each stage of a hop on a virtual board, exactly."""
-    from blsh_hil.boards import find_board
-    from blsh_tools.benchmark import run_benchmark
+    from blsh_firmware.measure.hop_instructions import count_generated
+    from blsh_hil.boards.table import find_board
 
-    result = run_benchmark(find_board(board), model, hops)
+    result = count_generated(find_board(board), model, hops, say)
     counts: dict[str, Any] = result["instructions"]
     rows = [[stage, f"{count:,}", f"{100 * count / counts['mean']:.1f} %"] for stage, count in counts["stages"].items()]
     rows += [["whole hop, mean", f"{counts['mean']:,}", ""], ["whole hop, most", f"{counts['maximum']:,}", ""]]

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from blsh_hil.boards import load_boards
+from blsh_hil.boards.table import load_boards
 from blsh_tools import cli
-from blsh_trainer.artifact import load_model
-from blsh_trainer.corpus import load_corpus
+from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.interrupts import ENDING
+from blsh_trainer.model.artifact import load_model
 
 from .conftest import BOARD, TIMEOUT_S, TRAINING, Blsh, tree
 

@@ -17,8 +17,8 @@ import pytest
 import soundfile
 import typer
 
-from blsh_tools.corpus_commands import corpus_app
-from blsh_trainer.catalogue import read_catalogue
+from blsh_tools.commands.corpus import corpus_app
+from blsh_trainer.corpora.fetch.catalogue import read_catalogue
 
 from .conftest import TRAINING, Bench, Blsh
 

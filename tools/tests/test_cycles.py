@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from blsh_tools.cycles import clock_mhz, m0_plus, m4, m7, measure_mix
-from blsh_tools.disassembly import Function, parse_disassembly
-from blsh_tools.profiling import Profile
+from blsh_firmware.measure.cycles import clock_mhz, m0_plus, m4, m7, measure_mix
+from blsh_firmware.measure.disassembly import Function, parse_disassembly
+from blsh_firmware.measure.profiling import Profile
 
 LISTING = """
 00000000 <hop>:

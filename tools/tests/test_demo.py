@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_codegen.record import read_record
-from blsh_codegen.stages import STAGES
-from blsh_hil.boards import find_board
-from blsh_tools.firmware import built_image, generated_folder
-from blsh_trainer import train
-from blsh_trainer.artifact import load_model
-from blsh_trainer.corpus import load_corpus
-from blsh_trainer.metrics import si_sdr
+from blsh_codegen.emit.generated_record import read_record
+from blsh_codegen.spec.stages import STAGES
+from blsh_firmware.build.images import built_image, generated_folder
+from blsh_hil.boards.table import find_board
+from blsh_trainer.corpora.corpus import load_corpus
+from blsh_trainer.evaluation.metrics import si_sdr
+from blsh_trainer.learning import train
+from blsh_trainer.model.artifact import load_model
 
 from .conftest import BOARD, Blsh, copy_project
 

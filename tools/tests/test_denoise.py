@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_codegen.generate import GenerateOptions
-from blsh_hil.boards import find_board
-from blsh_hil.host_board import HostBoard, build_host
-from blsh_hil.virtual_board import VirtualBoard
-from blsh_tools.engines import FixedEngine, FloatEngine
-from blsh_trainer.artifact import Model, load_model, save_model
-from blsh_trainer.audio import to_int16
+from blsh_codegen.emit.generate import GenerateOptions
+from blsh_hil.boards.host import HostBoard, build_host
+from blsh_hil.boards.table import find_board
+from blsh_hil.boards.virtual import VirtualBoard
+from blsh_tools.audio.engines import FixedEngine, FloatEngine
+from blsh_trainer.model.artifact import Model, load_model, save_model
+from blsh_trainer.signals.audio import to_int16
 
 from .conftest import BOARD, Blsh, Samples, speech
 

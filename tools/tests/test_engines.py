@@ -10,17 +10,17 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from blsh_codegen.fixed import HISTORY, HOP
-from blsh_codegen.generate import GenerateOptions
-from blsh_codegen.vectorised import padded_to_hops
-from blsh_hil.client import BoardClient
-from blsh_tools.engines import DeviceEngine, FixedEngine, FloatEngine
-from blsh_tools.recordings import open_recording, write_wav_blocks
-from blsh_trainer.artifact import load_model
-from blsh_trainer.audio import read_audio, to_int16
+from blsh_codegen.emit.generate import GenerateOptions
+from blsh_codegen.pipeline.vectorised import padded_to_hops
+from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_hil.link.client import BoardClient
+from blsh_tools.audio.engines import DeviceEngine, FixedEngine, FloatEngine
+from blsh_tools.audio.recordings import open_recording, write_wav_blocks
+from blsh_trainer.corpora.mixing import Mixture
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import Blind
-from blsh_trainer.mixing import Mixture
+from blsh_trainer.evaluation.evaluate import Blind
+from blsh_trainer.model.artifact import load_model
+from blsh_trainer.signals.audio import read_audio, to_int16
 
 from .conftest import Samples
 

@@ -18,15 +18,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_hil.boards import find_board, load_boards
-from blsh_hil.lock import Lock, port_key
-from blsh_hil.virtual_board import VirtualBoard
-from blsh_tools.build import COMPILER
-from blsh_tools.firmware import built_image
-from blsh_tools.flash_options import FlashOptions
-from blsh_tools.flashing import flash_board, planned_command
-from blsh_tools.processes import run_watched
-from blsh_tools.uploading import upload_command
+from blsh_firmware.build.external_program import run_watched
+from blsh_firmware.build.images import built_image
+from blsh_firmware.build.platformio import COMPILER
+from blsh_hil.boards.table import find_board, load_boards
+from blsh_hil.boards.virtual import VirtualBoard
+from blsh_hil.link.board_lock import Lock, port_key
+from blsh_tools.boards.flash_board import flash_board, planned_command
+from blsh_tools.boards.upload_command import upload_command
+from blsh_tools.options.flash import FlashOptions
 from blsh_trainer.errors import BlshError
 
 from .conftest import BOARD, TIMEOUT_S, Blsh, MadeOnce, copy_built, copy_project
@@ -177,7 +177,7 @@ def test_commands_are_those_that_the_programs_take() -> None:
         "pyocd", "flash", "--no-wait", "--target", "nrf52840", "/a b/firmware.elf",
     )  # fmt: skip
     assert upload_command(nucleo, elf, "mass-storage").words == (
-        sys.executable, "-m", "blsh_hil.mass_storage", "NODE_F446RE", "/a b/firmware.bin",
+        sys.executable, "-m", "blsh_hil.boards.mass_storage", "NODE_F446RE", "/a b/firmware.bin",
     )  # fmt: skip
 
 
@@ -327,7 +327,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 
 HOLDER = """
 import sys, time
-from blsh_hil.client import BoardClient
+from blsh_hil.link.client import BoardClient
 with BoardClient.open(sys.argv[1]) as client:
     client.hello()
     print("holds", flush=True)

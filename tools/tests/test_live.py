@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_codegen.fixed import HISTORY, HOP
-from blsh_tools import sound
-from blsh_tools.live_command import run_live
+from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_tools.audio import sound_device as sound
+from blsh_tools.commands.live import run_live
 from blsh_trainer.errors import BlshError
 
 from .conftest import Blsh, Outcome, Samples, copy_project, tree

@@ -22,7 +22,7 @@ TRAINING = ("--system=paper", "--features=mel", "--bits=8", "--steps=2", "--max-
 def test_a_user_without_a_home_gets_pictures_and_no_chatter(tmp_path: Path) -> None:
     script = """
 import numpy as np, pathlib, sys
-from blsh_tools.picture import draw_spectrograms
+from blsh_tools.audio.spectrogram_picture import draw_spectrograms
 draw_spectrograms({"noisy": np.ones(3000) / 2}, pathlib.Path(sys.argv[1]))
 """
     command = [sys.executable, "-c", script, str(tmp_path / "x.png")]

@@ -7,12 +7,15 @@ from typing import Annotated, Any, get_args, get_origin
 import pytest
 import typer
 
-from blsh_codegen import fixed
-from blsh_tools import numbers_in_range
+from blsh_codegen.spec import constants as fixed
 from blsh_tools.cli import app
-from blsh_tools.numbers_in_range import Range
-from blsh_trainer import artifact, hashing, mixing, spectra
+from blsh_tools.options import numbers_in_range
+from blsh_tools.options.numbers_in_range import Range
+from blsh_trainer.corpora import mixing
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model import artifact
+from blsh_trainer.model import projection as hashing
+from blsh_trainer.signals import spectra
 
 VALUES = ("nan", "inf", "-inf", "-1", "0", "1e300", "-1e300", "9" * 30, "9" * 5000)
 ACCEPTED = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from blsh_tools.outputs import check_output, check_output_folder, check_wav_output, same_file
+from blsh_tools.options.outputs import check_output, check_output_folder, check_wav_output, same_file
 from blsh_trainer.errors import BlshError
 
 from .conftest import Bench, Blsh, tree

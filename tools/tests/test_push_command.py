@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from blsh_codegen.generate import GenerateOptions, integer_model
-from blsh_codegen.image import encode_image, read_head
-from blsh_hil.boards import find_board
-from blsh_hil.host_board import HostBoard, build_host
-from blsh_tools.build import measure
-from blsh_tools.calibration import build_alone
-from blsh_tools.planned import SLOTS_FLASH_BYTES, SLOTS_RAM_BYTES
-from blsh_trainer.artifact import load_model
+from blsh_codegen.emit.generate import GenerateOptions, integer_model
+from blsh_codegen.emit.model_image import encode_image, read_head
+from blsh_firmware.build.compiler_alone import build_alone
+from blsh_firmware.build.platformio import measure
+from blsh_hil.boards.host import HostBoard, build_host
+from blsh_hil.boards.table import find_board
+from blsh_tools.options.board_budgets import SLOTS_FLASH_BYTES, SLOTS_RAM_BYTES
+from blsh_trainer.model.artifact import load_model
 
 from .conftest import BOARD, Blsh, MadeOnce, Samples, copy_project
 

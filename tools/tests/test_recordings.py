@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_codegen.generate import GenerateOptions
-from blsh_tools.engines import FixedEngine, FloatEngine
-from blsh_tools.recordings import open_recording
-from blsh_trainer.artifact import load_model
-from blsh_trainer.audio import from_int16, to_int16
+from blsh_codegen.emit.generate import GenerateOptions
+from blsh_tools.audio.engines import FixedEngine, FloatEngine
+from blsh_tools.audio.recordings import open_recording
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import load_model
+from blsh_trainer.signals.audio import from_int16, to_int16
 
 from .conftest import Bench, Blsh, Samples
 

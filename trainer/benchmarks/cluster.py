@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from frames_for_benchmarks import Features, publish, surroundings, synthetic_features, table
 
-from blsh_trainer.blsh import BLSH, WEIGHTINGS
-from blsh_trainer.pool import LocalPool, Pool
+from blsh_trainer.compute.block_pool import LocalPool, Pool
+from blsh_trainer.learning.boosted import BLSH, WEIGHTINGS
 
 
 def main() -> int:
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def _compare(H: Features, weighting: str, bits: int, address: str) -> dict[str, Any]:
-    from blsh_trainer.cluster import DaskPool
+    from blsh_trainer.compute.dask_pool import DaskPool
 
     begun = time.perf_counter()
     here = _fit(H, weighting, bits, LocalPool(2), [])

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blsh_trainer.corpus import load_corpus
-from blsh_trainer.mixing import draw_mixtures
-from blsh_trainer.spectra import features, l2_normalise, stft
+from blsh_trainer.corpora.corpus import load_corpus
+from blsh_trainer.corpora.mixing import draw_mixtures
+from blsh_trainer.signals.spectra import features, l2_normalise, stft
 
 Features = NDArray[np.float32]
 _CHUNK = 1 << 16

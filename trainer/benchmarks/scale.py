@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from frames_for_benchmarks import publish, surroundings, synthetic_features, table
 
-from blsh_trainer.blsh import BLSH, WEIGHTINGS
-from blsh_trainer.pool import LocalPool, usable_threads
+from blsh_trainer.compute.block_pool import LocalPool, usable_threads
+from blsh_trainer.learning.boosted import BLSH, WEIGHTINGS
 
 MOST_SECONDS, MOST_BYTES = 2 * 3600, 8 << 30
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.arrays import BoolArray, IntArray
-from blsh_trainer.search import HammingIndex
+from blsh_trainer.compute.hamming_index import HammingIndex
 
 Search = Callable[[], tuple[IntArray, IntArray]]
 

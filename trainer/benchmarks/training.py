@@ -26,12 +26,12 @@ import numpy as np
 from frames_for_benchmarks import Features, corpus_features, publish, surroundings, synthetic_features, table
 from numpy.typing import NDArray
 
-from blsh_trainer.blocks import frame_blocks, signs
-from blsh_trainer.blsh import BLSH, WEIGHTINGS
-from blsh_trainer.objectives import SegmentPairs, second_moments
-from blsh_trainer.pairs import BoostedPairs
-from blsh_trainer.pool import LocalPool, single_threaded_blas, usable_threads
-from blsh_trainer.refinement import fit_bit, unwhitening
+from blsh_trainer.compute.block_pool import LocalPool, single_threaded_blas, usable_threads
+from blsh_trainer.compute.frame_chunks import frame_blocks, signs
+from blsh_trainer.learning.bit_fit import fit_bit, unwhitening
+from blsh_trainer.learning.boosted import BLSH, WEIGHTINGS
+from blsh_trainer.learning.objectives import SegmentPairs, second_moments
+from blsh_trainer.learning.pairs import BoostedPairs
 
 SEGMENT = 1000
 BAR = 20.0

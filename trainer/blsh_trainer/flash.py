@@ -1,7 +1,7 @@
 """What a model takes of a part's flash, as the trainer plans with it; codegen's estimate counts the built firmware."""
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import MaskKind
+from blsh_trainer.signals.masks import MaskKind
 
 KIB = 1024
 CODE_BYTES = 16 * KIB

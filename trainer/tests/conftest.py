@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.artifact import Model
-from blsh_trainer.corpus import Corpus, load_corpus
-from blsh_trainer.train import TrainOptions, train_model
+from blsh_trainer.corpora.corpus import Corpus, load_corpus
+from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.model.artifact import Model
 
 SEED = 20_24
 

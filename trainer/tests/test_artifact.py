@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blsh_trainer.artifact import FORMAT_VERSION, Model, load_model, save_model
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import FORMAT_VERSION, Model, load_model, save_model
 
 
 def small_model(**changes):

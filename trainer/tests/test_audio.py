@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.audio import from_int16, read_audio, require_sound, to_int16, write_pcm, write_wav
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.audio import from_int16, read_audio, require_sound, to_int16, write_pcm, write_wav
 
 
 def test_stereo_at_another_rate_becomes_mono_at_16_khz(tmp_path):

@@ -103,7 +103,7 @@ class TestWithTorch:
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nothing", "checkpoint"])
     def test_a_file_that_is_no_network_is_refused(self, content, tmp_path):
         from blsh_trainer.baselines.denoiser import load_network
-        from blsh_trainer.baselines.store import save_arrays
+        from blsh_trainer.baselines.network_file import save_arrays
 
         file = tmp_path / "network.npz"
         if isinstance(content, bytes):
@@ -116,9 +116,9 @@ class TestWithTorch:
             load_network(tmp_path / "none.npz")
 
     def test_a_small_fc_network_learns_to_denoise(self, tiny_corpus):
-        from blsh_trainer.baselines.training import NeuralBaseline
-        from blsh_trainer.metrics import si_sdr
-        from blsh_trainer.mixing import draw_mixtures
+        from blsh_trainer.baselines.network_training import NeuralBaseline
+        from blsh_trainer.corpora.mixing import draw_mixtures
+        from blsh_trainer.evaluation.metrics import si_sdr
 
         told = []
         baseline = NeuralBaseline("fc-2x32", passes=4, epochs=6, learning_rate=3e-3)
@@ -135,7 +135,7 @@ class TestWithTorch:
 
     @pytest.mark.parametrize(("name", "stop"), [("fc-2x8", 20), ("bilstm-1x4", 5), ("conv-tasnet-1x1", 5)])
     def test_an_interrupted_training_goes_on_to_the_same_weights(self, name, stop, tiny_corpus, tmp_path, monkeypatch):
-        from blsh_trainer.baselines.training import NeuralBaseline, _Run
+        from blsh_trainer.baselines.network_training import NeuralBaseline, _Run
 
         monkeypatch.setattr("blsh_trainer.baselines.examples.BATCH", {"fc": 64, "bilstm": 4, "conv-tasnet": 4})
         for size in ("FILTERS", "BOTTLENECK", "CHANNELS"):
@@ -165,7 +165,7 @@ class TestWithTorch:
             NeuralBaseline(name, seed=1, **options).fit(tiny_corpus)
 
     def test_a_training_without_time_gives_a_network_and_can_go_on(self, tiny_corpus, tmp_path):
-        from blsh_trainer.baselines.training import NeuralBaseline
+        from blsh_trainer.baselines.network_training import NeuralBaseline
 
         options = {"epochs": 1, "checkpoint": tmp_path / "checkpoint.npz"}
         hasty = NeuralBaseline("fc-2x8", seconds=1e-6, **options).fit(tiny_corpus)
@@ -178,7 +178,7 @@ class TestWithTorch:
         )
 
     def test_training_ends_when_the_valid_split_gains_no_more(self, tiny_corpus):
-        from blsh_trainer.baselines.training import NeuralBaseline
+        from blsh_trainer.baselines.network_training import NeuralBaseline
 
         baseline = NeuralBaseline("fc-2x32", epochs=60, patience=2, learning_rate=0.05).fit(tiny_corpus)
         gains = [row["valid_gain_db"] for row in baseline.history_]
@@ -199,21 +199,21 @@ class TestWithTorch:
         ],
     )
     def test_unfit_options_are_refused(self, options, words, tiny_corpus):
-        from blsh_trainer.baselines.training import NeuralBaseline
+        from blsh_trainer.baselines.network_training import NeuralBaseline
 
         with pytest.raises(BlshError, match=words):
             NeuralBaseline("fc-2x8", **{"epochs": 2, **options}).fit(tiny_corpus)
 
     def test_a_corpus_without_a_valid_split_is_refused(self, corpus_rows, make_folder):
-        from blsh_trainer.baselines.training import NeuralBaseline
-        from blsh_trainer.corpus import load_corpus
+        from blsh_trainer.baselines.network_training import NeuralBaseline
+        from blsh_trainer.corpora.corpus import load_corpus
 
         corpus = load_corpus(make_folder([row for row in corpus_rows if row["split"] != "valid"]))
         with pytest.raises(BlshError, match="no valid split"):
             NeuralBaseline("fc-2x8").fit(corpus)
 
     def test_a_full_disk_leaves_the_former_checkpoint(self, tiny_corpus, tmp_path, small_disk):
-        from blsh_trainer.baselines.training import NeuralBaseline
+        from blsh_trainer.baselines.network_training import NeuralBaseline
 
         checkpoint = tmp_path / "checkpoint.npz"
         with small_disk(4096), pytest.raises(BlshError, match=r"cannot write .*checkpoint\.npz"):

@@ -6,16 +6,16 @@ import time
 import numpy as np
 import pytest
 
-from blsh_trainer.blsh import BLSH
+from blsh_trainer.compute.block_pool import LocalPool
 from blsh_trainer.errors import BlshError
-from blsh_trainer.pool import LocalPool
-from blsh_trainer.spectra import l2_normalise
+from blsh_trainer.learning.boosted import BLSH
+from blsh_trainer.signals.spectra import l2_normalise
 
 SCRIPT = """
 import sys
 import time
 import numpy as np
-from blsh_trainer.blsh import BLSH
+from blsh_trainer.learning.boosted import BLSH
 features, checkpoint, result, weighting = sys.argv[1:]
 def tell(what, done, total):
     print(done, flush=True)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.audio import audio_blocks, measure_level, probe_audio, read_audio, read_cut
 from blsh_trainer.errors import BlshError
-from blsh_trainer.sound_file import FASTEST_HZ, SLOWEST_HZ
+from blsh_trainer.signals.audio import audio_blocks, measure_level, probe_audio, read_audio, read_cut
+from blsh_trainer.signals.sound_file import FASTEST_HZ, SLOWEST_HZ
 
 SAMPLES = 16_000
 FORMS = [

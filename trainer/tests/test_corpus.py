@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.corpus import Entry, load_corpus
+from blsh_trainer.corpora.corpus import Entry, load_corpus
 from blsh_trainer.errors import BlshError
 
 from .conftest import write_corpus

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.audio import read_audio
-from blsh_trainer.corpus import Corpus, load_corpus
-from blsh_trainer.corpus_check import check_corpus
+from blsh_trainer.corpora.check import check_corpus
+from blsh_trainer.corpora.corpus import Corpus, load_corpus
+from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.mixing import draw_mixtures
+from blsh_trainer.signals.audio import read_audio
 
 
 def put(path: Path, seed: int, samples: int = 3000, rate: int = 16_000, **options) -> np.ndarray:

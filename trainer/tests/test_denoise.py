@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from blsh_trainer.artifact import Model
-from blsh_trainer.denoise import FloatDenoiser
-from blsh_trainer.hashing import hash_codes
-from blsh_trainer.masks import MASK_KINDS
-from blsh_trainer.search import hamming_knn
-from blsh_trainer.spectra import feature_count, features, frame_count, istft, stft
+from blsh_trainer.compute.hamming_index import hamming_knn
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.projection import hash_codes
+from blsh_trainer.signals.masks import MASK_KINDS
+from blsh_trainer.signals.spectra import feature_count, features, frame_count, istft, stft
 
 
 def random_model(rng, kind="tracked", mask_kind="bands", **options):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.corpus import load_corpus
-from blsh_trainer.corpus_check import check_corpus
+from blsh_trainer.corpora.check import check_corpus
+from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.errors import BlshError
 
 HOW = ("chunk", "stereo", "WAV PCM_24", "WAV FLOAT", "FLAC PCM_16", "AIFF PCM_16", "W64 DOUBLE")
@@ -73,5 +73,5 @@ def test_only_recordings_of_one_length_are_decoded(root, monkeypatch):
     def decoded(*_):
         raise AssertionError("a file was decoded whose length no other has")
 
-    monkeypatch.setattr("blsh_trainer.duplicates._digest", decoded)
+    monkeypatch.setattr("blsh_trainer.corpora.duplicates._digest", decoded)
     assert load_corpus(root).entries

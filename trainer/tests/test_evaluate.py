@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer import against_peers as against
-from blsh_trainer.corpus import load_corpus
-from blsh_trainer.denoise import FloatDenoiser
+from blsh_trainer.corpora.corpus import load_corpus
+from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import (
+from blsh_trainer.evaluation import peer_comparison as against
+from blsh_trainer.evaluation.bootstrap import mean_interval
+from blsh_trainer.evaluation.evaluate import (
     METRICS,
     MIXTURE,
     Blind,
@@ -22,14 +23,13 @@ from blsh_trainer.evaluate import (
     PeersMixtures,
     Score,
     SilentEstimateError,
-    bootstrap_interval,
     evaluate_systems,
 )
-from blsh_trainer.mixing import draw_mixtures
-from blsh_trainer.peers import SNRS_DB as PEERS_SNRS
-from blsh_trainer.peers import PeerScore, PeersRecipe, load_peer_scores, load_recipes
-from blsh_trainer.protocols import PEERS_LEAD
-from blsh_trainer.spectra import SAMPLE_RATE_HZ
+from blsh_trainer.evaluation.peer_scores import SNRS_DB as PEERS_SNRS
+from blsh_trainer.evaluation.peer_scores import PeerScore, PeersRecipe, load_peer_scores, load_recipes
+from blsh_trainer.evaluation.protocols import PEERS_LEAD
+from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,10 @@ def test_the_lead_is_heard_but_not_scored(tiny_corpus, tiny_recipes):
 
 def test_bootstrap_interval_has_the_width_of_the_mean_s_error():
     values = np.random.default_rng(51).standard_normal(400)
-    low, high = bootstrap_interval(values, np.random.default_rng(52))
-    assert low < values.mean() < high
-    assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
+    for found in (mean_interval(values, seed=52), mean_interval(values)):
+        assert found.low < found.mean < found.high
+        assert found.mean == pytest.approx(values.mean())
+        assert found.high - found.low == pytest.approx(2 * 1.96 / 20, rel=0.15)
 
 
 # ---- what fails -------------------------------------------------------------------------------------------------

@@ -11,23 +11,27 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer import blsh, refinement
-from blsh_trainer.artifact import Model
-from blsh_trainer.corpus import Corpus, Entry, load_corpus
+from blsh_trainer.corpora.corpus import Corpus, Entry, load_corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import evaluate_systems
-from blsh_trainer.experiments import cells, learners, models, peers_bar
+from blsh_trainer.evaluation.bootstrap import mean_interval
+from blsh_trainer.evaluation.evaluate import evaluate_systems
+from blsh_trainer.evaluation.peer_scores import load_peer_scores
+from blsh_trainer.evaluation.recorded_pairs import RecordedMixtures
+from blsh_trainer.experiments import peer_bars as peers_bar
+from blsh_trainer.experiments import scoring as cells
+from blsh_trainer.experiments import trained_models as models
+from blsh_trainer.experiments import workshop as learners
 from blsh_trainer.experiments.bars import benchmark_bars
 from blsh_trainer.experiments.registry import EXPERIMENTS
-from blsh_trainer.experiments.report import Report, write_report
-from blsh_trainer.experiments.results import workshop_for
+from blsh_trainer.experiments.report_files import Report, write_report
 from blsh_trainer.experiments.settings import FirmwareCost, Settings
 from blsh_trainer.experiments.similarities import correlation, rank_correlation
-from blsh_trainer.experiments.statistics import estimate
-from blsh_trainer.experiments.store import Store
+from blsh_trainer.experiments.summaries import workshop_for
 from blsh_trainer.experiments.tables import held_out_source
-from blsh_trainer.peers import load_peer_scores
-from blsh_trainer.recorded import RecordedMixtures
+from blsh_trainer.experiments.work_store import Store
+from blsh_trainer.learning import bit_fit as refinement
+from blsh_trainer.learning import boosted as blsh
+from blsh_trainer.model.artifact import Model
 
 from .conftest import rustle, say
 
@@ -188,7 +192,7 @@ def test_the_bar_of_the_peers_is_about_64_bits_at_most_and_about_differences(
     settings: Settings, tiny_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that beats SpeexDSP and the mixture by a hair on every mixture, and not RNNoise."""
-    from blsh_trainer.artifact import save_model
+    from blsh_trainer.model.artifact import save_model
 
     parts = {name: np.concatenate([getattr(tiny_model, name)] * 4) for name in ("projections", "biases", "betas")}
     codes = np.concatenate([tiny_model.code_bits] * 4, axis=1)
@@ -337,11 +341,11 @@ def test_the_store_counts_damaged_files_as_missing(tmp_path: Path) -> None:
 def test_intervals_count_seeds_and_mixtures(rng: np.random.Generator) -> None:
     mixtures = rng.standard_normal(40)
     seeds = np.array([-1.0, 0.0, 1.0])
-    alone, both = estimate(mixtures), estimate(mixtures[None, :] + 5 * seeds[:, None])
+    alone, both = mean_interval(mixtures), mean_interval(mixtures[None, :] + 5 * seeds[:, None])
     assert alone.mean == pytest.approx(both.mean) and both.high - both.low > 2 * (alone.high - alone.low)
     assert both.deviation == pytest.approx(5.0) and alone.deviation == 0.0
     mixtures[3] = np.nan
-    assert estimate(mixtures).mixtures == 39
+    assert mean_interval(mixtures).mixtures == 39
 
 
 def test_correlations_of_what_is_alike_and_what_falls() -> None:
@@ -374,7 +378,7 @@ def test_bars_of_the_benchmarks_are_read_from_what_they_left(tmp_path: Path) -> 
 def test_without_the_peers_recordings_their_bars_are_not_measured(
     settings: Settings, tiny_model: Any, tmp_path: Path
 ) -> None:
-    from blsh_trainer.artifact import save_model
+    from blsh_trainer.model.artifact import save_model
 
     save_model(tmp_path / "model.npz", tiny_model)
     report: Report = EXPERIMENTS["bars"](replace(settings, model=tmp_path / "model.npz"))
@@ -386,7 +390,7 @@ def test_without_the_peers_recordings_their_bars_are_not_measured(
 def test_a_model_is_put_against_the_peers(
     settings: Settings, real_corpus: Corpus, tiny_model: Any, tmp_path: Path
 ) -> None:
-    from blsh_trainer.artifact import save_model
+    from blsh_trainer.model.artifact import save_model
 
     save_model(tmp_path / "model.npz", tiny_model)
     given = replace(settings, corpus=real_corpus, model=tmp_path / "model.npz")

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_trainer import download as downloading
-from blsh_trainer.catalogue import ENDINGS, Archive, Offer, find_offer, read_catalogue
-from blsh_trainer.download import Patience
+from blsh_trainer.corpora.fetch import download as downloading
+from blsh_trainer.corpora.fetch.catalogue import ENDINGS, Archive, Offer, find_offer, read_catalogue
+from blsh_trainer.corpora.fetch.download import Patience
+from blsh_trainer.corpora.fetch.fetch_corpus import RECORD, SCRATCH, fetch
 from blsh_trainer.errors import BlshError
-from blsh_trainer.fetch import RECORD, SCRATCH, fetch
 
 
 @dataclass

@@ -4,7 +4,7 @@ import pytest
 
 from blsh_trainer.errors import BlshError
 from blsh_trainer.flash import CODE_BYTES, KIB, TABLE_BYTES, entries_within, model_bytes
-from blsh_trainer.masks import MASK_KINDS
+from blsh_trainer.signals.masks import MASK_KINDS
 
 BANDS2, IBM = MASK_KINDS["bands2"], MASK_KINDS["ibm"]
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from blsh_trainer.blsh import BLSH
 from blsh_trainer.errors import BlshError
-from blsh_trainer.hashing import LSH, hash_codes
-from blsh_trainer.spectra import l2_normalise
+from blsh_trainer.learning.boosted import BLSH
+from blsh_trainer.model.projection import LSH, hash_codes
+from blsh_trainer.signals.spectra import l2_normalise
 
 SEED = 31
 

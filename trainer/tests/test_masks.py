@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import (
+from blsh_trainer.signals.masks import (
     BAND_EDGES,
     MASK_KINDS,
     ideal_band_levels,

@@ -4,7 +4,7 @@ import scipy.linalg
 import scipy.signal
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.metrics import ESTOI_LEAST, METRICS, PESQ_LEAST, SDR_TAPS, estoi, pesq_wb, sdr, si_sdr
+from blsh_trainer.evaluation.metrics import ESTOI_LEAST, METRICS, PESQ_LEAST, SDR_TAPS, estoi, pesq_wb, sdr, si_sdr
 
 from .conftest import rustle, say
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.corpus import load_corpus
+from blsh_trainer.corpora.corpus import load_corpus
+from blsh_trainer.corpora.mixing import draw_mixtures, mix_at_snr
 from blsh_trainer.errors import BlshError
-from blsh_trainer.mixing import draw_mixtures, mix_at_snr
 
 
 def level_db(x):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.artifact import load_model
-from blsh_trainer.checkpoint import Checkpoint
 from blsh_trainer.errors import BlshError
+from blsh_trainer.learning.checkpoint import Checkpoint
+from blsh_trainer.model.artifact import load_model
 
 
 def audio(kind: str) -> bytes:

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from blsh_trainer.blocks import Codes, frame_blocks
-from blsh_trainer.blsh import BLSH
-from blsh_trainer.objectives import AllPairsResidual, SegmentPairs, second_moments
-from blsh_trainer.pairs import DIVERGENCES, BoostedPairs, ResidualPairs, target_similarity
-from blsh_trainer.pool import LocalPool
-from blsh_trainer.spectra import l2_normalise
+from blsh_trainer.compute.block_pool import LocalPool
+from blsh_trainer.compute.frame_chunks import Codes, frame_blocks
+from blsh_trainer.learning.boosted import BLSH
+from blsh_trainer.learning.objectives import AllPairsResidual, SegmentPairs, second_moments
+from blsh_trainer.learning.pairs import DIVERGENCES, BoostedPairs, ResidualPairs, target_similarity
+from blsh_trainer.signals.spectra import l2_normalise
 
 POOL = LocalPool(1)
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blsh_trainer.artifact import Model, load_model, save_model
 from blsh_trainer.errors import BlshError
-from blsh_trainer.masks import MASK_KINDS
-from blsh_trainer.reduction import mask_choices, reduce_model
+from blsh_trainer.model.artifact import Model, load_model, save_model
+from blsh_trainer.model.reduction import mask_choices, reduce_model
+from blsh_trainer.signals.masks import MASK_KINDS
 
 
 def nested_model(rng: np.random.Generator, mask_kind: str = "bands", **changes) -> Model:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.spectra import (
+from blsh_trainer.signals.spectra import (
     BINS,
     FEATURE_KINDS,
     HISTORY,

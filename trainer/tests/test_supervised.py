@@ -6,18 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blsh_trainer.artifact import load_model, save_model
-from blsh_trainer.denoise import FloatDenoiser
-from blsh_trainer.distil import distilled_masks
+from blsh_trainer.compute.hamming_index import hamming_knn
+from blsh_trainer.corpora.varied_mixtures import varied_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.frames import TrainingFrames, gather_frames
-from blsh_trainer.hashing import LSH, hash_codes
-from blsh_trainer.refine import Start, refine
-from blsh_trainer.search import hamming_knn
-from blsh_trainer.soft_knn import gradient, mask_error, soft_masks
-from blsh_trainer.supervised import SupervisedBLSH
-from blsh_trainer.train import EXTENDED, train_model
-from blsh_trainer.varied import varied_mixtures
+from blsh_trainer.learning.dictionary_refine import Start, refine
+from blsh_trainer.learning.mask_distil import distilled_masks
+from blsh_trainer.learning.soft_knn import gradient, mask_error, soft_masks
+from blsh_trainer.learning.supervised import SupervisedBLSH
+from blsh_trainer.learning.train import EXTENDED, train_model
+from blsh_trainer.learning.training_frames import TrainingFrames, gather_frames
+from blsh_trainer.model.artifact import load_model, save_model
+from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.projection import LSH, hash_codes
 
 SEED = 20_24
 

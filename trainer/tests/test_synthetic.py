@@ -4,13 +4,13 @@ import subprocess
 import numpy as np
 import pytest
 
-from blsh_trainer import synthetic
-from blsh_trainer.audio import read_audio
-from blsh_trainer.corpus import load_corpus
+from blsh_trainer.corpora import synthetic_corpus as synthetic
+from blsh_trainer.corpora.corpus import load_corpus
+from blsh_trainer.corpora.synthetic_corpus import CorpusSize, make_corpus
+from blsh_trainer.corpora.synthetic_noise import MAKERS, NOISE_TYPES, make_noise
+from blsh_trainer.corpora.synthetic_text import SENTENCES, VOICES
 from blsh_trainer.errors import BlshError
-from blsh_trainer.synthetic import CorpusSize, make_corpus
-from blsh_trainer.synthetic_noise import MAKERS, NOISE_TYPES, make_noise
-from blsh_trainer.synthetic_text import SENTENCES, VOICES
+from blsh_trainer.signals.audio import read_audio
 
 SMALL = CorpusSize(utterances=(3, 1, 2), noises=(2, 1, 1), noise_seconds=2.0)
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")

@@ -4,15 +4,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blsh_trainer.denoise import FloatDenoiser
+from blsh_trainer.compute.cosine_index import KNN
+from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import DrawnMixtures, evaluate_systems
-from blsh_trainer.masks import MASK_KINDS, ideal_binary_mask, pack_bits
-from blsh_trainer.metrics import si_sdr
-from blsh_trainer.mixing import draw_mixtures
-from blsh_trainer.neighbours import KNN
-from blsh_trainer.spectra import features, stft
-from blsh_trainer.systems import HashDenoiser, IbmOracle, KnnDenoiser, MixtureSystem, ModelSize
+from blsh_trainer.evaluation.evaluate import DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.metrics import si_sdr
+from blsh_trainer.evaluation.systems import HashDenoiser, IbmOracle, KnnDenoiser, MixtureSystem, ModelSize
+from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.signals.masks import MASK_KINDS, ideal_binary_mask, pack_bits
+from blsh_trainer.signals.spectra import features, stft
 
 
 @pytest.fixture(scope="module")

@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.artifact import load_model, save_model
-from blsh_trainer.corpus import load_corpus
-from blsh_trainer.denoise import FloatDenoiser
+from blsh_trainer.compute.hamming_index import hamming_knn
+from blsh_trainer.corpora.corpus import load_corpus
+from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
-from blsh_trainer.frames import gather_frames
-from blsh_trainer.hashing import hash_codes
-from blsh_trainer.masks import ideal_binary_mask
-from blsh_trainer.metrics import si_sdr
-from blsh_trainer.mixing import draw_mixtures
-from blsh_trainer.search import hamming_knn
-from blsh_trainer.spectra import features, istft, stft
-from blsh_trainer.train import TrainOptions, train_model
-from blsh_trainer.validation import VALIDATION_ENTRIES
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.metrics import si_sdr
+from blsh_trainer.evaluation.validation import VALIDATION_ENTRIES
+from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.learning.training_frames import gather_frames
+from blsh_trainer.model.artifact import load_model, save_model
+from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.projection import hash_codes
+from blsh_trainer.signals.masks import ideal_binary_mask
+from blsh_trainer.signals.spectra import features, istft, stft
 
 OPTIONS = TrainOptions(name="tiny", bits=20, neighbours=5, fit_frames=600, steps=60)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.spectra import BINS
+from blsh_trainer.signals.spectra import BINS
 
 FC, BILSTM, CONV_TASNET = "fc", "bilstm", "conv-tasnet"
 _NAME = re.compile(rf"({FC}|{BILSTM}|{CONV_TASNET})-([1-9]\d{{0,3}})x([1-9]\d{{0,4}})")

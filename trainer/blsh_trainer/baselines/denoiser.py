@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from blsh_trainer.arrays import AnyArray, ComplexArray, FloatArray, check_signal
 from blsh_trainer.baselines.architecture import FC, Architecture, architecture, require_torch
-from blsh_trainer.baselines.store import load_arrays, save_arrays
+from blsh_trainer.baselines.network_file import load_arrays, save_arrays
+from blsh_trainer.corpora.mixing import Mixture
 from blsh_trainer.errors import BlshError
-from blsh_trainer.mixing import Mixture
-from blsh_trainer.spectra import features, filter_frames, istft, stft
-from blsh_trainer.systems import ModelSize
+from blsh_trainer.evaluation.systems import ModelSize
+from blsh_trainer.signals.spectra import features, filter_frames, istft, stft
 
 _KIND = "baseline network"
 _VALUE_BYTES = 4

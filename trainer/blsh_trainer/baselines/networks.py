@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional
 
 from blsh_trainer.baselines.architecture import CONV_TASNET, FC, Architecture
-from blsh_trainer.spectra import BINS
+from blsh_trainer.signals.spectra import BINS
 
 FILTERS = 512  # N: the sizes that the Conv-TasNet paper found best (its table II)
 FILTER_TAPS = 16  # L

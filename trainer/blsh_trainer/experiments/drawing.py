@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.figures import new_figure
+from blsh_trainer.plotting import new_figure
 
 _DPI = 100
 _FOOTER = 6.5  # points

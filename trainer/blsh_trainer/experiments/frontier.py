@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.artifact import Model
 from blsh_trainer.errors import BlshError
-from blsh_trainer.experiments.cells import Condition, build
+from blsh_trainer.evaluation.bootstrap import mean_interval
+from blsh_trainer.evaluation.systems import HashDenoiser
 from blsh_trainer.experiments.drawing import Curve, draw_curves
-from blsh_trainer.experiments.learners import DEFAULT, Workshop
-from blsh_trainer.experiments.models import model_gains, trained_model
-from blsh_trainer.experiments.report import Report
-from blsh_trainer.experiments.results import FEATURES, drawn_condition, hashed, score_seeds, workshop_for
+from blsh_trainer.experiments.report_files import Report
+from blsh_trainer.experiments.scoring import Condition, build
 from blsh_trainer.experiments.settings import FirmwareCost, Settings
-from blsh_trainer.experiments.statistics import estimate
+from blsh_trainer.experiments.summaries import FEATURES, drawn_condition, hashed, score_seeds, workshop_for
+from blsh_trainer.experiments.trained_models import model_gains, trained_model
 from blsh_trainer.experiments.verdict import Bar, state
+from blsh_trainer.experiments.workshop import DEFAULT, Workshop
 from blsh_trainer.flash import CODE_BYTES, KIB, TABLE_BYTES, entries_within, model_bytes
-from blsh_trainer.masks import find_mask_kind
-from blsh_trainer.reduction import mask_choices, reduce_model
-from blsh_trainer.spectra import feature_count
-from blsh_trainer.systems import HashDenoiser
-from blsh_trainer.train import EXTENDED, TrainOptions
+from blsh_trainer.learning.train import EXTENDED, TrainOptions
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.reduction import mask_choices, reduce_model
+from blsh_trainer.signals.masks import find_mask_kind
+from blsh_trainer.signals.spectra import feature_count
 
 BUDGETS = tuple(KIB * kib for kib in (64, 128, 256, 512, 1024, 2048))
 SEEDS = 3
@@ -220,7 +220,7 @@ def _bars(rows: Mapping[str, Sequence[_Row]]) -> list[Bar]:
     for rival in (PLAIN, EQUAL):
         for budget, margin in ((_AT, _MARGIN_DB), (_LARGER, 0.0)):
             what = f"at {_AT // KIB} KiB at least {margin:g} dB above the {rival} at {budget // KIB} KiB"
-            over = estimate(at[CHOSEN][_AT] - at[rival][budget])
+            over = mean_interval(at[CHOSEN][_AT] - at[rival][budget])
             told = f"{over.mean:+.2f} dB ({over.low:+.2f} to {over.high:+.2f})"
             found.append(Bar(what, told, over.mean >= margin, over.to_dict()))
     return found
@@ -239,9 +239,9 @@ def _report(rows: Mapping[str, Sequence[_Row]], settings: Settings, seeds: int) 
     lines, data = [], []
     panels: dict[str, list[Curve]] = {"test, 0 dB": []}
     for name, of in rows.items():
-        tests = [estimate(row.test) for row in of]
+        tests = [mean_interval(row.test) for row in of]
         for row, test in zip(of, tests, strict=True):
-            point, valid = row.point, estimate(row.valid)
+            point, valid = row.point, mean_interval(row.valid)
             taken = f"{point.bytes / KIB:.1f}"
             figures = [f"{valid.mean:+.2f}", f"{test.mean:+.2f} ({test.low:+.2f} to {test.high:+.2f})"]
             figures += [f"{row.cost.millions_per_second[core]:.1f}" for core in cores] if row.cost else []

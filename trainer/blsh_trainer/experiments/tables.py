@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from blsh_trainer.corpus import Corpus
+from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluate import METRICS, MIXTURE
-from blsh_trainer.experiments import published
-from blsh_trainer.experiments.cells import Condition, Spec, condition
-from blsh_trainer.experiments.learners import CENTRED, DEFAULT, PAPER, PLAIN
-from blsh_trainer.experiments.report import Report
-from blsh_trainer.experiments.results import (
+from blsh_trainer.evaluation.bootstrap import mean_interval
+from blsh_trainer.evaluation.evaluate import METRICS, MIXTURE
+from blsh_trainer.evaluation.recorded_pairs import RecordedMixtures
+from blsh_trainer.experiments import paper_values as published
+from blsh_trainer.experiments.report_files import Report
+from blsh_trainer.experiments.scoring import Condition, Spec, condition
+from blsh_trainer.experiments.settings import Settings, Sizes
+from blsh_trainer.experiments.summaries import (
     FEATURES,
     TEST_SEED,
     Scored,
@@ -23,9 +25,7 @@ from blsh_trainer.experiments.results import (
     told,
     workshop_for,
 )
-from blsh_trainer.experiments.settings import Settings, Sizes
-from blsh_trainer.experiments.statistics import estimate
-from blsh_trainer.recorded import RecordedMixtures
+from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PAPER, PLAIN
 
 SEEDS = 3
 SUBSTITUTE_SNRS_DB = (2.5, 7.5, 12.5, 17.5)
@@ -236,7 +236,7 @@ def _report(
     for row in rows:
         cells = scored.cells(row.spec, row.condition)
         spec, size = row.spec, cells[0].size
-        found = {metric: estimate(np.array([cell.figures[metric] for cell in cells])) for metric in METRICS}
+        found = {metric: mean_interval(np.array([cell.figures[metric] for cell in cells])) for metric in METRICS}
         share = f"{spec.dictionary:g}" if spec.dictionary else ""
         line = [row.place] if where else []
         line += [

@@ -1,0 +1,1 @@
+"""Predict flash, RAM, stack and instructions of a model on a board."""

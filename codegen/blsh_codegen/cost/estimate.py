@@ -1,0 +1,95 @@
+"""What a model will take on a board, before anything is built: flash, RAM, stack, instructions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.cost.measured_costs import BoardSizes, CoreCosts
+from blsh_codegen.cost.stage_work import signal_codes, stage_work
+from blsh_codegen.emit.generate import flash_table_bytes, own_limits
+from blsh_codegen.model.entry_order import planes_of
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.c_structs import board_bytes, model_struct, state_struct
+from blsh_codegen.spec.constants import BLOCK, HOPS_PER_SECOND
+from blsh_codegen.spec.stages import STAGES
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a model takes on a board.
+
+    flash_bytes, ram_bytes: of the image, as its sections will say; without the stack. tables: of the flash, by name.
+    state_bytes: of the RAM, the state of the stream. stack_bytes: the most that will be in use.
+    instructions: of a hop, mean over a fixed signal; worst: of its hops; stages: mean of each.
+    """
+
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+    tables: dict[str, int]
+    state_bytes: int
+    instructions: float
+    worst: float
+    stages: dict[str, float]
+
+    @property
+    def millions_per_second(self) -> float:
+        """Instructions for a second of audio, in millions."""
+        return self.instructions * HOPS_PER_SECOND / 1e6
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        return {
+            "flash_bytes": self.flash_bytes,
+            "ram_bytes": self.ram_bytes,
+            "stack_bytes": self.stack_bytes,
+            "table_bytes": self.tables,
+            "state_bytes": self.state_bytes,
+            "instructions": {
+                "mean": round(self.instructions),
+                "maximum": round(self.worst),
+                "millions_per_second": round(self.millions_per_second, 3),
+                "stages": {stage: round(count) for stage, count in self.stages.items()},
+            },
+        }
+
+
+def estimate(model: IntegerModel, core: CoreCosts, board: BoardSizes, samples: npt.NDArray[np.int16]) -> Estimate:
+    """What `model` takes on this core and board; instructions while it denoises `samples` (whole hops)."""
+    codes = signal_codes(model, samples)
+    by_stage = {stage: core.of(stage, work) for stage, work in stage_work(model, codes, core.lanes).items()}
+    hops = np.sum(list(by_stage.values()), axis=0)
+    return Estimate(
+        flash_bytes=board.code_bytes(model.neighbours) + table_bytes(model),
+        ram_bytes=board.ram_bytes + state_bytes(model),
+        stack_bytes=board.stack_bytes,
+        tables=flash_table_bytes(model),
+        state_bytes=state_bytes(model),
+        instructions=float(hops.mean()),
+        worst=float(hops.max()),
+        stages={stage: float(by_stage[stage].mean()) for stage in STAGES},
+    )
+
+
+def table_bytes(model: IntegerModel) -> int:
+    """Flash of everything that is generated for `model`: tables, the struct that points to them, the name."""
+    name = -(-(len(model.name.encode()) + 1) // 4) * 4
+    return sum(-(-size // 4) * 4 for size in flash_table_bytes(model).values()) + board_bytes(model_struct) + name
+
+
+def state_bytes(model: IntegerModel) -> int:
+    """sizeof(blsh_state_t) on a board, compiled with the limits of `model` (blsh_limits.h)."""
+    return board_bytes(state_struct, own_limits(model))
+
+
+def shape_bytes(shape: IntegerModel, entries: int) -> int:
+    """`table_bytes` of a model like `shape` with so many entries, or a few words more: its blocks are not known yet."""
+    blocks = -(-entries // BLOCK)
+    own = flash_table_bytes(shape)
+    mask_words = int(shape.masks.shape[1])
+    planes = planes_of(shape.bits)
+    rows = shape.bits.bit_length() + planes  # no radius needs more bits than the length of a code
+    words = blocks * planes + -(-blocks // BLOCK) * rows + entries * mask_words
+    return table_bytes(shape) - own["planes"] - own["bounds"] - own["masks"] + 4 * words

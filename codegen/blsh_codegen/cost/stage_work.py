@@ -1,0 +1,77 @@
+"""What each stage of a hop does for a model, counted in terms whose cost on a core is measured (`costs`).
+
+A stage's instructions are the sum of its counts, each times what one costs. Stages that no model changes have one term.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.cost.search_work import SEARCH_TERMS, search_work
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.stages import STAGES
+
+HOP_STAGES: Final = (*STAGES, "rest")
+"""The stages, and what a hop takes outside of them."""
+
+MANY_NEIGHBOURS: Final = 16
+"""From so many on, votes are counted in six bit planes, not four."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Counts (T, terms) of a stage over T hops, and the names of their columns."""
+
+    terms: tuple[str, ...]
+    counts: npt.NDArray[np.int64]
+
+
+def signal_codes(model: IntegerModel, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.bool_]:
+    """The codes (T, L) of the hops of `samples`, whole hops. The dictionary has no part in them."""
+    small = replace(model, codes=model.codes[: model.neighbours], masks=model.masks[: model.neighbours])
+    accumulators = np.concatenate([part.accumulators for part in VectorisedDenoiser(small).chunks(samples)])
+    return accumulators >= 0
+
+
+def stage_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) -> dict[str, Work]:
+    """The work of each of HOP_STAGES for hops with these codes (T, L), on a core of `lanes` words (search_work)."""
+    return fixed_work(model, codes) | {"neighbours": Work(SEARCH_TERMS, search_work(model, codes, lanes))}
+
+
+def fixed_work(model: IntegerModel, codes: npt.NDArray[np.bool_]) -> dict[str, Work]:
+    """The same without the search: what does not depend on the dictionary."""
+    hops, bits = codes.shape
+    stride = model.projection_rows.shape[1]
+    pairs = -(-bits // 2)
+    signs = np.stack([np.ones(hops, np.int64), np.full(hops, bits), codes.sum(axis=1)], axis=1)
+    alike = {
+        "window": {"hops": 1},
+        "spectrum": {"hops": 1},
+        "features": {model.feature_kind: 1},
+        "accumulators": {model.feature_kind: 1, f"pairs of rows of {stride}": pairs},
+        "mask": _mask_terms(model),
+        "output": {"hops": 1},
+        "rest": {"hops": 1},
+    }
+    return {stage: Work(tuple(terms), _every_hop(terms, hops)) for stage, terms in alike.items()} | {
+        "code": Work(("hops", "bits", "ones"), signs)
+    }
+
+
+def _every_hop(terms: dict[str, int], hops: int) -> npt.NDArray[np.int64]:
+    return np.tile(np.array(list(terms.values()), np.int64), (hops, 1))
+
+
+def _mask_terms(model: IntegerModel) -> dict[str, int]:
+    kind, neighbours = model.mask_kind, model.neighbours
+    if model.band_edges is None:
+        counted = "bins, 4 planes" if neighbours < MANY_NEIGHBOURS else "bins, 6 planes"
+        terms = {counted: 1, f"{counted}, neighbours": neighbours}
+    else:
+        words = model.masks.shape[1]
+        sums = words * 8 // kind.level_bits
+        terms = {"bands": 1, "words": words, "sums": sums, "sums, neighbours": sums * neighbours}
+    return terms | ({"smoothed": kind.width} if model.smoothing else {})

@@ -1,0 +1,1 @@
+"""Write a model out: as C, as an image to push, as a library to embed."""

@@ -1,0 +1,226 @@
+"""Templates to C: the model and its tables as .h and .c files, the same bytes for the same input."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.emit.c_code import c_environment, plain_text
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.c_structs import Limits
+from blsh_codegen.spec.constants import (
+    BINS,
+    HOP,
+    MAX_BITS,
+    MAX_NEIGHBOURS,
+    RUNTIME_FORMAT,
+    SAMPLE_RATE_HZ,
+    WINDOW,
+    split_turns_q14,
+    stage_turns_q14,
+    window_q14,
+)
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import write_text_if_changed
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.reduction import reduce_model
+
+MODEL_FILES = ("blsh_limits.h", "blsh_model.h", "blsh_model.c")
+TABLES_FILE = "blsh_tables.c"
+LAYOUTS = ("tight", "plain")
+_NUMBERS = re.compile(r"^#define (BLSH_MODEL_(?!FLASH_BUDGET_)\w+) (\d+u|0x[0-9a-f]+u)\b", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """How an artifact becomes firmware.
+
+    entries, share: dictionary frames to keep, as a count or as a share of the artifact's; at most one of them.
+    bits: keep the first bits only. masks: another kind of masks. neighbours: another K. seed: of the subsample.
+    layout: "tight", or "plain": entries drawn at random even of a nested artifact, and left in the artifact's order.
+    board, flash, ram, mips: what the others were chosen or checked for: a board's name, bytes, and millions of
+    instructions a second. table_budget: bytes of flash that this leaves for the tables; the header asserts it.
+    slots: the firmware takes other models over the link (`blsh push`). room_bits, room_neighbours, room_smoothed: what
+    these may measure beyond this model: bits, neighbours, and bands of a mask with smoothing.
+    """
+
+    entries: int | None = None
+    share: float | None = None
+    bits: int | None = None
+    masks: str | None = None
+    neighbours: int | None = None
+    seed: int = 0
+    layout: str = "tight"
+    board: str | None = None
+    flash: int | None = None
+    ram: int | None = None
+    mips: float | None = None
+    table_budget: int | None = None
+    slots: bool = False
+    room_bits: int | None = None
+    room_neighbours: int | None = None
+    room_smoothed: int | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the options, named in every generated file."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def command(self) -> str:
+        """The `blsh generate` line that repeats these options."""
+        derived = {"layout": None if self.layout == "tight" else self.layout, "table_budget": None}
+        given = {name: value for name, value in {**asdict(self), **derived}.items() if value not in (None, 0)}
+        words = [
+            f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in given.items()
+        ]
+        return " ".join(["blsh generate MODEL.npz", *words])
+
+
+def own_limits(model: IntegerModel) -> Limits:
+    """The limits of a state that holds `model` and nothing larger."""
+    return Limits(model.bits, model.neighbours, model.mask_kind.width if model.smoothing else 1)
+
+
+def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
+    """The limits of a firmware with `model`: its own, or the room that was asked for. BlshError beyond the core's."""
+    own = own_limits(model)
+    rooms = {"room_bits": MAX_BITS, "room_neighbours": MAX_NEIGHBOURS, "room_smoothed": BINS}
+    for name, most in rooms.items():
+        asked = getattr(options, name)
+        if asked is None:
+            continue
+        if not 1 <= asked <= most:
+            raise BlshError(f"--{name.replace('_', '-')} {asked}; the core holds 1 to {most}")
+        if not options.slots:
+            raise BlshError(
+                f"--{name.replace('_', '-')} {asked} without --slots: only models that are pushed need room"
+            )
+    return Limits(
+        max(own.bits, options.room_bits or 0),
+        max(own.neighbours, options.room_neighbours or 0),
+        max(own.smoothed, options.room_smoothed or 0),
+    )
+
+
+def reduced_model(model: Model, options: GenerateOptions) -> Model:
+    """`model` as the firmware will hold it, still in floats: the float path to compare the fixed one with."""
+    if options.entries is not None and options.share is not None:
+        raise BlshError(f"--entries {options.entries} and --share {options.share} exclude each other; give one")
+    if options.layout not in LAYOUTS:
+        raise BlshError(f"--layout {options.layout!r} is unknown; choose one of {', '.join(LAYOUTS)}")
+    model = reduce_model(model, bits=options.bits, mask_kind=options.masks)
+    if options.neighbours is not None:
+        model = replace(model, neighbours=options.neighbours)
+    if options.layout == "plain":
+        model = replace(model, nested=False)
+    if options.entries is not None or options.share is not None:
+        model = model.subsample(entries=options.entries, share=options.share, seed=options.seed)
+    return model
+
+
+def integer_model(model: Model, options: GenerateOptions) -> IntegerModel:
+    """The integers of the firmware for `model` (the whole artifact) under `options`."""
+    reduced = reduced_model(model, options)
+    return IntegerModel.from_model(reduced, artifact_sha256=model.sha256, reorder=options.layout == "tight")
+
+
+def generate(model: IntegerModel, options: GenerateOptions, folder: Path) -> list[Path]:
+    """Write the C files of `model` into `folder`; each appears whole or not at all. Returns their paths."""
+    texts = render(model, options)
+    return [write_text_if_changed(folder / name, text) for name, text in texts.items()]
+
+
+def render(model: IntegerModel, options: GenerateOptions) -> dict[str, str]:
+    """File name to text of the C files of `model`."""
+    context = _context(model, options)
+    environment = _environment()
+    texts: dict[str, str] = {}
+    for name in MODEL_FILES:  # headers first: the source repeats their numbers
+        stated = _NUMBERS.findall("".join(texts.values()))
+        texts[name] = environment.get_template(f"{name}.j2").render(context, stated=stated)
+    return {**texts, TABLES_FILE: render_tables()}
+
+
+def render_tables() -> str:
+    """The C file of the tables that every model shares."""
+    return (
+        _environment()
+        .get_template(f"{TABLES_FILE}.j2")
+        .render(
+            version=version("blsh-mcu"),
+            runtime_format=RUNTIME_FORMAT,
+            window_q14=window_q14(),
+            turn_q14=stage_turns_q14(),
+            split_q14=split_turns_q14(),
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = c_environment("blsh_codegen")
+    environment.filters["lines"] = _lines
+    environment.filters["c_string"] = _c_string
+    return environment
+
+
+def flash_table_bytes(model: IntegerModel) -> dict[str, int]:
+    """Bytes of flash that each table of `model` takes."""
+    tables: dict[str, npt.NDArray[Any]] = {
+        "projections": model.projection_rows,
+        "biases": model.bias_q3,
+        "planes": model.planes,
+        "bounds": model.bounds,
+        "masks": model.masks,
+        "gains": model.gain_q14,
+    }
+    if model.band_edges is not None:
+        tables["band edges"] = model.band_edges
+    if model.mel is not None:
+        tables |= {"mel first": model.mel.first, "mel count": model.mel.counts, "mel": model.mel.weights_q16}
+    return {name: table.nbytes for name, table in tables.items()}
+
+
+def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]:
+    return {
+        "version": version("blsh-mcu"),
+        "command": options.command(),
+        "options_sha256": options.sha256,
+        "model": model,
+        "sha256_bytes": bytes.fromhex(model.model_sha256),
+        "runtime_format": RUNTIME_FORMAT,
+        "sample_rate_hz": SAMPLE_RATE_HZ,
+        "window": WINDOW,
+        "hop": HOP,
+        "bins": BINS,
+        "flash_bytes": sum(flash_table_bytes(model).values()),
+        "table_budget": options.table_budget,
+        "limits": state_limits(model, options),
+        "slots": options.slots,
+        "mask_words": model.masks.shape[1],
+    }
+
+
+def _lines(values: Iterable[int] | npt.NDArray[Any], form: str = "d", indent: int = 4, width: int = 112) -> str:
+    """Integers as C text, comma-separated, broken into lines; `form` is d, u or x (32 bits)."""
+    patterns = {"d": "{}", "u": "{}u", "x": "0x{:08x}u", "byte": "0x{:02x}"}
+    words = [patterns[form].format(int(value)) for value in np.asarray(list(values)).reshape(-1)]
+    lines, line = [], " " * indent
+    for word in words:
+        if len(line) + len(word) + 1 > width and line.strip():
+            lines.append(line.rstrip())
+            line = " " * indent
+        line += f"{word}, "
+    return "\n".join([*lines, line.rstrip()])
+
+
+def _c_string(text: str) -> str:
+    """A C string literal; what could end it, or the comment around it, becomes '_'."""
+    return f'"{plain_text(text)}"'

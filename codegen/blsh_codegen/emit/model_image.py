@@ -1,0 +1,281 @@
+"""A model as one piece of memory that a board reads in place: what `blsh push` sends (SPEC.md, 11).
+
+A header, then the tables as the generated C has them, one after the other in the order of blsh_model_t, each padded
+with zeros to a multiple of 4 bytes. Their places follow from the dimensions in the header, so there are no offsets.
+"""
+
+import hashlib
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.emit.c_code import plain_text
+from blsh_codegen.model.entry_order import planes_of, zero_bits
+from blsh_codegen.model.quantise import IntegerModel, MelBands
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import (
+    BINS,
+    BLOCK,
+    HOP,
+    MAX_BITS,
+    MAX_ENTRIES,
+    MAX_MEL_BANDS,
+    MAX_NEIGHBOURS,
+    MAX_SMOOTHING,
+    MEL_SUM_MAX,
+    Q14_ONE,
+    RUNTIME_FORMAT,
+    TRACKED_BANDS,
+)
+from blsh_codegen.spec.packing import pack_words
+from blsh_codegen.spec.stages import STAGES
+from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.masks import MASK_KINDS, MaskKind
+from blsh_trainer.signals.spectra import FEATURE_KINDS
+
+MAGIC: Final = b"BLSM"
+IMAGE_FORMAT: Final = 1
+NAME_BYTES: Final = 32
+SELF_TEST_HOPS: Final = 6
+HEAD: Final = struct.Struct("<4s32sIHH32sIII8H32s")
+DIGESTED_FROM: Final = 36
+"""The SHA-256 of an image is that of its bytes from here on; those before are a constant and the digest itself."""
+
+_LCG = (1664525, 1013904223)
+_FEATURES = {
+    "stft": range(BINS, BINS + 1),
+    "mel": range(1, MAX_MEL_BANDS + 1),
+    "tracked": range(2 * TRACKED_BANDS, 2 * TRACKED_BANDS + 1),
+}
+
+
+@dataclass(frozen=True)
+class ImageHead:
+    """The header of an image; the numbers as in IntegerModel."""
+
+    sha256: bytes
+    bytes: int
+    runtime_format: int
+    model_sha256: str
+    dictionary_crc32: int
+    self_test_crc32: int
+    entries: int
+    feature_kind: str
+    features: int
+    bits: int
+    neighbours: int
+    radius: int
+    mask_kind: MaskKind
+    smoothing: int
+    name: str
+
+    @property
+    def smoothed(self) -> int:
+        """Bands of the mask that the state must keep."""
+        return self.mask_kind.width if self.smoothing else 1
+
+
+def self_test_signal() -> npt.NDArray[np.int16]:
+    """The noise that a board tries a new model with, int16 (SELF_TEST_HOPS * 256,)."""
+    samples, noise = [], 0
+    for _ in range(SELF_TEST_HOPS * HOP):
+        noise = (noise * _LCG[0] + _LCG[1]) & 0xFFFFFFFF
+        samples.append(noise >> 16)
+    return np.array(samples, np.uint16).view(np.int16)
+
+
+def self_test_crc32(model: IntegerModel) -> int:
+    """CRC-32 of all stages of all hops of the self-test, in order, as the reference computes them."""
+    crc = 0
+    for vectors in VectorisedDenoiser(model).chunks(self_test_signal()):
+        for row in range(len(vectors.output)):
+            hop = vectors.hop(row)
+            for stage in range(len(STAGES)):
+                crc = zlib.crc32(hop.stage_bytes(stage), crc)
+    return crc
+
+
+def encode_image(model: IntegerModel) -> bytes:
+    """The image of `model`, the same bytes for the same model."""
+    tables: list[npt.NDArray[np.generic]] = [
+        model.projection_rows,
+        model.bias_q3.astype("<i2"),
+        model.planes.astype("<u4"),
+        model.bounds.astype("<u4"),
+        model.masks.astype("<u4"),
+        model.gain_q14.astype("<i2"),
+    ]
+    if model.band_edges is not None:
+        tables.append(model.band_edges.astype("<i2"))
+    if model.mel is not None:
+        tables += [part.astype("<i2") for part in (model.mel.first, model.mel.counts, model.mel.weights_q16)]
+    body = b"".join(_padded(table.tobytes()) for table in tables)
+    head = HEAD.pack(
+        MAGIC,
+        bytes(32),
+        HEAD.size + len(body),
+        IMAGE_FORMAT,
+        RUNTIME_FORMAT,
+        bytes.fromhex(model.model_sha256),
+        model.dictionary_crc32,
+        self_test_crc32(model),
+        model.entries,
+        FEATURE_KINDS.index(model.feature_kind),
+        model.features,
+        model.bits,
+        model.neighbours,
+        model.radius,
+        model.mask_kind.width,
+        model.mask_kind.level_bits,
+        model.smoothing,
+        plain_text(model.name).encode()[: NAME_BYTES - 1],
+    )
+    return sealed(head + body)
+
+
+def sealed(image: bytes) -> bytes:
+    """`image` with the SHA-256 that belongs to its content."""
+    return image[:4] + hashlib.sha256(image[DIGESTED_FROM:]).digest() + image[DIGESTED_FROM:]
+
+
+def read_head(image: bytes) -> ImageHead:
+    """The header of `image`, which is checked as a whole. BlshError, saying why, for what is no such image."""
+    if len(image) < HEAD.size or image[:4] != MAGIC:
+        raise BlshError(f"{len(image)} bytes that begin with {image[:4]!r} are no model image; expected {MAGIC!r}")
+    _, sha256, size, image_format, runtime_format, model_sha256, *numbers, name = HEAD.unpack_from(image)
+    if image_format != IMAGE_FORMAT:
+        raise BlshError(f"the image is of format {image_format}, this checkout writes {IMAGE_FORMAT}; make it again")
+    if runtime_format != RUNTIME_FORMAT:
+        raise BlshError(f"the image is of runtime format {runtime_format}, this is {RUNTIME_FORMAT}; make it again")
+    if size != len(image):
+        raise BlshError(f"the image says that it has {size} bytes, but there are {len(image)}; it was cut or grew")
+    if hashlib.sha256(image[DIGESTED_FROM:]).digest() != sha256:
+        raise BlshError("the image's SHA-256 is not that of its content; it was damaged, make it again")
+    crc, self_test, entries, kind, features, bits, neighbours, radius, width, level_bits, smoothing = numbers
+    masks = {(each.width, each.level_bits): each for each in MASK_KINDS.values()}
+    known_kind = kind < len(FEATURE_KINDS)
+    checks = (
+        ("feature kind", kind, known_kind),
+        ("features", features, known_kind and features in _FEATURES[FEATURE_KINDS[kind]]),
+        ("entries", entries, 1 <= entries <= MAX_ENTRIES),
+        ("bits", bits, 1 <= bits <= MAX_BITS),
+        ("neighbours", neighbours, 1 <= neighbours <= min(MAX_NEIGHBOURS, entries)),
+        ("radius", radius, radius <= bits),
+        ("bands and level bits of a mask", (width, level_bits), (width, level_bits) in masks),
+        ("smoothing", smoothing, smoothing <= MAX_SMOOTHING),
+    )
+    for what, value, known in checks:
+        if not known:
+            raise BlshError(f"the image has {what} = {value}, which no model has; make it again")
+    return ImageHead(
+        sha256=sha256,
+        bytes=size,
+        runtime_format=runtime_format,
+        model_sha256=model_sha256.hex(),
+        dictionary_crc32=crc,
+        self_test_crc32=self_test,
+        entries=entries,
+        feature_kind=FEATURE_KINDS[kind],
+        features=features,
+        bits=bits,
+        neighbours=neighbours,
+        radius=radius,
+        mask_kind=masks[width, level_bits],
+        smoothing=smoothing,
+        name=name.split(b"\0")[0].decode("ascii", "replace"),
+    )
+
+
+def decode_image(image: bytes) -> IntegerModel:
+    """The model that `image` holds; BlshError, saying why, unless it is whole."""
+    head = read_head(image)
+    tables = _Tables(image)
+    blocks, row = -(-head.entries // BLOCK), -(-head.features // 8) * 8
+    rows = head.radius.bit_length() + planes_of(head.bits)
+    stored = tables.take("i1", head.bits, row)
+    bias_q3 = tables.take("<i2", head.bits)
+    planes = tables.take("<u4", blocks, planes_of(head.bits))
+    bounds = tables.take("<u4", -(-blocks // BLOCK), rows)
+    masks = tables.take("<u4", head.entries, -(-head.mask_kind.width * head.mask_kind.level_bits // 32))
+    gain_q14 = tables.take("<i2", head.neighbours * head.mask_kind.top + 1)
+    edges = None if head.mask_kind.width == BINS else tables.take("<i2", head.mask_kind.width + 1)
+    mel = None
+    if head.feature_kind != "stft":
+        bands = head.features if head.feature_kind == "mel" else TRACKED_BANDS
+        first, counts = tables.take("<i2", bands), tables.take("<i2", bands)
+        mel = MelBands(first, counts, tables.take("<i2", int(counts.view(np.uint16).sum())))
+    tables.end()
+    if mel is not None:
+        _check_mel(mel)
+    codes = planes[:, zero_bits(head.bits) : zero_bits(head.bits) + head.bits]
+    octets = np.ascontiguousarray(codes.astype("<u4")).view(np.uint8).reshape(blocks, head.bits, 4)
+    code_bits = np.unpackbits(octets, axis=2, bitorder="little").transpose(0, 2, 1).reshape(-1, head.bits)
+    model = IntegerModel(
+        name=head.name,
+        model_sha256=head.model_sha256,
+        feature_kind=head.feature_kind,
+        bits=head.bits,
+        neighbours=head.neighbours,
+        projection_q7=stored.reshape(head.bits, -1, 4)[:, :, [0, 2, 1, 3]].reshape(head.bits, row)[:, : head.features],
+        bias_q3=bias_q3,
+        codes=pack_words(code_bits[: head.entries].astype(np.bool_)),
+        masks=masks,
+        gain_q14=gain_q14,
+        mel=mel,
+        mask_kind=head.mask_kind,
+        smoothing=head.smoothing,
+    )
+    if gain_q14.min() < 0 or gain_q14.max() > Q14_ONE:
+        found = f"{gain_q14.min()} to {gain_q14.max()}"
+        raise BlshError(f"the image has gains of {found}, expected 0 to {Q14_ONE}; make it again")
+    own_edges = model.band_edges
+    if edges is not None and (own_edges is None or not np.array_equal(edges, own_edges)):
+        raise BlshError(f"the image's bands are not those of `{head.mask_kind.name}` masks; make it again")
+    if not np.array_equal(bounds, model.bounds) or model.radius != head.radius:
+        raise BlshError("the image's bounds are not those of its codes: searches with it would be wrong; make it again")
+    if not np.array_equal(planes, model.planes):
+        raise BlshError("the image's numbers of zeros are not those of its codes; make it again")
+    if model.dictionary_crc32 != head.dictionary_crc32:
+        raise BlshError(f"the image's dictionary has CRC {model.dictionary_crc32:08x}, not {head.dictionary_crc32:08x}")
+    return model
+
+
+def _check_mel(mel: MelBands) -> None:
+    """Refuse filters that leave the spectrum or amplify: BlshError, with the numbers."""
+    first, counts, bands = mel.first.astype(np.int64), mel.counts.astype(np.int64), len(mel.first)
+    if (first < np.arange(bands)).any() or (counts < 0).any() or (first + counts > BINS).any():
+        raise BlshError(f"the image's mel bands do not lie within {BINS} bins, in order; make it again")
+    least, largest = mel.weights_q16.min(initial=0), mel.dense().sum(axis=1).max()
+    if least < 0 or largest > MEL_SUM_MAX:
+        raise BlshError(
+            f"the image's mel bands have weights from {least} on and sums up to {largest}, "
+            f"expected 0 or more and up to {MEL_SUM_MAX}; make it again"
+        )
+
+
+class _Tables:
+    """The tables of an image, one after the other."""
+
+    def __init__(self, image: bytes) -> None:
+        self._image, self._at = image, HEAD.size
+
+    def take(self, dtype: str, *shape: int) -> npt.NDArray[Any]:
+        count = int(np.prod(shape))
+        size = count * np.dtype(dtype).itemsize
+        if self._at + size > len(self._image):
+            raise BlshError(f"the image ends after {len(self._image)} bytes, within a table; it was cut")
+        table = np.frombuffer(self._image, dtype, count, self._at).reshape(shape)
+        self._at += -(-size // 4) * 4
+        return table.astype(table.dtype.newbyteorder("="))
+
+    def end(self) -> None:
+        if self._at != len(self._image):
+            raise BlshError(f"the image has {len(self._image)} bytes, its tables {self._at}; make it again")
+
+
+def _padded(table: bytes) -> bytes:
+    return table + bytes(-len(table) % 4)

@@ -1,0 +1,1 @@
+"""The trained model in integers, with its entries in the order of the search."""

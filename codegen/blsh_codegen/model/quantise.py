@@ -1,0 +1,272 @@
+"""From a trained model to integers: every table of the firmware, range-checked (SPEC.md, 3)."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.model.entry_order import bit_planes, bounds_table, tight_order
+from blsh_codegen.spec.constants import BINS, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MEL_SUM_MAX, Q14_ONE
+from blsh_codegen.spec.packing import pack_words, unpack_words
+from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.masks import MaskKind, find_mask_kind
+from blsh_trainer.signals.spectra import MEL_BANDS, TRACKED_BANDS, feature_count, mel_filters
+
+Words = npt.NDArray[np.uint32]
+
+_INT16_MAX = 32_767
+_INT8_MAX = 127
+_LEAST_PEAK = 1e-300  # of a row of projections: 127 divided by less is no finite number
+_BIAS_MAX_Q3 = 32_760
+_BANDS_OF = {"mel": MEL_BANDS, "tracked": TRACKED_BANDS}
+
+
+@dataclass(frozen=True)
+class MelBands:
+    """Mel filters without their zeros: band b covers `counts[b]` bins from `first[b]`; weights Q0.16."""
+
+    first: npt.NDArray[np.int16]
+    counts: npt.NDArray[np.int16]
+    weights_q16: npt.NDArray[np.int16]
+
+    def bands(self) -> Iterator[tuple[int, npt.NDArray[np.int16]]]:
+        """(first bin, weights) of each band."""
+        ends = np.cumsum(self.counts, dtype=np.int64)
+        for first, count, end in zip(self.first, self.counts, ends, strict=True):
+            yield int(first), self.weights_q16[end - count : end]
+
+    def dense(self) -> npt.NDArray[np.int64]:
+        """The filters as a matrix, (bands, 513)."""
+        matrix = np.zeros((len(self.first), BINS), np.int64)
+        for row, (first, weights) in zip(matrix, self.bands(), strict=True):
+            row[first : first + len(weights)] = weights
+        return matrix
+
+
+@dataclass(frozen=True)
+class IntegerModel:
+    """Everything the firmware holds of a model.
+
+    projection_q7: int8 (L, D), each row scaled to a peak of 127; bias_q3: int16 (L,), in eighths at its row's scale.
+    codes: uint32 (N, ceil(L / 32)); masks: uint32 (N, 17 or 10), the levels of `mask_kind` packed, both in the
+    firmware's order (`tight_order`).
+    gain_q14: int16 (K G + 1,), the gain of each sum of K levels, G the top one; none below the model's floor.
+    mel: the filters of `mel` and `tracked` features, None for `stft`. smoothing: of the mask, see Model.
+    model_sha256: of the artifact it was made from.
+    """
+
+    name: str
+    model_sha256: str
+    feature_kind: str
+    bits: int
+    neighbours: int
+    projection_q7: npt.NDArray[np.int8]
+    bias_q3: npt.NDArray[np.int16]
+    codes: Words
+    masks: Words
+    gain_q14: npt.NDArray[np.int16]
+    mel: MelBands | None
+    mask_kind: MaskKind
+    smoothing: int
+
+    @property
+    def entries(self) -> int:
+        """Frames in the dictionary, N."""
+        return len(self.codes)
+
+    @property
+    def features(self) -> int:
+        """Feature dimension, D."""
+        return int(self.projection_q7.shape[1])
+
+    @property
+    def projection_rows(self) -> npt.NDArray[np.int8]:
+        """The projections as they lie in memory: words of weights 0, 2, 1, 3 (blsh_dot.h), a multiple of 8 by zeros."""
+        words = np.pad(self.projection_q7, ((0, 0), (0, -self.features % 8))).reshape(len(self.projection_q7), -1, 4)
+        return words[:, :, [0, 2, 1, 3]].reshape(len(words), -1)
+
+    @property
+    def band_edges(self) -> npt.NDArray[np.int16] | None:
+        """First bin of each band of a mask, and 513; None where each bin has its own level."""
+        return None if self.mask_kind.width == BINS else np.array(self.mask_kind.edges, np.int16)
+
+    @cached_property
+    def dictionary_crc32(self) -> int:
+        """CRC-32/ISO-HDLC of planes, bounds and masks, as little-endian words: what the firmware recomputes."""
+        return reduce(
+            lambda crc, table: zlib.crc32(table.astype("<u4").tobytes(), crc), (self.planes, self.bounds, self.masks), 0
+        )
+
+    @cached_property
+    def planes(self) -> Words:
+        """The codes bit-sliced, (ceil(N / 32), Z + L + 1); see `bit_planes`."""
+        return bit_planes(self.code_bits())
+
+    @property
+    def bounds(self) -> Words:
+        """Where the blocks of entries lie, (ceil(N / 1024), bits(R) + Z + L + 1); see `bounds_table`."""
+        return self._bounds_and_radius[0]
+
+    @property
+    def radius(self) -> int:
+        """R: no entry is farther than this from the centre of its block."""
+        return self._bounds_and_radius[1]
+
+    @cached_property
+    def _bounds_and_radius(self) -> tuple[Words, int]:
+        return bounds_table(self.code_bits())
+
+    @cached_property
+    def code_integers(self) -> list[int]:
+        """Each code as one integer, bit l of the code at bit l."""
+        return [int.from_bytes(row.tobytes(), "little") for row in self.codes.astype("<u4")]
+
+    @cached_property
+    def mask_integers(self) -> list[int]:
+        """Each mask as one integer: level w of g bits at bit g w."""
+        return [int.from_bytes(row.tobytes(), "little") for row in self.masks.astype("<u4")]
+
+    def code_bits(self) -> npt.NDArray[np.bool_]:
+        """Codes as bits, (N, L)."""
+        return unpack_words(self.codes, self.bits)
+
+    def mask_levels(self) -> npt.NDArray[np.uint8]:
+        """Masks as levels, (N, W)."""
+        bits = unpack_words(self.masks, self.mask_kind.width * self.mask_kind.level_bits)
+        return self.mask_kind.unpack(np.packbits(bits, axis=1, bitorder="little"))
+
+    @classmethod
+    def from_model(cls, model: Model, artifact_sha256: str | None = None, reorder: bool = True) -> Self:
+        """Quantise `model`; raises BlshError where a value does not fit the firmware's ranges.
+
+        artifact_sha256 names the artifact that `model` was cut from, where it is not the artifact itself. reorder:
+        by `tight_order`, which the search is quick with; else entries stay where they are.
+        """
+        if not 1 <= model.bits <= MAX_BITS:
+            raise BlshError(f"{model.bits} bits in the model: firmware holds 1 to {MAX_BITS}; cut it by --bits")
+        if not 1 <= model.neighbours <= MAX_NEIGHBOURS:
+            raise BlshError(
+                f"K = {model.neighbours}: firmware averages 1 to {MAX_NEIGHBOURS} neighbours; choose --neighbours so"
+            )
+        if model.entries > MAX_ENTRIES:
+            raise BlshError(f"{model.entries} dictionary entries: firmware indexes 1 to {MAX_ENTRIES}; keep fewer")
+        if model.entries < model.neighbours:
+            raise BlshError(
+                f"{model.entries} dictionary entries are fewer than K = {model.neighbours}; keep more entries"
+            )
+        expected = feature_count(model.feature_kind)
+        if model.projections.shape != (model.bits, expected):
+            raise BlshError(
+                f"projections of shape {model.projections.shape} do not match {model.bits} bits of "
+                f"{expected} `{model.feature_kind}` features"
+            )
+        projection_q7, bias_q3 = quantise_projections(model.projections, model.biases)
+        mask_kind = find_mask_kind(model.mask_kind)
+        order = tight_order(model.code_bits) if reorder else np.arange(model.entries)
+        return cls(
+            name=model.name,
+            model_sha256=artifact_sha256 or model.sha256,
+            feature_kind=model.feature_kind,
+            bits=model.bits,
+            neighbours=model.neighbours,
+            projection_q7=projection_q7,
+            bias_q3=bias_q3,
+            codes=pack_words(model.code_bits[order]),
+            masks=pack_words(mask_kind.level_rows(model.mask_levels[order])),
+            gain_q14=gain_table(model.neighbours, mask_kind.top, model.floor),
+            mel=mel_of(model.feature_kind),
+            mask_kind=mask_kind,
+            smoothing=model.smoothing,
+        )
+
+
+def quantise_projections(
+    projections: npt.NDArray[np.float64], biases: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int16]]:
+    """Q0.7 rows, each scaled to a peak of 127, and biases at the same scale in eighths: the sign keeps any scale.
+
+    The rounding error of each weight is handed on to the next one: features are positive and change little from one to
+    the next, and so do the errors cancel. A third of the bits flip that flip with plain rounding.
+
+    Raises BlshError for weights that are not finite, a row of zeros, or a bias so large that its bit is constant:
+    beyond 4095 at that scale, where |P| is at most 127 sqrt(513) = 2877.
+    """
+    if not (np.isfinite(projections).all() and np.isfinite(biases).all()):
+        bad = int(np.argmin(np.isfinite(projections).all(axis=1) & np.isfinite(biases)))
+        raise BlshError(f"bit {bad} has a weight that is not finite; train the model again")
+    peak = np.abs(projections).max(axis=1)
+    if (peak == 0).any():
+        raise BlshError(f"bit {int(np.argmin(peak))} has no projection: its row is all zeros; train the model again")
+    if (peak < _LEAST_PEAK).any():
+        bad = int(np.argmin(peak))
+        raise BlshError(
+            f"the projection of bit {bad} peaks at {peak[bad]:.9g}: scaled to {_INT8_MAX} it would saturate, and from "
+            f"{_LEAST_PEAK:.9g} it does not; train the model again"
+        )
+    scale = _INT8_MAX / peak
+    projection_q7 = _rounded_rows(projections * scale[:, None])
+    bias_q3 = _round_half_up(8 * biases * scale)
+    if (np.abs(bias_q3) > _BIAS_MAX_Q3).any():
+        bad = int(np.argmax(np.abs(bias_q3)))
+        raise BlshError(
+            f"bias {biases[bad]:.9g} of bit {bad} is more than {_BIAS_MAX_Q3 / 8 / _INT8_MAX:.9g} times its "
+            f"projection's peak of {peak[bad]:.9g}: the bit is constant; train the model again"
+        )
+    return projection_q7.astype(np.int8), bias_q3.astype(np.int16)
+
+
+def _rounded_rows(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    rows = np.empty_like(weights)
+    error = np.zeros(len(weights))
+    for d, column in enumerate(weights.T):
+        wanted = column + error
+        rows[:, d] = np.clip(_round_half_up(wanted), -_INT8_MAX, _INT8_MAX)
+        error = wanted - rows[:, d]
+    return rows
+
+
+def mel_of(feature_kind: str) -> MelBands | None:
+    """The filters that features of this kind need, if any."""
+    return quantised_mel(_BANDS_OF[feature_kind]) if feature_kind in _BANDS_OF else None
+
+
+def quantised_mel(bands: int = MEL_BANDS) -> MelBands:
+    """librosa's mel filters in Q0.16: the largest common scale that keeps weights int16 and row sums <= 1.
+
+    BlshError for more bands than the core takes, and for one that covers no bin.
+    """
+    if not 1 <= bands <= MAX_MEL_BANDS:
+        raise BlshError(f"{bands} mel bands; with more than {MAX_MEL_BANDS} the arithmetic could overflow; use fewer")
+    filters = mel_filters(bands)
+    scale = min(MEL_SUM_MAX / filters.sum(axis=1).max(), _INT16_MAX / filters.max())
+    quantised = _round_half_up(filters * scale)
+    while quantised.sum(axis=1).max() > MEL_SUM_MAX:  # rounding may add a few steps to a row
+        scale *= 1 - 2.0**-16
+        quantised = _round_half_up(filters * scale)
+    spans = [np.flatnonzero(row) for row in quantised]
+    if any(len(span) == 0 for span in spans):
+        raise BlshError("a mel band covers no bin at this rate and window; use fewer bands")
+    return MelBands(
+        first=np.array([span[0] for span in spans], np.int16),
+        counts=np.array([span[-1] - span[0] + 1 for span in spans], np.int16),
+        weights_q16=np.concatenate(
+            [row[span[0] : span[-1] + 1] for row, span in zip(quantised, spans, strict=True)]
+        ).astype(np.int16),
+    )
+
+
+def gain_table(neighbours: int, top: int = 1, floor: int = 0) -> npt.NDArray[np.int16]:
+    """Gain for each sum of the neighbours' levels of 0 to `top`, (K top + 1,), Q1.14, half up, at least floor / 256."""
+    most = neighbours * top
+    votes = np.arange(most + 1)
+    return np.maximum((2 * votes * Q14_ONE + most) // (2 * most), 64 * floor).astype(np.int16)
+
+
+def _round_half_up(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    rounded: npt.NDArray[np.float64] = np.floor(values + 0.5)
+    return rounded

@@ -1,0 +1,1 @@
+"""The integer pipeline twice: the scalar reference, and the same in numpy."""

@@ -1,0 +1,250 @@
+"""The scalar integer reference: one hop of the denoiser in plain Python integers.
+
+Written to be read beside docs/SPEC.md, paragraph by paragraph. It decides, with SPEC.md, who is wrong when two
+implementations differ; `vectorised` and the C core are held to it bit for bit.
+"""
+
+from functools import reduce
+from math import isqrt
+from operator import or_
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.constants import (
+    BIAS_FRACTION_BITS,
+    BINS,
+    FEATURE_BITS,
+    FFT_POINTS,
+    HISTORY,
+    HOP,
+    MAGNITUDE_Q14,
+    NORM_BITS,
+    OVERLAP_FRACTION_BITS,
+    PEAK_BITS,
+    PEAK_BLOCK,
+    THIRD_Q16,
+    TRACKED_BITS,
+    TRACKED_FRACTION_BITS,
+    TRACKING_FAST_SHIFT,
+    TRACKING_SLOW_SHIFT,
+    TRACKING_START,
+    WINDOW,
+    digit_reversed,
+    mul_q16,
+    rounded_shift,
+    shifted,
+    sine_q14,
+    window_q14,
+)
+from blsh_codegen.spec.stages import HopVectors
+
+Complex = tuple[int, int]
+
+_WINDOW_HALF = [int(value) for value in window_q14()]
+_SINE = [int(value) for value in sine_q14()]
+
+
+def _window(n: int) -> int:
+    return _WINDOW_HALF[min(n, WINDOW - n)]
+
+
+def _twiddle(index: int) -> tuple[int, int]:
+    """(cos, sin) of 2 pi index / 1024 in Q1.14, 0 <= index < 768."""
+    return _SINE[index + 256 & 1023], _SINE[index]
+
+
+def _turn(value: Complex, index: int) -> Complex:
+    """value * exp(-2 pi j index / 1024) / 4."""
+    cos, sin = _twiddle(index)
+    re, im = value
+    return mul_q16(re, cos) + mul_q16(im, sin), mul_q16(im, cos) - mul_q16(re, sin)
+
+
+def _turn_back(value: Complex, index: int) -> Complex:
+    """value * exp(+2 pi j index / 1024) / 4."""
+    cos, sin = _twiddle(index)
+    re, im = value
+    return mul_q16(re, cos) - mul_q16(im, sin), mul_q16(im, cos) + mul_q16(re, sin)
+
+
+def _quarter(value: Complex) -> Complex:
+    return value[0] >> 2, value[1] >> 2
+
+
+def _butterfly4(a: Complex, b: Complex, c: Complex, d: Complex) -> tuple[Complex, Complex, Complex, Complex]:
+    s0, s1 = (a[0] + c[0], a[1] + c[1]), (a[0] - c[0], a[1] - c[1])
+    s2, s3 = (b[0] + d[0], b[1] + d[1]), (b[0] - d[0], b[1] - d[1])
+    return (
+        (s0[0] + s2[0], s0[1] + s2[1]),
+        (s1[0] + s3[1], s1[1] - s3[0]),
+        (s0[0] - s2[0], s0[1] - s2[1]),
+        (s1[0] - s3[1], s1[1] + s3[0]),
+    )
+
+
+def fft512(points: list[Complex]) -> list[Complex]:
+    """DFT of 512 complex points, scaled by 2**-8 (SPEC.md, 4.2): radix 4, 4, 2, 4, 4, decimation in time."""
+    z = [points[digit_reversed(i)] for i in range(FFT_POINTS)]
+    for i in range(0, FFT_POINTS, 4):
+        z[i], z[i + 1], z[i + 2], z[i + 3] = _butterfly4(z[i], z[i + 1], z[i + 2], z[i + 3])
+    for quarter, radix in ((4, 4), (16, 2), (32, 4), (128, 4)):
+        size = radix * quarter
+        step = WINDOW // size
+        for base in range(0, FFT_POINTS, size):
+            for k in range(quarter):
+                at = [base + k + r * quarter for r in range(radix)]
+                a, b = _quarter(z[at[0]]), _turn(z[at[1]], k * step)
+                if radix == 2:
+                    z[at[0]], z[at[1]] = (a[0] + b[0], a[1] + b[1]), (a[0] - b[0], a[1] - b[1])
+                else:
+                    c, d = _turn(z[at[2]], 2 * k * step), _turn(z[at[3]], 3 * k * step)
+                    z[at[0]], z[at[1]], z[at[2]], z[at[3]] = _butterfly4(a, b, c, d)
+    return z
+
+
+def real_spectrum(samples: list[int]) -> list[Complex]:
+    """Bins 0 to 512 of the DFT of 1024 real samples, scaled by 2**-9 (SPEC.md, 4.3)."""
+    z = fft512([(samples[2 * n], samples[2 * n + 1]) for n in range(FFT_POINTS)])
+    x: list[Complex] = [(0, 0)] * BINS
+    for k in range(FFT_POINTS // 2 + 1):
+        (ar, ai), (br, bi) = z[k], z[-k % FFT_POINTS]
+        er, ei = _quarter((ar + br, ai - bi))
+        tr, ti = _turn((ar - br, ai + bi), k)
+        x[k], x[FFT_POINTS - k] = (er + ti, ei - tr), (er - ti, -(ei + tr))
+    return x
+
+
+def real_samples(y: list[Complex]) -> list[int]:
+    """1024 real samples from bins 0 to 512, such that real_samples(real_spectrum(s)) is s / 2**9."""
+    z: list[Complex] = [(0, 0)] * FFT_POINTS
+    for k in range(FFT_POINTS // 2 + 1):
+        (ar, ai), (br, bi) = y[k], y[FFT_POINTS - k]
+        er, ei = _quarter((ar + br, ai - bi))
+        tr, ti = _turn_back((ar - br, ai + bi), k)
+        z[k] = er - ti, ei + tr
+        if k:
+            z[FFT_POINTS - k] = er + ti, tr - ei
+    turned = fft512([(im, re) for re, im in z])  # re and im exchanged before and after: the inverse
+    return [part for re, im in turned for part in (im, re)]
+
+
+class ReferenceDenoiser:
+    """The whole path, int16 in, int16 out, one hop of 256 samples at a time; output lags input by 768 samples."""
+
+    def __init__(self, model: IntegerModel) -> None:
+        self.model = model
+        self._history = [0] * HISTORY
+        self._overlap = [0] * HISTORY
+        self._hops = 0
+        self._noise_floors: list[int] = []  # of each tracked band, set by the first hop
+        self._smoothed: list[int] = []  # mask of each band, likewise
+
+    def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
+        """Denoise the next 256 samples; returns every stage of the hop."""
+        frame = self._history + [int(value) for value in samples]
+        self._history = frame[HOP:]
+        shift, windowed = analyse(frame)
+        spectrum = real_spectrum(windowed)
+        features = self._features(spectrum, shift)
+        accumulators = self._accumulators(features)
+        code = [accumulator >= 0 for accumulator in accumulators]
+        neighbours = self._neighbours(code)
+        gains = self._gains([index for index, _ in neighbours])
+        masked = [(mul_q16(re, g), mul_q16(im, g)) for (re, im), g in zip(spectrum, gains, strict=True)]
+        output = self._synthesise(real_samples(masked), shift)
+        self._hops += 1
+        words = [sum(bit << i for i, bit in enumerate(code[w : w + 32])) for w in range(0, len(code), 32)]
+        return HopVectors(
+            window=np.array([shift, *windowed], np.int32),
+            spectrum=np.array(spectrum, np.int32).reshape(-1),
+            features=np.array(features, np.int16),
+            accumulators=np.array(accumulators, np.int32),
+            code=np.array(words, np.uint32),
+            neighbours=np.array(neighbours, np.uint32).reshape(-1),
+            mask=np.array(gains, np.int16),
+            output=np.array(output, np.int16),
+        )
+
+    def _features(self, spectrum: list[Complex], shift: int) -> list[int]:
+        sizes = [(re ^ re >> 31, im ^ im >> 31) for re, im in spectrum]
+        drop = max(0, max(max(size) for size in sizes).bit_length() - FEATURE_BITS)
+        magnitudes = [_magnitude(re >> drop, im >> drop) for re, im in sizes]
+        if self.model.mel is None:
+            return [magnitude >> 1 for magnitude in magnitudes]
+        sums = [
+            sum(int(w) * magnitudes[first + i] for i, w in enumerate(weights))
+            for first, weights in self.model.mel.bands()
+        ]
+        if self.model.feature_kind == "mel":
+            return [total >> 16 for total in sums]
+        return self._tracked([_scaled_root(total, shift - drop) for total in sums])
+
+    def _tracked(self, levels: list[int]) -> list[int]:
+        if self._hops == 0:
+            self._noise_floors = levels
+        rising = TRACKING_FAST_SHIFT if self._hops < TRACKING_START else TRACKING_SLOW_SHIFT
+        self._noise_floors = [
+            floor + rounded_shift(level - floor, TRACKING_FAST_SHIFT if level < floor else rising)
+            for level, floor in zip(levels, self._noise_floors, strict=True)
+        ]
+        values = levels + self._noise_floors
+        drop = max(0, max(values).bit_length() - TRACKED_BITS)
+        return [rounded_shift(value, drop) for value in values]
+
+    def _accumulators(self, features: list[int]) -> list[int]:
+        norm = isqrt(sum(value * value for value in features))
+        drop = max(0, norm.bit_length() - NORM_BITS)
+        return [
+            sum(p * x for p, x in zip(row, features, strict=True))
+            + (bias * (norm >> drop) >> BIAS_FRACTION_BITS - drop)
+            for row, bias in zip(self.model.projection_q7.tolist(), self.model.bias_q3.tolist(), strict=True)
+        ]
+
+    def _neighbours(self, code: list[bool]) -> list[tuple[int, int]]:
+        query = sum(bit << i for i, bit in enumerate(code))
+        ranked = sorted(((query ^ entry).bit_count(), index) for index, entry in enumerate(self.model.code_integers))
+        return [(index, distance) for distance, index in ranked[: self.model.neighbours]]
+
+    def _gains(self, indices: list[int]) -> list[int]:
+        kind, kept = self.model.mask_kind, self.model.smoothing
+        masks = [self.model.mask_integers[index] for index in indices]
+        votes = [sum(mask >> kind.level_bits * w & kind.top for mask in masks) for w in range(kind.width)]
+        means = self.model.gain_q14[votes].tolist()
+        before = self._smoothed if self._hops else means
+        self._smoothed = [kept * p + (16 - kept) * v + 8 >> 4 for p, v in zip(before, means, strict=True)]
+        return [self._smoothed[w] for w in range(kind.width) for _ in range(kind.edges[w], kind.edges[w + 1])]
+
+    def _synthesise(self, samples: list[int], shift: int) -> list[int]:
+        total = self._overlap + [0] * HOP
+        for n, value in enumerate(samples):
+            total[n] += mul_q16(value << 8, _window(n)) >> shift + 1
+        self._overlap = total[HOP:]
+        steps = (rounded_shift(mul_q16(t, THIRD_Q16), OVERLAP_FRACTION_BITS - 1) for t in total[:HOP])
+        return [min(max(step, -32768), 32767) for step in steps]
+
+
+def analyse(frame: list[int]) -> tuple[int, list[int]]:
+    """Window 1024 samples and shift them as far as their peak may allow (SPEC.md, 4.1): (shift, windowed samples)."""
+    bound = 0
+    for b in range(WINDOW // PEAK_BLOCK):
+        peak = reduce(or_, (value ^ value >> 15 for value in frame[PEAK_BLOCK * b : PEAK_BLOCK * (b + 1)]))
+        bound = max(bound, (peak + 1) * _WINDOW_HALF[PEAK_BLOCK * min(b + 1, 16 - b)])
+    shift = PEAK_BITS - (bound - 1).bit_length()
+    return shift, [value * _window(n) << shift + 1 >> 1 for n, value in enumerate(frame)]
+
+
+def _magnitude(re: int, im: int) -> int:
+    """The modulus of re + j im, both >= 0, within 0.43 % and the rounding: the largest of three projections."""
+    a, b = max(re, im), min(re, im)
+    return max(c * a + d * b for c, d in MAGNITUDE_Q14) + 0x2000 >> 14
+
+
+def _scaled_root(value: int, exponent: int) -> int:
+    """The root of value / 2**exponent with 8 fraction bits and 15 or 16 significant ones (SPEC.md, 5)."""
+    if value == 0:
+        return 0
+    raised = 32 - value.bit_length()
+    raised -= raised + exponent & 1
+    return shifted(isqrt(value << raised), TRACKED_FRACTION_BITS - (raised + exponent) // 2)

@@ -1,0 +1,1 @@
+"""Constants, stages and bit layouts that SPEC.md fixes for every implementation."""

@@ -1,0 +1,172 @@
+"""The structs and the constants of firmware/core as Python has them, for any size of a pointer.
+
+Sizes on a board are computed from the structs, and the host library's models are made of them. `layout_check` is C that
+compiles only where the core has the same; the host library is compiled with it, so the two cannot part.
+"""
+
+import ctypes
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from blsh_codegen.spec.constants import (
+    BIAS_FRACTION_BITS,
+    BINS,
+    BLOCK,
+    FEATURE_BITS,
+    HISTORY,
+    HOP,
+    LONG_CODE_BITS,
+    MAGNITUDE_Q14,
+    MAX_BITS,
+    MAX_ENTRIES,
+    MAX_MEL_BANDS,
+    MAX_NEIGHBOURS,
+    MAX_SMOOTHING,
+    MEL_SUM_MAX,
+    NORM_BITS,
+    OVERLAP_FRACTION_BITS,
+    PEAK_BITS,
+    PEAK_BLOCK,
+    Q14_ONE,
+    RUNTIME_FORMAT,
+    SAMPLE_RATE_HZ,
+    THIRD_Q16,
+    TRACKED_BANDS,
+    TRACKED_BITS,
+    TRACKED_FRACTION_BITS,
+    TRACKING_FAST_SHIFT,
+    TRACKING_SLOW_SHIFT,
+    TRACKING_START,
+    WINDOW,
+    ZERO_BITS_LONG,
+    ZERO_BITS_SHORT,
+)
+
+BOARD_POINTER: Final = ctypes.c_uint32
+HOST_POINTER: Final = ctypes.c_void_p
+
+_CONSTANTS = {
+    "RUNTIME_FORMAT": RUNTIME_FORMAT,
+    "SAMPLE_RATE_HZ": SAMPLE_RATE_HZ,
+    "WINDOW": WINDOW,
+    "HOP": HOP,
+    "HISTORY": HISTORY,
+    "BINS": BINS,
+    "PEAK_BITS": PEAK_BITS,
+    "PEAK_BLOCK": PEAK_BLOCK,
+    "OVERLAP_FRACTION_BITS": OVERLAP_FRACTION_BITS,
+    "THIRD_Q16": THIRD_Q16,
+    "FEATURE_BITS": FEATURE_BITS,
+    "MAX_MEL_BANDS": MAX_MEL_BANDS,
+    "MEL_SUM_MAX": MEL_SUM_MAX,
+    "TRACKED_BANDS": TRACKED_BANDS,
+    "TRACKED_BITS": TRACKED_BITS,
+    "TRACKED_FRACTION_BITS": TRACKED_FRACTION_BITS,
+    "TRACKING_START": TRACKING_START,
+    "TRACKING_FAST_SHIFT": TRACKING_FAST_SHIFT,
+    "TRACKING_SLOW_SHIFT": TRACKING_SLOW_SHIFT,
+    "NORM_BITS": NORM_BITS,
+    "BIAS_FRACTION_BITS": BIAS_FRACTION_BITS,
+    "BLOCK": BLOCK,
+    "LONG_CODE_BITS": LONG_CODE_BITS,
+    "ZERO_BITS_SHORT": ZERO_BITS_SHORT,
+    "ZERO_BITS_LONG": ZERO_BITS_LONG,
+    "MAX_ENTRIES": MAX_ENTRIES,
+    "MAX_SMOOTHING": MAX_SMOOTHING,
+    "GAIN_ONE_Q14": Q14_ONE,
+}
+"""The numbers of blsh_constants.h."""
+
+_PAIRS = dict(zip(("FLAT_Q14", "MIDDLE_Q14", "STEEP_Q14"), MAGNITUDE_Q14, strict=True))
+"""And those that stand there as pairs."""
+
+_LIMITS = {"MAX_BITS": MAX_BITS, "MAX_NEIGHBOURS": MAX_NEIGHBOURS}
+
+
+_CHECK_HEAD = """\
+#include "blsh.h"
+#define FIRST_OF(a, b) (a)
+#define SECOND_OF(a, b) (b)
+#define FIRST(pair) FIRST_OF(pair)
+#define SECOND(pair) SECOND_OF(pair)
+"""
+
+
+class Limits(NamedTuple):
+    """How large a model the state holds: BLSH_MAX_... of blsh_limits.h."""
+
+    bits: int
+    neighbours: int
+    smoothed: int
+
+
+CORE_LIMITS: Final = Limits(MAX_BITS, MAX_NEIGHBOURS, BINS)
+"""Those of blsh.h, where no model says less."""
+
+
+@cache
+def model_struct(pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
+    """blsh_model_t, where a pointer is a `pointer`."""
+    numbers, words = ctypes.c_uint16, ctypes.c_uint32
+    tables = ("projection_q7", "bias_q3", "planes", "bounds", "masks", "gain_q14")
+    bands = ("band_edge", "mel_first", "mel_count", "mel_weight_q16")
+    fields = [
+        ("runtime_format", words),
+        ("name", ctypes.c_char_p if pointer is HOST_POINTER else pointer),
+        ("model_sha256", ctypes.c_uint8 * 32),
+        ("dictionary_crc32", words),
+        *((name, numbers) for name in ("feature_kind", "features", "bits", "neighbours")),
+        ("entries", words),
+        *((name, numbers) for name in ("radius", "mask_bands", "mask_level_bits", "smoothing")),
+        *((name, pointer) for name in (*tables, *bands)),
+    ]
+    return type("blsh_model_t", (ctypes.Structure,), {"_fields_": fields})
+
+
+@cache
+def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
+    """blsh_state_t, compiled with `limits`; of members without a name, the name is that of their first."""
+    halves, words = ctypes.c_int16, ctypes.c_int32
+    frame = type("frame", (ctypes.Structure,), {"_fields_": [("shift", words), ("values", words * (2 * BINS))]})
+    feature = ctypes.c_int16 * (-(-BINS // 8) * 8)
+    scratch = [words * TRACKED_BANDS, words * limits.bits, words * (limits.bits // 2 + 8)]
+    neighbour: Any = type(
+        "blsh_neighbour_t", (ctypes.Structure,), {"_fields_": [("index", words), ("distance", words)]}
+    )
+    fields = [
+        ("model", pointer),
+        ("history", halves * HISTORY),
+        ("peak", halves * (WINDOW // PEAK_BLOCK)),
+        ("overlap", words * HISTORY),
+        ("hops", words),
+        ("noise_floor", words * TRACKED_BANDS),
+        ("smoothed_q14", halves * limits.smoothed),
+        ("frame", frame),
+        ("feature", _union(feature, halves * BINS)),
+        ("level", _union(*scratch)),
+        ("code", words * -(-limits.bits // 32)),
+        ("neighbour", neighbour * limits.neighbours),
+    ]
+    return type("blsh_state_t", (ctypes.Structure,), {"_fields_": fields})
+
+
+def board_bytes(struct: Any, *limits: Limits) -> int:
+    """Bytes of model_struct or of state_struct on a board, whose pointers have 4."""
+    return ctypes.sizeof(struct(*limits, pointer=BOARD_POINTER))
+
+
+def layout_check(pointer: Any = HOST_POINTER, limits: Limits = CORE_LIMITS) -> str:
+    """C that compiles only where the core has these constants, and its structs these offsets and sizes."""
+    constants = _CONSTANTS | (_LIMITS if limits == CORE_LIMITS else {})
+    claims = [f"BLSH_{name} == {value}" for name, value in constants.items()]
+    for name, pair in _PAIRS.items():
+        claims += [f"{which}(BLSH_{name}) == {value}" for which, value in zip(("FIRST", "SECOND"), pair, strict=True)]
+    for struct in (model_struct(pointer), state_struct(limits, pointer)):
+        names = [field[0] for field in struct._fields_]
+        claims += [f"offsetof({struct.__name__}, {name}) == {getattr(struct, name).offset}" for name in names]
+        claims.append(f"sizeof({struct.__name__}) == {ctypes.sizeof(struct)}")
+    return _CHECK_HEAD + "".join(f'_Static_assert({claim}, "layout.py says so");\n' for claim in claims)
+
+
+def _union(*members: type[Any]) -> type[ctypes.Union]:
+    return type("union", (ctypes.Union,), {"_fields_": [(f"_{place}", each) for place, each in enumerate(members)]})

@@ -1,0 +1,225 @@
+"""What is known of a board, and how C is compiled for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blsh_codegen.emit.c_code import C_WARNINGS
+
+C_FLAGS = (
+    "-std=c11",
+    "-O2",
+    "-g",
+    *C_WARNINGS,
+    "-fstack-usage",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-DBLSH_MODEL_LIMITS",  # the state is as large as the one model needs that is compiled in
+)
+"""What every C file of the firmware is compiled with, on every board."""
+
+LINK_FLAGS = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--fatal-warnings")
+"""No nosys.specs: whatever needs a heap or a file then fails to link, instead of failing in the field."""
+
+INCLUDE_FOLDERS = ("core", "hal", "app", "generated")
+"""Folders of `firmware/` that hold headers."""
+
+LINKER_SCRIPT = "firmware/boards/cortexm.ld"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A memory region: origin and size in bytes."""
+
+    origin: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Uart:
+    """The serial port that the firmware talks on; `driver` names `firmware/hal/hal_<driver>.c`.
+
+    clock_hz: the clock that the baud rate is divided from. Pins are as the driver numbers them; None where it has none.
+    """
+
+    driver: str
+    base: int
+    rx_irq: int
+    baud: int
+    clock_hz: int
+    tx_pin: int | None
+    rx_pin: int | None
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A free-running 32-bit up-counter: the address of the register that is read and its rate in Hz."""
+
+    counter: int
+    hz: int
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Two places for models that are pushed: `size` bytes each, from `origin` on, erased by `sector` bytes.
+
+    `driver` names `firmware/hal/hal_storage_<driver>.c`.
+    """
+
+    driver: str
+    origin: int
+    size: int
+    sector: int
+
+
+@dataclass(frozen=True)
+class Watchdog:
+    """A watchdog whose place differs between boards of one driver: base address and rate in Hz."""
+
+    base: int
+    hz: int
+
+
+@dataclass(frozen=True)
+class Pll:
+    """How a PLL makes the core's clock: crystal_hz / m * n / p; as register fields, with what that clock asks for.
+
+    bypass: another part gives the clock, there is no crystal. apb1, apb2: what the two buses divide the core's clock
+    by. wait_states: of the flash. voltage_scale: the regulator's field VOS. overdrive: its range above that.
+    """
+
+    crystal_hz: int
+    bypass: bool
+    m: int
+    n: int
+    p: int
+    apb1: int
+    apb2: int
+    wait_states: int
+    voltage_scale: int
+    overdrive: bool
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What brings the core to its clock: `driver` names `firmware/hal/clock_<driver>.c`; pll where it has one."""
+
+    driver: str
+    pll: Pll | None
+
+
+@dataclass(frozen=True)
+class Led:
+    """A light, its pin as the driver numbers them; active_low: it shines at 0."""
+
+    pin: int
+    active_low: bool
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A way to flash a real board: the command, and what stands for its $PROBE where a probe was named by its $ID."""
+
+    method: str
+    command: str
+    probe: str | None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a model, with the code around it, may take where nobody says otherwise.
+
+    cpu: share of the core's clock, an instruction taken for a cycle; None: no bound. flash, ram: bytes.
+    """
+
+    cpu: float | None
+    flash: int
+    ram: int
+
+
+DWT_CYCCNT = 0xE0001004
+"""The cycle counter of the core itself."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """One row of boards.toml. `qemu_machine` is set on a virtual board, `uploads` has a way or more on a real one.
+
+    proof_hz: the clock at which a virtual board must keep up with real time; None: the one that it runs at.
+    note: what it is good for, in the docs. usb: vid:pid in hexadecimal of what carries its probe or serial port.
+    """
+
+    name: str
+    title: str
+    note: str
+    core: str
+    fpu: str | None
+    clock_hz: int
+    clock: Clock | None
+    stack_bytes: int
+    ring_bytes: int
+    flash: Memory
+    ram: Memory
+    uart: Uart
+    watchdog: Watchdog | None
+    tick: Tick
+    led: Led | None
+    budget: Budget
+    usb: tuple[str, ...]
+    qemu_machine: str | None
+    proof_hz: int | None
+    uploads: tuple[Upload, ...]
+    slots: Slots | None = None
+
+    @property
+    def firmware_flash_bytes(self) -> int:
+        """Flash below the slots: what a firmware that takes pushed models may fill."""
+        inside = self.slots is not None and 0 <= self.slots.origin - self.flash.origin < self.flash.size
+        return self.slots.origin - self.flash.origin if self.slots is not None and inside else self.flash.size
+
+    @property
+    def cpu_flags(self) -> tuple[str, ...]:
+        """What tells the compiler and the linker about the core."""
+        floats = ("-mfloat-abi=soft",) if self.fpu is None else (f"-mfpu={self.fpu}", "-mfloat-abi=hard")
+        return (f"-mcpu={self.core}", "-mthumb", *floats)
+
+    @property
+    def linker_symbols(self) -> dict[str, str]:
+        """The memory map, as the linker script wants it."""
+        return {
+            "__flash_origin": f"{self.flash.origin:#010x}",
+            "__flash_size": f"{self.flash.size:#010x}",
+            "__ram_origin": f"{self.ram.origin:#010x}",
+            "__ram_size": f"{self.ram.size:#010x}",
+            "__stack_size": f"{self.stack_bytes:#010x}",
+            "__firmware_end": f"{self.flash.origin + self.firmware_flash_bytes:#010x}",
+        }
+
+    def sources(self) -> tuple[str, ...]:
+        """The files under the root that make up the seam for this board: start-up, HAL, drivers."""
+        storage: tuple[str, ...] = ()
+        if self.slots is not None:
+            storage = ("firmware/hal/hal_storage.c", f"firmware/hal/hal_storage_{self.slots.driver}.c")
+        return (
+            "firmware/boards/startup.c",
+            "firmware/hal/hal_cortexm.c",
+            f"firmware/hal/hal_{self.uart.driver}.c",
+            f"firmware/hal/clock_{self.clock.driver if self.clock else 'fixed'}.c",
+            *storage,
+        )
+
+    def compile_command(self, root: Path, output: Path, sources: list[Path]) -> list[str]:
+        """The command that builds `sources` on top of the HAL, without PlatformIO: same flags, same link."""
+        folders = [f"firmware/{folder}" for folder in INCLUDE_FOLDERS] + [f"firmware/boards/{self.name}"]
+        return [
+            "arm-none-eabi-gcc",
+            *self.cpu_flags,
+            *C_FLAGS,
+            *(f"-I{root / folder}" for folder in folders),
+            *LINK_FLAGS,
+            *(f"-Wl,--defsym={symbol}={value}" for symbol, value in self.linker_symbols.items()),
+            f"-T{root / LINKER_SCRIPT}",
+            *(str(root / source) for source in self.sources()),
+            *map(str, sources),
+            "-o",
+            str(output),
+        ]

@@ -1,0 +1,72 @@
+"""From a board to a client that talks to the firmware that was meant."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_hil.link.board_errors import BoardError
+from blsh_hil.link.child_process import ChildBoard
+from blsh_hil.link.client import BAUD, BoardClient
+from blsh_hil.link.retry import Retries, Timeouts
+from blsh_hil.wire.messages import HelloReply
+from blsh_trainer.model.artifact import Model
+
+_log = logging.getLogger(__name__)
+
+Target = str | ChildBoard
+"""The port of a board that runs already, or a board to be started."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What HELLO must say before anything is asked of a board. None: not compared. baud: the rate of its line."""
+
+    model_sha256: str | None = None
+    dictionary_crc32: int | None = None
+    build_id: int | None = None
+    baud: int = BAUD
+    neighbours: int | None = None
+
+    def of(self, model: Model | IntegerModel) -> "Expected":
+        """The same of firmware that holds `model`, reduced as it was for it: not only what a record says that it does.
+
+        The CRC of the dictionary, of which the number of neighbours is no part, is that of the integers, if given.
+        """
+        crc32 = model.dictionary_crc32 if isinstance(model, IntegerModel) else self.dictionary_crc32
+        return replace(self, dictionary_crc32=crc32, neighbours=model.neighbours)
+
+    def require(self, client: BoardClient) -> HelloReply:
+        """Ask `client` who it is; returns that. Raises MismatchError unless it is what is expected."""
+        return client.require(
+            model_sha256=self.model_sha256,
+            dictionary_crc32=self.dictionary_crc32,
+            build_id=self.build_id,
+            neighbours=self.neighbours,
+        )
+
+
+@contextmanager
+def connect(
+    target: Target, expected: Expected, timeouts: Timeouts | None = None, *, retries: Retries | None = None
+) -> Iterator[BoardClient]:
+    """A client of `target`, its HELLO checked against `expected`; port and board are closed on leaving.
+
+    Raises BlshError if the board cannot be started, does not answer or answers as another; when an emulator or process
+    has ended meanwhile, with its own words. What the line cost is logged at the end.
+    """
+    with ExitStack() as cleanup:
+        if not isinstance(target, str):
+            cleanup.enter_context(target)
+        url = target if isinstance(target, str) else target.url
+        client = cleanup.enter_context(BoardClient.open(url, timeouts, baud=expected.baud, retries=retries))
+        try:
+            expected.require(client)
+            yield client
+            if client.counts.retries:
+                _log.warning("%s: %s", url, client.counts)
+        except BoardError:
+            if not isinstance(target, str):
+                target.check()
+            raise

@@ -1,0 +1,1 @@
+"""Talk to a board: the port, retries, the client and its stream of hops."""

@@ -1,0 +1,218 @@
+"""Who uses a board: one lock for each port, probe and running emulator, seen by every process of this user.
+
+    with Lock(port_key("/dev/ttyACM0")):
+        ...
+
+A lock is a file in a folder of the user's, held by flock, with its holder's pid, command and start inside. The kernel
+gives the flock up when its holder ends, however that happens; what then is left of the file is stale, and taken over by
+the next who wants it.
+"""
+
+import fcntl
+import json
+import os
+import re
+import stat
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from blsh_hil.link.board_errors import BusyError
+from blsh_trainer.errors import BlshError
+
+_PATIENCE_S: Final = 0.3  # who only looks whether a lock is held has it for a moment
+_RETRY_S: Final = 0.02
+_SUFFIX: Final = ".lock"
+_SHOWN_CHARACTERS: Final = 200
+_PRIVATE: Final = re.compile(r"(loop|spy|alt|hwgrep)://")
+"""Ports that are nobody else's, or another name of one that cannot be told beforehand."""
+
+EMULATOR: Final = "emulator "
+_PASSING: Final = (EMULATOR, "port socket://127.0.0.1", "port /dev/pts/")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds, or held, a lock: `since` in seconds of the epoch; `board` and `url` where it knows them.
+
+    restarts: it starts its emulator anew on SIGHUP.
+    """
+
+    key: str
+    pid: int
+    command: str
+    since: float
+    board: str = ""
+    url: str = ""
+    restarts: bool = False
+
+    def __str__(self) -> str:
+        begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        return f"`{self.command}` (pid {self.pid}, since {begun})"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A lock file that was found. stale: its holder has ended without giving it back."""
+
+    holder: Holder
+    stale: bool
+
+
+def runtime_folder() -> Path:
+    """The folder of this user's locks, made if need be: $XDG_RUNTIME_DIR/blsh, or /tmp/blsh-<uid>.
+
+    Raises BlshError if it belongs to somebody else, who could then keep us from every board.
+    """
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(base) / "blsh" if base and Path(base).is_dir() else Path(f"/tmp/blsh-{os.getuid()}")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise BlshError(f"cannot make {folder}, for the locks of boards: {error.strerror or error}") from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise BlshError(f"{folder}, for the locks of boards, is not a folder of yours; remove it")
+    return folder
+
+
+def port_key(url: str) -> str | None:
+    """The lock of a port, the same for every name of it; None for a port that cannot be shared (loop://)."""
+    if _PRIVATE.match(url):
+        return None
+    if "://" in url:
+        return "port " + re.sub(r"://localhost(?=[:/]|$)", "://127.0.0.1", url.split("?")[0].rstrip("/").lower())
+    return f"port {os.path.realpath(url)}"
+
+
+class Lock:
+    """The lock of `key`, from entering to leaving. board, url, restarts: for others to see, as in Holder.
+
+    Raises BusyError, naming the holder, where another process or another part of this one has it.
+    """
+
+    def __init__(self, key: str, *, board: str = "", url: str = "", restarts: bool = False) -> None:
+        self.key = key
+        self._board, self._url, self._restarts = board, url, restarts
+        self._file: int | None = None
+
+    def __enter__(self) -> Self:
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self._taken():
+            if time.monotonic() > deadline:
+                raise self._busy()
+            time.sleep(_RETRY_S)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Give it back, and leave no file behind. Does nothing the second time."""
+        if self._file is not None:
+            self._path().unlink(missing_ok=True)  # while it is held: nobody else's file lies there
+            os.close(self._file)
+            self._file = None
+
+    def _path(self) -> Path:
+        return runtime_folder() / (re.sub(r"[^A-Za-z0-9.-]+", "_", self.key) + _SUFFIX)
+
+    def _taken(self) -> bool:
+        path = self._path()
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise BlshError(f"cannot lock {self.key}: {path}: {error.strerror or error}") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(file), path.stat()):  # it was given back, and removed, meanwhile
+                raise FileNotFoundError
+        except OSError:
+            os.close(file)
+            return False
+        self._file = file
+        holder = Holder(self.key, os.getpid(), running_command(), time.time(), self._board, self._url, self._restarts)
+        os.ftruncate(file, 0)
+        os.pwrite(file, json.dumps(asdict(holder)).encode(), 0)
+        return True
+
+    def _busy(self) -> BusyError:
+        holder = read_holder(self._path())
+        what = self.key.removeprefix("port ")
+        if holder is None:
+            return BusyError(f"{what} is in use by another program; try again when that has ended")
+        here = ", this very program" if holder.pid == os.getpid() else ""
+        return BusyError(f"{what} is in use by {holder}{here}; wait for it or end it (`blsh boards` lists all holders)")
+
+
+def entries() -> list[Entry]:
+    """Every lock of this user's, held or stale, in the order of their keys."""
+    found = []
+    for path in sorted(runtime_folder().glob(f"*{_SUFFIX}")):
+        holder = read_holder(path)
+        if holder is not None:
+            found.append(Entry(holder, stale=not _is_held(path)))
+    return found
+
+
+def sweep() -> None:
+    """Remove the stale locks of what cannot come again: emulators, and their ports. Others tell of a killed user."""
+    for entry in entries():
+        if entry.stale and entry.holder.key.startswith(_PASSING):
+            with suppress(BusyError), Lock(entry.holder.key):  # somebody may just have taken it over
+                pass
+
+
+def openers(device: Path) -> list[tuple[int, str]]:
+    """Other processes that have `device` open, without asking us, as far as this user may see: pid and command."""
+    found = []
+    wanted = Path(os.path.realpath(device))
+    for folder in Path("/proc").glob("[0-9]*"):
+        if int(folder.name) == os.getpid():
+            continue
+        with suppress(OSError):  # it has just ended, or is somebody else's
+            if any(link.readlink() == wanted for link in (folder / "fd").iterdir()):
+                found.append((int(folder.name), _command_of(folder)))
+    return found
+
+
+def _command_of(process: Path) -> str:
+    """The command line of a folder of /proc, or its program's name where there is none: as while it only begins."""
+    words = (process / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+    line = _one_line(word.decode(errors="replace") for word in words)
+    return line or _one_line([(process / "comm").read_text(encoding="utf-8", errors="replace")])
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+
+
+def read_holder(path: Path) -> Holder | None:
+    """Who wrote itself into a lock file; None where nobody did, or it has just gone."""
+    try:
+        return Holder(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None  # just made, or just gone
+
+
+def running_command() -> str:
+    """The command line of this process, for others to read."""
+    return _one_line((Path(sys.argv[0]).name, *sys.argv[1:]))
+
+
+def _one_line(words: Iterable[str]) -> str:
+    return " ".join(" ".join(words).split())[:_SHOWN_CHARACTERS]

@@ -1,0 +1,209 @@
+"""Frames over a port: what is for people or goes wrong on the line is dealt with here, the rest is handed on."""
+
+import logging
+import secrets
+import time
+from collections import deque
+from typing import Final, TypeVar
+
+from blsh_hil.link.board_errors import (
+    BoardError,
+    ConnectionClosedError,
+    DamagedError,
+    EchoError,
+    FaultError,
+    GarbageError,
+    NoAnswerError,
+    PortError,
+    ProtocolVersionError,
+)
+from blsh_hil.link.port import Port
+from blsh_hil.wire.codes import FrameError
+from blsh_hil.wire.framing import BadFrame, Decoder, Frame, encode
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import Error, Fault, HelloReply, Log
+from blsh_hil.wire.protocol import FIRST_REPLY, VERSION
+
+_SHOWN_BYTES: Final = 24
+_PRINTABLE: Final = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A, 0x0D}
+
+M = TypeVar("M", bound=Message)
+
+
+class Link:
+    """Frames in and out. LOG lines go to `logger` and `logs`; a FAULT, an echo and another version are raised."""
+
+    def __init__(self, port: Port, logger: logging.Logger) -> None:
+        self.url = port.url
+        self.logger = logger
+        self.logs: deque[str] = deque(maxlen=100)  # the last LOG lines
+        self.started = False  # the board has announced its start, or may be another: to be asked for its HELLO
+        self.closed = False  # the other end has gone: reopen() first
+        self._port = port
+        self._sequence = secrets.randbits(16)  # so that answers to an earlier session are not taken for ours
+        self._decoder = Decoder()
+        self._arrived: deque[Frame | BadFrame] = deque()
+        self._framed = False  # a valid frame has come
+        self._heard = bytearray()  # since forget(): the beginning, how much, and since when
+        self._heard_bytes = 0
+        self._heard_at: float | None = None
+        self._damage: FrameError | None = None  # of the last bad frame since forget()
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._port.close()
+
+    def reopen(self, deadline: float) -> None:
+        """Connect again, and forget what was on the way. Raises PortError at `deadline`, at once for a refused socket.
+
+        Who answers then has to be asked: `started` is set.
+        """
+        try:
+            self._port.reopen(deadline)
+        except PortError as error:
+            raise PortError(f"{self.url}: the connection was closed and cannot be opened again: {error}") from error
+        self.started = True
+        self._decoder = Decoder()
+        self._arrived.clear()
+        self.closed = False
+
+    def send(self, message: Message, deadline: float) -> int:
+        """Send a request; returns its sequence number, 1 to 65,535."""
+        self._sequence = self._sequence % 0xFFFF + 1
+        try:
+            self._port.write(encode(message.TYPE, self._sequence, message.pack()), deadline)
+        except ConnectionClosedError:
+            self.closed = True
+            raise
+        return self._sequence
+
+    def next(self, deadline: float) -> Frame | BadFrame | None:
+        """The next frame that is an answer or was damaged; None at `deadline`, whatever comes meanwhile.
+
+        Raises ConnectionClosedError when the other end has gone, so that no caller waits in vain.
+        """
+        while True:
+            while self._arrived:
+                found = self._arrived.popleft()
+                if isinstance(found, BadFrame):
+                    self._note_damage(found)
+                    while self._arrived and isinstance(self._arrived[0], BadFrame):  # one is enough of a burst
+                        if self._arrived[0].error is FrameError.VERSION:
+                            break
+                        self._arrived.popleft()
+                    return found
+                if self._for_caller(found):
+                    return found
+            if time.monotonic() >= deadline:  # a port that never stops talking does not answer either
+                return None
+            try:
+                data = self._port.read(deadline)
+            except ConnectionClosedError:
+                self.closed = True
+                raise
+            if not data:
+                return None
+            self._note_bytes(data)
+            self._arrived.extend(self._decoder.feed(data))
+
+    def parse(self, message: type[M], frame: Frame) -> M:
+        """`frame` as a `message`. Raises BoardError if it is another, or has another layout."""
+        if frame.type != message.TYPE:
+            known = Message.BY_TYPE.get(frame.type)
+            name = known.name() if known else f"type {frame.type:#04x}"
+            raise BoardError(f"{self.url}: expected {message.name()}, the board sent {name}")
+        try:
+            return message.unpack(frame.payload)
+        except ValueError as error:
+            raise BoardError(f"{self.url}: the board sent {error}; flash this checkout's firmware") from error
+
+    # ---- what was heard ---------------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Begin to listen anew: silence() is about what comes from now on."""
+        self._heard.clear()
+        self._heard_bytes = 0
+        self._heard_at = None
+        self._damage = None
+
+    @property
+    def babble_since(self) -> float | None:
+        """When the first bytes came, if no frame ever did: something else than a board is talking."""
+        return None if self._framed else self._heard_at
+
+    def silence(self, request: str, seconds: float) -> BoardError:
+        """Why there was no answer to `request` within `seconds`."""
+        if not self._heard_bytes:
+            return NoAnswerError(
+                f"{self.url}: no answer to {request} within {seconds:g} s, nothing was received at all; "
+                "is the board powered, is its firmware flashed (`blsh flash`), is this the right port?"
+            )
+        if not self._framed:
+            return GarbageError(self._babble())
+        if self._damage is not None:
+            return DamagedError(
+                f"{self.url}: no answer to {request} within {seconds:g} s, and a frame was damaged on the way: "
+                f"{self._damage.text}; check the cable and the rate"
+            )
+        return NoAnswerError(
+            f"{self.url}: no answer to {request} within {seconds:g} s, though the board sent other frames; "
+            "reset the board and try again"
+        )
+
+    def damaged_here(self, bad: BadFrame) -> DamagedError:
+        """The error for a frame that arrived damaged."""
+        return DamagedError(f"{self.url}: a frame was damaged on its way from the board: {bad.error.text}")
+
+    def damaged_there(self, error: Error) -> DamagedError:
+        """The error for the board's complaint about a damaged frame."""
+        text = error.text.decode("ascii", "replace")
+        return DamagedError(
+            f"{self.url}: the board received a damaged frame: {text}; bytes were lost on the line, "
+            "check the cable and the rate"
+        )
+
+    def other_version(self, version: int | None) -> ProtocolVersionError:
+        """The error for a board of another protocol version."""
+        return ProtocolVersionError(
+            f"{self.url}: the board speaks protocol version {version}, this checkout {VERSION}; "
+            "build and flash its firmware: `blsh build`, then `blsh flash`"
+        )
+
+    def _babble(self) -> str:
+        begin = f"{self.url}: {self._heard_bytes} bytes but no valid frame, beginning with"
+        if all(byte in _PRINTABLE for byte in self._heard):
+            return (
+                f"{begin} the text {self._heard.decode('ascii')!r}; this is another device, not a blsh-mcu board: "
+                "choose another port (`blsh boards`)"
+            )
+        return f"{begin} {self._heard.hex(' ')}; another rate than {self._port.baud} baud, or not a blsh-mcu board"
+
+    def _note_bytes(self, data: bytes) -> None:
+        if self._heard_at is None:
+            self._heard_at = time.monotonic()
+        self._heard += data[: max(0, _SHOWN_BYTES - len(self._heard))]
+        self._heard_bytes += len(data)
+
+    def _note_damage(self, bad: BadFrame) -> None:
+        if bad.error is FrameError.VERSION:
+            raise self.other_version(bad.version)
+        self._damage = bad.error
+        self.logger.debug("%s: frame dropped: %s", self.url, bad.error.text)
+
+    def _for_caller(self, frame: Frame) -> bool:
+        self._framed = True
+        if frame.type < FIRST_REPLY:
+            raise EchoError(
+                f"{self.url}: our own requests come back; the port is looped (RX tied to TX, or a terminal that "
+                "echoes) and no board is behind it"
+            )
+        if frame.type == Fault.TYPE:
+            raise FaultError(self.url, self.parse(Fault, frame))
+        if frame.type == Log.TYPE:
+            text = self.parse(Log, frame).text.decode("ascii", "replace")
+            self.logs.append(text)
+            self.logger.info("%s: %s", self.url, text)
+            return False
+        if frame.type == HelloReply.TYPE and frame.sequence == 0:  # nobody asked: our own begin at 1
+            self.started = True
+        return True

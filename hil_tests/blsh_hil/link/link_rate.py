@@ -1,0 +1,148 @@
+"""How fast a board can be streamed through, and how near to that our client comes: both in one run.
+
+The link's limit is measured with requests that were made beforehand and answers that are looked at afterwards: what is
+left is the line, the board, and the round trip that the window does not hide.
+"""
+
+import time
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.spec.constants import HOP, HOPS_PER_SECOND
+from blsh_hil.link.board_errors import BoardError
+from blsh_hil.link.client import BoardClient
+from blsh_hil.link.port import Port
+from blsh_hil.wire.framing import Decoder, Frame, encode
+from blsh_hil.wire.messages import Done, Hop, HopDone, ResetStream
+
+_STREAM: Final = 0x51A7
+_PATIENCE_S: Final = 20.0
+
+Samples = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class LinkRate:
+    """Hops a second, medians of `rounds` rounds in turn.
+
+    stream: by BoardClient.stream. limit: bare, with as many requests ahead. unbounded: bare, with all requests at once,
+    on links that hold back what the board cannot take; else None. single: one hop at a time.
+    window: requests ahead. share: of the limit that stream reaches, median over the rounds.
+    """
+
+    rounds: int
+    hops: int
+    window: int
+    stream: float
+    limit: float
+    unbounded: float | None
+    single: float
+    share: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        rates = {"stream": self.stream, "limit": self.limit, "unbounded": self.unbounded, "single": self.single}
+        return {
+            "rounds": self.rounds,
+            "hops": self.hops,
+            "window": self.window,
+            "hops_per_second": {name: rate and round(rate, 1) for name, rate in rates.items()},
+            "times_real_time": round(self.stream / HOPS_PER_SECOND, 3),
+            "share_of_limit": round(self.share, 3),
+        }
+
+
+def measure_link(url: str, samples: Samples, *, baud: int, rounds: int = 3, held_back: bool = False) -> LinkRate:
+    """Measure the board at `url` with whole hops of `samples`; nobody else may have the port open.
+
+    held_back: the link loses nothing of what is sent too early, as an emulator's does.
+    Raises BoardError if the board does not answer as it should.
+    """
+    with BoardClient.open(url, baud=baud) as client:
+        window = max(1, client.hello().hops_in_flight)
+    hops = len(samples) // HOP
+    found: dict[str, list[float]] = {"stream": [], "limit": [], "unbounded": [], "single": []}
+    for _ in range(rounds):
+        found["stream"].append(hops / _stream_seconds(url, samples, baud))
+        found["limit"].append(hops / _bare_seconds(url, samples, baud, window))
+        found["single"].append(hops / _single_seconds(url, samples, baud))
+        if held_back:
+            found["unbounded"].append(hops / _bare_seconds(url, samples, baud, hops))
+    return LinkRate(
+        rounds=rounds,
+        hops=hops,
+        window=window,
+        stream=median(found["stream"]),
+        limit=median(found["limit"]),
+        unbounded=median(found["unbounded"]) if held_back else None,
+        single=median(found["single"]),
+        share=median(a / b for a, b in zip(found["stream"], found["limit"], strict=True)),
+    )
+
+
+def _stream_seconds(url: str, samples: Samples, baud: int) -> float:
+    with BoardClient.open(url, baud=baud) as client:
+        client.reset_stream()
+        began = time.monotonic()
+        client.stream(samples)
+        return time.monotonic() - began
+
+
+def _single_seconds(url: str, samples: Samples, baud: int) -> float:
+    with BoardClient.open(url, baud=baud) as client:
+        client.reset_stream()
+        began = time.monotonic()
+        for hop in samples.reshape(-1, HOP):
+            client.hop(hop)
+        return time.monotonic() - began
+
+
+def _bare_seconds(url: str, samples: Samples, baud: int, window: int) -> float:
+    """Requests made beforehand, `window` of them ahead; of the answers only the delimiters are counted meanwhile."""
+    requests = [
+        encode(Hop.TYPE, 1 + number % 0xFFFF, Hop(number & 0xFFFF, _STREAM, 0, 0, hop.astype("<i2").tobytes()).pack())
+        for number, hop in enumerate(samples.reshape(-1, HOP))
+    ]
+    with Port(url, baud=baud) as port:
+        _start_stream(port)
+        answers = bytearray()
+        began = time.monotonic()
+        sent = done = delimiters = 0
+        while done < len(requests):
+            ahead = min(len(requests), done + window)
+            if sent < ahead:  # no more at once than passes while nobody reads the answers
+                ahead = min(ahead, sent + 4)
+                port.write(b"".join(requests[sent:ahead]), time.monotonic() + _PATIENCE_S)
+                sent = ahead
+            wait = 0.0 if sent < min(len(requests), done + window) else _PATIENCE_S
+            data = port.read(time.monotonic() + wait)
+            if not data and wait:
+                raise BoardError(f"{url}: no answer to hop {done} within {_PATIENCE_S:g} s")
+            answers += data
+            delimiters += data.count(0)
+            done = delimiters // 2
+        took = time.monotonic() - began
+    _check_answers(url, bytes(answers), len(requests))
+    return took
+
+
+def _start_stream(port: Port) -> None:
+    port.write(encode(ResetStream.TYPE, 1, ResetStream(_STREAM).pack()), time.monotonic() + _PATIENCE_S)
+    decoder, deadline = Decoder(), time.monotonic() + _PATIENCE_S
+    while data := port.read(deadline):
+        if any(isinstance(frame, Frame) and frame.type == Done.TYPE for frame in decoder.feed(data)):
+            return
+    raise BoardError(f"{port.url}: no answer to RESET_STREAM within {_PATIENCE_S:g} s")
+
+
+def _check_answers(url: str, answers: bytes, hops: int) -> None:
+    frames = list(Decoder().feed(answers))
+    done = [
+        HopDone.unpack(each.payload).hop for each in frames if isinstance(each, Frame) and each.type == HopDone.TYPE
+    ]
+    if done != list(range(hops)) or len(frames) != hops:
+        raise BoardError(f"{url}: {hops} hops were sent, {len(done)} of {len(frames)} answers are HOP_DONE in order")

@@ -1,0 +1,192 @@
+"""A serial port by URL, read and written against deadlines: what pyserial offers, without its blocking reads."""
+
+import os
+import re
+import select
+import socket
+import stat
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import serial
+
+from blsh_hil.link.board_errors import ConnectionClosedError, DamagedError, PortError
+from blsh_hil.link.board_lock import Lock, openers, port_key
+
+_NETWORK: Final = ("socket", "rfc2217")
+_SCHEMES: Final = (*_NETWORK, "loop", "spy", "alt", "hwgrep")
+_EXPECTED: Final = (
+    "expected /dev/tty..., a pty or socket://HOST:PORT, and nobody else on it (`blsh boards` lists the ports of this "
+    "machine)"
+)
+_CHUNK: Final = 65536
+_REOPEN_S: Final = 0.1
+_POLL_S: Final = 0.002  # for ports without a file descriptor (loop://)
+
+
+def check_url(url: str) -> None:
+    """Raise PortError for what can be no port, however often it is tried; opens nothing."""
+    trouble = _trouble_of_network(url) if "://" in url else _trouble_of_device(url)
+    if trouble:
+        raise PortError(f"cannot open {url.strip() or 'a port'}: {trouble}; {_EXPECTED}")
+
+
+def _trouble_of_network(url: str) -> str:
+    scheme = url.partition("://")[0].lower()
+    if scheme not in _SCHEMES:
+        return f"{scheme}:// is no kind of port, known are {', '.join(f'{name}://' for name in _SCHEMES)}"
+    if scheme not in _NETWORK:
+        return ""
+    try:
+        parts = urlsplit(url)
+        host, number = parts.hostname, parts.port
+    except ValueError as error:
+        return str(error)
+    if not host:
+        return "it names no host"
+    return "" if number else "it names no TCP port, 1 to 65535"
+
+
+def _trouble_of_device(path: str) -> str:
+    if not path.strip():
+        return "its name is empty"
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return ""  # it may come, as a device that is being plugged in does; opening will tell
+    kinds = {stat.S_ISDIR: "a folder", stat.S_ISREG: "a file", stat.S_ISFIFO: "a FIFO", stat.S_ISSOCK: "a local socket"}
+    found = next((kind for is_one, kind in kinds.items() if is_one(mode)), "a disk")
+    return "" if stat.S_ISCHR(mode) else f"it is {found}, no serial port"
+
+
+def _is_other_device(path: str) -> bool:
+    """Whether a device is there that is no terminal line, such as /dev/null. Only for one that cannot be opened."""
+    with suppress(OSError, ValueError):
+        device = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return not os.isatty(device)
+        finally:
+            os.close(device)
+    return False
+
+
+class Port:
+    """An open port.
+
+    url: anything that pyserial's serial_for_url takes: /dev/ttyACM0, a pty, socket://host:port, loop://.
+    Locked while it is in use (lock.py), unless `locked`: the caller has the lock.
+    wrap: what to put around pyserial's port, such as a fault injector.
+    Raises BusyError if another program has it, PortError if it cannot be opened.
+    """
+
+    def __init__(self, url: str, *, baud: int, wrap: Callable[[Any], Any] | None = None, locked: bool = False) -> None:
+        check_url(url)
+        self.url = url
+        self.baud = baud
+        self._wrap = wrap
+        key = None if locked else port_key(url)
+        with ExitStack() as cleanup:
+            if key is not None:
+                cleanup.enter_context(Lock(key, url=url))
+            self._open()
+            self._cleanup = cleanup.pop_all()
+
+    def _open(self) -> None:
+        options = {} if "://" in self.url else {"exclusive": True}  # two readers would steal each other's bytes
+        try:
+            line = serial.serial_for_url(self.url, baudrate=self.baud, timeout=0, **options)
+        except (OSError, ValueError, TypeError, LookupError, re.error) as error:  # what pyserial's options give
+            if "://" not in self.url and _is_other_device(self.url):
+                raise PortError(f"cannot open {self.url}: it is no serial port; {_EXPECTED}") from error
+            others = "".join(f"; `{command}` (pid {pid}) has it open" for pid, command in openers(Path(self.url)))
+            raise PortError(f"cannot open {self.url}: {error}{others}; {_EXPECTED}") from error
+        self._serial = line if self._wrap is None else self._wrap(line)
+        self._fd = self._descriptor()
+        if self._fd is not None:
+            self._serial.write_timeout = 0  # write() waits itself, against its deadline
+        if self.url.startswith("socket://") and self._fd is not None:
+            self._send_at_once()
+
+    def reopen(self, deadline: float) -> None:
+        """Open the port again after the connection was closed: a device may take until `deadline` to come back.
+
+        Raises PortError if it does not, and for a socket that nobody listens on at once.
+        """
+        self._serial.close()
+        while True:
+            try:
+                return self._open()
+            except PortError:
+                if "://" in self.url or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_REOPEN_S)
+
+    def read(self, deadline: float) -> bytes:
+        """What has come, at least a byte; b"" when `deadline` (of time.monotonic) passes first.
+
+        Raises ConnectionClosedError when the other end has gone, so that no caller waits in vain.
+        """
+        while True:
+            left = deadline - time.monotonic()
+            if self._fd is not None:
+                select.select([self._fd], [], [], max(0.0, left))
+            try:
+                data: bytes = self._serial.read(_CHUNK)
+            except OSError as error:
+                raise self._closed(error) from error
+            if data or left <= 0:
+                return data
+            if self._fd is None:
+                time.sleep(_POLL_S)
+
+    def write(self, data: bytes, deadline: float) -> None:
+        """Send `data`. Raises DamagedError if it is not all taken by `deadline` (of time.monotonic), and
+        ConnectionClosedError if nobody is there.
+        """
+        rest = memoryview(data)
+        while rest:
+            if self._fd is not None:
+                _, ready, _ = select.select([], [self._fd], [], max(0.0, deadline - time.monotonic()))
+                if not ready:
+                    raise DamagedError(
+                        f"{self.url}: {len(rest)} of {len(data)} bytes were not taken in time; "
+                        "the board does not read, reset it"
+                    )
+            try:
+                written: int = self._serial.write(rest)
+            except OSError as error:
+                raise self._closed(error) from error
+            rest = rest[written:]
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._serial.close()
+        self._cleanup.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _closed(self, error: OSError) -> ConnectionClosedError:
+        return ConnectionClosedError(
+            f"{self.url}: the connection was closed ({error}); was the board unplugged or its emulator ended?"
+        )
+
+    def _descriptor(self) -> int | None:
+        try:
+            descriptor: int = self._serial.fileno()
+        except (OSError, AttributeError, NotImplementedError):  # loop:// and the like
+            return None
+        return descriptor
+
+    def _send_at_once(self) -> None:
+        """Without this, a second request would wait until the other end acknowledged the first."""
+        assert self._fd is not None
+        with socket.socket(fileno=os.dup(self._fd)) as line:
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

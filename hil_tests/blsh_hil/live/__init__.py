@@ -1,0 +1,1 @@
+"""Send live audio through a board."""

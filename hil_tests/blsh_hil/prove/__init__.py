@@ -1,0 +1,1 @@
+"""Compare a board with the reference, on recordings, recipes and worst cases."""

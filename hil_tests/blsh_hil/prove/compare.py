@@ -1,0 +1,184 @@
+"""The board against the integer reference: a digest of every stage of every hop, then the values that differ."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, Vectors
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.stages import STAGES, stage_values
+from blsh_hil.link.hops import HopReply
+from blsh_trainer.arrays import Progress
+
+READ_BACK: Final = 64
+"""Hops whose values are read back of each stage that differs: a board that is all wrong would take hours."""
+
+
+class HopSource(Protocol):
+    """What is compared: a board (`BoardClient`), or the core called directly (`CoreClient`)."""
+
+    def reset_stream(self) -> None: ...
+
+    def hop(
+        self, samples: npt.NDArray[np.int16], *, digests: bool = False, dump_stage: int | None = None
+    ) -> HopReply: ...
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first value in which the board differs: where, and what stood there."""
+
+    stage: str
+    hop: int
+    position: int
+    expected: int
+    actual: int
+
+    def __str__(self) -> str:
+        return f"{self.stage}: hop {self.hop}, {_place(self)}: expected {self.expected}, board {self.actual}"
+
+
+@dataclass
+class Comparison:
+    """Outcome of comparing a recording.
+
+    hops: hops compared. values: of all compared stages, in all of them. mismatches: differing values of each stage, 0
+    everywhere if the board is right, counted in the first READ_BACK hops in which it differs.
+    first: the first difference of the earliest stage of the earliest hop that differs.
+    output: what the board put out, 768 samples late.
+    """
+
+    hops: int
+    values: int
+    mismatches: dict[str, int]
+    first: Difference | None
+    output: npt.NDArray[np.int16]
+
+    @property
+    def exact(self) -> bool:
+        """No value of any stage differs."""
+        return not any(self.mismatches.values())
+
+
+def compare(
+    client: HopSource,
+    reference: VectorisedDenoiser,
+    samples: npt.NDArray[np.int16],
+    progress: Progress | None = None,
+    stages: Sequence[str] = STAGES,
+) -> Comparison:
+    """Send whole hops of `samples` through the board and compare `stages` of each with `reference`.
+
+    First every hop's digests; where they differ, the stream is sent again and the differing stage is read back, so
+    that `mismatches` counts values and `first` names one.
+    """
+    differing: dict[str, list[int]] = {stage: [] for stage in stages}
+    output = np.empty(len(samples), np.int16)
+    values = 0
+
+    def check_digests(t: int, vectors: Vectors, row: int, hop: npt.NDArray[np.int16]) -> None:
+        nonlocal values
+        reply = client.hop(hop, digests=True)
+        output[t * HOP : (t + 1) * HOP] = reply.samples
+        wanted = vectors.hop(row)
+        for index, (expected, actual) in enumerate(zip(wanted.digests(), reply.digests or (), strict=True)):
+            if STAGES[index] in differing:
+                values += wanted.stage(index).size
+                if expected != actual:
+                    differing[STAGES[index]].append(t)
+
+    hops = _each_hop(client, reference, samples, check_digests, progress, "comparing")
+    differing = {stage: found[:READ_BACK] for stage, found in differing.items() if found}
+    mismatches, first = dict.fromkeys(STAGES, 0), None
+    if differing:
+        mismatches, first = _count_values(client, reference, samples, differing)
+    return Comparison(hops, values, mismatches, first, output)
+
+
+def _count_values(
+    client: HopSource,
+    reference: VectorisedDenoiser,
+    samples: npt.NDArray[np.int16],
+    differing: dict[str, list[int]],
+) -> tuple[dict[str, int], Difference | None]:
+    """Read back every stage of every hop whose digest differed. One pass a stage: a board dumps one at a time."""
+    counts = dict.fromkeys(STAGES, 0)
+    found: list[Difference] = []
+    for index, stage in enumerate(STAGES):
+        wanted = set(differing.get(stage, ()))
+        if not wanted:
+            continue
+        last = max(wanted)
+
+        def read_back(
+            t: int,
+            vectors: Vectors,
+            row: int,
+            hop: npt.NDArray[np.int16],
+            index: int = index,
+            stage: str = stage,
+            wanted: set[int] = wanted,
+        ) -> None:
+            reply = client.hop(hop, dump_stage=index if t in wanted else None)
+            if t not in wanted:
+                return
+            expected = vectors.hop(row).stage(index).astype(np.int64)
+            actual = stage_values(index, reply.stage_bytes or b"").astype(np.int64)
+            if len(actual) != len(expected):
+                counts[stage] += len(expected)
+                return
+            places = np.flatnonzero(expected != actual)
+            counts[stage] += max(len(places), 1)  # a digest differed: never report 0, even if the values do not
+            if len(places):
+                at = int(places[0])
+                found.append(Difference(stage, t, at, int(expected[at]), int(actual[at])))
+
+        _each_hop(client, reference, samples[: (last + 1) * HOP], read_back, None, "reading back")
+    first = min(found, key=lambda d: (d.hop, STAGES.index(d.stage)), default=None)
+    return counts, first
+
+
+def _each_hop(
+    client: HopSource,
+    reference: VectorisedDenoiser,
+    samples: npt.NDArray[np.int16],
+    visit: Callable[[int, Vectors, int, npt.NDArray[np.int16]], None],
+    progress: Progress | None,
+    what: str,
+) -> int:
+    """Start a stream and call visit(t, vectors, row of t in them, samples of t) for every hop; returns their number."""
+    client.reset_stream()
+    hops = samples.reshape(-1, HOP)
+    t = 0
+    for vectors in reference.chunks(samples):
+        for row in range(len(vectors.output)):
+            visit(t, vectors, row, hops[t])
+            t += 1
+            if progress is not None:
+                progress(what, t, len(hops))
+    return t
+
+
+def _place(difference: Difference) -> str:
+    """A position in a stage, in words."""
+    position = difference.position
+    match difference.stage:
+        case "window":
+            return "block shift" if position == 0 else f"sample {position - 1}"
+        case "spectrum":
+            return f"bin {position // 2}, {('real', 'imaginary')[position % 2]} part"
+        case "features":
+            return f"feature {position}"
+        case "accumulators":
+            return f"bit {position}"
+        case "code":
+            return f"word {position}"
+        case "neighbours":
+            return f"neighbour {position // 2}, {('index', 'distance')[position % 2]}"
+        case "mask":
+            return f"bin {position}"
+        case _:
+            return f"sample {position}"

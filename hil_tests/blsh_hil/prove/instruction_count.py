@@ -1,0 +1,119 @@
+"""Instructions of a hop, counted exactly by the emulator; the ruler is checked on a loop of known length first."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.spec.constants import HOP, HOPS_PER_SECOND
+from blsh_codegen.spec.stages import STAGES
+from blsh_hil.link.board_errors import BoardError
+from blsh_hil.link.client import BoardClient
+
+ICOUNT_SHIFT = 8
+"""An instruction takes 2^8 ns of the board's time: four ticks or more on all our boards, so ticks give whole numbers.
+
+The fastest counter, of 1 GHz, then wraps after 16 million instructions.
+"""
+
+_LOOPS = (1_000, 1_001, 51_000, 101_000)
+_CUT_TICKS = Fraction(3, 2)  # two readings are each cut to a whole tick, and some emulated timers round besides
+
+
+@dataclass(frozen=True)
+class InstructionCounts:
+    """Instructions of the measured hops. Instructions are not cycles: no wait states, caches or load-use stalls.
+
+    hops: how many were measured. mean, maximum: of a whole hop. stages, stage_maxima: mean and most of each, the probe
+    left out. Each count is exact, and holds besides the same fixed handful for the call and for reading the counter.
+    """
+
+    hops: int
+    mean: float
+    maximum: int
+    stages: dict[str, float]
+    stage_maxima: dict[str, int]
+
+    @property
+    def millions_per_second(self) -> float:
+        """Instructions for a second of audio, in millions."""
+        return self.mean * HOPS_PER_SECOND / 1e6
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        return {
+            "hops": self.hops,
+            "mean": round(self.mean),
+            "maximum": self.maximum,
+            "millions_per_second": round(self.millions_per_second, 3),
+            "stages": {stage: round(count) for stage, count in self.stages.items()},
+            "stage_maxima": self.stage_maxima,
+        }
+
+
+def ticks_per_instruction(client: BoardClient) -> Fraction:
+    """Ticks of the board's counter for an instruction, on a board started with ICOUNT_SHIFT.
+
+    Raises BoardError unless loops of known length count exactly so, but for one handful that is the same for all:
+    the board then does not count instructions.
+    """
+    hello = client.identity or client.hello()
+    ratio = Fraction(hello.tick_hz << ICOUNT_SHIFT, 10**9)
+    short, *longer = (client.count_loop(iterations) for iterations in _LOOPS)
+    if not short.instructions:
+        raise BoardError(f"{client.url}: this board does not know the length of its loop; measure on a virtual board")
+    for loop in longer:
+        known, ticks = loop.instructions - short.instructions, loop.ticks - short.ticks
+        if abs(ticks - ratio * known) > 2 * _CUT_TICKS or exact_count(loop.ticks, ratio) - loop.instructions != (
+            exact_count(short.ticks, ratio) - short.instructions
+        ):
+            raise BoardError(
+                f"{client.url}: {known} instructions took {ticks} ticks, expected {float(ratio * known):g}; "
+                f"start the virtual board with an icount shift of {ICOUNT_SHIFT}"
+            )
+    return ratio
+
+
+def exact_count(ticks: int, ratio: Fraction) -> int:
+    """The one number of instructions between two readings of the counter that are `ticks` apart.
+
+    ratio: of ticks_per_instruction. Raises BoardError if no whole number takes that many ticks.
+    """
+    count = round(ticks / ratio)
+    if abs(ticks - count * ratio) > _CUT_TICKS:
+        raise BoardError(f"{ticks} ticks at {float(ratio):g} an instruction are no whole number of instructions")
+    return count
+
+
+def count_hops(
+    client: BoardClient, samples: npt.NDArray[np.int16], ratio: Fraction | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Instructions of each hop of `samples` (whole hops), (T,), and of each of its stages, (T, 8).
+
+    The board must have been started with ICOUNT_SHIFT, unless a `ratio` of ticks to what is counted is given: 1 counts
+    the ticks themselves.
+    """
+    if ratio is None:
+        ratio = ticks_per_instruction(client)
+    client.reset_stream()
+    totals = [exact_count(client.hop(hop, masked=True).ticks, ratio) for hop in samples.reshape(-1, HOP)]
+    client.reset_stream()
+    by_stage = []
+    for hop in samples.reshape(-1, HOP):
+        ticks = client.hop(hop, ticks=True, masked=True).stage_ticks or ()
+        by_stage.append([exact_count(each, ratio) for each in ticks])
+    return np.array(totals, np.int64), np.array(by_stage, np.int64)
+
+
+def count_instructions(client: BoardClient, samples: npt.NDArray[np.int16]) -> InstructionCounts:
+    """Count the instructions of each hop of `samples` (whole hops), on a board started with ICOUNT_SHIFT."""
+    totals, by_stage = count_hops(client, samples)
+    return InstructionCounts(
+        hops=len(totals),
+        mean=float(totals.mean()),
+        maximum=int(totals.max()),
+        stages=dict(zip(STAGES, by_stage.mean(axis=0).tolist(), strict=True)),
+        stage_maxima=dict(zip(STAGES, by_stage.max(axis=0).tolist(), strict=True)),
+    )

@@ -1,0 +1,209 @@
+"""Another model for a board that runs: sent into a free slot, tried, proven bit for bit, and only then kept.
+
+    with connect(target, Expected()) as client:
+        push_model(client, model, encode_image(model), proof_signal())
+
+Whatever interrupts this, the board starts with its old model or with the new one, and the same call goes on where the
+last one stopped (docs/push.md).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.emit.model_image import HEAD, ImageHead, read_head
+from blsh_codegen.model.entry_order import planes_of
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.project import core_folder
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.error_texts import error_texts
+from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_hil.link.board_errors import BoardError, RefusedError
+from blsh_hil.link.client import BoardClient
+from blsh_hil.prove.compare import compare
+from blsh_hil.wire.codes import ErrorCode, ImageFault, SlotState
+from blsh_hil.wire.messages import (
+    Done,
+    ModelFactory,
+    ModelProve,
+    ModelTry,
+    PushBegin,
+    PushData,
+    PushReady,
+    Slots,
+    SlotsReply,
+)
+from blsh_hil.wire.protocol import PIECE_BYTES
+from blsh_trainer.arrays import Progress
+from blsh_trainer.errors import BlshError
+
+NO_SLOT: Final = 255
+_PROOF: Final = (("speech_like", 48), ("white_noise", 8), ("square_wave", 4), ("silence", 6), ("starts_mid_word", 14))
+
+
+class ImageRefusedError(BoardError):
+    """The board refuses a model image. `fault`: why, None where it is an error of the core."""
+
+    def __init__(self, url: str, detail: int) -> None:
+        number = detail - (1 << 32) if detail >= 1 << 31 else detail
+        self.fault = next((fault for fault in ImageFault if fault == number), None)
+        if self.fault is not None:
+            why = self.fault.text
+        else:
+            text = error_texts(core_folder()).get(number, f"error {number} of its core")
+            why = f"{text}: make the image with the blsh that built the firmware"
+        super().__init__(f"{url}: the board refuses the model image: {why}; it goes on with the model it had")
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """What a push came to.
+
+    slot: where the model lies. sent_bytes: of the image, in this call. resumed_at: where it went on, 0 for a new
+    transfer. hops: compared with the reference, all bits equal.
+    """
+
+    slot: int
+    image_bytes: int
+    sent_bytes: int
+    resumed_at: int
+    hops: int
+
+
+def proof_signal() -> npt.NDArray[np.int16]:
+    """What a new model is proven with: 80 hops, loud and quiet, that begin and end."""
+    rng = np.random.default_rng(11)
+    return np.concatenate([edge_signal(name, hops * HOP, rng) for name, hops in _PROOF])
+
+
+def read_slots(client: BoardClient) -> SlotsReply:
+    """What the board's slots hold. BlshError where its firmware has none."""
+    try:
+        slots = client.ask(Slots(), SlotsReply)
+    except RefusedError as error:
+        if error.code is not ErrorCode.UNKNOWN_TYPE:
+            raise
+        raise BoardError(
+            f"{client.url}: the firmware takes no other models; generate it with `blsh generate MODEL --slots`, "
+            "build and flash it"
+        ) from error
+    if slots.room == 0:
+        raise BoardError(f"{client.url}: the board has no storage for models; give it `slots` in boards.toml")
+    return slots
+
+
+def check_fits(head: ImageHead, slots: SlotsReply) -> None:
+    """Raise BlshError, with the numbers, for an image that the board would refuse for its size or dimensions."""
+    if head.bytes > slots.room:
+        entry = 4 * -(-head.mask_kind.width * head.mask_kind.level_bits // 32) + planes_of(head.bits) * (
+            1 / 8 + 1 / 256
+        )
+        most = int(head.entries - (head.bytes - slots.room) / entry) // 32 * 32
+        fewer = f"give --entries {most}" if most >= 32 else "make it shorter, or its masks coarser"
+        raise BlshError(
+            f"model {head.name!r} has {head.bytes:,} bytes as an image, a slot has room for {slots.room:,}; {fewer}"
+        )
+    limits = (
+        ("bits", head.bits, slots.max_bits, f"give --bits {slots.max_bits}"),
+        ("neighbours", head.neighbours, slots.max_neighbours, f"give --neighbours {slots.max_neighbours}"),
+        ("smoothed", head.smoothed, slots.max_smoothed, "push a model whose mask is not smoothed"),
+    )
+    for name, found, most, smaller in limits:
+        if found > most:
+            what = "bands of a smoothed mask" if name == "smoothed" else name
+            raise BlshError(
+                f"model {head.name!r} has {found} {what}, the firmware's state holds {most}; {smaller}, or generate "
+                f"the firmware with --slots --room-{name} {found}"
+            )
+
+
+def push_model(
+    client: BoardClient,
+    model: IntegerModel,
+    image: bytes,
+    samples: npt.NDArray[np.int16],
+    progress: Progress | None = None,
+) -> PushResult:
+    """Send `image`, which is that of `model`, try it, compare `samples` (whole hops) with the reference, and keep it.
+
+    Goes on with an interrupted transfer of the same image. The board starts again at the end, to show that it starts
+    with the new model. Raises BlshError if the board has no slots, the image does not fit, the board refuses it or
+    computes anything else with it than the reference; then the board runs the model that it had.
+    """
+    head, slots = read_head(image), read_slots(client)
+    check_fits(head, slots)
+    sent = resumed = 0
+    if _running(slots) != head.sha256:
+        sent, resumed = _send_and_try(client, image, progress)
+    client.require(model_sha256=head.model_sha256, dictionary_crc32=head.dictionary_crc32)
+    comparison = compare(client, VectorisedDenoiser(model), samples, progress)
+    if not comparison.exact:
+        client.require(model_sha256=head.model_sha256, dictionary_crc32=head.dictionary_crc32)  # it may have restarted
+        client.reset()
+        raise BoardError(
+            f"{client.url}: with the new model the board differs from the reference, first in {comparison.first}; it "
+            "was started again with the model that it had"
+        )
+    _ask(client, ModelProve(head.sha256))
+    client.reset()
+    client.require(model_sha256=head.model_sha256, dictionary_crc32=head.dictionary_crc32)
+    return PushResult(read_slots(client).running, head.bytes, sent, resumed, comparison.hops)
+
+
+def restore_factory(client: BoardClient) -> None:
+    """Erase both slots: the board goes back to the model that is compiled into its firmware."""
+    read_slots(client)
+    _ask(client, ModelFactory())
+    client.hello()
+
+
+def send_image(client: BoardClient, image: bytes, progress: Progress | None = None) -> int:
+    """Bring all of `image` into the free slot. Returns the byte at which the transfer began or went on."""
+    try:
+        first = client.ask(PushBegin(image[: HEAD.size]), PushReady).offset
+    except RefusedError as error:
+        raise _refusal(client, error) from error
+    for offset in range(first, len(image), PIECE_BYTES):
+        _ask(client, PushData(offset, image[offset : offset + PIECE_BYTES]))
+        if progress is not None:
+            progress("pushing", min(len(image), offset + PIECE_BYTES), len(image))
+    return first
+
+
+def try_image(client: BoardClient) -> None:
+    """Let the board check what it has received and go over to it until a reset. ImageRefusedError if it does not."""
+    _ask(client, ModelTry())
+
+
+def _send_and_try(client: BoardClient, image: bytes, progress: Progress | None) -> tuple[int, int]:
+    """Bytes sent, and where an interrupted transfer went on. What that left damaged is sent again, once."""
+    first = send_image(client, image, progress)
+    try:
+        try_image(client)
+    except ImageRefusedError as error:
+        if error.fault is not ImageFault.DIGEST or first == HEAD.size:
+            raise
+        first = send_image(client, image, progress)  # the board has erased it
+        try_image(client)
+    return len(image) - first, first if first > HEAD.size else 0
+
+
+def _running(slots: SlotsReply) -> bytes | None:
+    """SHA-256 of the image that runs, None where it is not one that was pushed and proven."""
+    if slots.running == NO_SLOT or slots.state[slots.running] != SlotState.PROVEN:
+        return None
+    return slots.images[32 * slots.running : 32 * slots.running + 32]
+
+
+def _ask(client: BoardClient, request: PushData | ModelTry | ModelProve | ModelFactory) -> None:
+    try:
+        client.ask(request, Done)
+    except RefusedError as error:
+        raise _refusal(client, error) from error
+
+
+def _refusal(client: BoardClient, error: RefusedError) -> BoardError:
+    return ImageRefusedError(client.url, error.detail) if error.code is ErrorCode.IMAGE_REFUSED else error

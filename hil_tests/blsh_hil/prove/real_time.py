@@ -1,0 +1,103 @@
+"""Whether a board keeps up with the microphone: what its hops take at most, against the 16 ms of its clock."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.spec.constants import HOP_S
+from blsh_codegen.spec.stages import STAGES
+from blsh_hil.boards.board import Board
+from blsh_hil.link.client import BoardClient
+from blsh_hil.prove.instruction_count import count_hops, ticks_per_instruction
+
+_BINS: Final = 24  # of the histogram
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of many hops: totals (T,) and stages (T, 8), in `unit`s, of which the board does `rate_hz` a second."""
+
+    unit: str
+    rate_hz: int
+    totals: npt.NDArray[np.int64]
+    stages: npt.NDArray[np.int64]
+
+    def joined(self, other: "Counts") -> "Counts":
+        """Both together."""
+        totals, stages = (np.concatenate(pair) for pair in ((self.totals, other.totals), (self.stages, other.stages)))
+        return Counts(self.unit, self.rate_hz, totals, stages)
+
+    def histogram(self) -> dict[str, Any]:
+        """Hops by what they take, as JSON values: `edges`, one more than `counts`."""
+        counts, edges = np.histogram(self.totals, bins=_BINS)
+        return {"unit": self.unit, "edges": [round(float(edge)) for edge in edges], "counts": counts.tolist()}
+
+
+@dataclass(frozen=True)
+class RealTime:
+    """The verdict. usual: hops of recordings; all: these and the hard ones. proof_hz: the clock that it is for."""
+
+    usual: Counts
+    all: Counts
+    proof_hz: int
+
+    @property
+    def most(self) -> int:
+        """What the costliest hop takes."""
+        return int(self.all.totals.max())
+
+    @property
+    def deadline_share(self) -> float:
+        """The costliest hop's share of the 16 ms, at the clock that the board runs at."""
+        return self.most / (self.all.rate_hz * HOP_S)
+
+    @property
+    def proof_share(self) -> float:
+        """The same at `proof_hz`; up to 1 is real time."""
+        return self.most / (self.proof_hz * HOP_S)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Mean (of the usual hops) and most (of all) of each stage and of the hop, and the shares, as JSON values."""
+        of_stages: dict[str, Any] = {
+            name: {"mean": round(float(mean)), "max": int(most)}
+            for name, mean, most in zip(
+                STAGES, self.usual.stages.mean(axis=0), self.all.stages.max(axis=0), strict=True
+            )
+        }
+        return {
+            **of_stages,
+            "hop": {"mean": round(float(self.usual.totals.mean())), "max": self.most},
+            "deadline_share": round(self.deadline_share, 4),
+            "core_hz": self.all.rate_hz,
+            "proof_hz": self.proof_hz,
+            "proof_share": round(self.proof_share, 4),
+            "unit": self.all.unit,
+            "hops": len(self.all.totals),
+        }
+
+
+def count_streams(client: BoardClient, board: Board, streams: Iterable[npt.NDArray[np.int16]]) -> Counts:
+    """What each hop of `streams` takes, whole hops each: instructions on a virtual board, ticks on a real one.
+
+    The virtual board must have been started with ICOUNT_SHIFT.
+    """
+    hello = client.identity or client.hello()
+    virtual = board.qemu_machine is not None
+    ratio = ticks_per_instruction(client) if virtual else Fraction(1)
+    counted = [count_hops(client, stream, ratio) for stream in streams]
+    totals, stages = (np.concatenate(column) for column in zip(*counted, strict=True))
+    if virtual:
+        return Counts("instructions", hello.core_hz, totals, stages)
+    return Counts("cycles" if hello.tick_hz == hello.core_hz else "ticks", hello.tick_hz, totals, stages)
+
+
+def judge(board: Board, usual: Counts, hard: Iterable[Counts]) -> RealTime:
+    """The verdict on a board. usual: what recordings take; hard: what else was played."""
+    everything = usual
+    for each in hard:
+        everything = everything.joined(each)
+    return RealTime(usual, everything, board.proof_hz or usual.rate_hz)

@@ -1,0 +1,247 @@
+"""Models and signals that are made from a few numbers: what no recording and no trained model would send.
+
+A `Recipe` is small enough to stand in a vector or on a command line, and makes the same model everywhere.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.cost.stage_work import signal_codes
+from blsh_codegen.model.entry_order import tight_order
+from blsh_codegen.model.quantise import IntegerModel, gain_table, mel_of
+from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_NEIGHBOURS
+from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
+from blsh_codegen.spec.packing import pack_words
+from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING
+from blsh_trainer.signals.masks import MASK_KINDS, find_mask_kind
+from blsh_trainer.signals.spectra import FEATURE_KINDS, feature_count
+
+Bits = npt.NDArray[np.bool_]
+Samples = npt.NDArray[np.int16]
+Generator = np.random.Generator
+
+MOST_ENTRIES: Final = 1200
+"""Of a recipe: its order is made in a second, and its tables fit the smallest board."""
+
+_TURNED: Final = 0.06  # share of the bits in which an entry near a signal's code differs from it
+_NEAR_HOPS: Final = 40
+
+
+def _few(rng: Generator, entries: int, bits: int) -> Bits:
+    return rng.random((3, bits))[rng.integers(0, 3, entries)] < 0.5
+
+
+def _rings(rng: Generator, entries: int, bits: int) -> Bits:
+    return rng.permuted(np.arange(bits) < rng.integers(0, bits + 1, (entries, 1)), axis=1)
+
+
+DICTIONARIES: Final[dict[str, Callable[[Generator, int, int], Bits]]] = {
+    "random": lambda rng, entries, bits: rng.random((entries, bits)) < 0.5,
+    "equal": lambda rng, entries, bits: np.tile(rng.random(bits) < 0.5, (entries, 1)),
+    "few": _few,
+    "rings": _rings,  # many entries at each distance from one code, and so ties at every threshold
+    "sparse": lambda rng, entries, bits: rng.random((entries, bits)) < 0.02,
+    "near": lambda rng, entries, bits: rng.random((entries, bits)) < _TURNED,  # then turned by the codes of a signal
+}
+"""How the codes of a dictionary are drawn; all but `random`, `sparse` and `near` consist of ties."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model that is random in all it holds, but for its shape.
+
+    features, bits (L), neighbours (K), entries (N), masks, smoothing and floor: as of a trained model.
+    dictionary: one of DICTIONARIES. BlshError for a shape that firmware does not hold.
+    """
+
+    seed: int
+    features: str = "mel"
+    bits: int = 50
+    neighbours: int = 10
+    entries: int = 300
+    masks: str = "ibm"
+    smoothing: int = 0
+    floor: int = 0
+    dictionary: str = "random"
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("seed", 0, 2**64 - 1),
+            ("bits", 1, MAX_BITS),
+            ("neighbours", 1, MAX_NEIGHBOURS),
+            ("entries", self.neighbours, MOST_ENTRIES),
+            ("smoothing", 0, MAX_SMOOTHING),
+            ("floor", 0, MAX_FLOOR),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise BlshError(f"recipe with {name} = {value!r}; expected an integer from {low} to {high}")
+        for name, known in (("features", FEATURE_KINDS), ("masks", MASK_KINDS), ("dictionary", DICTIONARIES)):
+            if getattr(self, name) not in known:
+                raise BlshError(f"recipe with {name} = {getattr(self, name)!r}; expected one of {', '.join(known)}")
+
+    @property
+    def name(self) -> str:
+        """Its shape in a word, unique among recipes: what tests and models are called by."""
+        parts = [self.features, f"L{self.bits}", f"K{self.neighbours}", f"N{self.entries}", self.masks, self.dictionary]
+        parts += [f"a{self.smoothing}"] if self.smoothing else []
+        parts += [f"f{self.floor}"] if self.floor else []
+        return "-".join([*parts, f"s{self.seed}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: object) -> Self:
+        """The recipe that to_dict gave. BlshError for anything else."""
+        try:
+            return cls(**fields)  # type: ignore[arg-type]
+        except TypeError as error:
+            raise BlshError(f"{fields!r} is no recipe of a model ({error})") from error
+
+    def model(self) -> IntegerModel:
+        """Make it."""
+        rng = np.random.default_rng(self.seed)
+        kind = find_mask_kind(self.masks)
+        levels = rng.integers(0, kind.top + 1, (self.entries, kind.width)).astype(np.uint8)
+        model = IntegerModel(
+            name=self.name[:31],
+            model_sha256="0" * 64,
+            feature_kind=self.features,
+            bits=self.bits,
+            neighbours=self.neighbours,
+            projection_q7=rng.integers(-127, 128, (self.bits, feature_count(self.features))).astype(np.int8),
+            bias_q3=_biases(rng, self.bits),
+            codes=pack_words(np.zeros((self.entries, self.bits), np.bool_)),
+            masks=pack_words(kind.level_rows(levels)),
+            gain_q14=gain_table(self.neighbours, kind.top, self.floor),
+            mel=mel_of(self.features),
+            mask_kind=kind,
+            smoothing=self.smoothing,
+        )
+        codes = DICTIONARIES[self.dictionary](rng, self.entries, self.bits)
+        if self.dictionary == "near":
+            heard = signal_codes(model, edge_signal("speech_like", _NEAR_HOPS * HOP, rng))
+            codes ^= heard[rng.integers(0, len(heard), self.entries)]
+        model = replace(model, codes=pack_words(codes[tight_order(codes)]))
+        return replace(model, model_sha256=_identity(self, model))
+
+
+def _biases(rng: Generator, bits: int) -> npt.NDArray[np.int16]:
+    """Mostly as large as what the projections give, so that signals turn the bits; some that decide them alone."""
+    usual = rng.integers(-600, 601, bits)
+    return np.where(rng.random(bits) < 0.1, 20 * usual, usual).astype(np.int16)
+
+
+def _identity(recipe: Recipe, model: IntegerModel) -> str:
+    """A digest of all it holds: another numpy that made another model would be noticed."""
+    digest = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode())
+    for table in (model.projection_q7, model.bias_q3, model.codes, model.masks, model.gain_q14):
+        digest.update(np.ascontiguousarray(table).tobytes())
+    if model.mel is not None:
+        digest.update(model.mel.weights_q16.tobytes())
+    return digest.hexdigest()
+
+
+# Each core runs the first DEFAULT_RECIPES of them: the shortest code and the longest, one neighbour and 32, ties, all
+# features and all masks. The others are hard in ways of their own. All of them fit a micro:bit.
+RECIPES: Final = (
+    Recipe(1, "stft", 1, 32, 70, "ibm", dictionary="random"),
+    Recipe(2, "tracked", 300, 1, 97, "bands", smoothing=9, floor=20, dictionary="near"),
+    Recipe(3, "mel", 300, 32, 33, "bands2", dictionary="few"),
+    Recipe(4, "mel", 33, 7, 1025, "bands1", smoothing=15, dictionary="rings"),
+    Recipe(5, "stft", 300, 32, 64, "bands1", floor=255, dictionary="sparse"),
+    Recipe(6, "tracked", 1, 1, 1, "ibm"),
+    Recipe(7, "mel", 32, 16, 1024, "ibm", dictionary="equal"),
+    Recipe(8, "stft", 31, 3, 31, "bands", smoothing=1, dictionary="rings"),
+    Recipe(9, "tracked", 129, 15, 700, "bands2", smoothing=4, floor=1, dictionary="near"),
+    Recipe(10, "mel", 64, 10, 1200, "ibm", dictionary="near"),
+)
+DEFAULT_RECIPES: Final = 4
+
+
+def recipes(count: int) -> tuple[Recipe, ...]:
+    """The first `count` recipes: RECIPES, then drawn ones."""
+    return RECIPES[:count] + tuple(drawn_recipe(seed) for seed in range(len(RECIPES) + 1, count + 1))
+
+
+def drawn_recipe(seed: int) -> Recipe:
+    """A recipe with everything drawn from `seed`: short and long codes alike, few entries and many."""
+    rng = np.random.default_rng(seed)
+    neighbours = int(rng.choice([1, 2, 8, 10, 15, 16, 17, 31, 32]))
+    features = str(rng.choice(FEATURE_KINDS))
+    masks = str(rng.choice(list(MASK_KINDS)))
+    smoothing = 0 if masks == "ibm" else int(rng.integers(0, MAX_SMOOTHING + 1))  # an IBM's takes a kilobyte of RAM
+    return Recipe(
+        seed=seed,
+        features=features,
+        bits=int(rng.integers(1, 301)),
+        neighbours=neighbours,
+        entries=int(rng.integers(neighbours, 400)),
+        masks=masks,
+        smoothing=smoothing,
+        floor=int(rng.choice([0, 1, 26, MAX_FLOOR])),
+        dictionary=str(rng.choice(list(DICTIONARIES))),
+    )
+
+
+# ---- signals ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a signal. kind: one of SEGMENTS. length: in samples. shift: bits by which it is made softer."""
+
+    kind: str
+    length: int
+    shift: int = 0
+    seed: int = 0
+
+    def samples(self) -> Samples:
+        """int16 (length,)."""
+        rng = np.random.default_rng(self.seed)
+        if self.kind in EDGE_SIGNALS:
+            whole = edge_signal(self.kind, self.length, rng)
+        else:
+            whole = _SEGMENTS[self.kind](np.arange(self.length), rng)
+        return np.asarray(whole >> self.shift, np.int16)
+
+
+def _bits(n: npt.NDArray[np.int64], rng: Generator) -> Samples:
+    """Single bits: -32768, powers of two and their negatives, and zeros."""
+    powers = np.concatenate([1 << np.arange(15), -(1 << np.arange(16)), [0]])
+    return rng.choice(powers, len(n)).astype(np.int16)
+
+
+def _decay(n: npt.NDArray[np.int64], rng: Generator) -> Samples:
+    """From full scale to nothing, where the last bits ring on: the integers' denormals."""
+    tone = 32767 * np.exp(-n / max(len(n) / 12, 1)) * np.cos(n * rng.uniform(0.01, 3.1))
+    return np.asarray(np.trunc(tone), np.int16)
+
+
+def _jumps(n: npt.NDArray[np.int64], rng: Generator) -> Samples:
+    """Levels that jump from one extreme to another."""
+    levels = rng.choice([-32768, -1, 0, 1, 32767], -(-len(n) // 50) + 1)
+    return levels[n // 50].astype(np.int16)
+
+
+_SEGMENTS: Final[dict[str, Callable[[npt.NDArray[np.int64], Generator], Samples]]] = {
+    "bits": _bits,
+    "decay": _decay,
+    "jumps": _jumps,
+}
+SEGMENTS: Final = (*EDGE_SIGNALS, *_SEGMENTS)
+
+
+def joined(segments: list[Segment]) -> Samples:
+    """The segments one after the other, int16 (n,), of any length."""
+    parts = [segment.samples() for segment in segments]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int16)

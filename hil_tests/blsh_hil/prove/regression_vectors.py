@@ -1,0 +1,184 @@
+"""Regression vectors: the samples in which a board once differed, kept as small files that every board replays.
+
+The suite writes one for each comparison that fails. The model they need travels as a `Recipe`, or is named by its
+SHA-256 where it was trained: artifacts are not committed.
+"""
+
+import base64
+import json
+import sys
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.stages import STAGES
+from blsh_hil.ending import exit_code
+from blsh_hil.prove.compare import Comparison, Difference, HopSource, compare
+from blsh_hil.prove.recipes import Recipe
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import replacing
+
+VECTOR_FORMAT: Final = 1
+FOUND_FOLDER: Final = Path("out/hil/vectors")
+"""Where the suite leaves what it found, under the working folder."""
+
+COMMITTED_FOLDER: Final = Path(__file__).with_name("committed_vectors")
+"""Where the vectors lie that every board replays."""
+
+_MOST_SAMPLES: Final = 1 << 22  # four minutes: a recording from its start, where no shorter part differs
+_TAILS: Final = (4, 8, 40, 160)  # hops: the window, its overlap, a noise floor's start, a mask's smoothing
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Whole hops of `samples` from the start of a stream; in hop number `hop` the stage differed.
+
+    digest: CRC-32 of that stage's bytes as the reference has them. model_sha256, dictionary_crc32: of the model.
+    recipe: the model, where it has one. why: what was found on which board, or why it was made.
+    """
+
+    samples: npt.NDArray[np.int16]
+    hop: int
+    stage: str
+    digest: int
+    model_sha256: str
+    dictionary_crc32: int
+    recipe: Recipe | None
+    why: str
+
+    def to_json(self) -> str:
+        """Text of a file: the same vector, the same bytes."""
+        packed = base64.b64encode(zlib.compress(self.samples.astype("<i2").tobytes(), 9)).decode()
+        fields = {
+            "vector_format": VECTOR_FORMAT,
+            "runtime_format": RUNTIME_FORMAT,
+            "why": self.why,
+            "hop": self.hop,
+            "stage": self.stage,
+            "digest": f"{self.digest:08x}",
+            "model_sha256": self.model_sha256,
+            "dictionary_crc32": f"{self.dictionary_crc32:08x}",
+            "recipe": None if self.recipe is None else self.recipe.to_dict(),
+            "samples_zlib": [packed[at : at + 100] for at in range(0, len(packed), 100)],
+        }
+        return json.dumps(fields, indent=1) + "\n"
+
+    def save(self, path: Path) -> Path:
+        """Write it, whole or not at all."""
+        with replacing(path) as temporary:
+            temporary.write_text(self.to_json(), encoding="utf-8", newline="\n")
+        return path
+
+    @classmethod
+    def load(cls, path: Path, *, of_any_format: bool = False) -> Self:
+        """Read and check a file. BlshError names what is wrong with it."""
+        try:
+            fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found = fields["vector_format"], fields["runtime_format"]
+            data = zlib.decompressobj().decompress(
+                base64.b64decode("".join(fields["samples_zlib"]), validate=True), 2 * _MOST_SAMPLES
+            )
+            vector = cls(
+                samples=np.frombuffer(data, "<i2").astype(np.int16),
+                hop=int(fields["hop"]),
+                stage=fields["stage"],
+                digest=int(fields["digest"], 16),
+                model_sha256=fields["model_sha256"],
+                dictionary_crc32=int(fields["dictionary_crc32"], 16),
+                recipe=None if fields["recipe"] is None else Recipe.from_dict(fields["recipe"]),
+                why=fields["why"],
+            )
+        except OSError as error:
+            raise BlshError(f"cannot read the vector {path}: {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError, zlib.error) as error:
+            raise BlshError(f"{path} is no vector ({type(error).__name__}: {error}); copy it again") from error
+        if found != (VECTOR_FORMAT, RUNTIME_FORMAT) and not of_any_format:
+            raise BlshError(
+                f"{path} is of vector format {found[0]} and runtime format {found[1]}, expected {VECTOR_FORMAT} and "
+                f"{RUNTIME_FORMAT}; make it anew: make vectors"
+            )
+        whole = len(vector.samples) and len(vector.samples) % HOP == 0
+        if not whole or not 0 <= vector.hop < len(vector.samples) // HOP or vector.stage not in STAGES:
+            raise BlshError(
+                f"{path}: hop {vector.hop} of stage {vector.stage!r} in {len(vector.samples)} samples; expected whole "
+                f"hops of {HOP}, one of them, and a stage of {', '.join(STAGES)}"
+            )
+        return vector
+
+    def model(self) -> IntegerModel:
+        """The model of its recipe. BlshError if it has none, or if the recipe makes another model here."""
+        if self.recipe is None:
+            raise BlshError(f"the vector needs the model {self.model_sha256}, which is no recipe; name it by --model")
+        model = self.recipe.model()
+        if (model.model_sha256, model.dictionary_crc32) != (self.model_sha256, self.dictionary_crc32):
+            raise BlshError(
+                f"the recipe {self.recipe.name} makes model {model.model_sha256[:12]} here, expected "
+                f"{self.model_sha256[:12]}: another numpy, or the arithmetic has changed"
+            )
+        return model
+
+    def fits(self, model: IntegerModel) -> bool:
+        """Whether it was found with this model."""
+        return (model.model_sha256, model.dictionary_crc32) == (self.model_sha256, self.dictionary_crc32)
+
+    def reference_digest(self, reference: VectorisedDenoiser) -> int:
+        """What the reference computes now; it should be `digest`."""
+        vectors = reference.stages(self.samples[: (self.hop + 1) * HOP])
+        return vectors.hop(self.hop).digests()[STAGES.index(self.stage)]
+
+
+def vector_of(
+    samples: npt.NDArray[np.int16], hop: int, stage: str, model: IntegerModel, recipe: Recipe | None, why: str
+) -> Vector:
+    """A vector whose digest is the reference's. `samples`: whole hops, cut behind `hop`."""
+    kept = samples[: (hop + 1) * HOP].copy()
+    vector = Vector(kept, hop, stage, 0, model.model_sha256, model.dictionary_crc32, recipe, why)
+    return replace(vector, digest=vector.reference_digest(VectorisedDenoiser(model)))
+
+
+def shortest_difference(
+    client: HopSource,
+    reference: VectorisedDenoiser,
+    samples: npt.NDArray[np.int16],
+    first: Difference,
+    stages: Sequence[str],
+) -> tuple[npt.NDArray[np.int16], Difference] | None:
+    """The fewest of the last hops up to `first` that still differ when they are sent as a stream of their own.
+
+    With the difference found in them. None: not even all of them differ again.
+    """
+    end = (first.hop + 1) * HOP
+    for hops in (*(tail for tail in _TAILS if tail * HOP < end), first.hop + 1):
+        part = samples[max(0, end - hops * HOP) : end]
+        again: Comparison = compare(client, reference, part, stages=stages)
+        if again.first is not None:
+            return part[: (again.first.hop + 1) * HOP], again.first
+    return None
+
+
+def renew(path: Path) -> None:
+    """Write the file anew with the digests of today's reference: after a change of the arithmetic that was meant."""
+    vector = Vector.load(path, of_any_format=True)
+    if vector.recipe is None:
+        raise BlshError(f"{path} has no recipe; only vectors of generated models can be made anew")
+    model = vector.recipe.model()
+    vector_of(vector.samples, vector.hop, vector.stage, model, vector.recipe, vector.why).save(path)
+
+
+def main() -> None:
+    """Renew every committed vector."""
+    for path in sorted(COMMITTED_FOLDER.glob("*.json")):
+        renew(path)
+        print(f"wrote {path.name}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -1,0 +1,1 @@
+"""Record what the suite found, and show it as a page."""

@@ -1,0 +1,283 @@
+"""A pytest plugin that keeps what every test of the suite found, for `blsh report` to make a page of.
+
+    pytest hil_tests/blsh_suite -p blsh_hil.report.plugin --report out/hil/mps2-an386 --board mps2-an386
+
+After each test the folder's report.json and junit.xml are replaced by ones that hold it too: whatever ends the run, the
+report of what ran until then is there, and whole. What a test records with pytest's `record_property` goes along under
+its name.
+"""
+
+import json
+import math
+import platform
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Generator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+from blsh_hil.link.client import BoardClient
+from blsh_hil.report.junit_xml import to_junit
+from blsh_hil.wire.codes import FeatureKind, ResetCause
+from blsh_hil.wire.messages import HelloReply
+from blsh_trainer.files import replacing
+from blsh_trainer.interrupts import ENDING
+
+FORMAT: Final = 1
+REPORT_NAME: Final = "report.json"
+JUNIT_NAME: Final = "junit.xml"
+HELLO_PROPERTY: Final = "hello"
+"""The property under which the board's HELLO travels, with the first test that had that board."""
+
+_SAME_INTERRUPT_S: Final = 2.0
+_CAPTURED_CHARACTERS: Final = 8000  # of a test's output, the last
+_PACKAGES: Final = ("blsh-mcu", "numpy", "pyserial", "pytest")
+_PROGRAMS: Final = ("qemu-system-arm", "arm-none-eabi-gcc", "gcc")
+
+
+@dataclass
+class TestRecord:
+    """One test. outcome: passed, failed (in its body), error (around it), skipped, xfailed or xpassed.
+
+    text: of the failure, or why it was skipped. rerun: the line that runs it again.
+    """
+
+    __test__ = False  # pytest: this is no test class
+
+    nodeid: str
+    outcome: str = "passed"
+    duration_s: float = 0.0
+    text: str = ""
+    captured: str = ""
+    rerun: str = ""
+    properties: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, phase: pytest.TestReport) -> None:
+        """Take in setup, call or teardown; the worst of the three is the outcome."""
+        self.duration_s = round(self.duration_s + phase.duration, 4)
+        for name, value in phase.user_properties:
+            if name != HELLO_PROPERTY:
+                self.properties[name] = value
+        outcome = _outcome(phase)
+        if outcome == "passed" or self.outcome in ("failed", "error"):
+            return
+        self.outcome = outcome
+        self.text = _reason(phase)
+        if phase.failed:
+            captured = "\n".join(text for title, text in phase.sections if text.strip())
+            self.captured = captured[-_CAPTURED_CHARACTERS:]
+
+
+def _outcome(phase: pytest.TestReport) -> str:
+    if hasattr(phase, "wasxfail"):
+        return "xfailed" if phase.skipped else "xpassed"
+    if phase.failed:
+        return "failed" if phase.when == "call" else "error"
+    return "skipped" if phase.skipped else "passed"
+
+
+def _reason(phase: pytest.TestReport) -> str:
+    if hasattr(phase, "wasxfail"):
+        return str(phase.wasxfail)
+    if phase.skipped and isinstance(phase.longrepr, tuple):
+        return str(phase.longrepr[2]).removeprefix("Skipped: ")
+    return phase.longreprtext
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--report."""
+    group = parser.getgroup("hardware in the loop")
+    group.addoption("--report", metavar="DIR", default=None, help="folder to write report.json and junit.xml into")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Only where a report is asked for does anything happen."""
+    folder = config.getoption("--report")
+    if folder is None:
+        return
+    config.pluginmanager.register(_Boards(), "blsh-boards")
+    if not hasattr(config, "workerinput"):  # of pytest-xdist: the controller hears of every test
+        config.pluginmanager.register(Recorder(Path(folder).resolve(), config), "blsh-report")
+
+
+class _Boards:
+    """Sees the boards that fixtures connect to, and lets their HELLO travel with the tests' properties.
+
+    So it reaches the report from a worker of pytest-xdist too.
+    """
+
+    def __init__(self) -> None:
+        self._clients: dict[str, BoardClient] = {}
+        self._told: dict[str, dict[str, Any]] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
+        value = yield
+        if isinstance(value, BoardClient):
+            self._clients[fixturedef.argname] = value
+        return value
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if call.when == "teardown":
+            hellos = {}
+            for name, client in self._clients.items():
+                if client.identity is not None:
+                    hello = describe_hello(client.identity)
+                    if hello != self._told.get(name):
+                        self._told[name] = hellos[name] = hello
+            if hellos:
+                report.user_properties.append((HELLO_PROPERTY, hellos))
+        return report
+
+
+class Recorder:
+    """Collects the tests' reports and keeps report.json and junit.xml up to date."""
+
+    def __init__(self, folder: Path, config: pytest.Config) -> None:
+        self._path = folder / REPORT_NAME
+        self._config = config
+        self._began = time.monotonic()
+        self._tests: dict[str, TestRecord] = {}
+        self._head: dict[str, Any] = {
+            "format": FORMAT,
+            "board": str(config.getoption("board", "") or folder.name),
+            "state": "running",
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "options": _options(config),
+            "versions": versions(),
+            "hello": {},
+            "collected": 0,
+            "collection_errors": [],
+            "reason": "",
+        }
+        self._interrupted = -math.inf  # when
+        heard = {signal.SIGINT, *ENDING}
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # nohup
+            heard.remove(signal.SIGHUP)
+        self._handlers = {each: signal.signal(each, self._interrupt) for each in heard}
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._head["collection_errors"].append({"nodeid": report.nodeid, "text": report.longreprtext})
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._head["collected"] = len(session.items)
+        if session.items:  # the report of an earlier run goes now: this one may be killed in its first test
+            self._write()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        record = self._tests.setdefault(report.nodeid, TestRecord(report.nodeid, rerun=self._rerun(report.nodeid)))
+        record.add(report)
+        for name, value in report.user_properties:
+            if name == HELLO_PROPERTY:
+                self._head["hello"].update(value)
+        if report.when == "teardown":
+            self._write()
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        if isinstance(excinfo.value, pytest.exit.Exception):
+            self._head["reason"] = str(excinfo.value)
+
+    def pytest_sessionfinish(self, exitstatus: int | pytest.ExitCode) -> None:
+        interrupted = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+        self._head["state"] = "interrupted" if interrupted else "finished"
+        self._head["exit_status"] = int(exitstatus)
+        self._head["collected"] = max(self._head["collected"], len(self._tests))  # xdist collects on its workers
+        if exitstatus != pytest.ExitCode.NO_TESTS_COLLECTED:  # it proves nothing, and takes no report's place
+            self._write()
+
+    def pytest_unconfigure(self) -> None:
+        for each, handler in self._handlers.items():
+            signal.signal(each, handler)
+
+    def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+        """SIGTERM and SIGHUP end the run as Ctrl-C does: boards are stopped, and the report says so.
+
+        A terminal's Ctrl-C comes twice, from it and from `blsh hil`: the second must not break off the orderly end.
+        """
+        now = time.monotonic()
+        if now - self._interrupted > _SAME_INTERRUPT_S:
+            self._interrupted = now
+            raise KeyboardInterrupt
+
+    def _rerun(self, nodeid: str) -> str:
+        given = " ".join(f"--{name}={value}" for name, value in self._head["options"].items())
+        return f".venv/bin/python -m pytest '{nodeid}' {given}".rstrip()
+
+    def _write(self) -> None:
+        tests = [asdict(test) for test in self._tests.values()]
+        outcomes = [test["outcome"] for test in tests]
+        report = {
+            **self._head,
+            "duration_s": round(time.monotonic() - self._began, 2),
+            "totals": {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
+            "tests": tests,
+        }
+        text = json.dumps(report, indent=1, default=plain) + "\n"
+        with replacing(self._path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        with replacing(self._path.with_name(JUNIT_NAME)) as temporary:
+            temporary.write_bytes(to_junit(json.loads(text)))
+
+
+def describe_hello(hello: HelloReply) -> dict[str, Any]:
+    """HELLO as JSON values, in the words and bases that people read them in."""
+    values = asdict(hello)
+    for name in ("host_nonce", "protocol_version", "version_major", "version_minor", "version_patch"):
+        values.pop(name)
+    crcs = ("boot_nonce", "build_id", "dictionary_crc32", "dictionary_crc32_now")
+    values |= {name: f"{values[name]:08x}" for name in crcs}
+    values["model_sha256"] = hello.model_sha256.hex()
+    values["feature_kind"] = _member(FeatureKind, hello.feature_kind)
+    values["reset_cause"] = _member(ResetCause, hello.reset_cause)
+    return {"firmware": hello.version, "protocol": hello.protocol_version, **values}
+
+
+def _member(kind: type[FeatureKind | ResetCause], value: int) -> str:
+    return next((each.name.lower().replace("_", " ") for each in kind if each == value), str(value))
+
+
+def plain(value: Any) -> Any:
+    """JSON's values for numpy's and for what else a test may record."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def versions() -> dict[str, str]:
+    """Of this project, and of the packages and programs that take part; what is not installed is left out."""
+    found = {"Python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    for program in _PROGRAMS:
+        if shutil.which(program):
+            said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+            found[program] = said.partition("\n")[0]
+    return found
+
+
+def _options(config: pytest.Config) -> dict[str, Any]:
+    """The suite's options that are set, for the report and for the line that repeats a test."""
+    names = ("board", "port", "model", "corpus", "minutes", "stage", "generated", "vector")
+    given = {name: config.getoption(name, None) for name in names}
+    return {name: value for name, value in given.items() if value is not None}

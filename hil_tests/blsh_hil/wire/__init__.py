@@ -1,0 +1,1 @@
+"""Bytes on the serial line: frames, messages and the protocol."""

@@ -1,0 +1,30 @@
+"""Recordings at every SNR, in pieces that are made as they are sent: overnight there are hours of them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.spec.constants import SAMPLE_RATE_HZ
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.evaluation.listening_passage import make_listening
+from blsh_trainer.signals.audio import to_int16
+
+CLEAN = "clean"
+SNRS: tuple[float | str, ...] = (-5.0, 0.0, 5.0, 10.0, CLEAN)
+_PIECE_SECONDS = 60.0
+
+
+def noisy_recording(corpus: Corpus, seconds: float, snr_db: float | str, seed: int) -> npt.NDArray[np.int16]:
+    """So many seconds of test mixtures at an SNR, or of the speech alone."""
+    listening = make_listening(corpus, seconds, 0.0 if isinstance(snr_db, str) else snr_db, seed)
+    chosen = listening.clean if isinstance(snr_db, str) else listening.noisy
+    return to_int16(chosen)[: int(seconds * SAMPLE_RATE_HZ)]
+
+
+def recordings(corpus: Corpus, seconds: float, snr_db: float | str) -> Iterator[npt.NDArray[np.int16]]:
+    """Recordings of `seconds` in all, a minute each at most, every one of other mixtures."""
+    left, seed = seconds, 100
+    while left > 0:
+        yield noisy_recording(corpus, min(left, _PIECE_SECONDS), snr_db, seed)
+        left, seed = left - _PIECE_SECONDS, seed + 1

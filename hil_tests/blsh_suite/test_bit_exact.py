@@ -1,0 +1,140 @@
+"""The board computes what the integer reference says: every bit of every stage of every hop."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
+from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
+from blsh_codegen.spec.stages import STAGES
+from blsh_hil.boards.host import HOST
+from blsh_hil.link.client import BoardClient
+from blsh_hil.prove.compare import compare
+from blsh_hil.prove.recipes import SEGMENTS, Segment, joined
+from blsh_trainer.corpora.corpus import Corpus
+
+from .conftest import Firmware
+from .exactness import Exactness
+from .recordings import SNRS, recordings
+
+pytestmark = pytest.mark.xdist_group("board")
+
+_SHRINKING = [phase for phase in Phase if phase is not Phase.explain]
+
+SIGNALS = st.lists(
+    st.builds(Segment, st.sampled_from(SEGMENTS), st.integers(1, 1500), st.integers(0, 15), st.integers(0, 2**16)),
+    max_size=5,
+).map(joined)
+"""Signals of any length, odd ones too, pieced together."""
+
+
+@pytest.mark.parametrize("snr_db", SNRS, ids=str)
+def test_recordings(
+    client: BoardClient,
+    firmware: Firmware,
+    pytestconfig: pytest.Config,
+    recordings_corpus: Corpus,
+    exact: Exactness,
+    snr_db: float | str,
+) -> None:
+    """--minutes of them, an equal share of each SNR, each in streams of a minute at most."""
+    seconds = 60 * pytestconfig.getoption("minutes") / len(SNRS)
+    for recording in recordings(recordings_corpus, seconds, snr_db):
+        hops = padded_to_hops(recording)
+        comparison = exact(client, firmware.model, hops, firmware.recipe)
+        assert list(comparison.mismatches) == list(STAGES)
+        assert comparison.hops * HOP == len(hops)
+        if "output" in exact.stages:
+            assert np.array_equal(comparison.output, firmware.reference.hops(hops))
+            assert comparison.output.any(), "a silent board would agree with nothing"
+
+
+@pytest.mark.parametrize("name", EDGE_SIGNALS)
+def test_edge(client: BoardClient, firmware: Firmware, rng: np.random.Generator, exact: Exactness, name: str) -> None:
+    exact(client, firmware.model, edge_signal(name, 14 * HOP, rng), firmware.recipe)
+
+
+def test_generated_signals(client: BoardClient, firmware: Firmware, exact: Exactness) -> None:
+    """Whatever hypothesis pieces together, the same again for the same seed; what fails is made as short as it gets."""
+    examples = 120 if firmware.board == HOST else 20
+
+    @seed(exact.seed)
+    @settings(max_examples=examples, deadline=None, database=None, phases=_SHRINKING)
+    @given(SIGNALS)
+    def check(signal: npt.NDArray[np.int16]) -> None:
+        exact(client, firmware.model, padded_to_hops(signal), firmware.recipe)
+
+    check()
+    assert exact.counts["hops"] > 3 * examples
+
+
+def test_speech_that_starts_mid_word(
+    client: BoardClient, firmware: Firmware, noisy_speech: npt.NDArray[np.int16], exact: Exactness
+) -> None:
+    loudest = int(np.argmax(np.abs(noisy_speech[:-HOP].astype(np.int64))))
+    clip = noisy_speech[loudest : loudest + 20 * HOP + 57]
+    exact(client, firmware.model, padded_to_hops(clip), firmware.recipe)
+
+
+@pytest.mark.parametrize("level_db", [-20, -40, -60])
+def test_quiet_speech(
+    client: BoardClient, firmware: Firmware, noisy_speech: npt.NDArray[np.int16], exact: Exactness, level_db: int
+) -> None:
+    quiet = np.round(noisy_speech[: 60 * HOP] * 10 ** (level_db / 20)).astype(np.int16)
+    exact(client, firmware.model, padded_to_hops(quiet), firmware.recipe)
+
+
+def test_streaming_gives_the_same_samples(
+    client: BoardClient, reference: VectorisedDenoiser, noisy_speech: npt.NDArray[np.int16]
+) -> None:
+    """Requests sent ahead, no probes: the path that `blsh denoise --engine device` takes."""
+    clip = noisy_speech[: 150 * HOP + 99]
+    client.reset_stream()
+    output = client.stream(padded_to_hops(clip))
+    assert np.array_equal(output[HISTORY : HISTORY + len(clip)], reference.denoise(clip))
+
+
+def test_a_new_stream_forgets_the_last(
+    client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
+) -> None:
+    first, second = edge_signal("white_noise", 8 * HOP, rng), edge_signal("speech_like", 8 * HOP, rng)
+    client.reset_stream()
+    client.stream(first)
+    client.reset_stream()
+    assert np.array_equal(client.stream(second), reference.hops(second))
+
+
+def test_every_stage_can_be_read_back(
+    client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
+) -> None:
+    samples = edge_signal("speech_like", 3 * HOP, rng)
+    vectors = reference.stages(samples)
+    for index, stage in enumerate(STAGES):
+        client.reset_stream()
+        for t, hop in enumerate(samples.reshape(-1, HOP)):
+            reply = client.hop(hop, dump_stage=index)
+            assert reply.stage_bytes == vectors.hop(t).stage_bytes(index), f"{stage}, hop {t}"
+
+
+def test_a_wrong_reference_is_noticed(
+    client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
+) -> None:
+    """The comparison itself: one projection weight off by its sign, and it names the stage, the bit and the values."""
+    projection = reference.model.projection_q7.copy()
+    projection[-1] = -projection[-1]
+    wrong = VectorisedDenoiser(replace(reference.model, projection_q7=projection))
+    samples = edge_signal("speech_like", 6 * HOP, rng)
+    comparison = compare(client, wrong, samples)
+    assert not comparison.exact
+    assert comparison.mismatches["window"] == comparison.mismatches["features"] == 0
+    assert comparison.mismatches["accumulators"] > 0
+    assert comparison.first is not None
+    assert comparison.first.stage == "accumulators"
+    assert comparison.first.position == reference.model.bits - 1
+    assert f"bit {reference.model.bits - 1}: expected" in str(comparison.first)
+    assert compare(client, wrong, samples, stages=("features",)).exact, "the stage that was asked for does not differ"

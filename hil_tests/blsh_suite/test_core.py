@@ -1,0 +1,152 @@
+"""The C core called directly, on the host: any model in milliseconds, and what no board's firmware could be made to do.
+
+In every variant of its primitives: portable, with products of at most 32 bits, with DSP and with Helium intrinsics.
+"""
+
+from pathlib import Path
+
+import numpy.typing as npt
+import pytest
+from hypothesis import Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from blsh_codegen.host_core import HOST_VARIANTS
+from blsh_codegen.pipeline.vectorised import padded_to_hops
+from blsh_codegen.spec.constants import BINS, HOP, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MAX_SMOOTHING
+from blsh_codegen.spec.stages import STAGES
+from blsh_hil.prove.core_client import CoreClient
+from blsh_hil.prove.coverage import core_library
+from blsh_hil.prove.recipes import DICTIONARIES, Recipe
+from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.masks import MASK_KINDS
+from blsh_trainer.signals.spectra import FEATURE_KINDS
+
+from .exactness import Exactness
+from .test_bit_exact import SIGNALS
+
+pytestmark = pytest.mark.xdist_group("board")
+
+MODELS = st.builds(
+    lambda neighbours, more, **rest: Recipe(neighbours=neighbours, entries=neighbours + more, **rest),
+    seed=st.integers(0, 2**32 - 1),
+    features=st.sampled_from(FEATURE_KINDS),
+    bits=st.one_of(st.integers(1, 300), st.sampled_from([1, 31, 32, 33, 64, 255, 256, 300])),
+    neighbours=st.integers(1, 32),
+    more=st.one_of(st.integers(0, 3), st.integers(0, 150)),
+    masks=st.sampled_from(list(MASK_KINDS)),
+    smoothing=st.integers(0, MAX_SMOOTHING),
+    floor=st.sampled_from([0, 1, 13, 255]),
+    dictionary=st.sampled_from(list(DICTIONARIES)),
+)
+"""L from 1 to 300, K from 1 to 32, every kind of features, masks and ties."""
+
+
+@pytest.fixture(scope="session", params=HOST_VARIANTS)
+def library(request: pytest.FixtureRequest, coverage_folder: Path | None) -> Path:
+    """The core, built for this machine."""
+    return core_library(HOST_VARIANTS[request.param], coverage_folder)
+
+
+def test_generated_models_and_signals(library: Path, exact: Exactness) -> None:
+    """The same cases again for the same seed; a model and a signal that fail are made as small as they get."""
+
+    @seed(exact.seed)
+    @settings(max_examples=40, deadline=None, database=None, phases=[p for p in Phase if p is not Phase.explain])
+    @given(MODELS, SIGNALS)
+    def check(recipe: Recipe, signal: npt.NDArray) -> None:
+        model = recipe.model()
+        exact(CoreClient(model, library), model, padded_to_hops(signal[: 24 * HOP]), recipe)
+
+    check()
+    assert exact.counts["hops"] > 100
+
+
+# The field of blsh_model_t, a value that no model may have, and the core's words for it.
+REFUSED = {
+    "another runtime format": ("runtime_format", 99, "another runtime format"),
+    "no such features": ("feature_kind", 3, "feature kind or count is unknown"),
+    "features of another count": ("features", BINS, "feature kind or count is unknown"),
+    "too many mel bands": (
+        "features",
+        MAX_MEL_BANDS + 1,
+        "its mel bands are not what they may be",
+    ),
+    "no bits": ("bits", 0, "no bits, or more than BLSH_MAX_BITS"),
+    "too many bits": ("bits", MAX_BITS + 1, "no bits, or more than BLSH_MAX_BITS"),
+    "a radius beyond the bits": ("radius", 51, "a radius beyond its bits"),
+    "no neighbours": ("neighbours", 0, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
+    "too many neighbours": ("neighbours", MAX_NEIGHBOURS + 1, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
+    "fewer entries than neighbours": ("entries", 9, "fewer entries than neighbours"),
+    "too many entries": ("entries", MAX_ENTRIES + 1, "more than BLSH_MAX_ENTRIES"),
+    "levels of 3 bits": ("mask_level_bits", 3, "masks or their smoothing are unknown"),
+    "no bands": ("mask_bands", 0, "masks or their smoothing are unknown"),
+    "too many bands": ("mask_bands", BINS + 1, "masks or their smoothing are unknown"),
+    "too much smoothing": ("smoothing", MAX_SMOOTHING + 1, "masks or their smoothing are unknown"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_model_that_cannot_be_is_refused(library: Path, case: str) -> None:
+    name, value, words = REFUSED[case]
+    client = CoreClient(Recipe(0, bits=50, masks="bands").model(), library)
+    assert getattr(client.core._model, name) != value
+    setattr(client.core._model, name, value)
+    with pytest.raises(BlshError, match=words):
+        client.reset_stream()
+
+
+TABLES = (
+    "projection_q7",
+    "bias_q3",
+    "planes",
+    "bounds",
+    "masks",
+    "gain_q14",
+    "mel_first",
+    "mel_count",
+    "mel_weight_q16",
+)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_model_without_a_table_is_refused(library: Path, table: str) -> None:
+    client = CoreClient(Recipe(0, "mel").model(), library)
+    setattr(client.core._model, table, None)
+    with pytest.raises(BlshError, match=r"a pointer is NULL|feature kind or count is unknown"):
+        client.reset_stream()
+
+
+# A table of the model, the place in it, a value that would make the core write or read beyond its buffers.
+DAMAGED = {
+    "a band that begins before its number": ("mel_first", 9, 8),
+    "a band of less than nothing": ("mel_count", 3, -1),
+    "a band beyond the spectrum": ("mel_count", 63, BINS),
+    "a negative weight": ("mel_weight_q16", 40, -1),
+    "a negative gain": ("gain_q14", 3, -1),
+    "a gain above 1": ("gain_q14", 60, 16385),
+    "a mask's band before its number": ("band_edge", 7, 6),
+    "a mask's band of nothing": ("band_edge", 40, 54),
+    "a mask that begins in the middle": ("band_edge", 0, 1),
+    "a mask beyond the spectrum": ("band_edge", 80, BINS + 1),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_bands_that_leave_the_spectrum_are_refused(library: Path, case: str) -> None:
+    table, place, value = DAMAGED[case]
+    client = CoreClient(Recipe(0, "tracked", masks="bands").model(), library)
+    client.core._kept[table][place] = value
+    with pytest.raises(BlshError, match=r"feature kind or count is unknown|masks or their smoothing are unknown"):
+        client.reset_stream()
+
+
+def test_every_stage_and_every_result_has_its_words(library: Path) -> None:
+    import ctypes
+
+    core = ctypes.CDLL(str(library))
+    core.blsh_stage_name.restype = core.blsh_error_text.restype = ctypes.c_char_p
+    assert [core.blsh_stage_name(index).decode() for index in range(len(STAGES))] == list(STAGES)
+    texts = [core.blsh_error_text(-code) for code in range(9)]
+    assert len(set(texts)) == 9 and all(texts)
+    for name in ("blsh_stage_name", "blsh_error_text"):
+        assert getattr(core, name)(99) not in {None, *texts}, "of a number that there is not"

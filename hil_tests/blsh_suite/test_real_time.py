@@ -1,0 +1,169 @@
+"""Real time, proven by counting: the costliest hop that was found takes less than the 16 ms that it has."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from blsh_codegen.cost.measured_costs import load_costs
+from blsh_codegen.pipeline.vectorised import padded_to_hops
+from blsh_codegen.spec.constants import HOP, HOP_S
+from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
+from blsh_codegen.spec.stages import STAGES
+from blsh_firmware.measure.cycles import Cycles, measure_mix
+from blsh_firmware.measure.disassembly import functions_of
+from blsh_firmware.measure.image_figures import CYCLES
+from blsh_firmware.measure.profiling import build_plugin, passage_of, plugin_arguments, read_profile
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.host import HOST
+from blsh_hil.boards.table import find_board
+from blsh_hil.link.client import BoardClient
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT
+from blsh_hil.prove.real_time import count_streams, judge
+from blsh_hil.prove.recipes import SEGMENTS, Segment
+from blsh_hil.prove.worst_case import find_worst_case
+from blsh_trainer.corpora.corpus import Corpus
+
+from .conftest import Firmware
+from .recordings import SNRS, noisy_recording
+
+pytestmark = pytest.mark.xdist_group("board")
+
+Record = Callable[[str, object], None]
+Samples = npt.NDArray[np.int16]
+
+USUAL_HOPS = 16  # of each SNR
+HARD_HOPS = 4  # of each hard signal
+PLAYED = 2  # of the costliest signals that were found
+ONE_MORE_INTERRUPT = 104  # bytes: all registers that a core with floats pushes
+
+
+@pytest.fixture(scope="module")
+def board(firmware: Firmware) -> Board:
+    """The board's row of boards.toml, where it has a clock that counts."""
+    if firmware.board == HOST:
+        pytest.skip("the host has no clock of its own: instructions are counted on virtual boards, cycles on real ones")
+    found = find_board(firmware.board)
+    if firmware.port is not None and found.qemu_machine is not None:
+        pytest.skip("the emulator behind --port does not count instructions; leave --port out, and one is started")
+    return found
+
+
+@pytest.fixture(scope="module")
+def usual(recordings_corpus: Corpus) -> list[Samples]:
+    """Some recordings of each SNR."""
+    clips = [noisy_recording(recordings_corpus, 3.0, snr_db, seed=11) for snr_db in SNRS]
+    return [clip[(len(clip) // HOP - USUAL_HOPS) // 2 * HOP :][: USUAL_HOPS * HOP] for clip in clips]
+
+
+def hard_signals(rng: np.random.Generator) -> list[Samples]:
+    """Loudest, softest, alternating, ringing on in the last bits: all that is known to be hard."""
+    edges = [edge_signal(name, HARD_HOPS * HOP, rng) for name in EDGE_SIGNALS]
+    others = [Segment(kind, HARD_HOPS * HOP, seed=1).samples() for kind in SEGMENTS if kind not in EDGE_SIGNALS]
+    return [*edges, *others, Segment("white_noise", HARD_HOPS * HOP, shift=13).samples()]
+
+
+def test_every_hop_is_done_in_time(
+    firmware: Firmware,
+    board: Board,
+    usual: list[Samples],
+    rng: np.random.Generator,
+    test_seed: int,
+    request: pytest.FixtureRequest,
+    record_property: Record,
+    tmp_path: Path,
+) -> None:
+    """Recordings, hard signals, and the costliest that a search can breed for this model and core."""
+    hard = hard_signals(rng)
+    worst = find_worst_case(firmware.model, load_costs().core(board.core), [*usual, *hard], rng)
+    with counting(firmware, request) as client:
+        of_usual, of_hard, of_worst = (
+            count_streams(client, board, streams) for streams in (usual, hard, worst.signals[:PLAYED])
+        )
+        used = client.hello().stack_bytes_used
+    verdict = judge(board, of_usual, [of_hard, of_worst])
+    figures = verdict.to_dict()
+    cycles = estimated_cycles(firmware, board, usual[0], tmp_path)
+    if cycles is not None:
+        share = verdict.most / cycles.instructions
+        figures |= {"cycles_best": round(cycles.of.best * share), "cycles_worst": round(cycles.of.worst * share)}
+    last_hops = of_worst.totals.reshape(PLAYED, -1)[:, -1]
+    record_property("instructions", figures)
+    record_property("histogram", verdict.all.histogram())
+    record_property(
+        "worst_case",
+        {
+            "measured": int(last_hops.max()),
+            "estimated": round(float(worst.estimates[0])),
+            "before_the_search": round(worst.before),
+            "any_code_estimated": round(worst.any_code),
+            "tried": worst.tried,
+            "seed": test_seed,
+        },
+    )
+    record_property("stack", {"used": used, "reserved": board.stack_bytes})
+
+    assert of_usual.totals.min() > 10_000, "a hop that takes no time was not counted"
+    if verdict.all.unit == "instructions":  # of a code that changes, the costs tell what they did not tell before
+        np.testing.assert_allclose(last_hops, worst.estimates[:PLAYED], rtol=0.1)
+    needed_mhz = verdict.most / HOP_S / 1e6
+    assert verdict.proof_share <= 1, (
+        f"the costliest hop takes {verdict.most:,} {verdict.all.unit}; in 16 ms at {verdict.proof_hz / 1e6:g} MHz "
+        f"{board.name} has {verdict.proof_hz * HOP_S:,.0f}. It needs {needed_mhz:.1f} MHz, or a model of fewer "
+        "entries or bits (docs/choosing.md)"
+    )
+    assert used + ONE_MORE_INTERRUPT <= board.stack_bytes
+
+
+@contextmanager
+def counting(firmware: Firmware, request: pytest.FixtureRequest) -> Iterator[BoardClient]:
+    """A board that counts: an emulator of its own, or the real board, which the suite holds already."""
+    if firmware.port is not None:
+        yield request.getfixturevalue("client")
+        return
+    with firmware.connected(ICOUNT_SHIFT) as client:
+        yield client
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """Cycles of a profiled hop, and the instructions that they are of."""
+
+    of: Cycles
+    instructions: float
+
+
+def estimated_cycles(firmware: Firmware, board: Board, samples: Samples, folder: Path) -> Profiled | None:
+    """The documented estimate (docs/benchmarks.md) for a hop of `samples`; None for a core without one."""
+    in_cycles = CYCLES.get(board.core)
+    if in_cycles is None or firmware.elf is None:
+        return None
+    functions = functions_of(firmware.elf)
+    output = folder / "hops.profile"
+    arguments = plugin_arguments(build_plugin(folder), output, [passage_of(functions, "blsh_hop")], board.flash)
+    with firmware.connected(None, ["-plugin", arguments]) as client:
+        client.reset_stream()
+        for hop in samples.reshape(-1, HOP):
+            client.hop(hop, masked=True)
+    mix = measure_mix(read_profile(output, functions), functions)
+    return Profiled(in_cycles(mix), mix.instructions)
+
+
+def test_the_stack_is_as_deep_as_the_suite_needs_it(
+    client: BoardClient, firmware: Firmware, rng: np.random.Generator, record_property: Record
+) -> None:
+    """The mark of all that this run has sent so far, digests, dumps and every request besides."""
+    if firmware.board == HOST:
+        pytest.skip("the host's stack is not painted")
+    for stage in range(len(STAGES)):
+        client.reset_stream()
+        for hop in padded_to_hops(edge_signal("white_noise", HOP, rng)).reshape(-1, HOP):
+            client.hop(hop, digests=True, ticks=True, dump_stage=stage)
+    client.count_loop(100)
+    used, reserved = client.hello().stack_bytes_used, find_board(firmware.board).stack_bytes
+    record_property("stack", {"used": used, "reserved": reserved})
+    assert used > 0 and used + ONE_MORE_INTERRUPT <= reserved

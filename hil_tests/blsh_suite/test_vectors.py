@@ -1,0 +1,36 @@
+"""Regression vectors: what once differed, or was made to be hard, sent to every board again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from blsh_hil.prove.recipes import Recipe
+from blsh_hil.prove.regression_vectors import Vector
+
+from .conftest import Firmware
+from .exactness import Exactness
+
+pytestmark = pytest.mark.xdist_group("board")
+
+
+def test_replay(
+    vector_path: Path,
+    request: pytest.FixtureRequest,
+    recipe_firmware: Callable[[Recipe], Firmware],
+    exact: Exactness,
+) -> None:
+    """The reference still says what it said then, and the board says the same."""
+    vector = Vector.load(vector_path)
+    if vector.recipe is not None and not request.config.getoption("port"):
+        vector.model()  # still the model that it was found with
+        firmware = recipe_firmware(vector.recipe)
+        assert vector.reference_digest(firmware.reference) == vector.digest, "the reference has changed"
+        with firmware.connected() as client:
+            exact(client, firmware.model, vector.samples, vector.recipe)
+        return
+    firmware = request.getfixturevalue("firmware")
+    if not vector.fits(firmware.model):
+        pytest.skip(f"the board holds another model than {vector.model_sha256[:12]}")
+    assert vector.reference_digest(firmware.reference) == vector.digest, "the reference has changed"
+    exact(request.getfixturevalue("client"), firmware.model, vector.samples, vector.recipe)

@@ -1,0 +1,1 @@
+"""Built firmware images, and what is read and measured from them."""

@@ -1,0 +1,1 @@
+"""Generate, build and identify firmware images."""

@@ -1,0 +1,229 @@
+"""From a model to an image: generate the C, build it, and know later what was built from what."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model, reduced_model
+from blsh_codegen.emit.generated_record import GeneratedRecord, read_generated, read_record, write_record
+from blsh_codegen.emit.source_snapshot import Snapshot
+from blsh_codegen.project import project_root
+from blsh_firmware.build.platformio import Footprint, build_firmware, compiler_version, measure
+from blsh_firmware.build.project_files import GENERATED, project_sources
+from blsh_hil.boards.attached import find_port
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
+from blsh_hil.boards.project_lock import project_lock
+from blsh_hil.boards.session import Expected, Target
+from blsh_hil.boards.table import find_board
+from blsh_hil.boards.virtual import VirtualBoard
+from blsh_hil.wire import protocol_header
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import replacing
+from blsh_trainer.model.artifact import Model
+
+STAMP_NAME = "blsh_build.json"
+
+
+@dataclass(frozen=True)
+class Image:
+    """A built firmware and what it holds."""
+
+    board: Board
+    elf: Path
+    build_id: int
+    size: Footprint
+    record: GeneratedRecord
+
+    @property
+    def expected(self) -> Expected:
+        """What a board with this image says in HELLO."""
+        return replace(_expected(self.record, self.build_id), baud=self.board.uart.baud)
+
+    def target(self, port: str | None, icount_shift: int | None = None) -> Target:
+        """What to connect to: `port`, where the board runs already, a real board's own, or a virtual board."""
+        if port is not None:
+            return port
+        if self.board.qemu_machine is None:
+            return find_port(self.board)
+        return VirtualBoard(self.board, self.elf, icount_shift=icount_shift)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        return {
+            "board": self.board.name,
+            "elf": str(self.elf),
+            "build_id": f"{self.build_id:08x}",
+            "flash_bytes": self.size.flash_bytes,
+            "ram_bytes": self.size.ram_bytes,
+            "sections": self.size.sections,
+            "model": self.record.model_name,
+            "model_sha256": self.record.model_sha256,
+            "dictionary_entries": self.record.dictionary_entries,
+            "bits": self.record.bits,
+        }
+
+
+@dataclass(frozen=True)
+class HostFirmware:
+    """The firmware built for this machine, and what it holds."""
+
+    program: HostImage
+    record: GeneratedRecord
+
+    @property
+    def expected(self) -> Expected:
+        """What it says in HELLO."""
+        return _expected(self.record, self.program.build_id)
+
+
+def generated_folder(root: Path | None = None) -> Path:
+    """Where the generated C of a checkout lies."""
+    return (root or project_root()) / "firmware" / GENERATED
+
+
+def generate_firmware(model: Model, options: GenerateOptions, folder: Path) -> GeneratedRecord:
+    """Write all generated C of `model` into `folder`: model, tables, protocol, and the record of them."""
+    integers = integer_model(model, options)
+    with _lock_of(folder):
+        paths = generate(integers, options, folder)
+        return write_record(integers, options, [*paths, protocol_header.write(folder)], folder)
+
+
+def build_image(
+    board: Board, log: Callable[[str], None], root: Path | None = None, model: Model | None = None
+) -> Image:
+    """Build the generated model for `board`; compiles nothing when nothing has changed.
+
+    model: what the code must have been generated from; None: from any. The image is that of the sources as they stood
+    when they were read for the build id: nobody's change reaches a build that has begun.
+    Raises BlshError where nothing was generated, or from another model, a generated file was changed, or the build
+    fails.
+    """
+    root = root or project_root()
+    with project_lock(root):
+        inputs = _read_inputs(root, board, model)
+        if inputs.record.options.slots and board.slots is None:
+            raise BlshError(f"{board.name} has no slots for models in boards.toml; run blsh generate without --slots")
+        stamp = _stamp_path(root, board)
+        elf = stamp.with_name("firmware.elf")
+        if _read_stamp(stamp) == inputs.stamp(elf):
+            log(f"{board.name}: up to date")
+            return Image(board, elf, inputs.build_id, measure(elf), inputs.record)
+        result = build_firmware(board, inputs.build_id, log=log, root=root, sources=inputs.sources)
+        with replacing(stamp) as temporary:
+            temporary.write_text(json.dumps(inputs.stamp(result.elf)))
+        return Image(board, result.elf, inputs.build_id, measure(result.elf), inputs.record)
+
+
+def build_host_image(
+    model: Model | None = None, root: Path | None = None, coverage: Path | None = None
+) -> HostFirmware:
+    """Build the generated model for this machine, as build_image does; coverage: as of build_host."""
+    root = root or project_root()
+    with project_lock(root):
+        folder = generated_folder(root)
+        record = read_record(folder, model)
+        return HostFirmware(build_host(folder, root=root, coverage=coverage), record)
+
+
+def reach(
+    board_name: str, port: str | None, model: Model, log: Callable[[str], None], pushed: bool = False
+) -> tuple[Target, Expected]:
+    """How to connect to a board with the firmware of `model`, built if need be, and what it must say in HELLO.
+
+    board_name: of boards.toml, or HOST. pushed: at `port`, `model` may have been pushed to firmware of another one,
+    reduced in any way. Raises BlshError if the generated code is of another model.
+    """
+    any_model = port is not None and pushed and read_record(generated_folder()).options.slots
+    wanted = None if any_model else model
+    if board_name == HOST:
+        host = build_host_image(wanted)
+        target: Target = HostBoard(host.program) if port is None else port
+        record, expected = host.record, host.expected
+    else:
+        image = build_image(find_board(board_name), log, model=wanted)
+        target, record, expected = image.target(port), image.record, image.expected
+    if any_model:
+        return target, Expected(model.sha256, None, expected.build_id, expected.baud)
+    return target, expected.of(reduced_model(model, record.options))
+
+
+def built_image(board: Board, root: Path | None = None) -> Image:
+    """The image that build_image made, if it still is what the sources and the generated C say.
+
+    Raises BlshError if there is none, or if either has changed since.
+    """
+    root = root or project_root()
+    with project_lock(root):
+        inputs = _read_inputs(root, board)
+        stamp = _stamp_path(root, board)
+        elf = stamp.with_name("firmware.elf")
+        built = _read_stamp(stamp)
+        if built is None or not elf.is_file():
+            raise BlshError(f"there is no firmware for {board.name}; run: blsh build --board {board.name}")
+        if built != inputs.stamp(elf):
+            raise BlshError(
+                f"the firmware of {board.name} is out of date: built as {built['build_id']:08x}, its sources and "
+                f"model are now {inputs.build_id:08x}; run: blsh build --board {board.name}"
+            )
+        return Image(board, elf, inputs.build_id, measure(elf), inputs.record)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What an image is made of. build_id: of its digest; HELLO reports it, so an image of anything else is noticed."""
+
+    sources: Snapshot
+    record: GeneratedRecord
+    build_id: int
+
+    def stamp(self, elf: Path) -> dict[str, Any]:
+        """What lies beside `elf` if it was built from this, and not changed since."""
+        return {"build_id": self.build_id, "elf_sha256": _digest(elf)}
+
+
+def _read_inputs(root: Path, board: Board, model: Model | None = None) -> _Inputs:
+    record, generated = read_generated(generated_folder(root), model)
+    sources = project_sources(root) | generated.below(f"firmware/{GENERATED}")
+    told = json.dumps([record.to_json(), asdict(board), sources.sha256, compiler_version()], sort_keys=True)
+    digest = hashlib.sha256(told.encode()).digest()
+    return _Inputs(sources, record, int.from_bytes(digest[:4], "little"))
+
+
+def _lock_of(folder: Path) -> AbstractContextManager[None]:
+    """The lock of the project whose generated C `folder` is; any other folder has none."""
+    folder = folder.absolute()
+    root = folder.parent.parent
+    ours = folder == generated_folder(root) and (root / "boards.toml").is_file()
+    return project_lock(root) if ours else nullcontext()
+
+
+def elf_path(board: Board, root: Path | None = None) -> Path:
+    """Where the image of `board` is built."""
+    return _stamp_path(root or project_root(), board).with_name("firmware.elf")
+
+
+def _expected(record: GeneratedRecord, build_id: int) -> Expected:
+    neighbours = record.options.neighbours  # None: the model's own, which the record does not tell
+    return Expected(record.model_sha256, record.dictionary_crc32, build_id, neighbours=neighbours)
+
+
+def _stamp_path(root: Path, board: Board) -> Path:
+    return root / ".pio" / "build" / board.name / STAMP_NAME
+
+
+def _read_stamp(path: Path) -> dict[str, Any] | None:
+    try:
+        stamp = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return stamp if isinstance(stamp, dict) and isinstance(stamp.get("build_id"), int) else None
+
+
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

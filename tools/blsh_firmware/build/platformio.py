@@ -1,0 +1,216 @@
+"""Build the firmware of a board by PlatformIO, and measure what came out."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+
+from blsh_codegen.emit.source_snapshot import Snapshot
+from blsh_codegen.project import project_root
+from blsh_firmware.build.external_program import Ended, run_watched
+from blsh_firmware.build.project_files import GENERATED, project_sources
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.project_lock import project_lock
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import replacing
+
+COMPILER = "arm-none-eabi-gcc"
+PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi"
+PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./+@:=-]+")
+"""Paths that every tool bears."""
+
+_BUILT: Final = (".pio", "build")
+_PUBLISHED: Final = (".elf", ".bin", ".hex", ".map", ".su")
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What an ELF file takes on the part, in bytes.
+
+    flash_bytes: code, tables and start values of variables. ram_bytes: variables, without the stack.
+    sections: every section that takes room, by name.
+    """
+
+    flash_bytes: int
+    ram_bytes: int
+    sections: dict[str, int]
+
+
+@dataclass(frozen=True)
+class BuildResult(Footprint):
+    """A built firmware: the files and the room they take. `stack_bytes` of RAM are kept free besides."""
+
+    elf: Path
+    bin: Path
+    stack_bytes: int
+
+
+def build_firmware(
+    board: Board,
+    build_id: int,
+    *,
+    log: Callable[[str], None],
+    root: Path | None = None,
+    sources: Snapshot | None = None,
+) -> BuildResult:
+    """Build the firmware for `board`, into the build folder of a project; what was there is replaced if it succeeds.
+
+    PlatformIO works on a copy of the sources, in a temporary folder: what it compiles cannot change meanwhile, nothing
+    of an earlier build is left for it to take, and it never sees the path of the project, of which it would not bear
+    every character. The files that others may be reading, such as the ELF file, are replaced whole.
+    build_id: 32 bits that the firmware reports in HELLO. log: takes each line of the build's output.
+    root: another project folder than this checkout. sources: what to build, by default all that lies there now.
+    Raises BlshError if the compiler is missing or the build fails, with the end of its output.
+    """
+    if not 0 <= build_id < 1 << 32:
+        raise BlshError(f"build id {build_id:#x}; expected an integer of 32 bits")
+    compiler_version()  # before PlatformIO, whose own words for a missing compiler are many
+    root = root or project_root()
+    with project_lock(root), tempfile.TemporaryDirectory(prefix="blsh-build-") as scratch:
+        place = _build_folder(root, board)
+        (_all_sources(root) if sources is None else sources).write(Path(scratch))
+        _run_platformio(_plain(Path(scratch)), board.name, build_id, log)
+        _publish(Path(scratch, *_BUILT, board.name), place)
+        elf = place / "firmware.elf"
+        size = measure(elf)
+    return BuildResult(
+        flash_bytes=size.flash_bytes,
+        ram_bytes=size.ram_bytes,
+        sections=size.sections,
+        elf=elf,
+        bin=place / "firmware.bin",
+        stack_bytes=board.stack_bytes,
+    )
+
+
+@cache
+def compiler_version() -> str:
+    """What the cross-compiler says of itself. Raises BlshError if it is missing."""
+    if shutil.which(COMPILER) is None:
+        raise BlshError(f"{COMPILER} is missing; install the Debian packages {PACKAGES} (or `make setup`)")
+    return subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
+
+
+def upload_firmware(
+    board: Board, command: Sequence[str], *, timeout_s: float, log: Callable[[str], None], root: Path | None = None
+) -> None:
+    """Put the image that build_firmware made on `board`, by the words of `command`, run in the project folder.
+
+    Raises BlshError if the command fails, with the end of its output, or takes more than timeout_s seconds.
+    """
+    root = root or project_root()
+    with project_lock(root):
+        ended = run_watched(command, folder=root, environment=os.environ, log=log, timeout_s=timeout_s)
+    _require_success("upload", board.name, ended, timeout_s)
+
+
+def measure(elf: Path) -> Footprint:
+    """The room that an ELF file takes, from its section table.
+
+    Raises BlshError if the file cannot be read or is no ELF file.
+    """
+    flash = ram = 0
+    sections: dict[str, int] = {}
+    try:
+        with elf.open("rb") as stream:
+            for section in ELFFile(stream).iter_sections():
+                flags, size = section["sh_flags"], section["sh_size"]
+                if not flags & SH_FLAGS.SHF_ALLOC or not size:
+                    continue
+                sections[section.name] = size
+                flash += size if section["sh_type"] != "SHT_NOBITS" else 0
+                ram += size if flags & SH_FLAGS.SHF_WRITE else 0
+    except OSError as error:
+        raise BlshError(f"cannot read {elf}: {error.strerror or error}; build it first: blsh build") from error
+    except ELFError as error:
+        raise BlshError(f"{elf} is not an ELF file ({error}); build it again: blsh build") from error
+    return Footprint(flash_bytes=flash, ram_bytes=ram, sections=sections)
+
+
+def platformio_environment() -> dict[str, str]:
+    """Variables for PlatformIO: it asks no server for news, tells none of us, and leaves no caches in firmware/.
+
+    A user's own settings of it are left out: they would change what is built, and where, unknown to the build id.
+    """
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PLATFORMIO_")}
+    return {
+        **ours,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+        "PLATFORMIO_NO_ANSI": "true",
+        "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
+    }
+
+
+def _all_sources(root: Path) -> Snapshot:
+    return project_sources(root) | Snapshot.of(root, (root / "firmware" / GENERATED).glob("*.[ch]"))
+
+
+def _build_folder(root: Path, board: Board) -> Path:
+    folder = root.joinpath(*_BUILT, board.name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        pio = root / _BUILT[0]
+        raise BlshError(f"cannot build in {pio}: {error.strerror or error}; make it a writable folder") from error
+    return folder
+
+
+def _plain(scratch: Path) -> Path:
+    if not PLAIN_PATH.fullmatch(str(scratch)):
+        raise BlshError(
+            f"cannot build in {scratch}: PlatformIO does not bear every character of that path; set TMPDIR to a "
+            "folder whose path has only letters, digits and -_./"
+        )
+    return scratch
+
+
+def _publish(built: Path, place: Path) -> None:
+    """Move what was built, without the object files, to where it is read; nothing else stays there."""
+    kept = [path for path in built.rglob("*") if path.is_file() and path.suffix in _PUBLISHED]
+    try:
+        for path in place.rglob("*"):
+            if path.is_file() and built / path.relative_to(place) not in kept:
+                path.unlink()
+        for path in kept:
+            target = place / path.relative_to(built)
+            with replacing(target) as temporary:
+                shutil.copyfile(path, temporary)
+    except OSError as error:
+        raise BlshError(f"cannot write {place}: {error.strerror or error}; remove that folder") from error
+
+
+def _run_platformio(project: Path, environment: str, build_id: int, log: Callable[[str], None]) -> None:
+    command = [_plain_python(project), "-m", "platformio", "run", "-e", environment, "-d", str(project)]
+    variables = {**platformio_environment(), "BLSH_BUILD_ID": f"{build_id:08x}"}
+    _require_success("build", environment, run_watched(command, folder=project, environment=variables, log=log))
+
+
+def _plain_python(project: Path) -> str:
+    """This Python, by a path that SCons bears: that of a link in `project` where its own has other characters."""
+    if PLAIN_PATH.fullmatch(sys.executable):
+        return sys.executable
+    link = project / ".pio" / "python"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(sys.prefix, target_is_directory=True)
+    return str(link / Path(sys.executable).relative_to(sys.prefix))
+
+
+def _require_success(doing: str, board: str, ended: Ended, timeout_s: float | None = None) -> None:
+    if ended.code is None:
+        raise BlshError(
+            f"the {doing} for {board!r} did not end within {timeout_s:g} s; the end of its output:\n{ended.said}"
+        )
+    if ended.code:
+        raise BlshError(f"the {doing} for {board!r} failed; the end of its output:\n{ended.said}")

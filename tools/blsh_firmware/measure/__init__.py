@@ -1,0 +1,1 @@
+"""Measure images: instructions, cycles, stack, flash and RAM."""

@@ -1,0 +1,197 @@
+"""An estimate of cycles from counted instructions: classes with costs for M0+, M4 and M7, and flash besides.
+
+docs/benchmarks.md says where the costs come from. Each estimate is a pair: at best (no wait states, or what caches and
+prefetching promise) and at worst (nothing of that); the truth of a part lies between.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from blsh_codegen.spec.constants import HOPS_PER_SECOND
+from blsh_firmware.measure.disassembly import Function, Instruction
+from blsh_firmware.measure.profiling import Profile
+from blsh_firmware.measure.stack_usage import register_count
+
+_CONDITIONS = "eq|ne|cs|cc|hs|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le"
+_BRANCH = re.compile(rf"b({_CONDITIONS})?|cbn?z|tb[bh]|bl|blx|bx|le")
+_LOAD = re.compile(r"v?ldr")
+_STORE = re.compile(r"v?str")
+_MANY = re.compile(r"push|pop|v?ldm|v?stm|vpush|vpop")
+_MULTIPLY = re.compile(r"mul|ml[as]|[su]m[lmu]|smu[al]|smm")
+_DIVIDE = re.compile(r"[su]div")
+_SYSTEM = re.compile(r"mrs|msr|dsb|isb|dmb")
+_REGISTER = re.compile(r"\b(?:r\d+|sl|fp|ip|lr)\b")
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What a hop executes on average, by classes.
+
+    classes: alu, multiply, divide, system, load, store (one word), adjacent (a load or store right behind one), double
+    (of two words), many (instructions of several registers) and their registers, branches taken and not, calls and
+    returns among the taken, load_use (a load whose result the next instruction needs). code_bytes: of all instructions
+    executed. flash_reads: words of data read from flash; flash_lines: 32-byte lines that they lie in.
+    """
+
+    hops: int
+    classes: dict[str, float]
+    code_bytes: float
+    flash_reads: float
+    flash_lines: float
+
+    @property
+    def instructions(self) -> float:
+        """All of them."""
+        counted = ("alu", "multiply", "divide", "system", "load", "store", "adjacent", "double", "many", "taken")
+        return sum(self.classes.get(kind, 0.0) for kind in (*counted, "not taken"))
+
+
+def measure_mix(profile: Profile, functions: dict[str, Function]) -> Mix:
+    """The mean mix of a profile whose passages are hops."""
+    classes: Counter[str] = Counter()
+    code_bytes = 0
+    for function in functions.values():
+        before: Instruction | None = None
+        for at, instruction in enumerate(function.instructions):
+            runs = profile.executed[instruction.address]
+            if runs:
+                code_bytes += runs * instruction.size
+                following = function.instructions[at + 1] if at + 1 < len(function.instructions) else None
+                for kind, count in _classes(instruction, before, following).items():
+                    classes[kind] += runs * count
+                if _BRANCH.fullmatch(instruction.name) or _loads_pc(instruction):
+                    _count_branch(classes, instruction, runs, profile.taken[instruction.address])
+            before = instruction
+    hops = max(profile.count, 1)
+    return Mix(
+        hops=profile.count,
+        classes={kind: count / hops for kind, count in sorted(classes.items()) if count},
+        code_bytes=code_bytes / hops,
+        flash_reads=sum(profile.flash_reads.values()) / hops,
+        flash_lines=profile.lines / hops,
+    )
+
+
+def _classes(instruction: Instruction, before: Instruction | None, following: Instruction | None) -> dict[str, int]:
+    name, found = instruction.name, {}
+    if _BRANCH.fullmatch(name):
+        return {}
+    if _MANY.match(name):
+        return {"many": 1, "registers": register_count(instruction.operands)}
+    if _LOAD.match(name) or _STORE.match(name):
+        kind = "load" if _LOAD.match(name) else "store"
+        if name[:4] in ("ldrd", "strd"):
+            kind = "double"
+        elif before is not None and _is_single_access(before):
+            kind = "adjacent"
+        found = {kind: 1}
+        if following is not None and _LOAD.match(name) and _needs(instruction, following):
+            found["load_use"] = 1
+        return found
+    for pattern, kind in ((_DIVIDE, "divide"), (_MULTIPLY, "multiply"), (_SYSTEM, "system")):
+        if pattern.match(name):
+            return {kind: 1}
+    return {"alu": 1}
+
+
+def _count_branch(classes: Counter[str], instruction: Instruction, runs: int, taken: int) -> None:
+    if _loads_pc(instruction):
+        classes["returns"] += taken  # the instruction itself is among `many`
+        return
+    classes["taken"] += taken
+    classes["not taken"] += runs - taken
+    if instruction.name in ("bl", "blx"):
+        classes["calls"] += taken
+    if instruction.name not in ("b", "bl", "blx", "bx"):
+        classes["conditional"] += runs
+
+
+def _loads_pc(instruction: Instruction) -> bool:
+    return instruction.name.startswith(("pop", "ldm")) and re.search(r"\bpc\b", instruction.operands) is not None
+
+
+def _is_single_access(instruction: Instruction) -> bool:
+    name = instruction.name
+    return bool(_LOAD.match(name) or _STORE.match(name)) and name[:4] not in ("ldrd", "strd")
+
+
+def _needs(load: Instruction, following: Instruction) -> bool:
+    """Whether `following` reads the register that `load` fills; its first operand is taken for its result."""
+    loaded = load.operands.split(",")[0].strip()
+    operands = following.operands.split(",")
+    read = operands if following.name.startswith(("str", "cmp", "tst", "cb", "push", "stm")) else operands[1:]
+    return loaded in _REGISTER.findall(",".join(read) if len(operands) > 1 else following.operands)
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Cycles of a hop, at best and at worst, and the clock in MHz that each takes for real time."""
+
+    core: str
+    best: float
+    worst: float
+    best_when: str
+    worst_when: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        return {
+            "core": self.core,
+            "best": {"cycles": round(self.best), "mhz": round(clock_mhz(self.best), 1), "when": self.best_when},
+            "worst": {"cycles": round(self.worst), "mhz": round(clock_mhz(self.worst), 1), "when": self.worst_when},
+        }
+
+
+def clock_mhz(cycles: float) -> float:
+    """The clock at which so many cycles take as long as a hop of audio, 16 ms."""
+    return cycles * HOPS_PER_SECOND / 1e6
+
+
+def m0_plus(mix: Mix) -> Cycles:
+    """Cortex-M0+, r0p1, with the multiplier of one cycle."""
+    of = _reader(mix)
+    base = of("alu") + of("multiply") + 3 * of("system") + 2 * (of("load") + of("store") + of("adjacent"))
+    base += of("many") + of("registers") + 2 * of("returns")
+    base += 2 * of("taken") + of("calls") + of("not taken")
+    waits = mix.code_bytes / 4 + of("taken") + of("returns") + mix.flash_reads
+    return Cycles(
+        "Cortex-M0+", base, base + waits, "flash without wait states", "1 wait state, 32 bits wide, no prefetch"
+    )
+
+
+def m4(mix: Mix) -> Cycles:
+    """Cortex-M4, with a refill of two cycles behind a branch."""
+    of = _reader(mix)
+    base = of("alu") + of("multiply") + 12 * of("divide") + 3 * of("system")
+    base += 2 * of("load") + of("store") + of("adjacent") + 3 * of("double") + of("many") + of("registers")
+    base += 3 * of("taken") + 2 * of("returns") + of("not taken")
+    waits = 5 * (mix.code_bytes / 16 + of("taken") + of("returns") + mix.flash_reads)
+    return Cycles(
+        "Cortex-M4",
+        base,
+        base + waits,
+        "flash accelerator that hides all waiting",
+        "5 wait states, 128 bits wide, no cache, no prefetch",
+    )
+
+
+def m7(mix: Mix) -> Cycles:
+    """Cortex-M7: the best is the M4's best by the ratio of CoreMark per MHz, the worst issues singly."""
+    of = _reader(mix)
+    single = of("alu") + of("multiply") + 7 * of("divide") + 3 * of("system") + of("load") + of("store")
+    single += of("adjacent") + of("double") + of("many") + of("registers") / 2
+    single += of("taken") + of("not taken") + of("load_use")
+    single += 0.05 * 9 * of("conditional") + 20 * mix.flash_lines
+    return Cycles(
+        "Cortex-M7",
+        m4(mix).best * 3.42 / 5.01,
+        single,
+        "dual issue as in CoreMark, caches hit",
+        "single issue, 5 % of branches mispredicted, every line of tables missed",
+    )
+
+
+def _reader(mix: Mix) -> Any:
+    return lambda kind: mix.classes.get(kind, 0.0)

@@ -1,0 +1,274 @@
+"""The most stack that an image can use: frames from -fstack-usage, calls from the linked code.
+
+The compiler's .su files say how large each function's frame is; who calls whom stands in the ELF file itself, after
+inlining and linking. Calls through pointers have to be declared, function by function; recursion, a frame of unknown
+size and an undeclared call are errors, so a figure is a bound. Declarations are checked against the image in both
+directions: a name that is not there is an error, and so is a function of ours that no declared call reaches, because
+the linker has dropped what nobody refers to. Functions without a .su file (libgcc, newlib, assembly) are measured by
+their own instructions.
+"""
+
+import re
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Section, SymbolTableSection
+
+from blsh_firmware.measure.disassembly import Function, Instruction, functions_of
+from blsh_trainer.errors import BlshError
+
+ENCODERS = ("blsh_frame_begin", "blsh_frame_put", "blsh_frame_end", "close_block", "write_delimiter")
+OUTPUT = ("write_uart",)
+PROBES = {"blsh_server_hop": "observe", "handle_push": "add_stage"}
+"""What watches the stages of a hop, by the handler of the request that starts it."""
+
+REQUESTS, VECTORS = "requests", "vectors"
+"""Tables in the image whose pointers are what the server, and the core itself, can call."""
+
+RESET, FAULT = "reset_handler", "fault_handler"
+_PUSHED_BY_CORE = 32 + 4  # eight registers, and the word that may align the stack
+_PUSHED_FLOATS = 72  # 16 registers, FPSCR and a word, where the image uses floats or Helium
+_COPY = re.compile(r"\.(?:constprop|isra|part|cold)(?:\.\d+)?")
+_SU_LINE = re.compile(r"^(.+):(\d+):(\d+):(\S+)\t(\d+)\t(\S+)$")
+_REGISTER_SPAN = re.compile(r"\b([rsdq])(\d+)-[rsdq](\d+)\b")
+_MINUS = re.compile(r"\[sp, #-(\d+)\]!")
+
+
+@dataclass(frozen=True)
+class StackUsage:
+    """The deepest chain of calls from a function: its bytes and the names on the way."""
+
+    bytes: int
+    chain: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ImageStack:
+    """Worst cases of an image in bytes: what main and all below it need, the interrupt on top, and their sum.
+
+    hop: of blsh_hop alone, without a probe: what the core asks of a user's stack.
+    """
+
+    thread: StackUsage
+    interrupt: StackUsage
+    hop: StackUsage
+    total_bytes: int
+
+
+class CallGraph:
+    """Who calls whom in an image, and what each function takes of the stack.
+
+    functions: of functions_of. frames: bytes by function, as `read_frames` gives them; others are measured by their
+    instructions. indirect: what calls through pointers reach, by calling function.
+    Raises BlshError for a call through a pointer in a function that `indirect` does not name.
+    """
+
+    def __init__(
+        self, functions: Mapping[str, Function], frames: Mapping[str, int], indirect: Mapping[str, Sequence[str]]
+    ) -> None:
+        self._functions = functions
+        self._by_address = {function.address: name for name, function in functions.items()}
+        self._frames = frames
+        self._indirect = indirect
+        self._known: dict[str, StackUsage] = {}
+
+    def worst_case(self, name: str) -> StackUsage:
+        """The deepest chain from `name`. BlshError for recursion, and for what is not in the image."""
+        return self._deepest(name, ())
+
+    def _deepest(self, name: str, above: tuple[str, ...]) -> StackUsage:
+        if name in above:
+            loop = " -> ".join((*above[above.index(name) :], name))
+            raise BlshError(f"recursion: {loop}; its depth is unknown, so no stack is enough: write it as a loop")
+        if name not in self._known:
+            below = [self._deepest(callee, (*above, name)) for callee in self._callees(name)]
+            deepest = max(below, key=lambda usage: usage.bytes, default=StackUsage(0, ()))
+            self._known[name] = StackUsage(self.frame(name) + deepest.bytes, (name, *deepest.chain))
+        return self._known[name]
+
+    def check_reached(self) -> None:
+        """Raise BlshError for a function with a .su file that is below none of the worst cases asked for so far."""
+        missed = [name for name in self._functions if _plain_name(name) in self._frames and name not in self._known]
+        if missed:
+            raise BlshError(
+                f"no declared call reaches {', '.join(sorted(missed))}, which the image holds; "
+                "declare in indirect_calls (stack_usage.py) who calls it through a pointer"
+            )
+
+    def frame(self, name: str) -> int:
+        """Bytes of the function's own frame."""
+        known = self._frames.get(_plain_name(name))
+        return known if known is not None else measured_frame(self._function(name))
+
+    def _function(self, name: str) -> Function:
+        if name not in self._functions:
+            raise BlshError(f"function {name} is not in the image; correct the declared calls")
+        return self._functions[name]
+
+    def _callees(self, name: str) -> list[str]:
+        function = self._function(name)
+        called: dict[str, None] = {}
+        for instruction in function.instructions:
+            if instruction.target is not None and (callee := self._reached(function, instruction)) is not None:
+                called[callee] = None
+            elif _through_pointer(instruction):
+                called |= dict.fromkeys(self._declared(name, instruction))
+        return list(called)
+
+    def _reached(self, function: Function, instruction: Instruction) -> str | None:
+        """The function that a branch enters; None where it stays in its own."""
+        assert instruction.target is not None
+        address, _ = instruction.target
+        callee = self._by_address.get(address)
+        is_call = instruction.name in ("bl", "blx")
+        if callee is None:
+            last = function.instructions[-1]
+            if function.address <= address <= last.address:
+                return None
+            raise BlshError(f"{function.name} branches to {address:#x}, the middle of another function; not understood")
+        return callee if is_call or address != function.address else None
+
+    def _declared(self, name: str, instruction: Instruction) -> Sequence[str]:
+        declared = self._indirect.get(_plain_name(name))
+        if declared is None:
+            raise BlshError(
+                f"{name} calls through a pointer at {instruction.address:#x}; "
+                "declare in indirect_calls (stack_usage.py) which functions it can reach"
+            )
+        return declared
+
+
+def read_frames(files: Iterable[Path]) -> dict[str, int]:
+    """Bytes of each function's frame, from .su files of -fstack-usage; the most, where a name occurs twice.
+
+    Raises BlshError for a line that is none, and for a frame whose size is not known when compiling.
+    """
+    frames: dict[str, int] = {}
+    for file in files:
+        for line in file.read_text(encoding="utf-8").splitlines():
+            found = _SU_LINE.match(line)
+            if found is None:
+                raise BlshError(f"{file}: {line!r} is no line of -fstack-usage; build again")
+            if found[6] not in ("static", "dynamic,bounded"):
+                raise BlshError(f"{found[1]}:{found[2]}: the frame of {found[4]} is {found[6]}; give it a fixed size")
+            name = _plain_name(found[4])
+            frames[name] = max(frames.get(name, 0), int(found[5]))
+    if not frames:
+        raise BlshError("no .su files; build with -fstack-usage")
+    return frames
+
+
+def image_stack(elf: Path, su_files: Iterable[Path]) -> ImageStack:
+    """The worst cases of a firmware image. All its interrupts have one priority, and a fault gives the stack up.
+
+    Raises BlshError for whatever CallGraph refuses, and where `indirect_calls` and the image do not fit together.
+    """
+    functions = functions_of(elf)
+    frames = read_frames(su_files)
+    declared = indirect_calls(elf, functions)
+    graph = CallGraph(functions, frames, declared)
+    vectors = pointers_of(elf, VECTORS, functions)
+    thread = graph.worst_case(RESET)
+    graph.worst_case(FAULT)  # no recursion and no unknown call there either
+    interrupts = [graph.worst_case(name) for name in vectors if name not in (RESET, FAULT)]
+    interrupt = max(interrupts, key=lambda usage: usage.bytes)
+    graph.check_reached()
+    alone = CallGraph(functions, frames, {**declared, "blsh_hop": ()})
+    floats = any(i.name.startswith("v") for f in functions.values() for i in f.instructions)
+    pushed = _PUSHED_BY_CORE + (_PUSHED_FLOATS if floats else 0)
+    return ImageStack(
+        thread=thread,
+        interrupt=StackUsage(interrupt.bytes + pushed, interrupt.chain),
+        hop=alone.worst_case("blsh_hop"),
+        total_bytes=thread.bytes + interrupt.bytes + pushed,
+    )
+
+
+def indirect_calls(elf: Path, functions: Mapping[str, Function]) -> dict[str, tuple[str, ...]]:
+    """What the firmware's calls through pointers can reach: the requests, a hop's probes, the encoder's output.
+
+    Requests come from the image's own table, so those of a firmware with slots are there when it has slots. Raises
+    BlshError for a declared name that the image does not hold: of a caller, which may have been inlined, not even in
+    its debug information.
+    """
+    requests = pointers_of(elf, REQUESTS, functions)
+    probes = tuple(probe for handler, probe in PROBES.items() if handler in requests)
+    calls = {"blsh_server_receive": requests, "blsh_hop": probes, **dict.fromkeys(ENCODERS, OUTPUT)}
+    held = {_plain_name(name) for name in functions}
+    known = held | _debug_names(elf, calls.keys() - held)
+    for name in (*calls, *(callee for callees in calls.values() for callee in callees)):
+        if name not in (known if name in calls else held):
+            raise BlshError(f"function {name} is not in {elf.name}; correct the declared calls in stack_usage.py")
+    return calls
+
+
+def pointers_of(elf: Path, table: str, functions: Mapping[str, Function]) -> tuple[str, ...]:
+    """The functions that the words of the constant `table` point to, each once. BlshError where there is none."""
+    thumb = {function.address | 1: name for name, function in functions.items()}
+    with elf.open("rb") as stream:
+        image = ELFFile(stream)
+        symbols = image.get_section_by_name(".symtab")
+        found = symbols.get_symbol_by_name(table) if isinstance(symbols, SymbolTableSection) else None
+        if found is None or len(found) != 1:
+            raise BlshError(f"{elf.name} holds no one table {table}; correct the names in stack_usage.py")
+        at, size = found[0]["st_value"], found[0]["st_size"]
+        section: Section = image.get_section(found[0]["st_shndx"])
+        content = section.data()[at - section["sh_addr"] :][:size]
+    words = struct.unpack(f"<{size // 4}I", content)
+    names = tuple(dict.fromkeys(thumb[word] for word in words if word in thumb))
+    if not names:
+        raise BlshError(f"the table {table} of {elf.name} points to no function; expected pointers in it")
+    return names
+
+
+def _debug_names(elf: Path, names: Iterable[str]) -> set[str]:
+    """Those of `names` that are known to the image's debug information, where inlined functions are."""
+    with elf.open("rb") as stream:
+        section = ELFFile(stream).get_section_by_name(".debug_str")
+        strings = set(section.data().split(b"\0")) if section is not None else set()
+    return {name for name in names if name.encode() in strings}
+
+
+def measured_frame(function: Function) -> int:
+    """Bytes that the instructions of `function` take from the stack: all that any of them takes, added up."""
+    return sum(_taken(instruction) for instruction in function.instructions)
+
+
+def _taken(instruction: Instruction) -> int:
+    name, operands = instruction.name, instruction.operands
+    if name == "push" or (name in ("stmdb", "stmfd") and operands.startswith("sp!")):
+        return 4 * register_count(operands)
+    if name in ("vpush", "vstmdb") and (name == "vpush" or operands.startswith("sp!")):
+        return (4 if "s" in operands.replace("sp", "") else 8) * register_count(operands)
+    if name.startswith("sub") and operands.startswith("sp, "):
+        amount = operands.rsplit("#", 1)
+        if len(amount) != 2:
+            raise BlshError(f"{instruction.address:#x}: {name} {operands}: a frame of unknown size")
+        return int(amount[1], 0)
+    if name.startswith("str") and (found := _MINUS.search(operands)) is not None:
+        return int(found[1])
+    return 0
+
+
+def register_count(operands: str) -> int:
+    """How many registers stand in the list of an instruction's operands, like {r4-r7, lr}."""
+    inside = operands[operands.index("{") + 1 : operands.index("}")]
+    return sum(
+        int(span[3]) - int(span[2]) + 1 if (span := _REGISTER_SPAN.fullmatch(part.strip())) else 1
+        for part in inside.split(",")
+    )
+
+
+def _through_pointer(instruction: Instruction) -> bool:
+    """A call of a register, or a jump to one that is not a return. `mov pc` jumps within a function, to a table's."""
+    if instruction.target is not None:
+        return False
+    return instruction.name == "blx" or (instruction.name.startswith("bx") and instruction.operands != "lr")
+
+
+def _plain_name(name: str) -> str:
+    """Without what the compiler adds to the name of a copy that it made, or `functions_of` to a name used twice."""
+    return _COPY.sub("", name.split("@")[0])

@@ -1,0 +1,107 @@
+"""Three ways to denoise the same samples: in floats, in the firmware's integers, and on the board itself."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
+from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_hil.link.client import BoardClient
+from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.signals.audio import from_int16, to_int16
+
+ENGINES = ("float", "fixed", "device")
+_PIECE: Final = 1024  # hops; between two pieces the link runs empty once
+
+Samples = npt.NDArray[np.int16]
+
+
+class Engine(Protocol):
+    """Samples in [-1, 1), (n,), to as many, aligned in time."""
+
+    def denoise(self, samples: FloatArray) -> FloatArray: ...
+
+
+class FloatEngine:
+    """Double precision, with the dictionary that the firmware would hold."""
+
+    def __init__(self, model: Model, options: GenerateOptions) -> None:
+        self._denoiser = FloatDenoiser(reduced_model(model, options))
+
+    def denoise(self, samples: FloatArray) -> FloatArray:
+        """Samples in [-1, 1), (n,), to as many, aligned in time."""
+        return self._denoiser.denoise(samples)
+
+    def stream(self, blocks: Iterable[FloatArray]) -> Iterator[Samples]:
+        """Samples in [-1, 1), block by block, to as many in int16, aligned in time, piece by piece."""
+        return map(to_int16, self._denoiser.stream(blocks))
+
+
+class FixedEngine:
+    """The firmware's integers, computed here."""
+
+    def __init__(self, model: Model, options: GenerateOptions) -> None:
+        self.reference = VectorisedDenoiser(integer_model(model, options))
+
+    def denoise(self, samples: FloatArray) -> FloatArray:
+        """Samples in [-1, 1), (n,), to as many, aligned in time; through int16 on both ends."""
+        return from_int16(self.reference.denoise(to_int16(samples)))
+
+    def stream(self, hops: Iterable[Samples], length: int) -> Iterator[Samples]:
+        """Hops, int16 (256,) each, to the `length` samples that they hold: see DeviceEngine.stream."""
+        return _in_time((part.output.ravel().astype(np.int16) for part in self.reference.stream(hops)), length)
+
+
+class DeviceEngine:
+    """The board at the other end of `client`."""
+
+    def __init__(self, client: BoardClient, progress: Progress | None = None) -> None:
+        self._client = client
+        self._progress = progress
+
+    def denoise(self, samples: FloatArray) -> FloatArray:
+        """Samples in [-1, 1), (n,), to as many, aligned in time; through int16 on both ends."""
+        pcm = to_int16(samples)
+        hops = padded_to_hops(pcm).reshape(-1, HOP)
+        return from_int16(np.concatenate(list(self.stream(hops, len(hops), len(pcm)))))
+
+    def stream(self, hops: Iterable[Samples], count: int, length: int) -> Iterator[Samples]:
+        """`count` hops, int16 (256,) each, to the `length` samples that they hold, aligned in time, piece by piece.
+
+        The hops end with the silence that pushes the last sample out. No more of them is held than _PIECE.
+        """
+        self._client.reset_stream()
+        return _in_time(self._outputs(hops, count), length)
+
+    def _outputs(self, hops: Iterable[Samples], count: int) -> Iterator[Samples]:
+        done = 0
+        for piece in _pieces(hops):
+            yield self._client.stream(piece, self._advance(done, count))
+            done += len(piece) // HOP
+
+    def _advance(self, before: int, count: int) -> Callable[[int, int], None]:
+        def advance(done: int, _hops: int) -> None:
+            if self._progress is not None:
+                self._progress("streaming", before + done, count)
+
+        return advance
+
+
+def _in_time(outputs: Iterable[Samples], length: int) -> Iterator[Samples]:
+    """What the core put out, 768 samples late, less these and what follows the `length` samples of the recording."""
+    at = -HISTORY
+    for output in outputs:
+        yield output[max(0, -at) : max(0, length - at)]
+        at += len(output)
+
+
+def _pieces(hops: Iterable[Samples]) -> Iterator[Samples]:
+    rest = iter(hops)
+    while piece := list(islice(rest, _PIECE)):
+        yield np.concatenate(piece)

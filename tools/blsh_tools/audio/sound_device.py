@@ -1,0 +1,175 @@
+"""Microphone and loudspeaker for `blsh live`, by way of the package sounddevice (PortAudio), which is optional."""
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+
+from blsh_codegen.spec.constants import HOP, HOP_S, SAMPLE_RATE_HZ
+from blsh_hil.live.ends import Captured, Samples
+from blsh_trainer.errors import BlshError
+
+BACKLOG_HOPS: Final = 16
+"""A microphone does not wait: of what the board could not take in time, the last quarter of a second is kept."""
+
+SLACK_HOPS: Final = 6
+"""So many hops more than `buffer_s` may wait for the loudspeaker; beyond it the oldest go, or one stall would delay all
+that follows.
+"""
+
+_POLL_S: Final = 0.001
+_WITHOUT = "without a sound device, use files: --input IN.wav --output OUT.wav"
+
+
+def sounddevice() -> Any:
+    """The package. Raises BlshError that says what is missing."""
+    try:
+        import sounddevice as package  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    except ImportError as error:
+        raise BlshError(
+            f"sound needs the package sounddevice: .venv/bin/python -m pip install sounddevice; {_WITHOUT}"
+        ) from error
+    except OSError as error:  # PortAudio itself
+        raise BlshError(f"{error}: install the Debian package libportaudio2; {_WITHOUT}") from error
+    return package
+
+
+class _Device(ABC):
+    """A stream of sounddevice, opened at once, that runs while the `with` block does."""
+
+    what: str
+
+    def __init__(self, kind: str, device: str | None) -> None:
+        package = sounddevice()
+        try:
+            self._stream = getattr(package, kind)(
+                samplerate=SAMPLE_RATE_HZ,
+                blocksize=HOP,
+                channels=1,
+                dtype="int16",
+                latency="low",
+                device=int(device) if device is not None and device.isdecimal() else device,
+                callback=self._callback,
+            )
+        except (package.PortAudioError, ValueError) as error:  # ValueError: no device of that name
+            raise BlshError(
+                f"cannot open the {self.what} {device or '(the default one)'} at {SAMPLE_RATE_HZ} Hz: {error}; "
+                f"list them: .venv/bin/python -m sounddevice; {_WITHOUT}"
+            ) from error
+
+    @abstractmethod
+    def _callback(self, data: Any, frames: int, moments: Any, status: Any) -> None: ...
+
+    def __enter__(self) -> Self:
+        self._stream.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self._stream.stop()
+        self._stream.close()
+
+    @property
+    def latency_s(self) -> float:
+        """Of the device and its driver, as PortAudio reports it."""
+        return float(self._stream.latency)
+
+    def _check(self) -> None:
+        if not self._stream.active:
+            raise BlshError(f"the {self.what} has stopped; is it still connected?")
+
+
+class Microphone(_Device):
+    """A Source: hops as they are spoken; `device` by name or number, None for the default."""
+
+    what = "microphone"
+
+    def __init__(self, device: str | None) -> None:
+        self._captured: deque[Captured] = deque()
+        self._last = math.nan
+        self.dropped = 0
+        super().__init__("InputStream", device)
+
+    def _callback(self, data: Any, frames: int, moments: Any, status: Any) -> None:
+        ago = moments.currentTime - moments.inputBufferAdcTime if moments.inputBufferAdcTime else HOP_S
+        now = time.monotonic()  # and no hop is complete later than it is handed over, whatever the driver says
+        self._captured.append(Captured(np.array(data[:, 0]), min(now, now - ago + HOP_S)))
+        if len(self._captured) > BACKLOG_HOPS:
+            self._captured.popleft()
+            self.dropped += 1
+
+    def take(self, most: int) -> Sequence[Captured]:
+        """At most so many of the hops that were captured."""
+        taken = [self._captured.popleft() for _ in range(min(most, len(self._captured)))]
+        if taken:
+            self._last = taken[-1].at
+        return taken
+
+    def due(self) -> float | None:
+        """When the next is expected; while the driver is behind, a millisecond later and so on."""
+        if self._captured:
+            return -math.inf
+        self._check()
+        soon = time.monotonic() + _POLL_S
+        return soon if math.isnan(self._last) else max(soon, self._last + HOP_S)
+
+
+class Speaker(_Device):
+    """A Sink: plays a hop every 16 ms, from `buffer_s` after the first has come, and silence where one is late."""
+
+    what = "loudspeaker"
+
+    def __init__(self, device: str | None, buffer_s: float) -> None:
+        self._buffer_s = buffer_s
+        self._most_waiting = round(buffer_s / HOP_S) + SLACK_HOPS
+        self._waiting: deque[tuple[int, Samples]] = deque()
+        self._put = 0
+        self._first: float | None = None
+        self._running = False
+        self._starved = 0  # hops of silence since the last hop
+        self._played: dict[int, float] = {}
+        self.late = 0
+        self.silent = 0
+        self.dropped = 0
+        super().__init__("OutputStream", device)
+
+    def put(self, samples: Samples, arrived: float) -> None:
+        """The next hop."""
+        self._check()
+        if self._first is None:
+            self._first = arrived
+        self._waiting.append((self._put, samples))
+        self._put += 1
+        if len(self._waiting) > self._most_waiting:
+            self._waiting.popleft()
+            self.dropped += 1
+
+    def played(self) -> Sequence[float]:
+        """When the first sample of each left for the loudspeaker; NaN for those that did not."""
+        return [self._played.get(hop, math.nan) for hop in range(self._put)]
+
+    def finish(self) -> None:
+        """Wait until all is played."""
+        deadline = time.monotonic() + self._buffer_s + (len(self._waiting) + 2) * HOP_S + self.latency_s
+        while self._waiting and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        time.sleep(self.latency_s)
+
+    def _callback(self, data: Any, frames: int, moments: Any, status: Any) -> None:
+        now = time.monotonic()
+        if not self._running:
+            self._running = self._first is not None and now - self._first >= self._buffer_s
+        if self._running and self._waiting:
+            hop, data[:, 0] = self._waiting.popleft()
+            ahead = moments.outputBufferDacTime - moments.currentTime if moments.outputBufferDacTime else 0.0
+            self._played[hop] = now + ahead
+            self.late += self._starved > 0
+            self.silent += self._starved
+            self._starved = 0
+        else:  # if no hop follows, it was the end and not a gap
+            data.fill(0)
+            self._starved += self._running

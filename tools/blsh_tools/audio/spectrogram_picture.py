@@ -1,0 +1,42 @@
+"""Spectrograms of the demo's recordings, one above the other, in one PNG."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_trainer.files import replacing
+from blsh_trainer.plotting import new_figure
+from blsh_trainer.signals.spectra import HOP, SAMPLE_RATE_HZ, stft
+
+_RANGE_DB = 70.0
+
+
+def draw_spectrograms(recordings: Mapping[str, npt.NDArray[np.float64]], path: Path, seconds: float = 10.0) -> None:
+    """Write a PNG with a spectrogram of the first `seconds` of each recording (samples in [-1, 1)), by title.
+
+    All share one colour scale: 70 dB below the loudest bin of any of them.
+    """
+    levels = {
+        title: 20 * np.log10(np.abs(stft(samples[: int(seconds * SAMPLE_RATE_HZ)])) + 1e-9)
+        for title, samples in recordings.items()
+    }
+    loudest = max(float(level.max()) for level in levels.values())
+    figure, axes = new_figure((11, 2.4 * len(levels)), len(levels), 1, sharex=True)
+    for axis, (title, level) in zip(axes, levels.items(), strict=True):
+        image = axis.imshow(
+            level.T,
+            origin="lower",
+            aspect="auto",
+            extent=(0, len(level) * HOP / SAMPLE_RATE_HZ, 0, SAMPLE_RATE_HZ / 2000),
+            vmin=loudest - _RANGE_DB,
+            vmax=loudest,
+            cmap="magma",
+        )
+        axis.set_title(title, loc="left", fontsize=10)
+        axis.set_ylabel("kHz")
+    axes[-1].set_xlabel("s")
+    figure.colorbar(image, ax=axes, label="dB", shrink=0.6)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110, metadata={"Software": None})

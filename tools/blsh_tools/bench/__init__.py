@@ -1,0 +1,1 @@
+"""What `blsh bench-firmware` and `blsh bars-firmware` measure and print."""

@@ -1,0 +1,41 @@
+"""How close the firmware's transforms come to double precision, at every level of speech."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.pipeline.reference import analyse
+from blsh_codegen.pipeline.vectorised import real_samples, real_spectrum
+from blsh_codegen.spec.constants import WINDOW, window_q14
+
+LEVELS_DBFS = (0, -10, -20, -30, -40, -50, -60)
+_LEAST_PEAK = 2.0**-4  # of a windowed frame, in steps of the input: below, nothing of it reaches an output sample
+
+Floats = npt.NDArray[np.float64]
+
+
+def transform_snrs(speech: Floats, levels: Sequence[int] = LEVELS_DBFS) -> dict[int, tuple[float, float]]:
+    """The SNR in dB of the worst frame, forward and inverse, by level. speech: (n,), with a peak of 1.
+
+    Against NumPy's transforms, in doubles, of the same integers: forward of the rounded, windowed samples, inverse of
+    the integer spectrum with a gain of 1. The firmware's bits are those of codegen's `vectorised`.
+    """
+    return {level: _snrs(np.round(speech * 32767 * 10 ** (level / 20))) for level in levels}
+
+
+def _snrs(samples: Floats) -> tuple[float, float]:
+    half = window_q14() / 2.0**14  # what the window's own rounding costs is not the transform's
+    window = np.concatenate([half, half[len(half) - 2 : 0 : -1]])
+    frames = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW)
+    frames = frames[np.abs(frames * window).max(axis=1) >= _LEAST_PEAK]
+    shifts, windowed = zip(*(analyse([int(x) for x in frame]) for frame in frames), strict=True)
+    re, im = real_spectrum(np.array(windowed, np.int64))
+    forward = _worst(np.fft.rfft(frames * window), (re + 1j * im) / 2.0 ** (np.array(shifts)[:, None] + 14 - 9))
+    back = real_samples(re >> 2, im >> 2)  # as a gain of 1 does
+    return forward, _worst(np.fft.irfft(re + 1j * im) / 4, back.astype(np.float64))
+
+
+def _worst(exact: npt.NDArray[np.inexact], found: npt.NDArray[np.inexact]) -> float:
+    signal, error = (np.sum(np.abs(values) ** 2, axis=1) for values in (exact, exact - found))
+    return float(np.min(10 * np.log10(signal / np.maximum(error, np.finfo(float).tiny))))

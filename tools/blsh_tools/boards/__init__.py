@@ -1,0 +1,1 @@
+"""Flash boards and keep virtual ones running."""

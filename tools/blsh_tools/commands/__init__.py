@@ -1,0 +1,1 @@
+"""One module for each group of `blsh` commands: parse, call, show."""

@@ -1,0 +1,154 @@
+"""`blsh train`: learn projections and a dictionary of masks, here or on a cluster, to be interrupted and resumed."""
+
+import logging
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blsh_tools.console import progress, say, show
+from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, NoiseFolder, Seed
+from blsh_tools.options.numbers_in_range import BITS, COUNT, ENTRIES, FLOOR, NEIGHBOURS, SMOOTHING, SNR_DB
+from blsh_tools.options.outputs import check_output, check_outside
+from blsh_trainer.errors import BlshError
+
+DEFAULT_SYSTEM = "extended"
+
+if TYPE_CHECKING:  # the command imports what it needs when it runs, so that `blsh --help` is quick
+    from blsh_trainer.compute.block_pool import Pool
+
+
+def train(
+    corpus: Annotated[Path, typer.Argument(help="Folder of recordings; its `train` split is used.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Artifact to write.")] = DEFAULT_MODEL,
+    system: Annotated[
+        str, typer.Option(help="`extended`, ours, or `paper`: sets what the options below do not.")
+    ] = DEFAULT_SYSTEM,
+    features: Annotated[
+        str | None, typer.Option(help="`mel` (128 bands), `stft` (513 bins) or `tracked` (64 bands and noise floors).")
+    ] = None,
+    bits: Annotated[int | None, BITS.option("Bits of a hash code, L; a board holds no more.")] = None,
+    neighbours: Annotated[int | None, NEIGHBOURS.option("Masks to average, K; a board averages up to 32.")] = None,
+    learner: Annotated[str | None, typer.Option(help="`blsh`, `lsh` (centred) or `lsh-plain`.")] = None,
+    weighting: Annotated[
+        str | None,
+        typer.Option(help="How blsh learns: from `masks`, by `residual` fitting, or the paper's `adaboost`."),
+    ] = None,
+    masks: Annotated[
+        str | None,
+        typer.Option(help="`ibm` (a bit a bin), or 80 bands of 2, 4 or 16 levels: `bands1`, `bands2`, `bands`."),
+    ] = None,
+    smoothing: Annotated[int | None, SMOOTHING.option("Sixteenths of the mask before that a mask keeps.")] = None,
+    floor: Annotated[int | None, FLOOR.option("Least gain in 256ths.")] = None,
+    varied: Annotated[
+        bool | None, typer.Option("--varied/--plain", help="Many SNRs and noises coloured anew, or --snr alone.")
+    ] = None,
+    snr: Annotated[float | None, SNR_DB.option("SNR of the training mixtures in dB.")] = None,
+    passes: Annotated[int | None, COUNT.option("Times each utterance is mixed, with another noise each.")] = None,
+    max_frames: Annotated[int | None, ENTRIES.option("Most frames kept of the mixtures.")] = None,
+    entries: Annotated[int | None, ENTRIES.option("Most frames that become entries [paper: all].")] = None,
+    fit_frames: Annotated[int | None, ENTRIES.option("Frames that the projections are learned from.")] = None,
+    steps: Annotated[int | None, COUNT.option("Steps of the `masks` learner for each block of bits.")] = None,
+    name: Annotated[str, typer.Option(help="The model's name, carried into the firmware.")] = "blsh",
+    noise: NoiseFolder = None,
+    seed: Seed = 0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="File that keeps the bits learned so far; the same command goes on from it."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler to learn on, as tcp://HOST:8786 [default: this machine].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn projections and a dictionary of masks from recordings.
+
+    Where it is done changes nothing: the same corpus and options give the same model. An interrupted run that had a
+    --checkpoint mixes again and learns on from there; once the model is written, the checkpoint may be removed.
+    """
+    from blsh_trainer.corpora.corpus import load_corpus
+    from blsh_trainer.corpora.unread_files import CONVERT, described
+    from blsh_trainer.learning.checkpoint import read_checkpoint
+    from blsh_trainer.learning.train import SYSTEMS, train_model
+    from blsh_trainer.model.artifact import save_model
+
+    if system not in SYSTEMS:
+        raise BlshError(f"system {system!r} is unknown; choose one of {', '.join(SYSTEMS)}")
+    given: dict[str, Any] = {
+        "feature_kind": features,
+        "bits": bits,
+        "neighbours": neighbours,
+        "learner": learner,
+        "weighting": weighting,
+        "mask_kind": masks,
+        "smoothing": smoothing,
+        "floor": floor,
+        "varied": varied,
+        "snr_db": snr,
+        "passes": passes,
+        "max_frames": max_frames,
+        "entries": entries,
+        "fit_frames": fit_frames,
+        "steps": steps,
+    }
+    chosen = {option: value for option, value in given.items() if value is not None}
+    whole = SYSTEMS[system]
+    if {"learner", "weighting"} & chosen.keys() or masks == "ibm":
+        chosen |= {"refine_steps": 0, "lengths": ()}  # they belong to the extended system as a whole
+    elif bits is not None:
+        chosen["lengths"] = tuple(length for length in whole.lengths if length < bits)
+    options = replace(whole, name=name, seed=seed, **chosen)
+    options.check()
+    _check_outputs(output, checkpoint)
+    for flag, value in (("--checkpoint", checkpoint), ("--scheduler", scheduler)):
+        if value is not None and options.learner != "blsh":
+            raise BlshError(
+                f"{flag} {value} is of no use: learner {options.learner} draws its bits at once; leave it out"
+            )
+    if scheduler is not None and options.weighting == "masks":
+        raise BlshError(
+            f"--scheduler {scheduler} is of no use: the masks learner takes many small steps, which cannot be shared; "
+            "choose --weighting residual or adaboost, or leave it out"
+        )
+    source = load_corpus(corpus, noise)
+    check_outside(source, output, checkpoint)
+    if checkpoint is not None:
+        read_checkpoint(checkpoint)  # what is none, a pipe or a device, is refused before the mixing
+    if source.unread:
+        say(f"Left out: {described(source.unread)}; {CONVERT}.")
+    with _pool(scheduler) as pool, progress() as advance:
+        model = train_model(source, options, advance, checkpoint=checkpoint, pool=pool)
+    save_model(output, model)
+    result = {
+        "model": str(output),
+        "model_sha256": model.sha256,
+        "bits": model.bits,
+        "feature_kind": model.feature_kind,
+        "dictionary_entries": model.entries,
+        "artifact_bytes": output.stat().st_size,
+        "card": model.card,
+    }
+    rows = [
+        ("model", str(output)),
+        ("sha256", model.sha256),
+        ("bits", f"{model.bits} of {model.feature_kind} features"),
+        ("dictionary", f"{model.entries:,} frames"),
+    ]
+    show(result, as_json, rows, "Trained")
+
+
+def _check_outputs(output: Path, checkpoint: Path | None) -> None:
+    check_output(output)
+    if checkpoint is not None:
+        check_output(checkpoint, model=output)
+
+
+def _pool(scheduler: str | None) -> "AbstractContextManager[Pool | None]":
+    if scheduler is None:
+        return nullcontext(None)
+    from blsh_trainer.compute.dask_pool import DaskPool
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told in our own words
+    return DaskPool(scheduler)

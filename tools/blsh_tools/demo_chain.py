@@ -1,0 +1,221 @@
+"""The whole chain in one command: recordings to a microcontroller that denoises, and the proof that it is right."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blsh_codegen.emit.generate import GenerateOptions
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
+from blsh_codegen.project import project_root
+from blsh_codegen.spec.constants import HOP
+from blsh_firmware.build.images import Image, build_image, generate_firmware, generated_folder
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.project_lock import project_lock
+from blsh_hil.boards.session import connect
+from blsh_hil.prove.compare import Comparison, compare
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, InstructionCounts, count_instructions
+from blsh_tools.audio.engines import DeviceEngine, Engine, FixedEngine, FloatEngine
+from blsh_tools.audio.spectrogram_picture import draw_spectrograms
+from blsh_tools.console import say
+from blsh_tools.options.outputs import check_output
+from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.listening_passage import Listening, make_listening
+from blsh_trainer.files import replacing
+from blsh_trainer.learning.train import EXTENDED, TrainOptions, train_model
+from blsh_trainer.model.artifact import Model, save_model
+from blsh_trainer.replacing_folder import scratch_beside
+from blsh_trainer.signals.audio import to_int16, write_wav
+
+_MEASURED_HOPS = 125  # two seconds of audio
+_RECORDINGS = ("noisy", "clean", "float", "fixed", "device")
+_FILES = ("model.npz", *(f"{name}.wav" for name in _RECORDINGS), "spectrograms.png", "result.json")
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What the demo does; the defaults are what `make demo` runs."""
+
+    seconds: float = 30.0
+    snr_db: float = 0.0
+    entries: int = 4096
+    bits: int = 64
+    mixtures: int = 24
+    seed: int = 0
+    train: TrainOptions = field(default_factory=lambda: replace(EXTENDED, name="demo"))
+
+
+def check_demo_folder(folder: Path) -> None:
+    """Raise BlshError unless the files of a demo can be written into `folder`."""
+    for name in _FILES:
+        check_output(folder / name)
+
+
+def run_demo(
+    corpus: Corpus, board: Board, folder: Path, options: DemoOptions, progress: Progress, synthetic: bool
+) -> dict[str, Any]:
+    """Train, generate, build, compare, denoise and measure; write everything into `folder`; return result.json.
+
+    Everything is made beside `folder` and moved there at the end, over the files of an earlier demo. Raises BlshError
+    before any work if the corpus cannot do, and at the end if the board computed anything but what the reference says.
+    """
+    for kind in ("speech", "noise"):
+        corpus.select(kind, "test")
+    with scratch_beside(folder) as staging:
+        result, difference = _make_demo(corpus, board, staging, options, progress, synthetic)
+        for name in _FILES:
+            with replacing(folder / name) as temporary:
+                (staging / name).replace(temporary)
+    if difference is not None:
+        raise BlshError(
+            f"{board.name} computed something else than the reference: {difference}; all counts are in "
+            f"{folder / 'result.json'}; to see more: blsh hil --board {board.name} --model {folder / 'model.npz'}"
+        )
+    return result
+
+
+def _make_demo(
+    corpus: Corpus, board: Board, folder: Path, options: DemoOptions, progress: Progress, synthetic: bool
+) -> tuple[dict[str, Any], str | None]:
+    """The result, and what the board did wrong, if anything."""
+    listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1)  # may lack speech: first
+    times: dict[str, float] = {}
+    with _timed("train", times):
+        model = train_model(corpus, options.train, progress)
+        save_model(folder / "model.npz", model)
+    reduction = GenerateOptions(entries=min(options.entries, model.entries), bits=min(options.bits, model.bits))
+    with project_lock(project_root()):  # nobody generates another model in between
+        with _timed("generate", times):
+            generate_firmware(model, reduction, generated_folder())
+        with _timed("build", times):
+            image = build_image(board, lambda _line: None, model=model)
+    float_engine, fixed_engine = FloatEngine(model, reduction), FixedEngine(model, reduction)
+    engines: dict[str, Engine] = {"float": float_engine, "fixed": fixed_engine}
+    with _timed("evaluate", times):
+        scores = _scores(engines, corpus, options, progress)
+    on_board = _run_board(image, fixed_engine.reference, listening, times, progress)
+    with _timed("write", times):
+        outputs = {name: engine.denoise(listening.noisy) for name, engine in engines.items()}
+        outputs["device"] = on_board.output
+        _write_recordings(folder, listening, outputs)
+    recordings = {"mixture": listening.noisy, **outputs}
+    result = {
+        "board": board.name,
+        "corpus": {"name": corpus.name, "sha256": corpus.sha256, "synthetic": synthetic},
+        "si_sdr_db": {name: _rounded(listening.mean_si_sdr(signal)) for name, signal in recordings.items()},
+        "test_mixtures_si_sdr_db": scores,
+        "mismatches": on_board.comparison.mismatches,
+        "frames_compared": on_board.comparison.hops,
+        "device_equals_fixed": bool(np.array_equal(outputs["device"], outputs["fixed"])),
+        "seconds_of_audio": round(listening.seconds, 2),
+        "recordings": listening.describe(),
+        "instructions_per_hop": round(on_board.counts.mean),
+        "instructions": on_board.counts.to_dict(),
+        "stack_bytes": on_board.stack_bytes,
+        **_size(image, model),
+        "wall_seconds": {name: round(seconds, 1) for name, seconds in times.items()},
+    }
+    (folder / "result.json").write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    if not on_board.comparison.exact:
+        return result, str(on_board.comparison.first or "digests differ")
+    return result, None if result["device_equals_fixed"] else "streamed samples differ"
+
+
+@dataclass(frozen=True)
+class _OnBoard:
+    """What the board did: every stage compared, the recording denoised, instructions counted."""
+
+    comparison: Comparison
+    output: FloatArray
+    counts: InstructionCounts
+    stack_bytes: int
+
+
+def _run_board(
+    image: Image, reference: VectorisedDenoiser, listening: Listening, times: dict[str, float], progress: Progress
+) -> _OnBoard:
+    hops = padded_to_hops(to_int16(listening.noisy))
+    with connect(image.target(None), image.expected) as client:
+        with _timed("compare", times):
+            comparison = compare(client, reference, hops, progress)
+        with _timed("denoise on the board", times):
+            output = DeviceEngine(client, progress).denoise(listening.noisy)
+        stack_bytes = client.hello().stack_bytes_used
+    measured = image.target(None, icount_shift=ICOUNT_SHIFT)
+    with _timed("count instructions", times), connect(measured, image.expected) as client:
+        counts = count_instructions(client, hops[: _MEASURED_HOPS * HOP])
+    return _OnBoard(comparison, output, counts, stack_bytes)
+
+
+def summary(result: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
+    """The short table of a demo's result."""
+    quality, scores = result["si_sdr_db"], result["test_mixtures_si_sdr_db"]
+    compared = f"{result['frames_compared']} hops x 8 stages"
+    instructions = result["instructions"]
+    return [
+        ("SI-SDR of the noisy recording", f"{quality['mixture']:6.2f} dB"),
+        ("... float reference", f"{quality['float']:6.2f} dB"),
+        ("... integer reference", f"{quality['fixed']:6.2f} dB"),
+        (f"... {result['board']}", f"{quality['device']:6.2f} dB"),
+        (
+            f"mean of {scores['mixtures']} test mixtures",
+            f"mixture {scores['mixture']:.2f}, float {scores['float']:.2f}, fixed {scores['fixed']:.2f} dB",
+        ),
+        ("mismatching values", f"{sum(result['mismatches'].values())} in {compared}"),
+        ("... of each stage", ", ".join(f"{stage} {count}" for stage, count in result["mismatches"].items())),
+        ("flash", f"{result['flash_bytes']:,} bytes, {result['dictionary_entries']} dictionary entries in it"),
+        ("RAM", f"{result['ram_bytes']:,} bytes of variables and buffers, {result['stack_bytes']:,} of stack used"),
+        (
+            "instructions per hop",
+            f"{result['instructions_per_hop']:,} ({instructions['millions_per_second']:.1f} M/s), "
+            f"at most {instructions['maximum']:,}",
+        ),
+        ("files", f"{folder}/: noisy.wav, clean.wav, float.wav, device.wav, spectrograms.png, result.json"),
+    ]
+
+
+def _scores(engines: dict[str, Engine], corpus: Corpus, options: DemoOptions, progress: Progress) -> dict[str, Any]:
+    mixtures = DrawnMixtures(corpus, "test", (options.snr_db,), options.mixtures, options.seed)
+    systems = {name: Blind(engine) for name, engine in engines.items()}
+    found = evaluate_systems(systems, mixtures, ("si_sdr_db",), seed=options.seed, progress=progress)
+    means = {name: _rounded(found.find(name, "si_sdr_db", options.snr_db).mean) for name in (MIXTURE, *systems)}
+    return {"mixtures": options.mixtures, **means}
+
+
+def _write_recordings(folder: Path, listening: Listening, outputs: dict[str, Any]) -> None:
+    recordings = {"noisy": listening.noisy, "clean": listening.clean, **outputs}
+    for name in _RECORDINGS:
+        write_wav(folder / f"{name}.wav", recordings[name])
+    titles = {
+        "noisy": "noisy.wav: what the microphone hears",
+        "clean": "clean.wav: the speech in it",
+        "float": "float.wav: denoised in double precision",
+        "device": "device.wav: denoised by the microcontroller",
+    }
+    draw_spectrograms({title: recordings[name] for name, title in titles.items()}, folder / "spectrograms.png")
+
+
+def _size(image: Image, model: Model) -> dict[str, Any]:
+    size = image.to_dict()
+    kept = ("flash_bytes", "ram_bytes", "build_id", "model_sha256", "dictionary_entries", "bits")
+    return {**{name: size[name] for name in kept}, "feature_kind": model.feature_kind, "neighbours": model.neighbours}
+
+
+@contextmanager
+def _timed(name: str, times: dict[str, float]) -> Iterator[None]:
+    say(f"== {name}")
+    start = time.monotonic()
+    yield
+    times[name] = time.monotonic() - start
+
+
+def _rounded(decibels: float) -> float:
+    return round(decibels, 3)

@@ -1,0 +1,44 @@
+"""Arguments and options that several commands share, with the words of their help; model_options.py has more."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blsh_tools.options.numbers_in_range import GAIN_DB, SEED
+
+DEFAULT_BOARD = "mps2-an386"
+DEFAULT_MODEL = Path("out/model.npz")
+
+
+def checked_port(url: str | None) -> str | None:
+    """Return `url`, the value of an option that names a port; BlshError for what is none."""
+    if url is not None:
+        from blsh_hil.link.port import check_url
+
+        check_url(url)
+    return url
+
+
+NoiseFolder = Annotated[
+    Path | None,
+    typer.Option("--noise", help="Folder of noises, for a corpus whose layout has none (TIMIT, LibriSpeech)."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+ModelFile = Annotated[Path, typer.Argument(help="Model artifact, as `blsh train` writes it.")]
+BoardName = Annotated[str, typer.Option("--board", help="A board of boards.toml; see `blsh boards`.")]
+PortUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--port",
+        callback=checked_port,
+        help="Serial port of a running board: /dev/tty..., a pty or socket://HOST:PORT.",
+    ),
+]
+Seed = Annotated[int, SEED.option("Seed of every random choice.", "--seed")]
+Gain = Annotated[
+    float | None,
+    GAIN_DB.option(
+        "Make the recording louder by DB, as -90.31 for floats in the scale of int16.", "--gain", metavar="DB"
+    ),
+]

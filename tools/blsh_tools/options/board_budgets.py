@@ -1,0 +1,107 @@
+"""Budgets on the command line: options for what fits a board."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from blsh_tools.console import say
+from blsh_tools.options.model import PlanOptions, sized
+from blsh_tools.options.numbers_in_range import size_bytes
+from blsh_trainer.errors import BlshError
+
+if TYPE_CHECKING:  # as in model_options.py
+    from blsh_codegen.cost.measured_costs import BoardSizes
+    from blsh_codegen.cost.planning import Plan
+    from blsh_codegen.emit.generate import GenerateOptions
+    from blsh_hil.boards.board import Board
+    from blsh_trainer.model.artifact import Model
+
+SLOTS_FLASH_BYTES = 4096
+"""What takes pushed models has at most so much code, on any board."""
+SLOTS_RAM_BYTES = 128
+SLOTS_STACK_BYTES = 96
+"""Trying a pushed model goes so much deeper than a hop, at most: see `image_stack` of a firmware with slots."""
+
+
+def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan | None]":
+    """Options for `model` (the whole artifact), and how they were found if a board was named.
+
+    What was not asked for is chosen where there is a budget, and otherwise as by `sized`. Raises BlshError for a budget
+    without a board, one that is 0 or more than the board has, an unknown board, and a model that does not fit, with the
+    numbers and the nearest that does.
+    """
+    wishes, mips = wanted.wishes(), wanted.mips
+    sizes = {"flash": wanted.flash, "ram": wanted.ram}
+    named = [f"--{name}" for name, value in {**sizes, "mips": mips}.items() if value is not None]
+    if wishes.board is None:
+        if named:
+            raise BlshError(f"{', '.join(named)} without a board; name one with --board, see `blsh boards`")
+        return sized(wishes, model.entries), None
+    if not named:  # the same model as without a board
+        bits = model.bits if wishes.bits is None else wishes.bits
+        masks = model.mask_kind if wishes.masks is None else wishes.masks
+        return _fitting(model, replace(sized(wishes, model.entries), bits=bits, masks=masks))
+    flash, ram = (None if text is None else size_bytes(f"--{name}", text) for name, text in sizes.items())
+    return _fitting(model, replace(wishes, flash=flash, ram=ram, mips=mips))
+
+
+def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOptions, Plan]":
+    from blsh_codegen.cost.cost_signal import MEASURED_HOPS, cost_signal
+    from blsh_codegen.cost.measured_costs import load_costs
+    from blsh_codegen.cost.planning import Budgets, Planner
+    from blsh_hil.boards.table import find_board
+
+    assert wishes.board is not None
+    board = find_board(wishes.board)
+    costs = load_costs()
+    sizes = costs.board(board.name)
+    if wishes.slots:
+        sizes = _with_slots(board, sizes, wishes)
+    ram = board.ram.size - board.stack_bytes + sizes.stack_bytes  # the linker keeps more for the stack than is used
+    for name, asked, most in (("flash", wishes.flash, board.flash.size), ("ram", wishes.ram, board.ram.size)):
+        if asked is not None and asked > most:
+            raise BlshError(f"--{name} {asked:,} bytes; {board.name} has {most:,}, give that or less")
+    cpu = None if board.budget.cpu is None else board.budget.cpu * board.clock_hz / 1e6
+    flash = wishes.flash or board.budget.flash
+    if wishes.slots:
+        flash = min(flash, board.firmware_flash_bytes)
+    budgets = Budgets(flash, min(wishes.ram or board.budget.ram, ram), wishes.mips or cpu)
+    planner = Planner(model, costs.core(board.core), sizes, cost_signal(MEASURED_HOPS))
+    try:
+        plan = planner.plan(wishes, budgets)
+    except BlshError as error:
+        raise BlshError(f"{board.name}: {error}") from error
+    return plan.options, plan
+
+
+def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") -> "BoardSizes":
+    """What the firmware takes beside a model when it also serves the slots and has room for larger models."""
+    from blsh_codegen.spec.c_structs import Limits, board_bytes, state_struct
+
+    if board.slots is None:
+        raise BlshError(f"{board.name} has no slots for models in boards.toml; generate without --slots")
+    wanted = Limits(wishes.room_bits or 1, wishes.room_neighbours or 1, wishes.room_smoothed or 1)
+    room = board_bytes(state_struct, wanted) - board_bytes(state_struct, Limits(1, 1, 1))  # beside the model's, at most
+    return replace(
+        sizes,
+        flash_bytes=sizes.flash_bytes + SLOTS_FLASH_BYTES,
+        flash_bytes_many=sizes.flash_bytes_many + SLOTS_FLASH_BYTES,
+        ram_bytes=sizes.ram_bytes + SLOTS_RAM_BYTES + room,
+        stack_bytes=sizes.stack_bytes + SLOTS_STACK_BYTES,
+    )
+
+
+def say_plan(plan: "Plan") -> None:
+    """Say on stderr what was chosen out of what."""
+    rows = [("", "bits", "masks", "entries", "flash", "RAM", "M/s", "valid dB", "")]
+    for each in plan.candidates:
+        here = (each.bits, each.masks) == (plan.chosen.bits, plan.chosen.masks)
+        taken = plan.chosen.taken if here else each.taken
+        mips = "" if taken.mips is None else f"{taken.mips:.2f}"
+        improvement = "" if each.improvement_db is None else f"{each.improvement_db:+.2f}"
+        reason = each.reason if each.fits else f"does not fit: {each.reason}"
+        sizes = (f"{each.entries:,}", f"{taken.flash:,}", f"{taken.ram:,}", mips, improvement)
+        rows.append(("*" if here else "", str(each.bits), each.masks, *sizes, reason))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    say(f"chosen (*): {plan.chosen.told}: {plan.why}")
+    for row in rows:
+        say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

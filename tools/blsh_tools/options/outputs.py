@@ -1,0 +1,110 @@
+"""Where a command is about to write: refused before the work, not after it."""
+
+import os
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import landing, temporary_beside, unwritable
+
+if TYPE_CHECKING:  # imported when a command runs, so that `blsh --help` is quick
+    from blsh_trainer.corpora.corpus import Corpus
+
+_PATH_BYTES = 4096 - 1  # Linux's PATH_MAX counts a final NUL
+_NAME_BYTES = 255
+
+
+def check_output(path: Path, **inputs: Path | None) -> None:
+    """Raise BlshError unless a file can be written at `path`; nothing stays of the trial. Folders may be missing.
+
+    inputs: what the command reads, by what it is called there, as in `model=`; None is skipped. `path` must be none of
+    them, by another name, a symbolic or a hard link neither.
+    """
+    _check_name(path)
+    target, through = landing(path)
+    for name, given in inputs.items():
+        if given is not None and same_file(path, given):
+            raise BlshError(f"{path} is the {name} itself; name another file for the output")
+    if through:
+        if not os.access(target, os.W_OK):
+            raise BlshError(f"cannot write {path}: it is not writable; choose another place")
+        return
+    if _is_standard_output(target):
+        raise BlshError(f"cannot write {path}: standard output goes there already; name another file")
+    _check_folder(path, target.parent)
+
+
+def check_outside(corpus: "Corpus", *paths: Path | None) -> None:
+    """Raise BlshError where one of `paths` is a recording of `corpus` or its manifest, by whatever name."""
+    for path in paths:
+        if path is None or not path.exists():
+            continue
+        for file in (corpus.root / "manifest.csv", *map(corpus.path, corpus.entries)):
+            if same_file(path, file):
+                raise BlshError(f"{path} is {file} of the corpus itself; name another file for the output")
+
+
+def check_wav_output(path: Path, source: Path | None) -> None:
+    """Raise BlshError unless a WAV file can be written at `path`, which is not the recording `source` itself."""
+    check_output(path, input=source)
+    if path.suffix.lower() != ".wav" and not landing(path)[1]:
+        raise BlshError(f"output {path} would be a WAV file by another name; end its name in .wav")
+
+
+def check_output_folder(path: Path, *, replaced: bool = False) -> None:
+    """Raise BlshError unless `path` is, or can be made, a folder that files can be written into.
+
+    replaced: as a whole, so that it is the folder around it that is written into.
+    """
+    _check_name(path)
+    whole = Path(os.path.realpath(path))
+    _check_folder(path, whole.parent if replaced else whole)
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Return whether both paths are one file, be it by links, or would be once it is made. A device is not a file."""
+    with suppress(OSError):
+        found = one.stat()
+        return os.path.samestat(found, other.stat()) and not stat.S_ISCHR(found.st_mode)
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _check_name(path: Path) -> None:
+    """Raise BlshError for what no file or folder can be called. Names are counted in bytes: a letter may take four."""
+    if path == Path("-"):
+        raise BlshError("cannot write -: standard output is for the results, see --json; give a name")
+    try:
+        whole = Path(os.path.realpath(path))
+    except OSError as error:
+        raise unwritable(path, error) from error
+    for name in (*path.parts, *whole.parts):
+        if (length := len(os.fsencode(name))) > _NAME_BYTES:
+            raise BlshError(f"cannot write {path}: a name of {length} bytes; choose one of {_NAME_BYTES} at most")
+    if (length := max(len(os.fsencode(each)) for each in (path, whole, temporary_beside(whole)))) > _PATH_BYTES:
+        raise BlshError(f"cannot write {path}: a path of {length} bytes; choose one of {_PATH_BYTES} at most")
+
+
+def _check_folder(path: Path, folder: Path) -> None:
+    """Raise BlshError unless files can be written into `folder`, for the sake of `path`; it may have to be made."""
+    try:
+        nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+        if not stat.S_ISDIR(nearest.stat().st_mode):
+            raise BlshError(f"cannot write {path}: {nearest} is a file; choose a folder")
+        trial = temporary_beside(nearest / "trial")
+        try:
+            trial.touch(exist_ok=False)  # what rights say is not all: think of /proc, of quotas, of a full disk
+        finally:
+            with suppress(OSError):  # it was not made
+                trial.unlink()
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def _is_standard_output(target: Path) -> bool:
+    """Return whether a shell has sent standard output to the file `target`."""
+    with suppress(OSError, ValueError):  # a stream of a test has no handle
+        return target.exists() and os.path.samestat(target.stat(), os.fstat(sys.stdout.fileno()))
+    return False

@@ -1,0 +1,1 @@
+"""Run the suite of blsh_suite on boards."""

@@ -1,0 +1,159 @@
+"""Run blsh_suite by pytest against one board, or against all of them in turn: `blsh hil`."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import blsh_suite
+from blsh_codegen.spec.stages import STAGES
+from blsh_firmware.build.images import reach
+from blsh_hil.boards.host import HOST
+from blsh_hil.boards.session import connect
+from blsh_hil.boards.table import load_boards
+from blsh_hil.link.child_process import die_with_parent
+from blsh_tools.commands.report import REPORT_FOLDER, reported
+from blsh_tools.console import say
+from blsh_tools.options.outputs import check_output_folder
+from blsh_trainer.corpora.corpus import load_corpus
+from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import Model, load_model
+
+SUITE = Path(blsh_suite.__file__).parent
+"""The suite's folder, in a checkout or installed."""
+
+ALL = "all"
+"""In a board's place: the host and every virtual board."""
+
+_PASSED, _FAILED, _NO_TESTS = 0, 1, 5  # pytest's exit codes
+_PYTEST = ("--import-mode=importlib", "-p", "blsh_suite.shared_fixtures", "-p", "no:cacheprovider")
+_LEAVE_S = 15.0  # for pytest to end its emulator after Ctrl-C
+
+
+@dataclass(frozen=True)
+class SuiteOptions:
+    """What the suite sends and compares, the same for every board.
+
+    model: artifact that the firmware was generated from. corpus: recordings; None: $BLSH_CORPUS or synthetic ones.
+    minutes: of recordings. stage: the only one to compare. keyword: pytest's -k. generated: models to generate;
+    None: the suite's own number. coverage: folder for gcov's counters. vectors: files to replay, and nothing else.
+    arguments: further ones for pytest.
+    """
+
+    model: Path
+    corpus: Path | None = None
+    minutes: float = 1.0
+    stage: str | None = None
+    keyword: str | None = None
+    generated: int | None = None
+    coverage: Path | None = None
+    vectors: tuple[Path, ...] = ()
+    arguments: tuple[str, ...] = ()
+
+    def check(self) -> Model:
+        """The model, once all is seen to be in order. Raises BlshError."""
+        if self.stage is not None and self.stage not in STAGES:
+            raise BlshError(f"--stage {self.stage} is unknown; choose one of {', '.join(STAGES)}")
+        for vector in self.vectors:
+            if not vector.is_file():
+                raise BlshError(f"no vector {vector}; the suite names those that it keeps, under out/hil/vectors")
+        if self.corpus is not None:
+            load_corpus(self.corpus)
+        return load_model(self.model)
+
+    def to_arguments(self) -> list[str]:
+        """Arguments for pytest."""
+        named = {
+            "model": self.model.resolve(),
+            "corpus": self.corpus.resolve() if self.corpus else None,
+            "minutes": f"{self.minutes:g}",
+            "stage": self.stage,
+            "generated": self.generated,
+            "coverage": self.coverage.resolve() if self.coverage else None,
+        }
+        given = [f"--{name}={value}" for name, value in named.items() if value is not None]
+        given += [f"--vector={vector}" for vector in self.vectors]
+        return [*given, *(["-k", self.keyword] if self.keyword else []), *self.arguments]
+
+
+def run_suite(options: SuiteOptions, board_name: str, port: str | None, quiet: bool) -> dict[str, Any]:
+    """Run the suite on one board; returns counts as JSON values, `passed` among them.
+
+    Model, firmware and board are checked first, so that a wrong one is one clear BlshError and not a page of failures.
+    quiet: pytest's own report goes to stderr.
+    """
+    return _run_board(options, options.check(), board_name, port, quiet)
+
+
+def run_all(options: SuiteOptions, quiet: bool) -> dict[str, Any]:
+    """Run the suite on the host and on every virtual board in turn; returns a row for each, and whether all passed.
+
+    A board that cannot be built for or does not answer has an `error` in its row, and the others go on.
+    """
+    model = options.check()
+    rows = []
+    for board_name in [HOST, *(name for name, board in load_boards().items() if board.qemu_machine is not None)]:
+        say(f"---- {board_name}")
+        try:
+            rows.append(_run_board(options, model, board_name, None, quiet))
+        except BlshError as error:
+            say(f"{board_name}: error: {error}")
+            rows.append({"board": board_name, "passed": False, "error": str(error)})
+    return {"boards": rows, "model_sha256": model.sha256, "passed": all(row["passed"] for row in rows)}
+
+
+def _run_board(options: SuiteOptions, model: Model, board_name: str, port: str | None, quiet: bool) -> dict[str, Any]:
+    began = time.monotonic()
+    check_output_folder(REPORT_FOLDER / board_name)
+    with connect(*reach(board_name, port, model, say)):
+        say(f"{board_name}: answers, model {model.sha256[:12]}")
+    with reported(REPORT_FOLDER / board_name) as report:
+        command = [sys.executable, "-m", "pytest", str(SUITE), *_PYTEST, f"--board={board_name}"]
+        command += [f"--port={port}"] if port is not None else []
+        command += [*options.to_arguments(), *report.arguments]
+        code = _run_pytest(command, quiet)
+        if code == _NO_TESTS:
+            raise BlshError(f"no test of the suite matches -k {options.keyword}; see -k of pytest")
+        found = report.read()
+        if code not in (_PASSED, _FAILED) or found is None:
+            further = " ".join(options.arguments) or "no further arguments"
+            raise BlshError(f"pytest could not run the suite with {further}: it ended with {code}, see its words above")
+    seconds = round(time.monotonic() - began, 1)
+    row = {"board": board_name, "model_sha256": model.sha256, **_counts(found)}
+    return {**row, "seconds": seconds, "passed": code == _PASSED}
+
+
+def _run_pytest(command: Sequence[str], quiet: bool) -> int:
+    """Its exit code. On Ctrl-C it is given time to end its board; it never outlives this process."""
+    output = sys.stderr if quiet else None
+    with ExitStack() as cleanup:
+        scratch = cleanup.enter_context(TemporaryDirectory())
+        environment = {"HYPOTHESIS_STORAGE_DIRECTORY": scratch, **os.environ}  # not the user's folder
+        process = cleanup.enter_context(
+            subprocess.Popen(command, stdout=output, env=environment, preexec_fn=die_with_parent())
+        )
+        try:
+            return process.wait()
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_LEAVE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+
+
+def _counts(report: Mapping[str, Any]) -> dict[str, int]:
+    """Tests by outcome, and the hops and values that they compared."""
+    outcomes = {"failures": "failed", "errors": "error", "skipped": "skipped"}
+    counts = {name: report["totals"].get(outcome, 0) for name, outcome in outcomes.items()}
+    compared = [test["properties"].get("counts", {}) for test in report["tests"]]
+    sums = {name: sum(each.get(name, 0) for each in compared) for name in ("hops", "values", "mismatches")}
+    return {"tests": len(report["tests"]), **counts, **sums}

@@ -1,0 +1,1 @@
+"""Heavy arithmetic: nearest neighbours, and work spread over threads, processes and machines."""

@@ -1,0 +1,61 @@
+"""Recordings that are there twice: the same samples, whatever the file's name, header, format or word length."""
+
+import hashlib
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from pathlib import Path
+
+from blsh_trainer.corpora.corpus_entry import Entry
+from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.audio import probe_audio
+from blsh_trainer.signals.levels import averaged
+from blsh_trainer.signals.sound_file import opened
+
+_BEGINNING = 4096  # frames that tell most recordings of one length apart
+
+_Files = list[tuple[Path, Entry]]
+
+
+def copies(files: Iterable[tuple[Path, Entry]]) -> Iterator[tuple[Entry, Entry]]:
+    """Yield pairs of entries whose files hold the same samples, their channels averaged, in different splits.
+
+    Of most files only the header is read: beginnings are compared of files of one rate and length, and all samples, a
+    block at a time, of those that begin alike. A file that cannot be read is no copy.
+    """
+    groups: list[_Files] = [list(files)]
+    for trait in (_shape, _beginning, _samples):
+        groups = [part for group in groups for part in _parted(group, trait)]
+    for (_, first), *others in groups:
+        yield from ((first, entry) for _, entry in others if entry.split != first.split)
+
+
+def _parted(files: _Files, trait: Callable[[Path], Hashable]) -> list[_Files]:
+    """Return the files by what they have in common, as far as it is common to more than one split."""
+    parts: dict[Hashable, _Files] = {}
+    for path, entry in files:
+        try:
+            parts.setdefault(trait(path), []).append((path, entry))
+        except BlshError:
+            continue  # whoever reads it will say what is wrong with it
+    return [part for part in parts.values() if len({entry.split for _, entry in part}) > 1]
+
+
+def _shape(path: Path) -> Hashable:
+    shape = probe_audio(path)
+    return shape.rate_hz, shape.frames
+
+
+def _beginning(path: Path) -> Hashable:
+    return _digest(path, _BEGINNING)
+
+
+def _samples(path: Path) -> Hashable:
+    return _digest(path, None)
+
+
+def _digest(path: Path, frames: int | None) -> bytes:
+    digest = hashlib.sha256()
+    with opened(path) as sound:
+        count = sound.frames if frames is None or sound.frames is None else min(frames, sound.frames)
+        for block in sound.blocks(0, count):
+            digest.update((averaged(block) + 0.0).tobytes())  # + 0.0: -0.0 is the same sample
+    return digest.digest()

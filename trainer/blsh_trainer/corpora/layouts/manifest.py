@@ -1,0 +1,75 @@
+"""manifest.csv: a table that names a corpus's files, their kinds, splits and speakers or noise types."""
+
+from pathlib import Path, PurePosixPath
+
+from blsh_trainer.corpora.corpus_entry import KINDS, SPLITS, Entry
+from blsh_trainer.corpora.text_tables import read_table
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import require_file
+
+MANIFEST = "manifest.csv"
+COLUMNS = ("path", "kind", "split", "speaker_or_type")
+
+
+def read_manifest(manifest: Path) -> tuple[Entry, ...]:
+    """Return the entries of a manifest in its order; tables.read_table tells which ways to write one are understood.
+
+    Paths are relative to the manifest's folder. Backslashes in them and absolute ones are understood where they lead
+    to a file of the corpus.
+
+    BlshError when it is no table with these columns, no file is listed, a kind or split is unknown, a path leaves the
+    corpus or is listed twice, or a listed file is missing or unreadable.
+    """
+    rows = read_table(manifest, COLUMNS)
+    listed = [(line, _entry(manifest, line, cells)) for line, cells in rows if not _is_comment(manifest, cells[0])]
+    if not listed:
+        raise BlshError(f"{manifest} lists no files; add a line for each recording")
+    _check_listed_once(manifest, listed)
+    for _, entry in listed:
+        gone = (
+            f"{manifest} lists {entry.path}, which is missing; restore the file or drop the line, "
+            "paths are relative to the folder of the manifest"
+        )
+        require_file(manifest.parent / entry.path, gone)
+    return tuple(entry for _, entry in listed)
+
+
+def _is_comment(manifest: Path, path: str) -> bool:
+    """Return whether a line that begins with # is a remark, or one taken out, and not a file of such a name."""
+    return path.startswith("#") and not (manifest.parent / path).exists()
+
+
+def _entry(manifest: Path, line: int, cells: tuple[str, ...]) -> Entry:
+    path, kind, split, label = cells
+    path, kind, split = _relative(manifest.parent, path), kind.lower(), split.lower()
+    parts = PurePosixPath(path)
+    if not path or parts.is_absolute() or ".." in parts.parts:
+        raise BlshError(f"{manifest} line {line}: path {path!r} must be relative and stay inside the corpus")
+    if kind not in KINDS:
+        raise BlshError(f"{manifest} line {line}: kind {kind!r} is unknown; use one of {', '.join(KINDS)}")
+    if split not in SPLITS:
+        raise BlshError(f"{manifest} line {line}: split {split!r} is unknown; use one of {', '.join(SPLITS)}")
+    if not label:
+        raise BlshError(f"{manifest} line {line}: speaker_or_type is empty; name the speaker or the noise type")
+    return Entry(path, kind, split, label)
+
+
+def _relative(folder: Path, path: str) -> str:
+    """Return `path` with slashes and relative to `folder`, as far as that is no guess."""
+    slashed = path.replace("\\", "/")
+    if slashed != path and not (folder / path).exists():
+        path = slashed
+    if PurePosixPath(path).is_absolute():
+        for root in (folder.absolute(), folder.resolve()):
+            if PurePosixPath(path).is_relative_to(root):
+                return PurePosixPath(path).relative_to(root).as_posix()
+    return path
+
+
+def _check_listed_once(manifest: Path, listed: list[tuple[int, Entry]]) -> None:
+    """Noise, too, must be unseen in the evaluation, and a file that is there twice would count twice."""
+    first_line: dict[PurePosixPath, int] = {}  # a path, since a//b and ./a/b are a/b
+    for line, entry in listed:
+        first = first_line.setdefault(PurePosixPath(entry.path), line)
+        if first != line:
+            raise BlshError(f"{manifest} lists {entry.path} in line {first} and in line {line}; drop one of them")

@@ -1,0 +1,55 @@
+"""Splits of corpora that have none of their own, or not all: whole speakers, whole noise types or files."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from blsh_trainer.corpora.corpus_entry import SPLITS
+
+SHARES = {"valid": 0.1, "test": 0.2}
+_NAMES = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid", "test": "test"}
+_SPLIT_FOLDER = re.compile(rf"({'|'.join(sorted(_NAMES, key=len, reverse=True))})([-_].*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Recordings that belong together, all of one speaker or of one noise: no split may part them."""
+
+    label: str
+    paths: list[str] = field(default_factory=list)
+
+
+Units = Mapping[str, Recordings]
+"""Recordings by a name that is stable from machine to machine: the speaker, the noise type or the file."""
+
+
+def split_of_folder(name: str) -> str | None:
+    """Return the split that a folder's name tells of (`train`, `dev-clean`, `TEST`), or None."""
+    match = _SPLIT_FOLDER.fullmatch(name)
+    return _NAMES[match[1].lower()] if match else None
+
+
+def draw_splits(units: Units, seed: int) -> dict[str, Units]:
+    """Return `units` in the splits train, valid (a tenth) and test (a fifth), drawn from `seed`.
+
+    One unit is left to train alone, two make train and test.
+    """
+    return hold_out({"train": units}, seed)
+
+
+def hold_out(given: Mapping[str, Units], seed: int) -> dict[str, Units]:
+    """Return the splits of `given`, and those of valid and test that it lacks, drawn from its `train`.
+
+    A unit's place depends on its name and `seed` alone, through SHA-256: not on the order in which a disk lists
+    the files, nor on a library's generator.
+    """
+    splits = dict(given)
+    order = sorted(given["train"], key=lambda name: hashlib.sha256(f"{seed}\n{name}".encode()).digest())
+    for split in ("test", "valid"):  # test first, as the more useful of the two when there are few units
+        if split not in splits and len(order) > 1:
+            count = max(1, round(SHARES[split] * len(given["train"])))
+            held, order = order[:count], order[count:]
+            splits[split] = {name: given["train"][name] for name in held}
+    splits["train"] = {name: unit for name, unit in given["train"].items() if name in set(order)}
+    return {split: splits[split] for split in SPLITS if split in splits}

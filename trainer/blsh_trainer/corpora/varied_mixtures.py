@@ -1,0 +1,107 @@
+"""Varied training mixtures: many SNRs, noises coloured anew, babble, and noise before the speech begins.
+
+A corpus has few types of noise, and a learner that has heard each in one colour only takes the colour for the noise.
+All that is drawn here comes from the split asked for, so that test speakers and noises stay unheard.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.signal import fftconvolve, firwin2
+
+from blsh_trainer.arrays import FloatArray
+from blsh_trainer.corpora.corpus import Corpus, Entry
+from blsh_trainer.corpora.mixing import LEVEL_DBFS, Mixture, NamedMixture, rms
+from blsh_trainer.corpora.mixture_sources import NoiseSource, loop_from, read_speech
+from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, WINDOW
+
+SNR_RANGE_DB = (-7.0, 12.0)
+LEAD_RANGE_S = (-0.5, 2.0)  # below 0 is none: a fifth begins with the speech, when no noise floor is known yet
+_PLAIN, _COLOURED, _TWO, _BABBLE = 0.30, 0.65, 0.75, 0.85  # cumulated shares; the rest is synthetic
+_KNOTS_HZ = np.array([0.0, 60.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0])
+_TILT_DB = (-8.0, 3.0)  # per octave
+_KNOT_DB = 6.0
+_DEEPEST_DB = -60.0
+_TAPS = 513
+_SWELL_SAMPLES = SAMPLE_RATE_HZ // 4
+
+
+def varied_mixtures(corpus: Corpus, split: str, passes: int, rng: np.random.Generator) -> Iterator[NamedMixture]:
+    """Yield a mixture of each utterance of `split`, `passes` times, at SNRs of -7 to 12 dB.
+
+    Each begins with up to 2 s of its noise alone, a fifth with none; `lead` counts its samples. The same rng state
+    gives the same mixtures. BlshError for a split without speech or noise, or an utterance shorter than a window.
+    """
+    speech = corpus.select("speech", split)
+    noises = _Noises(corpus, split, speech, rng)
+    for turn in range(passes):
+        for number in rng.permutation(len(speech)).tolist():
+            wanted = read_speech(corpus, speech[number])
+            if wanted.size < WINDOW:
+                short = f"the speech has {wanted.size} samples; at least one window of {WINDOW} is needed"
+                raise BlshError(f"{corpus.path(speech[number])}: {short}")
+            lead = int(max(0.0, rng.uniform(*LEAD_RANGE_S)) * SAMPLE_RATE_HZ)
+            snr_db = float(rng.uniform(*SNR_RANGE_DB))
+            kind, unwanted = noises.draw(lead + wanted.size)
+            loudness = rms(unwanted[lead:])
+            if loudness == 0.0:
+                continue  # events that ended within the lead
+            level = 10.0 ** (LEVEL_DBFS / 20.0)
+            s = np.concatenate([np.zeros(lead), wanted * (level / rms(wanted))])
+            n = unwanted * (level * 10.0 ** (-snr_db / 20.0) / loudness)
+            name = f"{split}-{turn}-{number:04d}"
+            yield NamedMixture(name, speech[number].path, "", kind, 0, snr_db, Mixture(s, n, s + n), lead)
+
+
+class _Noises:
+    def __init__(self, corpus: Corpus, split: str, speech: tuple[Entry, ...], rng: np.random.Generator) -> None:
+        self._corpus, self._speech, self._rng = corpus, speech, rng
+        self._files: dict[str, list[Entry]] = {}
+        for entry in corpus.select("noise", split):
+            self._files.setdefault(entry.speaker_or_type, []).append(entry)
+        self._types = sorted(self._files)
+
+    def draw(self, length: int) -> tuple[str, FloatArray]:
+        """Return what kind of noise it is, and `length` samples of it."""
+        lot = self._rng.random()
+        if lot < _PLAIN:
+            return self._recorded(length)
+        if lot < _COLOURED:
+            kind, noise = self._recorded(length)
+            return f"coloured {kind}", self._coloured(noise)
+        if lot < _TWO:
+            (first, one), (second, other) = self._recorded(length), self._recorded(length)
+            return f"{first} and {second}", self._coloured(one) + self._rng.uniform(0.3, 1.0) * self._coloured(other)
+        if lot < _BABBLE:
+            return "babble", self._babble(length)
+        return "synthetic", self._coloured(self._rng.standard_normal(length)) * self._swell(length)
+
+    def _recorded(self, length: int) -> tuple[str, FloatArray]:
+        kind = self._types[int(self._rng.integers(len(self._types)))]
+        files = self._files[kind]
+        source = NoiseSource(self._corpus, files[int(self._rng.integers(len(files)))])
+        _, cut = source.sounding_cut(length, self._rng)
+        return kind, cut / rms(cut)
+
+    def _coloured(self, noise: FloatArray) -> FloatArray:
+        """Filter by a random tilt and random gains at octaves, as another room or another machine would."""
+        octaves = np.log2(np.maximum(_KNOTS_HZ, 60.0) / 1000.0)
+        gains_db = self._rng.uniform(*_TILT_DB) * octaves + self._rng.normal(0.0, _KNOT_DB, len(octaves))
+        gains_db = np.maximum(gains_db - gains_db.max(), _DEEPEST_DB)
+        taps = firwin2(_TAPS, _KNOTS_HZ / _KNOTS_HZ[-1], 10.0 ** (gains_db / 20.0))
+        return np.asarray(fftconvolve(noise, taps, mode="same"))
+
+    def _babble(self, length: int) -> FloatArray:
+        """Return 3 to 8 utterances at once, each beginning anywhere."""
+        noise = np.zeros(length)
+        for _ in range(int(self._rng.integers(3, 9))):
+            voice = read_speech(self._corpus, self._speech[int(self._rng.integers(len(self._speech)))])
+            noise += loop_from(voice, int(self._rng.integers(voice.size)), length) / rms(voice)
+        return self._coloured(noise) if self._rng.random() < 0.5 else noise
+
+    def _swell(self, length: int) -> FloatArray:
+        """Return a slowly changing level, from steady to lively."""
+        knots = np.arange(length // _SWELL_SAMPLES + 2) * _SWELL_SAMPLES
+        levels = self._rng.normal(0.0, self._rng.uniform(0.0, 0.6), len(knots))
+        return np.asarray(np.interp(np.arange(length), knots, np.exp(levels)))

@@ -1,0 +1,126 @@
+"""Quality of a denoised signal, as the field measures it: SDR, SI-SDR, wide-band PESQ and extended STOI.
+
+All take a reference and an estimate of the same length, (n,) at 16 kHz, and raise BlshError for a silent
+reference, different lengths or non-finite samples. Where a figure is not defined for what they are given (too
+short for the measure, no utterance found), they return NaN: an evaluation leaves it out of the mean and says so.
+"""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from blsh_trainer.arrays import FloatArray, check_signal
+from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
+
+SDR_TAPS = 512
+PESQ_LEAST = SAMPLE_RATE_HZ // 4  # samples below which P.862 has nothing to align
+ESTOI_LEAST = 6_554  # samples at 16 kHz that give 30 frames of 256 at 10 kHz, 128 apart
+
+
+def si_sdr(reference: ArrayLike, estimate: ArrayLike) -> float:
+    """Return the scale-invariant signal-to-distortion ratio in dB (Le Roux et al., 2019, eqs. 3-5).
+
+    10 log10(|a s|^2 / |a s - e|^2) with a = <e, s> / |s|^2: s is scaled to the estimate e, (n,) each. The
+    means are not removed. +inf for a scaled copy of s; -inf for a silent or orthogonal estimate. BlshError
+    for a silent reference, different lengths or non-finite samples.
+    """
+    s, e = _checked(reference, estimate, "SI-SDR")
+    target = (float(e @ s) / float(s @ s)) * s
+    distortion = e - target
+    wanted = float(target @ target)
+    unwanted = float(distortion @ distortion)
+    if wanted == 0.0:
+        return float("-inf")
+    if unwanted == 0.0:
+        return float("inf")
+    return float(10.0 * np.log10(wanted / unwanted))
+
+
+def sdr(reference: ArrayLike, estimate: ArrayLike) -> float:
+    """Return the signal-to-distortion ratio of BSS-eval version 4 in dB (Vincent et al., 2006, eq. 12).
+
+    As SI-SDR, but the target is the reference through the filter of 512 taps that comes nearest to the
+    estimate, (n,) each, so it is never below SI-SDR (but for rounding). -inf for a silent estimate; +inf
+    where nothing but rounding is left. NaN for signals shorter than the filter, which it could fit at will.
+    """
+    from fast_bss_eval import sdr_loss
+
+    s, e = _checked(reference, estimate, "SDR")
+    if s.size < SDR_TAPS:
+        return float("nan")
+    if not e.any():
+        return float("-inf")
+    s, e = s / np.abs(s).max(), e / np.abs(e).max()  # the library's guards against 0 are absolute
+    with np.errstate(divide="ignore"):
+        try:
+            loss = sdr_loss(e, s, filter_length=SDR_TAPS)
+        except np.linalg.LinAlgError:  # a reference of few frequencies has a singular autocorrelation matrix
+            loss = sdr_loss(e, s, filter_length=SDR_TAPS, load_diag=1e-10)
+    return -float(loss)
+
+
+def pesq_wb(reference: ArrayLike, estimate: ArrayLike) -> float:
+    """Return wide-band PESQ as MOS-LQO (ITU-T P.862.2), about 1.02 to 4.64, by the package `pesq`.
+
+    Signals float (n,) at 16 kHz. NaN where P.862 is not defined: less than a quarter of a second, or no
+    utterance found, as in a silent estimate.
+    """
+    from pesq import PesqError, pesq
+
+    s, e = _checked(reference, estimate, "PESQ")
+    if s.size < PESQ_LEAST or not e.any():
+        return float("nan")
+    score = float(pesq(SAMPLE_RATE_HZ, s, e, "wb", on_error=PesqError.RETURN_VALUES))
+    if score in (PesqError.NO_UTTERANCES_DETECTED, PesqError.BUFFER_TOO_SHORT):
+        return float("nan")
+    if score < 0:
+        raise BlshError(f"PESQ ran out of memory on {s.size} samples; score shorter recordings")
+    return score  # NaN for an estimate of next to nothing
+
+
+def estoi(reference: ArrayLike, estimate: ArrayLike) -> float:
+    """Return the extended short-time objective intelligibility (Jensen and Taal, 2016), up to 1, by `pystoi`.
+
+    Signals float (n,) at 16 kHz; they are resampled to 10 kHz, and frames 40 dB under the loudest of the
+    reference are left out. NaN where fewer than 30 frames are left (0.4 s); 0 for a silent estimate.
+    """
+    from pystoi import stoi
+
+    s, e = _checked(reference, estimate, "ESTOI")
+    if s.size < ESTOI_LEAST:
+        return float("nan")
+    if not e.any():
+        return 0.0
+    s, e = s / np.abs(s).max(), e / np.abs(e).max()  # the library adds noise of 2e-16 before it normalises
+    state = np.random.get_state()  # which it draws from numpy's global generator
+    np.random.seed(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
+            return float(stoi(s, e, SAMPLE_RATE_HZ, extended=True))
+    except RuntimeWarning:
+        return float("nan")
+    finally:
+        np.random.set_state(state)
+
+
+METRICS: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {
+    "sdr_db": sdr,
+    "si_sdr_db": si_sdr,
+    "pesq": pesq_wb,
+    "estoi": estoi,
+}
+"""The metrics by the names that evaluations use; each is called as metric(reference, estimate)."""
+
+
+def _checked(reference: ArrayLike, estimate: ArrayLike, name: str) -> tuple[FloatArray, FloatArray]:
+    s = check_signal(reference, "the reference")
+    e = check_signal(estimate, "the estimate")
+    if s.size != e.size:
+        raise BlshError(f"the estimate has {e.size} samples, the reference {s.size}; give signals of one length")
+    if float(s @ s) == 0.0:
+        raise BlshError(f"the reference is silent, so {name} is undefined; give a reference with sound")
+    return s, e

@@ -1,0 +1,78 @@
+"""Read the mixtures by which denoisers are compared, and what the peers score on each; see docs/results/peers.md.
+
+The mixtures are recipes over one corpus: speech, noise, offsets, and the SHA-256 that each mixture must have.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+SNRS_DB = (-5.0, 0.0, 5.0, 10.0)
+SHA256_DIGITS = 16
+_COLUMN_OF = {"sdr_db": "sdr_db", "si_sdr_db": "si_sdr_db", "pesq": "pesq_wb", "estoi": "estoi"}
+
+
+@dataclass(frozen=True)
+class PeersRecipe:
+    """One mixture: an utterance and the noise under it, the same at each SNR.
+
+    The utterance is samples `first` to `last` - 1 of `speech`; the noise starts at sample `noise_start` of `noise`.
+    Both paths are relative to the corpus, both files are at 16 kHz. `sha256` holds, for each of SNRS_DB, the first
+    16 hexadecimal digits of the digest over the mixture's int16 bytes, little-endian.
+    """
+
+    id: str
+    speech: str
+    first: int
+    last: int
+    noise: str
+    noise_start: int
+    sha256: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PeerScore:
+    """One peer's figures on one mixture, by the names of evaluate.METRICS; NaN where a figure was not computed."""
+
+    system: str
+    id: str
+    snr_db: float
+    figures: dict[str, float]
+
+
+@cache
+def load_recipes() -> tuple[PeersRecipe, ...]:
+    """Return the recipes of all 60 mixtures, in their order."""
+    return tuple(
+        PeersRecipe(
+            row["mixture"],
+            row["speech"],
+            int(row["speech_first"]),
+            int(row["speech_last"]),
+            row["noise"],
+            int(row["noise_start"]),
+            tuple(row[f"sha256_{snr_db:g}"] for snr_db in SNRS_DB),
+        )
+        for row in _rows("peers_mixtures.csv")
+    )
+
+
+@cache
+def load_peer_scores() -> tuple[PeerScore, ...]:
+    """Return every figure of every peer; "mixture" is the unprocessed one."""
+    return tuple(
+        PeerScore(
+            row["system"],
+            row["mixture"],
+            float(row["snr_db"]),
+            {metric: float(row[column] or "nan") for metric, column in _COLUMN_OF.items()},
+        )
+        for row in _rows("peers_scores.csv")
+    )
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return csv.DictReader(text.splitlines())

@@ -1,0 +1,122 @@
+"""The systems that evaluations compare, all of one shape: `estimate` maps the parts of a mixture to its speech."""
+
+from dataclasses import dataclass
+
+from blsh_trainer.arrays import ComplexArray, FloatArray
+from blsh_trainer.compute.cosine_index import KNN
+from blsh_trainer.corpora.mixing import Mixture
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.signals.masks import find_mask_kind, ideal_binary_mask
+from blsh_trainer.signals.spectra import BINS, FeatureExtractor, feature_count, filter_frames, istft, stft
+
+_VALUE_BYTES = 4  # the paper's sizes, and so ours, take 32 bits for each real number
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """What a system must keep, in bytes, real numbers at 4 each and bits packed without gaps (Table I).
+
+    `entries` are the codes or features of the dictionary, `masks` their IBMs, `parameters` projections and
+    biases or a network's weights. The paper's sizes are `without_masks`; a device needs all of it.
+    """
+
+    entries: int = 0
+    parameters: int = 0
+    masks: int = 0
+
+    @property
+    def total(self) -> int:
+        """Everything, the masks included."""
+        return self.entries + self.parameters + self.masks
+
+    @property
+    def without_masks(self) -> int:
+        """What the paper's Table I counts."""
+        return self.entries + self.parameters
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the figures as JSON values."""
+        return {
+            "entries": self.entries,
+            "parameters": self.parameters,
+            "masks": self.masks,
+            "without_masks": self.without_masks,
+            "total": self.total,
+        }
+
+
+class MixtureSystem:
+    """The mixture, unprocessed: what every improvement is measured from."""
+
+    size = ModelSize()
+
+    def estimate(self, signals: Mixture) -> FloatArray:
+        """Return the mixture (n,)."""
+        return signals.mixture
+
+
+class IbmOracle:
+    """The ideal binary mask on the mixture: the bound of everything that estimates one."""
+
+    size = ModelSize()
+
+    def estimate(self, signals: Mixture) -> FloatArray:
+        """Return the estimate (n,). It takes the parts of the mixture, as no denoiser can."""
+        mask = ideal_binary_mask(stft(signals.speech), stft(signals.noise))
+        return istft(stft(signals.mixture) * mask, signals.mixture.size)
+
+
+class HashDenoiser:
+    """The hash look-up of a model, in floating point: "LSH" or "BLSH" by how its projections were made."""
+
+    def __init__(self, model: Model) -> None:
+        self.denoiser = FloatDenoiser(model)
+
+    @property
+    def size(self) -> ModelSize:
+        """The codes, the projections with their biases, and the masks, of whatever kind."""
+        model = self.denoiser.model
+        kind = find_mask_kind(model.mask_kind)
+        return ModelSize(
+            entries=_bytes_of(model.entries * model.bits),
+            parameters=_VALUE_BYTES * (model.projections.size + model.biases.size),
+            masks=_bytes_of(model.entries * kind.width * kind.level_bits),
+        )
+
+    def estimate(self, signals: Mixture) -> FloatArray:
+        """Return the estimate (n,) from the mixture alone."""
+        return self.denoiser.denoise(signals.mixture)
+
+
+class KnnDenoiser:
+    """The raw KNN system: cosine similarity on features of one kind."""
+
+    def __init__(self, knn: KNN, feature_kind: str) -> None:
+        """Take a fitted `knn`. BlshError for an unknown kind of features."""
+        feature_count(feature_kind)
+        self.knn = knn
+        self.feature_kind = feature_kind
+
+    @property
+    def size(self) -> ModelSize:
+        """The features and the masks."""
+        rows = self.knn.index_.rows
+        return ModelSize(entries=_VALUE_BYTES * rows.size, masks=_bytes_of(len(rows) * BINS))
+
+    def estimate(self, signals: Mixture) -> FloatArray:
+        """Return the estimate (n,) from the mixture alone. BlshError if the features are of another width."""
+        return self.denoise(signals.mixture)
+
+    def denoise(self, x: FloatArray) -> FloatArray:
+        """Return the denoised signal float64 (n,), aligned in time with x (n,). BlshError if x is unfit."""
+        features = FeatureExtractor(self.feature_kind)
+
+        def masked(X: ComplexArray) -> ComplexArray:
+            return X * self.knn.masks(features(X))
+
+        return filter_frames(x, masked)
+
+
+def _bytes_of(bits: int) -> int:
+    return -(-bits // 8)

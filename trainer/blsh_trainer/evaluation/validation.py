@@ -1,0 +1,83 @@
+"""What a model does to the valid split: the figures that its card carries, and those of its smaller models."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from blsh_trainer.arrays import Progress
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.evaluation.evaluate import (
+    MIXTURE,
+    Blind,
+    DrawnMixtures,
+    Evaluation,
+    SilentEstimateError,
+    evaluate_systems,
+)
+from blsh_trainer.model.artifact import Card, Model
+from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.reduction import mask_choices, reduce_model
+
+VALIDATION_MIXTURES = 24
+VALIDATION_ENTRIES = 4096
+_SHARES = (1, 2, 4, 8)
+"""Dictionaries that a nested model is scored with: its own over these."""
+
+
+def valid_metrics(
+    model: Model,
+    corpus: Corpus,
+    lengths: tuple[int, ...],
+    snr_db: float,
+    seed: int,
+    progress: Progress | None = None,
+) -> Card:
+    """Return figures in dB of `model` at one SNR, {} without a valid split or where a denoiser puts out silence.
+
+    "valid": of the model with at most VALIDATION_ENTRIES, which bounds the time. "grid", of a nested model: the
+    improvement of each of its smaller models, of the first bits as many as `lengths` say.
+    """
+    if not corpus.has("valid"):
+        return {}
+    part = model.subsample(min(VALIDATION_ENTRIES, model.entries), seed=seed)
+    smaller = list(_smaller(model, lengths)) if model.nested else []
+    count = min(VALIDATION_MIXTURES, len(corpus.select("speech", "valid")))
+    told: Progress | None = None if progress is None else lambda _, done, total: progress("validating", done, total)
+    systems = {"model": Blind(FloatDenoiser(part))}
+    systems |= {str(number): Blind(FloatDenoiser(one)) for number, one in enumerate(smaller)}
+    try:
+        mixtures = DrawnMixtures(corpus, "valid", (snr_db,), count, seed)
+        found = evaluate_systems(systems, mixtures, ("si_sdr_db",), jobs=1, seed=seed, progress=told)
+    except SilentEstimateError:  # as at an extreme SNR: all masks are empty. No reason to lose what was learned.
+        return {}
+    metrics: Card = {"valid": {**_valid(found, snr_db), "mixtures": count, "dictionary_entries": part.entries}}
+    if smaller:
+        metrics["grid"] = [
+            _row(one, found.find(str(number), "si_sdr_db", snr_db).improvement) for number, one in enumerate(smaller)
+        ]
+    return metrics
+
+
+def _smaller(model: Model, lengths: tuple[int, ...]) -> Iterator[Model]:
+    for bits in sorted({*lengths, model.bits}):
+        for kind in mask_choices(model):
+            for entries in sorted({max(model.neighbours, model.entries // share) for share in _SHARES}):
+                yield reduce_model(model, entries, bits, kind)
+
+
+def _row(model: Model, improvement: float) -> dict[str, Any]:
+    return {
+        "bits": model.bits,
+        "mask_kind": model.mask_kind,
+        "dictionary_entries": model.entries,
+        "mean_improvement_db": round(improvement, 3),
+    }
+
+
+def _valid(found: Evaluation, snr_db: float) -> dict[str, Any]:
+    mixture, model = (found.find(name, "si_sdr_db", snr_db) for name in (MIXTURE, "model"))
+    return {
+        "snr_db": snr_db,
+        "mean_mixture_si_sdr_db": round(mixture.mean, 3),
+        "mean_estimate_si_sdr_db": round(model.mean, 3),
+        "mean_improvement_db": round(model.improvement, 3),
+    }

@@ -1,0 +1,80 @@
+"""Whole models in experiments: trained once, kept as artifacts, and scored once under each condition."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.evaluate import MIXTURE, evaluate_systems
+from blsh_trainer.evaluation.systems import HashDenoiser
+from blsh_trainer.experiments.scoring import Condition
+from blsh_trainer.experiments.settings import Settings
+from blsh_trainer.experiments.workshop import Workshop
+from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.model.artifact import Model, load_model, save_model
+
+_TOGETHER = 16  # models scored at once: what an interrupt can lose
+
+
+def trained_model(options: TrainOptions, what: str, workshop: Workshop) -> Model:
+    """Return the model that `train_model` makes of the workshop's corpus, from its store if it is there.
+
+    An interrupted training goes on from the bits that it had. `what` names it in the progress.
+    """
+    identity = {"corpus_sha256": workshop.corpus.sha256, "train": {**asdict(options), "lengths": [*options.lengths]}}
+    file = workshop.store.path("models", identity, ".npz")
+    if file.is_file():
+        try:
+            return load_model(file)
+        except BlshError:  # damaged: as good as none
+            pass
+    file.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint = file.with_suffix(".checkpoint")
+    progress = workshop.progress
+    told = None if progress is None else lambda step, done, total: progress(f"{what}: {step}", done, total)
+    model = train_model(workshop.corpus, options, told, checkpoint)
+    save_model(file, model)
+    checkpoint.unlink(missing_ok=True)
+    return model
+
+
+def model_gains(
+    name: str, models: Mapping[str, Model], chosen: Condition, metric: str, workshop: Workshop, settings: Settings
+) -> dict[str, FloatArray]:
+    """Return each model's improvements over the mixtures (n,); what the store lacks is computed, by the model's hash.
+
+    `name` is the experiment's, for the progress.
+    """
+    found: dict[str, FloatArray] = {}
+    for key, model in models.items():
+        kept = workshop.store.result("gains", _identity(model, chosen, metric))
+        if kept is not None:
+            found[key] = _array(kept)
+    missing = [key for key in models if key not in found]
+    for at in range(0, len(missing), _TOGETHER):
+        batch = missing[at : at + _TOGETHER]
+        what = f"{name}, models {at + 1} to {at + len(batch)} of {len(missing)}"
+        systems = {key: HashDenoiser(models[key]) for key in batch}
+        scored = evaluate_systems(systems, chosen.mixtures, (metric,), settings.jobs, progress=_told(settings, what))
+        for key in batch:
+            gains = scored.values(key, metric) - scored.values(MIXTURE, metric)
+            listed = [float(v) if np.isfinite(v) else None for v in gains]
+            workshop.store.keep_result("gains", _identity(models[key], chosen, metric), listed)
+            found[key] = _array(listed)
+    return found
+
+
+def _told(settings: Settings, what: str) -> Progress | None:
+    progress = settings.progress
+    return None if progress is None else lambda _, done, total: progress(what, done, total)
+
+
+def _identity(model: Model, chosen: Condition, metric: str) -> dict[str, Any]:
+    return {"model": model.sha256, "condition": chosen.identity, "metric": metric}
+
+
+def _array(listed: list[float | None]) -> FloatArray:
+    return np.array([np.nan if value is None else value for value in listed])

@@ -1,0 +1,1 @@
+"""Learn projections and dictionaries from training frames."""

@@ -1,0 +1,59 @@
+"""Masks of a dictionary fitted to all training frames, not only to the one frame that each entry came from.
+
+The device averages the masks of the K nearest entries. Given the codes, that average is linear in the masks, so the
+masks that denoise all training frames best are a least-squares problem, one for each band. A small dictionary with
+such masks denoises as well as a larger one whose masks are those of its own frames.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from blsh_trainer.arrays import IntArray, Progress
+from blsh_trainer.learning.soft_knn import Matrix
+
+_STEPS = 15
+
+
+def distilled_masks(
+    neighbours: IntArray,
+    wanted: Matrix,
+    weights: Matrix,
+    own: Matrix,
+    pull: float = 1.0,
+    progress: Progress | None = None,
+) -> Matrix:
+    """Return masks float32 (N, B) in [0, 1] for a dictionary whose entries had the masks `own` (N, B).
+
+    neighbours (T, K): the entries nearest to each training frame; wanted (T, B) and weights (T, B): the masks that
+    the frames should get, and how much that counts. `pull` draws entries that few frames meet towards their own mask;
+    1 is the weight of a single frame of mean energy in one of K places. Conjugate gradients, all bands at once.
+    """
+    frames, K = neighbours.shape
+    starts = np.arange(0, frames * K + 1, K)
+    values = np.full(frames * K, 1.0 / K, dtype=np.float32)
+    mean = sparse.csr_matrix((values, neighbours.ravel(), starts), shape=(frames, len(own)))
+    across = mean.T.tocsr()
+    towards_own = (pull / K * weights.mean(axis=0)).astype(np.float32)
+
+    def normal(M: NDArray[np.float32]) -> Matrix:
+        result: Matrix = across @ (weights * (mean @ M))
+        result += towards_own * M
+        return result
+
+    masks = own.astype(np.float32, copy=True)
+    residual = across @ (weights * wanted) + towards_own * own - normal(masks)
+    direction = residual.copy()
+    size = (residual**2).sum(axis=0)
+    for step in range(_STEPS):
+        image = normal(direction)
+        length = size / np.maximum((direction * image).sum(axis=0), 1e-20)
+        masks += length * direction
+        residual -= length * image
+        smaller = (residual**2).sum(axis=0)
+        direction = residual + smaller / np.maximum(size, 1e-20) * direction
+        size = smaller
+        if progress is not None:
+            progress("distilling masks", step + 1, _STEPS)
+    clipped: Matrix = np.clip(masks, 0.0, 1.0)
+    return clipped

@@ -1,0 +1,123 @@
+"""The frames that a model is learned from: what the hash sees of each, and the mask that it should have led to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blsh_trainer.arrays import ByteArray, IntArray, Progress
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.mixing import NamedMixture, draw_mixtures
+from blsh_trainer.corpora.varied_mixtures import varied_mixtures
+from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.masks import band_means, ideal_binary_mask, nearest_gains, pack_bits
+from blsh_trainer.signals.spectra import features, l2_normalise, stft
+
+
+@dataclass(frozen=True)
+class TrainingFrames:
+    """T frames of training mixtures, in their order.
+
+    H: L2-normalised features, float32 (T, D). ibm: packed ideal binary masks, uint8 (T, 65). band_masks: for each of
+    the 80 bands the mask that the learner wants, float32 (T, 80) in [0, 1]; band_weights: the band's energy over the
+    mean frame's of its mixture, so that every mixture counts alike, as it does in the mean of SI-SDRs.
+    mixture: number of the mixture, int32 (T,). lots: the draw by which frames are dropped. `made` frames there were.
+    """
+
+    H: NDArray[np.float32]
+    ibm: ByteArray
+    band_masks: NDArray[np.float32]
+    band_weights: NDArray[np.float32]
+    mixture: NDArray[np.int32]
+    lots: NDArray[np.float64]
+    made: int
+
+    def __len__(self) -> int:
+        return len(self.H)
+
+    def take(self, rows: IntArray) -> Self:
+        """Return the frames `rows`."""
+        arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "made"}
+        return type(self)(**arrays, made=self.made)
+
+
+@dataclass(frozen=True)
+class FrameOptions:
+    """Which mixtures, and what of them: see TrainOptions, whose fields these are."""
+
+    feature_kind: str
+    mask_kind: str
+    snr_db: float
+    varied: bool
+    passes: int
+    max_frames: int
+
+
+def gather_frames(
+    corpus: Corpus,
+    options: FrameOptions,
+    rng: np.random.Generator,
+    keep_rng: np.random.Generator,
+    progress: Progress | None = None,
+) -> TrainingFrames:
+    """Mix the train split and return its frames, at most `max_frames` of them.
+
+    All frames have the same chance to be kept; the others go as the mixtures are made, so that these bound the
+    memory. Frames that are digital silence in the mixture are left out: they have no direction and no mask to teach.
+    BlshError when no frame is left.
+    """
+    total = options.passes * len(corpus.select("speech", "train"))
+    parts: list[TrainingFrames] = []
+    made = held = 0
+    for number, named in enumerate(_mixtures(corpus, options, total, rng)):
+        frames = _frames_of(named, number, options, keep_rng)
+        parts.append(frames)
+        made += len(frames)
+        held += len(frames)
+        if held > 1.4 * options.max_frames:  # not at each mixture: every thinning copies all that is kept
+            parts = [_thinned(parts, options.max_frames, made)]
+            held = options.max_frames
+        if progress is not None:
+            progress("mixing", min(number + 1, total), total)
+    if not made:
+        raise BlshError("the training mixtures have no frame with sound; give recordings that are not silent")
+    return _thinned(parts, options.max_frames, made)
+
+
+def _mixtures(corpus: Corpus, options: FrameOptions, total: int, rng: np.random.Generator) -> Iterator[NamedMixture]:
+    if options.varied:
+        return varied_mixtures(corpus, "train", options.passes, rng)
+    return draw_mixtures(corpus, "train", total, options.snr_db, rng)
+
+
+def _frames_of(
+    named: NamedMixture, number: int, options: FrameOptions, keep_rng: np.random.Generator
+) -> TrainingFrames:
+    X, S, N = (stft(signal) for signal in (named.signals.mixture, named.signals.speech, named.signals.noise))
+    H = l2_normalise(features(X, options.feature_kind)).astype(np.float32)
+    sounding = H.any(axis=1)
+    binary = ideal_binary_mask(S, N)
+    power = np.abs(X) ** 2
+    band_masks, energy = band_means(binary if options.mask_kind == "ibm" else nearest_gains(S, X, power), power)
+    band_weights = energy / max(float(energy.sum(axis=1).mean()), 1e-30)
+    return TrainingFrames(
+        H[sounding],
+        pack_bits(binary[sounding]),
+        band_masks[sounding].astype(np.float32),
+        band_weights[sounding].astype(np.float32),
+        np.full(int(sounding.sum()), number, dtype=np.int32),
+        keep_rng.random(int(sounding.sum())),
+        int(sounding.sum()),
+    )
+
+
+def _thinned(parts: list[TrainingFrames], most: int, made: int) -> TrainingFrames:
+    """Return all frames, or the `most` of the lowest lots: whatever comes later, the others are out."""
+    names = [f.name for f in fields(TrainingFrames) if f.name != "made"]
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    frames = TrainingFrames(**joined, made=made)
+    if len(frames) <= most:
+        return frames
+    return frames.take(np.sort(np.argsort(frames.lots, kind="stable")[:most]))

@@ -1,0 +1,1 @@
+"""The trained model: its file, its projection, its decoder and its smaller versions."""

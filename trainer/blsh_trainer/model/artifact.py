@@ -1,0 +1,328 @@
+"""The model artifact: everything downstream is derived from this one file and names its SHA-256.
+
+An .npz (read without pickle) of format_version int64 (), projections float64 (L, D), biases and betas
+float64 (L,), codes uint8 (T, ceil(L/8)), masks uint8 (T, 65, 40, 20 or 10), both packed little bit order, and card, the
+JSON card as UTF-8 in uint8. The card holds name, feature kind, neighbours, provenance and "sha256", the hash
+of all arrays and of the card without that hash; from format 2 on mask kind, smoothing and floor besides, and in
+format 3 "nested". A model that needs none of what a format adds is written in an earlier one: the same model has one
+file and one hash.
+"""
+
+import hashlib
+import json
+import math
+import os
+import zipfile
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blsh_trainer.arrays import AnyArray, BoolArray, ByteArray, FloatArray
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import replacing, require_file
+from blsh_trainer.npz import NpzError, opened_npz
+from blsh_trainer.signals.masks import find_mask_kind, pack_bits, unpack_bits
+from blsh_trainer.signals.spectra import feature_count
+
+FORMAT_VERSION = 3
+"""The newest format; `Model.format_version` is what a model needs."""
+MAX_SMOOTHING = 15
+MAX_FLOOR = 255
+Card = dict[str, Any]
+
+_FORMAT_2_MASKS = ("ibm", "bands")
+_ARRAYS: dict[str, tuple[str, int]] = {  # dtype and dimensions of each array in the file
+    "projections": ("float64", 2),
+    "biases": ("float64", 1),
+    "betas": ("float64", 1),
+    "codes": ("uint8", 2),
+    "masks": ("uint8", 2),
+    "card": ("uint8", 1),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A dictionary of codes and masks with the projections that hash a frame.
+
+    projections (L, D), biases (L,), betas (L,) float64; code_bits bool (T, L); mask_levels uint8 (T, W), the
+    levels of `mask_kind` ("ibm": 513 zeros and ones, "bands", "bands2" and "bands1": 80 levels of 0 to 15, 3 or 1);
+    card: provenance as JSON values. `nested`: the entries come in an order in which the first ones are a dictionary
+    of their own, so a smaller one is cut, not drawn. The mean mask of the neighbours is raised to at least
+    floor / 256 and then smoothed over time, m = (smoothing m_before + (16 - smoothing) mean) / 16; 0 and 0 leave it
+    alone.
+    BlshError when the parts do not fit together.
+    """
+
+    name: str
+    feature_kind: str
+    neighbours: int
+    projections: FloatArray
+    biases: FloatArray
+    betas: FloatArray
+    code_bits: BoolArray
+    mask_levels: ByteArray
+    card: Card
+    mask_kind: str = "ibm"
+    smoothing: int = 0
+    floor: int = 0
+    nested: bool = False
+
+    def __post_init__(self) -> None:
+        _check_model(self)
+
+    @property
+    def bits(self) -> int:
+        """L, the length of a code."""
+        return int(self.projections.shape[0])
+
+    @property
+    def entries(self) -> int:
+        """T, the frames in the dictionary."""
+        return int(self.code_bits.shape[0])
+
+    @property
+    def format_version(self) -> int:
+        """The lowest artifact format that can say what this model is: 1 to 3."""
+        if self.nested or self.mask_kind not in _FORMAT_2_MASKS:
+            return 3
+        plain = self.feature_kind != "tracked" and self.mask_kind == "ibm" and self.smoothing == 0 == self.floor
+        return 1 if plain else 2
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 in hex over every array and the card: the model's identity, stored in the artifact."""
+        return _content_hash(_arrays(self), _full_card(self))
+
+    def subsample(self, entries: int | None = None, share: float | None = None, seed: int = 0) -> "Model":
+        """Return the model with part of the dictionary: `entries` of it, or `share` (rho) rounded up.
+
+        Of a nested model these are the first entries. Of any other the choice is a prefix of one permutation seeded
+        by `seed`, in ascending order. Smaller dictionaries lie within larger ones. BlshError for a share outside
+        (0, 1], fewer than K or more than T entries, or unless exactly one of the two is given.
+        """
+        count = self._count(entries, share)
+        origin = {"parent_sha256": self.sha256, "entries": count, "of": self.entries}
+        if self.nested:
+            chosen = np.arange(count)
+        else:
+            chosen = np.sort(np.random.default_rng(seed).permutation(self.entries)[:count])
+            origin["seed"] = seed
+        card = {**self.card, "subsample": origin}
+        return replace(self, code_bits=self.code_bits[chosen], mask_levels=self.mask_levels[chosen], card=card)
+
+    def _count(self, entries: int | None, share: float | None) -> int:
+        if (entries is None) == (share is None):
+            raise BlshError(f"entries={entries}, share={share}: give one of the two")
+        if share is not None:
+            if not 0.0 < share <= 1.0:
+                raise BlshError(f"share {share} of the dictionary; choose one above 0 and up to 1")
+            # The product is rounded first: 0.07 * 100 is a hair above 7, and 8 would be one entry too many.
+            entries = math.ceil(round(share * self.entries, 6))
+        assert entries is not None
+        if not self.neighbours <= entries <= self.entries:
+            asked = f"share {share} is {entries} entries" if share is not None else f"{entries} entries asked for"
+            raise BlshError(
+                f"{asked}; choose {self.neighbours} (the neighbours of a search) to {self.entries} (all of the model)"
+            )
+        return entries
+
+    def with_metrics(self, metrics: Card) -> "Model":
+        """Return the model with `metrics` (JSON values) on its card; they are part of its identity."""
+        return replace(self, card={**self.card, "metrics": metrics})
+
+    def truncate(self, bits: int) -> "Model":
+        """Return the model of the first `bits` bits; they come by significance, so it needs no retraining.
+
+        BlshError for fewer than 1 or more than L bits.
+        """
+        if not 1 <= bits <= self.bits:
+            raise BlshError(f"{bits} bits asked for; the model has {self.bits}, choose 1 to {self.bits}")
+        return replace(
+            self,
+            projections=self.projections[:bits].copy(),
+            biases=self.biases[:bits].copy(),
+            betas=self.betas[:bits].copy(),
+            code_bits=self.code_bits[:, :bits].copy(),
+            card={**self.card, "truncate": {"parent_sha256": self.sha256, "bits": bits, "of": self.bits}},
+        )
+
+
+def save_model(path: str | os.PathLike[str], model: Model) -> None:
+    """Write the artifact; the same model gives the same bytes. BlshError if the folder or disk refuses it."""
+    card = {**_full_card(model), "sha256": model.sha256}
+    arrays = {**_arrays(model), "card": np.frombuffer(_canonical(card), dtype=np.uint8)}
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(arrays):
+            # A fixed date: np.savez leaves it to zipfile, whose default is not promised.
+            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(info, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, arrays[name], allow_pickle=False)
+
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """Read an artifact and verify it.
+
+    BlshError, each with its own words, for a missing file, one that may not be read, is not an artifact or
+    is cut short, one of a newer format, a missing array, a wrong shape or dtype, weights that are not finite,
+    and content that does not match its stored SHA-256.
+    """
+    file = Path(path)
+    arrays = _read_arrays(file)
+    for name, (dtype, dimensions) in _ARRAYS.items():
+        if name not in arrays:
+            raise BlshError(f"{file} lacks the array {name!r}; it is damaged, train or copy it again")
+        array = arrays[name]
+        if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
+            raise BlshError(
+                f"{file}: array {name!r} is {array.dtype} with shape {array.shape}; "
+                f"expected {dtype} in {dimensions} dimension(s)"
+            )
+    card = _read_card(file, arrays.pop("card"))
+    try:
+        mask_kind = card.pop("mask_kind", "ibm")
+        model = Model(
+            name=card.pop("name"),
+            feature_kind=card.pop("feature_kind"),
+            neighbours=card.pop("neighbours"),
+            projections=arrays["projections"],
+            biases=arrays["biases"],
+            betas=arrays["betas"],
+            code_bits=unpack_bits(arrays["codes"], arrays["projections"].shape[0]),
+            mask_levels=find_mask_kind(mask_kind).unpack(arrays["masks"]),
+            mask_kind=mask_kind,
+            smoothing=card.pop("smoothing", 0),
+            floor=card.pop("floor", 0),
+            nested=card.pop("nested", False),
+            card={key: value for key, value in card.items() if key != "sha256"},
+        )
+    except KeyError as error:
+        raise BlshError(f"{file}: the card lacks {error}; it is damaged, train or copy it again") from error
+    except BlshError as error:
+        raise BlshError(f"{file}: {error}") from error
+    stored = card.get("sha256")
+    if stored != model.sha256:
+        raise BlshError(
+            f"{file}: the content's SHA-256 is {model.sha256}, its card says {stored}; "
+            "it was changed after training, copy or train it again"
+        )
+    return model
+
+
+def _read_arrays(file: Path) -> dict[str, AnyArray]:
+    require_file(file, f"there is no model artifact {file}; check the path or train one with `blsh train`")
+    with ExitStack() as closing:
+        try:
+            archive = closing.enter_context(opened_npz(file))
+        except NpzError as error:
+            raise BlshError(
+                f"{file} is not a model artifact, or is cut short ({error}); train or copy it again"
+            ) from error
+        if "format_version" not in archive.names:
+            lack = archive.lacks("format_version")
+            raise BlshError(f"{file} is not a model artifact ({lack}); give a file from `blsh train`")
+        try:
+            _check_version(file, archive.read("format_version"))
+            return {name: archive.read(name) for name in archive.names}
+        except NpzError as error:
+            raise BlshError(f"{file} is damaged ({error}); train or copy it again") from error
+
+
+def _check_version(file: Path, version: AnyArray) -> None:
+    if version.shape != () or not np.issubdtype(version.dtype, np.integer):
+        raise BlshError(f"{file}: format_version is not one integer; the artifact is damaged")
+    if int(version) > FORMAT_VERSION:
+        raise BlshError(
+            f"{file} has format version {int(version)}, made by a newer version of blsh-mcu; "
+            f"this one reads up to {FORMAT_VERSION}, upgrade it"
+        )
+    if int(version) < 1:
+        raise BlshError(f"{file} has format version {int(version)}; expected 1 to {FORMAT_VERSION}, train it again")
+
+
+def _read_card(file: Path, array: AnyArray) -> Card:
+    try:
+        card = json.loads(array.tobytes().decode("utf-8"))
+    except ValueError as error:
+        raise BlshError(f"{file}: the card is not JSON ({error}); the artifact is damaged") from error
+    if not isinstance(card, dict):
+        raise BlshError(f"{file}: the card is a {type(card).__name__}; expected a JSON object")
+    return card
+
+
+def _full_card(model: Model) -> Card:
+    card = {
+        **model.card,
+        "name": model.name,
+        "feature_kind": model.feature_kind,
+        "neighbours": model.neighbours,
+    }
+    if model.format_version > 1:
+        card |= {"mask_kind": model.mask_kind, "smoothing": model.smoothing, "floor": model.floor}
+    if model.format_version > 2:
+        card |= {"nested": model.nested}
+    return card
+
+
+def _arrays(model: Model) -> dict[str, AnyArray]:
+    return {
+        "format_version": np.array(model.format_version, dtype=np.int64),
+        "projections": np.ascontiguousarray(model.projections),
+        "biases": np.ascontiguousarray(model.biases),
+        "betas": np.ascontiguousarray(model.betas),
+        "codes": pack_bits(model.code_bits),
+        "masks": find_mask_kind(model.mask_kind).pack(model.mask_levels),
+    }
+
+
+def _canonical(card: Card) -> bytes:
+    return json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _content_hash(arrays: dict[str, AnyArray], card: Card) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
+        digest.update(little.tobytes())
+    digest.update(_canonical(card))
+    return digest.hexdigest()
+
+
+def _check_model(model: Model) -> None:
+    if not isinstance(model.name, str) or not model.name:
+        raise BlshError(f"model name {model.name!r}; expected text that is not empty")
+    width = feature_count(model.feature_kind)
+    if model.projections.ndim != 2 or model.projections.shape[1] != width or model.projections.shape[0] < 1:
+        raise BlshError(f"projections have shape {model.projections.shape}; expected (bits, {width})")
+    bits = model.projections.shape[0]
+    shapes = {"biases": (bits,), "betas": (bits,), "code_bits": (model.code_bits.shape[0], bits)}
+    kind = find_mask_kind(model.mask_kind)
+    shapes["mask_levels"] = (model.code_bits.shape[0], kind.width)
+    for name, shape in shapes.items():
+        if getattr(model, name).shape != shape:
+            raise BlshError(f"{name} has shape {getattr(model, name).shape}; expected {shape}")
+    for name in ("projections", "biases", "betas"):
+        array = getattr(model, name)
+        if array.dtype != np.float64 or not np.isfinite(array).all():
+            raise BlshError(f"{name} must be finite float64; it is {array.dtype} or holds a NaN or an infinity")
+    if model.code_bits.dtype != np.bool_:
+        raise BlshError(f"code_bits has dtype {model.code_bits.dtype}; expected bool")
+    kind.check_levels(model.mask_levels)
+    if not isinstance(model.neighbours, int) or not 1 <= model.neighbours <= model.entries:
+        raise BlshError(f"{model.neighbours} neighbours of {model.entries} entries; choose 1 to {model.entries}")
+    for name, value, most in (("smoothing", model.smoothing, MAX_SMOOTHING), ("floor", model.floor, MAX_FLOOR)):
+        if type(value) is not int or not 0 <= value <= most:  # not a bool either: the card would say `true`
+            raise BlshError(f"{name} is {value!r}; choose a whole number from 0 to {most}")
+    if type(model.nested) is not bool:
+        raise BlshError(f"nested is {model.nested!r}; expected true or false")
+    try:
+        _canonical(model.card)
+    except (TypeError, ValueError) as error:
+        raise BlshError(f"the card is not JSON ({error}); use text, numbers, lists and objects") from error

@@ -1,0 +1,41 @@
+"""Smaller models from one artifact, without its corpus: fewer entries, shorter codes, coarser masks.
+
+Integers and seeds only: the same model and the same wishes give the same model, bit by bit.
+"""
+
+from dataclasses import replace
+
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.masks import MASK_KINDS, find_mask_kind
+
+
+def reduce_model(
+    model: Model,
+    entries: int | None = None,
+    bits: int | None = None,
+    mask_kind: str | None = None,
+    seed: int = 0,
+) -> Model:
+    """Return `model` with the first `bits` of its codes, `entries` of its dictionary and masks of `mask_kind`.
+
+    None leaves a part as it is. Entries are the first ones of a nested model, else drawn by `seed`
+    (Model.subsample). Each change is written on the card. BlshError for more bits or entries than there are,
+    fewer entries than K, an unknown mask kind, or one that the masks cannot be turned into (mask_choices).
+    """
+    if bits is not None and bits != model.bits:
+        model = model.truncate(bits)
+    if entries is not None and entries != model.entries:
+        model = model.subsample(entries=entries, seed=seed)
+    if mask_kind is not None and mask_kind != model.mask_kind:
+        levels = find_mask_kind(model.mask_kind).requantised(model.mask_levels, find_mask_kind(mask_kind))
+        origin = {"parent_sha256": model.sha256, "masks": mask_kind, "of": model.mask_kind}
+        card = {**model.card, "requantise": origin}
+        model = replace(model, mask_kind=mask_kind, mask_levels=levels, card=card)
+    return model
+
+
+def mask_choices(model: Model) -> tuple[str, ...]:
+    """Return the mask kinds that `model` can be reduced to, its own first, then the coarser ones."""
+    own = find_mask_kind(model.mask_kind)
+    coarser = [k for k in MASK_KINDS.values() if k.edges == own.edges and k.level_bits < own.level_bits]
+    return own.name, *(kind.name for kind in sorted(coarser, key=lambda kind: -kind.level_bits))

@@ -1,0 +1,201 @@
+"""Audio files: anything soundfile reads becomes 16 kHz mono; WAV goes out whole or not at all."""
+
+import io
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import ArrayLike, NDArray
+
+from blsh_trainer.arrays import FloatArray, check_signal
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import replacing
+from blsh_trainer.signals.levels import LOUDEST, Level, averaged, beyond_scale, silence
+from blsh_trainer.signals.sound_file import SoundFile, opened
+from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
+
+FULL_SCALE = 32768
+
+
+@dataclass(frozen=True)
+class Audio:
+    """One recording: `samples` float64 (n,) in [-1, 1) at 16 kHz, and what the file had."""
+
+    samples: FloatArray
+    source_rate_hz: int
+    source_channels: int
+    source_frames: int
+
+
+@dataclass(frozen=True)
+class AudioShape:
+    """What a file's header says: its rate, channels and frames, and the `samples` these are at 16 kHz.
+
+    `open_ended`: the header leaves the length open, and the file is read to its end. `shortfall`: what the file
+    lacks of what its header promises, in words; empty when nothing.
+    """
+
+    rate_hz: int
+    channels: int
+    frames: int
+    open_ended: bool = False
+    shortfall: str = ""
+
+    @property
+    def samples(self) -> int:
+        """The length at 16 kHz, rounded as soxr rounds it."""
+        return int(self.frames * SAMPLE_RATE_HZ / self.rate_hz + 0.5)
+
+
+def read_audio(path: str | os.PathLike[str]) -> Audio:
+    """Read a WAV, FLAC, SPHERE or other file of soundfile's; average its channels; resample (soxr VHQ) to 16 kHz.
+
+    Silence is valid (see require_sound). BlshError when the file is missing or may not be read, is not audio,
+    has no samples or fewer than its header promises, or holds samples that are NaN, infinite or above LOUDEST_DBFS.
+    """
+    with opened(Path(path)) as sound:
+        shape = _shape(sound)
+        samples = _resampled(_joined(sound, 0, shape.frames), shape.rate_hz)
+    return Audio(samples, shape.rate_hz, shape.channels, shape.frames)
+
+
+def probe_audio(path: str | os.PathLike[str], whole: bool = True) -> AudioShape:
+    """Return what the header of an audio file says; BlshError as of read_audio, but no sample is read.
+
+    Unless it has to be `whole`, a file that was cut short is no error: see AudioShape.shortfall.
+    """
+    with opened(Path(path), whole) as sound:
+        return _shape(sound)
+
+
+def read_cut(path: str | os.PathLike[str], start: int, length: int) -> FloatArray:
+    """Return samples `start` to `start + length` of what read_audio gives, and read no more than these.
+
+    Of a file at 16 kHz they are the same to the bit (MP3: to its decoder's 1e-7). Of another they are resampled
+    with a margin of a second on either side: the same to 1e-9 of full scale. BlshError as of read_audio, and when
+    the cut is not in the file.
+    """
+    file = Path(path)
+    with opened(file) as sound:
+        shape = _shape(sound)
+        if start < 0 or length < 1 or start + length > shape.samples:
+            raise BlshError(f"{file} has {shape.samples} samples at 16 kHz; {start} to {start + length} are not in it")
+        common = math.gcd(shape.rate_hz, SAMPLE_RATE_HZ)
+        ours, theirs = SAMPLE_RATE_HZ // common, shape.rate_hz // common  # ours samples last as long as theirs frames
+        margin = 0 if ours == theirs else SAMPLE_RATE_HZ
+        blocks = max(0, start - margin) // ours
+        first = blocks * theirs
+        last = min(shape.frames, -(-(start + length + margin) * theirs // ours))
+        samples = _resampled(_joined(sound, first, last - first), shape.rate_hz)
+    return samples[start - blocks * ours :][:length].copy()
+
+
+def audio_blocks(path: str | os.PathLike[str], whole: bool = True) -> Iterator[FloatArray]:
+    """Yield a file's channels averaged, at its own rate, block by block, however loud.
+
+    BlshError as of read_audio; unless it has to be `whole`, a file that was cut short just ends.
+    """
+    with opened(Path(path), whole) as sound:
+        for block in sound.blocks():
+            yield averaged(block)
+
+
+def measure_level(path: str | os.PathLike[str], whole: bool = True) -> Level:
+    """Read all of a file, block by block, and return how loud it is; BlshError as of audio_blocks."""
+    level = Level()
+    with opened(Path(path), whole) as sound:
+        for block in sound.blocks():
+            level = level.with_block(block, averaged(block))
+    return level
+
+
+def resampled_blocks(blocks: Iterable[FloatArray], rate_hz: int) -> Iterator[FloatArray]:
+    """Yield blocks of samples (n,) at `rate_hz` at 16 kHz: the bits that read_audio has, in memory of a block."""
+    if rate_hz == SAMPLE_RATE_HZ:
+        yield from blocks
+        return
+    resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float64", quality="VHQ")
+    for block in blocks:
+        yield resampler.resample_chunk(block)
+    yield resampler.resample_chunk(np.zeros(0), last=True)
+
+
+def require_sound(audio: Audio, path: str | os.PathLike[str]) -> None:
+    """Raise BlshError when `audio`, read from `path`, is digital silence: it has no level to set."""
+    if not audio.samples.any():
+        raise BlshError(f"{os.fspath(path)} is {silence(audio.samples.size, audio.source_channels)}")
+
+
+def to_int16(x: ArrayLike) -> NDArray[np.int16]:
+    """Return [-1, 1) samples as int16 by 2^15: round half up, saturate."""
+    samples = check_signal(x, "the signal")
+    return np.clip(np.floor(samples * FULL_SCALE + 0.5), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def from_int16(x: NDArray[np.int16]) -> FloatArray:
+    """Return int16 samples as float64 in [-1, 1)."""
+    if x.dtype != np.int16:
+        raise BlshError(f"samples have dtype {x.dtype}; expected int16")
+    return x.astype(np.float64) / FULL_SCALE
+
+
+def write_wav(path: str | os.PathLike[str], samples: NDArray[Any]) -> None:
+    """Write mono 16-bit PCM WAV at 16 kHz from int16 samples, or from float samples in [-1, 1).
+
+    The file appears whole or not at all. BlshError for other dtypes, samples that are not finite, a folder
+    that cannot be written or a full disk.
+    """
+    write_pcm(path, samples, "WAV")
+
+
+def write_pcm(path: str | os.PathLike[str], samples: NDArray[Any], container: str) -> None:
+    """Write mono 16-bit samples at 16 kHz in a "WAV" or "FLAC" container; see write_wav."""
+    array = np.asarray(samples)
+    if array.dtype != np.int16 and not np.issubdtype(array.dtype, np.floating):
+        raise BlshError(f"samples have dtype {array.dtype}; expected int16 or float")
+    if array.ndim != 1:
+        raise BlshError(f"samples have shape {array.shape}; expected one channel, shape (samples,)")
+    pcm = array if array.dtype == np.int16 else to_int16(array)
+    # By way of memory: libsndfile keeps silent about a disk that fills up while it closes a FLAC file.
+    content = io.BytesIO()
+    soundfile.write(content, pcm, SAMPLE_RATE_HZ, subtype="PCM_16", format=container)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
+
+
+def _shape(sound: SoundFile) -> AudioShape:
+    frames = sound.frames
+    if frames is None:  # of a compressed stream only decoding tells
+        with opened(sound.path, sound.whole) as again:
+            frames = sum(len(block) for block in again.blocks())
+    shape = AudioShape(sound.rate_hz, sound.channels, frames, sound.open_ended, sound.shortfall)
+    if frames == 0:
+        lacks = f"is cut short: {sound.shortfall}, no sample is whole" if sound.shortfall else "has no samples"
+        raise BlshError(f"{sound.path} {lacks}; give a recording that is not empty")
+    if shape.samples == 0:
+        raise BlshError(f"{sound.path} is shorter than one sample at {SAMPLE_RATE_HZ} Hz; give a longer recording")
+    return shape
+
+
+def _joined(sound: SoundFile, first: int, count: int) -> FloatArray:
+    """Return `count` frames of a file as mono float64 (count,); BlshError where one is far above full scale."""
+    parts = []
+    for block in sound.blocks(first, count):
+        samples = averaged(block)
+        loudest = float(np.abs(samples).max())
+        if loudest > LOUDEST:
+            raise BlshError(f"{sound.path} {beyond_scale(loudest)}; scale the recording to -1 to 1")
+        parts.append(samples)
+    return np.concatenate(parts)
+
+
+def _resampled(samples: FloatArray, rate_hz: int) -> FloatArray:
+    if rate_hz == SAMPLE_RATE_HZ:
+        return samples
+    return np.asarray(soxr.resample(samples, rate_hz, SAMPLE_RATE_HZ, quality="VHQ"), dtype=np.float64)

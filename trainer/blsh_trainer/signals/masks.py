@@ -1,0 +1,180 @@
+"""Masks and how the dictionary keeps them: ideal binary masks, levels of bands, and rows of bits packed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from blsh_trainer.arrays import BoolArray, ByteArray, ComplexArray, FloatArray
+from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.spectra import BINS, check_spectrum
+
+# fmt: off
+BAND_EDGES = (
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
+    31, 32, 34, 36, 38, 40, 43, 45, 48, 51, 54, 57, 60, 64, 68, 72, 76, 81, 85, 91, 96, 102, 108, 114, 121, 128, 136,
+    144, 152, 161, 171, 181, 192, 203, 216, 228, 242, 256, 272, 288, 305, 323, 342, 363, 384, 407, 431, 457, 484, 513,
+)
+# fmt: on
+"""Where the 80 bands of the banded mask kinds begin, in bins, and where the last one ends."""
+
+
+@dataclass(frozen=True)
+class MaskKind:
+    """What a mask of the dictionary holds: a level for each band of bins.
+
+    edges: band w covers the bins edges[w] to edges[w + 1] - 1. level_bits: the level 2**level_bits - 1 is gain 1.
+    """
+
+    name: str
+    edges: tuple[int, ...]
+    level_bits: int
+
+    @property
+    def width(self) -> int:
+        """W, the levels of a mask."""
+        return len(self.edges) - 1
+
+    @property
+    def top(self) -> int:
+        """The level that stands for gain 1; 0 stands for gain 0."""
+        return (1 << self.level_bits) - 1
+
+    @property
+    def packed_width(self) -> int:
+        """Bytes of a packed mask."""
+        return packed_width(self.width * self.level_bits)
+
+    def pack(self, levels: ArrayLike) -> ByteArray:
+        """Pack levels (T, W) into uint8 (T, packed_width): a level's lowest bit first, level after level.
+
+        BlshError for another shape or a level above the top.
+        """
+        return pack_bits(self.level_rows(levels))
+
+    def unpack(self, packed: ArrayLike) -> ByteArray:
+        """Undo `pack`: uint8 (T, packed_width) to levels uint8 (T, W). BlshError as of unpack_bits."""
+        bits = unpack_bits(packed, self.width * self.level_bits).reshape(-1, self.width, self.level_bits)
+        return np.packbits(bits, axis=2, bitorder="little")[:, :, 0]
+
+    def level_rows(self, levels: ArrayLike) -> BoolArray:
+        """Return the bits of levels (T, W) as bool (T, W level_bits), in the order of `pack`."""
+        rows = self.check_levels(levels)
+        bits = np.unpackbits(rows[:, :, None], axis=2, count=self.level_bits, bitorder="little")
+        return bits.reshape(len(rows), -1).astype(np.bool_)
+
+    def check_levels(self, levels: ArrayLike) -> ByteArray:
+        """Return `levels` if they are uint8 (T, W), none above the top; else BlshError."""
+        rows = np.asarray(levels)
+        if rows.ndim != 2 or rows.dtype != np.uint8 or rows.shape[1] != self.width:
+            raise BlshError(
+                f"{self.name} mask levels have shape {rows.shape}, dtype {rows.dtype}; "
+                f"expected uint8 (rows, {self.width})"
+            )
+        if rows.size and rows.max() > self.top:
+            raise BlshError(f"{self.name} mask levels go up to {rows.max()}; expected 0 to {self.top}")
+        return rows
+
+    def requantised(self, levels: ArrayLike, target: "MaskKind") -> ByteArray:
+        """Return levels (T, W) of this kind as levels of `target`: the nearest gain it has, half up.
+
+        Integers only. BlshError for levels that do not fit this kind, or a target of other bands.
+        """
+        rows = self.check_levels(levels)
+        if target.edges != self.edges:
+            raise BlshError(
+                f"{self.name} masks of {self.width} bands cannot become {target.name} masks of {target.width}; "
+                f"choose one of {', '.join(kind.name for kind in MASK_KINDS.values() if kind.edges == self.edges)}"
+            )
+        scaled = (2 * rows.astype(np.int64) * target.top + self.top) // (2 * self.top)
+        return scaled.astype(np.uint8)
+
+    def to_bins(self, gains: FloatArray) -> FloatArray:
+        """Return gains of bands (T, W) as gains of bins (T, 513)."""
+        return gains if self.width == BINS else np.repeat(gains, np.diff(self.edges), axis=1)
+
+
+MASK_KINDS = {
+    "ibm": MaskKind("ibm", tuple(range(BINS + 1)), 1),
+    "bands": MaskKind("bands", BAND_EDGES, 4),
+    "bands2": MaskKind("bands2", BAND_EDGES, 2),
+    "bands1": MaskKind("bands1", BAND_EDGES, 1),
+}
+"""The kinds by name: "ibm" is the paper's, a bit for each bin; the others have 80 bands of 16, 4 or 2 levels."""
+
+
+def find_mask_kind(name: str) -> MaskKind:
+    """Return the kind of that name; BlshError if there is none."""
+    if name not in MASK_KINDS:
+        raise BlshError(f"mask kind {name!r} is unknown; choose one of {', '.join(MASK_KINDS)}")
+    return MASK_KINDS[name]
+
+
+def ideal_binary_mask(speech_spectrum: ArrayLike, noise_spectrum: ArrayLike) -> BoolArray:
+    """Return the IBM, bool (T, 513): true where |speech| > |noise| (the paper's Y, section II-A).
+
+    BlshError when the two spectra do not share one shape (T, 513).
+    """
+    speech = np.asarray(speech_spectrum)
+    noise = np.asarray(noise_spectrum)
+    check_spectrum(speech, "the speech spectrum")
+    if noise.shape != speech.shape:
+        raise BlshError(f"the noise spectrum has shape {noise.shape}; expected that of the speech, {speech.shape}")
+    return np.asarray(np.abs(speech) > np.abs(noise))
+
+
+def ideal_band_levels(speech_spectrum: ArrayLike, mixture_spectrum: ArrayLike) -> ByteArray:
+    """Return the levels uint8 (T, 80) of the gains that bring each band of the mixture X nearest to the speech S.
+
+    A bin's best real gain within [0, 1] is Re(S conj X) / |X|^2, clipped; a band's is the mean of its bins'
+    weighted by |X|^2, and 0 where X is silent. BlshError when the spectra do not share one shape (T, 513).
+    """
+    speech, mixture = np.asarray(speech_spectrum), np.asarray(mixture_spectrum)
+    check_spectrum(speech, "the speech spectrum")
+    if mixture.shape != speech.shape:
+        raise BlshError(f"the mixture has spectrum shape {mixture.shape}; expected that of the speech, {speech.shape}")
+    kind = MASK_KINDS["bands"]
+    power = np.abs(mixture) ** 2
+    gains, _ = band_means(nearest_gains(speech, mixture, power), power)
+    return np.asarray(np.floor(gains * kind.top + 0.5), dtype=np.uint8)
+
+
+def nearest_gains(speech: ComplexArray, mixture: ComplexArray, power: FloatArray) -> FloatArray:
+    """Return the real gain in [0, 1] of each bin that brings the mixture, of this power, nearest to the speech."""
+    along: FloatArray = (speech * np.conj(mixture)).real
+    return np.clip(np.divide(along, power, out=np.zeros_like(power), where=power > 0), 0.0, 1.0)
+
+
+def band_means(mask: FloatArray | BoolArray, power: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return a mask of bins (T, 513) as that of the 80 bands, weighted by power, and the energies of the bands."""
+    energy, kept = (np.add.reduceat(rows, BAND_EDGES[:-1], axis=1) for rows in (power, power * mask))
+    return np.divide(kept, energy, out=np.zeros_like(energy), where=energy > 0), energy
+
+
+def packed_width(bits: int) -> int:
+    """Return the bytes that a row of `bits` bits takes."""
+    return -(-bits // 8)
+
+
+def pack_bits(rows: ArrayLike) -> ByteArray:
+    """Pack bool (T, n) into uint8 (T, ceil(n / 8)); bit j of a row is bit j % 8 of its byte j // 8."""
+    bits = np.asarray(rows)
+    if bits.ndim != 2 or bits.dtype != np.bool_:
+        raise BlshError(f"bits have shape {bits.shape}, dtype {bits.dtype}; expected bool (rows, bits)")
+    return np.packbits(bits, axis=1, bitorder="little")
+
+
+def unpack_bits(packed: ArrayLike, bits: int) -> BoolArray:
+    """Undo pack_bits: uint8 (T, ceil(bits / 8)) to bool (T, bits).
+
+    BlshError for another width, or when a padding bit is set (no packer of ours sets one).
+    """
+    rows = np.asarray(packed)
+    if rows.ndim != 2 or rows.dtype != np.uint8 or rows.shape[1] != packed_width(bits):
+        raise BlshError(
+            f"packed bits have shape {rows.shape}, dtype {rows.dtype}; expected uint8 (rows, {packed_width(bits)})"
+        )
+    flat = np.unpackbits(rows, axis=1, bitorder="little")
+    if flat[:, bits:].any():
+        raise BlshError(f"packed bits of width {bits} have a padding bit set; the data are damaged")
+    return flat[:, :bits].astype(np.bool_)

@@ -1,0 +1,193 @@
+"""A sound file opened by libsndfile, and its frames in blocks: no header decides how much memory or time that takes."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from blsh_trainer.arrays import FloatArray
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import require_file
+from blsh_trainer.signals.containers import CorrectedFile, find_extent, ogg_shortfall
+from blsh_trainer.signals.extents import Extent
+
+SLOWEST_HZ, FASTEST_HZ = 1_000, 1_000_000
+"""Rates that are taken: below, no speech is left; above, no converter samples, and the header is damaged."""
+
+_UNKNOWN_FRAMES = 1 << 62  # libsndfile's count of a stream whose header leaves it open is the largest it has
+_SPHERE_HEADER = 1024
+_SEEK_IS_INEXACT = ("OGG", "MP3")  # near the end of a Vorbis file libsndfile misses the place
+_BLOCK_SAMPLES = 1 << 18  # of all channels together, decoded at once
+_RESTORE = "restore the recording"
+_DECODER_FAILED = (soundfile.SoundFileError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class SoundFile:
+    """A file that is open; `frames` is what its header says, None where that leaves the length open.
+
+    `whole`: to end before its header says is an error. `shortfall`: what the container lacks of what its header
+    promises, in words; empty when nothing.
+    """
+
+    path: Path
+    sound: soundfile.SoundFile
+    frames: int | None
+    open_ended: bool
+    shortfall: str
+    whole: bool
+
+    @property
+    def rate_hz(self) -> int:
+        """Frames a second."""
+        return int(self.sound.samplerate)
+
+    @property
+    def channels(self) -> int:
+        """Samples a frame."""
+        return int(self.sound.channels)
+
+    def blocks(self, first: int = 0, count: int | None = None) -> Iterator[FloatArray]:
+        """Yield `count` frames from `first` on, or all, float64 (n, channels); to be called once.
+
+        BlshError where a sample is not finite, where the file is damaged and goes on, and, unless it need not be
+        `whole`, where it ends before its header says.
+        """
+        most = max(1, _BLOCK_SAMPLES // self.channels)
+        stop = first + count if count is not None else self.frames or _UNKNOWN_FRAMES
+        at = self._go_to(first, most)
+        ended = at < first
+        while at < stop and not ended:
+            data, ended = self._read(at, min(most, stop - at))
+            if len(data):
+                _check_finite(data, self.path, at)
+                yield data
+            at += len(data)
+        if at < stop < _UNKNOWN_FRAMES and self.whole:
+            raise BlshError(f"{self.path} ends after {at} frames, its header promises {self.frames}; {_RESTORE}")
+
+    def _go_to(self, first: int, most: int) -> int:
+        """Go to frame `first`; returns where the file stands, which is before it if the file ends."""
+        if self.sound.format not in _SEEK_IS_INEXACT:
+            return self._seek(first) if first else 0
+        at, ended = 0, False
+        while at < first and not ended:  # decoded and dropped: slower, and in as little memory
+            data, ended = self._read(at, min(most, first - at))
+            at += len(data)
+        return at
+
+    def _seek(self, frame: int) -> int:
+        try:
+            return int(self.sound.seek(frame))
+        except _DECODER_FAILED:
+            raise BlshError(f"{self.path} ends before sample {frame}, its header has more; {_RESTORE}") from None
+
+    def _read(self, at: int, count: int) -> tuple[FloatArray, bool]:
+        """Return up to `count` frames from where the file stands, `at`, and whether it ends there."""
+        data = np.empty((count, self.channels))
+        try:
+            got = len(self.sound.read(count, always_2d=True, out=data))
+        except _DECODER_FAILED:
+            # What came before is in `data`. Where the last frame can still be had, the file does not end here.
+            got = int(self.sound.tell()) - at
+            if self._has(self.frames - 1) if self.frames is not None else self.whole:
+                raise BlshError(f"{self.path} is damaged behind sample {at + got}; {_RESTORE}") from None
+        return data[:got], got < count
+
+    def _has(self, frame: int) -> bool:
+        try:
+            with soundfile.SoundFile(self.path) as again:  # the decoder that failed gives no more
+                again.seek(frame)
+                return len(again.read(1)) == 1
+        except _DECODER_FAILED:
+            return False
+
+
+@contextmanager
+def opened(file: Path, whole: bool = True) -> Iterator[SoundFile]:
+    """Open an audio file; its header is set right first where it leaves the length open or promises too much.
+
+    BlshError when it is missing, may not be read, is no audio, has a rate beyond SLOWEST_HZ to FASTEST_HZ, or lacks
+    some of the bytes that its header promises and has to be `whole`.
+    """
+    _require_audio(file)
+    with ExitStack() as closing:
+        stream = closing.enter_context(file.open("rb"))
+        extent = find_extent(stream)
+        if extent is not None and extent.rate_hz is not None:
+            _check_rate(file, extent.rate_hz)
+        stream.seek(0)
+        shortfall = ogg_shortfall(file) if extent is None else extent.shortfall
+        source = CorrectedFile(stream, extent.fixes) if extent is not None and extent.fixed else file
+        try:
+            sound = closing.enter_context(soundfile.SoundFile(source))
+        except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:  # TypeError: no header (.raw)
+            _refuse_compressed_sphere(file)
+            reason = _reason(error, extent, shortfall)
+            raise BlshError(f"{file} is not audio that can be read ({reason}); give a WAV or FLAC file") from error
+        # soundfile seeks to where it is after each read, and libmpg123 then lacks bits of earlier frames.
+        sound.seekable = lambda: False
+        _check_rate(file, sound.samplerate)
+        frames = int(sound.frames) if sound.frames < _UNKNOWN_FRAMES else None
+        open_ended = frames is None or (extent is not None and extent.promised is None)
+        if shortfall and whole:
+            raise BlshError(f"{file} is cut short: {shortfall}; {_RESTORE}")
+        yield SoundFile(file, sound, frames, open_ended, shortfall, whole)
+
+
+def _require_audio(file: Path) -> None:
+    """Raise BlshError unless `file` is one that may be read, with advice for what only a pipe can give."""
+    if str(file) == "-":
+        raise BlshError("- is standard input, which only `blsh denoise` reads; name an audio file")
+    with suppress(OSError):  # require_file says what is wrong
+        if file.is_fifo():
+            raise BlshError(f"{file} is a pipe, not a file; name an audio file, or run `blsh denoise - OUT < {file}`")
+    require_file(file, f"there is no audio file {file}; check the path")
+
+
+def _check_finite(data: FloatArray, file: Path, first: int) -> None:
+    """Raise BlshError unless all frames `data` (n, channels), of which the first is `first` of the file, are finite."""
+    finite = np.isfinite(data)
+    if not finite.all():
+        row, channel = (int(at) for at in np.argwhere(~finite)[0])
+        raise BlshError(
+            f"{file} holds {data[row, channel]} at sample {first + row}; all must be finite, repair the recording"
+        )
+
+
+def _check_rate(file: Path, rate_hz: int) -> None:
+    if not SLOWEST_HZ <= rate_hz <= FASTEST_HZ:
+        raise BlshError(
+            f"the header of {file} gives a rate of {rate_hz} Hz; "
+            f"{SLOWEST_HZ} to {FASTEST_HZ} Hz can be read, repair the header"
+        )
+
+
+def _reason(error: Exception, extent: Extent | None, shortfall: str) -> str:
+    """Return why libsndfile refused a file, in words for its user."""
+    said = str(getattr(error, "error_string", error)).rstrip(". ")
+    if extent is not None and extent.chunks > 1:
+        return "it has two chunks of samples, where one is allowed"
+    if shortfall:
+        return f"cut short: {shortfall}"
+    if extent is not None and extent.channels == 0:
+        return "its header gives 0 channels"
+    if not said or "Internal error" in said or "unspecified" in said.lower():
+        return "its header is damaged or cut short"
+    return said
+
+
+def _refuse_compressed_sphere(file: Path) -> None:
+    """Raise BlshError when `file` is NIST SPHERE in a coding that libsndfile lacks, which a corpus of LDC may have."""
+    with file.open("rb") as stream:
+        header = stream.read(_SPHERE_HEADER)
+    coding = re.search(rb"^sample_coding -s\d+ (\S*(shorten|shortpack|wavpack)\S*)", header, re.MULTILINE)
+    if header.startswith(b"NIST_1A") and coding:
+        raise BlshError(
+            f"{file} is NIST SPHERE, compressed ({coding[1].decode('latin-1')}); "
+            "convert the files first, with LDC's sph2pipe: sph2pipe -f wav IN OUT"
+        )
