@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Frames on the serial line: 0x00 | COBS(header, payload, crc32) | 0x00.
  *
  * Receiving, a byte at a time; nothing blocks, and a partial frame costs nothing but its place:

@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The firmware: serial port, server and model wired together. The same on every board and as a host process. */
+#include <stdbool.h>
+
 #include "blsh_model.h"
 #include "hal.h"
 #include "server.h"

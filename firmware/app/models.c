@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "models.h"
 
 #ifdef BLSH_SLOTS
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "blsh_crc32.h"
@@ -9,9 +11,6 @@
 #include "blsh_protocol.h"
 #include "hal_storage.h"
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("Os") /* as in sha256.c */
-#endif
 
 #define ERASED UINT32_MAX
 #define PROVEN 0u
@@ -48,7 +47,7 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
     if (header->entries < 1u || header->entries > BLSH_MAX_ENTRIES) {
         return BLSH_ERR_ENTRIES;
     }
-    if (header->mask_bands > BLSH_BINS || header->mask_level_bits > 4u || header->smoothing > 15u ||
+    if (header->mask_bands > BLSH_BINS || header->mask_level_bits > 4u || header->smoothing > BLSH_MAX_SMOOTHING ||
         (header->smoothing != 0u && header->mask_bands > BLSH_MAX_SMOOTHED)) {
         return BLSH_ERR_MASKS;
     }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The board's side of the protocol: takes bytes as they come, does what they ask, writes replies.
  *
  *     static blsh_state_t state;

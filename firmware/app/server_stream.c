@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* RESET_STREAM and HOP: a hop is done once and observed as its flags ask; the replies to the last two are kept. */
 #include <string.h>
 

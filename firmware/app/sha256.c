@@ -1,10 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "sha256.h"
 
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("Os") /* a second more at a push costs nobody anything; flash does */
-#endif
 
 #define BLOCK 64u
 

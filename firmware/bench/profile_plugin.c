@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* A plugin of QEMU's translator (API version 1, QEMU 6.0 and later) that profiles passages of a program:
  *
  *     gcc -O2 -shared -fPIC profile_plugin.c -o profile.so

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* search_check on a board under an emulator with semihosting: writes "ok CHECKSUM" or "FAIL" and leaves. */
 #include "search_check.h"
 

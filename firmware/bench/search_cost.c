@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The core's search and the plain scan over one dictionary that a debugger or an emulator has put into memory, to be
  * counted from outside; both must find the same. Writes "ok" or "FAIL" by semihosting and leaves. */
 #include "blsh_stages.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* From reset to main(), and from a fault to app_fault(). Any Cortex-M; no vendor header. */
 #include <string.h>
 

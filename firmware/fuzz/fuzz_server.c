@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The decoder and the server under libFuzzer, with a small model and the sanitizers: python -m blsh_hil.prove.fuzzing.
  *
  * An input is a row of records, each `type`, `length` (16 bits) and what is left of the input up to that length:

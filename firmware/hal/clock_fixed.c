@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* A part that stays on the oscillator that it starts with. */
 #include "hal.h"
 #include "hal_port.h"

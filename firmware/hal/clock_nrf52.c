@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* nRF52: 64 MHz, always. The crystal (HFXO) gives the UART its exact rate; without it the internal oscillator, good to
  * a few per cent, goes on. Flash is cached: the core is faster than it. The debug port is kept open: from revision 3 on
  * it closes at each reset unless the firmware says so, and the board could be flashed once only. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* STM32F4: from a crystal (HSE) by the PLL to BOARD_CORE_HZ. Every wait for a ready bit is bounded; where one stays 0
  * the part goes on with its internal oscillator (HSI, 16 MHz), and says what did not start. */
 #include "dwt.h"

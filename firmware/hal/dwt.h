@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The core's own cycle counter, which every Cortex-M3 and up may have. It stands still while the core sleeps. */
 #ifndef BLSH_DWT_H
 #define BLSH_DWT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The hardware, as the application sees it: one serial port, one counter, and what the part can say of itself.
  *
  * This is the whole seam. To bring blsh-mcu to another part: add it to boards.toml and write

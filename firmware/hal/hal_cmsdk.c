@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Arm CMSDK UART and watchdog, and a memory-mapped counter: the MPS2 and MPS3 images, as built by Arm and by QEMU. */
 #include "hal.h"
 #include "hal_port.h"

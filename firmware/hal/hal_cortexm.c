@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The half of the HAL that is the same on every Cortex-M: receive ring, sleep, reset, stack mark. */
 #include "hal.h"
 #include "hal_port.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Between the parts of the HAL: hal_cortexm.c and the start-up code, the same for every Cortex-M, and
  * hal_<driver>.c, one for each family of peripherals. The application includes hal.h alone. */
 #ifndef BLSH_HAL_PORT_H
@@ -7,12 +8,6 @@
 #include <stdint.h>
 
 #include "board.h"
-
-/* gcc 12 repeats a volatile store after the loop that it stands in: a byte would go out twice. Older ones do not
- * know the option. */
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
-#pragma GCC optimize("no-move-loop-stores")
-#endif
 
 #ifndef HAL_REGISTER /* a test on the host puts a model of the part in its place */
 #define HAL_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Where a board's slots lie, as boards.toml says. */
 #include "hal_storage.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Two slots of flash that can be written while the firmware runs: the seam below firmware/app/models.c.
  *
  * Flash as NOR has it: erasing a sector makes every bit 1, programming a word makes bits 0 and never 1. Each call may

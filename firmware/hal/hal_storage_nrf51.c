@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Nordic nRF51 and nRF52: the NVMC. The core stands still while it works: 21 ms for a page, 46 us for a word. A word
  * may be programmed twice before its page is erased; models.c programs each once, and again only what a cut left. */
 #include "hal_port.h"

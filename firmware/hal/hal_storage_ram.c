@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Storage for virtual boards whose flash the emulator does not write: memory with the manners of NOR flash. A reset of
  * the board leaves it as it is; so does the start-up code, because no section of the image lies there. */
 #include "hal_port.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* STM32F4: the embedded flash, by words of 32 bits (2.7 to 3.6 V). The core waits where it reads flash meanwhile: 16 us
  * for a word, 1 to 2 s for a sector of 128 KiB. Slots are whole sectors, of which boards.toml gives the size. */
 #include "hal.h"

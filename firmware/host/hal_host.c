@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The HAL on a POSIX host: the very same application as a native process, its serial port a TCP connection.
  *
  *     BLSH_HOST_PORT=5555 ./blsh-host          # listens on 127.0.0.1; one client at a time, the next may follow

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Slots for models in a file, of which each half is one: BLSH_HOST_STORAGE names it. Without it there is no storage.
  *
  * BLSH_HOST_CUT_AFTER=n: the power fails in the middle of the n-th word programmed or sector erased; the process ends

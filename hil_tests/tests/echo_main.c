@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* For the tests of the HAL and of the virtual boards: sends back what it receives. A zero byte is an escape: the
  * byte after it is a command (see command()), and what is none is answered by a single zero. */
 #include <stdint.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Linked with --wrap=blsh_hop: hops whose first sample is one of these do harm instead. For the tests of what a board
  * does about it. */
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* A board of memory alone, for the sweeps of test_power_cuts.py: two slots of NOR flash whose power can be cut at any
  * write, and the firmware's models.c on top. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Our own stand-in for the header of CMSIS-Core that CMSIS-DSP includes: just the names that its real transforms use, in
  * terms of <arm_acle.h> and the compiler. For measuring beside ours only; nothing of CMSIS is in this repository. */
 #ifndef BENCH_CMSIS_COMPILER_H
