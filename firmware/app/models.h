@@ -20,15 +20,15 @@
 #include "blsh.h"
 #include "sha256.h"
 
-#define BLSH_IMAGE_MAGIC 0x4d534c42u /* "BLSM" */
+#define BLSH_IMAGE_MAGIC  0x4d534c42u /* "BLSM" */
 #define BLSH_IMAGE_FORMAT 1u
-#define BLSH_NO_SLOT 0xffu
+#define BLSH_NO_SLOT      0xffu
 
 /* A model image begins with this; its tables follow in the order of blsh_model_t, each from a multiple of 4 on. */
 typedef struct {
     uint32_t magic;
     uint8_t sha256[BLSH_SHA256_BYTES]; /* of the `bytes` - 36 bytes that follow */
-    uint32_t bytes;     /* of the image */
+    uint32_t bytes;                    /* of the image */
     uint16_t image_format;
     uint16_t runtime_format;
     uint8_t model_sha256[32];
@@ -58,10 +58,10 @@ typedef struct {
 typedef struct {
     const blsh_model_t *factory; /* compiled in */
     blsh_state_t *state;
-    blsh_model_t model;          /* the one that runs */
-    uint32_t key;                /* CRC-32 of the compiled model's SHA-256 */
-    uint8_t running;             /* its slot, or BLSH_NO_SLOT: the factory's */
-    uint8_t kept;                /* the slot that the board would start with, or BLSH_NO_SLOT */
+    blsh_model_t model; /* the one that runs */
+    uint32_t key;       /* CRC-32 of the compiled model's SHA-256 */
+    uint8_t running;    /* its slot, or BLSH_NO_SLOT: the factory's */
+    uint8_t kept;       /* the slot that the board would start with, or BLSH_NO_SLOT */
 } blsh_models_t;
 
 BLSH_RARE void blsh_models_start(blsh_models_t *models, const blsh_model_t *factory, blsh_state_t *state);

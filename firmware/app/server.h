@@ -26,7 +26,7 @@ typedef struct {
     const blsh_model_t *model;
     blsh_state_t *state;
     blsh_models_t *models; /* with BLSH_SLOTS: whose model `model` is; else NULL */
-    uint32_t build_id; /* of the firmware, or 0 */
+    uint32_t build_id;     /* of the firmware, or 0 */
 } blsh_server_config_t;
 
 /* What a hop came to, besides what lies in the state's scratch. */

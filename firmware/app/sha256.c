@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-
 #define BLOCK 64u
 
 /* The first 32 bits of the fractions of the cube roots of the first 64 primes, and of the square roots of 8. */
@@ -21,9 +20,7 @@ static const uint32_t start_value[8] = {
     0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au, 0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u,
 };
 
-static uint32_t rotated(uint32_t value, unsigned bits) {
-    return value >> bits | value << (32u - bits);
-}
+static uint32_t rotated(uint32_t value, unsigned bits) { return value >> bits | value << (32u - bits); }
 
 static uint32_t big_endian(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];

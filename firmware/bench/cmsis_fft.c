@@ -5,10 +5,10 @@
 
 #include "arm_math.h"
 
-#define SYS_WRITE0 4
-#define SYS_EXIT 0x18
+#define SYS_WRITE0      4
+#define SYS_EXIT        0x18
 #define STOPPED_BY_EXIT ((const void *)0x20026)
-#define POINTS 1024
+#define POINTS          1024
 
 int main(void);
 

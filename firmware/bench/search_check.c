@@ -11,9 +11,9 @@
 #define SEARCH_CHECK_WORDS 1000u /* of the largest dictionary's codes: a micro:bit has 16 KiB */
 #endif
 #define MAX_WORDS ((BLSH_MAX_BITS + 31u) / 32u)
-#define BESIDE 10u /* planes of a block beside those of its codes, at most */
-#define ROWS (BLSH_MAX_BITS + BESIDE + 9u) /* of bounds: 9 bits hold a radius */
-#define QUERIES 4u
+#define BESIDE    10u                           /* planes of a block beside those of its codes, at most */
+#define ROWS      (BLSH_MAX_BITS + BESIDE + 9u) /* of bounds: 9 bits hold a radius */
+#define QUERIES   4u
 
 static uint32_t codes[SEARCH_CHECK_WORDS];
 static uint32_t planes[SEARCH_CHECK_WORDS + SEARCH_CHECK_WORDS / 3u + 32u * MAX_WORDS + BESIDE];
@@ -95,7 +95,8 @@ static void slice_codes(const blsh_model_t *model) {
     const unsigned words = (model->bits + 31u) / 32u;
     memset(planes, 0, sizeof planes);
     for (uint32_t entry = 0; entry < model->entries; entry++) {
-        slice_code(model, codes + entry * words, planes + entry / 32u * BLSH_PLANES((unsigned)model->bits), entry % 32u);
+        slice_code(model, codes + entry * words, planes + entry / 32u * BLSH_PLANES((unsigned)model->bits),
+                   entry % 32u);
     }
 }
 

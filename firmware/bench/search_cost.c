@@ -4,8 +4,8 @@
 #include "blsh_stages.h"
 #include "plain_scan.h"
 
-#define SYS_WRITE0 4
-#define SYS_EXIT 0x18
+#define SYS_WRITE0      4
+#define SYS_EXIT        0x18
 #define STOPPED_BY_EXIT ((const void *)0x20026)
 
 /* At DICTIONARY: these words, then planes, and at the offsets (in words) bounds, queries and codes. */

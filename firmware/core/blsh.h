@@ -68,16 +68,18 @@ extern "C" {
 /* ---- results ---------------------------------------------------------------------------------------------------- */
 
 /* Results: 0, or a negative error; each with a name, a number and a line of English. */
-#define BLSH_ERRORS(X)                                                                                                 \
-    X(BLSH_OK, 0, "ok")                                                                                                \
-    X(BLSH_ERR_ARGUMENT, -1, "a pointer is NULL")                                                                      \
-    X(BLSH_ERR_FORMAT, -2, "the model was generated for another runtime format")                                       \
+// clang-format off: a row each, which blsh_codegen reads
+#define BLSH_ERRORS(X) \
+    X(BLSH_OK, 0, "ok") \
+    X(BLSH_ERR_ARGUMENT, -1, "a pointer is NULL") \
+    X(BLSH_ERR_FORMAT, -2, "the model was generated for another runtime format") \
     X(BLSH_ERR_FEATURES, -3, "the model's feature kind or count is unknown, or its mel bands are not what they may be") \
-    X(BLSH_ERR_BITS, -4, "the model has no bits, or more than BLSH_MAX_BITS, or a radius beyond its bits")              \
-    X(BLSH_ERR_NEIGHBOURS, -5, "the model wants no neighbour, or more than BLSH_MAX_NEIGHBOURS")                        \
-    X(BLSH_ERR_ENTRIES, -6, "the dictionary has fewer entries than neighbours, or more than BLSH_MAX_ENTRIES")          \
-    X(BLSH_ERR_DICTIONARY_CRC, -7, "the dictionary's CRC is not the generated one")                                    \
+    X(BLSH_ERR_BITS, -4, "the model has no bits, or more than BLSH_MAX_BITS, or a radius beyond its bits") \
+    X(BLSH_ERR_NEIGHBOURS, -5, "the model wants no neighbour, or more than BLSH_MAX_NEIGHBOURS") \
+    X(BLSH_ERR_ENTRIES, -6, "the dictionary has fewer entries than neighbours, or more than BLSH_MAX_ENTRIES") \
+    X(BLSH_ERR_DICTIONARY_CRC, -7, "the dictionary's CRC is not the generated one") \
     X(BLSH_ERR_MASKS, -8, "the model's masks or their smoothing are unknown, or a gain is not 0 to 1")
+// clang-format on
 
 enum {
 #define BLSH_ENUM(name, value, text) name = (value),
@@ -126,14 +128,15 @@ uint32_t blsh_delay_samples(void);
 
 /* The points of a hop that a probe sees, in order, and the values that it finds there (SPEC.md, 8). D, L and K are
  * features, bits and neighbours of the model. */
-#define BLSH_STAGES(X)                                                                                                 \
-    X(BLSH_STAGE_WINDOW, "window")             /* int32 shift, int32[1024] windowed samples */                         \
-    X(BLSH_STAGE_SPECTRUM, "spectrum")         /* int32[513][2] re, im */                                              \
-    X(BLSH_STAGE_FEATURES, "features")         /* int16[D] */                                                          \
-    X(BLSH_STAGE_ACCUMULATORS, "accumulators") /* int32[L] projections */                                              \
-    X(BLSH_STAGE_CODE, "code")                 /* uint32[words] their signs, bit l in word l / 32 */                   \
-    X(BLSH_STAGE_NEIGHBOURS, "neighbours")     /* blsh_neighbour_t[K], the nearest first */                            \
-    X(BLSH_STAGE_MASK, "mask")                 /* int16[513] gains, Q1.14 */                                           \
+// clang-format off: a row each
+#define BLSH_STAGES(X) \
+    X(BLSH_STAGE_WINDOW, "window")             /* int32 shift, int32[1024] windowed samples */ \
+    X(BLSH_STAGE_SPECTRUM, "spectrum")         /* int32[513][2] re, im */ \
+    X(BLSH_STAGE_FEATURES, "features")         /* int16[D] */ \
+    X(BLSH_STAGE_ACCUMULATORS, "accumulators") /* int32[L] projections */ \
+    X(BLSH_STAGE_CODE, "code")                 /* uint32[words] their signs, bit l in word l / 32 */ \
+    X(BLSH_STAGE_NEIGHBOURS, "neighbours")     /* blsh_neighbour_t[K], the nearest first */ \
+    X(BLSH_STAGE_MASK, "mask")                 /* int16[513] gains, Q1.14 */ \
     X(BLSH_STAGE_OUTPUT, "output")             /* int16[256] samples */
 
 typedef enum {
@@ -142,6 +145,7 @@ typedef enum {
 #undef BLSH_ENUM
     BLSH_STAGE_COUNT
 } blsh_stage_t;
+// clang-format on
 
 /* The name of a stage, as SPEC.md and the reports have it; "unknown stage" for any other number. A constant. */
 const char *blsh_stage_name(blsh_stage_t stage);
@@ -166,8 +170,7 @@ typedef struct {
  * probe    NULL, or what is called after each stage; it need only live as long as the call
  *
  * It cannot fail. Loud input is not clipped within; the output saturates. */
-void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output[BLSH_HOP],
-              const blsh_probe_t *probe);
+void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output[BLSH_HOP], const blsh_probe_t *probe);
 
 #ifdef __cplusplus
 }

@@ -10,9 +10,9 @@
 #ifdef BLSH_MODEL_LIMITS
 #include "blsh_limits.h"
 #else
-#define BLSH_MAX_BITS 320u
+#define BLSH_MAX_BITS       320u
 #define BLSH_MAX_NEIGHBOURS 32u
-#define BLSH_MAX_SMOOTHED BLSH_BINS /* bands of a mask with smoothing */
+#define BLSH_MAX_SMOOTHED   BLSH_BINS /* bands of a mask with smoothing */
 #endif
 
 #endif

@@ -19,9 +19,7 @@ static inline int32_t blsh_shifted(int32_t value, int32_t left) {
 }
 
 /* bits needed to write `value`; 0 for 0 */
-static inline int32_t blsh_bit_length(uint32_t value) {
-    return value == 0u ? 0 : 32 - (int32_t)__builtin_clz(value);
-}
+static inline int32_t blsh_bit_length(uint32_t value) { return value == 0u ? 0 : 32 - (int32_t)__builtin_clz(value); }
 
 /* floor of the square root */
 uint32_t blsh_floor_sqrt32(uint32_t value);

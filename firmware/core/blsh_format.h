@@ -18,7 +18,7 @@ enum { BLSH_FEATURES_STFT = 0, BLSH_FEATURES_MEL = 1, BLSH_FEATURES_TRACKED = 2 
 
 /* Words of a block of 32 entries: the number of zeros of each code, the codes, and one word of zeros. */
 #define BLSH_ZERO_BITS(bits) ((bits) < BLSH_LONG_CODE_BITS ? BLSH_ZERO_BITS_SHORT : BLSH_ZERO_BITS_LONG)
-#define BLSH_PLANES(bits) (BLSH_ZERO_BITS(bits) + (bits) + 1u)
+#define BLSH_PLANES(bits)    (BLSH_ZERO_BITS(bits) + (bits) + 1u)
 
 /* Read-only tables, row-major. Tables of bytes and of words begin on a word; those of int16_t on an int16_t. */
 typedef struct {

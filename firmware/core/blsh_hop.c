@@ -10,8 +10,7 @@ static void report(const blsh_probe_t *probe, blsh_stage_t stage, const void *va
     }
 }
 
-void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output[BLSH_HOP],
-              const blsh_probe_t *probe) {
+void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output[BLSH_HOP], const blsh_probe_t *probe) {
     const blsh_model_t *model = state->model;
 
     blsh_window_frame(state, input);

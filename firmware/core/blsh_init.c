@@ -15,8 +15,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the core is for littl
 
 const char *blsh_error_text(int result) {
     switch (result) {
-#define BLSH_CASE(name, value, text) \
-    case name: \
+#define BLSH_CASE(name, value, text)                                                                                   \
+    case name:                                                                                                         \
         return text;
         BLSH_ERRORS(BLSH_CASE)
 #undef BLSH_CASE
@@ -35,7 +35,8 @@ const char *blsh_stage_name(blsh_stage_t stage) {
 }
 
 uint32_t blsh_dictionary_crc32(const blsh_model_t *model) {
-    const size_t blocks = (model->entries + BLSH_BLOCK - 1u) / BLSH_BLOCK, groups = (blocks + BLSH_BLOCK - 1u) / BLSH_BLOCK;
+    const size_t blocks = (model->entries + BLSH_BLOCK - 1u) / BLSH_BLOCK;
+    const size_t groups = (blocks + BLSH_BLOCK - 1u) / BLSH_BLOCK;
     const size_t planes = BLSH_PLANES((size_t)model->bits), rows = (unsigned)blsh_bit_length(model->radius) + planes;
     uint32_t crc = blsh_crc32(0, model->planes, blocks * planes * sizeof(uint32_t));
     crc = blsh_crc32(crc, model->bounds, groups * rows * sizeof(uint32_t));
@@ -62,7 +63,8 @@ static bool bands_known(const blsh_model_t *model, unsigned bands) {
     const int16_t *weight = model->mel_weight_q16;
     for (unsigned band = 0; band < bands; band++) {
         const int first = model->mel_first[band], count = model->mel_count[band];
-        if (first < (int)band || count < 0 || first + count > (int)BLSH_BINS || !weights_known(weight, (unsigned)count)) {
+        if (first < (int)band || count < 0 || first + count > (int)BLSH_BINS ||
+            !weights_known(weight, (unsigned)count)) {
             return false;
         }
         weight += count;
@@ -118,8 +120,8 @@ static int check(const blsh_model_t *model) {
     if (model->runtime_format != BLSH_RUNTIME_FORMAT) {
         return BLSH_ERR_FORMAT;
     }
-    if (model->projection_q7 == NULL || model->bias_q3 == NULL || model->planes == NULL || model->bounds == NULL || model->masks == NULL ||
-        model->gain_q14 == NULL) {
+    if (model->projection_q7 == NULL || model->bias_q3 == NULL || model->planes == NULL || model->bounds == NULL ||
+        model->masks == NULL || model->gain_q14 == NULL) {
         return BLSH_ERR_ARGUMENT;
     }
     if (!features_known(model)) {

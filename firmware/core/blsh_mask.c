@@ -57,7 +57,7 @@ static inline void gains_of_counts(const uint32_t *plane, unsigned planes, const
 }
 
 /* `planes` is a constant where this is called, so that its loops unroll. */
-static inline __attribute__((always_inline)) void average_bits(blsh_state_t *state, const masks_t *masks, unsigned planes) {
+BLSH_ALWAYS_INLINE void average_bits(blsh_state_t *state, const masks_t *masks, unsigned planes) {
     const int16_t *gain = state->model->gain_q14;
     uint32_t plane[6];
     unsigned word = 0;

@@ -24,8 +24,9 @@ void blsh_project(blsh_state_t *state) {
         const int8_t *const rows[2] = {model->projection_q7 + bit * stride, model->projection_q7 + next * stride};
         int32_t sums[2];
         blsh_dot2_s8(rows, state->feature, stride, sums);
-        state->accumulator[bit] = sums[0] + ((model->bias_q3[bit] * (norm >> drop)) >> (BLSH_BIAS_FRACTION_BITS - drop));
-        state->accumulator[next] = sums[1] + ((model->bias_q3[next] * (norm >> drop)) >> (BLSH_BIAS_FRACTION_BITS - drop));
+        const int32_t bias = model->bias_q3[bit] * (norm >> drop), next_bias = model->bias_q3[next] * (norm >> drop);
+        state->accumulator[bit] = sums[0] + (bias >> (BLSH_BIAS_FRACTION_BITS - drop));
+        state->accumulator[next] = sums[1] + (next_bias >> (BLSH_BIAS_FRACTION_BITS - drop));
     }
 }
 

@@ -31,21 +31,23 @@
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
 
-#define GROUPS 4u      /* groups of 32 blocks that are bounded together: 4 096 entries */
-#define COARSE_BITS 3u /* lowest bits of a bound that do not order the blocks */
-#define INDEX_BITS 23u /* a neighbour is one number, distance << INDEX_BITS | index: smaller is nearer */
-#define INDEX_TOP ((UINT32_C(1) << INDEX_BITS) - 1u)
-#define SUM_BITS (BLSH_ZERO_BITS_LONG + 1u) /* of z + 2 s, at most */
+#define GROUPS      4u  /* groups of 32 blocks that are bounded together: 4 096 entries */
+#define COARSE_BITS 3u  /* lowest bits of a bound that do not order the blocks */
+#define INDEX_BITS  23u /* a neighbour is one number, distance << INDEX_BITS | index: smaller is nearer */
+#define INDEX_TOP   ((UINT32_C(1) << INDEX_BITS) - 1u)
+#define SUM_BITS    (BLSH_ZERO_BITS_LONG + 1u) /* of z + 2 s, at most */
 
 _Static_assert(BLSH_MAX_ENTRIES <= 1u << INDEX_BITS && BLSH_MAX_BITS < 1u << (32u - INDEX_BITS), "fits 32 bits");
-_Static_assert(BLSH_LONG_CODE_BITS <= 1u << BLSH_ZERO_BITS_SHORT && BLSH_MAX_BITS < 1u << BLSH_ZERO_BITS_LONG, "zeros fit");
+_Static_assert(BLSH_LONG_CODE_BITS <= 1u << BLSH_ZERO_BITS_SHORT && BLSH_MAX_BITS < 1u << BLSH_ZERO_BITS_LONG,
+               "zeros fit");
 
 /* The code that is searched for. */
 typedef struct {
     const uint32_t *plane; /* the words to be added up: how many bytes behind the beginning of a block each lies */
     unsigned steps;        /* how often BLSH_STEP_PLANES of them are added */
-    uint32_t nearer_more;  /* all ones where its ones are added up: a larger sum is nearer then. None where its zeros are */
-    uint32_t base;         /* the limit of the sums for a distance of 0 */
+    uint32_t
+        nearer_more; /* all ones where its ones are added up: a larger sum is nearer then. None where its zeros are */
+    uint32_t base;   /* the limit of the sums for a distance of 0 */
 } query_t;
 
 /* The K nearest entries so far, as numbers in `index`, the nearest first. */
@@ -84,7 +86,7 @@ static inline uint32_t lowest_ones(uint32_t count) { return (UINT32_C(1) << coun
  * where this is called. */
 BLSH_ALWAYS_INLINE blsh_lanes_t count(const query_t *query, blsh_cursor_t at, uint32_t limit, sums_t *sums,
                                       unsigned zero_bits) {
-    blsh_lanes_t bit[SUM_BITS]; /* in registers */
+    blsh_lanes_t bit[SUM_BITS];                                     /* in registers */
     blsh_lanes_t *const carries = sums->bit + BLSH_ZERO_BITS_SHORT; /* of a short code the last bits are not used */
     blsh_count_early(bit, zero_bits, at, query->plane, query->steps, carries);
     blsh_lanes_t below = blsh_none();

@@ -12,7 +12,8 @@ static int32_t scaled_root(uint32_t value, int32_t exponent) {
     }
     int32_t raised = 32 - blsh_bit_length(value);
     raised -= (raised + exponent) & 1;
-    return blsh_shifted((int32_t)blsh_floor_sqrt32(value << raised), BLSH_TRACKED_FRACTION_BITS - (raised + exponent) / 2);
+    return blsh_shifted((int32_t)blsh_floor_sqrt32(value << raised),
+                        BLSH_TRACKED_FRACTION_BITS - (raised + exponent) / 2);
 }
 
 /* Fast downwards and at the start of a stream, else slowly: so the floor stays at the noise below the speech. */

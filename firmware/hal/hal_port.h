@@ -39,8 +39,7 @@ bool hal_port_reset_by_watchdog(void);
 #define EXCEPTION_NMI   2u /* one thing on each part: the watchdog's warning, or a crystal that fails */
 #define EXCEPTION_FAULT 3u
 
-static inline uint32_t hal_exception(void)
-{
+static inline uint32_t hal_exception(void) {
     uint32_t number;
 
     __asm__ volatile("mrs %0, ipsr" : "=r"(number));
@@ -70,8 +69,8 @@ uint32_t hal_clock_uart_hz(void);
 
 /* --- The stack, from the linker script and the start-up code ---------------------------------------------- */
 
-#define STACK_PAINT 0xa5a5a5a5u /* every word from _stack_limit up to _estack, at reset */
-#define STACK_GUARD_WORDS 4u    /* of these, at the end: no function's frame comes so far */
+#define STACK_PAINT       0xa5a5a5a5u /* every word from _stack_limit up to _estack, at reset */
+#define STACK_GUARD_WORDS 4u          /* of these, at the end: no function's frame comes so far */
 extern uint32_t _stack_limit[];
 extern uint32_t _estack[];
 

@@ -15,7 +15,7 @@
 /* Where slot 0 or 1 lies; read it in place. */
 uint32_t *hal_slot(uint32_t slot);
 
-uint32_t hal_slot_bytes(void);   /* of each slot, whole sectors; 0 where there is no storage */
+uint32_t hal_slot_bytes(void); /* of each slot, whole sectors; 0 where there is no storage */
 uint32_t hal_sector_bytes(void);
 
 /* Neither reports anything: read back what should now be there. Interrupts may be late meanwhile, by a sector's time. */

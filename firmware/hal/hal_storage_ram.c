@@ -4,14 +4,10 @@
 #include "hal_port.h"
 #include "hal_storage.h"
 
-void hal_sector_erase(uint32_t *sector)
-{
+void hal_sector_erase(uint32_t *sector) {
     for (uint32_t i = 0; i < BOARD_SECTOR_BYTES / sizeof *sector; i++) {
         ((volatile uint32_t *)sector)[i] = UINT32_MAX;
     }
 }
 
-void hal_word_program(uint32_t *at, uint32_t word)
-{
-    *(volatile uint32_t *)at &= word;
-}
+void hal_word_program(uint32_t *at, uint32_t word) { *(volatile uint32_t *)at &= word; }

@@ -17,13 +17,9 @@ uint32_t *hal_slot(uint32_t slot) {
     abort();
 }
 
-uint32_t hal_slot_bytes(void) {
-    abort();
-}
+uint32_t hal_slot_bytes(void) { abort(); }
 
-uint32_t hal_sector_bytes(void) {
-    abort();
-}
+uint32_t hal_sector_bytes(void) { abort(); }
 
 void hal_sector_erase(uint32_t *sector) {
     (void)sector;

@@ -24,7 +24,7 @@
 /* Ask for the instruction set that is compiled for: __ARM_ARCH_ISA_THUMB says what the core could run, also where ARM
  * instructions are made for it. */
 #if defined(__thumb__) && !defined(__thumb2__)
-#define BLSH_ARCH_THUMB1 1
+#define BLSH_ARCH_THUMB1    1
 #define BLSH_SHORT_MULTIPLY 1
 #endif
 #if defined(__ARM_FEATURE_MVE)
@@ -60,7 +60,7 @@
 
 /* Before a loop whose overhead counts. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define BLSH_PRAGMA(text) _Pragma(#text)
+#define BLSH_PRAGMA(text)  _Pragma(#text)
 #define BLSH_UNROLL(times) BLSH_PRAGMA(GCC unroll times)
 #else
 #define BLSH_UNROLL(times)
@@ -75,6 +75,6 @@
 #endif
 
 #define BLSH_ALWAYS_INLINE static inline __attribute__((always_inline))
-#define BLSH_NEVER_INLINE __attribute__((noinline)) static
+#define BLSH_NEVER_INLINE  __attribute__((noinline)) static
 
 #endif

@@ -16,8 +16,8 @@
 #include "blsh_lanes.h"
 #include "blsh_pairs.h"
 
-#define BLSH_STEP_PLANES 8u   /* planes that are added in a step */
-#define BLSH_EARLY_BITS 4u    /* bits of the sum that are there first: a step adds to the lowest four */
+#define BLSH_STEP_PLANES   8u /* planes that are added in a step */
+#define BLSH_EARLY_BITS    4u /* bits of the sum that are there first: a step adds to the lowest four */
 #define BLSH_STEPS_AT_ONCE 4u /* steps whose carries are added together, with Helium */
 
 #if defined(BLSH_ASM_MVE)

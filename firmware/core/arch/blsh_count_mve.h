@@ -52,6 +52,7 @@ static inline blsh_lanes_t blsh_add_carries(blsh_lanes_t *sum, const blsh_lanes_
 static inline const uint32_t *blsh_add_steps(blsh_lanes_t *sum, blsh_cursor_t at, const uint32_t *plane, unsigned steps,
                                              blsh_lanes_t *carries) {
     blsh_lanes_t *to = carries, a, b, c, t;
+    // clang-format off: a line each
     __asm__ volatile("vmov.i32 %q[t], #0\n\t"
                      "vstrw.32 %q[t], [%[to], #16]\n\t"
                      "vstrw.32 %q[t], [%[to], #32]\n\t"
@@ -72,6 +73,7 @@ static inline const uint32_t *blsh_add_steps(blsh_lanes_t *sum, blsh_cursor_t at
                        [fours] "+w"(sum[3]), [a] "=&w"(a), [b] "=&w"(b), [c] "=&w"(c), [t] "=&w"(t)
                      : [at] "w"(at), [steps] "r"(steps)
                      : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "memory");
+    // clang-format on
     return plane;
 }
 

@@ -50,9 +50,7 @@ static inline int32x4_t blsh_conjugate2(int32x4_t value) {
     return vcaddq_rot270_s32(vdupq_n_s32(0), vrev64q_s32(value));
 }
 
-static inline int32x4_t blsh_exchange2(int32x4_t value, bool exchange) {
-    return exchange ? vrev64q_s32(value) : value;
-}
+static inline int32x4_t blsh_exchange2(int32x4_t value, bool exchange) { return exchange ? vrev64q_s32(value) : value; }
 
 static inline void blsh_first_butterflies(const blsh_point_t *from, blsh_point_t *to, unsigned row) {
     const uint32x4_t second = {0u, 0u, 8u, 0u}; /* gcc 12 gets a vector of two variable words of 64 bits wrong */

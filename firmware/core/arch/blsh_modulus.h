@@ -12,7 +12,8 @@ static inline int32_t blsh_largest(int32_t flat, int32_t middle, int32_t steep) 
     return larger > steep ? larger : steep;
 }
 
-#if defined(BLSH_ARCH_DSP) && !defined(BLSH_ARCH_MVE) /* with Helium one bin is left for this: not worth the registers */
+/* With Helium one bin is left for this: not worth the registers. */
+#if defined(BLSH_ARCH_DSP) && !defined(BLSH_ARCH_MVE)
 
 #include <arm_acle.h>
 

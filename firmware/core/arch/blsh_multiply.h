@@ -42,7 +42,7 @@ static inline int32_t blsh_factor(int32_t constant) {
     (__extension__({                                                                                                   \
         int32_t blsh_result_;                                                                                          \
         __asm__("ssat %0, #16, %1, asr %2" : "=r"(blsh_result_) : "r"(value), "I"(bits));                              \
-        (int16_t) blsh_result_;                                                                                        \
+        (int16_t)blsh_result_;                                                                                         \
     }))
 #else
 static inline int16_t blsh_saturated_shift(int32_t value, unsigned bits) {

@@ -4,9 +4,7 @@
 #ifndef BLSH_MULTIPLY_LONG_H
 #define BLSH_MULTIPLY_LONG_H
 
-static inline int32_t blsh_mul_q16(int32_t value, int32_t factor) {
-    return (int32_t)(((int64_t)value * factor) >> 16);
-}
+static inline int32_t blsh_mul_q16(int32_t value, int32_t factor) { return (int32_t)(((int64_t)value * factor) >> 16); }
 
 static inline int32_t blsh_mul_low(int32_t value, blsh_factors_t factors) {
     return (int32_t)(((int64_t)value * (int32_t)(factors << 16)) >> 32);

@@ -152,7 +152,7 @@ static inline void vstrdq_scatter_offset_s64(int64_t *base, uint64x2_t offset, i
 
 #define BLSH_LANE_BY_LANE(expression)                                                                                  \
     int32x4_t result;                                                                                                  \
-    for (int lane = 0; lane < 4; lane++) {                                                                       \
+    for (int lane = 0; lane < 4; lane++) {                                                                             \
         result[lane] = (int32_t)(expression);                                                                          \
     }                                                                                                                  \
     return result
