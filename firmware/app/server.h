@@ -9,8 +9,8 @@
  *     for (;;) blsh_server_receive(&server, bytes, uart_read(bytes, sizeof bytes));
  *
  * A request that cannot be carried out is answered by ERROR, a damaged frame too; frames of the kind that boards
- * send are ignored, so that two boards on one line, or an echo, cannot keep each other busy. A hop is done once, however
- * often it is asked for: the replies to the last BLSH_KEPT_REPLIES are kept (docs/SPEC.md, 9).
+ * send are ignored, so that two boards on one line, or an echo, cannot keep each other busy. A hop is done once,
+ * however often it is asked for: the replies to the last BLSH_KEPT_REPLIES are kept (docs/SPEC.md, 9).
  * Time, interrupts and the part's names come from hal.h; nothing else of the hardware is known here.
  */
 #ifndef BLSH_SERVER_H

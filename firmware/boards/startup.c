@@ -25,8 +25,8 @@ void report_fault(void) __attribute__((noreturn));
 /* Of drivers that need it. */
 void hal_systick_irq(void) __attribute__((weak, alias("fault_handler")));
 
-/* The table ends with the UART's interrupt; SysTick's is the only other one that is ever enabled. The words left zero are reserved, or belong to
- * what is never enabled; taking one would be a fault, and so be reported. */
+/* The table ends with the UART's interrupt; SysTick's is the only other one that is ever enabled. The words left zero
+ * are reserved, or belong to what is never enabled; taking one would be a fault, and so be reported. */
 typedef void (*vector)(void);
 __attribute__((section(".vectors"), used, aligned(512))) static const vector vectors[] = {
     [0] = (vector)_estack,  [1] = reset_handler,

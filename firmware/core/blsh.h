@@ -11,8 +11,8 @@
  *         write_speaker(output, BLSH_HOP);              // blsh_delay_samples() behind `input`
  *     }
  *
- * Signals are mono, 16 bits, BLSH_SAMPLE_RATE_HZ = 16 000 samples a second, BLSH_HOP = 256 samples (16 ms) at a time. The
- * same input and model give the same output on every core and on the host: docs/SPEC.md defines each bit.
+ * Signals are mono, 16 bits, BLSH_SAMPLE_RATE_HZ = 16 000 samples a second, BLSH_HOP = 256 samples (16 ms) at a time.
+ * The same input and model give the same output on every core and on the host: docs/SPEC.md defines each bit.
  *
  * What it takes, of a model with L = 50 bits, K = 10 neighbours, 4 096 entries and `mel` features; gcc 12 at -O2:
  *
@@ -25,23 +25,23 @@
  *     | M33  |                  146 000 |   161 000 |  10 200 |   704 |            10 400 |
  *     | M55  |                   69 000 |    73 000 |   8 800 | 1 032 |            10 400 |
  *
- * Sizes are bytes. Instructions are not cycles; docs/results/bench-firmware.md has both. The tables of the model come on
- * top of the code: 322 KB of that one, 152 KB of one with masks of bands (BLSH_MODEL_FLASH_BYTES of blsh_model.h).
+ * Sizes are bytes. Instructions are not cycles; docs/results/bench-firmware.md has both. The tables of the model come
+ * on top of the code: 322 KB of that one, 152 KB of one with masks of bands (BLSH_MODEL_FLASH_BYTES of blsh_model.h).
  *
  * Memory. No heap, no float, no recursion; nothing of libc but string.h. All that is written is the state, which the
  * caller gives; all that is read besides are constants. There are no other variables.
  *
  * Interrupts and tasks. A state belongs to one caller at a time. With a state of its own, each task may call every
- * function here at any moment, also while another is within one. No function waits, or turns interrupts off. blsh_hop may
- * be called from an interrupt as far as that is concerned, but it takes milliseconds: let a DMA fill one buffer, and call
- * it from the main loop or a task.
+ * function here at any moment, also while another is within one. No function waits, or turns interrupts off. blsh_hop
+ * may be called from an interrupt as far as that is concerned, but it takes milliseconds: let a DMA fill one buffer,
+ * and call it from the main loop or a task.
  *
  * Compilers. The headers are for C11, or C++11 and later; the sources are C11, for gcc and clang, and for little-endian
  * machines. With BLSH_NO_ASM they have no inline assembler; the results are the same.
  *
- * Three headers: this one is for the user of the denoiser; blsh_format.h says what a model is, for whoever generates one;
- * blsh_state.h is private, and here only so that the compiler knows how large a state is. README.md of this folder tells
- * in which order to read the sources. */
+ * Three headers: this one is for the user of the denoiser; blsh_format.h says what a model is, for whoever generates
+ * one; blsh_state.h is private, and here only so that the compiler knows how large a state is. README.md of this folder
+ * tells in which order to read the sources. */
 #ifndef BLSH_H
 #define BLSH_H
 
@@ -59,8 +59,8 @@ extern "C" {
 #include "blsh_format.h"
 #include "blsh_state.h"
 
-/* The version of this core; the one of the package blsh-mcu that it comes from. The format of models has a number of its
- * own, BLSH_RUNTIME_FORMAT. */
+/* The version of this core; the one of the package blsh-mcu that it comes from. The format of models has a number of
+ * its own, BLSH_RUNTIME_FORMAT. */
 #define BLSH_VERSION_MAJOR 0u
 #define BLSH_VERSION_MINOR 1u
 #define BLSH_VERSION_PATCH 0u
@@ -70,15 +70,15 @@ extern "C" {
 /* Results: 0, or a negative error; each with a name, a number and a line of English. */
 // clang-format off: a row each, which blsh_codegen reads
 #define BLSH_ERRORS(X) \
-    X(BLSH_OK, 0, "ok") \
-    X(BLSH_ERR_ARGUMENT, -1, "a pointer is NULL") \
-    X(BLSH_ERR_FORMAT, -2, "the model was generated for another runtime format") \
-    X(BLSH_ERR_FEATURES, -3, "the model's feature kind or count is unknown, or its mel bands are not what they may be") \
-    X(BLSH_ERR_BITS, -4, "the model has no bits, or more than BLSH_MAX_BITS, or a radius beyond its bits") \
-    X(BLSH_ERR_NEIGHBOURS, -5, "the model wants no neighbour, or more than BLSH_MAX_NEIGHBOURS") \
-    X(BLSH_ERR_ENTRIES, -6, "the dictionary has fewer entries than neighbours, or more than BLSH_MAX_ENTRIES") \
-    X(BLSH_ERR_DICTIONARY_CRC, -7, "the dictionary's CRC is not the generated one") \
-    X(BLSH_ERR_MASKS, -8, "the model's masks or their smoothing are unknown, or a gain is not 0 to 1")
+  X(BLSH_OK, 0, "ok") \
+  X(BLSH_ERR_ARGUMENT, -1, "a pointer is NULL") \
+  X(BLSH_ERR_FORMAT, -2, "the model was generated for another runtime format") \
+  X(BLSH_ERR_FEATURES, -3, "the model's feature kind or count is unknown, or its mel bands are not what they may be") \
+  X(BLSH_ERR_BITS, -4, "the model has no bits, or more than BLSH_MAX_BITS, or a radius beyond its bits") \
+  X(BLSH_ERR_NEIGHBOURS, -5, "the model wants no neighbour, or more than BLSH_MAX_NEIGHBOURS") \
+  X(BLSH_ERR_ENTRIES, -6, "the dictionary has fewer entries than neighbours, or more than BLSH_MAX_ENTRIES") \
+  X(BLSH_ERR_DICTIONARY_CRC, -7, "the dictionary's CRC is not the generated one") \
+  X(BLSH_ERR_MASKS, -8, "the model's masks or their smoothing are unknown, or a gain is not 0 to 1")
 // clang-format on
 
 enum {
@@ -97,15 +97,15 @@ const char *blsh_error_text(int result);
 
 /* Start a stream: check the model, and clear the state.
  *
- * state    the caller's, in RAM, aligned as its type asks; what it held does not matter. To start anew, call this again.
- * model    stays the caller's, and must stay as it is as long as the stream is used: the state points to it. Any number of
- *          streams may share one.
- * Returns BLSH_OK; or BLSH_ERR_ARGUMENT for a NULL, of the two or of a table that the model needs, or another error for a
- * model that this core cannot work with: then the state is as it was, and a stream that it held goes on.
+ * state    the caller's, in RAM, aligned as its type asks; what it held does not matter. To start anew, call this again
+ * model    stays the caller's, and must stay as it is as long as the stream is used: the state points to it. Any number
+ *          of streams may share one
+ * Returns BLSH_OK; or BLSH_ERR_ARGUMENT for a NULL, of the two or of a table that the model needs, or another error for
+ * a model that this core cannot work with: then the state is as it was, and a stream that it held goes on.
  *
- * It takes as long as a hop at most, for it reads no dictionary: see blsh_dictionary_crc32. A model that it accepts cannot
- * make blsh_hop read or write out of bounds, as long as its tables are as large as their format says; nothing can tell
- * that of a pointer. */
+ * It takes as long as a hop at most, for it reads no dictionary: see blsh_dictionary_crc32. A model that it accepts
+ * cannot make blsh_hop read or write out of bounds, as long as its tables are as large as their format says; nothing
+ * can tell that of a pointer. */
 int blsh_init(blsh_state_t *state, const blsh_model_t *model);
 
 /* The CRC of the dictionary as it stands in memory now. A bit that flipped in the flash changes it, where it would
@@ -120,8 +120,8 @@ uint32_t blsh_dictionary_crc32(const blsh_model_t *model);
 
 /* By how many samples the output lags the input: output sample i of a stream belongs to input sample
  * i - blsh_delay_samples(), and the first so many output samples precede the signal. The hop that has to come in whole
- * before it is worked on, BLSH_HOP samples, comes on top where sound is live: 768 + 256 samples are 64 ms. To get the last
- * samples of a signal out, feed so many zeros. */
+ * before it is worked on, BLSH_HOP samples, comes on top where sound is live: 768 + 256 samples are 64 ms. To get the
+ * last samples of a signal out, feed so many zeros. */
 uint32_t blsh_delay_samples(void);
 
 /* ---- the work --------------------------------------------------------------------------------------------------- */
@@ -165,8 +165,8 @@ typedef struct {
  *
  * state    one that blsh_init returned BLSH_OK for; with any other, anything may happen
  * input    BLSH_HOP samples, aligned as int16_t; all are read before the first of `output` is written
- * output   room for BLSH_HOP samples, aligned as int16_t. It may be `input`, or overlap it in any way; neither may overlap
- *          the state
+ * output   room for BLSH_HOP samples, aligned as int16_t. It may be `input`, or overlap it in any way; neither may
+ *          overlap the state
  * probe    NULL, or what is called after each stage; it need only live as long as the call
  *
  * It cannot fail. Loud input is not clipped within; the output saturates. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The arithmetic of SPEC.md, 2: shifts, and roots. Products are in arch/blsh_multiply.h. Every result fits by the bounds
- * of SPEC.md, 7. */
+/* The arithmetic of SPEC.md, 2: shifts, and roots. Products are in arch/blsh_multiply.h. Every result fits by the
+ * bounds of SPEC.md, 7. */
 #ifndef BLSH_FIXED_H
 #define BLSH_FIXED_H
 

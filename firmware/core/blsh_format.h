@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The model as the core reads it: what `blsh generate` writes and `blsh push` sends. A user of the core takes a model as
- * it is and needs none of this; docs/SPEC.md, 3 says how the tables come about. */
+/* The model as the core reads it: what `blsh generate` writes and `blsh push` sends. A user of the core takes a model
+ * as it is and needs none of this; docs/SPEC.md, 3 says how the tables come about. */
 #ifndef BLSH_FORMAT_H
 #define BLSH_FORMAT_H
 
@@ -35,8 +35,8 @@ typedef struct {
     uint16_t mask_bands;       /* W: BLSH_BINS of an IBM, else at most BLSH_BINS / 2 */
     uint16_t mask_level_bits;  /* g: bits of the level of a band: 1 of an IBM, else 1, 2 or 4 */
     uint16_t smoothing;        /* a: of each mask a / 16 are the one before; 0 to 15 */
-    /* [bits][BLSH_ROW(features)]: each row is scaled to its own peak and followed by zeros; each four weights lie in the
-     * order 0, 2, 1, 3 */
+    /* [bits][BLSH_ROW(features)]: each row is scaled to its own peak and followed by zeros; each four weights lie in
+     * the order 0, 2, 1, 3 */
     const int8_t *projection_q7;
     const int16_t *bias_q3;  /* [bits]: in eighths, at the scale of its row */
     const uint32_t *planes;  /* [blocks][BLSH_PLANES(bits)]: bit j of a word belongs to entry 32 b + j of block b */

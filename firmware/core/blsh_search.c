@@ -2,9 +2,9 @@
 /* Stage `neighbours`: the K entries nearest to a code, by (distance, index), exactly. What it means stands in
  * firmware/bench/plain_scan.c in thirty lines, one entry after the other; how it is done here saves most of that work.
  *
- * The layout. 32 entries make a block, and a block is bit-sliced: bit j of each of its words belongs to entry j. Z words
- * hold the number of zeros of each code in binary, the lowest bit first; L words hold the codes; one word is 0. Four
- * entries of 8 bits (L = 8, Z = 6), of which a word shows the lowest four bits, that of entry 0 on the left:
+ * The layout. 32 entries make a block, and a block is bit-sliced: bit j of each of its words belongs to entry j. Z
+ * words hold the number of zeros of each code in binary, the lowest bit first; L words hold the codes; one word is 0.
+ * Four entries of 8 bits (L = 8, Z = 6), of which a word shows the lowest four bits, that of entry 0 on the left:
  *
  *     code of entry 0   1 0 1 1 0 0 1 0   4 zeros        word 0   0 0 0 1   number of zeros, bit 0
  *              entry 1  1 1 1 1 0 0 0 0   4 zeros        word 1   0 0 0 1   bit 1
@@ -17,15 +17,15 @@
  *                                                        word 14  0 0 0 0   what fills up a step
  *
  * The identity. Of a code with n ones, an entry with z zeros, s of its ones where the code has ones, is at distance
- * n + L - (z + 2 s). So only the words where the code is one have to be added up, here 6 and 8, with a weight of 2 to the
- * number of zeros, in all entries at once: z + 2 s is 8, 8, 6 and 7, so the distances are 2 + 8 less these, 2, 2, 4 and 3.
- * Where most bits of a code are ones, the words where it is zero are added up instead: with s of an entry's ones there,
- * the distance is z + 2 s - (L - n). So never more than half of the words are read.
+ * n + L - (z + 2 s). So only the words where the code is one have to be added up, here 6 and 8, with a weight of 2 to
+ * the number of zeros, in all entries at once: z + 2 s is 8, 8, 6 and 7, so the distances are 2 + 8 less these, 2, 2, 4
+ * and 3. Where most bits of a code are ones, the words where it is zero are added up instead: with s of an entry's ones
+ * there, the distance is z + 2 s - (L - n). So never more than half of the words are read.
  *
  * The order. Of each block a centre and a radius are known, so a bound of its distances, and 32 blocks are bounded at a
  * time as 32 entries are measured: the centres are sliced as codes are. Blocks are visited from the smallest bound up,
- * until the bound passes the K-th distance found. What is found does not depend on this order, for a neighbour gives way
- * only to a smaller (distance, index). */
+ * until the bound passes the K-th distance found. What is found does not depend on this order, for a neighbour gives
+ * way only to a smaller (distance, index). */
 #include "arch/blsh_bits.h"
 #include "arch/blsh_count.h"
 #include "blsh_fixed.h"
@@ -208,7 +208,8 @@ static blsh_lanes_t existing(const search_t *search, const uint8_t *block, unsig
     return blsh_load_lanes(left);
 }
 
-/* Searches the next blocks, one in each lane: `count` of them, or as many as there are lanes. A lane beyond repeats one. */
+/* Searches the next blocks, one in each lane: `count` of them, or as many as there are lanes. A lane beyond repeats
+ * one. */
 static inline void visit(search_t *search, const uint8_t *block, unsigned count) {
     const blsh_lanes_t blocks = blsh_load_bytes(block);
     /* An entry of the first of the blocks may be as far as the last neighbour, if it comes before that. */
@@ -261,8 +262,8 @@ static uint32_t least_bound(const bounds_t *bounds, unsigned zero_bits, uint32_t
     return blsh_least_of_four(bounds->left, bounds->bit[zero_bits], zero_bits + 1u - COARSE_BITS, least) << COARSE_BITS;
 }
 
-/* Finds, of the blocks that are left, those whose bounds are below `edge`, or at it and before the entry `index`. `first`
- * is the first entry of the groups. */
+/* Finds, of the blocks that are left, those whose bounds are below `edge`, or at it and before the entry `index`.
+ * `first` is the first entry of the groups. */
 static void within(const bounds_t *bounds, unsigned zero_bits, uint32_t edge, uint32_t first, uint32_t index,
                    uint32_t near[GROUPS]) {
     for (unsigned i = 0; i < GROUPS; i++, first += BLSH_BLOCK * BLSH_BLOCK) {

@@ -19,8 +19,8 @@ static int16_t peak_bits_of(const int16_t samples[BLSH_PEAK_BLOCK]) {
     return (int16_t)bits;
 }
 
-/* Moves the peaks on by a hop and returns the left shift for the frame that ends with `input`: no windowed sample exceeds
- * its block's peak times the largest window there. */
+/* Moves the peaks on by a hop and returns the left shift for the frame that ends with `input`: no windowed sample
+ * exceeds its block's peak times the largest window there. */
 static int32_t update_shift(blsh_state_t *state, const int16_t input[BLSH_HOP]) {
     int16_t *peak = state->peak;
     int32_t bound = 0;
@@ -50,8 +50,8 @@ void blsh_window_frame(blsh_state_t *state, const int16_t input[BLSH_HOP]) {
         window_all(state, input, false);
     }
     memmove(state->history, state->history + BLSH_HOP, (BLSH_HISTORY - BLSH_HOP) * sizeof(int16_t));
-    /* From the end, which no compiler takes for a memcpy: where samples need not lie on words, that goes byte by byte on
-     * M0. */
+    /* From the end, which no compiler takes for a memcpy: where samples need not lie on words, that goes byte by byte
+     * on M0. */
     BLSH_UNROLL(8)
     for (unsigned n = BLSH_HOP; n-- > 0u;) {
         state->history[BLSH_HISTORY - BLSH_HOP + n] = input[n];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Nordic nRF51, and nRF52, which has its UART still: UART0, WDT and, where the core's cycle counter does not serve,
  * TIMER0.
- * The internal oscillator serves until the crystal has started, which is not waited for: it is what keeps the rate of the
- * UART within bounds on a real part. Pins from 32 up are those of P1. */
+ * The internal oscillator serves until the crystal has started, which is not waited for: it is what keeps the rate of
+ * the UART within bounds on a real part. Pins from 32 up are those of P1. */
 #include "hal.h"
 #include "hal_port.h"
 

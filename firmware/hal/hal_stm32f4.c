@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* STM32F4: any USART, IWDG and, where the core's cycle counter does not serve, TIM2. Pins are numbered 0xa0 for PA0 to 0xff
- * for PF15. */
+/* STM32F4: any USART, IWDG and, where the core's cycle counter does not serve, TIM2. Pins are numbered 0xa0 for PA0 to
+ * 0xff for PF15. */
 #include "hal.h"
 #include "hal_port.h"
 

@@ -18,7 +18,8 @@ uint32_t *hal_slot(uint32_t slot);
 uint32_t hal_slot_bytes(void); /* of each slot, whole sectors; 0 where there is no storage */
 uint32_t hal_sector_bytes(void);
 
-/* Neither reports anything: read back what should now be there. Interrupts may be late meanwhile, by a sector's time. */
+/* Neither reports anything: read back what should now be there. Interrupts may be late meanwhile, by a sector's
+ * time. */
 void hal_sector_erase(uint32_t *sector);
 void hal_word_program(uint32_t *at, uint32_t word);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Our own stand-in for the header of CMSIS-Core that CMSIS-DSP includes: just the names that its real transforms use, in
- * terms of <arm_acle.h> and the compiler. For measuring beside ours only; nothing of CMSIS is in this repository. */
+/* Our own stand-in for the header of CMSIS-Core that CMSIS-DSP includes: just the names that its real transforms use,
+ * in terms of <arm_acle.h> and the compiler. For measuring beside ours only; nothing of CMSIS is in this repository. */
 #ifndef BENCH_CMSIS_COMPILER_H
 #define BENCH_CMSIS_COMPILER_H
 #include <arm_acle.h>
@@ -42,11 +42,28 @@ static inline uint32_t __USAT(int32_t v, uint32_t n) {
         return r;                                                                                                      \
     }
 I3(__QADD8, "qadd8")
-I3(__QSUB8, "qsub8") I3(__QADD16, "qadd16") I3(__QSUB16, "qsub16") I3(__SHADD16, "shadd16") I3(__SHSUB16, "shsub16")
-    I3(__QASX, "qasx") I3(__QSAX, "qsax") I3(__SHASX, "shasx") I3(__SHSAX, "shsax") I3(__SMUSDX, "smusdx")
-        I3(__SMUADX, "smuadx") I3(__SMUSD, "smusd") I3(__SMUAD, "smuad") I3(__SADD16, "sadd16") I3(__SSUB16, "ssub16")
-            I3(__SXTAB16, "sxtab16") I4(__SMLAD, "smlad") I4(__SMLADX, "smladx") I4(__SMLSDX, "smlsdx")
-                I4(__SMLSD, "smlsd") I4(__SMMLA, "smmla") static inline int32_t __QADD(int32_t a, int32_t b) {
+I3(__QSUB8, "qsub8")
+I3(__QADD16, "qadd16")
+I3(__QSUB16, "qsub16")
+I3(__SHADD16, "shadd16")
+I3(__SHSUB16, "shsub16")
+I3(__QASX, "qasx")
+I3(__QSAX, "qsax")
+I3(__SHASX, "shasx")
+I3(__SHSAX, "shsax")
+I3(__SMUSDX, "smusdx")
+I3(__SMUADX, "smuadx")
+I3(__SMUSD, "smusd")
+I3(__SMUAD, "smuad")
+I3(__SADD16, "sadd16")
+I3(__SSUB16, "ssub16")
+I3(__SXTAB16, "sxtab16")
+I4(__SMLAD, "smlad")
+I4(__SMLADX, "smladx")
+I4(__SMLSDX, "smlsdx")
+I4(__SMLSD, "smlsd")
+I4(__SMMLA, "smmla")
+static inline int32_t __QADD(int32_t a, int32_t b) {
     int32_t r;
     __asm__("qadd %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
     return r;

@@ -23,7 +23,8 @@ static inline unsigned blsh_lowest_one(uint32_t word) {
 }
 #endif
 
-/* How many bits are set. Cortex-M0 to M7 have no such instruction, and the compiler's builtin is a library call there. */
+/* How many bits are set. Cortex-M0 to M7 have no such instruction, and the compiler's builtin is a library call
+ * there. */
 static inline unsigned blsh_count_ones(uint32_t word) {
     word -= word >> 1 & 0x55555555u;
     word = (word & 0x33333333u) + (word >> 2 & 0x33333333u);

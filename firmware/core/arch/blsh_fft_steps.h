@@ -6,8 +6,8 @@
  *   blsh_copy_rows(to, from)                four rows of four points to rows 128 apart
  *   blsh_second_stage(z)                    the radix-4 stage of points 4 apart
  *   blsh_radix2_stage(z)                    the radix-2 stage of points 16 apart
- *   blsh_radix4_stage(z, quarter, exchange) a radix-4 stage of points `quarter` apart; with `exchange`, re and im change
- *                                           places as they are stored
+ *   blsh_radix4_stage(z, quarter, exchange) a radix-4 stage of points `quarter` apart; with `exchange`, re and im
+ *                                           change places as they are stored
  *   blsh_split(z)                           bins k and 512 - k, k below 256, from the transform of pairs of samples
  *   blsh_split_back(z, gain_q14)            the inverse of the bins times their gain, but for k = 256; re and im change
  *                                           places */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* blsh_fft_steps.h by Helium, two points at a time as they lie: re, im, re, im. The same integers as in C, for VMULH by a
- * factor times 2^16 floors, and VCADD adds a point that is turned by a quarter. */
+/* blsh_fft_steps.h by Helium, two points at a time as they lie: re, im, re, im. The same integers as in C, for VMULH by
+ * a factor times 2^16 floors, and VCADD adds a point that is turned by a quarter. */
 #ifndef BLSH_FFT_STEPS_MVE_H
 #define BLSH_FFT_STEPS_MVE_H
 

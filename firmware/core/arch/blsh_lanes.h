@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Bit-sliced arithmetic: each bit of a word is a counter of its own, and an array of words, the lowest bits first, is 32
- * numbers. The search works on BLSH_LANES words at a time, each from another row of a table.
+/* Bit-sliced arithmetic: each bit of a word is a counter of its own, and an array of words, the lowest bits first, is
+ * 32 numbers. The search works on BLSH_LANES words at a time, each from another row of a table.
  *
  *   blsh_lanes_t                        BLSH_LANES words; ~, &, | and ^ work on all
  *   blsh_load_lanes, blsh_load_bytes    from so many words, or bytes, that follow each other

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The modulus of re + j im within 0.43 %, times 2^14: the largest projection on three directions between the axis of the
- * larger part and the diagonal (SPEC.md, 5). Parts are 0 to 2^14 - 1. */
+/* The modulus of re + j im within 0.43 %, times 2^14: the largest projection on three directions between the axis of
+ * the larger part and the diagonal (SPEC.md, 5). Parts are 0 to 2^14 - 1. */
 #ifndef BLSH_MODULUS_H
 #define BLSH_MODULUS_H
 

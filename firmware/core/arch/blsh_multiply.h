@@ -28,8 +28,8 @@ static inline int32_t blsh_high_factor(blsh_factors_t factors) { return (int32_t
 #include "blsh_multiply_long.h"
 #endif
 
-/* For M0 the compiler makes sums and shifts of a product by a constant, many times as slow as the multiplier of every M0
- * that takes one cycle; so it must not know the constant there. */
+/* For M0 the compiler makes sums and shifts of a product by a constant, many times as slow as the multiplier of every
+ * M0 that takes one cycle; so it must not know the constant there. */
 static inline int32_t blsh_factor(int32_t constant) {
 #if defined(BLSH_ASM_THUMB1)
     __asm__("" : "+r"(constant));

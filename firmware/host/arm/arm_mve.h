@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Stand-ins on a host for the Helium intrinsics that the core uses, so that tests, sanitizers and coverage see its Helium
- * variants. Each says in C, lane by lane, what the Arm C Language Extensions say; arithmetic is modulo 2^32. Compile with
- * -D__ARM_FEATURE_MVE=1 and this folder as include path, on a little-endian machine. */
+/* Stand-ins on a host for the Helium intrinsics that the core uses, so that tests, sanitizers and coverage see its
+ * Helium variants. Each says in C, lane by lane, what the Arm C Language Extensions say; arithmetic is modulo 2^32.
+ * Compile with -D__ARM_FEATURE_MVE=1 and this folder as include path, on a little-endian machine. */
 #ifndef BLSH_STAND_IN_ARM_MVE_H
 #define BLSH_STAND_IN_ARM_MVE_H
 
