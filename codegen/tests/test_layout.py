@@ -51,5 +51,5 @@ def test_a_struct_that_was_changed_alone_is_no_library(monkeypatch: pytest.Monke
     moved = check.replace("offsetof(blsh_model_t, radius) == ", "offsetof(blsh_model_t, radius) == 2 + ")
     assert moved != check
     monkeypatch.setattr(host_core, "layout_check", lambda: moved)
-    with pytest.raises(BlshError, match=r"cannot build the C core:(.|\n)*layout.py says so"):
+    with pytest.raises(BlshError, match=r"cannot build the C core:(.|\n)*c_structs.py says so"):
         host_core.compile_core()
