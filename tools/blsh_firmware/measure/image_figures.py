@@ -52,7 +52,7 @@ def measure_image(image: BenchImage, bench: Workbench, case: str) -> dict[str, A
     handful = np.unique(every[: profile.count] - np.array(profile.passes[0]))
     if len(handful) != 1 or not 0 <= handful[0] < 50:
         raise BlshError(
-            f"{image.row}: plugin and icount differ by {handful.tolist()} instructions a hop; expected one number, 0 to 49"
+            f"{image.row}: plugin and icount differ by {handful.tolist()} instructions a hop; expected one, 0 to 49"
         )
     counted = counted_hops(len(every))
     totals, stages = every[counted], stages[counted]
