@@ -60,7 +60,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_code_that_is_named_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     names = {path.name for path in BELOW} | {path.name for path in ROOT.iterdir()} | ELSEWHERE
-    paths = [path for path in PATH_IN_CODE.findall(text) if not path.startswith(WRITTEN_BY_BUILDS)]
+    paths = [
+        each for each in PATH_IN_CODE.findall(text) if not each.startswith(WRITTEN_BY_BUILDS) and "NAME" not in each
+    ]
     missing = [path for path in paths if not any(ROOT.glob(path.rstrip("/")))]
     missing += [name for name in FILE_IN_CODE.findall(text) if name not in names]
     assert missing == []
