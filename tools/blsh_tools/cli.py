@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blsh_tools.commands.bench import bars_firmware, bench_firmware
+from blsh_tools.commands.bench_firmware import bars_firmware, bench_firmware
 from blsh_tools.commands.bench_link import bench_link
 from blsh_tools.commands.boards import boards, emulate, flash
 from blsh_tools.commands.corpus import corpus_app
@@ -111,7 +111,7 @@ app.command(epilog="Example: `blsh export out/model.npz --to lib/blsh --entries 
 def build(board: BoardName = DEFAULT_BOARD, as_json: AsJson = False) -> None:
     """Build the firmware of the generated model with PlatformIO."""
     from blsh_firmware.build.images import build_image
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
 
     image = build_image(find_board(board), lambda line: say(line) if line else None)
     rows = [
@@ -156,7 +156,7 @@ def demo(
     """The whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
     from dataclasses import replace
 
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
     from blsh_tools.demo_chain import DemoOptions, check_demo_folder, run_demo, summary
     from blsh_trainer.corpora.corpus import load_corpus
     from blsh_trainer.corpora.synthetic_corpus import make_corpus
@@ -187,10 +187,10 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Count the instructions of each stage of a hop on a virtual board, exactly."""
-    from blsh_firmware.measure.instructions import run_benchmark
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_firmware.measure.hop_instructions import count_generated
+    from blsh_hil.boards.table import find_board
 
-    result = run_benchmark(find_board(board), model, hops)
+    result = count_generated(find_board(board), model, hops, say)
     counts: dict[str, Any] = result["instructions"]
     rows = [[stage, f"{count:,}", f"{100 * count / counts['mean']:.1f} %"] for stage, count in counts["stages"].items()]
     rows += [["whole hop, mean", f"{counts['mean']:,}", ""], ["whole hop, most", f"{counts['maximum']:,}", ""]]
