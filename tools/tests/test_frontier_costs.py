@@ -9,7 +9,7 @@ import pytest
 from blsh_codegen.cost.estimate import estimate
 from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
-from blsh_codegen.model.entry_order import BLOCK
+from blsh_codegen.spec.constants import BLOCK
 from blsh_hil.boards.table import find_board
 from blsh_tools.bench.frontier_costs import FrontierFirmware
 from blsh_trainer.corpora.corpus import load_corpus

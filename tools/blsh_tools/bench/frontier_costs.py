@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from blsh_codegen.cost.estimate import estimate, shape_bytes
 from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
-from blsh_codegen.model.entry_order import BLOCK
+from blsh_codegen.spec.constants import BLOCK
 from blsh_firmware.measure.bench_inputs import noisy_speech
 from blsh_hil.boards.table import find_board
 from blsh_trainer.corpora.corpus import Corpus
