@@ -1,4 +1,4 @@
-"""A small model, random in all it holds, and firmware that holds it: for tests and the fuzzer."""
+"""A small model with random contents, and firmware that holds it: for tests and the fuzzer."""
 
 import shutil
 import subprocess
@@ -18,7 +18,7 @@ from blsh_trainer.signals.spectra import feature_count
 
 
 def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbours: int = 10) -> IntegerModel:
-    """An integer model of mel features and binary masks; the same for the same seed."""
+    """Return an integer model of mel features and binary masks: the same one for the same seed."""
     rng = np.random.default_rng(seed)
     projections = rng.normal(size=(bits, feature_count("mel")))
     artifact = Model(
@@ -35,22 +35,28 @@ def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbour
     return integer_model(artifact, GenerateOptions())
 
 
-def generate_into(folder: Path, model: IntegerModel) -> Path:
-    """Write the C files of `model` and the protocol header to `folder`; returns it."""
-    generate(model, GenerateOptions(), folder)
+def generate_into(folder: Path, model: IntegerModel, options: GenerateOptions | None = None) -> Path:
+    """Write the C files of `model` and the protocol header into `folder`; return the folder."""
+    generate(model, options or GenerateOptions(), folder)
     protocol_header.write(folder)
     return folder
 
 
-def build_elf(board: Board, model: IntegerModel, folder: Path, arguments: Sequence[str | Path] = ()) -> Path:
-    """The firmware of `board` with `model`, by the compiler alone: PlatformIO's start would cost more than the build.
+def build_elf(
+    board: Board,
+    model: IntegerModel,
+    folder: Path,
+    arguments: Sequence[str | Path] = (),
+    options: GenerateOptions | None = None,
+) -> Path:
+    """Build the firmware of `board` with `model` by the compiler alone, and return the image.
 
-    folder: is filled with a copy of firmware/. arguments: more of them, or sources, for the compiler.
-    Raises BlshError with its words if it refuses.
+    PlatformIO takes longer to start than the compiler to build. folder: gets a copy of firmware/ and the image.
+    arguments: more arguments or sources for the compiler. Raises BlshError with the compiler's words if it refuses.
     """
     root = folder / "project"
     shutil.copytree(project_root() / "firmware", root / "firmware", ignore=shutil.ignore_patterns("generated"))
-    generate_into(root / "firmware" / "generated", model)
+    generate_into(root / "firmware" / "generated", model, options)
     sources = [path for part in ("core", "app", "generated") for path in sorted((root / "firmware" / part).glob("*.c"))]
     elf = folder / f"{board.name}.elf"
     command = [*board.compile_command(root, elf, sources), *map(str, arguments)]
