@@ -3,6 +3,7 @@
 from hypothesis import Phase
 from hypothesis import strategies as st
 
+from blsh_codegen.spec.constants import MAX_SMOOTHING
 from blsh_hil.prove.recipes import DICTIONARIES, SEGMENTS, Recipe, Segment, joined
 from blsh_trainer.signals.masks import MASK_KINDS
 from blsh_trainer.signals.spectra import FEATURE_KINDS
@@ -24,7 +25,7 @@ MODELS = st.builds(
     neighbours=st.integers(1, 32),
     more=st.one_of(st.integers(0, 3), st.integers(0, 150)),
     masks=st.sampled_from(list(MASK_KINDS)),
-    smoothing=st.integers(0, 15),
+    smoothing=st.integers(0, MAX_SMOOTHING),
     floor=st.sampled_from([0, 1, 13, 255]),
     dictionary=st.sampled_from(list(DICTIONARIES)),
 )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.constants import HOP, HOP_S, HOPS_PER_SECOND
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.boards.host import HostBoard, build_host
 from blsh_hil.link.board_errors import StreamLostError
@@ -22,7 +22,7 @@ from blsh_hil.live import ends
 from blsh_hil.live import session as live_session
 from blsh_hil.live.ends import FileSink, LimitedSource, PacedSource, PlayoutClock
 from blsh_hil.live.session import LiveSession
-from blsh_hil.live.timing import HOP_S, HOPS_PER_SECOND, Spread, hops_per_second
+from blsh_hil.live.timing import Spread, hops_per_second
 from blsh_hil.prove.random_model import generate_into, random_model
 from blsh_hil.wire.codes import Integrity
 

@@ -12,9 +12,9 @@ from elftools.elf.elffile import ELFFile
 from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_codegen.project import project_root
+from blsh_firmware.build.compiler_alone import build_alone
 from blsh_hil.boards.build_files import render_board_header
 from blsh_hil.boards.table import find_board, load_boards
-from blsh_hil.prove.random_model import build_elf
 from blsh_trainer.errors import BlshError
 
 from .marks import needs_emulator
@@ -173,7 +173,7 @@ def test_a_flash_that_stays_busy_does_not_hang_the_board(tmp_path: Path) -> None
 def test_a_real_parts_firmware_links_below_its_slots(name: str, tmp_path: Path) -> None:
     board = find_board(name)
     assert board.slots is not None and board.firmware_flash_bytes == board.slots.origin - board.flash.origin
-    with build_elf(board, FACTORY, tmp_path, options=GenerateOptions(slots=True)).open("rb") as stream:
+    with build_alone(board, FACTORY, tmp_path, GenerateOptions(slots=True)).open("rb") as stream:
         elf = ELFFile(stream)
         ends = [segment["p_paddr"] + segment["p_filesz"] for segment in elf.iter_segments("PT_LOAD")]
         symbols = elf.get_section_by_name(".symtab")

@@ -12,7 +12,7 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.link.client import HopReply
+from blsh_hil.link.hops import HopReply
 from blsh_hil.prove.compare import READ_BACK, compare
 from blsh_hil.prove.core_client import CoreClient
 from blsh_hil.prove.recipes import DICTIONARIES, SEGMENTS, Recipe, Segment, joined, recipes

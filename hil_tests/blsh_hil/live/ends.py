@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from blsh_hil.live.timing import HOP_S
+from blsh_codegen.spec.constants import HOP_S
 
 Samples = npt.NDArray[np.int16]
 

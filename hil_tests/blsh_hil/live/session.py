@@ -13,12 +13,12 @@ from typing import Final
 
 import numpy as np
 
-from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.constants import DELAY_S, HOP, HOP_S
 from blsh_hil.link.board_errors import StreamLostError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.hops import HopReply, HopRequest, wire_samples
 from blsh_hil.live.ends import Captured, Sink, Source
-from blsh_hil.live.timing import ALGORITHM_S, HOP_S, LiveResult, Spread, Timings
+from blsh_hil.live.timing import LiveResult, Spread, Timings
 from blsh_hil.wire.codes import Integrity
 
 REPLAY_HOPS: Final = 125
@@ -115,7 +115,7 @@ class LiveSession:
             "waiting_to_send": sent - complete,
             "link_and_board": back - sent,
             "waiting_to_play": played - back,
-            "end_to_end": played - complete + ALGORITHM_S,
+            "end_to_end": played - complete + DELAY_S,
         }
         return LiveResult(
             hops=len(timings.back),

@@ -1,20 +1,16 @@
 """The time that live audio takes: the fixed delay, the rate that a line allows, and the figures of a session."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HISTORY, HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import DELAY_S, HOP_S
 from blsh_hil.wire.codes import Integrity
 from blsh_hil.wire.framing import BLOCK
 from blsh_hil.wire.messages import HopDone
 from blsh_hil.wire.protocol import OVERHEAD
-
-HOP_S: Final = HOP / SAMPLE_RATE_HZ
-ALGORITHM_S: Final = (HISTORY + HOP) / SAMPLE_RATE_HZ
-HOPS_PER_SECOND: Final = SAMPLE_RATE_HZ / HOP
 
 
 def hops_per_second(baud: int) -> float:
@@ -89,7 +85,7 @@ class LiveResult:
         return {
             "hops": self.hops,
             "seconds": round(self.hops * HOP_S, 3),
-            "latency_ms": {"algorithm": 1000 * ALGORITHM_S, **{k: part.to_dict() for k, part in self.parts.items()}},
+            "latency_ms": {"algorithm": 1000 * DELAY_S, **{k: part.to_dict() for k, part in self.parts.items()}},
             "board_ms": self.board.to_dict() if self.board else None,
             "late_hops": self.late,
             "underruns": self.silent,

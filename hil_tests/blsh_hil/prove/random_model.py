@@ -1,18 +1,12 @@
-"""A small model with random contents, and firmware that holds it: for tests and the fuzzer."""
+"""A small model with random contents, and its generated C: for tests and the fuzzer."""
 
-import shutil
-import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.model.quantise import IntegerModel
-from blsh_codegen.project import project_root
-from blsh_hil.boards.board import Board
 from blsh_hil.wire import protocol_header
-from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.signals.spectra import feature_count
 
@@ -35,32 +29,8 @@ def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbour
     return integer_model(artifact, GenerateOptions())
 
 
-def generate_into(folder: Path, model: IntegerModel, options: GenerateOptions | None = None) -> Path:
+def generate_into(folder: Path, model: IntegerModel) -> Path:
     """Write the C files of `model` and the protocol header into `folder`; return the folder."""
-    generate(model, options or GenerateOptions(), folder)
+    generate(model, GenerateOptions(), folder)
     protocol_header.write(folder)
     return folder
-
-
-def build_elf(
-    board: Board,
-    model: IntegerModel,
-    folder: Path,
-    arguments: Sequence[str | Path] = (),
-    options: GenerateOptions | None = None,
-) -> Path:
-    """Build the firmware of `board` with `model` by the compiler alone, and return the image.
-
-    PlatformIO takes longer to start than the compiler to build. folder: gets a copy of firmware/ and the image.
-    arguments: more arguments or sources for the compiler. Raises BlshError with the compiler's words if it refuses.
-    """
-    root = folder / "project"
-    shutil.copytree(project_root() / "firmware", root / "firmware", ignore=shutil.ignore_patterns("generated"))
-    generate_into(root / "firmware" / "generated", model, options)
-    sources = [path for part in ("core", "app", "generated") for path in sorted((root / "firmware" / part).glob("*.c"))]
-    elf = folder / f"{board.name}.elf"
-    command = [*board.compile_command(root, elf, sources), *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        raise BlshError(f"the firmware of {board.name} does not build:\n{done.stderr[-4000:]}")
-    return elf

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from blsh_codegen.spec.constants import HOP
 from blsh_hil.wire.codes import HopFlag
 from blsh_hil.wire.layout import I32, U8, U16, U32, Message, Tail, Wire
-from blsh_hil.wire.protocol import ERROR_TEXT_MAX, FIRST_REPLY, LOG_TEXT_MAX, MAX_PAYLOAD, STAGE_COUNT
+from blsh_hil.wire.protocol import ERROR_TEXT_MAX, FIRST_REPLY, LOG_TEXT_MAX, MAX_PAYLOAD, PIECE_BYTES, STAGE_COUNT
 
 # ---- field types --------------------------------------------------------------------------------------------
 
@@ -23,7 +23,7 @@ Slots8 = Annotated[tuple[int, ...], Wire("B", "uint8_t", 2)]
 Slots32 = Annotated[tuple[int, ...], Wire("I", "uint32_t", 2)]
 SlotDigests = Annotated[bytes, Wire("B", "uint8_t", 64)]
 ImageHead = Annotated[bytes, Wire("B", "uint8_t", 136)]
-Piece = Annotated[bytes, Wire("B", "uint8_t", 256)]
+Piece = Annotated[bytes, Wire("B", "uint8_t", PIECE_BYTES)]
 Text16 = Annotated[str, Wire("s", "char", 16)]
 Text32 = Annotated[str, Wire("s", "char", 32)]
 

@@ -28,6 +28,9 @@ COUNT_LOOP_MAX: Final = 10_000_000
 """The most iterations of COUNT_LOOP: they take a second or two on the slowest core."""
 
 STAGE_COUNT: Final = len(STAGES)
+PIECE_BYTES: Final = 256
+"""The bytes of a model image in one PUSH_DATA."""
+
 KEPT_REPLIES: Final = 2
 """The number of hops whose replies the board keeps, to send them again. As many HOP requests may be unanswered."""
 
