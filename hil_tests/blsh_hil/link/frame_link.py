@@ -31,7 +31,7 @@ M = TypeVar("M", bound=Message)
 
 
 class Link:
-    """Sends and receives frames. LOG lines go to `logger` and `logs`. A FAULT, an echo or another version is an error."""
+    """Sends and receives frames. LOG lines go to `logger` and `logs`. A FAULT, an echo and a wrong version are errors."""
 
     def __init__(self, port: Port, logger: logging.Logger) -> None:
         self.url = port.url
