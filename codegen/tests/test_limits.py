@@ -77,7 +77,7 @@ def test_more_entries_than_an_index_holds(rng: np.random.Generator, monkeypatch:
 def test_core_refuses_them_too(rng: np.random.Generator) -> None:
     core = HostCore(random_model(rng))
     for count in (MAX_ENTRIES + 1, 2**32 - 1, 9):
-        core._model.entries = count
+        core.struct.entries = count
         with pytest.raises(BlshError, match="fewer entries than neighbours, or more than BLSH_MAX_ENTRIES"):
             core.reset()
 
