@@ -11,7 +11,8 @@ from blsh_trainer.arrays import FloatArray
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.evaluation.evaluate import Blind, DrawnMixtures, evaluate_systems
-from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.learning.options import PAPER
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.projection import LSH
@@ -28,7 +29,7 @@ MIXTURES = 24
 def model(request: pytest.FixtureRequest, any_corpus: Corpus) -> Model:
     if request.param == "extended":
         return extended_model(any_corpus)
-    options = TrainOptions(feature_kind=request.param, bits=32, fit_frames=2000, max_frames=8000, steps=100)
+    options = PAPER.with_(feature_kind=request.param, bits=32, fit_frames=2000, max_frames=8000, steps=100)
     return train_model(any_corpus, options)
 
 

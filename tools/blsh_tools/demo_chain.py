@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
 from blsh_trainer.evaluation.listening_passage import Listening, make_listening
 from blsh_trainer.files import replacing
-from blsh_trainer.learning.train import EXTENDED, TrainOptions, train_model
+from blsh_trainer.learning.options import EXTENDED, TrainOptions
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model, save_model
 from blsh_trainer.replacing_folder import scratch_beside
 from blsh_trainer.signals.audio import to_int16, write_wav
@@ -49,7 +50,7 @@ class DemoOptions:
     bits: int = 64
     mixtures: int = 24
     seed: int = 0
-    train: TrainOptions = field(default_factory=lambda: replace(EXTENDED, name="demo"))
+    train: TrainOptions = field(default_factory=lambda: EXTENDED.with_(name="demo"))
 
 
 def check_demo_folder(folder: Path) -> None:

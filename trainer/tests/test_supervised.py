@@ -1,7 +1,6 @@
 """The supervised learner: its gradient, what it learns, the order of its bits, resuming, and what it refuses."""
 
 import os
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +10,10 @@ from blsh_trainer.corpora.varied_mixtures import varied_mixtures
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.dictionary_refine import Start, refine
 from blsh_trainer.learning.mask_distil import distilled_masks
+from blsh_trainer.learning.options import EXTENDED
 from blsh_trainer.learning.soft_knn import gradient, mask_error, soft_masks
 from blsh_trainer.learning.supervised import SupervisedBLSH
-from blsh_trainer.learning.train import EXTENDED, train_model
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.learning.training_frames import TrainingFrames, gather_frames
 from blsh_trainer.model.artifact import load_model, save_model
 from blsh_trainer.model.decoder import FloatDenoiser
@@ -163,7 +163,7 @@ def test_varied_mixtures_begin_with_noise_and_repeat_from_their_seed(tiny_corpus
 
 def small(**changes):
     sizes = {"bits": 16, "lengths": (8,), "steps": 40, "refine_steps": 20, "entries": 200, "fit_frames": 1000}
-    return replace(EXTENDED, passes=1, **{**sizes, **changes})
+    return EXTENDED.with_(passes=1, **{**sizes, **changes})
 
 
 def test_the_extended_system_trains_to_the_same_bytes_and_survives_a_file(tiny_corpus, tmp_path):
@@ -233,7 +233,7 @@ def test_refining_without_what_it_needs_is_refused(tiny_corpus):
 @pytest.mark.slow
 def test_learned_bits_beat_centred_random_ones_and_raw_neighbours_on_real_speech(real_corpus):
     """SI-SDR is not needed to see it: the error of the masks, weighted by energy, is what SI-SDR follows."""
-    options = replace(EXTENDED, feature_kind="mel", mask_kind="ibm", varied=False, passes=1, refine_steps=0, lengths=())
+    options = EXTENDED.with_(feature_kind="mel", mask_kind="ibm", varied=False, passes=1, refine_steps=0, lengths=())
     frames = gather_frames(real_corpus, options.frames, np.random.default_rng(SEED), np.random.default_rng(SEED))
     rows = np.random.default_rng(SEED).permutation(len(frames))
     fit, seen, unseen = (frames.take(part) for part in (rows[:30_000], rows[30_000:34_000], rows[-2000:]))

@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,11 @@ class BenchImage:
 
 def budget_model(corpus: Corpus, folder: Path, progress: Progress) -> Model:
     """The paper's system with our learner, L = 50, `mel`, K = 10, trained on `corpus`; kept in `folder`."""
-    from blsh_trainer.learning.train import PAPER, train_model
+    from blsh_trainer.learning.options import PAPER
+    from blsh_trainer.learning.train import train_model
 
-    options = replace(PAPER, name="budget")
-    told = json.dumps([asdict(options), corpus.sha256], sort_keys=True)
+    options = PAPER.with_(name="budget")
+    told = json.dumps([options.to_card(), corpus.sha256], sort_keys=True)
     path = folder / f"budget-{hashlib.sha256(told.encode()).hexdigest()[:12]}.npz"
     if not path.exists():
         save_model(path, train_model(corpus, options, progress))

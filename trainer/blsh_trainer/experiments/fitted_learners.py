@@ -1,7 +1,7 @@
 """Training frames, fitted learners and dictionaries of the experiments, each made once and kept in the store."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.experiments.result_store import Store
 from blsh_trainer.experiments.settings import Sizes
-from blsh_trainer.learning.train import PAPER as PIPELINE
-from blsh_trainer.learning.train import TrainOptions, fit_learner
+from blsh_trainer.learning.options import PAPER as PIPELINE
+from blsh_trainer.learning.options import TrainOptions
+from blsh_trainer.learning.registry import Run, find_learner, fit_learner
 from blsh_trainer.learning.training_frames import TrainingFrames, gather_frames
 from blsh_trainer.model.projection import hash_codes
 
@@ -24,18 +25,17 @@ _FIT, _DICTIONARY, _SAMPLE = 1, 2, 3  # what a seed's generators are for
 
 @dataclass(frozen=True)
 class Learner:
-    """Which learner makes the projections; `learner`, `weighting`, `target` and `sigma2` are TrainOptions'."""
+    """Which learner makes the projections; `learner`, `weighting`, `target` and `sigma2` are CodeOptions'."""
 
     learner: str = "blsh"
-    weighting: str = PIPELINE.weighting
+    weighting: str = PIPELINE.code.weighting
     target: str = "linear"
     sigma2: float = 0.5
 
     @property
     def by_pairs(self) -> bool:
         """Whether its cost grows with pairs of frames within segments."""
-        residual_of_all = self.weighting == "residual" and self.target == "linear"
-        return self.learner == "blsh" and self.weighting in ("residual", "adaboost") and not residual_of_all
+        return self.target in find_learner(self.learner, self.weighting).pair_targets
 
 
 DEFAULT = Learner()
@@ -115,7 +115,7 @@ class Workshop:
 
     def hash_identity(self, learner: Learner, feature_kind: str, seed: int, bits: int | None = None) -> dict[str, Any]:
         """Return what `hash` depends on, as JSON values."""
-        options = asdict(self._options(learner, feature_kind, seed, bits or self.sizes.longest))
+        options = self._options(learner, feature_kind, seed, bits or self.sizes.longest).to_card()
         del options["lengths"]  # of refining, which these are not
         return {**self.identity(feature_kind), "options": options}
 
@@ -148,8 +148,7 @@ class Workshop:
         return gather_frames(self.corpus, options, rng, keep_rng, self._told(f"mixing for {feature_kind}"))
 
     def _options(self, learner: Learner, feature_kind: str, seed: int, bits: int) -> TrainOptions:
-        return replace(
-            PIPELINE,
+        return PIPELINE.with_(
             **asdict(learner),
             feature_kind=feature_kind,
             bits=bits,
@@ -165,10 +164,10 @@ class Workshop:
         options = self._options(learner, feature_kind, seed, bits)
         frames = self.frames(feature_kind)
         order = np.random.default_rng([seed, _SAMPLE]).permutation(len(frames.H))
-        sample = frames.take(np.sort(order[: options.fit_frames]))
-        told = self._told(f"fitting {options.learner} {options.weighting} {feature_kind} seed {seed}")
+        sample = frames.take(np.sort(order[: options.code.fit_frames]))
+        told = self._told(f"fitting {learner.learner} {learner.weighting} {feature_kind} seed {seed}")
         with single_threaded_blas():  # more threads would add up in another order
-            fitted = fit_learner(sample, options, np.random.default_rng([seed, _FIT]), told, checkpoint)
+            fitted = fit_learner(sample, options.code, np.random.default_rng([seed, _FIT]), Run(told, checkpoint))
         return {"projections": fitted.projections_, "biases": fitted.biases_, "betas": fitted.betas_}
 
     def _told(self, what: str) -> Progress | None:

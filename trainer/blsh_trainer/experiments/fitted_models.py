@@ -1,7 +1,6 @@
 """Whole models in experiments: trained once, kept as artifacts, and scored once under each condition."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from blsh_trainer.evaluation.systems import HashDenoiser
 from blsh_trainer.experiments.cells import Condition
 from blsh_trainer.experiments.fitted_learners import Workshop
 from blsh_trainer.experiments.settings import Settings
-from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.learning.options import TrainOptions
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model, load_model, save_model
 
 _TOGETHER = 16  # models scored at once: what an interrupt can lose
@@ -24,7 +24,7 @@ def trained_model(options: TrainOptions, what: str, workshop: Workshop) -> Model
 
     An interrupted training goes on from the bits that it had. `what` names it in the progress.
     """
-    identity = {"corpus_sha256": workshop.corpus.sha256, "train": {**asdict(options), "lengths": [*options.lengths]}}
+    identity = {"corpus_sha256": workshop.corpus.sha256, "train": options.to_card()}
     file = workshop.store.path("models", identity, ".npz")
     if file.is_file():
         try:

@@ -20,7 +20,7 @@ from blsh_trainer.experiments.settings import FirmwareCost, Settings
 from blsh_trainer.experiments.summaries import FEATURES, drawn_condition, hashed, score_seeds, workshop_for
 from blsh_trainer.experiments.verdict import Bar, state
 from blsh_trainer.flash import CODE_BYTES, KIB, TABLE_BYTES, entries_within, model_bytes
-from blsh_trainer.learning.train import EXTENDED, TrainOptions
+from blsh_trainer.learning.options import EXTENDED, TrainOptions
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.reduction import mask_choices, reduce_model
 from blsh_trainer.signals.masks import find_mask_kind
@@ -126,26 +126,26 @@ def _points(system: str, kinds: Iterable[tuple[str, int, str, int]], least: int)
 
 def _chosen(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> _System:
     options = _options(settings)
-    models = [trained_model(replace(options, seed=seed), f"{CHOSEN}, seed {seed}", workshop) for seed in seeds]
+    models = [trained_model(options.with_(seed=seed), f"{CHOSEN}, seed {seed}", workshop) for seed in seeds]
     first = models[0]
-    lengths = sorted({*options.lengths, options.bits})
-    kinds = [(options.feature_kind, bits, kind, first.entries) for bits in lengths for kind in mask_choices(first)]
+    lengths = sorted({*options.dictionary.lengths, options.code.bits})
+    features, neighbours = options.frames.feature_kind, options.dictionary.neighbours
+    kinds = [(features, bits, kind, first.entries) for bits in lengths for kind in mask_choices(first)]
     scorer = _of_models(dict(zip(seeds, models, strict=True)), workshop, settings)
-    return _System(_points(CHOSEN, kinds, options.neighbours), scorer, lambda point: _cut(first, point, seeds[0]))
+    return _System(_points(CHOSEN, kinds, neighbours), scorer, lambda point: _cut(first, point, seeds[0]))
 
 
 def _equal(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> _System:
     """The extended system with all but what this is about: IBMs of drawn frames, projections fitted to these."""
-    options = replace(_options(settings), mask_kind="ibm", refine_steps=0, lengths=(), entries=_DRAWN_ENTRIES)
+    options = _options(settings).with_(mask_kind="ibm", refine_steps=0, lengths=(), entries=_DRAWN_ENTRIES)
     models: dict[int, dict[int, Model]] = {}
-    for bits in sorted({*EXTENDED.lengths, EXTENDED.bits} if not settings.fast else {8}):
-        fitted = replace(options, bits=bits)
+    for bits in sorted({*EXTENDED.dictionary.lengths, EXTENDED.code.bits} if not settings.fast else {8}):
+        fitted = options.with_(bits=bits)
         models[bits] = {
-            s: trained_model(replace(fitted, seed=s), f"{EQUAL}, L = {bits}, seed {s}", workshop) for s in seeds
+            s: trained_model(fitted.with_(seed=s), f"{EQUAL}, L = {bits}, seed {s}", workshop) for s in seeds
         }
-    kinds = [
-        (options.feature_kind, bits, "ibm", min(model.entries for model in of.values())) for bits, of in models.items()
-    ]
+    features = options.frames.feature_kind
+    kinds = [(features, bits, "ibm", min(model.entries for model in of.values())) for bits, of in models.items()]
     scorers = {bits: _of_models(of, workshop, settings) for bits, of in models.items()}
 
     def score(points: Sequence[Point], chosen: Condition) -> dict[Point, FloatArray]:
@@ -155,7 +155,7 @@ def _equal(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> _Sys
         return found
 
     return _System(
-        _points(EQUAL, kinds, options.neighbours),
+        _points(EQUAL, kinds, options.dictionary.neighbours),
         score,
         lambda point: _cut(models[point.bits][seeds[0]], point, seeds[0]),
     )
@@ -201,8 +201,7 @@ def _plain(workshop: Workshop, settings: Settings, seeds: Sequence[int]) -> _Sys
 def _options(settings: Settings) -> TrainOptions:
     if not settings.fast:
         return EXTENDED
-    return replace(
-        EXTENDED,
+    return EXTENDED.with_(
         bits=16,
         lengths=(8,),
         steps=3,

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from blsh_trainer.arrays import ByteArray, IntArray, Progress
 from blsh_trainer.corpora.corpus import Corpus
-from blsh_trainer.corpora.mixing import NamedMixture, draw_mixtures
+from blsh_trainer.corpora.mixing import MAX_SNR_DB, NamedMixture, draw_mixtures
 from blsh_trainer.corpora.varied_mixtures import varied_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.signals.masks import band_means, ideal_binary_mask, nearest_gains, pack_bits
-from blsh_trainer.signals.spectra import features, l2_normalise, stft
+from blsh_trainer.signals.masks import band_means, find_mask_kind, ideal_binary_mask, nearest_gains, pack_bits
+from blsh_trainer.signals.spectra import feature_count, features, l2_normalise, stft
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,28 @@ class TrainingFrames:
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """Which mixtures, and what of them: see TrainOptions, whose fields these are."""
+    """Which training mixtures are made, and what is kept of each frame.
 
-    feature_kind: str
-    mask_kind: str
-    snr_db: float
-    varied: bool
-    passes: int
-    max_frames: int
+    `passes` mixes every training utterance that many times, each time with another noise. `varied` mixes at many SNRs
+    with noises coloured anew (varied_mixtures), else all mixtures are at `snr_db`. At most `max_frames` of the frames
+    are kept, at random: their features of `feature_kind`, and masks as a dictionary of `mask_kind` needs them.
+    """
+
+    feature_kind: str = "mel"
+    mask_kind: str = "ibm"
+    snr_db: float = 0.0
+    varied: bool = False
+    passes: int = 1
+    max_frames: int = 100_000
+
+    def check(self) -> None:
+        """Raise BlshError, naming the option, unless all values can be used."""
+        feature_count(self.feature_kind)
+        find_mask_kind(self.mask_kind)
+        if self.passes < 1:
+            raise BlshError(f"passes is {self.passes}; choose 1 or more")
+        if not abs(self.snr_db) <= MAX_SNR_DB:
+            raise BlshError(f"snr_db is {self.snr_db}; it must be a finite number of -{MAX_SNR_DB:g} to {MAX_SNR_DB:g}")
 
 
 def gather_frames(
