@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blsh_tools.commands.bench import bars_firmware, bench_firmware
+from blsh_tools.commands.bench_firmware import bars_firmware, bench_firmware
 from blsh_tools.commands.bench_link import bench_link
 from blsh_tools.commands.boards import boards, emulate, flash
 from blsh_tools.commands.corpus import corpus_app
@@ -185,10 +185,10 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Count the instructions of each stage of a hop on a virtual board, exactly."""
-    from blsh_firmware.measure.instructions import run_benchmark
+    from blsh_firmware.measure.hop_instructions import run_benchmark
     from blsh_hil.boards.catalogue import find_board
 
-    result = run_benchmark(find_board(board), model, hops)
+    result = run_benchmark(find_board(board), model, hops, say)
     counts: dict[str, Any] = result["instructions"]
     rows = [[stage, f"{count:,}", f"{100 * count / counts['mean']:.1f} %"] for stage, count in counts["stages"].items()]
     rows += [["whole hop, mean", f"{counts['mean']:,}", ""], ["whole hop, most", f"{counts['maximum']:,}", ""]]

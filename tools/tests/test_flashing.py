@@ -25,7 +25,7 @@ from blsh_hil.boards.catalogue import find_board, load_boards
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_lock import Lock, port_key
 from blsh_tools.boards.flash_board import flash_board, planned_command
-from blsh_tools.boards.upload import upload_command
+from blsh_tools.boards.upload_command import upload_command
 from blsh_tools.options.flash import FlashOptions
 from blsh_trainer.errors import BlshError
 

@@ -39,8 +39,8 @@ def hil(
 
     This is pytest underneath: further arguments, such as `-x`, are handed to it.
     """
-    from blsh_tools.hil.core_coverage import coverage_rows, run_coverage
-    from blsh_tools.hil.suite_run import ALL, SuiteOptions, run_all, run_suite
+    from blsh_tools.suite.core_coverage import coverage_rows, run_coverage
+    from blsh_tools.suite.run_suite import ALL, SuiteOptions, run_all, run_suite
 
     options = SuiteOptions(
         model=model,

@@ -95,8 +95,9 @@ def _integers(path: Path, wanted: ModelOptions) -> "IntegerModel":
 
 def _reach(name: str, port: str | None) -> "tuple[Target, Expected]":
     """The board at `port`, whoever built its firmware, or else one that is started with the firmware built here."""
+    from blsh_codegen.project import project_root
     from blsh_firmware.build.images import build_host_image, build_image
-    from blsh_hil.boards.catalogue import find_board, project_root
+    from blsh_hil.boards.catalogue import find_board
     from blsh_hil.boards.host import HOST, HostBoard
     from blsh_hil.boards.session import Expected
 

@@ -9,7 +9,7 @@ from typing import Any
 from blsh_hil.boards.host import HOST
 from blsh_hil.prove.coverage import collect
 from blsh_tools.commands.report import make_page
-from blsh_tools.hil.suite_run import SuiteOptions, run_suite
+from blsh_tools.suite.run_suite import SuiteOptions, run_suite
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 

@@ -1,4 +1,4 @@
-"""`blsh hil`: the suite of hil_tests/blsh_suite, run by pytest against one board or against all of them in turn."""
+"""Run blsh_suite by pytest against one board, or against all of them in turn: `blsh hil`."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import blsh_suite
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.images import reach
 from blsh_hil.boards.catalogue import load_boards
@@ -25,13 +26,14 @@ from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model, load_model
 
-SUITE = Path(__file__).resolve().parents[3] / "hil_tests" / "blsh_suite"
-"""Beside this package, whatever project is built."""
+SUITE = Path(blsh_suite.__file__).parent
+"""The suite's folder, in a checkout or installed."""
 
 ALL = "all"
 """In a board's place: the host and every virtual board."""
 
 _PASSED, _FAILED, _NO_TESTS = 0, 1, 5  # pytest's exit codes
+_PYTEST = ("--import-mode=importlib", "-p", "blsh_suite.shared_fixtures", "-p", "no:cacheprovider")
 _LEAVE_S = 15.0  # for pytest to end its emulator after Ctrl-C
 
 
@@ -113,7 +115,7 @@ def _run_board(options: SuiteOptions, model: Model, board_name: str, port: str |
     with connect(*reach(board_name, port, model, say)):
         say(f"{board_name}: answers, model {model.sha256[:12]}")
     with reported(REPORT_FOLDER / board_name) as report:
-        command = [sys.executable, "-m", "pytest", str(SUITE), "-p", "no:cacheprovider", f"--board={board_name}"]
+        command = [sys.executable, "-m", "pytest", str(SUITE), *_PYTEST, f"--board={board_name}"]
         command += [f"--port={port}"] if port is not None else []
         command += [*options.to_arguments(), *report.arguments]
         code = _run_pytest(command, quiet)
