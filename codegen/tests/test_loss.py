@@ -17,8 +17,9 @@ from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.projection import LSH
 from blsh_trainer.signals.audio import from_int16, to_int16
-from blsh_trainer.signals.masks import ideal_band_levels
-from blsh_trainer.signals.spectra import features, l2_normalise, stft
+from blsh_trainer.signals.features import features, l2_normalise
+from blsh_trainer.signals.masks import MASK_KINDS, ideal_band_levels
+from blsh_trainer.signals.spectra import stft
 
 pytestmark = pytest.mark.xdist_group("loss")  # what its fixtures train is trained once
 
@@ -40,7 +41,7 @@ def extended_model(corpus: Corpus) -> Model:
     for mixture in draw_mixtures(corpus, "train", 60, 0.0, rng):
         spectrum = stft(mixture.signals.mixture)
         H.append(features(spectrum, "tracked"))
-        levels.append(ideal_band_levels(stft(mixture.signals.speech), spectrum))
+        levels.append(ideal_band_levels(stft(mixture.signals.speech), spectrum, MASK_KINDS["bands"]))
     sounding = np.concatenate(H).any(axis=1)
     rows = l2_normalise(np.concatenate(H)[sounding])
     learner = LSH(64, rng).fit(rows)

@@ -17,8 +17,8 @@ from blsh_hil.prove.core_client import CoreClient
 from blsh_hil.prove.coverage import SHORT_MULTIPLY, core_library
 from blsh_hil.prove.recipes import DICTIONARIES, Recipe
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.features import FEATURE_KINDS
 from blsh_trainer.signals.masks import MASK_KINDS
-from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 from .exactness import Exactness
 from .test_bit_exact import SIGNALS
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.xdist_group("board")
 MODELS = st.builds(
     lambda neighbours, more, **rest: Recipe(neighbours=neighbours, entries=neighbours + more, **rest),
     seed=st.integers(0, 2**32 - 1),
-    features=st.sampled_from(FEATURE_KINDS),
+    features=st.sampled_from(list(FEATURE_KINDS)),
     bits=st.one_of(st.integers(1, 300), st.sampled_from([1, 31, 32, 33, 64, 255, 256, 300])),
     neighbours=st.integers(1, 32),
     more=st.one_of(st.integers(0, 3), st.integers(0, 150)),

@@ -9,7 +9,7 @@ import pytest
 from blsh_trainer.compute.block_pool import LocalPool
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.boosted import BLSH, BoostOptions
-from blsh_trainer.signals.spectra import l2_normalise
+from blsh_trainer.signals.features import l2_normalise
 
 SCRIPT = """
 import sys

@@ -8,7 +8,7 @@ import pytest
 
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.boosted import BLSH, BoostOptions
-from blsh_trainer.signals.spectra import l2_normalise
+from blsh_trainer.signals.features import l2_normalise
 
 distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'blsh-mcu[distributed]'")
 

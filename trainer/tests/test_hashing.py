@@ -4,7 +4,7 @@ import pytest
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.boosted import BLSH, BoostOptions
 from blsh_trainer.model.projection import LSH, hash_codes
-from blsh_trainer.signals.spectra import l2_normalise
+from blsh_trainer.signals.features import l2_normalise
 
 SEED = 31
 

@@ -6,7 +6,7 @@ from blsh_trainer.compute.frame_chunks import Codes, frame_blocks
 from blsh_trainer.learning.boosted import BLSH, BoostOptions
 from blsh_trainer.learning.objectives import AllPairsResidual, SegmentPairs, second_moments
 from blsh_trainer.learning.pairs import DIVERGENCES, BoostedPairs, ResidualPairs, target_similarity
-from blsh_trainer.signals.spectra import l2_normalise
+from blsh_trainer.signals.features import l2_normalise
 
 POOL = LocalPool(1)
 

@@ -17,7 +17,7 @@ from blsh_trainer.learning.registry import (
     fit_learner,
 )
 from blsh_trainer.learning.training_frames import TrainingFrames
-from blsh_trainer.signals.spectra import l2_normalise
+from blsh_trainer.signals.features import l2_normalise
 
 OTHER = {"ordered": False, "steps": 4, "target": "rbf", "sigma2": 0.3, "fit_frames": 3}
 """Another value of each option that a learner may read besides its name and its bits."""

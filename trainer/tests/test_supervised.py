@@ -1,6 +1,7 @@
 """The supervised learner: its gradient, what it learns, the order of its bits, resuming, and what it refuses."""
 
 import os
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from blsh_trainer.learning.training_frames import TrainingFrames, gather_frames
 from blsh_trainer.model.artifact import load_model, save_model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.projection import LSH, hash_codes
+from blsh_trainer.signals.masks import BAND_EDGES, MASK_KINDS, MaskKind
 
 SEED = 20_24
 
@@ -173,6 +175,16 @@ def test_the_extended_system_trains_to_the_same_bytes_and_survives_a_file(tiny_c
     assert (first.entries, first.bits, first.feature_kind, first.mask_kind) == (200, 16, "tracked", "bands2")
     masks = FloatDenoiser(first).masks(np.ones((3, 513), dtype=complex))
     assert masks.shape == (3, 513) and 0.0 <= masks.min() <= masks.max() <= 1.0
+
+
+def test_a_mask_kind_that_only_this_test_knows_is_trained_like_any_other(tiny_corpus, monkeypatch):
+    wide = MaskKind("wide", BAND_EDGES[::2], 2)
+    monkeypatch.setitem(MASK_KINDS, "wide", wide)
+    model = train_model(tiny_corpus, small(mask_kind="wide"))
+    assert (model.mask_kind, model.mask_levels.shape, model.nested) == ("wide", (200, 40), True)
+    assert {row["mask_kind"] for row in model.card["metrics"]["grid"]} == {"wide"}
+    masks = FloatDenoiser(model).masks(np.ones((3, 513), dtype=complex))
+    assert all((masks[:, first] == masks[:, first:end].T).all() for first, end in pairwise(wide.edges))
 
 
 def test_the_card_of_the_extended_system_scores_its_smaller_models(tiny_corpus):

@@ -17,8 +17,9 @@ from blsh_trainer.learning.training_frames import gather_frames
 from blsh_trainer.model.artifact import load_model, save_model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.projection import hash_codes
+from blsh_trainer.signals.features import features
 from blsh_trainer.signals.masks import ideal_binary_mask
-from blsh_trainer.signals.spectra import features, istft, stft
+from blsh_trainer.signals.spectra import istft, stft
 
 OPTIONS = PAPER.with_(name="tiny", bits=20, neighbours=5, fit_frames=600, steps=60)
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_trainer.model import projection
-from blsh_trainer.signals import spectra
+from blsh_trainer.signals import features, spectra
 
 SAMPLE_RATE_HZ: Final = spectra.SAMPLE_RATE_HZ
 WINDOW: Final = spectra.WINDOW
@@ -22,15 +22,15 @@ FEATURE_BITS: Final = 14  # spectrum components keep this many bits for the magn
 MAGNITUDE_Q14: Final = ((16_314, 2_148), (15_202, 6_297), (13_054, 10_017))  # (c, d) of c a + d b: SPEC.md, 5
 NORM_BITS: Final = 15  # of the norm that a bias is multiplied by
 BIAS_FRACTION_BITS: Final = 3
-TRACKED_BANDS: Final = spectra.TRACKED_BANDS
+TRACKED_BANDS: Final = features.TRACKED_BANDS
 TRACKED_BITS: Final = 14  # of tracked features: rounding up the largest still fits int16
 TRACKED_FRACTION_BITS: Final = 8  # of band levels and noise floors, so that the slow rate moves a floor
-TRACKING_START: Final = spectra.TRACKING_START
+TRACKING_START: Final = features.TRACKING_START
 TRACKING_FAST_SHIFT: Final = 2  # 1/4 of the distance
 TRACKING_SLOW_SHIFT: Final = 7  # 1/128
 OVERLAP_FRACTION_BITS: Final = 8  # overlap-add sums are in 1/256 of an output step
 THIRD_Q16: Final = 21_845  # 1/3: sum of squared Hann windows is 3/2, the last bit of 2/3 is the shift by 7
-MAX_MEL_BANDS: Final = spectra.MEL_BANDS  # with more the norm of the features could overflow: SPEC.md, 7
+MAX_MEL_BANDS: Final = features.MEL_BANDS  # with more the norm of the features could overflow: SPEC.md, 7
 MEL_SUM_MAX: Final = 65_536  # of the weights of a mel band, so that it is never above its largest magnitude
 MAX_BITS: Final = projection.MAX_BITS
 MAX_NEIGHBOURS: Final = 32

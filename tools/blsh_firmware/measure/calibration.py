@@ -30,8 +30,8 @@ from blsh_hil.prove.measure import ICOUNT_SHIFT, count_hops
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind
-from blsh_trainer.signals.spectra import feature_count
 
 MEASURED_HOPS = 125
 _FEW_HOPS = 4  # use as much of the stack
@@ -124,7 +124,7 @@ def untrained_model(
         name=f"calibration {seed}",
         feature_kind=features,
         neighbours=neighbours,
-        projections=rng.normal(size=(bits, feature_count(features))),
+        projections=rng.normal(size=(bits, find_feature_kind(features).count)),
         biases=np.zeros(bits),
         betas=np.ones(bits),
         code_bits=rng.random((entries, bits)) < 0.5,

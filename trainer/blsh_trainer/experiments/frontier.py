@@ -23,8 +23,8 @@ from blsh_trainer.flash import CODE_BYTES, KIB, TABLE_BYTES, entries_within, mod
 from blsh_trainer.learning.options import EXTENDED, TrainOptions
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.reduction import mask_choices, reduce_model
+from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind
-from blsh_trainer.signals.spectra import feature_count
 
 BUDGETS = tuple(KIB * kib for kib in (64, 128, 256, 512, 1024, 2048))
 SEEDS = 3
@@ -114,7 +114,7 @@ def _points(system: str, kinds: Iterable[tuple[str, int, str, int]], least: int)
     for budget in BUDGETS:
         found.append([])
         for feature_kind, bits, mask_kind, most in kinds:
-            features, masks = feature_count(feature_kind), find_mask_kind(mask_kind)
+            features, masks = find_feature_kind(feature_kind).count, find_mask_kind(mask_kind)
             try:
                 entries = entries_within(budget, bits, features, masks, most, least)
             except BlshError:  # a long code leaves no room for entries

@@ -43,7 +43,7 @@ class Sizes:
 
     def table_bits(self, feature_kind: str) -> int:
         """Return the paper's pick of L for the tables: 300 for "stft", 50 for "mel"."""
-        return self.stft_bits if feature_kind == "stft" else self.mel_bits
+        return {"stft": self.stft_bits, "mel": self.mel_bits}[feature_kind]
 
 
 FULL = Sizes()

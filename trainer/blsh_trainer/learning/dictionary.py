@@ -12,7 +12,7 @@ from blsh_trainer.learning.mask_distil import distilled_masks
 from blsh_trainer.learning.soft_knn import Matrix
 from blsh_trainer.learning.training_frames import TrainingFrames
 from blsh_trainer.model.projection import Learner, hash_codes
-from blsh_trainer.signals.masks import find_mask_kind, unpack_bits
+from blsh_trainer.signals.masks import MaskKind, unpack_bits
 from blsh_trainer.signals.spectra import BINS
 
 
@@ -60,23 +60,23 @@ def build_dictionary(
     frames: TrainingFrames,
     learner: Learner,
     options: DictionaryOptions,
-    mask_kind: str,
+    mask_kind: MaskKind,
     rng: np.random.Generator,
     progress: Progress | None = None,
 ) -> Dictionary:
     """Return the dictionary of all frames, or of at most `entries` frames drawn at random.
 
-    "ibm": each entry has its frame's own ideal binary mask. Bands: the masks are distilled from all frames. If
+    Masks of bins are the ideal binary masks of the entries' frames; masks of bands are distilled from all frames. If
     refining is asked for, codes, masks and projections are then learned together, from these masks on.
     """
     count = len(frames) if options.entries is None else min(options.entries, len(frames))
     drawn: IntArray = rng.permutation(len(frames))[:count].astype(np.int64)
     chosen = np.sort(drawn)
     projections, biases = learner.projections_, learner.biases_
-    if mask_kind == "ibm":
+    if mask_kind.of_bins:
         levels = unpack_bits(frames.ibm[chosen], BINS).astype(np.uint8)
         return Dictionary(projections, biases, learner.transform(frames.H[chosen]), levels)
-    top = find_mask_kind(mask_kind).top
+    top = mask_kind.top
     if options.refine_steps:
         masks = _distilled(frames, projections, biases, drawn, options.neighbours, progress)
         lengths = sorted({*options.lengths, len(biases)})

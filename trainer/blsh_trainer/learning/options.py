@@ -9,6 +9,7 @@ from blsh_trainer.learning.dictionary import DictionaryOptions
 from blsh_trainer.learning.registry import CodeOptions
 from blsh_trainer.learning.training_frames import FrameOptions
 from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING
+from blsh_trainer.signals.masks import find_mask_kind
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class TrainOptions:
     def _check_refining(self) -> None:
         steps, lengths = self.dictionary.refine_steps, self.dictionary.lengths
         code, mask_kind = self.code, self.frames.mask_kind
-        if steps and (mask_kind == "ibm" or not code.kind.refinable):
+        if steps and (find_mask_kind(mask_kind).of_bins or not code.kind.refinable):
             raise BlshError(
                 f"refine_steps is {steps} with mask_kind {mask_kind!r}, learner {code.learner!r}, "
                 f"weighting {code.weighting!r}; refining needs masks of bands, 'blsh' and 'masks'"
@@ -115,7 +116,8 @@ def system_options(system: str, given: Mapping[str, Any]) -> TrainOptions:
         raise BlshError(f"system {system!r} is unknown; choose one of {', '.join(SYSTEMS)}")
     whole = SYSTEMS[system]
     changes = dict(given)
-    if {"learner", "weighting"} & changes.keys() or changes.get("mask_kind") == "ibm":
+    of_bins = "mask_kind" in changes and find_mask_kind(changes["mask_kind"]).of_bins
+    if {"learner", "weighting"} & changes.keys() or of_bins:
         changes |= {"refine_steps": 0, "lengths": ()}
     elif "bits" in changes:
         changes["lengths"] = tuple(length for length in whole.dictionary.lengths if length < changes["bits"])

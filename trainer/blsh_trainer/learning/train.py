@@ -15,6 +15,7 @@ from blsh_trainer.learning.options import PAPER, TrainOptions
 from blsh_trainer.learning.registry import Run, fit_learner
 from blsh_trainer.learning.training_frames import gather_frames
 from blsh_trainer.model.artifact import Card, Model
+from blsh_trainer.signals.masks import find_mask_kind
 
 # librosa's filters are our own by now; its version stays, for the card's bytes are part of a model's identity.
 _LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr")
@@ -37,7 +38,7 @@ def train_model(
     mixture_seed, keep_seed, fit_seed = np.random.SeedSequence(options.seed).spawn(3)
     mixture_rng, keep_rng = np.random.default_rng(mixture_seed), np.random.default_rng(keep_seed)
     frames = gather_frames(corpus, options.frames, mixture_rng, keep_rng, progress)
-    neighbours, mask_kind = options.dictionary.neighbours, options.frames.mask_kind
+    neighbours, mask_kind = options.dictionary.neighbours, find_mask_kind(options.frames.mask_kind)
     if len(frames) < max(2, neighbours):
         raise BlshError(f"the training mixtures have {len(frames)} frames with sound; {neighbours} or more are needed")
     fit_rng = np.random.default_rng(fit_seed)
@@ -55,7 +56,7 @@ def train_model(
         betas=learner.betas_,
         code_bits=dictionary.code_bits,
         mask_levels=dictionary.mask_levels,
-        mask_kind=mask_kind,
+        mask_kind=mask_kind.name,
         smoothing=options.playback.smoothing,
         floor=options.playback.floor,
         nested=dictionary.nested,
