@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.constants import HOP, HOP_S, HOPS_PER_SECOND
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.boards.host import HostBoard, build_host
 from blsh_hil.link.board_errors import StreamLostError
@@ -20,8 +20,6 @@ from blsh_hil.link.retry import Retries
 from blsh_hil.link.streaming import HopFeed, HopReply, HopRequest
 from blsh_hil.live import live_audio as live
 from blsh_hil.live.live_audio import (
-    HOP_S,
-    HOPS_PER_SECOND,
     FileSink,
     LimitedSource,
     LiveSession,

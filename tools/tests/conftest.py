@@ -28,6 +28,7 @@ import pytest
 import soundfile
 
 from blsh_codegen.project import project_root
+from blsh_firmware.build.project_files import copy_project
 from blsh_tools import cli
 from blsh_trainer.model.artifact import load_model, save_model
 
@@ -331,16 +332,6 @@ def built_project(made_once: MadeOnce, generated_project: Path) -> Path:
         Blsh(folder, copy_project(generated_project, folder, generated=True)).succeed("build")
 
     return made_once("built-project", build)
-
-
-def copy_project(source: Path, target: Path, generated: bool = False) -> Path:
-    """A firmware project like `source`; without what was generated and built, unless `generated`."""
-    left_out = ("__pycache__",) if generated else ("__pycache__", "generated")
-    target.mkdir(exist_ok=True)
-    shutil.copytree(source / "firmware", target / "firmware", ignore=shutil.ignore_patterns(*left_out))
-    for name in ("boards.toml", "platformio.ini"):
-        shutil.copy(source / name, target / name)
-    return target
 
 
 def copy_built(source: Path, target: Path) -> Path:

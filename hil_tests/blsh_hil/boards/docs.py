@@ -1,4 +1,4 @@
-"""The tables of docs/boards.md that say what boards.toml says; `python -m blsh_hil.boards.catalogue` rewrites them."""
+"""Render the tables of docs/boards.md from boards.toml; `python -m blsh_hil.boards.catalogue` rewrites them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,7 +11,7 @@ END: Final = "<!-- end of generated text -->"
 
 
 def rewritten(text: str, boards: dict[str, Board]) -> str:
-    """`text` of docs/boards.md with the generated part as it should be."""
+    """Return `text` of docs/boards.md with its generated part renewed."""
     before, rest = text.split(BEGIN)
     return before + _render(boards) + rest.split(END)[1]
 
@@ -19,7 +19,7 @@ def rewritten(text: str, boards: dict[str, Board]) -> str:
 def _render(boards: dict[str, Board]) -> str:
     virtual = [board for board in boards.values() if board.qemu_machine]
     real = [board for board in boards.values() if board.uploads]
-    header = ("board", "core, clock", "flash, RAM", "UART, its driver", "counter", "what for")
+    header = ("board", "core, clock", "flash, RAM", "UART driver, baud", "counter", "what for")
     parts = [
         BEGIN,
         "Virtual boards:",
@@ -27,8 +27,8 @@ def _render(boards: dict[str, Board]) -> str:
         "Real boards, and what is on them:",
         _table(header, [_row(board) for board in real]),
         _table(("board", "clock tree", "TX, RX", "LED", "USB ids"), [_wiring(board) for board in real]),
-        "How `blsh flash` reaches them: by the first way, or that of `--method`. `--probe ID` adds what is behind `+`:",
-        _table(("board", "method", "command"), [way for board in real for way in _ways(board)]),
+        "How `blsh flash` reaches them, the first way unless `--method` names another; `--dry-run` prints the command:",
+        _table(("board", "methods"), [_methods(board) for board in real]),
         END,
     ]
     return "\n\n".join(parts)
@@ -36,12 +36,12 @@ def _render(boards: dict[str, Board]) -> str:
 
 def _row(board: Board) -> tuple[str, ...]:
     core = board.core.replace("cortex-m", "Cortex-M") + ("F" if board.core == "cortex-m4" else "")
-    counter = "DWT, the core's" if board.tick.counter == DWT_CYCCNT else f"{board.tick.counter:#010x}"
+    counter = "DWT, the core's" if board.tick.counter == DWT_CYCCNT else "a timer"
     return (
         f"`{board.name}`: {board.title}",
         f"{core}, {_hertz(board.clock_hz)}" + (f"; real time at {_hertz(board.proof_hz)}" if board.proof_hz else ""),
-        f"{_memory(board.flash)}; {_memory(board.ram)}",
-        f"{board.uart.base:#010x}, `hal_{board.uart.driver}.c`, {board.uart.baud} baud",
+        f"{_size(board.flash)}, {_size(board.ram)}",
+        f"`hal_{board.uart.driver}.c`, {board.uart.baud}",
         f"{counter}, {_hertz(board.tick.hz)}",
         board.note,
     )
@@ -70,11 +70,8 @@ def _clock_tree(clock: Clock) -> str:
     )
 
 
-def _ways(board: Board) -> list[tuple[str, ...]]:
-    return [
-        (f"`{board.name}`", upload.method, f"`{upload.command}`" + (f" + `{upload.probe}`" if upload.probe else ""))
-        for upload in board.uploads
-    ]
+def _methods(board: Board) -> tuple[str, ...]:
+    return f"`{board.name}`", ", ".join(upload.method for upload in board.uploads)
 
 
 def _pin(uart: Uart, pin: int | None) -> str:
@@ -83,9 +80,8 @@ def _pin(uart: Uart, pin: int | None) -> str:
     return f"P{pin // 16:X}{pin % 16}" if uart.driver.startswith("stm32") else f"P{pin // 32}.{pin % 32:02}"
 
 
-def _memory(memory: Memory) -> str:
-    size = f"{memory.size >> 20} MiB" if memory.size % (1 << 20) == 0 else f"{memory.size >> 10} KiB"
-    return f"{size} at {memory.origin:#x}"
+def _size(memory: Memory) -> str:
+    return f"{memory.size >> 20} MiB" if memory.size % (1 << 20) == 0 else f"{memory.size >> 10} KiB"
 
 
 def _hertz(hertz: int) -> str:

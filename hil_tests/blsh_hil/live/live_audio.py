@@ -15,16 +15,13 @@ from typing import Any, Final, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HISTORY, HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import DELAY_S, HOP, HOP_S
 from blsh_hil.link.board_errors import StreamLostError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.streaming import HopReply, HopRequest, wire_samples
 from blsh_hil.wire.framing import BLOCK
 from blsh_hil.wire.protocol import OVERHEAD, HopDone, Integrity
 
-HOP_S: Final = HOP / SAMPLE_RATE_HZ
-ALGORITHM_S: Final = (HISTORY + HOP) / SAMPLE_RATE_HZ
-HOPS_PER_SECOND: Final = SAMPLE_RATE_HZ / HOP
 REPLAY_HOPS: Final = 125
 """A board that starts again is played at most two seconds anew; after more the sound goes on in a new stream."""
 
@@ -281,7 +278,7 @@ class LiveResult:
         return {
             "hops": self.hops,
             "seconds": round(self.hops * HOP_S, 3),
-            "latency_ms": {"algorithm": 1000 * ALGORITHM_S, **{k: part.to_dict() for k, part in self.parts.items()}},
+            "latency_ms": {"algorithm": 1000 * DELAY_S, **{k: part.to_dict() for k, part in self.parts.items()}},
             "board_ms": self.board.to_dict() if self.board else None,
             "late_hops": self.late,
             "underruns": self.silent,
@@ -378,7 +375,7 @@ class LiveSession:
             "waiting_to_send": sent - complete,
             "link_and_board": back - sent,
             "waiting_to_play": played - back,
-            "end_to_end": played - complete + ALGORITHM_S,
+            "end_to_end": played - complete + DELAY_S,
         }
         return LiveResult(
             hops=len(timings.back),

@@ -25,6 +25,7 @@ ERROR_TEXT_MAX: Final = 64
 LOG_TEXT_MAX: Final = 200
 COUNT_LOOP_MAX: Final = 10_000_000  # iterations; a second or two on the slowest core
 STAGE_COUNT: Final = len(STAGES)
+PIECE_BYTES: Final = 256  # of a model image, in one PUSH_DATA
 KEPT_REPLIES: Final = 2  # of the last hops, to be sent again: so many HOP requests may be unanswered
 FIRST_REPLY: Final = 0x80
 
@@ -166,7 +167,7 @@ Slots8 = Annotated[tuple[int, ...], Wire("B", "uint8_t", 2)]
 Slots32 = Annotated[tuple[int, ...], Wire("I", "uint32_t", 2)]
 SlotDigests = Annotated[bytes, Wire("B", "uint8_t", 64)]
 ImageHead = Annotated[bytes, Wire("B", "uint8_t", 136)]
-Piece = Annotated[bytes, Wire("B", "uint8_t", 256)]
+Piece = Annotated[bytes, Wire("B", "uint8_t", PIECE_BYTES)]
 Text16 = Annotated[str, Wire("s", "char", 16)]
 Text32 = Annotated[str, Wire("s", "char", 32)]
 

@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from blsh_codegen.spec.constants import HOP, WINDOW
 from blsh_codegen.spec.stages import STAGES
-from blsh_firmware.measure.bench_images import BUDGET_ENTRIES, M0_ROW, costs_digest, firmware_digest, noisy_speech
+from blsh_firmware.build.project_files import firmware_digest
+from blsh_firmware.measure.bench_images import M0_ROW, costs_digest
+from blsh_firmware.measure.bench_inputs import BUDGET_ENTRIES, noisy_speech
 from blsh_tools.bench.firmware_costs import virtual_boards
 from blsh_tools.bench.transform_snr import LEVELS_DBFS, transform_snrs
 from blsh_trainer.corpora.corpus import Corpus

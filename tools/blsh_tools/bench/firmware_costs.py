@@ -11,20 +11,17 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.packing import unpack_words
-from blsh_firmware.measure.bench_images import (
+from blsh_firmware.build.project_files import firmware_digest
+from blsh_firmware.measure.bench_images import M0_ROW, bench_project, build_for, costs_digest
+from blsh_firmware.measure.bench_inputs import (
     BUDGET_ENTRIES,
-    M0_ROW,
     Samples,
     budget_model,
-    build_for,
-    copied_project,
-    costs_digest,
     counted_hops,
     describe_model,
-    firmware_digest,
     noisy_speech,
 )
-from blsh_firmware.measure.image_figures import Workbench, measure_board
+from blsh_firmware.measure.image_figures import Workbench, measure_image
 from blsh_firmware.measure.profiling import build_plugin
 from blsh_hil.boards.catalogue import find_board, load_boards
 from blsh_hil.prove.measure import ICOUNT_SHIFT
@@ -61,6 +58,17 @@ class BenchOptions:
                 raise BlshError(f"{name} is a real board; instructions are counted on virtual ones, see `blsh boards`")
 
 
+@dataclass(frozen=True)
+class _Case:
+    """A model with `entries` of its entries that denoises `samples` on every board of `rows`."""
+
+    name: str
+    model: Model
+    entries: int
+    samples: Samples
+    rows: Sequence[str]
+
+
 def virtual_boards() -> list[str]:
     """The boards that instructions can be counted on."""
     return [board.name for board in load_boards().values() if board.qemu_machine]
@@ -79,19 +87,23 @@ def bench_firmware(
     samples = noisy_speech(corpus, options.hops)
     plugin = build_plugin(options.work)
     digests = {"firmware_sha256": firmware_digest(), "costs_sha256": costs_digest()}
-    project = copied_project(options.work / "project")
+    project = bench_project(options.work / "project")
     entries = min(BUDGET_ENTRIES, model.entries)
     rows = [row for name in options.boards for row in ((M0_ROW, name) if name == "microbit" else (name,))]
-    cases = [("budget", model, entries, samples, rows)]
     few = samples[: FIXED_HOPS * HOP]
-    cases.append(("smallest", model, model.neighbours, few, list(options.boards)))
+    cases = [
+        _Case("budget", model, entries, samples, rows),
+        _Case("smallest", model, model.neighbours, few, options.boards),
+    ]
     if extended is not None:
-        cases.append(("extended", extended, min(BUDGET_ENTRIES, extended.entries), few, list(options.boards)))
-    measured, total = [], sum(len(of) for *_, of in cases)
-    for case, of, kept, played, names in cases:
-        for row in names:
-            image = build_for(row, of, kept, project, log)
-            measured.append(measure_board(image, Workbench(plugin, options.work, played), case))
+        kept = min(BUDGET_ENTRIES, extended.entries)
+        cases.append(_Case("extended", extended, kept, few, options.boards))
+    measured, total = [], sum(len(case.rows) for case in cases)
+    for case in cases:
+        bench = Workbench(plugin, options.work, case.samples)
+        for row in case.rows:
+            image = build_for(row, case.model, case.entries, project, log)
+            measured.append(measure_image(image, bench, case.name))
             progress("boards", len(measured), total)
     cores = tuple(dict.fromkeys(find_board(name).core for name in options.boards))
     return {

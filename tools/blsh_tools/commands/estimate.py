@@ -29,7 +29,7 @@ def estimate(
     Options as of `blsh generate`: with a budget, the model is chosen; one that does not fit is refused. Instructions
     are those of the signal that `blsh bench` measures with.
     """
-    from blsh_codegen.cost.estimate import HOPS_PER_SECOND
+    from blsh_codegen.spec.constants import HOPS_PER_SECOND
     from blsh_hil.boards.catalogue import find_board
     from blsh_tools.options.board_budgets import planned, say_plan
     from blsh_trainer.model.artifact import load_model

@@ -132,7 +132,8 @@ def _check_ends(source: Path | None, target: Path | None, microphone: str | None
 def _source(path: Path | None, gain_db: float | None, seconds: float | None, device: str | None) -> "Source":
     from itertools import islice
 
-    from blsh_hil.live.live_audio import HOP_S, LimitedSource, PacedSource
+    from blsh_codegen.spec.constants import HOP_S
+    from blsh_hil.live.live_audio import LimitedSource, PacedSource
     from blsh_tools.audio.recordings import open_recording, say_remarks
 
     most = None if seconds is None else max(1, round(seconds / HOP_S))
@@ -209,7 +210,8 @@ def _reporter() -> Callable[[int, int], None]:
 
 
 def _warn_of_slow_line(port: str | None, baud: int) -> None:
-    from blsh_hil.live.live_audio import HOPS_PER_SECOND, hops_per_second
+    from blsh_codegen.spec.constants import HOPS_PER_SECOND
+    from blsh_hil.live.live_audio import hops_per_second
 
     carries = hops_per_second(baud)
     if port is not None and port.startswith("/dev/tty") and carries < HOPS_PER_SECOND:
