@@ -10,7 +10,8 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.corpora.mixing import draw_mixtures
-from blsh_trainer.evaluation.evaluate import Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import Blind, evaluate_systems
+from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.learning.options import PAPER
 from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model

@@ -27,8 +27,9 @@ from blsh_tools.options.outputs import check_output
 from blsh_trainer.arrays import FloatArray, Progress
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, evaluate_systems
 from blsh_trainer.evaluation.listening_passage import Listening, make_listening
+from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.files import replacing
 from blsh_trainer.learning.options import EXTENDED, TrainOptions
 from blsh_trainer.learning.train import train_model

@@ -7,8 +7,9 @@ import pytest
 from blsh_trainer.compute.cosine_index import KNN
 from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.evaluate import DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import evaluate_systems
 from blsh_trainer.evaluation.metrics import si_sdr
+from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.evaluation.systems import HashDenoiser, IbmOracle, KnnDenoiser, MixtureSystem, ModelSize
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.signals.features import features

@@ -8,8 +8,9 @@ from blsh_trainer.compute.hamming_index import hamming_knn
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, evaluate_systems
 from blsh_trainer.evaluation.metrics import si_sdr
+from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.evaluation.validation import VALIDATION_ENTRIES
 from blsh_trainer.learning.options import PAPER
 from blsh_trainer.learning.train import train_model

@@ -5,14 +5,8 @@ from typing import Any
 
 from blsh_trainer.arrays import Progress
 from blsh_trainer.corpora.corpus import Corpus
-from blsh_trainer.evaluation.evaluate import (
-    MIXTURE,
-    Blind,
-    DrawnMixtures,
-    Evaluation,
-    SilentEstimateError,
-    evaluate_systems,
-)
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, Evaluation, SilentEstimateError, evaluate_systems
+from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.model.artifact import Card, Model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.reduction import mask_choices, reduce_model

@@ -4,8 +4,9 @@ from typing import Any
 
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.bootstrap import MeanInterval, mean_interval
-from blsh_trainer.evaluation.evaluate import Blind, PeersMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import Blind, evaluate_systems
 from blsh_trainer.evaluation.peer_comparison import paired_with_peer
+from blsh_trainer.evaluation.protocols import PeersMixtures
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.verdict import Bar
 from blsh_trainer.experiments.work_store import Store

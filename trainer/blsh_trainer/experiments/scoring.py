@@ -9,7 +9,8 @@ import numpy as np
 
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.compute.cosine_index import KNN
-from blsh_trainer.evaluation.evaluate import MIXTURE, Mixtures, System, evaluate_systems
+from blsh_trainer.evaluation.evaluate import MIXTURE, System, evaluate_systems
+from blsh_trainer.evaluation.protocols import Mixtures
 from blsh_trainer.evaluation.systems import HashDenoiser, IbmOracle, KnnDenoiser, ModelSize
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.workshop import Learner, Workshop
