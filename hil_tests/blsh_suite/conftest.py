@@ -22,13 +22,14 @@ from blsh_codegen.project import project_root
 from blsh_firmware.build.compiler_alone import build_where_it_fits
 from blsh_firmware.build.images import build_host_image, build_image, generate_firmware, generated_folder
 from blsh_firmware.build.project_files import copy_project
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, Target, connect
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.recipes import DEFAULT_RECIPES, Recipe, recipes
-from blsh_hil.prove.vectors import COMMITTED_FOLDER
+from blsh_hil.prove.regression_vectors import COMMITTED_FOLDER
 from blsh_trainer.corpora.corpus import Corpus, load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.options import PAPER

@@ -18,10 +18,11 @@ from blsh_firmware.measure.cycles import Cycles, measure_mix
 from blsh_firmware.measure.disassembly import functions_of
 from blsh_firmware.measure.image_figures import CYCLES
 from blsh_firmware.measure.profiling import build_plugin, passage_of, plugin_arguments, read_profile
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.host import HOST
+from blsh_hil.boards.table import find_board
 from blsh_hil.link.client import BoardClient
-from blsh_hil.prove.measure import ICOUNT_SHIFT
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT
 from blsh_hil.prove.real_time import count_streams, judge
 from blsh_hil.prove.recipes import SEGMENTS, Segment
 from blsh_hil.prove.worst_case import find_worst_case

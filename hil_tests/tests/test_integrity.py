@@ -16,12 +16,14 @@ from elftools.elf.elffile import ELFFile
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_firmware.build.compiler_alone import build_alone
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import FaultError, IntegrityError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.random_model import random_model
-from blsh_hil.wire.protocol import FaultReason, HelloReply, Integrity, ResetCause
+from blsh_hil.wire.codes import FaultReason, Integrity, ResetCause
+from blsh_hil.wire.messages import HelloReply
 
 pytestmark = [
     pytest.mark.xdist_group("integrity"),  # what its fixtures build is built once

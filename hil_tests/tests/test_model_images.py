@@ -27,7 +27,7 @@ from blsh_codegen.spec.constants import (
     RUNTIME_FORMAT,
 )
 from blsh_hil.wire import protocol_header
-from blsh_hil.wire.protocol import ImageFault
+from blsh_hil.wire.codes import ImageFault
 
 from .slot_models import slot_model, tiny_model
 

@@ -17,10 +17,11 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_NEIGHBOURS, MAX_SMOOTHING, RUNTIME_FORMAT
 from blsh_codegen.spec.hard_signals import edge_signal
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.build_files import render_board_header
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
-from blsh_hil.boards.render import render_board_header
 from blsh_hil.boards.session import Expected, connect
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import BoardError, RefusedError
 from blsh_hil.link.client import BoardClient
@@ -36,7 +37,8 @@ from blsh_hil.prove.push import (
     try_image,
 )
 from blsh_hil.wire import protocol_header
-from blsh_hil.wire.protocol import Done, ImageFault, ModelProve, ModelTry, PushBegin, PushData, PushReady, SlotState
+from blsh_hil.wire.codes import ImageFault, SlotState
+from blsh_hil.wire.messages import Done, ModelProve, ModelTry, PushBegin, PushData, PushReady
 from blsh_trainer.errors import BlshError
 
 from .slot_models import slot_model, tiny_model

@@ -17,14 +17,14 @@ from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import build_firmware, measure
 from blsh_firmware.measure.calibration import untrained_model
-from blsh_hil.boards.catalogue import Board, find_board, load_boards
-from blsh_hil.boards.model import Clock
+from blsh_hil.boards.board import Board, Clock
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import FaultError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import compare
 from blsh_hil.prove.random_model import random_model
-from blsh_hil.wire.protocol import ResetCause
+from blsh_hil.wire.codes import ResetCause
 
 from .elf_map import check_memory_map
 from .register_model import Driver, Registers

@@ -111,7 +111,7 @@ app.command(epilog="Example: `blsh export out/model.npz --to lib/blsh --entries 
 def build(board: BoardName = DEFAULT_BOARD, as_json: AsJson = False) -> None:
     """Build the firmware of the generated model with PlatformIO."""
     from blsh_firmware.build.images import build_image
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
 
     image = build_image(find_board(board), lambda line: say(line) if line else None)
     rows = [
@@ -154,7 +154,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """The whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
     from blsh_tools.demo_chain import DemoOptions, check_demo_folder, run_demo, summary
     from blsh_trainer.corpora.corpus import load_corpus
     from blsh_trainer.corpora.synthetic_corpus import make_corpus
@@ -186,7 +186,7 @@ def bench(
 ) -> None:
     """Count the instructions of each stage of a hop on a virtual board, exactly."""
     from blsh_firmware.measure.hop_instructions import count_generated
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
 
     result = count_generated(find_board(board), model, hops, say)
     counts: dict[str, Any] = result["instructions"]

@@ -13,7 +13,7 @@ from blsh_firmware.build.project_files import firmware_digest
 from blsh_firmware.measure.bench_images import M0_ROW, bench_project, build_for
 from blsh_firmware.measure.image_figures import memory_figures
 from blsh_firmware.measure.profiling import Passage, build_plugin, plugin_arguments, read_profile
-from blsh_hil.boards.catalogue import find_board, load_boards
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_tools.bench.cmsis import count_cmsis
 from blsh_tools.bench.emulated_program import bench_core
 from blsh_tools.bench.firmware_costs import BenchOptions, virtual_boards

@@ -11,7 +11,7 @@ import soundfile
 from blsh_codegen.emit.generated_record import read_record
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.images import built_image, generated_folder
-from blsh_hil.boards.catalogue import find_board
+from blsh_hil.boards.table import find_board
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.evaluation.metrics import si_sdr
 from blsh_trainer.learning import options

@@ -21,7 +21,7 @@ import soundfile
 from blsh_firmware.build.external_program import run_watched
 from blsh_firmware.build.images import built_image
 from blsh_firmware.build.platformio import COMPILER
-from blsh_hil.boards.catalogue import find_board, load_boards
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_lock import Lock, port_key
 from blsh_tools.boards.flash_board import flash_board, planned_command

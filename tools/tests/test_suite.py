@@ -19,12 +19,12 @@ import pytest
 from blsh_codegen.emit.generate import generate, integer_model
 from blsh_codegen.emit.generated_record import read_record
 from blsh_firmware.build.compiler_alone import build_where_it_fits
-from blsh_hil.boards.catalogue import find_board
 from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, connect
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.recipes import Recipe
-from blsh_hil.prove.vectors import Vector
+from blsh_hil.prove.regression_vectors import Vector
 from blsh_tools.suite import run_suite as suite
 from blsh_tools.suite.run_suite import SUITE, SuiteOptions
 from blsh_trainer.errors import BlshError

@@ -17,7 +17,7 @@ from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.port import Port
 from blsh_hil.wire.framing import Decoder, Frame, encode
-from blsh_hil.wire.protocol import Done, Hop, HopDone, ResetStream
+from blsh_hil.wire.messages import Done, Hop, HopDone, ResetStream
 
 _STREAM: Final = 0x51A7
 _PATIENCE_S: Final = 20.0

@@ -24,11 +24,9 @@ from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.link.board_errors import BoardError, RefusedError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import compare
-from blsh_hil.wire.protocol import (
-    PIECE_BYTES,
+from blsh_hil.wire.codes import ErrorCode, ImageFault, SlotState
+from blsh_hil.wire.messages import (
     Done,
-    ErrorCode,
-    ImageFault,
     ModelFactory,
     ModelProve,
     ModelTry,
@@ -37,8 +35,8 @@ from blsh_hil.wire.protocol import (
     PushReady,
     Slots,
     SlotsReply,
-    SlotState,
 )
+from blsh_hil.wire.protocol import PIECE_BYTES
 from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
 

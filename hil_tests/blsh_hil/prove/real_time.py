@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from blsh_codegen.spec.constants import HOP_S
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.board import Board
 from blsh_hil.link.client import BoardClient
-from blsh_hil.prove.measure import count_hops, ticks_per_instruction
+from blsh_hil.prove.instruction_count import count_hops, ticks_per_instruction
 
 _BINS: Final = 24  # of the histogram
 

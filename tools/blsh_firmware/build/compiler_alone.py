@@ -11,7 +11,8 @@ from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.project import project_root
 from blsh_firmware.build.platformio import compiler_version
 from blsh_firmware.build.project_files import GENERATED, project_sources
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError
 

@@ -15,10 +15,11 @@ from blsh_codegen.project import project_root
 from blsh_firmware.build.platformio import Footprint, build_firmware, compiler_version, measure
 from blsh_firmware.build.project_files import GENERATED, project_sources
 from blsh_hil.boards.attached import find_port
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
 from blsh_hil.boards.project_lock import project_lock
 from blsh_hil.boards.session import Expected, Target
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError

@@ -15,8 +15,9 @@ from blsh_firmware.build.compiler_alone import M0_HOST, compile_project, m0_boar
 from blsh_firmware.build.images import build_image, generate_firmware, generated_folder
 from blsh_firmware.build.platformio import Footprint, compiler_version, measure
 from blsh_firmware.build.project_files import copy_project
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.project_lock import project_lock
+from blsh_hil.boards.table import find_board
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
 

@@ -24,10 +24,10 @@ from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import Footprint, compiler_version, measure
 from blsh_firmware.build.project_files import firmware_digest
-from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
-from blsh_hil.prove.measure import ICOUNT_SHIFT, count_hops
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.signals.features import find_feature_kind

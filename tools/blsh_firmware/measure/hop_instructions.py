@@ -6,9 +6,9 @@ from typing import Any
 
 from blsh_codegen.cost.cost_signal import cost_signal
 from blsh_firmware.build.images import build_image
-from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.session import connect
-from blsh_hil.prove.measure import ICOUNT_SHIFT, count_instructions
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_instructions
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 

@@ -21,7 +21,7 @@ from blsh_firmware.measure.profiling import Profile, passage_of, plugin_argument
 from blsh_firmware.measure.stack_usage import image_stack
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
-from blsh_hil.prove.measure import ICOUNT_SHIFT, count_hops
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops
 from blsh_trainer.errors import BlshError
 
 CYCLES = {"cortex-m0": m0_plus, "cortex-m4": m4, "cortex-m7": m7}

@@ -9,7 +9,8 @@ from blsh_codegen.project import project_root
 from blsh_firmware.build.compiler_alone import compile_alone, m0_board
 from blsh_firmware.measure.disassembly import functions_of
 from blsh_firmware.measure.profiling import Profile, passage_of, plugin_arguments, read_profile
-from blsh_hil.boards.catalogue import Board, load_boards
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import load_boards
 from blsh_hil.boards.virtual import QEMU
 from blsh_trainer.errors import BlshError
 

@@ -23,8 +23,8 @@ from blsh_firmware.measure.bench_inputs import (
 )
 from blsh_firmware.measure.image_figures import Workbench, measure_image
 from blsh_firmware.measure.profiling import build_plugin
-from blsh_hil.boards.catalogue import find_board, load_boards
-from blsh_hil.prove.measure import ICOUNT_SHIFT
+from blsh_hil.boards.table import find_board, load_boards
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT
 from blsh_tools.bench.cmsis import count_cmsis
 from blsh_tools.bench.search_growth import CORES, SIZES, SearchCost, search_growth
 from blsh_trainer.arrays import Progress

@@ -41,7 +41,7 @@ def flash(
 
     A virtual board that `blsh emulate` runs is restarted with it.
     """
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
     from blsh_tools.boards.flash_board import flash_board, planned_command
 
     options = FlashOptions(port, probe, method, replace(TIMEOUTS, flash=flash_timeout, boot=boot_timeout))
@@ -54,16 +54,26 @@ def flash(
     show(result, as_json, rows, f"Flashed {board}")
 
 
-def boards(as_json: AsJson = False) -> None:
+def boards(
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Write the files that follow from boards.toml and the protocol; list nothing."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """List the boards that firmware can be built for, and what is attached to this machine: ports, probes, holders.
 
-    A board is locked while a program talks to it. What is stale was left by one that was killed; it is in nobody's way.
+    A board is locked while a program talks to it. A stale lock was left by a program that was killed; it is in nobody's
+    way.
     """
     from dataclasses import asdict
 
     from blsh_hil.boards.attached import attached
-    from blsh_hil.boards.catalogue import load_boards
+    from blsh_hil.boards.table import load_boards
 
+    if write:
+        _write_files(as_json)
+        return
     known = load_boards()
     found = attached(known)
     if as_json:
@@ -104,6 +114,19 @@ def boards(as_json: AsJson = False) -> None:
     show(None, False, attached_rows, "Attached", ["kind", "port", "USB", "serial number", "may be", "held by"])
 
 
+def _write_files(as_json: bool) -> None:
+    from blsh_codegen.project import project_root
+    from blsh_hil.boards.written_files import write_generated_files
+
+    written = [path.as_posix() for path in write_generated_files(project_root())]
+    show(
+        {"written": written},
+        as_json,
+        [[path] for path in written] or [["nothing: all files are up to date"]],
+        "Written",
+    )
+
+
 def emulate(
     board: BoardName = DEFAULT_BOARD,
     pty: Annotated[
@@ -116,7 +139,7 @@ def emulate(
     `blsh flash` restarts it with what was built since.
     """
     from blsh_firmware.build.images import built_image
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
     from blsh_hil.boards.virtual import VirtualBoard
     from blsh_tools.boards.emulate_board import keep_running
 

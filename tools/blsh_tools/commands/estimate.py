@@ -30,7 +30,7 @@ def estimate(
     are those of the signal that `blsh bench` measures with.
     """
     from blsh_codegen.spec.constants import HOPS_PER_SECOND
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
     from blsh_tools.options.board_budgets import planned, say_plan
     from blsh_trainer.model.artifact import load_model
 
@@ -77,7 +77,7 @@ def estimate(
 def _calibrate(board: str | None, as_json: bool) -> None:
     from blsh_codegen.cost.measured_costs import COSTS_FILE, Costs, load_costs, save_costs
     from blsh_firmware.measure.calibration import calibrate, interrupted_file
-    from blsh_hil.boards.catalogue import find_board, load_boards
+    from blsh_hil.boards.table import find_board, load_boards
     from blsh_tools.options.outputs import check_output
 
     check_output(COSTS_FILE)

@@ -18,7 +18,9 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.interrupts import ENDING
 
 if TYPE_CHECKING:  # imported when the command runs, so that `blsh --help` is quick
-    from blsh_hil.live.live_audio import LiveResult, LiveSession, Sink, Source
+    from blsh_hil.live.ends import Sink, Source
+    from blsh_hil.live.session import LiveSession
+    from blsh_hil.live.timing import LiveResult
 
 _SAY_EVERY_S = 2.0
 _SENTENCES = {
@@ -78,7 +80,7 @@ def run_live(
     from blsh_firmware.build.images import reach
     from blsh_hil.boards.session import connect
     from blsh_hil.link.retry import Retries
-    from blsh_hil.live.live_audio import REPLAY_HOPS, LiveSession
+    from blsh_hil.live.session import REPLAY_HOPS, LiveSession
     from blsh_trainer.model.artifact import load_model
 
     _check_ends(source_path, target, microphone, loudspeaker)
@@ -133,7 +135,7 @@ def _source(path: Path | None, gain_db: float | None, seconds: float | None, dev
     from itertools import islice
 
     from blsh_codegen.spec.constants import HOP_S
-    from blsh_hil.live.live_audio import LimitedSource, PacedSource
+    from blsh_hil.live.ends import LimitedSource, PacedSource
     from blsh_tools.audio.recordings import open_recording, say_remarks
 
     most = None if seconds is None else max(1, round(seconds / HOP_S))
@@ -150,7 +152,7 @@ def _source(path: Path | None, gain_db: float | None, seconds: float | None, dev
 
 
 def _sink(target: Path | None, buffer_s: float, device: str | None, cleanup: ExitStack) -> "Sink":
-    from blsh_hil.live.live_audio import FileSink
+    from blsh_hil.live.ends import FileSink
     from blsh_tools.audio.recordings import WavWriter
     from blsh_trainer.files import replacing
 
@@ -211,7 +213,7 @@ def _reporter() -> Callable[[int, int], None]:
 
 def _warn_of_slow_line(port: str | None, baud: int) -> None:
     from blsh_codegen.spec.constants import HOPS_PER_SECOND
-    from blsh_hil.live.live_audio import hops_per_second
+    from blsh_hil.live.timing import hops_per_second
 
     carries = hops_per_second(baud)
     if port is not None and port.startswith("/dev/tty") and carries < HOPS_PER_SECOND:

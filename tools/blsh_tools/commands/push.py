@@ -97,9 +97,9 @@ def _reach(name: str, port: str | None) -> "tuple[Target, Expected]":
     """The board at `port`, whoever built its firmware, or else one that is started with the firmware built here."""
     from blsh_codegen.project import project_root
     from blsh_firmware.build.images import build_host_image, build_image
-    from blsh_hil.boards.catalogue import find_board
     from blsh_hil.boards.host import HOST, HostBoard
     from blsh_hil.boards.session import Expected
+    from blsh_hil.boards.table import find_board
 
     if port is not None:
         return port, Expected() if name == HOST else Expected(baud=find_board(name).uart.baud)
@@ -143,7 +143,7 @@ def _push(client: "BoardClient", model: "IntegerModel", advance: Any) -> dict[st
 def _consider(client: "BoardClient", model: "IntegerModel") -> dict[str, Any]:
     from blsh_codegen.emit.model_image import encode_image, read_head
     from blsh_hil.prove.push import NO_SLOT, check_fits, read_slots
-    from blsh_hil.wire.protocol import SlotState
+    from blsh_hil.wire.codes import SlotState
 
     head, slots = read_head(encode_image(model)), read_slots(client)
     check_fits(head, slots)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # as in model_options.py
     from blsh_codegen.cost.measured_costs import BoardSizes
     from blsh_codegen.cost.planning import Plan
     from blsh_codegen.emit.generate import GenerateOptions
-    from blsh_hil.boards.catalogue import Board
+    from blsh_hil.boards.board import Board
     from blsh_trainer.model.artifact import Model
 
 SLOTS_FLASH_BYTES = 4096
@@ -48,7 +48,7 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
     from blsh_codegen.cost.cost_signal import MEASURED_HOPS, cost_signal
     from blsh_codegen.cost.measured_costs import load_costs
     from blsh_codegen.cost.planning import Budgets, Planner
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
 
     assert wishes.board is not None
     board = find_board(wishes.board)

@@ -1,37 +1,28 @@
-"""Render the tables of docs/boards.md from boards.toml; `python -m blsh_hil.boards.catalogue` rewrites them."""
+"""Render the tables of docs/boards.md that say what boards.toml says."""
 
-from collections.abc import Sequence
 from typing import Final
 
-from blsh_hil.boards.model import DWT_CYCCNT, Board, Clock, Memory, Uart
+from blsh_hil.boards.board import DWT_CYCCNT, Board, Clock, Memory, Uart
+from blsh_hil.wire.markdown import table, with_written_part
 
 DOCUMENT: Final = "docs/boards.md"
-BEGIN: Final = "<!-- generated from boards.toml: python -m blsh_hil.boards.catalogue -->"
-END: Final = "<!-- end of generated text -->"
 
 
 def rewritten(text: str, boards: dict[str, Board]) -> str:
-    """Return `text` of docs/boards.md with its generated part renewed."""
-    before, rest = text.split(BEGIN)
-    return before + _render(boards) + rest.split(END)[1]
-
-
-def _render(boards: dict[str, Board]) -> str:
+    """Return `text` of docs/boards.md with its written part renewed."""
     virtual = [board for board in boards.values() if board.qemu_machine]
     real = [board for board in boards.values() if board.uploads]
     header = ("board", "core, clock", "flash, RAM", "UART driver, baud", "counter", "what for")
     parts = [
-        BEGIN,
         "Virtual boards:",
-        _table(header, [_row(board) for board in virtual]),
+        table(header, [_row(board) for board in virtual]),
         "Real boards, and what is on them:",
-        _table(header, [_row(board) for board in real]),
-        _table(("board", "clock tree", "TX, RX", "LED", "USB ids"), [_wiring(board) for board in real]),
+        table(header, [_row(board) for board in real]),
+        table(("board", "clock tree", "TX, RX", "LED", "USB ids"), [_wiring(board) for board in real]),
         "How `blsh flash` reaches them, the first way unless `--method` names another; `--dry-run` prints the command:",
-        _table(("board", "methods"), [_methods(board) for board in real]),
-        END,
+        table(("board", "methods"), [_methods(board) for board in real]),
     ]
-    return "\n\n".join(parts)
+    return with_written_part(text, parts)
 
 
 def _row(board: Board) -> tuple[str, ...]:
@@ -86,8 +77,3 @@ def _size(memory: Memory) -> str:
 
 def _hertz(hertz: int) -> str:
     return f"{hertz / 1e6:g} MHz"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
