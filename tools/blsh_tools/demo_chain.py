@@ -24,7 +24,7 @@ from blsh_tools.audio.engines import DeviceEngine, Engine, FixedEngine, FloatEng
 from blsh_tools.audio.spectrogram_picture import draw_spectrograms
 from blsh_tools.console import say
 from blsh_tools.options.outputs import check_output
-from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.arrays import FloatArray
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, evaluate_systems
@@ -34,6 +34,7 @@ from blsh_trainer.files import replacing
 from blsh_trainer.learning.options import EXTENDED, TrainOptions
 from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model, save_model
+from blsh_trainer.progress import Progress
 from blsh_trainer.replacing_folder import scratch_beside
 from blsh_trainer.signals.audio import to_int16, write_wav
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from blsh_codegen.emit.generate import GenerateOptions, reduced_model
 from blsh_tools.audio.engines import Engine, FixedEngine, FloatEngine
-from blsh_trainer.arrays import Progress
 from blsh_trainer.compute.process_map import check_jobs
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
@@ -16,6 +15,7 @@ from blsh_trainer.evaluation.metrics import METRICS, check_metrics
 from blsh_trainer.evaluation.peer_comparison import Against, against_peers
 from blsh_trainer.evaluation.protocols import DEFAULT_SNRS_DB, PEERS, choose_mixtures
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.progress import Progress
 
 MODEL = "model"
 _ENGINES: dict[str, Callable[[Model, GenerateOptions], Engine]] = {"float": FloatEngine, "fixed": FixedEngine}

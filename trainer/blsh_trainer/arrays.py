@@ -1,6 +1,5 @@
-"""Array types, the progress callback and the checks that every signal passes."""
+"""Array types, and the checks that every signal passes."""
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,9 +13,6 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 ByteArray: TypeAlias = NDArray[np.uint8]
 IntArray: TypeAlias = NDArray[np.int64]
 AnyArray: TypeAlias = NDArray[Any]
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called as progress(what, done, total), `done` counting from 1."""
 
 
 def check_signal(x: ArrayLike, what: str) -> FloatArray:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.spec.constants import HISTORY, HOP
-from blsh_trainer.arrays import Progress
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.model.artifact import Model, load_model, save_model
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.audio import to_int16
 
 BUDGET_ENTRIES: Final = 4096

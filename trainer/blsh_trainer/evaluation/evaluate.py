@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.arrays import FloatArray
 from blsh_trainer.compute.process_map import check_jobs, computed
 from blsh_trainer.corpora.mixing import Mixture, NamedMixture
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.bootstrap import mean_interval
 from blsh_trainer.evaluation.metrics import METRICS, check_metrics
 from blsh_trainer.evaluation.protocols import Mixtures
+from blsh_trainer.progress import Progress
 
 MIXTURE = "mixture"
 

@@ -13,6 +13,7 @@ from blsh_trainer.experiments.work_store import Store
 from blsh_trainer.model.artifact import Model, load_model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.reduction import reduce_model
+from blsh_trainer.progress import named
 
 SNRS_DB = (-5.0, 0.0, 5.0)
 MOST_BITS, MOST_ENTRIES, STRETCH_ENTRIES = 64, 32_768, 8_192
@@ -53,9 +54,8 @@ def _scored(model: Model, mixtures: PeersMixtures, settings: Settings, store: St
     identity = {"model": model.sha256, "corpus_sha256": settings.corpus.sha256, **mixtures.describe()}
     kept = store.result("against-peers", identity)
     if kept is None:
-        progress = settings.progress
         what = f"peers' protocol, {model.entries} entries"
-        told = None if progress is None else lambda _, done, total: progress(what, done, total)
+        told = named(settings.progress, what)
         found = evaluate_systems(
             {"model": Blind(FloatDenoiser(model))}, mixtures, _METRICS, settings.jobs, progress=told
         )

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from blsh_trainer.arrays import Progress
 from blsh_trainer.compute.process_map import check_jobs
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.progress import Progress
 
 MIXTURES = 48
 FAST_MIXTURES = 3

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray, IntArray, Progress
+from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from blsh_trainer.compute.block_pool import single_threaded_blas
 from blsh_trainer.compute.process_map import computed
 from blsh_trainer.corpora.corpus import Corpus
@@ -19,6 +19,7 @@ from blsh_trainer.learning.options import TrainOptions
 from blsh_trainer.learning.registry import Run, find_learner, fit_learner
 from blsh_trainer.learning.training_frames import TrainingFrames, gather_frames
 from blsh_trainer.model.projection import hash_codes
+from blsh_trainer.progress import Progress, named
 
 _FIT, _DICTIONARY, _SAMPLE = 1, 2, 3  # what a seed's generators are for
 
@@ -145,7 +146,7 @@ class Workshop:
     def _gathered(self, feature_kind: str) -> TrainingFrames:
         rng, keep_rng = np.random.default_rng([0, 0]), np.random.default_rng([0, 1])
         options = self._options(DEFAULT, feature_kind, 0, 1).frames
-        return gather_frames(self.corpus, options, rng, keep_rng, self._told(f"mixing for {feature_kind}"))
+        return gather_frames(self.corpus, options, rng, keep_rng, named(self.progress, f"mixing for {feature_kind}"))
 
     def _options(self, learner: Learner, feature_kind: str, seed: int, bits: int) -> TrainOptions:
         return PIPELINE.with_(
@@ -165,15 +166,10 @@ class Workshop:
         frames = self.frames(feature_kind)
         order = np.random.default_rng([seed, _SAMPLE]).permutation(len(frames.H))
         sample = frames.take(np.sort(order[: options.code.fit_frames]))
-        told = self._told(f"fitting {learner.learner} {learner.weighting} {feature_kind} seed {seed}")
+        told = named(self.progress, f"fitting {learner.learner} {learner.weighting} {feature_kind} seed {seed}")
         with single_threaded_blas():  # more threads would add up in another order
             fitted = fit_learner(sample, options.code, np.random.default_rng([seed, _FIT]), Run(told, checkpoint))
         return {"projections": fitted.projections_, "biases": fitted.biases_, "betas": fitted.betas_}
-
-    def _told(self, what: str) -> Progress | None:
-        """The progress of one piece of work under a name that tells it from the others."""
-        progress = self.progress
-        return None if progress is None else lambda _, done, total: progress(what, done, total)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from blsh_trainer.arrays import AnyArray, FloatArray, Progress
+from blsh_trainer.arrays import AnyArray, FloatArray
 from blsh_trainer.compute.block_pool import LocalPool, Pool, single_threaded_blas
 from blsh_trainer.compute.frame_chunks import as_source, frame_blocks
 from blsh_trainer.errors import BlshError
@@ -24,6 +24,7 @@ from blsh_trainer.learning.objectives import (
 )
 from blsh_trainer.learning.pairs import DIVERGENCES, TARGETS, BoostedPairs, ResidualPairs
 from blsh_trainer.model.projection import Learner, check_bits, check_training_rows
+from blsh_trainer.progress import Progress
 
 WEIGHTINGS = ("residual", "adaboost")
 _ALIKE = 1e-6  # of the unit that a frame's squared length is: less variance than this is rounding

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray, Progress
+from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from blsh_trainer.compute.hamming_index import hamming_knn
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.dictionary_refine import LEAST_SHARE, Start, refine
@@ -12,6 +12,7 @@ from blsh_trainer.learning.mask_distil import distilled_masks
 from blsh_trainer.learning.soft_knn import Matrix
 from blsh_trainer.learning.training_frames import TrainingFrames
 from blsh_trainer.model.projection import Learner, hash_codes
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.masks import MaskKind, unpack_bits
 from blsh_trainer.signals.spectra import BINS
 

@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from blsh_trainer.arrays import Progress
 from blsh_trainer.compute.block_pool import Pool
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.boosted import BLSH, BoostOptions
@@ -16,6 +15,7 @@ from blsh_trainer.learning.pairs import TARGETS
 from blsh_trainer.learning.supervised import SupervisedBLSH
 from blsh_trainer.learning.training_frames import TrainingFrames
 from blsh_trainer.model.projection import LSH, Learner, check_bits
+from blsh_trainer.progress import Progress
 
 
 @dataclass(frozen=True)

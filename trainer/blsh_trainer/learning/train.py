@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from blsh_trainer.arrays import Progress
 from blsh_trainer.compute.block_pool import Pool, single_threaded_blas
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
@@ -15,6 +14,7 @@ from blsh_trainer.learning.options import PAPER, TrainOptions
 from blsh_trainer.learning.registry import Run, fit_learner
 from blsh_trainer.learning.training_frames import gather_frames
 from blsh_trainer.model.artifact import Card, Model
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.masks import find_mask_kind
 
 # librosa's filters are our own by now; its version stays, for the card's bytes are part of a model's identity.

@@ -7,11 +7,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from blsh_trainer.arrays import ByteArray, IntArray, Progress
+from blsh_trainer.arrays import ByteArray, IntArray
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.corpora.mixing import MAX_SNR_DB, NamedMixture, draw_mixtures
 from blsh_trainer.corpora.varied_mixtures import varied_mixtures
 from blsh_trainer.errors import BlshError
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.features import features, find_feature_kind, l2_normalise
 from blsh_trainer.signals.masks import band_means, find_mask_kind, ideal_binary_mask, nearest_gains, pack_bits
 from blsh_trainer.signals.spectra import stft
