@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from blsh_codegen.spec.stages import STAGES
-from blsh_tools.bench.bars import M0, M4, M55, SMALLEST, bench_bars, estimate_bars, write_bars
+from blsh_tools.bench.bars import estimate_bars, write_bars
+from blsh_tools.bench.budgets import M0, M4, M55, SMALLEST, bench_bars
 from blsh_tools.bench.transform_snr import transform_snrs
 from blsh_trainer.experiments.verdict import Bar
 

@@ -15,7 +15,7 @@ import soundfile
 
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_tools.audio import sound_device as sound
-from blsh_tools.commands.live import run_live
+from blsh_tools.audio.play_live import LiveOptions, play_live
 from blsh_trainer.errors import BlshError
 
 from .conftest import Blsh, Outcome, Samples, copy_project, tree
@@ -322,12 +322,11 @@ def test_bad_input_is_refused_and_changes_nothing(
     (tmp_path / "live.wav").write_bytes(b"of yesterday")
     (tmp_path / "folder.wav").mkdir()
     before = tree(tmp_path)
-    given = {"board": "host", "source": "in.wav", "target": "live.wav", "buffer_ms": 32.0, "seconds": None,
-             "microphone": None, "loudspeaker": None, **change}  # fmt: skip
-    source, target = tmp_path / given["source"], tmp_path / given["target"]
-    rest = (given["buffer_ms"], given["seconds"], given["microphone"], given["loudspeaker"])
+    files = {"source": "in.wav", "target": "live.wav", **change}
+    files |= {end: tmp_path / files[end] for end in ("source", "target")}
+    options = LiveOptions(**{"model": model, "board": "host", **files})
     with pytest.raises(BlshError, match=expected):
-        run_live(model, given["board"], None, source, target, *rest)
+        play_live(options)
     assert tree(tmp_path) == before
 
 

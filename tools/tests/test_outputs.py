@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from blsh_tools.options.outputs import check_output, check_output_folder, check_wav_output, same_file
+from blsh_tools.audio.wav_output import check_wav_output
+from blsh_tools.options.outputs import check_output, check_output_folder, same_file
 from blsh_trainer.errors import BlshError
 
 from .conftest import Bench, Blsh, tree

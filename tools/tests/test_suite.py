@@ -220,7 +220,7 @@ def test_all_boards_go_on_when_one_cannot_be_tested(
         return {"board": board, "passed": True}
 
     monkeypatch.setattr(suite, "_run_board", run_board)
-    result = suite.run_all(SuiteOptions(model), quiet=True)
+    result = suite.run_all(SuiteOptions(model), None, quiet=True)
     boards = [board for board, _ in asked]
     assert boards[0] == HOST and {"microbit", BOARD, "mps3-an547"} < set(boards)
     assert len(set(boards)) == len(boards) and all(port is None for _, port in asked)
@@ -229,7 +229,7 @@ def test_all_boards_go_on_when_one_cannot_be_tested(
     assert "overflowed" in capsys.readouterr().err
 
     monkeypatch.setattr(suite, "_run_board", lambda *arguments: {"board": arguments[2], "passed": True})
-    assert suite.run_all(SuiteOptions(model), quiet=True)["passed"]
+    assert suite.run_all(SuiteOptions(model), None, quiet=True)["passed"]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import typer
 
 from blsh_tools.console import progress, say, show
 from blsh_tools.options.arguments import AsJson, ModelFile, NoiseFolder, Seed
-from blsh_tools.options.model import DictionaryOptions, sized, with_groups
+from blsh_tools.options.model import DictionaryOptions, sized
 from blsh_tools.options.numbers_in_range import COUNT, JOBS, SNR_DB
 from blsh_tools.options.outputs import check_output, check_outside, same_file
 from blsh_trainer.errors import BlshError
@@ -26,7 +26,6 @@ TITLES = {"sdr_db": "SDR, dB", "si_sdr_db": "SI-SDR, dB", "pesq": "PESQ-WB", "es
 _DECIMALS = {"sdr_db": 2, "si_sdr_db": 2, "pesq": 3, "estoi": 3}
 
 
-@with_groups
 def evaluate(
     model: ModelFile,
     corpus: Annotated[Path, typer.Argument(help="Folder of recordings; see `blsh corpus check`.")],
