@@ -18,7 +18,7 @@ def demo(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """The whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
+    """Run the whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
     from blsh_hil.boards.catalogue import find_board
     from blsh_tools.demo_chain import DemoOptions, check_demo_folder, run_demo
     from blsh_tools.options.corpora import corpus_or_synthetic
