@@ -1,44 +1,48 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint fuzz hil coverage bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale lock clean
+.PHONY: help setup demo test test-fast test-slow lint fuzz hil coverage bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
 MINUTES ?= 30
 
-# As variables of the shell, in quotes there: a path may hold every character. By `python -m`, because the first line
-# of a script in .venv/bin has the path of this folder, which not every character is allowed in.
+# Recipes read these as shell variables, in quotes, because a path may hold any character. They run `python -m`, because
+# the scripts of .venv/bin name their interpreter in the first line, where not every path works.
 export BOARD MODEL MINUTES CORPUS
 BLSH := .venv/bin/python -m blsh_tools.cli
 CORPUS_OPTION := $${CORPUS:+--corpus "$$CORPUS"}
 WITH_MODEL := [ ! -f "$$MODEL" ] || set -- --model "$$MODEL";
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## install what is missing: Debian packages (asks for root) and .venv; does nothing when all is there
 	@tools/setup.sh
 
-demo: setup ## the whole way in one command: train, generate, build, run on a virtual board [CORPUS=DIR]
+demo: setup ## train a model, generate and build its firmware, run it on a virtual board, listen [CORPUS=DIR]
 	@$(BLSH) demo $(CORPUS_OPTION)
 
-test: lint ## style, types and the tests: a few minutes
+test: lint ## style, types, layers and all tests but the slow ones: ten minutes
 	.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup
+
+test-fast: setup ## the quick half of the tests, for the loop of editing: under a minute
+	.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup -q $(FAST)
 
 test-slow: setup ## the tests that take minutes each
 	.venv/bin/python -m pytest -m slow
 
-lint: setup ## style and types alone
+lint: setup ## style, types and layers alone
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m ruff format --check
 	.venv/bin/python -m mypy
+	.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo --no-cache
 
-fuzz: setup ## search for input that the board's side of the link does not bear [MINUTES=30]
+fuzz: setup ## search for serial input that breaks the firmware [MINUTES=30]
 	.venv/bin/python -m blsh_hil.prove.fuzzing --minutes "$$MINUTES"
 
-hil: setup ## the bit-exact suite, on what `make demo` or `blsh generate` left [BOARD=NAME|all MODEL=FILE CORPUS=DIR]
+hil: setup ## prove a board bit for bit, after `make demo` or `blsh generate` [BOARD=NAME|all MODEL=FILE CORPUS=DIR]
 	$(BLSH) hil --board "$$BOARD" --model "$$MODEL" $(CORPUS_OPTION)
 
-coverage: setup ## lines and branches of the C core that the suite executes; fails below 95 % and 90 % [MODEL=FILE CORPUS=DIR]
+coverage: setup ## lines and branches of the C core that the suite executes; 95 % and 90 % pass [MODEL=FILE CORPUS=DIR]
 	$(BLSH) hil --board host --coverage --model "$$MODEL" $(CORPUS_OPTION)
 
 bench: setup ## instructions of each stage, flash and RAM [BOARD=NAME MODEL=FILE]
@@ -47,7 +51,7 @@ bench: setup ## instructions of each stage, flash and RAM [BOARD=NAME MODEL=FILE
 bench-firmware: setup ## instructions, flash, RAM and cycles on all boards: ten minutes [CORPUS=DIR MODEL=FILE]
 	$(WITH_MODEL) $(BLSH) bench-firmware $(CORPUS_OPTION) "$$@"
 
-bars-firmware: setup ## each bar of the firmware, met or not, of what `make bench-firmware` left [CORPUS=DIR]
+bars-firmware: setup ## each bar of the firmware, met or not, after `make bench-firmware` [CORPUS=DIR]
 	$(BLSH) bars-firmware $(CORPUS_OPTION)
 
 bars-trainer: setup ## each bar of the trainer, met or not, with its figures [CORPUS=DIR MODEL=FILE]

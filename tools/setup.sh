@@ -1,6 +1,6 @@
 #!/bin/sh
-# Everything that blsh-mcu needs, from nothing: Debian packages that are missing, and .venv from requirements.lock.
-# Run by `make setup`. Running it again is cheap; an interrupted run is made good by the next one.
+# Install what blsh-mcu needs: the Debian packages that are missing, and .venv from requirements.lock.
+# `make setup` runs it. A second run takes a moment; a run after an interrupted one goes on.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ say() { echo "setup: $*" >&2; }
 fail() { echo "error: $*" >&2; exit 2; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# --- Python: the first that is new enough and works (a pyenv shim may be there and not work) -----------------------
+# --- Python: the first that is new enough and works (the shim of a pyenv may be there and fail) -----------------------
 
 python_works() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -25,7 +25,7 @@ find_python() {
     done
 }
 
-# What gives one: Ubuntu 22.04 calls 3.10 python3, and has 3.11 beside it.
+# The packages that bring a Python. On Ubuntu 22.04 python3 is 3.10, and 3.11 can be installed beside it.
 python_packages() {
     if has python3 && ! python_works python3; then
         echo python3.11-venv python3.11-dev
@@ -34,7 +34,7 @@ python_packages() {
     fi
 }
 
-# The package pesq comes as C, which is compiled here once.
+# The package pesq comes as C source, which pip compiles; that needs the headers of Python.
 header_package() {
     python=.venv/bin/python
     python_works "$python" || python=$(find_python)
@@ -45,7 +45,7 @@ if not os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h")):
     print("python%d.%d-dev" % sys.version_info[:2])'
 }
 
-# --- Debian packages: asked for by what they give, so that a tool from elsewhere is as good ------------------------
+# --- Debian packages: the test is for the tool, so that one from elsewhere is as good ------------------------
 
 missing_packages() {
     has arm-none-eabi-gcc || echo gcc-arm-none-eabi
@@ -62,7 +62,7 @@ missing_packages() {
     if [ -x .venv/bin/python ] || [ -n "$(find_python)" ]; then header_package; else python_packages; fi
 }
 
-# Of use to some tests only, which are skipped without them: `tools/setup.sh --with-test-tools`
+# Packages for some tests only, which are skipped without them: `tools/setup.sh --with-test-tools`
 missing_test_packages() {
     has g++ || echo g++
     has clang || echo clang
@@ -105,7 +105,7 @@ install_packages() {
 
 # --- The virtual environment -----------------------------------------------------------------------------------------
 
-# What .venv was made from, and where: an editable install does not survive a move of the checkout.
+# What .venv was made from, and where: an editable install breaks when the checkout moves.
 fingerprint() {
     pwd
     sha256sum requirements.lock pyproject.toml
@@ -136,7 +136,7 @@ make_venv() {
     mv "$STAMP.new" "$STAMP"
 }
 
-# Two at once would tear up each other's .venv.
+# Two runs at once would tear up each other's .venv.
 exec 9<tools/setup.sh
 if has flock; then
     flock 9

@@ -18,6 +18,7 @@ from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.emit.generate import render_tables
 from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.project import core_folder, project_root
 from blsh_codegen.spec.c_structs import layout_check, model_struct, state_struct
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.stages import STAGES, HopVectors, stage_values
@@ -38,14 +39,6 @@ class _ProbeStruct(ctypes.Structure):
     _fields_ = (("stage_done", _STAGE_DONE), ("context", _POINTER))
 
 
-def core_folder() -> Path:
-    """firmware/core of this checkout; BlshError outside a checkout."""
-    folder = Path(__file__).resolve().parents[2] / "firmware" / "core"
-    if not (folder / "blsh.h").is_file():
-        raise BlshError(f"no C core at {folder}; run from a checkout with the package installed by `make setup`")
-    return folder
-
-
 def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
     """The core as a shared library, compiled unless one of the same sources, flags and compiler is cached."""
     compiler = os.environ.get("CC", "gcc")
@@ -55,7 +48,7 @@ def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
     written = {"blsh_tables.c": render_tables().encode(), "blsh_layout.c": layout_check().encode()}
     sources = Snapshot.of(core, core.glob("*.[ch]")) | Snapshot(written)
     digest = hashlib.sha256(" ".join([compiler, *FLAGS, *extra_flags, sources.sha256]).encode())
-    cache = core.parents[1] / "build" / "host"
+    cache = project_root() / "build" / "host"
     library = cache / f"libblsh-{digest.hexdigest()[:16]}.so"
     if not library.is_file():
         cache.mkdir(parents=True, exist_ok=True)

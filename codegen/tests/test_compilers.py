@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, generate
-from blsh_codegen.host_core import core_folder
+from blsh_codegen.project import core_folder
 
 from .compilers import ALL_COMPILERS, ARM_BUILDS, C_COMPILERS, CPP_COMPILERS, compile_objects, require, run
 from .conftest import random_model

@@ -10,9 +10,10 @@ import pytest
 
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model, render
 from blsh_codegen.emit.generated_record import RECORD_NAME, read_record, write_record
-from blsh_codegen.host_core import FLAGS, HostCore, core_folder
+from blsh_codegen.host_core import FLAGS, HostCore
 from blsh_codegen.model.entry_order import tight_order
 from blsh_codegen.model.quantise import IntegerModel, quantise_projections
+from blsh_codegen.project import core_folder
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_trainer.errors import BlshError

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blsh_codegen.host_core import FLAGS, HostCore, core_folder
+from blsh_codegen.host_core import FLAGS, HostCore
 from blsh_codegen.model.entry_order import tight_order
 from blsh_codegen.model.quantise import gain_table
+from blsh_codegen.project import core_folder
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.compute.hamming_index import hamming_knn
 

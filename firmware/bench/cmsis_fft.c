@@ -1,5 +1,5 @@
 /* CMSIS-DSP's real transforms of 1024 points, to be counted from outside. Its sources are not part of this repository:
- * see tools/blsh_tools/cmsis.py. Writes "ok" by semihosting and leaves. */
+ * see tools/blsh_tools/bench/cmsis.py. Writes "ok" by semihosting and leaves. */
 #include <stdint.h>
 
 #include "arm_math.h"

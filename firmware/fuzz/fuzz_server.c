@@ -1,4 +1,4 @@
-/* The decoder and the server under libFuzzer, with a small model and the sanitizers: python -m blsh_hil.fuzzing.
+/* The decoder and the server under libFuzzer, with a small model and the sanitizers: python -m blsh_hil.prove.fuzzing.
  *
  * An input is a row of records, each `type`, `length` (16 bits) and what is left of the input up to that length:
  *   type 0xff: so many bytes as they are, so that anything can stand on the line;

@@ -19,9 +19,10 @@ import pytest
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.project import project_root
+from blsh_firmware.build.compiler_alone import build_generated
 from blsh_firmware.build.images import build_host_image, build_image, generate_firmware, generated_folder
-from blsh_firmware.measure.generated_builds import build_generated
-from blsh_hil.boards.catalogue import Board, find_board, project_root
+from blsh_hil.boards.catalogue import Board, find_board
 from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, Target, connect
 from blsh_hil.boards.virtual import VirtualBoard

@@ -14,9 +14,9 @@ from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.stages import STAGES
-from blsh_firmware.measure.board_costs import CYCLES
 from blsh_firmware.measure.cycles import Cycles, measure_mix
 from blsh_firmware.measure.disassembly import functions_of
+from blsh_firmware.measure.image_figures import CYCLES
 from blsh_firmware.measure.profiling import build_plugin, passage_of, plugin_arguments, read_profile
 from blsh_hil.boards.catalogue import Board, find_board
 from blsh_hil.boards.host import HOST

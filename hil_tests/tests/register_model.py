@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from blsh_hil.boards.catalogue import Board, project_root
+from blsh_codegen.project import project_root
+from blsh_hil.boards.catalogue import Board
 from blsh_hil.boards.render import render_board_header
 
 SHIM = """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.emit.generate import render_tables
-from blsh_hil.boards.catalogue import project_root
+from blsh_codegen.project import project_root
 from blsh_hil.wire import protocol_header
 
 BOARD = Path(__file__).with_name("slots_board.c")

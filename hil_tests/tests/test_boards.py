@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from blsh_codegen.project import project_root
 from blsh_hil.boards import docs as boards_docs
-from blsh_hil.boards.catalogue import find_board, load_boards, project_root
+from blsh_hil.boards.catalogue import find_board, load_boards
 from blsh_hil.boards.render import render_board_header, render_platformio_ini, rendered_files
 from blsh_trainer.errors import BlshError
 

@@ -13,9 +13,10 @@ import pytest
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
-from blsh_hil.boards.catalogue import Board, find_board, load_boards, project_root
+from blsh_hil.boards.catalogue import Board, find_board, load_boards
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.client import BoardClient

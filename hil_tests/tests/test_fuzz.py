@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blsh_hil.boards.catalogue import project_root
+from blsh_codegen.project import project_root
 from blsh_hil.prove.fuzzing import build_target, corpus_folder, first_inputs, fuzz, main, raw
 from blsh_trainer.errors import BlshError
 

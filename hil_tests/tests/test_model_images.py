@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.emit.generate import render_tables
 from blsh_codegen.emit.model_image import HEAD, encode_image, sealed
+from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
-from blsh_hil.boards.catalogue import project_root
 from blsh_hil.wire import protocol_header
 from blsh_hil.wire.protocol import ImageFault
 

@@ -14,9 +14,10 @@ from blsh_codegen.emit.generate import GenerateOptions, generate
 from blsh_codegen.emit.model_image import HEAD, encode_image, read_head, sealed
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.hard_signals import edge_signal
-from blsh_hil.boards.catalogue import Board, find_board, project_root
+from blsh_hil.boards.catalogue import Board, find_board
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
 from blsh_hil.boards.render import render_board_header
 from blsh_hil.boards.session import Expected, connect

@@ -11,11 +11,12 @@ import pytest
 
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.platformio import build_firmware, measure
 from blsh_firmware.measure.calibration import build_alone, untrained_model
-from blsh_hil.boards.catalogue import Board, find_board, load_boards, project_root
+from blsh_hil.boards.catalogue import Board, find_board, load_boards
 from blsh_hil.boards.model import Clock
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import FaultError

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from blsh_codegen.host_core import FLAGS
-from blsh_hil.boards.catalogue import Board, find_board, project_root
+from blsh_codegen.project import project_root
+from blsh_hil.boards.catalogue import Board, find_board
 from blsh_hil.boards.virtual import QEMU
 
 DICTIONARIES = 400

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blsh_codegen.emit.c_code import C_WARNINGS
-from blsh_hil.boards.catalogue import project_root
+from blsh_codegen.project import project_root
 
 Digest = Callable[[bytes], str]
 

@@ -10,7 +10,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.emit.c_code import C_WARNINGS
-from blsh_hil.boards.catalogue import find_board, load_boards, project_root
+from blsh_codegen.project import project_root
+from blsh_hil.boards.catalogue import find_board, load_boards
 from blsh_hil.boards.render import render_board_header
 from blsh_trainer.errors import BlshError
 

@@ -16,7 +16,8 @@ import pytest
 import serial
 from elftools.elf.elffile import ELFFile
 
-from blsh_hil.boards.catalogue import Board, find_board, load_boards, project_root
+from blsh_codegen.project import project_root
+from blsh_hil.boards.catalogue import Board, find_board, load_boards
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_trainer.errors import BlshError
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
+from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HOP
 from blsh_firmware.build.images import Image, build_image, generate_firmware, generated_folder
-from blsh_hil.boards.catalogue import Board, project_root
+from blsh_hil.boards.catalogue import Board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_hil.boards.session import connect
 from blsh_hil.prove.compare import Comparison, compare

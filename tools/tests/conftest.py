@@ -27,7 +27,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from blsh_hil.boards.catalogue import project_root
+from blsh_codegen.project import project_root
 from blsh_tools import cli
 from blsh_trainer.model.artifact import load_model, save_model
 

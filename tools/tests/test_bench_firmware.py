@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blsh_firmware.measure.board_costs import memory_figures
-from blsh_firmware.measure.cases import M0_ROW, build_for, copied_project, firmware_digest
+from blsh_firmware.measure.bench_images import M0_ROW, build_for, copied_project, firmware_digest
+from blsh_firmware.measure.image_figures import memory_figures
 from blsh_firmware.measure.profiling import Passage, build_plugin, plugin_arguments, read_profile
 from blsh_hil.boards.catalogue import find_board, load_boards
 from blsh_tools.bench.cmsis import count_cmsis

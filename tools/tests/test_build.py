@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from blsh_codegen.project import project_root
 from blsh_firmware.build import platformio as build
-from blsh_hil.boards.catalogue import Board, find_board, project_root
+from blsh_hil.boards.catalogue import Board, find_board
 from blsh_trainer.errors import BlshError
 
 BOARD = find_board("mps2-an386")

@@ -12,10 +12,11 @@ import pytest
 
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.emit.generated_record import write_record
+from blsh_codegen.project import project_root
 from blsh_firmware.build import platformio as build
 from blsh_firmware.build.images import build_host_image, build_image, built_image, generated_folder
 from blsh_hil.boards import host as host_board
-from blsh_hil.boards.catalogue import find_board, project_root
+from blsh_hil.boards.catalogue import find_board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model

@@ -2,7 +2,7 @@
 
 import re
 
-from blsh_hil.boards.catalogue import project_root
+from blsh_codegen.project import project_root
 from blsh_trainer.signals.masks import MASK_KINDS
 
 FOLDERS = ("trainer", "codegen", "hil_tests", "tools", "firmware", "docs")

@@ -25,7 +25,7 @@ from blsh_firmware.measure.calibration import (
     run_model,
     untrained_model,
 )
-from blsh_firmware.measure.instructions import measured_signal
+from blsh_firmware.measure.hop_instructions import measured_signal
 from blsh_hil.boards.catalogue import find_board, load_boards
 from blsh_tools.options.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError

@@ -12,10 +12,10 @@ import pytest
 
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
+from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.platformio import platformio_environment
-from blsh_hil.boards.catalogue import project_root
 from blsh_trainer.model.artifact import load_model
 
 from .conftest import Bench, Blsh, tree

@@ -18,7 +18,7 @@ import pytest
 
 from blsh_codegen.emit.generate import generate, integer_model
 from blsh_codegen.emit.generated_record import read_record
-from blsh_firmware.measure.generated_builds import build_generated
+from blsh_firmware.build.compiler_alone import build_generated
 from blsh_hil.boards.catalogue import find_board
 from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, connect

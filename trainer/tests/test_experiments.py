@@ -13,21 +13,22 @@ import soundfile
 
 from blsh_trainer.corpora.corpus import Corpus, Entry, load_corpus
 from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.bootstrap import estimate
 from blsh_trainer.evaluation.evaluate import evaluate_systems
 from blsh_trainer.evaluation.peer_scores import load_peer_scores
 from blsh_trainer.evaluation.recorded_pairs import RecordedMixtures
-from blsh_trainer.experiments import cells, peers_bar
-from blsh_trainer.experiments import fitted_learners as learners
-from blsh_trainer.experiments import fitted_models as models
+from blsh_trainer.experiments import peer_bars as peers_bar
+from blsh_trainer.experiments import scoring as cells
+from blsh_trainer.experiments import trained_models as models
+from blsh_trainer.experiments import workshop as learners
 from blsh_trainer.experiments.bars import benchmark_bars
-from blsh_trainer.experiments.intervals import estimate
 from blsh_trainer.experiments.registry import EXPERIMENTS
-from blsh_trainer.experiments.result_files import Report, write_report
-from blsh_trainer.experiments.result_store import Store
+from blsh_trainer.experiments.report_files import Report, write_report
 from blsh_trainer.experiments.settings import FirmwareCost, Settings
 from blsh_trainer.experiments.similarities import correlation, rank_correlation
 from blsh_trainer.experiments.summaries import workshop_for
 from blsh_trainer.experiments.tables import held_out_source
+from blsh_trainer.experiments.work_store import Store
 from blsh_trainer.learning import bit_fit as refinement
 from blsh_trainer.learning import boosted as blsh
 from blsh_trainer.model.artifact import Model

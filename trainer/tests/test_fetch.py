@@ -16,7 +16,7 @@ import pytest
 from blsh_trainer.corpora.fetch import download as downloading
 from blsh_trainer.corpora.fetch.catalogue import ENDINGS, Archive, Offer, find_offer, read_catalogue
 from blsh_trainer.corpora.fetch.download import Patience
-from blsh_trainer.corpora.fetch.public import RECORD, SCRATCH, fetch
+from blsh_trainer.corpora.fetch.fetch_corpus import RECORD, SCRATCH, fetch
 from blsh_trainer.errors import BlshError
 
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from blsh_codegen.emit.c_code import c_environment, plain_text
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, integer_model, render
-from blsh_codegen.host_core import core_folder
 from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.project import core_folder
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model

@@ -5,10 +5,10 @@ board files of the PlatformIO platform, the C headers `board.h` and the tables o
 the table.
 """
 
-import os
 import sys
 from pathlib import Path
 
+from blsh_codegen.project import project_data, project_root
 from blsh_hil.boards import docs as boards_docs
 from blsh_hil.boards.model import Board, Memory
 from blsh_hil.boards.render import rendered_files
@@ -17,37 +17,15 @@ from blsh_hil.ending import exit_code
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 
-__all__ = ["Board", "Memory", "find_board", "load_boards", "project_root"]
-
-
-def project_root() -> Path:
-    """The folder that holds boards.toml and firmware/: the checkout that this package runs from, or $BLSH_PROJECT.
-
-    The variable names another copy of that folder, to generate and build in without touching the checkout's.
-    Raises BlshError when that folder holds no boards.toml and firmware/, or the package was installed away from its
-    checkout.
-    """
-    named = os.environ.get("BLSH_PROJECT")
-    if named:
-        root = Path(named).resolve()
-        if not (root / "boards.toml").is_file() or not (root / "firmware").is_dir():
-            raise BlshError(f"BLSH_PROJECT is {named}, which holds no boards.toml and firmware/; correct or unset it")
-        return root
-    for folder in Path(__file__).resolve().parents:
-        if (folder / "boards.toml").is_file() and (folder / "firmware").is_dir():
-            return folder
-    raise BlshError(
-        f"{Path(__file__).resolve().parent} is not inside a checkout of blsh-mcu (no boards.toml and firmware/ "
-        "above it); the firmware is built from a checkout: clone it and run `make setup` there"
-    )
+__all__ = ["Board", "Memory", "find_board", "load_boards"]
 
 
 def load_boards(path: Path | None = None) -> dict[str, Board]:
-    """All boards by name, in the order of the table (`path`: another table than the checkout's).
+    """All boards by name, in the order of the table (`path`: another table than the project's).
 
     Raises BlshError naming the board, the field, the value and what was expected.
     """
-    table = project_root() / "boards.toml" if path is None else path
+    table = project_data() / "boards.toml" if path is None else path
     return read_table(table)
 
 

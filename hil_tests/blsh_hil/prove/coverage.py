@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from blsh_codegen.emit.generate import render_tables
-from blsh_codegen.host_core import FLAGS, compile_core, core_folder
+from blsh_codegen.host_core import FLAGS, compile_core
+from blsh_codegen.project import core_folder
 from blsh_hil.boards.host import COMPILER, COVERAGE
 from blsh_trainer.errors import BlshError
 

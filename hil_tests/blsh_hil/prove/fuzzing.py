@@ -21,7 +21,7 @@ import numpy as np
 
 from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.emit.model_image import encode_image
-from blsh_hil.boards.catalogue import project_root
+from blsh_codegen.project import project_root
 from blsh_hil.boards.host import SANITIZERS
 from blsh_hil.ending import exit_code
 from blsh_hil.prove.random_model import generate_into, random_model

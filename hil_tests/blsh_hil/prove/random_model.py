@@ -9,7 +9,8 @@ import numpy as np
 
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.model.quantise import IntegerModel
-from blsh_hil.boards.catalogue import Board, project_root
+from blsh_codegen.project import project_root
+from blsh_hil.boards.catalogue import Board
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model

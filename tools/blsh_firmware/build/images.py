@@ -11,9 +11,10 @@ from typing import Any
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model, reduced_model
 from blsh_codegen.emit.generated_record import GeneratedRecord, read_generated, read_record, write_record
 from blsh_codegen.emit.source_snapshot import Snapshot
+from blsh_codegen.project import project_root
 from blsh_firmware.build.platformio import Footprint, build_firmware, compiler_version, measure, project_sources
 from blsh_hil.boards.attached import find_port
-from blsh_hil.boards.catalogue import Board, find_board, project_root
+from blsh_hil.boards.catalogue import Board, find_board
 from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
 from blsh_hil.boards.project_lock import project_lock
 from blsh_hil.boards.session import Expected, Target

@@ -17,8 +17,9 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.emit.source_snapshot import Snapshot
+from blsh_codegen.project import project_root
 from blsh_firmware.build.external_program import Ended, run_watched
-from blsh_hil.boards.catalogue import Board, project_root
+from blsh_hil.boards.catalogue import Board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing

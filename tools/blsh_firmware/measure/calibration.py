@@ -18,11 +18,12 @@ from blsh_codegen.cost.stage_work import HOP_STAGES, MANY_NEIGHBOURS, Work, sign
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.project import project_root
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.platformio import Footprint, compiler_version, measure
-from blsh_firmware.measure.cases import firmware_digest
-from blsh_firmware.measure.instructions import measured_signal
-from blsh_hil.boards.catalogue import Board, project_root
+from blsh_firmware.measure.bench_images import firmware_digest
+from blsh_firmware.measure.hop_instructions import measured_signal
+from blsh_hil.boards.catalogue import Board
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.measure import ICOUNT_SHIFT, count_hops

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.spec.constants import HOP, WINDOW
-from blsh_firmware.measure.cases import BUDGET_ENTRIES, costs_digest, firmware_digest, noisy_speech
+from blsh_firmware.measure.bench_images import BUDGET_ENTRIES, costs_digest, firmware_digest, noisy_speech
 from blsh_tools.bench.budgets import M0, Row, bench_bars
 from blsh_tools.bench.firmware_costs import virtual_boards
 from blsh_tools.bench.transform_snr import LEVELS_DBFS, transform_snrs
 from blsh_trainer.corpora.corpus import Corpus
-from blsh_trainer.experiments.result_files import markdown_table, write_index
+from blsh_trainer.experiments.report_files import markdown_table, write_index
 from blsh_trainer.experiments.verdict import Bar, state
 from blsh_trainer.files import write_text_if_changed
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from blsh_hil.boards.catalogue import project_root
+from blsh_codegen.project import project_root
 from blsh_tools.bench.emulated_program import bench_core, compile_program, run_program
 from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from blsh_firmware.measure.cases import m0_board
+from blsh_codegen.project import project_root
+from blsh_firmware.measure.bench_images import m0_board
 from blsh_firmware.measure.disassembly import functions_of
 from blsh_firmware.measure.profiling import Profile, passage_of, plugin_arguments, read_profile
-from blsh_hil.boards.catalogue import Board, load_boards, project_root
+from blsh_hil.boards.catalogue import Board, load_boards
 from blsh_hil.boards.virtual import QEMU
 from blsh_trainer.errors import BlshError
 

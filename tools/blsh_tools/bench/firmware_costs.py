@@ -11,8 +11,7 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.packing import unpack_words
-from blsh_firmware.measure.board_costs import Workbench, measure_board
-from blsh_firmware.measure.cases import (
+from blsh_firmware.measure.bench_images import (
     BUDGET_ENTRIES,
     M0_ROW,
     Samples,
@@ -25,6 +24,7 @@ from blsh_firmware.measure.cases import (
     firmware_digest,
     noisy_speech,
 )
+from blsh_firmware.measure.image_figures import Workbench, measure_board
 from blsh_firmware.measure.profiling import build_plugin
 from blsh_hil.boards.catalogue import find_board, load_boards
 from blsh_hil.prove.measure import ICOUNT_SHIFT

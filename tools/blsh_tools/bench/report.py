@@ -7,7 +7,7 @@ from typing import Any
 
 from blsh_codegen.spec.stages import STAGES
 from blsh_tools.bench.search_growth import SearchCost, draw_growth
-from blsh_trainer.experiments.result_files import markdown_table, write_index
+from blsh_trainer.experiments.report_files import markdown_table, write_index
 from blsh_trainer.files import replacing, write_text_if_changed
 
 NAME, PICTURE = "bench-firmware", "search-growth.png"

@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from blsh_codegen.project import project_root
 from blsh_firmware.build.images import Image, built_image, elf_path
 from blsh_firmware.build.platformio import PLAIN_PATH, upload_firmware
 from blsh_hil.boards.attached import PROBE, find_port
-from blsh_hil.boards.catalogue import Board, project_root
+from blsh_hil.boards.catalogue import Board
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_errors import BoardError, ConnectionClosedError, GarbageError, NoAnswerError, PortError
 from blsh_hil.link.board_lock import EMULATOR, Entry, Lock, entries, port_key

@@ -7,8 +7,9 @@ from typing import Any
 from blsh_codegen.emit.generate import integer_model
 from blsh_codegen.emit.model_image import MAGIC, decode_image, encode_image, read_head
 from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.project import project_root
 from blsh_firmware.build.images import build_host_image, build_image
-from blsh_hil.boards.catalogue import find_board, project_root
+from blsh_hil.boards.catalogue import find_board
 from blsh_hil.boards.host import HOST, HostBoard
 from blsh_hil.boards.session import Expected, Target, connect
 from blsh_hil.prove.push import NO_SLOT, check_fits, proof_signal, push_model, read_slots, restore_factory

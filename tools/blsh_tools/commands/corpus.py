@@ -83,8 +83,8 @@ def fetch(
     from dataclasses import asdict
 
     from blsh_trainer.corpora.fetch.catalogue import find_offer, read_catalogue
-    from blsh_trainer.corpora.fetch.public import SCRATCH
-    from blsh_trainer.corpora.fetch.public import fetch as fetch_offer
+    from blsh_trainer.corpora.fetch.fetch_corpus import SCRATCH
+    from blsh_trainer.corpora.fetch.fetch_corpus import fetch as fetch_offer
 
     if source is None:
         offers = read_catalogue()

@@ -72,7 +72,7 @@ def experiment(
     from blsh_tools.bench.frontier_costs import firmware_costs
     from blsh_trainer.corpora.corpus import load_corpus
     from blsh_trainer.experiments.registry import EXPERIMENTS
-    from blsh_trainer.experiments.result_files import write_report
+    from blsh_trainer.experiments.report_files import write_report
     from blsh_trainer.experiments.settings import Settings
     from blsh_trainer.model.artifact import load_model
 

@@ -48,7 +48,7 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
     from blsh_codegen.cost.measured_costs import load_costs
     from blsh_codegen.cost.planning import Budgets, Planner
     from blsh_firmware.measure.calibration import MEASURED_HOPS
-    from blsh_firmware.measure.instructions import measured_signal
+    from blsh_firmware.measure.hop_instructions import measured_signal
     from blsh_hil.boards.catalogue import find_board
 
     assert wishes.board is not None

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import blsh_suite
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.images import reach
 from blsh_hil.boards.catalogue import load_boards
@@ -26,13 +27,14 @@ from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model, load_model
 
-SUITE = Path(__file__).resolve().parents[3] / "hil_tests" / "blsh_suite"
-"""Beside this package, whatever project is built."""
+SUITE = Path(blsh_suite.__file__).parent
+"""The suite's folder, in a checkout or installed."""
 
 ALL = "all"
 """What stands in a board's place for the host and every virtual board."""
 
 _PASSED, _FAILED, _NO_TESTS = 0, 1, 5  # pytest's exit codes
+_PYTEST = ("--import-mode=importlib", "-p", "blsh_suite.shared_fixtures", "-p", "no:cacheprovider")
 _LEAVE_S = 15.0  # the time that pytest has to end its emulator after Ctrl-C
 
 
@@ -117,7 +119,7 @@ def _run_board(options: SuiteOptions, model: Model, board_name: str, port: str |
     with connect(*reach(board_name, port, model, say)):
         say(f"{board_name}: answers, model {model.sha256[:12]}")
     with reported(REPORT_FOLDER / board_name) as report:
-        command = [sys.executable, "-m", "pytest", str(SUITE), "-p", "no:cacheprovider", f"--board={board_name}"]
+        command = [sys.executable, "-m", "pytest", str(SUITE), *_PYTEST, f"--board={board_name}"]
         command += [f"--port={port}"] if port is not None else []
         command += [*options.to_arguments(), *report.arguments]
         code = _run_pytest(command, quiet)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from blsh_trainer.corpora.corpus_entry import KINDS, SPLITS, Entry
 from blsh_trainer.corpora.duplicates import copies
-from blsh_trainer.corpora.layouts import find_layout
-from blsh_trainer.corpora.manifest import COLUMNS, MANIFEST
+from blsh_trainer.corpora.layouts.manifest import COLUMNS, MANIFEST
+from blsh_trainer.corpora.layouts.recognise import find_layout
 from blsh_trainer.corpora.unread_files import CONVERT, described, unread_recordings
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import require_folder

@@ -74,5 +74,5 @@ def load_peer_scores() -> tuple[PeerScore, ...]:
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
-    text = resources.files("blsh_trainer").joinpath(name).read_text(encoding="utf-8")
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
     return csv.DictReader(text.splitlines())

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from blsh_trainer.experiments.cells import Spec
-from blsh_trainer.experiments.fitted_learners import CENTRED, DEFAULT, PLAIN, Learner
-from blsh_trainer.experiments.intervals import Estimate, estimate
-from blsh_trainer.experiments.peers_bar import peers_bars
-from blsh_trainer.experiments.result_files import Report
+from blsh_trainer.evaluation.bootstrap import Estimate, estimate
+from blsh_trainer.experiments.peer_bars import peers_bars
+from blsh_trainer.experiments.report_files import Report
+from blsh_trainer.experiments.scoring import Spec
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.similarities import rank_correlation
 from blsh_trainer.experiments.summaries import FEATURES, Scored, drawn_condition, hashed, score_seeds, workshop_for
 from blsh_trainer.experiments.verdict import Bar, state
+from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PLAIN, Learner
 
 SEEDS = 5
 _METRIC = "si_sdr_db"

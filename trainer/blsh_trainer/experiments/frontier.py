@@ -9,16 +9,16 @@ import numpy as np
 
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.bootstrap import estimate
 from blsh_trainer.evaluation.systems import HashDenoiser
-from blsh_trainer.experiments.cells import Condition, build
 from blsh_trainer.experiments.drawing import Curve, draw_curves
-from blsh_trainer.experiments.fitted_learners import DEFAULT, Workshop
-from blsh_trainer.experiments.fitted_models import model_gains, trained_model
-from blsh_trainer.experiments.intervals import estimate
-from blsh_trainer.experiments.result_files import Report
+from blsh_trainer.experiments.report_files import Report
+from blsh_trainer.experiments.scoring import Condition, build
 from blsh_trainer.experiments.settings import FirmwareCost, Settings
 from blsh_trainer.experiments.summaries import FEATURES, drawn_condition, hashed, score_seeds, workshop_for
+from blsh_trainer.experiments.trained_models import model_gains, trained_model
 from blsh_trainer.experiments.verdict import Bar, state
+from blsh_trainer.experiments.workshop import DEFAULT, Workshop
 from blsh_trainer.flash import CODE_BYTES, KIB, TABLE_BYTES, entries_within, model_bytes
 from blsh_trainer.learning.train import EXTENDED, TrainOptions
 from blsh_trainer.model.artifact import Model

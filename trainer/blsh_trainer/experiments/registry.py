@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from blsh_trainer.experiments import bars, figures, frontier, similarities, tables
-from blsh_trainer.experiments.result_files import Report
+from blsh_trainer.experiments import bars, frontier, similarities, tables
+from blsh_trainer.experiments import code_lengths as figures
+from blsh_trainer.experiments.report_files import Report
 from blsh_trainer.experiments.settings import Settings
 
 EXPERIMENTS: dict[str, Callable[[Settings], Report]] = {

@@ -9,12 +9,12 @@ import numpy as np
 
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.evaluation.protocols import DrawnMixtures
+from blsh_trainer.experiments.code_lengths import WIDTHS
 from blsh_trainer.experiments.drawing import Curve, draw_curves, draw_matrices
-from blsh_trainer.experiments.figures import WIDTHS
-from blsh_trainer.experiments.fitted_learners import DEFAULT, PAPER, Hash, Learner, rbf
-from blsh_trainer.experiments.result_files import Report
+from blsh_trainer.experiments.report_files import Report
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.summaries import TEST_SEED, workshop_for
+from blsh_trainer.experiments.workshop import DEFAULT, PAPER, Hash, Learner, rbf
 from blsh_trainer.learning.pairs import target_similarity
 from blsh_trainer.signals.spectra import features, l2_normalise, stft
 

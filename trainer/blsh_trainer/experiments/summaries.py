@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
+from blsh_trainer.evaluation.bootstrap import Estimate, estimate
 from blsh_trainer.evaluation.protocols import DrawnMixtures
-from blsh_trainer.experiments.cells import Cell, Condition, Scores, Spec, condition, run_cells
-from blsh_trainer.experiments.fitted_learners import Learner, Workshop
-from blsh_trainer.experiments.intervals import Estimate, estimate
-from blsh_trainer.experiments.result_store import Store
+from blsh_trainer.experiments.scoring import Cell, Condition, Scores, Spec, condition, run_cells
 from blsh_trainer.experiments.settings import Settings
+from blsh_trainer.experiments.work_store import Store
+from blsh_trainer.experiments.workshop import Learner, Workshop
 
 FEATURES = ("stft", "mel")
 TEST_SEED = 0

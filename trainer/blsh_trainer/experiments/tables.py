@@ -8,13 +8,12 @@ import numpy as np
 
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.bootstrap import estimate
 from blsh_trainer.evaluation.evaluate import METRICS, MIXTURE
 from blsh_trainer.evaluation.recorded_pairs import RecordedMixtures
-from blsh_trainer.experiments import published
-from blsh_trainer.experiments.cells import Condition, Spec, condition
-from blsh_trainer.experiments.fitted_learners import CENTRED, DEFAULT, PAPER, PLAIN
-from blsh_trainer.experiments.intervals import estimate
-from blsh_trainer.experiments.result_files import Report
+from blsh_trainer.experiments import paper_values as published
+from blsh_trainer.experiments.report_files import Report
+from blsh_trainer.experiments.scoring import Condition, Spec, condition
 from blsh_trainer.experiments.settings import Settings, Sizes
 from blsh_trainer.experiments.summaries import (
     FEATURES,
@@ -26,6 +25,7 @@ from blsh_trainer.experiments.summaries import (
     told,
     workshop_for,
 )
+from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PAPER, PLAIN
 
 SEEDS = 3
 SUBSTITUTE_SNRS_DB = (2.5, 7.5, 12.5, 17.5)

@@ -11,8 +11,8 @@ from blsh_trainer.arrays import FloatArray
 from blsh_trainer.compute.cosine_index import KNN
 from blsh_trainer.evaluation.evaluate import MIXTURE, Mixtures, System, evaluate_systems
 from blsh_trainer.evaluation.systems import HashDenoiser, IbmOracle, KnnDenoiser, ModelSize
-from blsh_trainer.experiments.fitted_learners import Learner, Workshop
 from blsh_trainer.experiments.settings import Settings
+from blsh_trainer.experiments.workshop import Learner, Workshop
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.signals.masks import find_mask_kind
 from blsh_trainer.signals.spectra import BINS

@@ -11,7 +11,7 @@ from blsh_codegen.cost.estimate import estimate
 from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.stages import STAGES
-from blsh_firmware.measure.cases import BenchImage, Samples, core_functions, counted_hops, symbol_sizes
+from blsh_firmware.measure.bench_images import BenchImage, Samples, core_functions, counted_hops, symbol_sizes
 from blsh_firmware.measure.cycles import HOPS_PER_SECOND, m0_plus, m4, m7, measure_mix
 from blsh_firmware.measure.disassembly import Function, functions_of
 from blsh_firmware.measure.profiling import Profile, passage_of, plugin_arguments, read_profile

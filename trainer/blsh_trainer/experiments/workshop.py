@@ -12,8 +12,8 @@ from blsh_trainer.compute.block_pool import single_threaded_blas
 from blsh_trainer.compute.process_map import computed
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.experiments.result_store import Store
 from blsh_trainer.experiments.settings import Sizes
+from blsh_trainer.experiments.work_store import Store
 from blsh_trainer.learning.train import PAPER as PIPELINE
 from blsh_trainer.learning.train import TrainOptions, fit_learner
 from blsh_trainer.learning.training_frames import TrainingFrames, gather_frames

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.bootstrap import Estimate, estimate
 from blsh_trainer.evaluation.evaluate import Blind, PeersMixtures, evaluate_systems
 from blsh_trainer.evaluation.peer_scores import load_peer_scores
-from blsh_trainer.experiments.intervals import Estimate, estimate
-from blsh_trainer.experiments.result_store import Store
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.verdict import Bar
+from blsh_trainer.experiments.work_store import Store
 from blsh_trainer.model.artifact import Model, load_model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.reduction import reduce_model

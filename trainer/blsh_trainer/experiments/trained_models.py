@@ -10,9 +10,9 @@ from blsh_trainer.arrays import FloatArray, Progress
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.evaluate import MIXTURE, evaluate_systems
 from blsh_trainer.evaluation.systems import HashDenoiser
-from blsh_trainer.experiments.cells import Condition
-from blsh_trainer.experiments.fitted_learners import Workshop
+from blsh_trainer.experiments.scoring import Condition
 from blsh_trainer.experiments.settings import Settings
+from blsh_trainer.experiments.workshop import Workshop
 from blsh_trainer.learning.train import TrainOptions, train_model
 from blsh_trainer.model.artifact import Model, load_model, save_model
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from blsh_trainer.corpora.corpus_entry import SPLITS, Entry
 from blsh_trainer.corpora.folders import audio_here, descend, noise_splits, speaker_splits, subfolders
-from blsh_trainer.corpora.manifest import COLUMNS, MANIFEST, read_manifest
+from blsh_trainer.corpora.layouts.manifest import COLUMNS, MANIFEST, read_manifest
+from blsh_trainer.corpora.layouts.timit import timit_splits
+from blsh_trainer.corpora.layouts.voicebank import voicebank_entries
 from blsh_trainer.corpora.splits import Units
-from blsh_trainer.corpora.timit import timit_splits
 from blsh_trainer.corpora.unread_files import CONVERT, described, unread_recordings
-from blsh_trainer.corpora.voicebank import voicebank_entries
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import require_file
 

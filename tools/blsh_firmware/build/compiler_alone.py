@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blsh_codegen.model.quantise import IntegerModel
+from blsh_firmware.measure.bench_images import m0_board
 from blsh_firmware.measure.calibration import build_alone
-from blsh_firmware.measure.cases import m0_board
 from blsh_hil.boards.catalogue import Board
 from blsh_trainer.errors import BlshError
 

@@ -17,10 +17,11 @@ from elftools.elf.sections import SymbolTableSection
 from blsh_codegen.cost.measured_costs import COSTS_FILE
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, integer_model
 from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_firmware.build.images import build_image, generate_firmware, generated_folder
 from blsh_firmware.build.platformio import Footprint, compiler_version, measure
-from blsh_hil.boards.catalogue import Board, find_board, project_root
+from blsh_hil.boards.catalogue import Board, find_board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_trainer.arrays import Progress
 from blsh_trainer.corpora.corpus import Corpus

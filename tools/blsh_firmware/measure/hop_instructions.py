@@ -1,5 +1,6 @@
 """`blsh bench`: instructions of a hop on a virtual board."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,11 @@ from blsh_firmware.build.images import build_image
 from blsh_hil.boards.catalogue import Board
 from blsh_hil.boards.session import connect
 from blsh_hil.prove.measure import ICOUNT_SHIFT, count_instructions
-from blsh_tools.console import say
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 
 
-def run_benchmark(board: Board, model_path: Path, hops: int) -> dict[str, Any]:
+def run_benchmark(board: Board, model_path: Path, hops: int, log: Callable[[str], None]) -> dict[str, Any]:
     """Instructions of each stage over `hops` hops of a fixed, speech-like signal, and bytes; as JSON values.
 
     `ram_bytes` are the variables, `stack_bytes_used` the most of the stack that the painted part says was in use.
@@ -25,7 +25,7 @@ def run_benchmark(board: Board, model_path: Path, hops: int) -> dict[str, Any]:
         raise BlshError(f"{hops} hops to measure; give 1 or more")
     if board.qemu_machine is None:
         raise BlshError(f"{board.name} is a real board; instructions are counted on virtual ones, see `blsh boards`")
-    image = build_image(board, say, model=load_model(model_path))
+    image = build_image(board, log, model=load_model(model_path))
     with connect(image.target(None, icount_shift=ICOUNT_SHIFT), image.expected) as client:
         counts = count_instructions(client, measured_signal(hops))
         stack = client.hello().stack_bytes_used

@@ -1,0 +1,104 @@
+"""Find the project's own files: boards.toml and firmware/, in a checkout or in the copy that the package carries.
+
+A project is a folder with boards.toml, platformio.ini and firmware/. `project_data` finds one to read from.
+`project_root` finds one to generate and build in, and makes it where there is none.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+from blsh_trainer.errors import BlshError
+from blsh_trainer.replacing_folder import replacing_folder
+
+VARIABLE: Final = "BLSH_PROJECT"
+MADE_FOLDER: Final = Path("blsh-project")
+"""The project that an installed package makes, in the folder that the user works in."""
+
+_CARRIED: Final = Path(__file__).with_name("project_data")
+_STAMP: Final = ".made-from"
+
+
+def project_root() -> Path:
+    """Return the project to generate and build in.
+
+    It is $BLSH_PROJECT, else the checkout that this package runs from, else ./blsh-project. The last one is made if it
+    is missing, from the files that an installed package carries. BlshError if the variable names no project, or
+    ./blsh-project was made by another version.
+    """
+    found = _named_or_checkout()
+    if found is not None:
+        return found
+    place = MADE_FOLDER.resolve()
+    if _is_project(place):
+        return _of_this_version(place)
+    if place.exists():
+        raise BlshError(f"{place} is no project (no boards.toml and firmware/ in it); move it away or set {VARIABLE}")
+    with replacing_folder(place) as building:
+        shutil.copytree(_carried(), building, dirs_exist_ok=True)
+        (building / _STAMP).write_text(_digest(_CARRIED), encoding="ascii")
+    print(f"Made {place}: the firmware's sources, which blsh generates and builds in.", file=sys.stderr)
+    return place
+
+
+def project_data() -> Path:
+    """Return a project to read from: that of `project_root` where it exists, else the package's own files."""
+    found = _named_or_checkout()
+    if found is not None:
+        return found
+    place = MADE_FOLDER.resolve()
+    return _of_this_version(place) if _is_project(place) else _carried()
+
+
+def core_folder() -> Path:
+    """Return the folder of the C core's sources."""
+    return project_data() / "firmware" / "core"
+
+
+def _named_or_checkout() -> Path | None:
+    named = os.environ.get(VARIABLE)
+    if named:
+        root = Path(named).resolve()
+        if not _is_project(root):
+            raise BlshError(f"{VARIABLE} is {named}, which holds no boards.toml and firmware/; correct or unset it")
+        return root
+    return next((folder for folder in Path(__file__).resolve().parents if _is_project(folder)), None)
+
+
+def _is_project(folder: Path) -> bool:
+    return (folder / "boards.toml").is_file() and (folder / "firmware").is_dir()
+
+
+def _carried() -> Path:
+    if not _is_project(_CARRIED):
+        raise BlshError(
+            f"{_CARRIED.parent} is in no checkout of blsh-mcu and carries no firmware; "
+            "install the package again, or clone the project and run `make setup` there"
+        )
+    return _CARRIED
+
+
+def _of_this_version(place: Path) -> Path:
+    """Return `place` unless this package did not make it."""
+    try:
+        made_from = (place / _STAMP).read_text(encoding="ascii")
+    except (OSError, ValueError):
+        made_from = ""
+    if made_from != _digest(_carried()):
+        raise BlshError(
+            f"{place} was made by another version of blsh-mcu; move it away for a new one, or set {VARIABLE}={place} "
+            "to go on with it"
+        )
+    return place
+
+
+def _digest(folder: Path) -> str:
+    """Return the SHA-256 over the paths and contents of all files in `folder`."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+"""Fixtures that the suite and the project's own tests share, as a pytest plugin: seeds and a corpus."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+# Read when numpy is first imported, here and in every process that a test starts: several of them with two threads of
+# BLAS each, and small matrices, spend most of their time waiting for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+
+from blsh_trainer.corpora.corpus import Corpus, load_corpus
+from blsh_trainer.corpora.synthetic_corpus import CorpusSize, make_corpus
+
+FEW_UTTERANCES = 60
+SMALL_CORPUS = CorpusSize(utterances=(24, 2, 14), noises=(9, 2, 4), noise_seconds=8.0)
+SEED_IN_CI = 2026
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of tests that take minutes."""
+    config.addinivalue_line("markers", "slow: minutes long; run by `make test-slow`, not by `make test`")
+
+
+@pytest.fixture
+def test_seed() -> int:
+    """Return the seed of this test's random choices; set BLSH_TEST_SEED to repeat a failure.
+
+    A failing test shows the seed. With CI set it is always the same one, so that no change is blamed for bad luck.
+    """
+    drawn = SEED_IN_CI if os.environ.get("CI") else int(np.random.default_rng().integers(2**32))
+    seed = int(os.environ.get("BLSH_TEST_SEED", drawn))
+    print(f"BLSH_TEST_SEED={seed}")
+    return seed
+
+
+@pytest.fixture
+def rng(test_seed: int) -> np.random.Generator:
+    """Return a generator seeded by test_seed."""
+    return np.random.default_rng(test_seed)
+
+
+@pytest.fixture(scope="session")
+def real_corpus_folder(pytestconfig: pytest.Config) -> Path | None:
+    """Return $BLSH_CORPUS, or shared/corpus beside the checkout; None where there are no real recordings."""
+    folder = Path(os.environ.get("BLSH_CORPUS", pytestconfig.rootpath.parent / "shared" / "corpus"))
+    return folder if (folder / "manifest.csv").is_file() else None
+
+
+@pytest.fixture(scope="session")
+def any_corpus(real_corpus_folder: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """Return some real recordings where there are any, else a small synthetic corpus."""
+    if real_corpus_folder is not None:
+        return with_few_to_train_on(load_corpus(real_corpus_folder))
+    return make_corpus(tmp_path_factory.mktemp("corpus") / "synthetic", 0, size=SMALL_CORPUS)
+
+
+def with_few_to_train_on(corpus: Corpus) -> Corpus:
+    """Return the same recordings but for those to train on: a few of them are kept, of as many speakers as possible."""
+    speech = corpus.select("speech", "train")
+    kept = set(speech[:: -(-len(speech) // FEW_UTTERANCES)])
+    return replace(corpus, entries=tuple(each for each in corpus.entries if each not in speech or each in kept))
