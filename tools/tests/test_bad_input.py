@@ -94,7 +94,7 @@ CORPORA: dict[str, tuple[Callable[[Bench], object], str]] = {
     "listed file missing": (missing_file, "lists noise/test1.flac, which is missing; restore the file or drop"),
     "no training noise": (without("noise", "train"), "no noise in split 'train'; add some"),
     "not audio": (recording(b"RIFF, but no more than that"), r"speech/bad.wav is not audio .*give a WAV or FLAC"),
-    "no bytes": (recording(b""), r"speech/bad.wav is not audio .*give a WAV or FLAC"),
+    "no bytes": (recording(b""), r"speech/bad.wav is not audio .*it is empty.*give a WAV or FLAC"),
     "no samples": (recording(np.zeros(0)), "speech/bad.wav has no samples; give a recording that is not empty"),
     "silence": (recording(np.zeros(16_000)), "speech/bad.wav is silent: all 16000 samples are 0; give one with"),
     "NaN": (recording(NAN, subtype="FLOAT"), "speech/bad.wav holds nan at sample 7; .*repair the recording"),
@@ -129,7 +129,14 @@ def test_evaluation_needs_what_its_split_names(blsh: Blsh, bench: Bench) -> None
 RECORDINGS: dict[str, tuple[Callable[[Bench], str], str]] = {
     "missing": (lambda bench: "in.wav", "no audio file in.wav; check the path"),
     "text": (lambda bench: bench.file("in.wav", b"hello " * 100), "in.wav is not audio .*give a WAV or FLAC file"),
-    "no bytes": (lambda bench: bench.file("in.wav", b""), "in.wav is not audio .*give a WAV or FLAC file"),
+    "no bytes": (
+        lambda bench: bench.file("in.wav", b""),
+        r"in.wav is not audio that can be read \(it is empty\); give a WAV or FLAC file",
+    ),
+    "not fetched": (
+        lambda bench: bench.file("in.wav", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 99\n"),
+        r"in.wav is not audio that can be read \(it is a pointer of Git LFS, .* run git lfs pull\); give a WAV",
+    ),
     "no samples": (lambda bench: bench.audio("in.wav", np.zeros(0)), "in.wav has no samples; give a recording"),
     "silence": (lambda bench: bench.audio("in.flac", np.zeros(99)), "in.flac is silent: all 99 samples are 0; give"),
     "channels that cancel": (
