@@ -15,6 +15,7 @@ import soundfile
 
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_tools.audio import sound_device as sound
+from blsh_tools.audio import wav_output
 from blsh_tools.audio.play_live import LiveOptions, play_live
 from blsh_trainer.errors import BlshError
 
@@ -336,10 +337,9 @@ def test_the_command_refuses_as_the_others_do(built: Blsh, model: Path) -> None:
     built.refuse("there is no audio file none.wav", *live(model), "--input", "none.wav", "--output", "live.wav")
 
 
-def test_a_board_that_dies_leaves_no_half_written_file(
-    built: Blsh, model: Path, noisy: Samples, tmp_path: Path
-) -> None:
-    """The host board, made to end at its hundredth hop."""
+@pytest.fixture
+def dying(built: Blsh, tmp_path: Path) -> Blsh:
+    """`blsh` with a host board that ends at its hundredth hop."""
     project = copy_project(built.project, tmp_path / "project", generated=True)
     server = project / "firmware" / "app" / "server_stream.c"
     text, changes = re.subn(
@@ -347,10 +347,48 @@ def test_a_board_that_dies_leaves_no_half_written_file(
     )
     assert changes == 1
     server.write_text(text)
-    soundfile.write(built.cwd / "in.wav", np.tile(noisy, 10), 16_000)
-    (built.cwd / "live.wav").write_bytes(b"of yesterday")
-    dying = Blsh(built.cwd, project)
-    dying.refuse("blsh-host ended with -", *live(model), "--input", "in.wav", "--output", "live.wav")
+    return Blsh(built.cwd, project)
+
+
+def test_a_board_that_dies_leaves_what_was_recorded_until_then(dying: Blsh, model: Path, noisy: Samples) -> None:
+    soundfile.write(dying.cwd / "in.wav", np.tile(noisy, 10), 16_000)
+    (dying.cwd / "live.wav").write_bytes(b"of yesterday")
+    outcome = dying.within()(*live(model), "--input", "in.wav", "--output", "live.wav", "--json")
+    assert (outcome.code, outcome.stdout) == (2, ""), outcome
+    said = re.search(
+        r"error: .*blsh-host ended with -\d+.*; live.wav keeps what came until then, ([\d.]+) s", outcome.stderr
+    )
+    assert said, outcome
+    kept = wav(dying.cwd / "live.wav")
+    assert 0 < len(kept) < 100 * HOP and len(kept) / 16_000 == pytest.approx(float(said[1]), abs=0.01)
+    dying.within().succeed("denoise", "in.wav", "fixed.wav", "--model", model, "--engine", "fixed")
+    assert np.array_equal(kept[HISTORY:], wav(dying.cwd / "fixed.wav")[: len(kept) - HISTORY])
+    assert sorted(path.name for path in dying.cwd.iterdir()) == ["fixed.wav", "in.wav", "live.wav"]
+
+
+def test_nothing_recorded_replaces_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "live.wav"
+    target.write_bytes(b"of yesterday")
+    for error in (BlshError("the board is away"), KeyboardInterrupt()):
+        with pytest.raises(type(error)) as raised, wav_output.kept_wav(target) as file:
+            if isinstance(error, KeyboardInterrupt):
+                file.write(np.ones(HOP, np.int16))  # it was broken off: what came does not count
+            raise error
+        assert raised.value is error
+    assert target.read_bytes() == b"of yesterday"
+    assert [path.name for path in tmp_path.iterdir()] == ["live.wav"]
+
+
+def test_a_full_file_ends_it_in_order(
+    built: Blsh, model: Path, noisy: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full at 20 hops here; at 37 hours otherwise."""
+    assert wav_output.MOST_SAMPLES * 2 + 36 < 1 << 32 <= (wav_output.MOST_SAMPLES + 1) * 2 + 36
+    monkeypatch.setattr(wav_output, "MOST_HOPS", 20)
+    lay(built, noisy)
+    outcome = built.within().succeed(*live(model), "--input", "in.wav", "--output", "live.wav", "--json")
+    assert json.loads(outcome.stdout)["hops"] == 20 and len(wav(built.cwd / "live.wav")) == 20 * HOP
+    assert "live.wav is full: a WAV file holds 0.0 hours; live has ended in order" in outcome.stderr
 
 
 # ---- the rate of the link ---------------------------------------------------------------------------------------

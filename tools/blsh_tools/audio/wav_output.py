@@ -72,7 +72,7 @@ def kept_wav(path: Path) -> Iterator[WavWriter]:
             failure = error
     if failure is not None:
         seconds = file.samples / SAMPLE_RATE_HZ
-        raise BlshError(f"{failure}; {path} keeps the {seconds:.2f} s until then") from failure
+        raise BlshError(f"{failure}; {path} keeps what came until then, {seconds:.2f} s") from failure
 
 
 def write_wav_blocks(path: Path, blocks: Iterable[Samples]) -> int:
