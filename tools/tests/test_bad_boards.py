@@ -18,7 +18,9 @@ from blsh_hil.wire.framing import Decoder, Frame, encode
 from blsh_hil.wire.message import Message
 from blsh_hil.wire.protocol import VERSION, Done, Fault, FaultReason, Hello, HelloReply, ResetStream
 
-from .conftest import BOARD, Bench, Blsh, firmware_command
+from .bench import Bench, firmware_command
+from .blsh_command import Blsh
+from .projects import BOARD
 
 Replies = list[bytes | None]  # None: hang up
 Behaviour = Callable[["FakeBoard", Frame], Replies]

@@ -1,7 +1,6 @@
 """`blsh bench-firmware`: its table, its models, its programs in the emulator."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,10 @@ from blsh_tools.options.numbers_in_range import parse_sizes
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 
-from .conftest import Blsh
-from .test_bars_firmware import row
+from .bench_rows import row
+from .blsh_command import Blsh
 
-needs_emulator = pytest.mark.skipif(
-    any(shutil.which(name) is None for name in ("qemu-system-arm", "arm-none-eabi-gcc", "gcc")),
-    reason="qemu-system-arm, arm-none-eabi-gcc or gcc is missing; run `make setup`",
-)
+needs_emulator = pytest.mark.needs("qemu-system-arm", "arm-none-eabi-gcc", "gcc")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from blsh_trainer.evaluation.evaluate import Blind
 from blsh_trainer.model.artifact import load_model
 from blsh_trainer.signals.audio import read_audio, to_int16
 
-from .conftest import Samples
+from .tiny_corpus import Samples
 
 
 @pytest.mark.parametrize("engine", [FloatEngine, FixedEngine])

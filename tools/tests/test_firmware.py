@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +16,9 @@ from blsh_hil.boards.virtual import VirtualBoard
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 
-from .conftest import BOARD, FIRMWARE_COMMANDS, Bench, Blsh, copy_built, copy_project, firmware_command
+from .bench import FIRMWARE_COMMANDS, Bench, firmware_command
+from .blsh_command import Blsh
+from .projects import BOARD, copy_built, copy_project
 
 
 def quiet(line: str) -> None:
@@ -199,9 +200,8 @@ def test_build_of_another_model_is_not_flashed(built: Blsh, tmp_path: Path, othe
     stale.refuse(r"firmware of mps2-an386 is out of date: built as [0-9a-f]{8}, .*run: blsh build", "flash")
 
 
+@pytest.mark.needs("arm-none-eabi-gcc")
 def test_firmware_that_does_not_compile(generated: Blsh) -> None:
-    if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed")
     with (generated.project / "firmware" / "app" / "main.c").open("a") as stream:
         stream.write("\nthis is no C;\n")
     message = generated.refuse(rf"'{BOARD}' .*the end of (the|its) output:\n", "build")
@@ -209,9 +209,8 @@ def test_firmware_that_does_not_compile(generated: Blsh) -> None:
     generated.refuse(f"there is no firmware for {BOARD}", "flash")
 
 
+@pytest.mark.needs("arm-none-eabi-gcc")
 def test_project_that_cannot_be_built_in(generated: Blsh) -> None:
-    if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed")
     (generated.project / ".pio").write_text("a file in its place")
     generated.refuse(r"cannot build in .*/\.pio: .*; make it a writable folder", "build")
 
