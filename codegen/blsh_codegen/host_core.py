@@ -24,7 +24,6 @@ from blsh_codegen.spec.c_structs import layout_check, model_struct, state_struct
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
-from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", *C_WARNINGS)
 _DSP = ("-D__ARM_FEATURE_DSP=1", "-D__ARM_FEATURE_SIMD32=1")
@@ -75,7 +74,11 @@ def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
 
 
 class HostCore:
-    """The C core with a model: the interface of `ReferenceDenoiser`, the speed of C."""
+    """The C core with a model: the interface of `ReferenceDenoiser`, the speed of C.
+
+    struct: the blsh_model_t that the core reads. tables: the arrays that its pointers point into, by field. A test may
+    damage both, and then see what reset() says.
+    """
 
     def __init__(self, model: IntegerModel, library: Path | None = None) -> None:
         self._library = ctypes.CDLL(str(library or compile_core()))
@@ -83,21 +86,21 @@ class HostCore:
         self._library.blsh_dictionary_crc32.restype = ctypes.c_uint32
         self._library.blsh_delay_samples.restype = ctypes.c_uint32
         self.model = model
-        self._kept = _contiguous(model)  # the struct points into these
-        self._model = _model_struct(model, self._kept)
+        self.tables = _contiguous(model)
+        self.struct = _model_struct(model, self.tables)
         self._state = state_struct()()
         self.reset()
 
     def reset(self) -> None:
         """Start a new stream; BlshError with the core's own words if it refuses the model."""
-        result = self._library.blsh_init(ctypes.byref(self._state), ctypes.byref(self._model))
+        result = self._library.blsh_init(ctypes.byref(self._state), ctypes.byref(self.struct))
         if result < 0:
             text = self._library.blsh_error_text(result).decode()
             raise BlshError(f"the C core refuses the model: {text} ({result})")
 
     def dictionary_crc32(self) -> int:
         """The CRC of the dictionary, computed by the core."""
-        return int(self._library.blsh_dictionary_crc32(ctypes.byref(self._model)))
+        return int(self._library.blsh_dictionary_crc32(ctypes.byref(self.struct)))
 
     def delay_samples(self) -> int:
         """By how many samples the output lags the input, as the core says."""
@@ -110,7 +113,7 @@ class HostCore:
             raise ValueError(f"a code of {self.model.bits} bits is not of shape {query.shape}")
         counted, found = np.empty(self.model.bits // 2 + 8, np.uint32), np.empty((self.model.neighbours, 2), np.uint32)
         pointers = [array.ctypes.data_as(_POINTER) for array in (query, counted, found)]
-        self._library.blsh_find_nearest(ctypes.byref(self._model), *pointers)
+        self._library.blsh_find_nearest(ctypes.byref(self.struct), *pointers)
         return found
 
     def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
@@ -162,7 +165,7 @@ def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]
         name=model.name.encode("ascii", "replace"),
         model_sha256=(ctypes.c_uint8 * 32)(*bytes.fromhex(model.model_sha256)),
         dictionary_crc32=model.dictionary_crc32,
-        feature_kind=FEATURE_KINDS.index(model.feature_kind),
+        feature_kind=model.feature_kind.number,
         features=model.features,
         bits=model.bits,
         neighbours=model.neighbours,

@@ -1,7 +1,7 @@
-"""The structs and the constants of firmware/core as Python has them, for any size of a pointer.
+"""Describe the structs and constants of the C core, once for all of Python and for any size of a pointer.
 
-Sizes on a board are computed from the structs, and the host library's models are made of them. `layout_check` is C that
-compiles only where the core has the same; the host library is compiled with it, so the two cannot part.
+From this description come the sizes on a board and the models that the host library is given. The C text of
+`layout_check` compares it with the headers; the host library is compiled with it, so the two cannot differ.
 """
 
 import ctypes
@@ -78,7 +78,7 @@ _CONSTANTS = {
 """The numbers of blsh_constants.h."""
 
 _PAIRS = dict(zip(("FLAT_Q14", "MIDDLE_Q14", "STEEP_Q14"), MAGNITUDE_Q14, strict=True))
-"""And those that stand there as pairs."""
+"""The pairs of numbers in blsh_constants.h."""
 
 _LIMITS = {"MAX_BITS": MAX_BITS, "MAX_NEIGHBOURS": MAX_NEIGHBOURS}
 
@@ -93,7 +93,7 @@ _CHECK_HEAD = """\
 
 
 class Limits(NamedTuple):
-    """How large a model the state holds: BLSH_MAX_... of blsh_limits.h."""
+    """How large a model the state has room for: BLSH_MAX_... of blsh_limits.h. smoothed: bands of a smoothed mask."""
 
     bits: int
     neighbours: int
@@ -101,12 +101,12 @@ class Limits(NamedTuple):
 
 
 CORE_LIMITS: Final = Limits(MAX_BITS, MAX_NEIGHBOURS, BINS)
-"""Those of blsh.h, where no model says less."""
+"""The limits of a core that is compiled without blsh_limits.h."""
 
 
 @cache
 def model_struct(pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
-    """blsh_model_t, where a pointer is a `pointer`."""
+    """Return blsh_model_t. pointer: the type of its pointers."""
     numbers, words = ctypes.c_uint16, ctypes.c_uint32
     tables = ("projection_q7", "bias_q3", "planes", "bounds", "masks", "gain_q14")
     bands = ("band_edge", "mel_first", "mel_count", "mel_weight_q16")
@@ -125,7 +125,7 @@ def model_struct(pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
 
 @cache
 def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
-    """blsh_state_t, compiled with `limits`; of members without a name, the name is that of their first."""
+    """Return blsh_state_t, compiled with `limits`. An unnamed union has the name of its first member here."""
     halves, words = ctypes.c_int16, ctypes.c_int32
     frame = type("frame", (ctypes.Structure,), {"_fields_": [("shift", words), ("values", words * (2 * BINS))]})
     feature = ctypes.c_int16 * (-(-BINS // 8) * 8)
@@ -151,12 +151,12 @@ def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> t
 
 
 def board_bytes(struct: Any, *limits: Limits) -> int:
-    """Bytes of model_struct or of state_struct on a board, whose pointers have 4."""
+    """Return the bytes of model_struct or state_struct on a board, whose pointers have 4."""
     return ctypes.sizeof(struct(*limits, pointer=BOARD_POINTER))
 
 
 def layout_check(pointer: Any = HOST_POINTER, limits: Limits = CORE_LIMITS) -> str:
-    """C that compiles only where the core has these constants, and its structs these offsets and sizes."""
+    """Return C that compiles only where the core has these constants, and its structs these offsets and sizes."""
     constants = _CONSTANTS | (_LIMITS if limits == CORE_LIMITS else {})
     claims = [f"BLSH_{name} == {value}" for name, value in constants.items()]
     for name, pair in _PAIRS.items():
@@ -165,7 +165,7 @@ def layout_check(pointer: Any = HOST_POINTER, limits: Limits = CORE_LIMITS) -> s
         names = [field[0] for field in struct._fields_]
         claims += [f"offsetof({struct.__name__}, {name}) == {getattr(struct, name).offset}" for name in names]
         claims.append(f"sizeof({struct.__name__}) == {ctypes.sizeof(struct)}")
-    return _CHECK_HEAD + "".join(f'_Static_assert({claim}, "layout.py says so");\n' for claim in claims)
+    return _CHECK_HEAD + "".join(f'_Static_assert({claim}, "c_structs.py says so");\n' for claim in claims)
 
 
 def _union(*members: type[Any]) -> type[ctypes.Union]:
