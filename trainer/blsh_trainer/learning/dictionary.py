@@ -7,7 +7,7 @@ import numpy as np
 from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from blsh_trainer.compute.hamming_index import hamming_knn
 from blsh_trainer.errors import BlshError
-from blsh_trainer.learning.dictionary_refine import LEAST_SHARE, Start, refine
+from blsh_trainer.learning.dictionary_refine import LEAST_SHARE, Schedule, Start, refine
 from blsh_trainer.learning.mask_distil import distilled_masks
 from blsh_trainer.learning.soft_knn import Matrix
 from blsh_trainer.learning.training_frames import TrainingFrames
@@ -80,10 +80,13 @@ def build_dictionary(
     top = mask_kind.top
     if options.refine_steps:
         masks = _distilled(frames, projections, biases, drawn, options.neighbours, progress)
-        lengths = sorted({*options.lengths, len(biases)})
-        least = max(options.neighbours, round(LEAST_SHARE * count))
-        start = Start(projections, biases, masks)
-        refined = refine(frames, drawn, start, lengths, least, top, options.refine_steps, rng, progress)
+        schedule = Schedule(
+            lengths=sorted({*options.lengths, len(biases)}),
+            least=max(options.neighbours, round(LEAST_SHARE * count)),
+            top=top,
+            steps=options.refine_steps,
+        )
+        refined = refine(frames, drawn, Start(projections, biases, masks), schedule, rng, progress)
         parts = (refined.projections, refined.biases, refined.code_bits, refined.mask_levels)
         return Dictionary(*parts, nested=True)
     masks = _distilled(frames, projections, biases, chosen, options.neighbours, progress)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray
-from blsh_trainer.learning.soft_knn import Adam, Gradient, Matrix, gradient
+from blsh_trainer.learning.soft_knn import Adam, Batch, Gradient, Matrix, gradient
 from blsh_trainer.learning.supervised import Centred, initial_tau
 from blsh_trainer.learning.training_frames import TrainingFrames
 from blsh_trainer.progress import Progress
@@ -48,49 +48,58 @@ class Refined:
     mask_levels: ByteArray
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """What is learned for: codes of each of `lengths`, dictionaries of `least` entries or more, levels 0 to `top`.
+
+    `steps` steps are taken.
+    """
+
+    lengths: Sequence[int]
+    least: int
+    top: int
+    steps: int
+
+
 def refine(
     frames: TrainingFrames,
     entries: IntArray,
     start: Start,
-    lengths: Sequence[int],
-    least: int,
-    top: int,
-    steps: int,
+    schedule: Schedule,
     rng: np.random.Generator,
     progress: Progress | None = None,
 ) -> Refined:
-    """Learn the dictionary that begins as the frames `entries` (N,), in their order, for masks of levels 0 to `top`.
+    """Learn the dictionary that begins as the frames `entries` (N,), in their order.
 
-    Each of `steps` steps takes 512 queries against the first n entries, n log-uniform from `least` to N, under the
-    first bits, as many as one of `lengths` says. Masks are rounded to their levels before they are averaged, and
-    their gradient passes the rounding. This undoes an order of the bits by significance but for the `lengths`.
+    Each step takes 512 queries against the first n entries, n log-uniform from `least` to N, under the first bits of
+    a code, as many as one of `lengths`. Masks are rounded to their levels before they are averaged, and their gradient
+    passes the rounding. If the bits came in the order of their significance, only the `lengths` keep it.
     """
-    learned = _Learned(frames, entries, start, lengths, steps)
-    for step in range(steps):
-        bits = int(lengths[int(rng.integers(len(lengths)))])
-        drawn = np.exp(rng.uniform(np.log(least), np.log(_WHOLE * len(entries))))
-        learned.step(rng.integers(len(frames), size=_QUERIES), bits, min(round(float(drawn)), len(entries)), top)
+    learned = _Learned(frames, entries, start, schedule)
+    for step in range(schedule.steps):
+        bits = int(schedule.lengths[int(rng.integers(len(schedule.lengths)))])
+        drawn = np.exp(rng.uniform(np.log(schedule.least), np.log(_WHOLE * len(entries))))
+        learned.step(rng.integers(len(frames), size=_QUERIES), bits, min(round(float(drawn)), len(entries)))
         if progress is not None:
-            progress("refining", step + 1, steps)
-    return learned.result(top)
+            progress("refining", step + 1, schedule.steps)
+    return learned.result()
 
 
 class _Learned:
     """What is being learned, and the steps that move it."""
 
-    def __init__(
-        self, frames: TrainingFrames, entries: IntArray, start: Start, lengths: Sequence[int], steps: int
-    ) -> None:
+    def __init__(self, frames: TrainingFrames, entries: IntArray, start: Start, schedule: Schedule) -> None:
         self._frames = frames
+        self._top = schedule.top
         self._centred = Centred(frames.H)
         self._P, self._b = self._centred.scaled(start.projections, start.biases)
         self._z: Matrix = self._centred.rows[entries] @ self._P.T + self._b
         inner = np.clip(start.masks, 0.0, 1.0)
         self._logits: Matrix = np.log((inner + _SQUASH) / (1.0 + _SQUASH - inner)).astype(np.float32)
-        self._log_tau = {bits: np.array([np.log(initial_tau(bits))], np.float32) for bits in lengths}
-        self._adam = Adam(steps)
+        self._log_tau = {bits: np.array([np.log(initial_tau(bits))], np.float32) for bits in schedule.lengths}
+        self._adam = Adam(schedule.steps)
 
-    def step(self, queries: NDArray[np.int64], bits: int, count: int, top: int) -> None:
+    def step(self, queries: NDArray[np.int64], bits: int, count: int) -> None:
         """Move what `queries`, the first `bits` bits and the first `count` entries tell about."""
         X, P = self._centred.rows[queries], self._P[:bits]
         masks = _logistic(self._logits[:count])
@@ -99,10 +108,12 @@ class _Learned:
             self._z[:count, :bits],
             np.zeros((len(queries), count), np.float32),
             float(np.exp(self._log_tau[bits][0])),
-            _levels(masks, top).astype(np.float32) / np.float32(top),
-            self._frames.band_masks[queries],
-            self._frames.band_weights[queries],
-            np.zeros((len(queries), count), np.bool_),  # learned codes are no mixture's own
+            Batch(
+                _levels(masks, self._top).astype(np.float32) / np.float32(self._top),
+                self._frames.band_masks[queries],
+                self._frames.band_weights[queries],
+                np.zeros((len(queries), count), np.bool_),  # learned codes are no mixture's own
+            ),
         )
         self._move(found, X, masks, bits, count)
 
@@ -118,10 +129,10 @@ class _Learned:
         tau = np.array([found.log_tau], np.float32)
         self._log_tau[bits] = self._log_tau[bits] - adam.change(f"tau {bits}", tau, _LOG_TAU_RATE)
 
-    def result(self, top: int) -> Refined:
+    def result(self) -> Refined:
         """Return what was learned, the masks as levels."""
         projections, biases = self._centred.original(self._P, self._b)
-        return Refined(projections, biases, self._z >= 0, _levels(_logistic(self._logits), top))
+        return Refined(projections, biases, self._z >= 0, _levels(_logistic(self._logits), self._top))
 
 
 def _padded(part: Matrix, whole: Matrix) -> Matrix:

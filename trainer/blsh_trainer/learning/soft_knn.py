@@ -23,8 +23,22 @@ def signs(z: Matrix) -> Matrix:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """What a step looks at besides the codes of Q queries and R references.
+
+    reference_masks (R, B): the masks that are averaged. wanted (Q, B): the masks that the averages should be, and
+    weights (Q, B): how much each band counts. excluded (Q, R): pairs that do not see each other.
+    """
+
+    reference_masks: Matrix
+    wanted: Matrix
+    weights: Matrix
+    excluded: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Gradient:
-    """The error and its derivatives by the accumulators of queries and references, log tau and reference masks."""
+    """The error, and its derivatives by the accumulators of queries and references, log tau and reference masks."""
 
     loss: float
     queries: Matrix
@@ -54,34 +68,25 @@ def mask_error(found: Matrix, wanted: Matrix, weights: Matrix) -> float:
     return float((weights * (found - wanted) ** 2).sum(dtype=np.float64) / weights.sum(dtype=np.float64))
 
 
-def gradient(
-    query_z: Matrix,
-    reference_z: Matrix,
-    frozen: Matrix,
-    tau: float,
-    reference_masks: Matrix,
-    wanted: Matrix,
-    weights: Matrix,
-    excluded: NDArray[np.bool_],
-) -> Gradient:
-    """Differentiate the error of `wanted` masks (Q, B), weighted by `weights`, at one batch.
+def gradient(query_z: Matrix, reference_z: Matrix, frozen: Matrix, tau: float, batch: Batch) -> Gradient:
+    """Differentiate the error of the masks that the queries of a batch get.
 
     query_z (Q, l) and reference_z (R, l) are the accumulators of the bits being learned; `frozen` (Q, R) is the
-    similarity under the bits learned before. Pairs that are `excluded` (Q, R) do not see each other.
+    similarity under the bits learned before.
     """
     query_codes, reference_codes = signs(query_z), signs(reference_z)
     S = query_codes @ reference_codes.T
     S += frozen
-    S[excluded] = _NOT_ALLOWED
-    A, found = soft_masks(S, tau, reference_masks)
-    error = found - wanted
+    S[batch.excluded] = _NOT_ALLOWED
+    A, found = soft_masks(S, tau, batch.reference_masks)
+    error, weights = found - batch.wanted, batch.weights
     total = np.float32(weights.sum(dtype=np.float64))
     loss = float((weights * error**2).sum(dtype=np.float64) / total)
     by_found = (np.float32(2.0) / total) * weights * error
-    by_A = by_found @ reference_masks.T
+    by_A = by_found @ batch.reference_masks.T
     by_A -= (by_A * A).sum(axis=1, keepdims=True)
     by_A *= A  # now by tau x S
-    S[excluded] = 0.0
+    S[batch.excluded] = 0.0
     by_log_tau = tau * float((by_A * S).sum(dtype=np.float64))
     by_A *= np.float32(tau)
     by_queries: Matrix = (by_A @ reference_codes) * _slope(query_z)
@@ -90,7 +95,7 @@ def gradient(
 
 
 def _slope(z: Matrix) -> Matrix:
-    """What stands for the derivative of the sign (eq. 6)."""
+    """Return what stands for the derivative of the sign of z (eq. 6)."""
     slope: Matrix = np.float32(1.0) - np.tanh(z) ** 2
     return slope
 
