@@ -1,4 +1,4 @@
-"""Who the board says it is, and how it takes requests that it cannot carry out."""
+"""Check who the board says it is, and how it answers requests that it cannot carry out."""
 
 import numpy as np
 import pytest

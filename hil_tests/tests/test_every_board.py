@@ -18,7 +18,7 @@ from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.table import find_board, load_boards
-from blsh_hil.boards.virtual import QEMU, VirtualBoard
+from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import compare
@@ -28,11 +28,11 @@ from blsh_trainer.model.artifact import Model
 from blsh_trainer.signals.features import find_feature_kind
 
 from .elf_map import check_memory_map
+from .marks import needs_emulator
 
 pytestmark = [
     pytest.mark.xdist_group("every board"),  # what its fixtures build is built once
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed"),
-    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"),
+    needs_emulator,
 ]
 
 HOP_REQUEST_LINE_BYTES = 533  # with both delimiters and all code bytes

@@ -1,7 +1,7 @@
-"""A model as one piece of memory that a board reads in place: what `blsh push` sends (SPEC.md, 11).
+"""Encode a model as one piece of memory that a board reads in place: the image that `blsh push` sends (SPEC.md, 11).
 
-A header, then the tables as the generated C has them, one after the other in the order of blsh_model_t, each padded
-with zeros to a multiple of 4 bytes. Their places follow from the dimensions in the header, so there are no offsets.
+An image is a header, then the tables of the generated C in the order of blsh_model_t, each padded with zeros to a
+multiple of 4 bytes. Where a table lies follows from the dimensions in the header, so the image holds no offsets.
 """
 
 import hashlib
@@ -41,14 +41,14 @@ NAME_BYTES: Final = 32
 SELF_TEST_HOPS: Final = 6
 HEAD: Final = struct.Struct("<4s32sIHH32sIII8H32s")
 DIGESTED_FROM: Final = 36
-"""The SHA-256 of an image is that of its bytes from here on; those before are a constant and the digest itself."""
+"""The SHA-256 of an image is taken from this byte on. Before it lie the magic number and the digest itself."""
 
 _LCG = (1664525, 1013904223)
 
 
 @dataclass(frozen=True)
 class ImageHead:
-    """The header of an image; the numbers as in IntegerModel."""
+    """The header of an image. Its fields are those of IntegerModel; bytes: the size of the whole image."""
 
     sha256: bytes
     bytes: int
@@ -68,12 +68,12 @@ class ImageHead:
 
     @property
     def smoothed(self) -> int:
-        """Bands of the mask that the state must keep."""
+        """Bands of the mask that the state must have room for."""
         return self.mask_kind.width if self.smoothing else 1
 
 
 def self_test_signal() -> npt.NDArray[np.int16]:
-    """The noise that a board tries a new model with, int16 (SELF_TEST_HOPS * 256,)."""
+    """Return the noise that a board tries a new model with, int16 (SELF_TEST_HOPS * 256,)."""
     samples, noise = [], 0
     for _ in range(SELF_TEST_HOPS * HOP):
         noise = (noise * _LCG[0] + _LCG[1]) & 0xFFFFFFFF
@@ -82,7 +82,7 @@ def self_test_signal() -> npt.NDArray[np.int16]:
 
 
 def self_test_crc32(model: IntegerModel) -> int:
-    """CRC-32 of all stages of all hops of the self-test, in order, as the reference computes them."""
+    """Return the CRC-32 of all stages of all hops of the self-test, in order, as the reference computes them."""
     crc = 0
     for vectors in VectorisedDenoiser(model).chunks(self_test_signal()):
         for row in range(len(vectors.output)):
@@ -93,7 +93,7 @@ def self_test_crc32(model: IntegerModel) -> int:
 
 
 def encode_image(model: IntegerModel) -> bytes:
-    """The image of `model`, the same bytes for the same model."""
+    """Return the image of `model`; the same model gives the same bytes."""
     tables: list[npt.NDArray[np.generic]] = [
         model.projection_rows,
         model.bias_q3.astype("<i2"),
@@ -131,12 +131,12 @@ def encode_image(model: IntegerModel) -> bytes:
 
 
 def sealed(image: bytes) -> bytes:
-    """`image` with the SHA-256 that belongs to its content."""
+    """Return `image` with the SHA-256 of its content put in."""
     return image[:4] + hashlib.sha256(image[DIGESTED_FROM:]).digest() + image[DIGESTED_FROM:]
 
 
 def read_head(image: bytes) -> ImageHead:
-    """The header of `image`, which is checked as a whole. BlshError, saying why, for what is no such image."""
+    """Return the header of `image`. Raises BlshError, with the reason, for an image that is damaged or unknown."""
     if len(image) < HEAD.size or image[:4] != MAGIC:
         raise BlshError(f"{len(image)} bytes that begin with {image[:4]!r} are no model image; expected {MAGIC!r}")
     _, sha256, size, image_format, runtime_format, model_sha256, *numbers, name = HEAD.unpack_from(image)
@@ -184,7 +184,7 @@ def read_head(image: bytes) -> ImageHead:
 
 
 def decode_image(image: bytes) -> IntegerModel:
-    """The model that `image` holds; BlshError, saying why, unless it is whole."""
+    """Return the model that `image` holds. Raises BlshError, with the reason, unless all its tables are right."""
     head = read_head(image)
     tables = _Tables(image)
     blocks, row = -(-head.entries // BLOCK), -(-head.features // 8) * 8
@@ -238,7 +238,7 @@ def decode_image(image: bytes) -> IntegerModel:
 
 
 def _check_mel(mel: MelBands) -> None:
-    """Refuse filters that leave the spectrum or amplify: BlshError, with the numbers."""
+    """Raise BlshError, with the numbers, for filters that leave the spectrum or amplify."""
     first, counts, bands = mel.first.astype(np.int64), mel.counts.astype(np.int64), len(mel.first)
     if (first < np.arange(bands)).any() or (counts < 0).any() or (first + counts > BINS).any():
         raise BlshError(f"the image's mel bands do not lie within {BINS} bins, in order; make it again")
@@ -251,7 +251,7 @@ def _check_mel(mel: MelBands) -> None:
 
 
 class _Tables:
-    """The tables of an image, one after the other."""
+    """A reader of the tables of an image, one after the other."""
 
     def __init__(self, image: bytes) -> None:
         self._image, self._at = image, HEAD.size

@@ -1,4 +1,4 @@
-"""A small model, random in all it holds, and its generated C: for tests and the fuzzer."""
+"""A small model with random contents, and its generated C: for tests and the fuzzer."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from blsh_trainer.signals.features import find_feature_kind
 
 
 def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbours: int = 10) -> IntegerModel:
-    """An integer model of mel features and binary masks; the same for the same seed."""
+    """Return an integer model of mel features and binary masks: the same one for the same seed."""
     rng = np.random.default_rng(seed)
     projections = rng.normal(size=(bits, find_feature_kind("mel").count))
     artifact = Model(
@@ -30,7 +30,7 @@ def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbour
 
 
 def generate_into(folder: Path, model: IntegerModel) -> Path:
-    """Write the C files of `model` and the protocol header to `folder`; returns it."""
+    """Write the C files of `model` and the protocol header into `folder`; return the folder."""
     generate(model, GenerateOptions(), folder)
     protocol_header.write(folder)
     return folder

@@ -1,4 +1,4 @@
-"""What the bench measures with: a model of the budgets' kind and noisy speech."""
+"""Make what the bench measures with: the model that the budgets are about, and noisy speech."""
 
 import hashlib
 import json
@@ -16,13 +16,16 @@ from blsh_trainer.signals.audio import to_int16
 
 BUDGET_ENTRIES: Final = 4096
 PIECE_HOPS: Final = 8
-"""Hops that come from one recording, one after the other."""
+"""Successive hops of one recording."""
 
 Samples = npt.NDArray[np.int16]
 
 
 def budget_model(corpus: Corpus, folder: Path, progress: Progress) -> Model:
-    """The paper's system with our learner, L = 50, `mel`, K = 10, trained on `corpus`; kept in `folder`."""
+    """Return the paper's system with our learner, L = 50, `mel`, K = 10, trained on `corpus` on first use.
+
+    folder: keeps the artifact.
+    """
     from blsh_trainer.learning.options import PAPER
     from blsh_trainer.learning.train import train_model
 
@@ -35,9 +38,9 @@ def budget_model(corpus: Corpus, folder: Path, progress: Progress) -> Model:
 
 
 def noisy_speech(corpus: Corpus, hops: int) -> Samples:
-    """At least `hops` hops of real work: PIECE_HOPS hops from somewhere in each of many test mixtures at 0 dB.
+    """Return at least `hops` hops, int16: PIECE_HOPS hops of each of many test mixtures at 0 dB, one after the other.
 
-    What the search does differs much from one recording to the next, so there are many short pieces.
+    The work of a search differs much from one recording to the next, so there are many short pieces.
     """
     from blsh_trainer.evaluation.protocols import DrawnMixtures
 
@@ -54,13 +57,13 @@ def noisy_speech(corpus: Corpus, hops: int) -> Samples:
 
 
 def counted_hops(hops: int) -> npt.NDArray[np.bool_]:
-    """Which of the hops of noisy_speech are counted: those whose window lies within one piece."""
+    """Return which hops of noisy_speech are counted, bool (hops,): those whose window lies within one piece."""
     counted: npt.NDArray[np.bool_] = np.arange(hops) % PIECE_HOPS >= HISTORY // HOP
     return counted
 
 
 def describe_model(model: Model) -> dict[str, Any]:
-    """What identifies a model in a result."""
+    """Return what identifies a model in a result, as JSON values."""
     return {
         "name": model.name,
         "sha256": model.sha256,

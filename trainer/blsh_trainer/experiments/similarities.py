@@ -10,7 +10,7 @@ import numpy as np
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.experiments.code_lengths import WIDTHS
-from blsh_trainer.experiments.drawing import Curve, draw_curves, draw_matrices
+from blsh_trainer.experiments.drawing import Axes, Curve, draw_curves, draw_matrices
 from blsh_trainer.experiments.report_files import Report
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.summaries import TEST_SEED, workshop_for
@@ -157,7 +157,8 @@ def _smoothed(weights: FloatArray) -> FloatArray:
 
 
 def _draw_weights(panels: Mapping[str, Sequence[Curve]], footer: str, path: Path) -> None:
-    draw_curves(panels, path, footer, "bit, l", "weight", logarithmic=False, markers=False, one_scale=False)
+    axes = Axes("bit, l", "weight", logarithmic=False, markers=False, one_scale=False)
+    draw_curves(panels, path, footer, axes)
 
 
 def _report(
