@@ -1,4 +1,4 @@
-"""`blsh train`: learn projections and a dictionary of masks, here or on a cluster, to be interrupted and resumed."""
+"""`blsh train`: learn projections and a dictionary of masks, here or on a cluster."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
@@ -99,7 +99,7 @@ def train(
     source = load_corpus(corpus, noise)
     check_outside(source, output, checkpoint)
     if checkpoint is not None:
-        read_checkpoint(checkpoint)  # what is none, a pipe or a device, is refused before the mixing
+        read_checkpoint(checkpoint)  # a file that is no checkpoint is refused before the mixing
     if source.unread:
         say(f"Left out: {described(source.unread)}; {CONVERT}.")
     with _pool(scheduler) as pool, progress() as advance:

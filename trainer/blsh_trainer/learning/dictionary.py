@@ -1,4 +1,4 @@
-"""The dictionary: which frames become entries, and the mask that each of them holds."""
+"""Build a dictionary from training frames: choose its entries, and make the code and the mask of each."""
 
 from dataclasses import dataclass
 
@@ -47,7 +47,7 @@ class DictionaryOptions:
 class Dictionary:
     """Codes bool (N, L) and mask levels uint8 (N, W), with the projections (L, D) and biases (L,) of the codes.
 
-    `nested`: the first entries are a dictionary of their own, however many they are.
+    nested: the first entries, however many, are a dictionary of their own.
     """
 
     projections: FloatArray

@@ -1,8 +1,8 @@
-"""A KNN denoiser that can be differentiated: what the supervised learner climbs.
+"""A KNN denoiser that can be differentiated: its error is what the supervised learner brings down.
 
 The device averages the masks of the K nearest codes. Here the mean runs over all references, weighted by a softmax
 over tau x (number of equal bits - number of different bits), so that the error of the mask has a gradient in every bit.
-Codes are the true signs; their derivative is taken to be 1 - tanh^2 (eq. 6).
+Codes are the true signs of the accumulators; their derivative is taken to be 1 - tanh^2 (eq. 6).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _DECAY = (0.9, 0.99)
 
 
 def signs(z: Matrix) -> Matrix:
-    """Return the bits of accumulators z as -1 and +1; 0 counts as positive, as on the device."""
+    """Return the bits of accumulators z as -1 and +1; an accumulator of 0 gives +1, as on the device."""
     return np.where(z >= 0, np.float32(1), np.float32(-1))
 
 
@@ -48,7 +48,7 @@ class Gradient:
 
 
 def similarity(query_codes: Matrix, reference_codes: Matrix, excluded: NDArray[np.bool_]) -> Matrix:
-    """Return equal minus different bits (Q, R), and a very low value where a pair is `excluded`."""
+    """Return the number of equal less that of different bits (Q, R), and a very low value for `excluded` pairs."""
     S: Matrix = query_codes @ reference_codes.T
     S[excluded] = _NOT_ALLOWED
     return S
@@ -64,7 +64,7 @@ def soft_masks(S: Matrix, tau: float, masks: Matrix) -> tuple[Matrix, Matrix]:
 
 
 def mask_error(found: Matrix, wanted: Matrix, weights: Matrix) -> float:
-    """Return the weighted mean square error of masks (Q, B); weights of energy make it that of the spectrum."""
+    """Return the weighted mean square error of masks (Q, B). Weights of energy make it that of the spectrum."""
     return float((weights * (found - wanted) ** 2).sum(dtype=np.float64) / weights.sum(dtype=np.float64))
 
 
@@ -113,7 +113,7 @@ class Adam:
         self._done += 1
 
     def change(self, name: str, slope: Matrix, rate: float) -> Matrix:
-        """Return what to subtract from the parameter `name`, whose gradient is `slope`."""
+        """Return the change to subtract from the parameter `name`, whose gradient is `slope`."""
         first, second = self._moments.setdefault(name, (np.zeros_like(slope), np.zeros_like(slope)))
         first += np.float32(1 - _DECAY[0]) * (slope - first)
         second += np.float32(1 - _DECAY[1]) * (slope**2 - second)

@@ -1,4 +1,4 @@
-"""Supervised BLSH: bits learned so that the masks of the nearest codes denoise, not so that similarity is kept."""
+"""Supervised BLSH: bits are learned so that the masks of the nearest codes denoise, not so that similarity is kept."""
 
 import os
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from blsh_trainer.model.projection import Learner, check_bits, check_training_ro
 from blsh_trainer.progress import Progress
 
 RATE = 0.01
-_BLOCKS = (10, 25, 50, 100)  # ends of the first blocks of bits; a block of 50 each after that
+_BLOCKS = (10, 25, 50, 100)  # the ends of the first blocks of bits; later blocks have 50 bits each
 _QUERIES = 512
 _REFERENCES = 2048
-_TAU = 2.4  # over sqrt(l): where the temperature of l bits settles
+_TAU = 2.4  # the temperature of l bits settles near this over sqrt(l)
 _LOG_TAU_RATE = 0.01
 _RANKING = (512, 2048)  # queries and references by which the bits of a block are ordered
-_START_ROWS = 20_000  # frames whose principal components start a block
-_ALIKE = 1e-6  # of a frame's length of 1: less than this is rounding
+_START_ROWS = 20_000  # about as many frames give the principal components that start a block
+_ALIKE = 1e-6  # the deviation of frames of length 1 from their mean, below which there is nothing but rounding
 
 
 def initial_tau(bits: int) -> float:
@@ -32,10 +32,10 @@ def initial_tau(bits: int) -> float:
 
 
 class Centred:
-    """Rows less their mean and over one scale for all columns, and the way back for what was learned on them.
+    """Rows (T, D) less their mean and over one scale, and the way back for projections learned on them.
 
-    One scale, not one a column: the louder bands are the ones that matter. (Measured, stft, 150 bits: 4.3 dB
-    improvement against 3.6 dB with a scale for each column.)
+    All columns have one scale, because the louder bands are the ones that matter. (Measured with stft features and 150
+    bits: 4.3 dB improvement, against 3.6 dB with a scale for each column.)
     """
 
     def __init__(self, rows: Matrix) -> None:
@@ -47,14 +47,14 @@ class Centred:
         self.rows /= np.float32(self._scale)
 
     def original(self, P: Matrix, b: Matrix) -> tuple[FloatArray, FloatArray]:
-        """Return unit projections (L, D) and biases (L,) for the rows as they were."""
+        """Return the unit projections (L, D) and biases (L,) that do to the rows before what P and b do to these."""
         projections = P.astype(np.float64) / self._scale
         biases = b.astype(np.float64) - projections @ self._mean
         lengths = np.linalg.norm(projections, axis=1)
         return projections / lengths[:, None], biases / lengths
 
     def scaled(self, projections: FloatArray, biases: FloatArray) -> tuple[Matrix, Matrix]:
-        """Undo `original`, so that the accumulators of the rows have a root mean square of 1."""
+        """Return P (L, D) and b (L,) for these rows from those for the rows before, with accumulators of unit power."""
         P, b = projections * self._scale, biases + projections @ self._mean
         z = self.rows[:: _every(self.rows)] @ P.T.astype(np.float32) + b.astype(np.float32)
         size = np.maximum(np.sqrt(np.mean(z**2, axis=0)), 1e-9)
