@@ -17,7 +17,7 @@ from blsh_trainer.learning.supervised import SupervisedBLSH
 from blsh_trainer.learning.train import train_model
 from blsh_trainer.learning.training_frames import TrainingFrames, gather_frames
 from blsh_trainer.model.artifact import load_model, save_model
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.projection import LSH, hash_codes
 from blsh_trainer.signals.masks import BAND_EDGES, MASK_KINDS, MaskKind
 

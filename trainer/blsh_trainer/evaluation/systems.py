@@ -6,7 +6,7 @@ from blsh_trainer.arrays import ComplexArray, FloatArray
 from blsh_trainer.compute.cosine_index import KNN
 from blsh_trainer.corpora.mixing import Mixture
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.signals.features import FeatureExtractor, find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind, ideal_binary_mask
 from blsh_trainer.signals.spectra import BINS, filter_frames, istft, stft

@@ -22,7 +22,7 @@ from blsh_trainer.learning.objectives import (
     segment_variance,
     variance,
 )
-from blsh_trainer.learning.pairs import DIVERGENCES, TARGETS, BoostedPairs, ResidualPairs
+from blsh_trainer.learning.pair_forms import DIVERGENCES, TARGETS, BoostedPairs, ResidualPairs
 from blsh_trainer.model.projection import Learner, check_bits, check_training_rows
 from blsh_trainer.progress import Progress
 

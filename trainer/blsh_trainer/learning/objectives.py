@@ -12,7 +12,7 @@ import numpy as np
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.compute.block_pool import Pool
 from blsh_trainer.compute.frame_chunks import Codes, FrameBlock, Matrix, accumulators, signs
-from blsh_trainer.learning.pairs import PairForm, ResidualPairs
+from blsh_trainer.learning.pair_forms import PairForm, ResidualPairs
 
 _BETA_CLIP = 1e-6
 

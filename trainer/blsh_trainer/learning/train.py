@@ -8,7 +8,7 @@ import numpy as np
 from blsh_trainer.compute.block_pool import Pool, single_threaded_blas
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.validation import valid_metrics
+from blsh_trainer.evaluation.card_scores import valid_metrics
 from blsh_trainer.learning.dictionary import build_dictionary
 from blsh_trainer.learning.options import PAPER, TrainOptions
 from blsh_trainer.learning.registry import Run, fit_learner
