@@ -68,7 +68,7 @@ def build_dictionary(
     """Return the dictionary of all frames, or of at most `entries` frames drawn at random.
 
     Masks of bins are the ideal binary masks of the entries' frames; masks of bands are distilled from all frames. If
-    refining is asked for, codes, masks and projections are then learned together, from these masks on.
+    refining is asked for, codes, masks and projections are then learned together, starting with the distilled masks.
     """
     count = len(frames) if options.entries is None else min(options.entries, len(frames))
     drawn: IntArray = rng.permutation(len(frames))[:count].astype(np.int64)

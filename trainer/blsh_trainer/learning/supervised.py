@@ -47,14 +47,17 @@ class Centred:
         self.rows /= np.float32(self._scale)
 
     def original(self, P: Matrix, b: Matrix) -> tuple[FloatArray, FloatArray]:
-        """Return the unit projections (L, D) and biases (L,) that do to the rows before what P and b do to these."""
+        """Return unit projections (L, D) and biases (L,) for rows that are not centred, from P and b for centred ones."""
         projections = P.astype(np.float64) / self._scale
         biases = b.astype(np.float64) - projections @ self._mean
         lengths = np.linalg.norm(projections, axis=1)
         return projections / lengths[:, None], biases / lengths
 
     def scaled(self, projections: FloatArray, biases: FloatArray) -> tuple[Matrix, Matrix]:
-        """Return P (L, D) and b (L,) for these rows from those for the rows before, with accumulators of unit power."""
+        """Return P (L, D) and b (L,) for centred rows, from projections and biases for rows that are not centred.
+
+        P and b are scaled so that the accumulators of the rows have a root mean square of 1.
+        """
         P, b = projections * self._scale, biases + projections @ self._mean
         z = self.rows[:: _every(self.rows)] @ P.T.astype(np.float32) + b.astype(np.float32)
         size = np.maximum(np.sqrt(np.mean(z**2, axis=0)), 1e-9)

@@ -32,7 +32,7 @@ class _Family:
     first: the offset of the first chunk, in bytes. number: struct's format of a size. sound: the identifier of the
     chunk with the samples, and lead: the bytes before the samples in its body. wide: the identifier of the chunk that
     holds the sizes in 64 bits, if there is one. whole: whether a size counts the identifier and itself. align: chunks
-    begin at multiples of so many bytes.
+    begin at multiples of `align` bytes.
     """
 
     first: int
@@ -45,6 +45,7 @@ class _Family:
 
     @property
     def head(self) -> int:
+        """The bytes of a chunk before its body: identifier and size."""
         return len(self.sound) + struct.calcsize(self.number)
 
 

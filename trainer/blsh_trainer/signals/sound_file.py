@@ -172,7 +172,7 @@ def _check_rate(file: Path, rate_hz: int) -> None:
 
 
 def _no_sound_in(file: Path) -> str:
-    """Return in words that `file` is empty or a pointer of Git LFS; "" if it is neither."""
+    """Return a phrase that says that `file` is empty or a pointer of Git LFS; "" if it is neither."""
     with file.open("rb") as stream:
         head = stream.read(len(NOT_FETCHED))
     if not head:
@@ -181,7 +181,7 @@ def _no_sound_in(file: Path) -> str:
 
 
 def _reason(error: Exception, extent: Extent | None, shortfall: str) -> str:
-    """Return why libsndfile refused a file, in words for its user."""
+    """Return a phrase that tells the user why libsndfile refused a file."""
     said = str(getattr(error, "error_string", error)).rstrip(". ")
     if extent is not None and extent.chunks > 1:
         return "it has two chunks of samples, where one is allowed"
