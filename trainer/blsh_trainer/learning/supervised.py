@@ -47,7 +47,7 @@ class Centred:
         self.rows /= np.float32(self._scale)
 
     def original(self, P: Matrix, b: Matrix) -> tuple[FloatArray, FloatArray]:
-        """Return unit projections (L, D) and biases (L,) for rows that are not centred, from P and b for centred ones."""
+        """Return unit projections (L, D) and biases (L,) for rows not centred, from P and b for centred rows."""
         projections = P.astype(np.float64) / self._scale
         biases = b.astype(np.float64) - projections @ self._mean
         lengths = np.linalg.norm(projections, axis=1)
