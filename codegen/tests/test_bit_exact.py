@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from blsh_codegen.host_core import HostCore, compile_core
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import BINS, HOP
+from blsh_codegen.spec.constants import BINS, HOP, MAX_BITS, MAX_NEIGHBOURS
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
 from blsh_codegen.spec.stages import STAGES, HopVectors
@@ -87,33 +88,27 @@ def test_runtime_format_4_is_what_it_was(kind: str, digest: int) -> None:
     assert found == digest
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    kind=st.sampled_from(FEATURE_KINDS),
-    masks=st.sampled_from(list(MASK_KINDS)),
-    smoothing=st.integers(0, MAX_SMOOTHING),
-    floor=st.integers(0, MAX_FLOOR),
-    bits=st.integers(1, 300),
-    neighbours=st.integers(1, 32),
-    extra=st.integers(0, 90),
-    level=st.integers(0, 15),
-    seed=st.integers(0, 2**32 - 1),
+SHAPES = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(FEATURE_KINDS),
+        "masks": st.sampled_from(list(MASK_KINDS)),
+        "smoothing": st.integers(0, MAX_SMOOTHING),
+        "floor": st.integers(0, MAX_FLOOR),
+        "bits": st.integers(1, MAX_BITS),
+        "neighbours": st.integers(1, MAX_NEIGHBOURS),
+    }
 )
-def test_any_model(
-    kind: str,
-    masks: str,
-    smoothing: int,
-    floor: int,
-    bits: int,
-    neighbours: int,
-    extra: int,
-    level: int,
-    seed: int,
-) -> None:
+"""Arguments of random_model but `entries`."""
+
+
+@settings(max_examples=40, deadline=None)
+@given(shape=SHAPES, extra=st.integers(0, 90), level=st.integers(0, 15), seed=st.integers(0, 2**32 - 1))
+def test_any_model(shape: dict[str, Any], extra: int, level: int, seed: int) -> None:
+    """extra: entries beyond the neighbours. level: bits of the samples."""
     rng = np.random.default_rng(seed)
-    model = random_model(rng, kind, bits, neighbours + extra, neighbours, masks, smoothing, floor)
+    model = random_model(rng, entries=shape["neighbours"] + extra, **shape)
     samples = rng.integers(-(2**level), 2**level, 5 * HOP).astype(np.int16)
-    assert_all_agree(model, samples, f"L={bits} K={neighbours}")
+    assert_all_agree(model, samples, f"{shape}")
 
 
 def test_ties_go_to_the_lower_index(rng: np.random.Generator) -> None:
