@@ -155,7 +155,8 @@ _PEERS = (
 
 def _peers(result: Mapping[str, Any]) -> str:
     header = ["denoiser", "M4, million a second", "M0", "RAM, KB"]
-    lines = [[peer.title, peer.m4, peer.m0 or "-", peer.ram_kb] for peer in load_peer_costs()]
+    by_title = {peer.title: peer for peer in load_peer_costs()}  # of two versions of one denoiser, the last
+    lines = [[peer.title, peer.m4, peer.m0 or "-", peer.ram_kb] for peer in by_title.values()]
     for case in ("budget", "extended"):
         of = {row["board"]: row for row in result["rows"] if row["case"] == case}
         if _M4_BOARD in of:
