@@ -11,7 +11,8 @@ from blsh_codegen.model.quantise import quantised_mel
 from blsh_codegen.pipeline.reference import analyse, fft512, real_samples, real_spectrum
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import digit_reversed, sine_q14, window_q14
-from blsh_trainer.signals.spectra import features, hann_window, l2_normalise, mel_filters, stft
+from blsh_trainer.signals.features import features, l2_normalise, mel_filters
+from blsh_trainer.signals.spectra import hann_window, stft
 
 from .conftest import random_model
 

@@ -16,6 +16,7 @@ from blsh_codegen.model.quantise import IntegerModel, MelBands, mel_of, quantise
 from blsh_codegen.spec.constants import MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MAX_SMOOTHING
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.features import FEATURE_KINDS
 
 from .conftest import random_model
 from .test_export import artifact
@@ -163,7 +164,7 @@ def test_fewer_mel_bands_are_taken(rng: np.random.Generator, bands: int) -> None
 def test_mel_bands_that_amplify(rng: np.random.Generator, kind: str, weights: list[int], words: str) -> None:
     """The sum of a band must stay below 2^31, or a root or a norm is shifted by a negative count."""
     model = random_model(rng, kind, 20)
-    mel = mel_of(kind)
+    mel = mel_of(FEATURE_KINDS[kind])
     assert mel is not None
     spoilt, last = mel.weights_q16.copy(), int(mel.counts[-1])
     assert last >= 3

@@ -25,7 +25,7 @@ from blsh_hil.prove.compare import compare
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_instructions, exact_count, ticks_per_instruction
 from blsh_hil.wire import protocol_header
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.signals.spectra import feature_count
+from blsh_trainer.signals.features import find_feature_kind
 
 from .elf_map import check_memory_map
 from .marks import needs_emulator
@@ -50,7 +50,7 @@ class Firmware:
 def model() -> IntegerModel:
     """A small model, random in all it holds."""
     rng = np.random.default_rng(4)
-    projections = rng.normal(size=(50, feature_count("mel")))
+    projections = rng.normal(size=(50, find_feature_kind("mel").count))
     artifact = Model(
         name="every board",
         feature_kind="mel",

@@ -54,8 +54,8 @@ def fixed_work(model: IntegerModel, codes: npt.NDArray[np.bool_]) -> dict[str, W
     alike = {
         "window": {"hops": 1},
         "spectrum": {"hops": 1},
-        "features": {model.feature_kind: 1},
-        "accumulators": {model.feature_kind: 1, f"pairs of rows of {stride}": pairs},
+        "features": {model.feature_kind.name: 1},
+        "accumulators": {model.feature_kind.name: 1, f"pairs of rows of {stride}": pairs},
         "mask": _mask_terms(model),
         "output": {"hops": 1},
         "rest": {"hops": 1},

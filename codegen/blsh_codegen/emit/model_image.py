@@ -23,19 +23,17 @@ from blsh_codegen.spec.constants import (
     HOP,
     MAX_BITS,
     MAX_ENTRIES,
-    MAX_MEL_BANDS,
     MAX_NEIGHBOURS,
     MAX_SMOOTHING,
     MEL_SUM_MAX,
     Q14_ONE,
     RUNTIME_FORMAT,
-    TRACKED_BANDS,
 )
 from blsh_codegen.spec.packing import pack_words
 from blsh_codegen.spec.stages import STAGES
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.features import FEATURE_KINDS, FeatureKind
 from blsh_trainer.signals.masks import MASK_KINDS, MaskKind
-from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 MAGIC: Final = b"BLSM"
 IMAGE_FORMAT: Final = 1
@@ -46,11 +44,6 @@ DIGESTED_FROM: Final = 36
 """The SHA-256 of an image is taken from this byte on. Before it lie the magic number and the digest itself."""
 
 _LCG = (1664525, 1013904223)
-_FEATURES = {
-    "stft": range(BINS, BINS + 1),
-    "mel": range(1, MAX_MEL_BANDS + 1),
-    "tracked": range(2 * TRACKED_BANDS, 2 * TRACKED_BANDS + 1),
-}
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,7 @@ class ImageHead:
     dictionary_crc32: int
     self_test_crc32: int
     entries: int
-    feature_kind: str
+    feature_kind: FeatureKind
     features: int
     bits: int
     neighbours: int
@@ -124,7 +117,7 @@ def encode_image(model: IntegerModel) -> bytes:
         model.dictionary_crc32,
         self_test_crc32(model),
         model.entries,
-        FEATURE_KINDS.index(model.feature_kind),
+        model.feature_kind.number,
         model.features,
         model.bits,
         model.neighbours,
@@ -157,10 +150,10 @@ def read_head(image: bytes) -> ImageHead:
         raise BlshError("the image's SHA-256 is not that of its content; it was damaged, make it again")
     crc, self_test, entries, kind, features, bits, neighbours, radius, width, level_bits, smoothing = numbers
     masks = {(each.width, each.level_bits): each for each in MASK_KINDS.values()}
-    known_kind = kind < len(FEATURE_KINDS)
+    kinds = {each.number: each for each in FEATURE_KINDS.values()}
     checks = (
-        ("feature kind", kind, known_kind),
-        ("features", features, known_kind and features in _FEATURES[FEATURE_KINDS[kind]]),
+        ("feature kind", kind, kind in kinds),
+        ("features", features, kind in kinds and features in kinds[kind].counts),
         ("entries", entries, 1 <= entries <= MAX_ENTRIES),
         ("bits", bits, 1 <= bits <= MAX_BITS),
         ("neighbours", neighbours, 1 <= neighbours <= min(MAX_NEIGHBOURS, entries)),
@@ -179,7 +172,7 @@ def read_head(image: bytes) -> ImageHead:
         dictionary_crc32=crc,
         self_test_crc32=self_test,
         entries=entries,
-        feature_kind=FEATURE_KINDS[kind],
+        feature_kind=kinds[kind],
         features=features,
         bits=bits,
         neighbours=neighbours,
@@ -202,10 +195,10 @@ def decode_image(image: bytes) -> IntegerModel:
     bounds = tables.take("<u4", -(-blocks // BLOCK), rows)
     masks = tables.take("<u4", head.entries, -(-head.mask_kind.width * head.mask_kind.level_bits // 32))
     gain_q14 = tables.take("<i2", head.neighbours * head.mask_kind.top + 1)
-    edges = None if head.mask_kind.width == BINS else tables.take("<i2", head.mask_kind.width + 1)
+    edges = None if head.mask_kind.of_bins else tables.take("<i2", head.mask_kind.width + 1)
     mel = None
-    if head.feature_kind != "stft":
-        bands = head.features if head.feature_kind == "mel" else TRACKED_BANDS
+    bands = head.feature_kind.bands_of(head.features)
+    if bands is not None:
         first, counts = tables.take("<i2", bands), tables.take("<i2", bands)
         mel = MelBands(first, counts, tables.take("<i2", int(counts.view(np.uint16).sum())))
     tables.end()

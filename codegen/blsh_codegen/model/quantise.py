@@ -14,8 +14,8 @@ from blsh_codegen.spec.constants import BINS, MAX_BITS, MAX_ENTRIES, MAX_MEL_BAN
 from blsh_codegen.spec.packing import pack_words, unpack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.features import MEL_BANDS, FeatureKind, find_feature_kind, mel_filters
 from blsh_trainer.signals.masks import MaskKind, find_mask_kind
-from blsh_trainer.signals.spectra import MEL_BANDS, TRACKED_BANDS, feature_count, mel_filters
 
 Words = npt.NDArray[np.uint32]
 
@@ -25,7 +25,6 @@ _LEAST_PEAK = 1e-300
 """The least peak of a row of projections: 127 divided by a smaller one is no finite number."""
 
 _BIAS_MAX_Q3 = 32_760
-_BANDS_OF = {"mel": MEL_BANDS, "tracked": TRACKED_BANDS}
 
 
 @dataclass(frozen=True)
@@ -59,16 +58,16 @@ class IntegerModel:
     """Everything the firmware holds of a model.
 
     projection_q7: int8 (L, D), each row scaled to a peak of 127; bias_q3: int16 (L,), in eighths at its row's scale.
-    codes: uint32 (N, ceil(L / 32)); masks: uint32 (N, 17 or 10), the levels of `mask_kind` packed, both in the
+    codes: uint32 (N, ceil(L / 32)); masks: uint32 (N, words), the levels of `mask_kind` packed, both in the
     firmware's order (`tight_order`).
     gain_q14: int16 (K G + 1,), the gain of each sum of K levels, G the top one; none below the model's floor.
-    mel: the filters of `mel` and `tracked` features, None for `stft`. smoothing: of the mask, see Model.
+    mel: the filters of the feature kind, None where it has none. smoothing: of the mask, see Model.
     model_sha256: of the artifact it was made from.
     """
 
     name: str
     model_sha256: str
-    feature_kind: str
+    feature_kind: FeatureKind
     bits: int
     neighbours: int
     projection_q7: npt.NDArray[np.int8]
@@ -99,7 +98,7 @@ class IntegerModel:
     @property
     def band_edges(self) -> npt.NDArray[np.int16] | None:
         """First bin of each band of a mask, and 513; None where each bin has its own level."""
-        return None if self.mask_kind.width == BINS else np.array(self.mask_kind.edges, np.int16)
+        return None if self.mask_kind.of_bins else np.array(self.mask_kind.edges, np.int16)
 
     @cached_property
     def dictionary_crc32(self) -> int:
@@ -166,11 +165,11 @@ class IntegerModel:
             raise BlshError(
                 f"{model.entries} dictionary entries are fewer than K = {model.neighbours}; keep more entries"
             )
-        expected = feature_count(model.feature_kind)
-        if model.projections.shape != (model.bits, expected):
+        feature_kind = find_feature_kind(model.feature_kind)
+        if model.projections.shape != (model.bits, feature_kind.count):
             raise BlshError(
                 f"projections of shape {model.projections.shape} do not match {model.bits} bits of "
-                f"{expected} `{model.feature_kind}` features"
+                f"{feature_kind.count} `{feature_kind.name}` features"
             )
         projection_q7, bias_q3 = quantise_projections(model.projections, model.biases)
         mask_kind = find_mask_kind(model.mask_kind)
@@ -178,7 +177,7 @@ class IntegerModel:
         return cls(
             name=model.name,
             model_sha256=artifact_sha256 or model.sha256,
-            feature_kind=model.feature_kind,
+            feature_kind=feature_kind,
             bits=model.bits,
             neighbours=model.neighbours,
             projection_q7=projection_q7,
@@ -186,7 +185,7 @@ class IntegerModel:
             codes=pack_words(model.code_bits[order]),
             masks=pack_words(mask_kind.level_rows(model.mask_levels[order])),
             gain_q14=gain_table(model.neighbours, mask_kind.top, model.floor),
-            mel=mel_of(model.feature_kind),
+            mel=mel_of(feature_kind),
             mask_kind=mask_kind,
             smoothing=model.smoothing,
         )
@@ -239,9 +238,9 @@ def _rounded_rows(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return rows
 
 
-def mel_of(feature_kind: str) -> MelBands | None:
-    """The filters that features of this kind need, if any."""
-    return quantised_mel(_BANDS_OF[feature_kind]) if feature_kind in _BANDS_OF else None
+def mel_of(kind: FeatureKind) -> MelBands | None:
+    """Return the mel filters that features of this kind need, None where they need none."""
+    return None if kind.bands is None else quantised_mel(kind.bands)
 
 
 def quantised_mel(bands: int = MEL_BANDS) -> MelBands:

@@ -177,7 +177,7 @@ class ReferenceDenoiser:
             sum(int(w) * magnitudes[first + i] for i, w in enumerate(weights))
             for first, weights in self.model.mel.bands()
         ]
-        if self.model.feature_kind == "mel":
+        if not self.model.feature_kind.tracked:
             return [total >> 16 for total in sums]
         return self._tracked([_scaled_root(total, shift - drop) for total in sums])
 

@@ -254,7 +254,7 @@ class VectorisedDenoiser:
         if self.model.mel is None:
             return magnitudes >> 1
         sums = magnitudes @ self.model.mel.dense().T
-        if self.model.feature_kind == "mel":
+        if not self.model.feature_kind.tracked:
             return sums >> 16
         levels = _scaled_root(sums, shift - drop)
         values = np.concatenate([levels, _noise_floors(levels, state)], axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_trainer.model import artifact, projection
-from blsh_trainer.signals import spectra
+from blsh_trainer.signals import features, spectra
 
 SAMPLE_RATE_HZ: Final = spectra.SAMPLE_RATE_HZ
 WINDOW: Final = spectra.WINDOW
@@ -25,15 +25,15 @@ FEATURE_BITS: Final = 14  # bits of a spectrum's parts that a magnitude is compu
 MAGNITUDE_Q14: Final = ((16_314, 2_148), (15_202, 6_297), (13_054, 10_017))  # (c, d) of c a + d b: SPEC.md, 5
 NORM_BITS: Final = 15  # bits of the norm that a bias is multiplied by
 BIAS_FRACTION_BITS: Final = 3
-TRACKED_BANDS: Final = spectra.TRACKED_BANDS
+TRACKED_BANDS: Final = features.TRACKED_BANDS
 TRACKED_BITS: Final = 14  # bits of tracked features: rounding the largest up still fits int16
 TRACKED_FRACTION_BITS: Final = 8  # of levels and noise floors: enough for the slow rate to move a floor
-TRACKING_START: Final = spectra.TRACKING_START
+TRACKING_START: Final = features.TRACKING_START
 TRACKING_FAST_SHIFT: Final = 2  # a floor moves by 1/4 of its distance from the level
 TRACKING_SLOW_SHIFT: Final = 7  # or by 1/128
 OVERLAP_FRACTION_BITS: Final = 8  # of the sums of overlap-add
 THIRD_Q16: Final = 21_845  # 1/3: squared Hann windows sum to 3/2, and the last shift is one bit less
-MAX_MEL_BANDS: Final = spectra.MEL_BANDS  # with more the norm of the features could overflow: SPEC.md, 7
+MAX_MEL_BANDS: Final = features.MEL_BANDS  # with more the norm of the features could overflow: SPEC.md, 7
 MEL_SUM_MAX: Final = 65_536  # of the weights of a mel band: no feature exceeds the band's largest magnitude
 BLOCK: Final = 32  # entries that lie together in the dictionary, one bit of a word each; and blocks of a group
 LONG_CODE_BITS: Final = 64  # from this length on, the number of zeros of a code takes ZERO_BITS_LONG planes

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.spec.constants import HISTORY, HOP
-from blsh_trainer.arrays import Progress
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.model.artifact import Model, load_model, save_model
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.audio import to_int16
 
 BUDGET_ENTRIES: Final = 4096
@@ -27,10 +26,11 @@ def budget_model(corpus: Corpus, folder: Path, progress: Progress) -> Model:
 
     folder: keeps the artifact.
     """
-    from blsh_trainer.learning.train import PAPER, train_model
+    from blsh_trainer.learning.options import PAPER
+    from blsh_trainer.learning.train import train_model
 
-    options = replace(PAPER, name="budget")
-    told = json.dumps([asdict(options), corpus.sha256], sort_keys=True)
+    options = PAPER.with_(name="budget")
+    told = json.dumps([options.to_card(), corpus.sha256], sort_keys=True)
     path = folder / f"budget-{hashlib.sha256(told.encode()).hexdigest()[:12]}.npz"
     if not path.exists():
         save_model(path, train_model(corpus, options, progress))

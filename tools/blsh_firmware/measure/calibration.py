@@ -30,8 +30,8 @@ from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind
-from blsh_trainer.signals.spectra import feature_count
 
 _FEW_HOPS = 4  # where only the stack is measured: more hops use no more of it
 _NONE = np.zeros(0, np.int64)
@@ -131,7 +131,7 @@ def untrained_model(
         name=f"calibration {seed}",
         feature_kind=features,
         neighbours=neighbours,
-        projections=rng.normal(size=(bits, feature_count(features))),
+        projections=rng.normal(size=(bits, find_feature_kind(features).count)),
         biases=np.zeros(bits),
         betas=np.ones(bits),
         code_bits=rng.random((entries, bits)) < 0.5,
