@@ -44,7 +44,7 @@ def test_edge_signals(
 
 @pytest.mark.parametrize(("kind", "digest"), [("mel", 0x7A60EFFF), ("stft", 0xEBC23D47)])
 def test_runtime_format_4_is_what_it_was(kind: str, digest: int) -> None:
-    """Every stage of every edge signal: where this changes, old models would sound different under the same number."""
+    """Every stage of every edge signal keeps its digest: with this format, old models sound as they did."""
     rng = np.random.default_rng(1)
     levels = (rng.random((200, BINS)) < 0.5).astype(np.uint8)
     model = Model(
@@ -105,7 +105,7 @@ def test_identical_entries_give_the_first_k(rng: np.random.Generator) -> None:
 
 
 def test_noise_floors_and_smoothed_masks_agree_past_the_start(rng: np.random.Generator) -> None:
-    """40 hops: past the 32 in which floors rise fast, down through a fade to digital silence and up again."""
+    """40 hops: the 32 in which floors rise fast, then a fade to digital silence, then loud noise."""
     levels = np.concatenate([np.full(34, 3000.0), [300, 30, 3, 0, 0, 20_000]]).repeat(HOP)
     samples = (rng.normal(0, 1, len(levels)) * levels).clip(-32768, 32767).astype(np.int16)
     assert_all_agree(random_model(rng, "tracked", masks="bands", smoothing=9, floor=26), samples, "a fade")
@@ -136,7 +136,7 @@ def test_core_has_no_undefined_behaviour(
 def test_worst_case_phases_stay_inside_the_bounds(
     rng: np.random.Generator, capfd: pytest.CaptureFixture[str], variant: str
 ) -> None:
-    """Frames built to grow as far as SPEC.md, 7 allows: the window undone, all bins in phase at one sample."""
+    """The frames grow as far as SPEC.md, 7 allows: their window is undone, all bins are in phase at one sample."""
     library = compile_core((*UNDEFINED, *HOST_VARIANTS[variant]))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(1024) + 0.5) / 1024)
     for place in (0, 1, 511, 512, 1023):
