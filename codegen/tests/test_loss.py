@@ -15,7 +15,7 @@ from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.learning.options import PAPER
 from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.projection import LSH
 from blsh_trainer.signals.audio import from_int16, to_int16
 from blsh_trainer.signals.features import features, l2_normalise
