@@ -154,13 +154,11 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """The whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
-    from dataclasses import replace
-
     from blsh_hil.boards.table import find_board
     from blsh_tools.demo_chain import DemoOptions, check_demo_folder, run_demo, summary
     from blsh_trainer.corpora.corpus import load_corpus
     from blsh_trainer.corpora.synthetic_corpus import make_corpus
-    from blsh_trainer.learning.train import EXTENDED
+    from blsh_trainer.learning.options import EXTENDED
 
     chosen = find_board(board)
     check_demo_folder(output)
@@ -171,7 +169,7 @@ def demo(
             source = make_corpus(Path("out/synthetic-corpus"), seed, advance)
         else:
             source = load_corpus(corpus)
-        options = DemoOptions(seconds=seconds, seed=seed, train=replace(EXTENDED, name="demo", seed=seed))
+        options = DemoOptions(seconds=seconds, seed=seed, train=EXTENDED.with_(name="demo", seed=seed))
         result = run_demo(source, chosen, output, options, advance, synthetic=corpus is None)
     kind = "SYNTHETIC corpus" if corpus is None else f"corpus {source.name}"
     show(result, as_json, summary(result, output), f"blsh demo, {board}, {kind}")
@@ -187,7 +185,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Count the instructions of each stage of a hop on a virtual board, exactly."""
-    from blsh_firmware.measure.hop_instructions import count_generated
+    from blsh_firmware.measure.generated_firmware import count_generated
     from blsh_hil.boards.table import find_board
 
     result = count_generated(find_board(board), model, hops, say)

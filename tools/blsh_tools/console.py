@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from blsh_trainer.arrays import Progress as ProgressCall
+from blsh_trainer.progress import Progress as ProgressCall
 
 
 class _Remarks:

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,17 @@ from blsh_tools.audio.engines import DeviceEngine, Engine, FixedEngine, FloatEng
 from blsh_tools.audio.spectrogram_picture import draw_spectrograms
 from blsh_tools.console import say
 from blsh_tools.options.outputs import check_output
-from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.arrays import FloatArray
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, evaluate_systems
 from blsh_trainer.evaluation.listening_passage import Listening, make_listening
+from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.files import replacing
-from blsh_trainer.learning.train import EXTENDED, TrainOptions, train_model
+from blsh_trainer.learning.options import EXTENDED, TrainOptions
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model, save_model
+from blsh_trainer.progress import Progress
 from blsh_trainer.replacing_folder import scratch_beside
 from blsh_trainer.signals.audio import to_int16, write_wav
 
@@ -50,7 +53,7 @@ class DemoOptions:
     bits: int = 64
     mixtures: int = 24
     seed: int = 0
-    train: TrainOptions = field(default_factory=lambda: replace(EXTENDED, name="demo"))
+    train: TrainOptions = field(default_factory=lambda: EXTENDED.with_(name="demo"))
 
 
 def check_demo_folder(folder: Path) -> None:

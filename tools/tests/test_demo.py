@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from blsh_firmware.build.images import built_image, generated_folder
 from blsh_hil.boards.table import find_board
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.evaluation.metrics import si_sdr
-from blsh_trainer.learning import train
+from blsh_trainer.learning import options
 from blsh_trainer.model.artifact import load_model
 
 from .conftest import BOARD, Blsh, copy_project
@@ -25,7 +24,7 @@ FILES = {*(f"{name}.wav" for name in RECORDINGS), "model.npz", "result.json", "s
 
 
 # As the demo trains, but a hundredth of it: the rest is the build, the emulator and the figures.
-QUICK = replace(train.EXTENDED, steps=20, passes=1, fit_frames=1000, max_frames=2000, entries=1024, refine_steps=30)
+QUICK = options.EXTENDED.with_(steps=20, passes=1, fit_frames=1000, max_frames=2000, entries=1024, refine_steps=30)
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def own(blsh: Blsh, tmp_path: Path, emulator: None) -> Blsh:
 
 def test_demo_goes_all_the_way(own: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the tests' process, where it can be told to train less."""
-    monkeypatch.setattr(train, "EXTENDED", QUICK)
+    monkeypatch.setattr(options, "EXTENDED", QUICK)
     check_demo(own.within(), corpus)
 
 

@@ -25,9 +25,9 @@ from blsh_tools.audio.recordings import (
 from blsh_tools.console import say
 from blsh_tools.options.model import DictionaryOptions, sized
 from blsh_tools.options.outputs import check_wav_output
-from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model, load_model
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 _LONG = 60 * SAMPLE_RATE_HZ  # of what is shorter the progress is not worth a line

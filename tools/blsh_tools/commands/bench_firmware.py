@@ -15,8 +15,8 @@ from blsh_tools.options.numbers_in_range import BITS, COUNT, dictionary_sizes, p
 from blsh_tools.options.outputs import check_output_folder
 
 if TYPE_CHECKING:
-    from blsh_trainer.arrays import Progress
     from blsh_trainer.corpora.corpus import Corpus
+    from blsh_trainer.progress import Progress
 
 RESULTS = Path("docs/results")
 

@@ -59,7 +59,7 @@ def estimate(
     }
     clock = f"of {chosen.clock_hz / 1e6:g} MHz, were each one cycle"
     rows = [
-        ("model", f"{artifact.name}, {plan.chosen.told}"),
+        ("model", f"{artifact.name}, {plan.chosen.words}"),
         ("flash", f"{found.flash_bytes:,} of {chosen.flash.size:,} bytes, {sum(found.tables.values()):,} of tables"),
         ("RAM", f"{found.ram_bytes:,} of {chosen.ram.size:,} bytes, {found.state_bytes:,} of state"),
         ("stack", f"{found.stack_bytes:,} bytes; {chosen.stack_bytes:,} are kept for it"),

@@ -34,7 +34,7 @@ def make_page(folder: Path, output: Path | None = None) -> dict[str, Any]:
     Raises BlshError if there are none.
     """
     from blsh_hil.report.page import overall, write_page
-    from blsh_hil.report.plugin import REPORT_NAME
+    from blsh_hil.report.schema import REPORT_NAME
     from blsh_tools.options.outputs import check_output
 
     page = output or folder / PAGE_NAME
@@ -62,7 +62,7 @@ class RunReport:
     """
 
     def __init__(self, folder: Path) -> None:
-        from blsh_hil.report.plugin import REPORT_NAME
+        from blsh_hil.report.schema import REPORT_NAME
 
         self.arguments = ["-p", "blsh_hil.report.plugin", f"--report={folder.resolve()}"]
         self._path = folder.resolve() / REPORT_NAME
