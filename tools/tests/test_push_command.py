@@ -10,12 +10,16 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.emit.model_image import encode_image, read_head
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import measure
+from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards.host import HostBoard, build_host
 from blsh_hil.boards.table import find_board
 from blsh_tools.options.board_budgets import SLOTS_FLASH_BYTES, SLOTS_RAM_BYTES
 from blsh_trainer.model.artifact import load_model
 
-from .conftest import BOARD, Blsh, MadeOnce, Samples, copy_project
+from .blsh_command import Blsh
+from .conftest import MadeOnce
+from .projects import BOARD
+from .tiny_corpus import Samples
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +40,6 @@ def own(tmp_path: Path, blsh: Blsh, slots_project: Path) -> Blsh:
 
 
 def test_a_model_is_pushed_to_the_host_and_back_to_the_factory(own: Blsh, model: Path, other_model: Path) -> None:
-    own = own.within()
     told = own.json("push", other_model, "--board", "host", "--dry-run")
     assert (told["running"], told["slots"]) == ("factory", ["empty", "empty"])
     assert told["room_bytes"] >= told["image_bytes"] > 1000

@@ -7,7 +7,7 @@ import typer
 
 from blsh_tools.console import progress, say, show
 from blsh_tools.options.arguments import AsJson, ModelFile, NoiseFolder, Seed
-from blsh_tools.options.model import DictionaryOptions, sized, with_groups
+from blsh_tools.options.model import DictionaryOptions, sized
 from blsh_tools.options.numbers_in_range import COUNT, JOBS, SNR_DB
 from blsh_tools.options.outputs import check_output, check_outside, same_file
 from blsh_trainer.errors import BlshError
@@ -16,7 +16,6 @@ DEFAULT_METRICS = "sdr_db,si_sdr_db,pesq,estoi"
 """All of them. It stands here so that `blsh --help` need not import what measures; a test holds it to the metrics."""
 
 
-@with_groups
 def evaluate(
     model: ModelFile,
     corpus: Annotated[Path, typer.Argument(help="Folder of recordings; see `blsh corpus check`.")],
