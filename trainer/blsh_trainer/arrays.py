@@ -38,7 +38,10 @@ def check_signal(x: ArrayLike, what: str) -> FloatArray:
 
 
 def check_rows(rows: ArrayLike, what: str, columns: int | None = None) -> FloatArray:
-    """Return `rows` as float64 (T, D). BlshError, naming `what`, unless they are finite and D is `columns` (None: any)."""
+    """Return `rows` as float64 (T, D).
+
+    BlshError, naming `what`, unless all are finite and D is `columns` (None: any).
+    """
     array = np.asarray(rows, dtype=np.float64)
     if array.ndim != 2 or (columns is not None and array.shape[1] != columns):
         width = "features" if columns is None else str(columns)
