@@ -14,8 +14,8 @@ from blsh_hil.boards.table import find_board
 from blsh_tools.bench.frontier_costs import FrontierFirmware
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind
-from blsh_trainer.signals.spectra import feature_count
 
 BUDGETS = (0, 34_000, 40_000, 1 << 20)
 MOST = 700
@@ -33,7 +33,7 @@ def random_model(bits: int, masks: str, rng: np.random.Generator) -> Model:
         name="random",
         feature_kind="mel",
         neighbours=10,
-        projections=rng.normal(size=(bits, feature_count("mel"))),
+        projections=rng.normal(size=(bits, find_feature_kind("mel").count)),
         biases=np.zeros(bits),
         betas=np.ones(bits),
         code_bits=rng.random((MOST, bits)) < 0.5,

@@ -1,6 +1,5 @@
-"""Types of arrays, the type of the progress callback, and the checks that every signal and every table of rows pass."""
+"""Types of arrays, and the checks that every signal and every table of rows pass."""
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,9 +13,6 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 ByteArray: TypeAlias = NDArray[np.uint8]
 IntArray: TypeAlias = NDArray[np.int64]
 AnyArray: TypeAlias = NDArray[Any]
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""A callback that long work calls as progress(what, done, total); `done` counts from 1."""
 
 
 def check_signal(x: ArrayLike, what: str) -> FloatArray:
@@ -40,7 +36,7 @@ def check_signal(x: ArrayLike, what: str) -> FloatArray:
 def check_rows(rows: ArrayLike, what: str, columns: int | None = None) -> FloatArray:
     """Return `rows` as float64 (T, D).
 
-    BlshError, naming `what`, unless all are finite and D is `columns` (None: any).
+    BlshError, naming `what`, unless they are finite and D is `columns` (None: any).
     """
     array = np.asarray(rows, dtype=np.float64)
     if array.ndim != 2 or (columns is not None and array.shape[1] != columns):

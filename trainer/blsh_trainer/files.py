@@ -20,6 +20,11 @@ _ADVICE = {
     errno.EPIPE: "its reader has gone, start both again",
 }
 _KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFREG: "file"}
+
+NOT_FETCHED = b"version https://git-lfs"
+"""How a file begins whose content Git LFS has not fetched yet."""
+NOT_FETCHED_TEXT = "a pointer of Git LFS, whose file is still to be fetched"
+
 _RANDOM_LETTERS, _LEAST_RANDOM_LETTERS = 8, 4
 _MOST_SUFFIX_BYTES = 16  # a longer suffix is no format's of any library
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from blsh_trainer.arrays import AnyArray
+from blsh_trainer.files import NOT_FETCHED, NOT_FETCHED_TEXT
 
 _UNREADABLE = (  # what zipfile and numpy were seen to raise on damaged bytes; RuntimeError means "encrypted"
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, struct.error, SyntaxError, TypeError),
@@ -30,7 +31,7 @@ _KINDS = (  # how the files begin that users give by mistake
     (b"\x7fELF", "an ELF file"),
     (b"\x1f\x8b", "compressed by gzip"),
     (b"\x80", "a pickle of Python's"),
-    (b"version https://git-lfs", "a pointer of Git LFS, whose file is still to be fetched"),
+    (NOT_FETCHED, NOT_FETCHED_TEXT),
 )
 
 

@@ -13,20 +13,11 @@ from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation import peer_comparison as against
-from blsh_trainer.evaluation.evaluate import (
-    METRICS,
-    MIXTURE,
-    Blind,
-    DrawnMixtures,
-    Evaluation,
-    PeersMixtures,
-    Score,
-    SilentEstimateError,
-    evaluate_systems,
-)
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, Evaluation, Score, SilentEstimateError, evaluate_systems
+from blsh_trainer.evaluation.metrics import METRICS
 from blsh_trainer.evaluation.peer_scores import SNRS_DB as PEERS_SNRS
 from blsh_trainer.evaluation.peer_scores import PeerScore, PeersRecipe, load_peer_scores, load_recipes
-from blsh_trainer.evaluation.protocols import PEERS_LEAD
+from blsh_trainer.evaluation.protocols import PEERS_LEAD, DrawnMixtures, PeersMixtures
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 

@@ -16,9 +16,9 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.experiments.registry import EXPERIMENTS, Experiment, find_experiment
 
 if TYPE_CHECKING:
-    from blsh_trainer.arrays import Progress
     from blsh_trainer.corpora.corpus import Corpus
     from blsh_trainer.experiments.settings import Settings
+    from blsh_trainer.progress import Progress
 
 RESULTS, TRIALS = Path("docs/results"), Path("out/experiments/fast")
 _OUTPUT_HELP = f"Folder for the results and their index [default: {RESULTS}; --fast: {TRIALS}]."

@@ -13,7 +13,8 @@ from blsh_trainer.baselines.network_file import load_arrays, save_arrays
 from blsh_trainer.corpora.mixing import Mixture
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.systems import ModelSize
-from blsh_trainer.signals.spectra import features, filter_frames, istft, stft
+from blsh_trainer.signals.features import features
+from blsh_trainer.signals.spectra import filter_frames, istft, stft
 
 _KIND = "baseline network"
 _VALUE_BYTES = 4
@@ -92,7 +93,7 @@ class NetworkDenoiser:
         return speech * (float(speech @ samples) / energy) if energy > 0 else speech
 
     def _run(self, inputs: FloatArray) -> NDArray[np.float32]:
-        """Return the network's outputs, computed in one thread, because the last bits depend on the number of threads."""
+        """Return the network's outputs, computed in one thread: the last bits depend on the number of threads."""
         torch = require_torch()
         threads = torch.get_num_threads()
         torch.set_num_threads(1)

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from blsh_trainer.arrays import AnyArray, Progress
+from blsh_trainer.arrays import AnyArray
 from blsh_trainer.baselines.architecture import Architecture, architecture, require_torch
 from blsh_trainer.baselines.denoiser import NetworkDenoiser
 from blsh_trainer.baselines.examples import (
@@ -26,6 +26,7 @@ from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.corpora.mixing import NamedMixture
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.metrics import si_sdr
+from blsh_trainer.progress import Progress
 
 LEARNING_RATES = {"fc": 1e-4, "bilstm": 1e-4, "conv-tasnet": 1e-3}  # the paper's; for Conv-TasNet that of its own paper
 _GRADIENT_NORM = 5.0  # the norm to which Conv-TasNet's training clips; recurrent networks need it, too

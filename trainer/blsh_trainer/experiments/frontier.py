@@ -15,7 +15,7 @@ from blsh_trainer.experiments.settings import Firmware, Settings
 from blsh_trainer.experiments.summaries import FEATURES, drawn_condition, hashed, score_seeds, workshop_for
 from blsh_trainer.experiments.trained_models import model_gains, trained_model
 from blsh_trainer.experiments.workshop import DEFAULT, Workshop
-from blsh_trainer.learning.train import EXTENDED, TrainOptions
+from blsh_trainer.learning.options import EXTENDED, TrainOptions
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.reduction import mask_choices, reduce_model
 
@@ -86,11 +86,11 @@ def _points(layout: str, kinds: Iterable[tuple[Model, int]], firmware: Firmware)
 
 def _chosen(workshop: Workshop, settings: Settings, seeds: Sequence[int], firmware: Firmware) -> _Layout:
     options = _options(settings)
-    models = [trained_model(replace(options, seed=seed), f"{CHOSEN}, seed {seed}", workshop) for seed in seeds]
+    models = [trained_model(options.with_(seed=seed), f"{CHOSEN}, seed {seed}", workshop) for seed in seeds]
     first = models[0]
     kinds = [
         (reduce_model(first, first.neighbours, bits, kind), first.entries)
-        for bits in sorted({*options.lengths, options.bits})
+        for bits in sorted({*options.dictionary.lengths, options.code.bits})
         for kind in mask_choices(first)
     ]
     scorer = _of_models(dict(zip(seeds, models, strict=True)), workshop, settings)
@@ -99,15 +99,15 @@ def _chosen(workshop: Workshop, settings: Settings, seeds: Sequence[int], firmwa
 
 def _equal(workshop: Workshop, settings: Settings, seeds: Sequence[int], firmware: Firmware) -> _Layout:
     """Train as for the chosen layout, but with IBMs of drawn frames, and with projections fitted to these."""
-    options = replace(_options(settings), mask_kind="ibm", refine_steps=0, lengths=(), entries=_DRAWN_ENTRIES)
+    options = _options(settings).with_(mask_kind="ibm", refine_steps=0, lengths=(), entries=_DRAWN_ENTRIES)
     models: dict[int, dict[int, Model]] = {}
-    for bits in sorted({*EXTENDED.lengths, EXTENDED.bits} if not settings.fast else {8}):
-        fitted = replace(options, bits=bits)
+    for bits in sorted({*EXTENDED.dictionary.lengths, EXTENDED.code.bits} if not settings.fast else {8}):
+        fitted = options.with_(bits=bits)
         models[bits] = {
-            s: trained_model(replace(fitted, seed=s), f"{EQUAL}, L = {bits}, seed {s}", workshop) for s in seeds
+            s: trained_model(fitted.with_(seed=s), f"{EQUAL}, L = {bits}, seed {s}", workshop) for s in seeds
         }
     kinds = [
-        (reduce_model(of[seeds[0]], options.neighbours), min(model.entries for model in of.values()))
+        (reduce_model(of[seeds[0]], options.dictionary.neighbours), min(model.entries for model in of.values()))
         for of in models.values()
     ]
     scorers = {bits: _of_models(of, workshop, settings) for bits, of in models.items()}
@@ -171,8 +171,7 @@ def _plain(workshop: Workshop, settings: Settings, seeds: Sequence[int], firmwar
 def _options(settings: Settings) -> TrainOptions:
     if not settings.fast:
         return EXTENDED
-    return replace(
-        EXTENDED,
+    return EXTENDED.with_(
         bits=16,
         lengths=(8,),
         steps=3,

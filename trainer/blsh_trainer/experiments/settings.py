@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from blsh_trainer.arrays import Progress
 from blsh_trainer.compute.process_map import check_jobs
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.progress import Progress
 
 MIXTURES = 48
 FAST_MIXTURES = 3
@@ -44,7 +44,7 @@ class Sizes:
 
     def table_bits(self, feature_kind: str) -> int:
         """Return the paper's pick of L for the tables: 300 for "stft", 50 for "mel"."""
-        return self.stft_bits if feature_kind == "stft" else self.mel_bits
+        return {"stft": self.stft_bits, "mel": self.mel_bits}[feature_kind]
 
 
 FULL = Sizes()
