@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.corpora.corpus import Entry, load_corpus
+from blsh_trainer.corpora.corpus import load_corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.errors import BlshError
 
 from .conftest import write_corpus

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from blsh_trainer.corpora.corpus import KINDS, SPLITS, Corpus, Entry
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.corpus_entry import KINDS, SPLITS, Entry
 from blsh_trainer.corpora.duplicates import copies
 from blsh_trainer.corpora.unread_files import CONVERT, foreign_suffix
 from blsh_trainer.errors import BlshError

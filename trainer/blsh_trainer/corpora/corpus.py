@@ -7,17 +7,15 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from blsh_trainer.corpora.corpus_entry import KINDS, SPLITS, Entry
+from blsh_trainer.corpora.corpus_entry import KINDS, Entry
 from blsh_trainer.corpora.duplicates import copies
-from blsh_trainer.corpora.layouts.manifest import COLUMNS, MANIFEST
+from blsh_trainer.corpora.layouts.manifest import MANIFEST
 from blsh_trainer.corpora.layouts.recognise import find_layout
 from blsh_trainer.corpora.unread_files import CONVERT, described, unread_recordings
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import require_folder
 from blsh_trainer.signals.audio import probe_audio
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
-
-__all__ = ["COLUMNS", "KINDS", "LONGEST_UTTERANCE", "MANIFEST", "SPLITS", "Corpus", "Entry", "load_corpus"]
 
 LONGEST_UTTERANCE = 60 * SAMPLE_RATE_HZ  # samples of a mixture; longer speech counts as several utterances
 _LONG_BYTES = 1 << 18  # a minute takes more in any format: smaller files need not be opened

@@ -7,22 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from blsh_trainer.arrays import FloatArray, check_signal
-from blsh_trainer.corpora.corpus import Corpus, Entry
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.corpora.mixture_sources import NoiseSource, loop_from, read_speech
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.spectra import WINDOW
-
-__all__ = [
-    "LEVEL_DBFS",
-    "MAX_SNR_DB",
-    "PEAK",
-    "Mixture",
-    "NamedMixture",
-    "draw_mixtures",
-    "loop_from",
-    "mix_at_snr",
-    "rms",
-]
 
 PEAK = 0.99
 LEVEL_DBFS = -26.0

@@ -3,7 +3,8 @@
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.corpora.corpus import Corpus, Entry
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.audio import AudioShape, probe_audio, read_audio, read_cut, require_sound
 from blsh_trainer.signals.levels import is_constant, silence

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.corpora.corpus import COLUMNS, MANIFEST, SPLITS, Corpus, load_corpus
+from blsh_trainer.corpora.corpus import Corpus, load_corpus
+from blsh_trainer.corpora.corpus_entry import SPLITS
+from blsh_trainer.corpora.layouts.manifest import COLUMNS, MANIFEST
 from blsh_trainer.corpora.synthetic_noise import NOISE_TYPES, make_noise
 from blsh_trainer.corpora.synthetic_text import SENTENCES, VOICES, Voice
 from blsh_trainer.errors import BlshError

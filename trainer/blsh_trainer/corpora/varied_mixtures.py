@@ -10,7 +10,8 @@ import numpy as np
 from scipy.signal import fftconvolve, firwin2
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.corpora.corpus import Corpus, Entry
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.corpora.mixing import LEVEL_DBFS, Mixture, NamedMixture, rms
 from blsh_trainer.corpora.mixture_sources import NoiseSource, loop_from, read_speech
 from blsh_trainer.errors import BlshError
