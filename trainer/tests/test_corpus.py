@@ -1,3 +1,5 @@
+"""Manifests: what is understood, what is refused and with which words."""
+
 import shutil
 
 import numpy as np

@@ -171,9 +171,9 @@ class _Run:
         saved = time.monotonic()
         total = self.options.passes * len(self.corpus.select("speech", "train"))
         rng = np.random.default_rng(np.random.SeedSequence((self.options.seed, self.state.epoch)))
-        told = self._counter(f"epoch {self.state.epoch + 1}", total)
+        count = self._counter(f"epoch {self.state.epoch + 1}", total)
         done = 0
-        for done, example in enumerate(batches(self._mixtures(), self.architecture, rng, told), start=1):
+        for done, example in enumerate(batches(self._mixtures(), self.architecture, rng, count), start=1):
             if done <= self.state.batch:  # trained before the interruption
                 continue
             loss = self._step(example)
@@ -212,13 +212,13 @@ class _Run:
         """Return the SI-SDR improvement on the valid split, and keep the weights if it is the highest so far."""
         weights = self._weights()
         denoiser = NetworkDenoiser(self.architecture, weights)
-        told = self._counter(f"validating epoch {epoch}", len(self.corpus.select("speech", "valid")))
+        count = self._counter(f"validating epoch {epoch}", len(self.corpus.select("speech", "valid")))
         gains = []
         for named in validation_mixtures(self.corpus, self.options.snr_db, self.options.seed):
             signals = named.signals
             after = si_sdr(signals.speech, denoiser.estimate(signals))
             gains.append(max(after, _SILENT_DB) - si_sdr(signals.speech, signals.mixture))
-            told()
+            count()
         gain = float(np.mean(gains))
         if gain > self.state.best_gain_db:
             self.state = replace(self.state, best_gain_db=gain, best_epoch=epoch)

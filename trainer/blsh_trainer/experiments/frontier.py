@@ -64,7 +64,7 @@ def frontier(settings: Settings) -> Report:
         costs = {}
         for _, point in dict.fromkeys(best):
             if settings.progress is not None:
-                settings.progress(f"frontier, costs of {point.told}", 0, 1)
+                settings.progress(f"frontier, costs of {point.description}", 0, 1)
             costs[point] = firmware.cost(layout.model(point), name == CHOSEN)
         winners[name] = [Winner(budget, p, everything[p], scored[p], costs[p]) for budget, p in best]
     return frontier_report(winners, settings, len(seeds), firmware.board)

@@ -55,9 +55,9 @@ def _scored(model: Model, mixtures: PeersMixtures, settings: Settings, store: St
     kept = store.result("against-peers", identity)
     if kept is None:
         what = f"peers' protocol, {model.entries} entries"
-        told = named(settings.progress, what)
+        advance = named(settings.progress, what)
         found = evaluate_systems(
-            {"model": Blind(FloatDenoiser(model))}, mixtures, _METRICS, settings.jobs, progress=told
+            {"model": Blind(FloatDenoiser(model))}, mixtures, _METRICS, settings.jobs, progress=advance
         )
         kept = {metric: {f"{snr:g}": {} for snr in SNRS_DB} for metric in _METRICS}
         for score in found.scores:

@@ -132,8 +132,8 @@ def _computed(what: str, batch: Sequence[Cell], workshop: Workshop, settings: Se
     for number, (spec, _) in enumerate(batch):
         if spec.kind != MIXTURE:
             systems[str(number)] = build(spec, workshop, settings, shared)
-    told = named(settings.progress, what)
-    evaluation = evaluate_systems(systems, chosen.mixtures, chosen.metrics, settings.jobs, progress=told)
+    advance = named(settings.progress, what)
+    evaluation = evaluate_systems(systems, chosen.mixtures, chosen.metrics, settings.jobs, progress=advance)
     found: dict[Cell, Scores] = {}
     for number, cell in enumerate(batch):
         system = systems.get(str(number))

@@ -242,7 +242,7 @@ def _report(
             f"{cells[0].entries or '':,}" if cells[0].entries else "",
         ]
         line += [f"{size[part] / 1e6:.3f}" if size["total"] else "" for part in ("without_masks", "total")]
-        lines.append([*line, *(_told(found[metric], metric) for metric in _METRICS), *paper_values.cells(row.paper)])
+        lines.append([*line, *(_cell(found[metric], metric) for metric in _METRICS), *paper_values.cells(row.paper)])
         plain = [row.place, row.label, spec.feature_kind, spec.dictionary, spec.bits, cells[0].entries]
         bounds = [value for metric in _METRICS for value in _bounds(found[metric].to_dict())]
         table.append([*plain, size["without_masks"], size["total"], *bounds])
@@ -263,7 +263,7 @@ def _report(
     return Report(name, title, settings.command, finding, notes, header, lines, table, more, brief=brief)
 
 
-def _told(found: MeanInterval, metric: str) -> str:
+def _cell(found: MeanInterval, metric: str) -> str:
     """Return a mean and its interval in text, written as the paper's tables write the metric."""
     if found.mixtures == 0:
         return "undefined"

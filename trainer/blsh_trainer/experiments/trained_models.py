@@ -34,8 +34,8 @@ def trained_model(options: TrainOptions, what: str, workshop: Workshop) -> Model
             pass
     file.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = file.with_suffix(".checkpoint")
-    told = named_within(workshop.progress, what)
-    model = train_model(workshop.corpus, options, told, checkpoint)
+    advance = named_within(workshop.progress, what)
+    model = train_model(workshop.corpus, options, advance, checkpoint)
     save_model(file, model)
     checkpoint.unlink(missing_ok=True)
     return model
@@ -56,9 +56,9 @@ def model_gains(
     missing = [key for key in models if key not in found]
     for at in range(0, len(missing), _TOGETHER):
         batch = missing[at : at + _TOGETHER]
-        told = named(settings.progress, f"{name}, models {at + 1} to {at + len(batch)} of {len(missing)}")
+        advance = named(settings.progress, f"{name}, models {at + 1} to {at + len(batch)} of {len(missing)}")
         systems = {key: HashDenoiser(models[key]) for key in batch}
-        scored = evaluate_systems(systems, chosen.mixtures, (metric,), settings.jobs, progress=told)
+        scored = evaluate_systems(systems, chosen.mixtures, (metric,), settings.jobs, progress=advance)
         for key in batch:
             gains = scored.values(key, metric) - scored.values(MIXTURE, metric)
             listed = [float(v) if np.isfinite(v) else None for v in gains]

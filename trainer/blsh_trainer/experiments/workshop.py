@@ -167,9 +167,9 @@ class Workshop:
         frames = self.frames(feature_kind)
         order = np.random.default_rng([seed, _SAMPLE]).permutation(len(frames.H))
         sample = frames.take(np.sort(order[: options.code.fit_frames]))
-        told = named(self.progress, f"fitting {learner.learner} {learner.weighting} {feature_kind} seed {seed}")
+        advance = named(self.progress, f"fitting {learner.learner} {learner.weighting} {feature_kind} seed {seed}")
         with single_threaded_blas():  # more threads would add up in another order
-            fitted = fit_learner(sample, options.code, np.random.default_rng([seed, _FIT]), Run(told, checkpoint))
+            fitted = fit_learner(sample, options.code, np.random.default_rng([seed, _FIT]), Run(advance, checkpoint))
         return {"projections": fitted.projections_, "biases": fitted.biases_, "betas": fitted.betas_}
 
 
