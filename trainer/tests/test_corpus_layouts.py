@@ -9,9 +9,6 @@ import soundfile
 
 from blsh_trainer.corpora.check import check_corpus
 from blsh_trainer.corpora.corpus import Corpus, load_corpus
-from blsh_trainer.corpora.corpus_entry import Entry
-from blsh_trainer.corpora.layouts import recognise
-from blsh_trainer.corpora.layouts.place import Finding, Layout, Place
 from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.audio import read_audio
@@ -382,29 +379,3 @@ def test_stereo_and_telephone_recordings_are_accepted(tmp_path):
         soundfile.write(folder / "a.wav", 0.1 * np.random.default_rng(number).standard_normal((3000, 2)), 8000)
     (mixture,) = draw_mixtures(load_corpus(tmp_path), "train", None, 0.0, np.random.default_rng(0))
     assert mixture.signals.mixture.shape == (6000,)
-
-
-def test_a_layout_is_added_by_a_function_and_a_row(tmp_path, monkeypatch):
-    def look_for_ending(place: Place) -> Finding:
-        files = sorted(place.root.glob("*_*.wav"))
-        if not files:
-            return "no KIND_LABEL.wav"
-        entries = [Entry(file.name, file.stem.split("_")[0], "train", file.stem.split("_")[1]) for file in files]
-        return Layout(place.layout, place.root, place.root, tuple(entries))
-
-    monkeypatch.setattr(recognise, "LAYOUTS", (("by name", look_for_ending), *recognise.LAYOUTS))
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(BlshError, match=r"by name: no KIND_LABEL\.wav\n  manifest: no manifest\.csv"):
-        load_corpus(tmp_path / "empty")
-    for number, name in enumerate(("speech_anna.wav", "noise_rain.wav")):
-        put(tmp_path / "corpus" / name, number)
-    corpus = load_corpus(tmp_path / "corpus")
-    assert corpus.layout == "by name"
-    assert [(entry.kind, entry.speaker_or_type) for entry in corpus.entries] == [("noise", "rain"), ("speech", "anna")]
-
-
-def test_the_tutorial_lists_every_layout():
-    text = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
-    table = text.partition("| layout | what is in the folder | splits |\n| --- | --- | --- |\n")[2].partition("\n\n")[0]
-    listed = {line.split("|")[1].strip() for line in table.splitlines()}
-    assert listed == {name for name, _ in recognise.LAYOUTS}
