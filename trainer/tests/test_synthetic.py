@@ -1,3 +1,5 @@
+"""The synthetic corpus: disjoint splits, the same bytes for a seed, and folders that are left alone."""
+
 import shutil
 import subprocess
 
