@@ -31,7 +31,7 @@ M = TypeVar("M", bound=Message)
 
 
 class Link:
-    """Sends and receives frames. LOG lines go to `logger` and `logs`. A FAULT, an echo and a wrong version are errors."""
+    """Sends and receives frames. LOG lines go to `logger` and `logs`; a FAULT, an echo or a wrong version raises."""
 
     def __init__(self, port: Port, logger: logging.Logger) -> None:
         self.url = port.url
