@@ -23,7 +23,6 @@ from blsh_codegen.spec.c_structs import layout_check, model_struct, state_struct
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
-from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", *C_WARNINGS)
 
@@ -150,7 +149,7 @@ def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]
         name=model.name.encode("ascii", "replace"),
         model_sha256=(ctypes.c_uint8 * 32)(*bytes.fromhex(model.model_sha256)),
         dictionary_crc32=model.dictionary_crc32,
-        feature_kind=FEATURE_KINDS.index(model.feature_kind),
+        feature_kind=model.feature_kind.number,
         features=model.features,
         bits=model.bits,
         neighbours=model.neighbours,

@@ -32,13 +32,14 @@ from blsh_hil.prove.recipes import DEFAULT_RECIPES, Recipe, recipes
 from blsh_hil.prove.regression_vectors import COMMITTED_FOLDER
 from blsh_trainer.corpora.corpus import Corpus, load_corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.learning.options import PAPER
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model, load_model
 
 from .exactness import Exactness, checked_stages
 from .recordings import noisy_recording
 
-SMALL_TRAINING = TrainOptions(name="suite", fit_frames=2000, max_frames=20_000, steps=100)
+SMALL_TRAINING = PAPER.with_(name="suite", fit_frames=2000, max_frames=20_000, steps=100)
 SMALL_DICTIONARY = GenerateOptions(entries=1500)
 _CLIP_SECONDS = 10.0
 

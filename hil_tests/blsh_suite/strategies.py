@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from blsh_codegen.spec.constants import MAX_SMOOTHING
 from blsh_hil.prove.recipes import DICTIONARIES, SEGMENTS, Recipe, Segment, joined
+from blsh_trainer.signals.features import FEATURE_KINDS
 from blsh_trainer.signals.masks import MASK_KINDS
-from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 PHASES = [phase for phase in Phase if phase is not Phase.explain]
 """All that hypothesis does with a failure except to explain it, which would run the board many times more."""
@@ -20,7 +20,7 @@ SIGNALS = st.lists(
 MODELS = st.builds(
     lambda neighbours, more, **rest: Recipe(neighbours=neighbours, entries=neighbours + more, **rest),
     seed=st.integers(0, 2**32 - 1),
-    features=st.sampled_from(FEATURE_KINDS),
+    features=st.sampled_from(list(FEATURE_KINDS)),
     bits=st.one_of(st.integers(1, 300), st.sampled_from([1, 31, 32, 33, 64, 255, 256, 300])),
     neighbours=st.integers(1, 32),
     more=st.one_of(st.integers(0, 3), st.integers(0, 150)),

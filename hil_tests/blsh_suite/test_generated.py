@@ -9,8 +9,8 @@ from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.prove.recipes import DEFAULT_RECIPES, SEGMENTS, Recipe, Segment, joined, recipes
+from blsh_trainer.signals.features import FEATURE_KINDS
 from blsh_trainer.signals.masks import MASK_KINDS
-from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 from .conftest import Firmware
 from .exactness import Exactness

@@ -1,4 +1,4 @@
-"""One program to a board: who comes second is told who holds it, and a killed holder keeps nobody out."""
+"""Check that a board has one program: the second is told who holds it, and a killed holder keeps nobody out."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ with Lock(sys.argv[1], board="a-board", url="socket://somewhere"):
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Locks of this test alone."""
+    """Give each test a folder of locks of its own."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     return tmp_path / "blsh"
 
@@ -48,7 +48,7 @@ def open_port(url: str) -> Port:
 
 @contextmanager
 def terminal() -> Iterator[str]:
-    """The name of a pseudo-terminal, whose other end stays open."""
+    """Yield the name of a pseudo-terminal whose other end stays open."""
     other, user = os.openpty()
     tty.setraw(user)
     try:
@@ -238,7 +238,7 @@ class FakePort:
 
 @pytest.fixture
 def usb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two ST-LINKs, one of them with a port; a mouse; a port that is nobody's."""
+    """Pretend that four devices are attached: two ST-LINKs, one of them with a port, a mouse, and a plain port."""
     devices: dict[str, tuple[str, ...]] = {
         "1-1": ("0483", "374b", "066A", "STM32 STLink"),
         "1-2": ("0483", "3748", "55FF", "STM32 STLink"),

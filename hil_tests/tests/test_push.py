@@ -59,7 +59,7 @@ def client(host: HostImage, storage: Path) -> Iterator[BoardClient]:
 
 
 def model_on(host: HostImage, storage: Path) -> str:
-    """Which model a board starts with."""
+    """Return the name of the model that a board starts with."""
     with connect(HostBoard(host, storage), Expected()) as client:
         return client.hello().model
 
@@ -218,7 +218,7 @@ def test_a_model_on_trial_is_gone_after_a_reset_and_then_cannot_be_kept(client: 
 
 
 def test_only_the_model_that_runs_is_kept(client: BoardClient) -> None:
-    """A board that has started again runs an older proven model: that must not pass for the new one."""
+    """Check that an older proven model, which runs after a restart, does not pass for the new one."""
     push_model(client, ONE, IMAGE, SAMPLES)
     client.ask(ModelProve(read_head(IMAGE).sha256), Done)  # asked twice: the answer may have been lost
     with pytest.raises(RefusedError) as caught:
@@ -330,7 +330,7 @@ def test_requests_in_any_order_leave_a_sound_model(host: HostImage, storage: Pat
 def test_a_process_that_loses_its_power_starts_with_the_old_model_or_the_new_one(
     host: HostImage, storage: Path, rng: np.random.Generator
 ) -> None:
-    """The sweep of test_power_cuts.py, sampled, over the whole of firmware and link."""
+    """Sample the sweep of test_power_cuts.py, with the whole firmware and the link."""
     image = encode_image(tiny_model(1))
     steps = 1024 + len(image) // 4  # the sectors of a slot, and the words
     for step in sorted(rng.choice(np.arange(1000, steps), 8, replace=False).tolist()):

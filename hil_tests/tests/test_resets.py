@@ -1,6 +1,6 @@
-"""A board that resets, at every frame boundary of a session and in the midst of every request.
+"""Reset a board at every frame boundary of a session, and in the midst of every request.
 
-It is noticed by its boot nonce, and the session goes on with the right answers.
+The client notices it by the boot nonce, and the session goes on with the right answers.
 """
 
 import logging
@@ -134,7 +134,7 @@ def press_reset(board: ChildBoard) -> Callable[[Any], None]:
 
 
 def session(client: BoardClient) -> None:
-    """Every answer is compared."""
+    """Run a session, and compare every answer."""
     client.require(dictionary_crc32=MODEL.dictionary_crc32)
     client.reset_stream()
     for place in range(3):
@@ -169,7 +169,7 @@ def reset_in_session(board: ChildBoard, when: int, part: int) -> LinkCounts:
     indirect=["board"],
 )
 def test_reset_at_any_frame_of_a_session(board: ChildBoard, part: int) -> None:
-    """13 requests, 4 places each: none of the 52 cases of a board is lost."""
+    """Reset at 4 places of 13 requests: none of the 52 cases of a board may fail."""
     noticed = replayed = 0
     for when in range(REQUESTS):
         try:

@@ -1,4 +1,4 @@
-"""Vectors, the generated models that they travel with, and how a difference is cut down to what still shows it."""
+"""Check regression vectors, the models that they hold, and how a difference is shortened."""
 
 import json
 from dataclasses import replace
@@ -99,7 +99,7 @@ def test_what_is_committed_is_small_and_says_why() -> None:
 
 
 class Wrong(CoreClient):
-    """A core that adds one to the first value of a stage in every hop where it has been `after` hops of noise."""
+    """A core that adds one to the first value of a stage in each hop that comes behind `after` hops of noise."""
 
     def __init__(self, recipe: Recipe, stage: str, after: int) -> None:
         super().__init__(recipe.model())

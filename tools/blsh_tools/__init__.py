@@ -1,1 +1,1 @@
-"""The `blsh` command line, set-up, building, flashing and benchmarks."""
+"""The command `blsh`: its options, what its commands do, and what they show."""

@@ -1,20 +1,21 @@
-"""What the commands show: results on stdout, as a table or as JSON; progress and remarks on stderr."""
+"""Show what a command found: results on stdout, as a table or as JSON; progress and remarks on stderr."""
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from blsh_trainer.arrays import Progress as ProgressCall
+if TYPE_CHECKING:  # it imports NumPy, which takes a third of the time of `blsh --help`
+    from blsh_trainer.progress import Progress as ProgressCall
 
 
 class _Remarks:
-    """sys.stderr as it is at the moment. What it does not take is lost: no work fails because nobody reads of it."""
+    """sys.stderr as it is at the moment of writing. Errors are ignored: no work fails because nobody reads remarks."""
 
     def write(self, text: str) -> int:
         with suppress(OSError):
@@ -38,14 +39,14 @@ stderr = Console(file=cast(TextIO, _Remarks()), stderr=True, highlight=False, so
 
 
 def say(text: str) -> None:
-    """A remark, on stderr."""
+    """Print a remark on stderr."""
     stderr.print(text, markup=False)
 
 
 def show(
     result: Any, as_json: bool, rows: Sequence[Sequence[str]], title: str = "", header: Sequence[str] = ()
 ) -> None:
-    """Print a command's result: all of `result` as JSON, or `rows` for people, the first column being their names."""
+    """Print a command's result on stdout: `result` as JSON, or `rows` as a table whose first column holds names."""
     if as_json:
         sys.stdout.write(json.dumps(result, indent=2, sort_keys=True) + "\n")
         return
@@ -59,8 +60,8 @@ def show(
 
 
 @contextmanager
-def progress() -> Iterator[ProgressCall]:
-    """A callback (what, done, total) that draws one bar for each `what`, on stderr; a line each without a terminal."""
+def progress() -> Iterator["ProgressCall"]:
+    """Yield a callback (what, done, total). It draws a bar for each `what` on stderr; without a terminal, lines."""
     if not stderr.is_terminal:
         yield _line_progress()
         return
@@ -81,8 +82,8 @@ def progress() -> Iterator[ProgressCall]:
         yield update
 
 
-def _line_progress() -> ProgressCall:
-    """One line when a piece of work starts and one when it is done, for logs."""
+def _line_progress() -> "ProgressCall":
+    """Return a callback for logs: it prints a line when a piece of work starts, and one when it is done."""
     begun: set[str] = set()
 
     def update(what: str, done: int, total: int) -> None:

@@ -1,10 +1,10 @@
-"""The whole chain in one command: recordings to a microcontroller that denoises, and the proof that it is right."""
+"""Go the whole way: from recordings to a microcontroller that denoises, and to the proof that it computes rightly."""
 
 import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,17 @@ from blsh_tools.audio.engines import DeviceEngine, Engine, FixedEngine, FloatEng
 from blsh_tools.audio.spectrogram_picture import draw_spectrograms
 from blsh_tools.console import say
 from blsh_tools.options.outputs import check_output
-from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.arrays import FloatArray
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, evaluate_systems
 from blsh_trainer.evaluation.listening_passage import Listening, make_listening
+from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.files import replacing
-from blsh_trainer.learning.train import EXTENDED, TrainOptions, train_model
+from blsh_trainer.learning import options as training
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model, save_model
+from blsh_trainer.progress import Progress
 from blsh_trainer.replacing_folder import scratch_beside
 from blsh_trainer.signals.audio import to_int16, write_wav
 
@@ -42,7 +45,11 @@ _FILES = ("model.npz", *(f"{name}.wav" for name in _RECORDINGS), "spectrograms.p
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What the demo does; the defaults are what `make demo` runs."""
+    """What the demo does; the defaults are what `make demo` runs.
+
+    seconds, snr_db: of the recording that goes through the board. entries, bits: at most, in the firmware. mixtures: of
+    the test split, to score the engines on. synthetic: whether the corpus is; result.json says so.
+    """
 
     seconds: float = 30.0
     snr_db: float = 0.0
@@ -50,7 +57,7 @@ class DemoOptions:
     bits: int = 64
     mixtures: int = 24
     seed: int = 0
-    train: TrainOptions = field(default_factory=lambda: replace(EXTENDED, name="demo"))
+    synthetic: bool = False
 
 
 def check_demo_folder(folder: Path) -> None:
@@ -59,37 +66,36 @@ def check_demo_folder(folder: Path) -> None:
         check_output(folder / name)
 
 
-def run_demo(
-    corpus: Corpus, board: Board, folder: Path, options: DemoOptions, progress: Progress, synthetic: bool
-) -> dict[str, Any]:
-    """Train, generate, build, compare, denoise and measure; write everything into `folder`; return result.json.
+def run_demo(corpus: Corpus, board: Board, folder: Path, options: DemoOptions, progress: Progress) -> dict[str, Any]:
+    """Train, generate, build, compare, denoise and measure. Write everything into `folder` and return result.json.
 
     Everything is made beside `folder` and moved there at the end, over the files of an earlier demo. Raises BlshError
-    before any work if the corpus cannot do, and at the end if the board computed anything but what the reference says.
+    before any work if the corpus lacks something, and at the end if the board differs from the reference.
     """
     for kind in ("speech", "noise"):
         corpus.select(kind, "test")
     with scratch_beside(folder) as staging:
-        result, difference = _make_demo(corpus, board, staging, options, progress, synthetic)
+        result, difference = _make_demo(corpus, board, staging, options, progress)
         for name in _FILES:
             with replacing(folder / name) as temporary:
                 (staging / name).replace(temporary)
     if difference is not None:
         raise BlshError(
-            f"{board.name} computed something else than the reference: {difference}; all counts are in "
+            f"{board.name} does not compute what the reference says: {difference}; all counts are in "
             f"{folder / 'result.json'}; to see more: blsh hil --board {board.name} --model {folder / 'model.npz'}"
         )
     return result
 
 
 def _make_demo(
-    corpus: Corpus, board: Board, folder: Path, options: DemoOptions, progress: Progress, synthetic: bool
+    corpus: Corpus, board: Board, folder: Path, options: DemoOptions, progress: Progress
 ) -> tuple[dict[str, Any], str | None]:
-    """The result, and what the board did wrong, if anything."""
-    listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1)  # may lack speech: first
+    """Return the result, and the first difference between board and reference, if there is one."""
+    # First, because the corpus may have too little speech for it.
+    listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1)
     times: dict[str, float] = {}
     with _timed("train", times):
-        model = train_model(corpus, options.train, progress)
+        model = train_model(corpus, training.EXTENDED.with_(name="demo", seed=options.seed), progress)
         save_model(folder / "model.npz", model)
     reduction = GenerateOptions(entries=min(options.entries, model.entries), bits=min(options.bits, model.bits))
     with project_lock(project_root()):  # nobody generates another model in between
@@ -109,7 +115,7 @@ def _make_demo(
     recordings = {"mixture": listening.noisy, **outputs}
     result = {
         "board": board.name,
-        "corpus": {"name": corpus.name, "sha256": corpus.sha256, "synthetic": synthetic},
+        "corpus": {"name": corpus.name, "sha256": corpus.sha256, "synthetic": options.synthetic},
         "si_sdr_db": {name: _rounded(listening.mean_si_sdr(signal)) for name, signal in recordings.items()},
         "test_mixtures_si_sdr_db": scores,
         "mismatches": on_board.comparison.mismatches,
@@ -131,7 +137,7 @@ def _make_demo(
 
 @dataclass(frozen=True)
 class _OnBoard:
-    """What the board did: every stage compared, the recording denoised, instructions counted."""
+    """What the board did: the comparison of every stage, the denoised recording, the instructions counted."""
 
     comparison: Comparison
     output: FloatArray
@@ -153,33 +159,6 @@ def _run_board(
     with _timed("count instructions", times), connect(measured, image.expected) as client:
         counts = count_instructions(client, hops[: _MEASURED_HOPS * HOP])
     return _OnBoard(comparison, output, counts, stack_bytes)
-
-
-def summary(result: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
-    """The short table of a demo's result."""
-    quality, scores = result["si_sdr_db"], result["test_mixtures_si_sdr_db"]
-    compared = f"{result['frames_compared']} hops x 8 stages"
-    instructions = result["instructions"]
-    return [
-        ("SI-SDR of the noisy recording", f"{quality['mixture']:6.2f} dB"),
-        ("... float reference", f"{quality['float']:6.2f} dB"),
-        ("... integer reference", f"{quality['fixed']:6.2f} dB"),
-        (f"... {result['board']}", f"{quality['device']:6.2f} dB"),
-        (
-            f"mean of {scores['mixtures']} test mixtures",
-            f"mixture {scores['mixture']:.2f}, float {scores['float']:.2f}, fixed {scores['fixed']:.2f} dB",
-        ),
-        ("mismatching values", f"{sum(result['mismatches'].values())} in {compared}"),
-        ("... of each stage", ", ".join(f"{stage} {count}" for stage, count in result["mismatches"].items())),
-        ("flash", f"{result['flash_bytes']:,} bytes, {result['dictionary_entries']} dictionary entries in it"),
-        ("RAM", f"{result['ram_bytes']:,} bytes of variables and buffers, {result['stack_bytes']:,} of stack used"),
-        (
-            "instructions per hop",
-            f"{result['instructions_per_hop']:,} ({instructions['millions_per_second']:.1f} M/s), "
-            f"at most {instructions['maximum']:,}",
-        ),
-        ("files", f"{folder}/: noisy.wav, clean.wav, float.wav, device.wav, spectrograms.png, result.json"),
-    ]
 
 
 def _scores(engines: dict[str, Engine], corpus: Corpus, options: DemoOptions, progress: Progress) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from blsh_hil.wire.layout import Message
 from blsh_hil.wire.messages import Done, Fault, Hello, HelloReply, ResetStream
 from blsh_hil.wire.protocol import VERSION
 
-from .conftest import BOARD, Bench, Blsh, firmware_command
+from .bench import Bench, firmware_command
+from .blsh_command import Blsh
+from .projects import BOARD
 
 Replies = list[bytes | None]  # None: hang up
 Behaviour = Callable[["FakeBoard", Frame], Replies]

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from .conftest import Bench, Blsh, corpus_rows
+from .bench import Bench
+from .blsh_command import Blsh
+from .tiny_corpus import corpus_rows
 
 
 def copied_recording(bench: Bench) -> Path:

@@ -1,7 +1,6 @@
 """`blsh bench-firmware`: its table, its models, its programs in the emulator."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,16 @@ from blsh_tools.bench.emulated_program import bench_core
 from blsh_tools.bench.firmware_costs import BenchOptions, virtual_boards
 from blsh_tools.bench.peer_costs import load_peer_costs
 from blsh_tools.bench.report import bench_page, write_bench
-from blsh_tools.bench.search_growth import SearchCost, search_growth
+from blsh_tools.bench.search_growth import SearchBench, SearchCost, search_growth
 from blsh_tools.options.numbers_in_range import parse_sizes
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.peer_scores import load_peer_scores
 from blsh_trainer.model.artifact import load_model
 
-from .conftest import Blsh
-from .test_bars_firmware import row
+from .bench_rows import row
+from .blsh_command import Blsh
 
-needs_emulator = pytest.mark.skipif(
-    any(shutil.which(name) is None for name in ("qemu-system-arm", "arm-none-eabi-gcc", "gcc")),
-    reason="qemu-system-arm, arm-none-eabi-gcc or gcc is missing; run `make setup`",
-)
+needs_emulator = pytest.mark.needs("qemu-system-arm", "arm-none-eabi-gcc", "gcc")
 
 
 @pytest.fixture
@@ -150,8 +146,8 @@ def test_the_digest_tells_other_sources(tmp_path: Path) -> None:
 @needs_emulator
 def test_the_search_is_counted_beside_the_plain_scan(tmp_path: Path, rng: np.random.Generator) -> None:
     codes, queries = rng.random((700, 50)) < 0.5, rng.random((5, 50)) < 0.5
-    plugin = build_plugin(tmp_path)
-    found = search_growth(codes, queries, 10, tmp_path, plugin, (8, 70, 600, 701), ("cortex-m4",))
+    bench = SearchBench(codes, queries, 10, tmp_path, build_plugin(tmp_path))
+    found = search_growth(bench, (8, 70, 600, 701), ("cortex-m4",))
     assert [cost.entries for cost in found] == [70, 600]  # fewer than neighbours, and more than there are, are left out
     for cost in found:
         assert 40 < cost.plain < 100

@@ -15,17 +15,20 @@ from blsh_codegen.emit.generated_record import write_record
 from blsh_codegen.project import project_root
 from blsh_firmware.build import platformio as build
 from blsh_firmware.build.images import build_host_image, build_image, built_image, generated_folder
+from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards import host as host_board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_hil.boards.table import find_board
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 
-from .conftest import BOARD, TIMEOUT_S, Bench, Blsh, copy_project
+from .bench import Bench
+from .blsh_command import TIMEOUT_S, Blsh
+from .projects import BOARD
 
 ODD = "odd a,b'c\"d(e)&f$g;h#i%j`k é"
 NUCLEO = "nucleo_f446re"
-needs_compiler = pytest.mark.skipif(shutil.which(build.COMPILER) is None, reason=f"{build.COMPILER} is not installed")
+needs_compiler = pytest.mark.needs(build.COMPILER)
 
 
 def quiet(line: str) -> None:
@@ -120,7 +123,7 @@ def test_project_in_a_folder_of_every_character(
     image = build_image(find_board(BOARD), quiet, root)
     assert image.elf == root / ".pio" / "build" / BOARD / "firmware.elf"
     assert image.elf.read_bytes() == built_image(find_board(BOARD), built_project).elf.read_bytes()
-    blsh = Blsh(bench.folder, root).within()
+    blsh = Blsh(bench.folder, root)
     bench.audio("in.wav", bench.noisy)
     for board in ("host", BOARD) if shutil.which("qemu-system-arm") else ("host",):
         blsh.succeed(
@@ -135,7 +138,7 @@ def test_temporary_folder_that_platformio_does_not_bear(
 ) -> None:
     (tmp_path / ODD).mkdir()
     monkeypatch.setattr(build.tempfile, "tempdir", str(tmp_path / ODD))
-    with pytest.raises(BlshError, match="does not bear every character of that path; set TMPDIR to a folder"):
+    with pytest.raises(BlshError, match="does not take every character of that path; set TMPDIR to a folder"):
         build_image(find_board(BOARD), quiet, generated.project)
     assert list((tmp_path / ODD).iterdir()) == []
 
@@ -149,7 +152,7 @@ MAKE_TARGETS = {
 }
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.needs("make")
 @pytest.mark.parametrize("target", MAKE_TARGETS)
 def test_make_hands_on_paths_of_every_character(tmp_path: Path, target: str) -> None:
     """In a folder of that name; a program that says what it was given stands for Python."""

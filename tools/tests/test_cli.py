@@ -17,7 +17,9 @@ from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.interrupts import ENDING
 from blsh_trainer.model.artifact import load_model
 
-from .conftest import BOARD, TIMEOUT_S, TRAINING, Blsh, tree
+from .blsh_command import TIMEOUT_S, Blsh, tree
+from .projects import BOARD
+from .tiny_corpus import TRAINING
 
 COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
 
@@ -32,7 +34,7 @@ def test_help_names_every_command(blsh: Blsh) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_every_command_has_an_example(blsh: Blsh, command: str) -> None:
-    outcome = blsh.within()(command, "--help")
+    outcome = blsh(command, "--help")
     assert f"Example: blsh {command}" in outcome.stdout
     assert (outcome.code, outcome.stderr) == (0, "")
 
@@ -54,17 +56,16 @@ def test_unknown_option_is_no_traceback(blsh: Blsh) -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        "boards",
+        "corpus fetch --json",
         "train nowhere -o model.npz",
         "denoise in.wav out.wav --model nowhere.npz",
-        "build --board nucleo",
         "hil --model nowhere.npz",
-        "report",
-        "demo --board nucleo",
     ],
 )
 def test_a_process_says_the_same_as_a_run_within_the_tests(blsh: Blsh, line: str) -> None:
-    """Most refusals are tested within the process of the tests."""
-    assert blsh(*line.split()) == blsh.within()(*line.split())
+    """Most tests run the command within their own process."""
+    assert blsh.apart()(*line.split()) == blsh(*line.split())
 
 
 # ---- results ------------------------------------------------------------------------------------------------
@@ -86,9 +87,8 @@ def test_project_of_the_environment_must_be_one(blsh: Blsh) -> None:
     stray.refuse(r"BLSH_PROJECT is .*/here, which holds no boards.toml .*correct or unset", "boards")
 
 
+@pytest.mark.needs("espeak-ng")
 def test_corpus_is_made_once(blsh: Blsh) -> None:
-    if shutil.which("espeak-ng") is None:
-        pytest.skip("espeak-ng is not installed")
     made = blsh.json("corpus", "make", "deep/corpus", "--seed", 3)
     assert (made["folder"], made["synthetic"]) == ("deep/corpus", True)
     files = tree(blsh.cwd)
@@ -99,7 +99,7 @@ def test_corpus_is_made_once(blsh: Blsh) -> None:
 
 
 def test_training_says_what_it_made_and_repeats_it_byte_for_byte(blsh: Blsh, corpus: Path, model: Path) -> None:
-    made = blsh.json("train", corpus, "-o", "again.npz", *TRAINING)
+    made = blsh.apart().json("train", corpus, "-o", "again.npz", *TRAINING)
     artifact = load_model(blsh.cwd / "again.npz")
     assert (blsh.cwd / "again.npz").read_bytes() == model.read_bytes()
     assert made == {
@@ -124,7 +124,7 @@ def test_training_options_reach_the_model(blsh: Blsh, corpus: Path) -> None:
 @pytest.mark.parametrize("engine", ["float", "fixed"])
 def test_evaluation_finds_an_improvement(blsh: Blsh, model: Path, corpus: Path, engine: str) -> None:
     options = ("--engine", engine, "--count", 3, "--entries", 200, "--snr", 0, "--metrics", "si_sdr_db", "--jobs", 1)
-    found = blsh.within().json("evaluate", model, corpus, *options)
+    found = blsh.json("evaluate", model, corpus, *options)
     assert (found["engine"], found["mixtures"]["split"], found["mixtures"]["mixtures"]) == (engine, "test", 3)
     assert (found["model_sha256"], found["dictionary_entries"]) == (load_model(model).sha256, 200)
     mixture, denoised = found["summary"]
@@ -151,7 +151,7 @@ def test_evaluation_by_the_peers_protocol_shows_the_peers_and_the_difference(
     if real_corpus_folder is None:
         pytest.skip("no real corpus: set BLSH_CORPUS, or put one in shared/corpus beside the checkout")
     options = ("--protocol", "peers", "--count", 2, "--metrics", "estoi,si_sdr_db", "--snr", 0, "--jobs", 1)
-    outcome = blsh.within().succeed("evaluate", model, real_corpus_folder, *options, "-o", "found.json")
+    outcome = blsh.succeed("evaluate", model, real_corpus_folder, *options, "-o", "found.json")
     rows = [[cell.strip() for cell in line.split("│")[2:-1]] for line in outcome.stdout.splitlines() if "│" in line]
     at = next(number for number, row in enumerate(rows) if row[0] == "speexdsp-30dB")
     ours = next(row for row in rows if row[0] == "model")
@@ -179,7 +179,6 @@ def test_generating_twice_gives_the_same_bytes(blsh: Blsh, model: Path) -> None:
 
 def test_generating_again_touches_no_c_file(blsh: Blsh, model: Path) -> None:
     """So that nothing is compiled in vain."""
-    blsh = blsh.within()
     blsh.succeed("generate", model, "-o", "c")
     times = {path: path.stat().st_mtime_ns for path in (blsh.cwd / "c").glob("*.[ch]")}
     blsh.succeed("generate", model, "-o", "c")
@@ -190,14 +189,14 @@ def test_generating_for_a_project_fills_its_folder_alone(tmp_path: Path, blsh: B
     project = tmp_path / "project"
     shutil.copytree(blsh.project / "firmware", project / "firmware")
     shutil.copy(blsh.project / "boards.toml", project)
-    made = Blsh(blsh.cwd, project, alone=False).json("generate", model, "--share", 0.25)
+    made = Blsh(blsh.cwd, project).json("generate", model, "--share", 0.25)
     assert made["folder"] == str(project / "firmware" / "generated")
     assert made["dictionary_entries"] == -(-load_model(model).entries // 4)
     assert list(blsh.cwd.iterdir()) == []
 
 
 def test_tables_are_for_people_and_json_is_not_mixed_in(blsh: Blsh, model: Path) -> None:
-    outcome = blsh.within().succeed("generate", model, "-o", "c", "--entries", 100)
+    outcome = blsh.succeed("generate", model, "-o", "c", "--entries", 100)
     assert "100 entries, CRC-32" in outcome.stdout
     with pytest.raises(json.JSONDecodeError):
         json.loads(outcome.stdout)
@@ -235,7 +234,7 @@ def test_bench_counts_the_same_instructions_each_time(built: Blsh, model: Path, 
 @pytest.mark.parametrize("board", ["host", BOARD])
 def test_hil_runs_the_suite_on_the_project(built: Blsh, model: Path, corpus: Path, board: str, emulator: None) -> None:
     arguments = ("--model", model, "--board", board, "--corpus", corpus, "-k", "hello or (edge and silence)")
-    result = built.json("hil", *arguments)
+    result = built.apart().json("hil", *arguments)
     assert result["passed"] and result["tests"] == 2
     assert (result["failures"], result["errors"], result["skipped"], result["mismatches"]) == (0, 0, 0, 0)
     assert result["hops"] == 14 and result["values"] > 14 * 3000
@@ -284,9 +283,8 @@ def test_interrupted_evaluation_ends_its_processes(
     assert tree(blsh.cwd) == {}
 
 
+@pytest.mark.needs("espeak-ng")
 def test_interrupted_corpus_leaves_nothing(blsh: Blsh) -> None:
-    if shutil.which("espeak-ng") is None:
-        pytest.skip("espeak-ng is not installed")
     outcome = blsh.interrupt("synthesising", "corpus", "make", "new", numbers=(signal.SIGHUP, signal.SIGHUP))
     assert (outcome.code, outcome.stdout) == (129, "")
     assert "Traceback" not in outcome.stderr

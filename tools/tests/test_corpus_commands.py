@@ -20,7 +20,9 @@ import typer
 from blsh_tools.commands.corpus import corpus_app
 from blsh_trainer.corpora.fetch.catalogue import read_catalogue
 
-from .conftest import TRAINING, Bench, Blsh
+from .bench import Bench
+from .blsh_command import Blsh
+from .tiny_corpus import TRAINING
 
 COMMANDS = typer.main.get_command(corpus_app).commands  # type: ignore[attr-defined]
 
@@ -62,15 +64,15 @@ def test_recordings_that_are_left_out_or_cut_short_are_told(blsh: Blsh, bench: B
     for name in ("speech/train9/0.m4a", "speech/train9/1.m4a", "noise/._0.m4a", "noise/w.WMA"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_bytes(b"\0\0\0\x20ftypM4A " + bytes(200))
-    outcome = blsh.within()("corpus", "check", root)
+    outcome = blsh("corpus", "check", root)
     assert outcome.code == 0
     assert re.search(r"remark: recordings left out, \.m4a \(2\): .*: speech/train9/0.m4a, speech", outcome.stderr)
     assert re.search(r"remark: recordings left out, \.wma \(1\): convert .*: noise/w.WMA", outcome.stderr)
-    told = blsh.within().succeed("train", root, "-o", "m.npz", *TRAINING, "--bits=2", "--steps=1").stderr
+    told = blsh.succeed("train", root, "-o", "m.npz", *TRAINING, "--bits=2", "--steps=1").stderr
     assert "Left out: recordings of kinds that are not read, .m4a (2), .wma (1): speech/train9/0.m4a" in told
     cut = root / "speech" / "train0" / "0.flac"
     cut.write_bytes(cut.read_bytes()[:-3000])
-    outcome = blsh.within()("corpus", "check", root)
+    outcome = blsh("corpus", "check", root)
     assert outcome.code == 2 and "error: " in outcome.stderr and "0.flac" in outcome.stderr
 
 

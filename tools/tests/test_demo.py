@@ -1,8 +1,6 @@
 """`blsh demo`: the whole chain on a tiny corpus and the virtual board, and every file and figure that it leaves."""
 
 import json
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,40 +10,42 @@ import soundfile
 from blsh_codegen.emit.generated_record import read_record
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.images import built_image, generated_folder
+from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards.table import find_board
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.evaluation.metrics import si_sdr
-from blsh_trainer.learning import train
+from blsh_trainer.learning import options
 from blsh_trainer.model.artifact import load_model
 
-from .conftest import BOARD, Blsh, copy_project
+from .blsh_command import Blsh
+from .conftest import Require
+from .projects import BOARD
 
 RECORDINGS = ("noisy", "clean", "float", "fixed", "device")
 FILES = {*(f"{name}.wav" for name in RECORDINGS), "model.npz", "result.json", "spectrograms.png"}
 
 
 # As the demo trains, but a hundredth of it: the rest is the build, the emulator and the figures.
-QUICK = replace(train.EXTENDED, steps=20, passes=1, fit_frames=1000, max_frames=2000, entries=1024, refine_steps=30)
+QUICK = options.EXTENDED.with_(steps=20, passes=1, fit_frames=1000, max_frames=2000, entries=1024, refine_steps=30)
 
 
 @pytest.fixture
-def own(blsh: Blsh, tmp_path: Path, emulator: None) -> Blsh:
+def own(blsh: Blsh, tmp_path: Path, require: Require) -> Blsh:
     """`blsh` with a project of its own."""
-    if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed")
+    require("qemu-system-arm", "arm-none-eabi-gcc")
     return Blsh(blsh.cwd, copy_project(blsh.project, tmp_path / "project"))
 
 
 def test_demo_goes_all_the_way(own: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the tests' process, where it can be told to train less."""
-    monkeypatch.setattr(train, "EXTENDED", QUICK)
-    check_demo(own.within(), corpus)
+    monkeypatch.setattr(options, "EXTENDED", QUICK)
+    check_demo(own, corpus)
 
 
 @pytest.mark.slow
 def test_demo_as_it_is_typed(own: Blsh, corpus: Path) -> None:
     """Two minutes of training."""
-    check_demo(own, corpus)
+    check_demo(own.apart(), corpus)
 
 
 def check_demo(blsh: Blsh, corpus: Path) -> None:

@@ -15,7 +15,9 @@ from blsh_tools.audio.engines import FixedEngine, FloatEngine
 from blsh_trainer.model.artifact import Model, load_model, save_model
 from blsh_trainer.signals.audio import to_int16
 
-from .conftest import BOARD, Blsh, Samples, speech
+from .blsh_command import Blsh
+from .projects import BOARD
+from .tiny_corpus import Samples, speech
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +75,7 @@ def test_every_kind_of_file_keeps_its_length_and_place(
     data = sound(frames, rate)[:, None] + 0.05 * (np.arange(channels) - (channels - 1) / 2)
     soundfile.write(blsh.cwd / name, data, rate, subtype=subtype)
     arguments = ("denoise", name, "out.wav", "--model", transparent_model, "--engine", engine, "--json")
-    outcome = blsh.within().succeed(*arguments)
+    outcome = blsh.succeed(*arguments)
     output = read(blsh.cwd / "out.wav")
     assert len(output) == (frames if exact else pytest.approx(frames * 16_000 / rate, abs=1))
     expected = sound(len(output), 16_000)
@@ -105,7 +107,7 @@ def test_recordings_of_a_few_samples_keep_their_length(
     blsh: Blsh, model: Path, noisy: Samples, samples: int, engine: str
 ) -> None:
     soundfile.write(blsh.cwd / "in.wav", noisy[3000 : 3000 + samples], 16_000)
-    result = blsh.within().json("denoise", "in.wav", "out.wav", "--model", model, "--engine", engine)
+    result = blsh.json("denoise", "in.wav", "out.wav", "--model", model, "--engine", engine)
     assert (result["samples"], len(read(blsh.cwd / "out.wav"))) == (samples, samples)
 
 
@@ -115,7 +117,7 @@ def test_dictionary_options_are_those_of_the_firmware(
 ) -> None:
     soundfile.write(blsh.cwd / "in.wav", noisy, 16_000)
     arguments = ("--entries", 150, "--bits", 12, "--neighbours", 3)
-    blsh.within().succeed("denoise", "in.wav", "out.wav", "--model", model, "--engine", engine, *arguments)
+    blsh.succeed("denoise", "in.wav", "out.wav", "--model", model, "--engine", engine, *arguments)
     expected = make(load_model(model), GenerateOptions(entries=150, bits=12, neighbours=3)).denoise(noisy)
     assert np.array_equal(to_int16(read(blsh.cwd / "out.wav")), to_int16(expected))
 
@@ -132,7 +134,6 @@ def test_denoising_takes_noise_away(blsh: Blsh, model: Path) -> None:
 
 
 def test_samples_beyond_full_scale_saturate(blsh: Blsh, transparent_model: Path) -> None:
-    blsh = blsh.within()
     loud = 3 * np.sin(np.arange(4000) / 20)
     soundfile.write(blsh.cwd / "in.wav", loud, 16_000, subtype="FLOAT")
     for engine in ("float", "fixed"):

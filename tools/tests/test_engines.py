@@ -15,14 +15,15 @@ from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_hil.link.client import BoardClient
 from blsh_tools.audio.engines import DeviceEngine, FixedEngine, FloatEngine
-from blsh_tools.audio.recordings import open_recording, write_wav_blocks
+from blsh_tools.audio.recordings import open_recording
+from blsh_tools.audio.wav_output import write_wav_blocks
 from blsh_trainer.corpora.mixing import Mixture
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.evaluate import Blind
 from blsh_trainer.model.artifact import load_model
 from blsh_trainer.signals.audio import read_audio, to_int16
 
-from .conftest import Samples
+from .tiny_corpus import Samples
 
 
 @pytest.mark.parametrize("engine", [FloatEngine, FixedEngine])

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import measure
+from blsh_firmware.build.project_files import copy_project
 from blsh_firmware.measure import calibration
 from blsh_firmware.measure.calibration import (
     Measured,
@@ -30,8 +30,6 @@ from blsh_hil.boards.table import find_board, load_boards
 from blsh_tools.options.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
 
-from .conftest import copy_project
-
 pytestmark = pytest.mark.xdist_group("estimate")  # what its fixtures build is built once
 
 VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]
@@ -39,8 +37,8 @@ HOPS = 10
 INTERRUPT_BYTES = 168  # what an M55 keeps with its floating-point registers, and its handler
 STALE = "codegen/blsh_codegen/cost/costs.json is stale: run blsh estimate --calibrate"
 
-needs_compiler = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is missing")
-needs_emulator = pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is missing")
+needs_compiler = pytest.mark.needs("arm-none-eabi-gcc")
+needs_emulator = pytest.mark.needs("qemu-system-arm")
 
 
 def estimated(name: str, model: IntegerModel, hops: int) -> Estimate:
@@ -225,7 +223,7 @@ def test_generate_fills_a_budget_and_says_what_it_chose(blsh, model):
     assert chosen["entries"] == result["dictionary_entries"] == result["options"]["entries"]
     header = (blsh.cwd / "first" / "blsh_model.h").read_text()
     line = re.search(r"blsh generate MODEL.npz (.*)\n", header)[1]
-    blsh.within().succeed("generate", model, *line.split(), "-o", "again")
+    blsh.succeed("generate", model, *line.split(), "-o", "again")
     for name in ("blsh_model.h", "blsh_model.c", "blsh_generated.json"):
         assert (blsh.cwd / "first" / name).read_bytes() == (blsh.cwd / "again" / name).read_bytes(), name
 
@@ -239,7 +237,7 @@ def test_a_model_that_does_not_fit_is_refused_with_the_nearest_that_does(blsh, m
             *("--board", "microbit", "--flash", "40K", "--share", "1"),
         )
     flags = re.search(r"--entries .*", told)[0].split()
-    found = blsh.within().json("estimate", model, "--board", "microbit", "--flash", "40K", *flags)
+    found = blsh.json("estimate", model, "--board", "microbit", "--flash", "40K", *flags)
     assert found["flash_bytes"] <= 40 << 10 and found["plan"]["why"] == "as asked for"
 
 
@@ -257,7 +255,7 @@ def test_budget_of_the_table_is_kept_without_being_asked_for(blsh, model, tmp_pa
     (project / "boards.toml").write_text(table.replace("[microbit]\n", f"[microbit]\nbudget = {{ {budget} }}\n"))
     asked = ("estimate", model, "--board", "microbit", "--share", "1")
     replace(blsh, project=project).refuse(words, *asked)
-    assert blsh.within().succeed(*asked).code == 0
+    assert blsh.succeed(*asked).code == 0
 
 
 def test_estimate_tells_what_bench_and_build_will(blsh, model):

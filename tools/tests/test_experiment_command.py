@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Blsh
+from .blsh_command import Blsh
 
 FAST = ("--fast", "--mixtures=2", "--jobs=1", "--work=work", "--output=results")
 

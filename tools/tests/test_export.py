@@ -18,7 +18,8 @@ from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.platformio import platformio_environment
 from blsh_trainer.model.artifact import load_model
 
-from .conftest import Bench, Blsh, tree
+from .bench import Bench
+from .blsh_command import Blsh, tree
 
 ENTRIES = 100
 PROJECT = Path(__file__).parent / "export_project"
@@ -47,12 +48,6 @@ def output_of(*command: object, data: bytes) -> bytes:
     done = subprocess.run([str(word) for word in command], input=data, capture_output=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, b"")
     return done.stdout
-
-
-def require(*commands: str) -> None:
-    for command in commands:
-        if shutil.which(command) is None:
-            pytest.skip(f"{command} is not installed")
 
 
 # ---- the command ---------------------------------------------------------------------------------------------------
@@ -136,15 +131,15 @@ def built_by_platformio(library: Path, place: str, environment: str, folder: Pat
     return folder / ".pio" / "build" / environment / "program.elf"
 
 
+@pytest.mark.needs("gcc")
 def test_platformio_builds_it_in_a_projects_lib(library: Path, stream: tuple[bytes, bytes], tmp_path: Path) -> None:
-    require("gcc")
     program = built_by_platformio(library, "lib/blsh", "host", tmp_path / "project")
     assert output_of(program, data=stream[0]) == stream[1][2 * HISTORY :]
 
 
+@pytest.mark.needs("arm-none-eabi-gcc", "qemu-system-arm")
 def test_platformio_builds_it_for_a_cortex_m4(library: Path, stream: tuple[bytes, bytes], tmp_path: Path) -> None:
     """The exported example on the emulated core, its stdin and stdout by semihosting: the reference's bits."""
-    require("arm-none-eabi-gcc", "qemu-system-arm")
     program = built_by_platformio(library, "elsewhere", "cortex-m4", tmp_path / "project")
     emulator = ["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none"]
     emulator += ["-semihosting-config", "enable=on,target=native", "-kernel"]
@@ -182,13 +177,13 @@ def snippet(language: str) -> str:
     return "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True))
 
 
+@pytest.mark.needs("make", "gcc")
 def test_manuals_code_computes_what_the_reference_says(
     library: Path, stream: tuple[bytes, bytes], tmp_path: Path
 ) -> None:
     cmake = shutil.which("cmake", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if cmake is None:
         pytest.skip("cmake is not installed")
-    require("make", "gcc")
     project = tmp_path / "project"
     shutil.copytree(library, project / "lib" / "blsh")
     (project / "main.c").write_text(snippet("c"))

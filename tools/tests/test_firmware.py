@@ -1,7 +1,6 @@
 """The firmware behind the commands: what is generated and built, and that nothing stale or foreign is used."""
 
 import dataclasses
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +8,15 @@ import pytest
 
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_firmware.build.images import STAMP_NAME, build_image, built_image, generate_firmware, generated_folder
+from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 
-from .conftest import BOARD, FIRMWARE_COMMANDS, Bench, Blsh, copy_built, copy_project, firmware_command
+from .bench import FIRMWARE_COMMANDS, Bench, firmware_command
+from .blsh_command import Blsh
+from .projects import BOARD, copy_built
 
 
 def quiet(line: str) -> None:
@@ -196,9 +198,8 @@ def test_build_of_another_model_is_not_flashed(built: Blsh, tmp_path: Path, othe
     stale.refuse(r"firmware of mps2-an386 is out of date: built as [0-9a-f]{8}, .*run: blsh build", "flash")
 
 
+@pytest.mark.needs("arm-none-eabi-gcc")
 def test_firmware_that_does_not_compile(generated: Blsh) -> None:
-    if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed")
     with (generated.project / "firmware" / "app" / "main.c").open("a") as stream:
         stream.write("\nthis is no C;\n")
     message = generated.refuse(rf"'{BOARD}' .*the end of (the|its) output:\n", "build")
@@ -206,9 +207,8 @@ def test_firmware_that_does_not_compile(generated: Blsh) -> None:
     generated.refuse(f"there is no firmware for {BOARD}", "flash")
 
 
+@pytest.mark.needs("arm-none-eabi-gcc")
 def test_project_that_cannot_be_built_in(generated: Blsh) -> None:
-    if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed")
     (generated.project / ".pio").write_text("a file in its place")
     generated.refuse(r"cannot build in .*/\.pio: .*; make it a writable folder", "build")
 

@@ -5,22 +5,17 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
 
-from blsh_firmware.build.external_program import run_watched
 from blsh_firmware.build.images import built_image
 from blsh_firmware.build.platformio import COMPILER
+from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_lock import Lock, port_key
@@ -29,7 +24,10 @@ from blsh_tools.boards.upload_command import upload_command
 from blsh_tools.options.flash import FlashOptions
 from blsh_trainer.errors import BlshError
 
-from .conftest import BOARD, TIMEOUT_S, Blsh, MadeOnce, copy_built, copy_project
+from .blsh_command import TIMEOUT_S, Blsh
+from .conftest import MadeOnce, Require
+from .processes import is_running, running, wait_for
+from .projects import BOARD
 
 NUCLEO = "nucleo_f446re"
 REAL = [name for name, board in load_boards().items() if board.uploads]
@@ -81,10 +79,9 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def nucleo_project(made_once: MadeOnce, generated_project: Path) -> Path:
+def nucleo_project(made_once: MadeOnce, generated_project: Path, require: Require) -> Path:
     """A project whose firmware was generated and built for the Nucleo; read only."""
-    if shutil.which(COMPILER) is None:
-        pytest.skip(f"{COMPILER} is not installed")
+    require(COMPILER)
 
     def build(folder: Path) -> None:
         project = copy_project(generated_project, folder, generated=True)
@@ -295,146 +292,6 @@ def test_board_is_flashed_by_a_drive(bench: Bench, twin: VirtualBoard, tmp_path:
     flashed = blsh.json("flash", "--board", NUCLEO, "--port", bench.port, "--method", "mass-storage")
     assert flashed["build_id"] == f"{image.build_id:08x}"
     assert (drive / "firmware.bin").read_bytes() == image.elf.with_suffix(".bin").read_bytes()
-
-
-@contextmanager
-def running(blsh: Blsh, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A command that is ended whatever happens."""
-    with blsh.start(*arguments) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not path.exists():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, f"{path} did not come"
-        time.sleep(0.05)
-
-
-# ---- two programs -------------------------------------------------------------------------------------------
-
-
-HOLDER = """
-import sys, time
-from blsh_hil.link.client import BoardClient
-with BoardClient.open(sys.argv[1]) as client:
-    client.hello()
-    print("holds", flush=True)
-    time.sleep(600)
-"""
-
-
-def test_two_programs_cannot_talk_to_one_board(built: Blsh, tmp_path: Path, model: Path, emulator: None) -> None:
-    """Every command that opens a port says who has it; when that is killed, the next one gets it."""
-    environment = {"XDG_RUNTIME_DIR": str(tmp_path)}
-    blsh = replace(built, environment=environment)
-    soundfile.write(built.cwd / "in.wav", 0.1 * np.sin(np.arange(4000)), 16_000)
-    image = built_image(find_board(BOARD), built.project)
-    with VirtualBoard(image.board, image.elf, link="pty") as virtual:
-        command = [sys.executable, "-c", HOLDER, virtual.url]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **environment}) as holder:
-            try:
-                assert holder.stdout is not None and holder.stdout.readline() == b"holds\n"
-                expected = rf"^{virtual.url} is in use by `-c {virtual.url}` \(pid {holder.pid}, since .*`blsh boards`"
-                blsh.refuse(expected, "flash", "--port", virtual.url)
-                blsh.refuse(expected, "hil", "--model", model, "--port", virtual.url)
-                denoise = ("denoise", "in.wav", "out.wav", "--engine", "device", "--model", model)
-                blsh.refuse(expected, *denoise, "--port", virtual.url)
-            finally:
-                holder.kill()
-        assert blsh.json("flash", "--port", virtual.url)["build_id"] == f"{image.build_id:08x}"
-
-
-# ---- programs of others -------------------------------------------------------------------------------------
-
-
-def watch(script: str, said: list[str], folder: Path, timeout_s: float | None = None) -> int | None:
-    environment = {"PATH": os.environ["PATH"]}
-    command = ["sh", "-c", script]
-    return run_watched(command, folder=folder, environment=environment, log=said.append, timeout_s=timeout_s).code
-
-
-def test_output_is_handed_over_line_by_line(tmp_path: Path) -> None:
-    said: list[str] = []
-    assert watch(r"printf 'one\r\ntwo\n\377\n'; printf end; exit 3", said, tmp_path) == 3
-    assert said == ["one", "two", "\N{REPLACEMENT CHARACTER}", "end"]
-
-
-def test_program_that_leaves_somebody_with_its_output_has_ended(tmp_path: Path) -> None:
-    said: list[str] = []
-    assert watch("setsid sleep 30 & echo $!", said, tmp_path) == 0
-    os.kill(int(said[0]), signal.SIGKILL)
-
-
-@pytest.mark.parametrize("script", ["sleep 600 & sleep 600", "exec >&- 2>&-; sleep 600", "setsid sleep 30 & sleep 600"])
-def test_program_that_takes_too_long_is_killed(script: str, tmp_path: Path) -> None:
-    assert watch(script, [], tmp_path, timeout_s=0.5) is None
-
-
-def test_interrupted_program_is_killed(tmp_path: Path) -> None:
-    def interrupt(_line: str) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_watched(["sh", "-c", "echo $$; sleep 600"], folder=tmp_path, environment={}, log=interrupt)
-
-
-# ---- a virtual board that stays -----------------------------------------------------------------------------
-
-
-def test_flash_restarts_the_emulator_that_runs(built_project: Path, blsh: Blsh, tmp_path: Path, emulator: None) -> None:
-    """Behind the same port: with the image of today, and nobody in between."""
-    project = copy_built(built_project, tmp_path / "project")
-    blsh = Blsh(blsh.cwd, project, {"XDG_RUNTIME_DIR": str(tmp_path)})
-    first = f"{built_image(find_board(BOARD), project).build_id:08x}"
-    with running(blsh, "emulate", "--pty", "--json") as process:
-        assert process.stdout is not None
-        started = json.loads(process.stdout.readline())
-        assert started["build_id"] == first
-        with (project / "firmware" / "app" / "main.c").open("a") as stream:
-            stream.write("/* changed */\n")
-        second = blsh.json("build")
-        assert second["build_id"] != first
-        assert blsh.json("flash")["build_id"] == second["build_id"]
-        (virtual,) = (each for each in blsh.json("boards")["attached"] if each["kind"] == "virtual")
-        assert (virtual["boards"], virtual["port"], virtual["stale"]) == ([BOARD], started["url"], False)
-        assert f"(pid {process.pid}," in virtual["held_by"]
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        (left,) = (each for each in blsh.json("boards")["attached"] if each["kind"] == "virtual")
-        assert left["stale"]
-        assert "restarted" not in blsh.succeed("flash").stderr
-        kinds = [each["kind"] for each in blsh.json("boards")["attached"]]
-        assert "virtual" not in kinds, "who came next has swept it"
-
-
-def test_emulator_ends_with_its_command(built: Blsh, tmp_path: Path, emulator: None) -> None:
-    blsh = replace(built, environment={"XDG_RUNTIME_DIR": str(tmp_path)})
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with running(blsh, "emulate", "--json") as process:
-            assert process.stdout is not None and json.loads(process.stdout.readline())["url"].startswith("socket://")
-            (lock,) = (tmp_path / "blsh").iterdir()
-            emulator_pid = int(lock.stem.removeprefix("emulator_"))
-            assert is_running(emulator_pid)
-            process.send_signal(number)
-            assert process.wait(TIMEOUT_S) == 0
-        assert not is_running(emulator_pid) and not lock.exists()
-
-
-def test_no_emulator_without_an_image(generated: Blsh) -> None:
-    generated.refuse(f"there is no firmware for {BOARD}", "emulate")
-    generated.refuse(f"there is no firmware for {NUCLEO}", "emulate", "--board", NUCLEO)
 
 
 def test_real_board_is_not_emulated(bench: Bench) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import soundfile
 
-from .conftest import Blsh, Samples
+from .blsh_command import Blsh
+from .tiny_corpus import Samples
 
 NOWHERE = "/proc/blsh-nowhere"  # which not even root can make
 # Beside the modules root can write, so numba is told to look at NUMBA_CACHE_DIR alone.
@@ -31,7 +32,7 @@ draw_spectrograms({"noisy": np.ones(3000) / 2}, pathlib.Path(sys.argv[1]))
 
 
 def test_a_user_without_a_home_trains_and_denoises(blsh: Blsh, corpus: Path, noisy: Samples) -> None:
-    homeless = replace(blsh, environment=NO_HOME)
+    homeless = replace(blsh, environment=NO_HOME, alone=True)
     homeless.succeed("train", corpus, "-o", "model.npz", *TRAINING)
     soundfile.write(blsh.cwd / "in.wav", noisy, 16_000)
     homeless.succeed("denoise", "in.wav", "out.wav", "--model", "model.npz", "--engine", "fixed")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from blsh_tools.options.outputs import check_output, check_output_folder, check_wav_output, same_file
+from blsh_tools.audio.wav_output import check_wav_output
+from blsh_tools.options.outputs import check_output, check_output_folder, same_file
 from blsh_trainer.errors import BlshError
 
-from .conftest import Bench, Blsh, tree
+from .bench import Bench
+from .blsh_command import Blsh, tree
 
 # ---- the door ---------------------------------------------------------------------------------------------------
 
@@ -147,7 +149,7 @@ def test_a_command_s_output_may_be_a_link_a_device_or_have_the_longest_name(blsh
     (bench.folder / "link.wav").symlink_to("there.wav")
     longest = "n" * 251 + ".wav"
     for name in ("link.wav", "/dev/null", longest):
-        blsh.within().succeed("denoise", bench.audio("in.wav", bench.noisy), name, "--model", bench.model)
+        blsh.succeed("denoise", bench.audio("in.wav", bench.noisy), name, "--model", bench.model)
     assert (bench.folder / "link.wav").is_symlink()
     assert (bench.folder / "there.wav").read_bytes() == (bench.folder / longest).read_bytes() != b"of yesterday"
     assert Path(os.devnull).is_char_device()

@@ -1,5 +1,6 @@
 """`blsh push` and `blsh generate --slots`, as a user types them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,16 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.emit.model_image import encode_image, read_head
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import measure
+from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards.host import HostBoard, build_host
 from blsh_hil.boards.table import find_board
 from blsh_tools.options.board_budgets import SLOTS_FLASH_BYTES, SLOTS_RAM_BYTES
 from blsh_trainer.model.artifact import load_model
 
-from .conftest import BOARD, Blsh, MadeOnce, Samples, copy_project
+from .blsh_command import Blsh
+from .conftest import MadeOnce
+from .projects import BOARD
+from .tiny_corpus import Samples
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +40,6 @@ def own(tmp_path: Path, blsh: Blsh, slots_project: Path) -> Blsh:
 
 
 def test_a_model_is_pushed_to_the_host_and_back_to_the_factory(own: Blsh, model: Path, other_model: Path) -> None:
-    own = own.within()
     told = own.json("push", other_model, "--board", "host", "--dry-run")
     assert (told["running"], told["slots"]) == ("factory", ["empty", "empty"])
     assert told["room_bytes"] >= told["image_bytes"] > 1000
@@ -128,6 +132,11 @@ def test_what_slots_add_is_within_what_is_planned_for(name: str, tmp_path: Path,
     plain, with_slots = sizes
     assert 2000 < with_slots.flash_bytes - plain.flash_bytes <= SLOTS_FLASH_BYTES
     assert 100 < with_slots.ram_bytes - plain.ram_bytes <= SLOTS_RAM_BYTES
+
+
+def test_the_help_says_what_slots_take(blsh: Blsh) -> None:
+    words = re.sub(r"[│\s]+", " ", blsh.succeed("generate", "--help").stdout)
+    assert f"(blsh push): {SLOTS_FLASH_BYTES >> 10} KiB of code." in words
 
 
 def test_a_plan_leaves_the_slots_their_flash(own: Blsh, model: Path) -> None:

@@ -21,7 +21,9 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 from blsh_trainer.signals.audio import from_int16, to_int16
 
-from .conftest import Bench, Blsh, Samples
+from .bench import Bench
+from .blsh_command import Blsh
+from .tiny_corpus import Samples
 
 FLOATS = [
     ("WAV", "FLOAT"),
@@ -44,7 +46,6 @@ def samples_of(path: Path) -> Any:
 def test_floats_in_the_scale_of_int16_are_refused_with_the_gain_that_mends_them(
     blsh: Blsh, bench: Bench, container: str, subtype: str
 ) -> None:
-    blsh = blsh.within()
     pcm = to_int16(bench.noisy / np.abs(bench.noisy).max() / 2)
     bench.audio("loud", pcm.astype(np.float64), format=container, subtype=subtype)
     blsh.refuse(
@@ -60,7 +61,6 @@ def test_floats_in_the_scale_of_int16_are_refused_with_the_gain_that_mends_them(
 
 
 def test_what_is_beyond_full_scale_is_told_and_a_gain_of_0_takes_all(blsh: Blsh, bench: Bench) -> None:
-    blsh = blsh.within()
     arguments = ("out.wav", "--model", bench.model)
     bench.audio("over.wav", 3 * bench.noisy / np.abs(bench.noisy).max(), subtype="FLOAT")
     outcome = blsh.succeed("denoise", "over.wav", *arguments)
@@ -78,7 +78,6 @@ def test_what_is_beyond_full_scale_is_told_and_a_gain_of_0_takes_all(blsh: Blsh,
 
 @pytest.mark.parametrize("engine", ["float", "fixed"])
 def test_what_is_there_of_a_file_cut_short_is_denoised(blsh: Blsh, bench: Bench, engine: str) -> None:
-    blsh = blsh.within()
     arguments = ("--model", bench.model, "--engine", engine)
     bench.audio("whole.wav", bench.noisy[:12_000])
     whole = (blsh.cwd / "whole.wav").read_bytes()
@@ -99,13 +98,12 @@ def test_a_flac_file_with_a_damaged_count_is_denoised_as_far_as_it_goes(blsh: Bl
     data = bytearray((blsh.cwd / "in.flac").read_bytes())
     data[21:26] = struct.pack(">BI", data[21] | 0x0F, 0xFFFFFFF0)
     bench.file("in.flac", bytes(data))
-    outcome = blsh.within().succeed("denoise", "in.flac", "out.wav", "--model", bench.model)
+    outcome = blsh.succeed("denoise", "in.flac", "out.wav", "--model", bench.model)
     assert f"its header promises 68719476720 samples, {len(bench.noisy)} are there" in outcome.stderr
     assert len(samples_of(blsh.cwd / "out.wav")) == len(bench.noisy)
 
 
 def test_channels_that_nearly_cancel_are_told(blsh: Blsh, bench: Bench) -> None:
-    blsh = blsh.within()
     bench.audio("in.wav", np.outer(bench.noisy, [1, -0.95]))
     said = blsh.succeed("denoise", "in.wav", "out.wav", "--model", bench.model).stderr
     assert "in.wav: its 2 channels nearly cancel each other" in said
@@ -130,7 +128,7 @@ def test_a_corpus_is_told_of_lengths_and_levels(blsh: Blsh, bench: Bench) -> Non
     put("train1/2.flac", 0.5 * sound, cut=600)
     put("train1/3.flac", np.outer(sound, [0.5, -0.5]))
     put("train2/4.flac", np.outer(sound, [0.5, -0.45]))
-    outcome = blsh.within()("corpus", "check", root, "--json")
+    outcome = blsh("corpus", "check", root, "--json")
     assert outcome.code == 2
     for expected in (
         "error: louder than +24 dBFS: in another scale than -1 to 1, as that of int16: speech/train0/0.flac",
@@ -184,9 +182,9 @@ def test_standard_input_is_denoised(
     content = (blsh.cwd / "in.wav").read_bytes()
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     arguments = ("--model", bench.model)
-    blsh.within().succeed("denoise", "in.wav", "file.wav", *arguments)
+    blsh.succeed("denoise", "in.wav", "file.wav", *arguments)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content[:40] + bytes(4) + content[44:])))
-    outcome = blsh.within().succeed("denoise", name, "piped.wav", *arguments)
+    outcome = blsh.succeed("denoise", name, "piped.wav", *arguments)
     assert "standard input: its header leaves the length open" in outcome.stderr
     assert (blsh.cwd / "piped.wav").read_bytes() == (blsh.cwd / "file.wav").read_bytes()
     for sent, expected in (
@@ -199,7 +197,7 @@ def test_standard_input_is_denoised(
 
 def test_standard_output_takes_the_wav_and_nothing_else(blsh: Blsh, bench: Bench) -> None:
     bench.audio("in.wav", bench.noisy)
-    blsh.within().succeed("denoise", "in.wav", "file.wav", "--model", bench.model)
+    blsh.succeed("denoise", "in.wav", "file.wav", "--model", bench.model)
     command = [sys.executable, "-m", "blsh_tools.cli", "denoise", "-", "-", "--model", bench.model]
     with (blsh.cwd / "in.wav").open("rb") as source:
         outcome = subprocess.run(command, stdin=source, capture_output=True, check=True, cwd=blsh.cwd)
@@ -271,7 +269,6 @@ def test_a_long_recording_is_read_in_the_memory_of_a_short_one(tmp_path: Path, r
 
 
 def test_the_progress_of_a_long_recording_is_shown(blsh: Blsh, bench: Bench) -> None:
-    blsh = blsh.within()
     bench.audio("in.wav", np.tile(bench.noisy, 1 + 61 * 16_000 // len(bench.noisy)))
     said = blsh.succeed("denoise", "in.wav", "out.wav", "--model", bench.model).stderr
     assert "denoising: " in said and "denoising: done" in said

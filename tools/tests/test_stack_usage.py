@@ -1,6 +1,5 @@
 """The most stack of an image: known answers on small programs, and what has no answer is refused."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -28,9 +27,7 @@ APART static void wide(void) { volatile int room[50]; room[0] = 3; sink = room[0
 APART static void through(void (*call)(void)) { call(); sink = 1; }
 int main(void) { wide(); deep(); through(wide); return 0; }
 """
-needs_compiler = pytest.mark.skipif(
-    shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
-)
+needs_compiler = pytest.mark.needs("arm-none-eabi-gcc")
 
 LISTING = """
 00000000 <main>:

@@ -30,7 +30,8 @@ from blsh_tools.suite.run_suite import SUITE, SuiteOptions
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 
-from .conftest import BOARD, TIMEOUT_S, Blsh, tree
+from .blsh_command import TIMEOUT_S, Blsh, tree
+from .projects import BOARD
 
 WRONG_BIT = 7
 
@@ -100,7 +101,7 @@ def test_a_wrong_board_is_told_by_hop_bit_and_values_and_found_again_by_the_line
             "-k",
             "edge and speech_like",
         )
-        outcome = built("hil", *arguments)
+        outcome = built.apart()("hil", *arguments)
         assert outcome.code == 1, str(outcome)
         difference = re.search(
             rf"accumulators: hop (\d+), bit {WRONG_BIT}: expected (-?\d+), board (-?\d+)", outcome.stdout
@@ -136,7 +137,7 @@ def test_generated_signals_that_fail_are_shrunk_and_found_again(
     """Half a minute of shrinking."""
     with HostBoard(wrong_board) as board:
         arguments = ("--board=host", f"--port={board.url}", "--model", model, "-k", "generated_signals")
-        outcome = built("hil", *arguments)
+        outcome = built.apart()("hil", *arguments)
         assert outcome.code == 1, str(outcome)
         assert [path.name for path in built.cwd.iterdir()] == ["out"], "hypothesis keeps its own files elsewhere"
         vector = Vector.load(next(built.cwd.glob("out/hil/vectors/*.json")))
@@ -149,9 +150,9 @@ def test_one_stage_is_compared_alone(built: Blsh, model: Path, wrong_board: Host
     """The stages before the wrong one are right, and no other test has a say."""
     with HostBoard(wrong_board) as board:
         arguments = ("--board=host", f"--port={board.url}", "--model", model, "--minutes=0.005", "-k", "not signals")
-        right = built.json("hil", *arguments, "--stage", "features")
+        right = built.apart().json("hil", *arguments, "--stage", "features")
         assert right["passed"] and right["failures"] == 0 and right["hops"] > 200
-        wrong = built("hil", *arguments, "--stage", "code", "--json")
+        wrong = built.apart()("hil", *arguments, "--stage", "code", "--json")
         assert wrong.code == 1, str(wrong)
         assert json.loads(wrong.stdout)["failures"] >= 5
         assert "word 0: expected" in wrong.stderr and "accumulators:" not in wrong.stderr
@@ -220,7 +221,7 @@ def test_all_boards_go_on_when_one_cannot_be_tested(
         return {"board": board, "passed": True}
 
     monkeypatch.setattr(suite, "_run_board", run_board)
-    result = suite.run_all(SuiteOptions(model), quiet=True)
+    result = suite.run_all(SuiteOptions(model), None, quiet=True)
     boards = [board for board, _ in asked]
     assert boards[0] == HOST and {"microbit", BOARD, "mps3-an547"} < set(boards)
     assert len(set(boards)) == len(boards) and all(port is None for _, port in asked)
@@ -229,14 +230,14 @@ def test_all_boards_go_on_when_one_cannot_be_tested(
     assert "overflowed" in capsys.readouterr().err
 
     monkeypatch.setattr(suite, "_run_board", lambda *arguments: {"board": arguments[2], "passed": True})
-    assert suite.run_all(SuiteOptions(model), quiet=True)["passed"]
+    assert suite.run_all(SuiteOptions(model), None, quiet=True)["passed"]
 
 
 @pytest.mark.slow
 def test_all_boards_are_built_started_and_compared(built: Blsh, model: Path, emulator: None) -> None:
     """Some two minutes: every board is built with PlatformIO."""
     arguments = ("--board", "all", "--model", model, "--minutes", 0.01, "-k", "hello or (edge and silence)")
-    result = built.json("hil", *arguments)
+    result = built.apart().json("hil", *arguments)
     assert result["passed"]
     assert len(result["boards"]) >= 8
     for row in result["boards"]:
@@ -263,7 +264,9 @@ def test_a_model_too_large_for_a_micro_bit_runs_as_code_of_its_core_elsewhere(tm
 @pytest.mark.slow
 def test_the_suite_reaches_the_core_s_lines_and_branches(built: Blsh, model: Path, corpus: Path) -> None:
     """The bars of coverage, by the same command as `make coverage`: half a minute."""
-    result = built.json("hil", "--board", "host", "--coverage", "--model", model, "--corpus", corpus, "--minutes", 0.1)
+    result = built.apart().json(
+        "hil", "--board", "host", "--coverage", "--model", model, "--corpus", corpus, "--minutes", 0.1
+    )
     coverage = result["coverage"]
     print(f"lines {coverage['lines']:.1%}, branches {coverage['branches']:.1%}")
     assert result["passed"]

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .conftest import TRAINING, Blsh
+from .blsh_command import Blsh
+from .tiny_corpus import TRAINING
 
 
 def bits_kept(checkpoint: Path) -> int:
@@ -80,6 +81,6 @@ def test_a_cluster_trains_the_very_same_artifact(blsh: Blsh, corpus: Path) -> No
     arguments = ("train", corpus, *TRAINING, "--bits=3", "--weighting=adaboost")
     blsh.succeed(*arguments, "-o", "here.npz")
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
-        outcome = blsh.succeed(*arguments, "-o", "there.npz", "--scheduler", cluster.scheduler_address)
+        outcome = blsh.apart().succeed(*arguments, "-o", "there.npz", "--scheduler", cluster.scheduler_address)
     assert "Warning" not in outcome.stderr
     assert (blsh.cwd / "here.npz").read_bytes() == (blsh.cwd / "there.npz").read_bytes()

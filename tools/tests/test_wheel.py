@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import site
 import subprocess
 import sys
@@ -12,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import BOARD, ENVIRONMENT, TIMEOUT_S, TRAINING
+from .blsh_command import ENVIRONMENT, TIMEOUT_S
+from .projects import BOARD
+from .tiny_corpus import TRAINING
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 Run = Callable[..., str]
@@ -72,10 +73,8 @@ def test_facts_are_read_without_making_a_project(blsh: Run, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.needs("arm-none-eabi-gcc", "gcc")
 def test_installed_package_goes_the_whole_way(blsh: Run, corpus: Path, tmp_path: Path) -> None:
-    for tool in ("arm-none-eabi-gcc", "gcc"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
     blsh("train", corpus, *TRAINING)
     blsh("generate", "out/model.npz")
     blsh("export", "out/model.npz", "--to", "library")

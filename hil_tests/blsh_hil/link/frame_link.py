@@ -31,7 +31,7 @@ M = TypeVar("M", bound=Message)
 
 
 class Link:
-    """Sends and receives frames. LOG lines go to `logger` and `logs`; a FAULT, an echo or a wrong version raises."""
+    """Sends and receives frames. LOG lines go to `logger` and `logs`. FAULTs, echoes and wrong versions are errors."""
 
     def __init__(self, port: Port, logger: logging.Logger) -> None:
         self.url = port.url

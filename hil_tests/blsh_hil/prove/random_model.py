@@ -8,13 +8,13 @@ from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_hil.wire import protocol_header
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.signals.spectra import feature_count
+from blsh_trainer.signals.features import find_feature_kind
 
 
 def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbours: int = 10) -> IntegerModel:
     """Return an integer model of mel features and binary masks: the same one for the same seed."""
     rng = np.random.default_rng(seed)
-    projections = rng.normal(size=(bits, feature_count("mel")))
+    projections = rng.normal(size=(bits, find_feature_kind("mel").count))
     artifact = Model(
         name="random",
         feature_kind="mel",

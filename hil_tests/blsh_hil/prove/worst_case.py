@@ -70,7 +70,7 @@ def find_worst_case(
     Each signal is as long as its last hop looks back: one window, with tracked features past the start of tracking.
     """
     cost = HopCost(model, costs)
-    length = HOP * (TRACKING_START + _WINDOW_HOPS if model.feature_kind == "tracked" else _WINDOW_HOPS)
+    length = HOP * (TRACKING_START + _WINDOW_HOPS if model.feature_kind.tracked else _WINDOW_HOPS)
     pool = _pieces(signals, length, trials // 2, rng)
     codes = [_last_code(model, piece) for piece in pool]
     known = sorted(zip(map(cost.of, codes), range(len(pool)), strict=True), reverse=True)

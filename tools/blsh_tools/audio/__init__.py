@@ -1,1 +1,1 @@
-"""Recordings and sound devices, denoised in pieces."""
+"""The way of sound: from recordings and microphones, through the engines, into WAV files and loudspeakers."""

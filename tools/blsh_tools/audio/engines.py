@@ -1,4 +1,4 @@
-"""Three ways to denoise the same samples: in floats, in the firmware's integers, and on the board itself."""
+"""Denoise samples in three ways: in floats, in the firmware's integers, and on the board itself."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -11,70 +11,71 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_m
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_hil.link.client import BoardClient
-from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.arrays import FloatArray
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.audio import from_int16, to_int16
 
 ENGINES = ("float", "fixed", "device")
-_PIECE: Final = 1024  # hops; between two pieces the link runs empty once
+_PIECE: Final = 1024  # hops that are streamed at once; between two pieces the link runs empty
 
 Samples = npt.NDArray[np.int16]
 
 
 class Engine(Protocol):
-    """Samples in [-1, 1), (n,), to as many, aligned in time."""
+    """What denoises: it takes samples in [-1, 1), (n,), and returns n samples that are aligned with them in time."""
 
     def denoise(self, samples: FloatArray) -> FloatArray: ...
 
 
 class FloatEngine:
-    """Double precision, with the dictionary that the firmware would hold."""
+    """Denoise in double precision, with the dictionary that the firmware would hold."""
 
     def __init__(self, model: Model, options: GenerateOptions) -> None:
         self._denoiser = FloatDenoiser(reduced_model(model, options))
 
     def denoise(self, samples: FloatArray) -> FloatArray:
-        """Samples in [-1, 1), (n,), to as many, aligned in time."""
+        """Return samples (n,) in [-1, 1) denoised: (n,), aligned in time."""
         return self._denoiser.denoise(samples)
 
     def stream(self, blocks: Iterable[FloatArray]) -> Iterator[Samples]:
-        """Samples in [-1, 1), block by block, to as many in int16, aligned in time, piece by piece."""
+        """Yield the blocks of samples in [-1, 1) denoised: as many samples in int16, aligned in time, in pieces."""
         return map(to_int16, self._denoiser.stream(blocks))
 
 
 class FixedEngine:
-    """The firmware's integers, computed here."""
+    """Denoise in the firmware's integers, computed here."""
 
     def __init__(self, model: Model, options: GenerateOptions) -> None:
         self.reference = VectorisedDenoiser(integer_model(model, options))
 
     def denoise(self, samples: FloatArray) -> FloatArray:
-        """Samples in [-1, 1), (n,), to as many, aligned in time; through int16 on both ends."""
+        """Return samples (n,) in [-1, 1) denoised: (n,), aligned in time, and rounded to int16 on both ends."""
         return from_int16(self.reference.denoise(to_int16(samples)))
 
     def stream(self, hops: Iterable[Samples], length: int) -> Iterator[Samples]:
-        """Hops, int16 (256,) each, to the `length` samples that they hold: see DeviceEngine.stream."""
+        """Yield hops, int16 (256,), denoised: the `length` samples that they hold. See DeviceEngine.stream."""
         return _in_time((part.output.ravel().astype(np.int16) for part in self.reference.stream(hops)), length)
 
 
 class DeviceEngine:
-    """The board at the other end of `client`."""
+    """Denoise on the board at the other end of `client`."""
 
     def __init__(self, client: BoardClient, progress: Progress | None = None) -> None:
         self._client = client
         self._progress = progress
 
     def denoise(self, samples: FloatArray) -> FloatArray:
-        """Samples in [-1, 1), (n,), to as many, aligned in time; through int16 on both ends."""
+        """Return samples (n,) in [-1, 1) denoised: (n,), aligned in time, and rounded to int16 on both ends."""
         pcm = to_int16(samples)
         hops = padded_to_hops(pcm).reshape(-1, HOP)
         return from_int16(np.concatenate(list(self.stream(hops, len(hops), len(pcm)))))
 
     def stream(self, hops: Iterable[Samples], count: int, length: int) -> Iterator[Samples]:
-        """`count` hops, int16 (256,) each, to the `length` samples that they hold, aligned in time, piece by piece.
+        """Yield `count` hops, int16 (256,), denoised: the `length` samples that they hold, aligned in time, in pieces.
 
-        The hops end with the silence that pushes the last sample out. No more of them is held than _PIECE.
+        The hops must end with the silence that pushes the last sample out of the core. At most _PIECE hops are held.
         """
         self._client.reset_stream()
         return _in_time(self._outputs(hops, count), length)
@@ -94,7 +95,7 @@ class DeviceEngine:
 
 
 def _in_time(outputs: Iterable[Samples], length: int) -> Iterator[Samples]:
-    """What the core put out, 768 samples late, less these and what follows the `length` samples of the recording."""
+    """Yield the `length` samples of the recording: the core's output without its first 768 samples, its delay."""
     at = -HISTORY
     for output in outputs:
         yield output[max(0, -at) : max(0, length - at)]

@@ -1,4 +1,4 @@
-"""Microphone and loudspeaker for `blsh live`, by way of the package sounddevice (PortAudio), which is optional."""
+"""The microphone and the loudspeaker of `blsh live`, by the optional package sounddevice (PortAudio)."""
 
 import math
 import time
@@ -15,11 +15,11 @@ from blsh_hil.live.ends import Captured, Samples
 from blsh_trainer.errors import BlshError
 
 BACKLOG_HOPS: Final = 16
-"""A microphone does not wait: of what the board could not take in time, the last quarter of a second is kept."""
+"""The most hops that wait for the board, a quarter of a second. A microphone does not wait: the oldest are dropped."""
 
 SLACK_HOPS: Final = 6
-"""So many hops more than `buffer_s` may wait for the loudspeaker; beyond it the oldest go, or one stall would delay all
-that follows.
+"""The most hops beyond `buffer_s` that wait for the loudspeaker. The oldest are dropped, for otherwise one stall would
+delay all that follows.
 """
 
 _POLL_S: Final = 0.001
@@ -27,7 +27,7 @@ _WITHOUT = "without a sound device, use files: --input IN.wav --output OUT.wav"
 
 
 def sounddevice() -> Any:
-    """The package. Raises BlshError that says what is missing."""
+    """Import and return the package. Raises BlshError that says what to install."""
     try:
         import sounddevice as package  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
@@ -40,7 +40,7 @@ def sounddevice() -> Any:
 
 
 class _Device(ABC):
-    """A stream of sounddevice, opened at once, that runs while the `with` block does."""
+    """A stream of sounddevice. It is opened at once, and runs while the `with` block does."""
 
     what: str
 
@@ -75,7 +75,7 @@ class _Device(ABC):
 
     @property
     def latency_s(self) -> float:
-        """Of the device and its driver, as PortAudio reports it."""
+        """The latency of the device and its driver, as PortAudio reports it."""
         return float(self._stream.latency)
 
     def _check(self) -> None:
@@ -84,7 +84,7 @@ class _Device(ABC):
 
 
 class Microphone(_Device):
-    """A Source: hops as they are spoken; `device` by name or number, None for the default."""
+    """A Source of hops as they are spoken. device: its name or number; None: the system's default."""
 
     what = "microphone"
 
@@ -96,21 +96,21 @@ class Microphone(_Device):
 
     def _callback(self, data: Any, frames: int, moments: Any, status: Any) -> None:
         ago = moments.currentTime - moments.inputBufferAdcTime if moments.inputBufferAdcTime else HOP_S
-        now = time.monotonic()  # and no hop is complete later than it is handed over, whatever the driver says
+        now = time.monotonic()  # a hop is complete when it is handed over, at the latest, whatever the driver says
         self._captured.append(Captured(np.array(data[:, 0]), min(now, now - ago + HOP_S)))
         if len(self._captured) > BACKLOG_HOPS:
             self._captured.popleft()
             self.dropped += 1
 
     def take(self, most: int) -> Sequence[Captured]:
-        """At most so many of the hops that were captured."""
+        """Return at most `most` of the hops that were captured, the oldest first."""
         taken = [self._captured.popleft() for _ in range(min(most, len(self._captured)))]
         if taken:
             self._last = taken[-1].at
         return taken
 
     def due(self) -> float | None:
-        """When the next is expected; while the driver is behind, a millisecond later and so on."""
+        """Return when the next hop is expected; a millisecond from now, if that moment has passed."""
         if self._captured:
             return -math.inf
         self._check()
@@ -119,7 +119,10 @@ class Microphone(_Device):
 
 
 class Speaker(_Device):
-    """A Sink: plays a hop every 16 ms, from `buffer_s` after the first has come, and silence where one is late."""
+    """A Sink that plays a hop every 16 ms, from `buffer_s` after the first has come, and silence where one is late.
+
+    device: its name or number; None: the system's default.
+    """
 
     what = "loudspeaker"
 
@@ -138,7 +141,7 @@ class Speaker(_Device):
         super().__init__("OutputStream", device)
 
     def put(self, samples: Samples, arrived: float) -> None:
-        """The next hop."""
+        """Play the next hop, which came at the moment `arrived`."""
         self._check()
         if self._first is None:
             self._first = arrived
@@ -149,11 +152,11 @@ class Speaker(_Device):
             self.dropped += 1
 
     def played(self) -> Sequence[float]:
-        """When the first sample of each left for the loudspeaker; NaN for those that did not."""
+        """Return when the first sample of each hop left for the loudspeaker; NaN for hops that never did."""
         return [self._played.get(hop, math.nan) for hop in range(self._put)]
 
     def finish(self) -> None:
-        """Wait until all is played."""
+        """Wait until every hop is played."""
         deadline = time.monotonic() + self._buffer_s + (len(self._waiting) + 2) * HOP_S + self.latency_s
         while self._waiting and time.monotonic() < deadline:
             time.sleep(_POLL_S)

@@ -1,4 +1,4 @@
-"""Spectrograms of the demo's recordings, one above the other, in one PNG."""
+"""Draw spectrograms of recordings, one above the other, into one PNG."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ _RANGE_DB = 70.0
 def draw_spectrograms(recordings: Mapping[str, npt.NDArray[np.float64]], path: Path, seconds: float = 10.0) -> None:
     """Write a PNG with a spectrogram of the first `seconds` of each recording (samples in [-1, 1)), by title.
 
-    All share one colour scale: 70 dB below the loudest bin of any of them.
+    All share one colour scale, which ends 70 dB below the loudest bin of all.
     """
     levels = {
         title: 20 * np.log10(np.abs(stft(samples[: int(seconds * SAMPLE_RATE_HZ)])) + 1e-9)

@@ -1,1 +1,1 @@
-"""What `blsh bench-firmware` and `blsh bars-firmware` measure and print."""
+"""Measure and estimate what the firmware costs, and say whether it keeps its budgets."""

@@ -1,7 +1,6 @@
-"""CMSIS-DSP's real transforms beside ours, where its sources can be had: the source package `cmsisdsp` of PyPI.
+"""Count the instructions of CMSIS-DSP's real transforms, from the source package `cmsisdsp` of PyPI.
 
-Optional: without a network or that package the result says why there are no figures. Nothing of CMSIS is kept but in
-the work folder.
+Without a network or the package, the result says why there are no figures. CMSIS's sources stay in the work folder.
 """
 
 import subprocess
@@ -13,8 +12,8 @@ from typing import Any
 
 from blsh_codegen.project import project_root
 from blsh_tools.bench.emulated_program import bench_core, compile_program, run_program
-from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
+from blsh_trainer.progress import Progress
 
 PACKAGE = "cmsisdsp==1.10.3"
 TRANSFORMS = ("q31_forward", "q31_inverse", "q15_forward", "q15_inverse")
@@ -33,7 +32,7 @@ _SOURCES = (
 
 
 def count_cmsis(cores: Sequence[str], folder: Path, plugin: Path, progress: Progress | None = None) -> dict[str, Any]:
-    """Instructions of each transform on each core; or {"not_built": why} where the sources cannot be had or built."""
+    """Return the instructions of each transform on each core; {"not_built": why} if the sources do not build."""
     try:
         sources = cmsis_sources(folder)
         found: dict[str, Any] = {"package": PACKAGE, "cores": {}}
@@ -47,7 +46,7 @@ def count_cmsis(cores: Sequence[str], folder: Path, plugin: Path, progress: Prog
 
 
 def cmsis_sources(folder: Path) -> Path:
-    """The unpacked source package in `folder`, fetched on first use. BlshError if it cannot be had."""
+    """Return the unpacked source package in `folder`, fetched on first use. Raises BlshError if that fails."""
     unpacked = folder / PACKAGE.replace("==", "-")
     if not unpacked.is_dir():
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(folder), PACKAGE]

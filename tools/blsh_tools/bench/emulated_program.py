@@ -1,4 +1,4 @@
-"""Small programs of firmware/bench in the emulator: compiled, profiled by our plugin, their words read back."""
+"""Compile the small programs of firmware/bench, and run them in the emulator under our profiling plugin."""
 
 import subprocess
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Program:
 
 
 def bench_core(name: str) -> Board:
-    """The board that stands for a core wherever RAM matters: each has half a megabyte of it or more."""
+    """Return the virtual board that measures the core `name`: one with half a megabyte of RAM or more."""
     if name == "cortex-m0":
         return m0_board()
     virtual = [board for board in load_boards().values() if board.qemu_machine is not None]
@@ -38,7 +38,10 @@ def bench_core(name: str) -> Board:
 
 
 def compile_program(board: Board, elf: Path, sources: Sequence[Path], options: Sequence[str]) -> Program:
-    """Compile `sources` for `board` with the firmware's flags, then `options`. BlshError with the compiler's words."""
+    """Compile `sources` for `board` with the firmware's flags, and `options` after them.
+
+    Raises BlshError with the compiler's words.
+    """
     elf.parent.mkdir(parents=True, exist_ok=True)
     firmware = project_root() / "firmware"
     arguments = ["-UBLSH_MODEL_LIMITS", f"-I{firmware / 'bench'}", *options]
@@ -48,9 +51,9 @@ def compile_program(board: Board, elf: Path, sources: Sequence[Path], options: S
 def run_program(
     program: Program, plugin: Path, functions: Sequence[str], data: tuple[Path, int] | None = None
 ) -> Profile:
-    """Run it to its end, counting each run of `functions`. data: a file and the address it is loaded to.
+    """Run `program` to its end, and count the instructions of each run of `functions`.
 
-    Raises BlshError unless the program says "ok".
+    data: a file, and the address to which it is loaded. Raises BlshError unless the program prints "ok".
     """
     known = functions_of(program.elf)
     output = program.elf.with_suffix(".profile")

@@ -1,6 +1,6 @@
-"""`blsh bench-firmware`: what the firmware costs on every board, beside what others take."""
+"""Measure what the firmware costs on every board, beside what other denoisers take."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,21 +26,26 @@ from blsh_firmware.measure.profiling import build_plugin
 from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT
 from blsh_tools.bench.cmsis import count_cmsis
-from blsh_tools.bench.search_growth import CORES, SIZES, SearchCost, search_growth
-from blsh_trainer.arrays import Progress
+from blsh_tools.bench.search_growth import CORES, SIZES, SearchBench, search_growth
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import Model, load_model
+from blsh_trainer.model.reduction import reduce_model
+from blsh_trainer.progress import Progress
 
 FIXED_HOPS = 24
-"""Of the cases whose search is not what they are measured for."""
+"""Hops of the cases that are not about the search."""
+
+_MOST_EXTENDED_BITS = 64
 
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What to measure. boards: names of boards.toml; with the micro:bit, M0_ROW comes first.
+    """What to measure.
 
-    sizes: of the dictionaries whose search is measured. cmsis: whether to fetch and measure CMSIS-DSP's transforms.
+    boards: names of boards.toml; with the micro:bit, M0_ROW comes first. sizes: of the dictionaries whose search is
+    measured. cmsis: whether to fetch and measure CMSIS-DSP's transforms. work: folder for what is trained and built.
+    model: another artifact to measure, reduced to `bits`; None: to 64, or all that it has.
     """
 
     boards: Sequence[str]
@@ -48,63 +53,56 @@ class BenchOptions:
     sizes: Sequence[int] = SIZES
     cmsis: bool = True
     work: Path = Path("out/bench-firmware")
+    model: Path | None = None
+    bits: int | None = None
 
     def check(self) -> None:
-        """Raise BlshError unless all of it can be measured."""
+        """Raise BlshError unless all boards can be measured, with at least one hop."""
         if self.hops < 1:
             raise BlshError(f"{self.hops} hops to measure; give 1 or more")
         for name in self.boards:
             if find_board(name).qemu_machine is None:
                 raise BlshError(f"{name} is a real board; instructions are counted on virtual ones, see `blsh boards`")
 
+    def extended(self) -> Model | None:
+        """Return the other model, reduced, or None. Raises BlshError as load_model and reduce_model do."""
+        if self.model is None:
+            return None
+        whole = load_model(self.model)
+        return reduce_model(whole, bits=min(_MOST_EXTENDED_BITS, whole.bits) if self.bits is None else self.bits)
+
 
 @dataclass(frozen=True)
 class _Case:
-    """A model with `entries` of its entries that denoises `samples` on every board of `rows`."""
+    """One row to measure: the model `model` with `entries` entries denoises `samples` in the image of the row `row`."""
 
     name: str
+    row: str
     model: Model
     entries: int
     samples: Samples
-    rows: Sequence[str]
 
 
 def virtual_boards() -> list[str]:
-    """The boards that instructions can be counted on."""
+    """Return the names of the boards on which instructions can be counted."""
     return [board.name for board in load_boards().values() if board.qemu_machine]
 
 
-def bench_firmware(
-    corpus: Corpus,
-    extended: Model | None,
-    options: BenchOptions,
-    log: Callable[[str], None],
-    progress: Progress,
+def measure_firmware(
+    corpus: Corpus, extended: Model | None, options: BenchOptions, progress: Progress
 ) -> dict[str, Any]:
-    """Measure everything, and return it as JSON values. extended: another model to measure besides."""
+    """Measure everything, and return it as JSON values. extended: another model to measure, as of BenchOptions."""
     options.check()
     model = budget_model(corpus, options.work, progress)
     samples = noisy_speech(corpus, options.hops)
     plugin = build_plugin(options.work)
     digests = {"firmware_sha256": firmware_digest(), "costs_sha256": costs_digest()}
     project = bench_project(options.work / "project")
-    entries = min(BUDGET_ENTRIES, model.entries)
-    rows = [row for name in options.boards for row in ((M0_ROW, name) if name == "microbit" else (name,))]
-    few = samples[: FIXED_HOPS * HOP]
-    cases = [
-        _Case("budget", model, entries, samples, rows),
-        _Case("smallest", model, model.neighbours, few, options.boards),
-    ]
-    if extended is not None:
-        kept = min(BUDGET_ENTRIES, extended.entries)
-        cases.append(_Case("extended", extended, kept, few, options.boards))
-    measured, total = [], sum(len(case.rows) for case in cases)
-    for case in cases:
-        bench = Workbench(plugin, options.work, case.samples)
-        for row in case.rows:
-            image = build_for(row, case.model, case.entries, project, log)
-            measured.append(measure_image(image, bench, case.name))
-            progress("boards", len(measured), total)
+    cases, rows = list(_cases(model, extended, options.boards, samples)), []
+    for done, case in enumerate(cases, 1):
+        image = build_for(case.row, case.model, case.entries, project, lambda _line: None)
+        rows.append(measure_image(image, Workbench(plugin, options.work, case.samples), case.name))
+        progress("boards", done, len(cases))
     cores = tuple(dict.fromkeys(find_board(name).core for name in options.boards))
     return {
         "benchmark": "firmware",
@@ -113,31 +111,38 @@ def bench_firmware(
         "corpus_sha256": corpus.sha256,
         "icount_shift": ICOUNT_SHIFT,
         "models": {name: describe_model(of) for name, of in (("budget", model), ("extended", extended)) if of},
-        "rows": measured,
+        "rows": rows,
         "cmsis": count_cmsis(cores, options.work, plugin, progress) if options.cmsis else {"not_built": "left out"},
-        **_searches(model, samples, entries, cores, options, plugin, progress),
+        **_searches(_search_bench(model, samples, options.work, plugin), cores, options.sizes, progress),
     }
 
 
-def _searches(
-    model: Model,
-    samples: Samples,
-    entries: int,
-    cores: Sequence[str],
-    options: BenchOptions,
-    plugin: Path,
-    progress: Progress,
-) -> dict[str, Any]:
-    """The search beside the plain scan: of the budget's dictionary on every core, and as it grows on some."""
-    whole = integer_model(model, GenerateOptions(entries=entries))
+def _cases(model: Model, extended: Model | None, boards: Sequence[str], samples: Samples) -> Iterator[_Case]:
+    """Yield the rows to measure, in their order in the result."""
+    few = samples[: FIXED_HOPS * HOP]
+    for board in boards:
+        for row in (M0_ROW, board) if board == "microbit" else (board,):
+            yield _Case("budget", row, model, min(BUDGET_ENTRIES, model.entries), samples)
+    for board in boards:
+        yield _Case("smallest", board, model, model.neighbours, few)
+    if extended is not None:
+        for board in boards:
+            yield _Case("extended", board, extended, min(BUDGET_ENTRIES, extended.entries), few)
+
+
+def _search_bench(model: Model, samples: Samples, work: Path, plugin: Path) -> SearchBench:
+    """Return what the search is measured with: all codes of `model`, and the codes of the hops of `samples`."""
+    whole = integer_model(model, GenerateOptions(entries=min(BUDGET_ENTRIES, model.entries)))
     codes = [part.code for part in VectorisedDenoiser(whole).chunks(samples)]
     queries = unpack_words(np.concatenate(codes).astype(np.uint32), whole.bits)[counted_hops(len(samples) // HOP)]
+    return SearchBench(model.code_bits, queries, model.neighbours, work, plugin)
+
+
+def _searches(bench: SearchBench, cores: Sequence[str], sizes: Sequence[int], progress: Progress) -> dict[str, Any]:
+    """Measure the search beside the plain scan: of the budget's dictionary on every core, and as it grows on CORES."""
     growing = [core for core in CORES if core in cores]
-
-    def measure(sizes: Sequence[int], of: Sequence[str]) -> list[SearchCost]:
-        return search_growth(model.code_bits, queries, model.neighbours, options.work, plugin, sizes, of, progress)
-
+    budget = min(BUDGET_ENTRIES, len(bench.codes))
     return {
-        "search": [cost.to_dict() for cost in measure([entries], cores)],
-        "growth": [cost.to_dict() for cost in measure(options.sizes, growing)] if growing else [],
+        "search": [cost.to_dict() for cost in search_growth(bench, (budget,), cores, progress)],
+        "growth": [cost.to_dict() for cost in search_growth(bench, sizes, growing, progress)] if growing else [],
     }

@@ -1,4 +1,4 @@
-"""What `blsh bench-firmware` found, as a page and a picture."""
+"""Write what `blsh bench-firmware` measured as a page, a JSON file and a picture."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _M4_BOARD, _M0_CORE = "mps2-an386", "cortex-m0"
 
 
 def write_bench(result: Mapping[str, Any], command: str, folder: Path) -> list[Path]:
-    """Write page, JSON and picture into `folder`, renew its index, and return the files."""
+    """Write page, JSON file and picture into `folder`, renew its index, and return the paths of the files."""
     files = [folder / f"{NAME}.md", folder / f"{NAME}.json"]
     if result["growth"]:
         files.append(folder / PICTURE)
@@ -34,7 +34,7 @@ def write_bench(result: Mapping[str, Any], command: str, folder: Path) -> list[P
 
 
 def bench_page(result: Mapping[str, Any], command: str) -> str:
-    """The page, in Markdown."""
+    """Return the page, in Markdown."""
     parts = ["# What the firmware costs", f"`{command}`", _method(result)]
     for case, caption in _CAPTIONS.items():
         rows = [row for row in result["rows"] if row["case"] == case]

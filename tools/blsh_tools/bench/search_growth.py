@@ -1,4 +1,4 @@
-"""How the cost of the search grows with the dictionary: ours and the plain scan, counted on each kind of core."""
+"""Count how the cost of the search grows with the dictionary: ours and the plain scan, on each kind of core."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,22 +13,25 @@ from blsh_codegen.project import project_root
 from blsh_codegen.spec.packing import pack_words
 from blsh_hil.boards.board import Board
 from blsh_tools.bench.emulated_program import Program, bench_core, compile_program, run_program
-from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
+from blsh_trainer.progress import Progress
 
 SIZES = (1_000, 2_000, 4_096, 8_192, 16_384, 32_768, 65_536, 100_000)
 CORES = ("cortex-m0", "cortex-m4", "cortex-m55")
 _SOURCES = ("core/blsh_search.c", "bench/plain_scan.c", "bench/search_cost.c")
 _HEADER_WORDS = 9
-_SRAM_OF_AN547 = (0x31000000, 4 << 20)  # beside the 512 KiB that the board's table gives
-_PROGRAM_BYTES = 0x40000  # of RAM for the program, at both ends of what is left for the dictionary
+_SRAM_OF_AN547 = (0x31000000, 4 << 20)  # address and bytes; the board's row in boards.toml has another 512 KiB
+_PROGRAM_BYTES = 0x40000  # of RAM that the program has at either end; the dictionary lies in between
 
 Bits = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class SearchCost:
-    """Instructions per entry of one search over `entries`, mean and most over the queries."""
+    """Instructions per entry of a search among `entries` entries: the mean and the most over the queries.
+
+    plain: of the plain scan, the mean.
+    """
 
     core: str
     entries: int
@@ -41,43 +44,53 @@ class SearchCost:
         return {key: round(value, 3) if isinstance(value, float) else value for key, value in asdict(self).items()}
 
 
+@dataclass(frozen=True)
+class SearchBench:
+    """What is searched, and where: the codes (N, L), the queries (T, L), K neighbours.
+
+    folder: for the programs. plugin: of the emulator, as build_plugin makes it.
+    """
+
+    codes: Bits
+    queries: Bits
+    neighbours: int
+    folder: Path
+    plugin: Path
+
+
 def search_growth(
-    codes: Bits,
-    queries: Bits,
-    neighbours: int,
-    folder: Path,
-    plugin: Path,
+    bench: SearchBench,
     sizes: Sequence[int] = SIZES,
     cores: Sequence[str] = CORES,
     progress: Progress | None = None,
 ) -> list[SearchCost]:
-    """Search the first so many of `codes` (N, L), drawn at random, for each of `queries` (T, L).
+    """Count the search among the first `sizes` of the codes, drawn at random, on each of `cores`.
 
-    Sizes beyond N are left out. Our answers are compared with the plain scan's on the way: BlshError where they differ.
+    Sizes below K and beyond N are left out. Raises BlshError where our answers differ from the plain scan's.
     """
-    drawn = np.random.default_rng(0).permutation(len(codes))
-    programs = {core: compile_search(bench_core(core), folder) for core in cores}
-    fitting = [size for size in sizes if neighbours <= size <= len(codes)]
+    drawn = np.random.default_rng(0).permutation(len(bench.codes))
+    programs = {core: compile_search(bench_core(core), bench.folder) for core in cores}
+    fitting = [size for size in sizes if bench.neighbours <= size <= len(bench.codes)]
     found = []
     for size in fitting:
-        chosen = codes[np.sort(drawn[:size])]
-        words = dictionary_words(chosen[tight_order(chosen)], queries, neighbours)
+        chosen = bench.codes[np.sort(drawn[:size])]
+        words = dictionary_words(chosen[tight_order(chosen)], bench.queries, bench.neighbours)
         for core, program in programs.items():
-            found.append(_cost(program, core, size, words, plugin))
+            found.append(_cost(program, core, size, words, bench.plugin))
             if progress is not None:
                 progress("search", len(found), len(fitting) * len(programs))
     return found
 
 
 def compile_search(board: Board, folder: Path) -> Program:
-    """The search and the plain scan as a program for `board`."""
+    """Compile the search and the plain scan into a program for `board`."""
     sources = [project_root() / "firmware" / source for source in _SOURCES]
     address, _ = _place(board)
     return compile_program(board, folder / f"search-{board.core}.elf", sources, [f"-DDICTIONARY={address:#x}u"])
 
 
 def dictionary_words(codes: Bits, queries: Bits, neighbours: int) -> npt.NDArray[np.uint32]:
-    """What search_cost.c reads, for codes in the firmware's order."""
+    """Return the words that search_cost.c reads. codes: (N, L), in the firmware's order; queries: (T, L)."""
     planes, (bounds, radius) = bit_planes(codes), bounds_table(codes)
     asked = pack_words(queries)
     bounds_at = _HEADER_WORDS + planes.size
@@ -112,14 +125,14 @@ def _cost(program: Program, core: str, entries: int, words: npt.NDArray[np.uint3
 
 
 def _place(board: Board) -> tuple[int, int]:
-    """Where the dictionary goes, and the bytes there are."""
+    """Return the address of the dictionary, and the bytes that are free there."""
     if board.qemu_machine == "mps3-an547":
         return _SRAM_OF_AN547
     return board.ram.origin + _PROGRAM_BYTES, board.ram.size - 2 * _PROGRAM_BYTES
 
 
 def draw_growth(costs: Sequence[SearchCost], path: Path) -> None:
-    """Instructions per entry against entries, both logarithmic, as a PNG."""
+    """Draw instructions per entry against entries, both axes logarithmic, as a PNG."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -1,4 +1,4 @@
-"""How close the firmware's transforms come to double precision, at every level of speech."""
+"""Measure how close the firmware's transforms come to double precision, at every level of speech."""
 
 from collections.abc import Sequence
 
@@ -10,22 +10,22 @@ from blsh_codegen.pipeline.vectorised import real_samples, real_spectrum
 from blsh_codegen.spec.constants import WINDOW, window_q14
 
 LEVELS_DBFS = (0, -10, -20, -30, -40, -50, -60)
-_LEAST_PEAK = 2.0**-4  # of a windowed frame, in steps of the input: below, nothing of it reaches an output sample
+_LEAST_PEAK = 2.0**-4  # of a windowed frame, in steps of the input; a quieter frame changes no output sample
 
 Floats = npt.NDArray[np.float64]
 
 
 def transform_snrs(speech: Floats, levels: Sequence[int] = LEVELS_DBFS) -> dict[int, tuple[float, float]]:
-    """The SNR in dB of the worst frame, forward and inverse, by level. speech: (n,), with a peak of 1.
+    """Return the SNR in dB of the worst frame, forward and inverse, by level. speech: (n,), with a peak of 1.
 
-    Against NumPy's transforms, in doubles, of the same integers: forward of the rounded, windowed samples, inverse of
-    the integer spectrum with a gain of 1. The firmware's bits are those of codegen's `vectorised`.
+    The exact values are NumPy's transforms, in doubles, of the same integers: forward of the rounded, windowed samples,
+    inverse of the integer spectrum with a gain of 1. The firmware's bits are those of codegen's `vectorised`.
     """
     return {level: _snrs(np.round(speech * 32767 * 10 ** (level / 20))) for level in levels}
 
 
 def _snrs(samples: Floats) -> tuple[float, float]:
-    half = window_q14() / 2.0**14  # what the window's own rounding costs is not the transform's
+    half = window_q14() / 2.0**14  # the rounded window: its error is no error of the transform
     window = np.concatenate([half, half[len(half) - 2 : 0 : -1]])
     frames = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW)
     frames = frames[np.abs(frames * window).max(axis=1) >= _LEAST_PEAK]

@@ -1,1 +1,1 @@
-"""Flash boards and keep virtual ones running."""
+"""Do something to a board: flash it, push a model to it, keep a virtual one running."""

@@ -1,4 +1,4 @@
-"""`blsh emulate`: a virtual board that stays, for other programs to talk to."""
+"""Keep a virtual board running for other programs to talk to."""
 
 import signal
 import threading
@@ -12,9 +12,10 @@ _LOOK_S = 0.5
 
 
 def keep_running(virtual: VirtualBoard, ready: Callable[[str], None], log: Callable[[str], None]) -> None:
-    """Run `virtual`, made with restarts=True, until SIGTERM or Ctrl-C; start it anew on SIGHUP. ready: takes its url.
+    """Run `virtual`, made with restarts=True, until SIGTERM or Ctrl-C; start it anew on SIGHUP.
 
-    For the main thread alone: it takes the signals. Raises BlshError if the emulator ends by itself.
+    ready: is called with the url once it runs. Only the main thread may call this function, because it handles signals.
+    Raises BlshError if the emulator ends by itself.
     """
     again, woken = threading.Event(), threading.Event()
     leave = threading.Event()

@@ -1,4 +1,4 @@
-"""`blsh flash`: put the built image on a board, and believe it only when HELLO says so."""
+"""Put the built image on a board, and believe that it is there only when HELLO says so."""
 
 import os
 import shlex
@@ -27,11 +27,11 @@ from blsh_trainer.errors import BlshError
 
 _AGAIN_S = 0.1
 _NOT_YET = (PortError, ConnectionClosedError, NoAnswerError, GarbageError)
-"""What a port shows while its board, or the adapter in between, starts again."""
+"""The errors of a port while its board, or the adapter in between, starts again."""
 
 
 def planned_command(board: Board, options: FlashOptions) -> dict[str, Any]:
-    """What flash_board would run, as JSON values; touches nothing.
+    """Return the command that flash_board would run, as JSON values, and run nothing.
 
     Raises BlshError for options that do not fit the board.
     """
@@ -45,17 +45,15 @@ def planned_command(board: Board, options: FlashOptions) -> dict[str, Any]:
 
 
 def flash_board(board: Board, options: FlashOptions | None = None) -> dict[str, Any]:
-    """Flash the image that `blsh build` made; returns what the board's HELLO says, as JSON values.
+    """Flash the image that `blsh build` made. Return what the board's HELLO says, as JSON values.
 
-    A virtual board that `blsh emulate` runs is restarted with the image; where none runs, one is started to see that
-    it works. Raises BlshError if there is no current image, the upload fails or takes too long, nobody answers in
-    time, or the board that answers runs something else.
+    A virtual board that `blsh emulate` runs is restarted with the image. If none runs, one is started to try the image.
+    Raises BlshError if there is no current image, if the upload fails or takes too long, if nobody answers in time, and
+    if the board that answers runs something else.
     """
     options = options or FlashOptions()
     if board.qemu_machine is None:
-        upload_command(
-            board, elf_path(board), options.method, options.probe
-        )  # refuses before anything is built or read
+        upload_command(board, elf_path(board), options.method, options.probe)  # refuses before anything is read
     else:
         _refuse_real_options(board, options)
     image = built_image(board)
@@ -83,7 +81,7 @@ def _flash_real(image: Image, options: FlashOptions) -> dict[str, Any]:
 
 
 def _as_told(elf: Path) -> Path:
-    """How a program that flashes is told of `elf`: from the project folder, where it runs, if not all bear its path."""
+    """Return `elf` as a program that flashes takes it: relative to the project, if its path has unusual characters."""
     return elf if PLAIN_PATH.fullmatch(str(elf)) else elf.relative_to(project_root())
 
 
@@ -101,7 +99,7 @@ def _flash_virtual(image: Image, options: FlashOptions) -> dict[str, Any]:
             _restart(running, time.monotonic() + options.timeouts.boot)
             say(f"{image.board.name}: the emulator at {url} was restarted")
             return _answer(url, image, options.timeouts.boot)
-    if options.port is not None:  # somebody else's emulator
+    if options.port is not None:  # an emulator that somebody else started
         with ExitStack() as held:
             _lock_port(options.port, image.board, held)
             return _ask(options.port, image, options.timeouts.boot)
@@ -121,7 +119,7 @@ def _lock_port(port: str, board: Board, held: ExitStack) -> None:
 
 
 def _running(board: Board, port: str | None) -> Entry | None:
-    """The emulator of `board` that `blsh emulate` runs, behind `port` if given."""
+    """Return the emulator of `board` that `blsh emulate` runs, behind `port` if given; None if there is none."""
     found = [
         entry
         for entry in entries()
@@ -135,7 +133,7 @@ def _running(board: Board, port: str | None) -> Entry | None:
 
 
 def _restart(running: Entry, deadline: float) -> None:
-    """Have the emulator restarted by who runs it, and wait until another one is there."""
+    """Ask the program that runs the emulator to restart it, and wait until the new one is there."""
     os.kill(running.holder.pid, signal.SIGHUP)
     while time.monotonic() < deadline:
         for entry in entries():
@@ -143,11 +141,11 @@ def _restart(running: Entry, deadline: float) -> None:
             if ours and not entry.stale and entry.holder.key != running.holder.key:
                 return
         time.sleep(_AGAIN_S)
-    raise BlshError(f"{running.holder} did not restart its emulator; look at what it says, or end it")
+    raise BlshError(f"{running.holder} did not restart its emulator; read what it prints, or end it")
 
 
 def _answer(port: str, image: Image, boot_s: float) -> dict[str, Any]:
-    """What the board says in HELLO, once it has started again. The caller has the port's lock."""
+    """Return what the board says in HELLO once it has started again. The caller holds the port's lock."""
     deadline = time.monotonic() + boot_s
     while True:
         try:
@@ -159,7 +157,7 @@ def _answer(port: str, image: Image, boot_s: float) -> dict[str, Any]:
 
 
 def _ask(port: str, image: Image, left_s: float) -> dict[str, Any]:
-    """What the board says in HELLO. The caller has the port's lock."""
+    """Return what the board says in HELLO. The caller holds the port's lock."""
     with BoardClient(Port(port, baud=image.board.uart.baud, locked=True), Timeouts(boot=left_s)) as client:
         hello = image.expected.require(client)
         trouble = _clock_trouble(client, image.board, hello)
@@ -180,7 +178,7 @@ def _ask(port: str, image: Image, left_s: float) -> dict[str, Any]:
 
 
 def _clock_trouble(client: BoardClient, board: Board, hello: HelloReply) -> str:
-    """Why the core has another clock than in boards.toml: it says so as it starts. "": it has not."""
+    """Return why the core's clock is not that of boards.toml, in the words of its start-up; "" if it is."""
     if hello.core_hz == board.clock_hz or hello.board != board.name:
         return ""
     client.logs.clear()

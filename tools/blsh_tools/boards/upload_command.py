@@ -1,4 +1,4 @@
-"""The command that flashes a real board, from its row in boards.toml."""
+"""Make the command that flashes a real board from its row in boards.toml."""
 
 import re
 import shlex
@@ -20,7 +20,7 @@ _PROVIDED_BY = {
 
 @dataclass(frozen=True)
 class UploadCommand:
-    """The words of a command, the program first, and the method of boards.toml that it is."""
+    """The words of a command, the program first. method: its name in boards.toml."""
 
     method: str
     words: tuple[str, ...]
@@ -29,7 +29,7 @@ class UploadCommand:
         return shlex.join(self.words)
 
     def require(self) -> None:
-        """Raises BlshError where its program is not there."""
+        """Raise BlshError if its program is not installed."""
         program = self.words[0]
         if shutil.which(program) is None:
             advice = _PROVIDED_BY.get(program, "install it")
@@ -37,10 +37,10 @@ class UploadCommand:
 
 
 def upload_command(board: Board, elf: Path, method: str | None = None, probe: str | None = None) -> UploadCommand:
-    """The command that flashes `elf`, and the files beside it, on `board`.
+    """Return the command that flashes `elf`, or the .bin or .hex file beside it, on `board`.
 
-    method: of the board's uploads; None: the first. probe: the number of the one to use.
-    Raises BlshError for a method that the board has not, or a probe that it cannot be told.
+    method: one of the board's uploads; None: the first. probe: the serial number of the debug probe to use. Raises
+    BlshError for a method that the board does not have, and for a probe where the method cannot choose one.
     """
     upload = next((each for each in board.uploads if method in (None, each.method)), None)
     if upload is None:

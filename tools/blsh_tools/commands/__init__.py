@@ -1,1 +1,1 @@
-"""One module for each group of `blsh` commands: parse, call, show."""
+"""One module for each command of `blsh`: it parses the options, calls what does the work, and shows the result."""

@@ -25,7 +25,7 @@ def make(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Make a synthetic corpus: espeak-ng reads, noises are synthesised. For those who have no recordings."""
+    """Make a synthetic corpus, if you have no recordings: espeak-ng reads, and noises are synthesised."""
     from blsh_trainer.corpora.synthetic_corpus import make_corpus
 
     check_output_folder(folder, replaced=True)
@@ -42,9 +42,9 @@ def check(
     noise: NoiseFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read every file of a corpus: which layout it is, its splits, speakers and minutes, and what is wrong with it.
+    """Read every file of a corpus, and tell its layout, its splits, speakers and minutes, and what is wrong with it.
 
-    Exit code 2 when there are errors; remarks do no harm.
+    The exit code is 2 if there are errors. Remarks do not count.
     """
     from blsh_trainer.corpora.check import check_corpus
     from blsh_trainer.corpora.corpus import load_corpus
@@ -78,7 +78,7 @@ def fetch(
 ) -> None:
     """Fetch an openly licensed corpus, verify and unpack it; without NAME, list the catalogue.
 
-    A download that was broken off goes on where it stopped.
+    A download that was interrupted goes on where it stopped.
     """
     from dataclasses import asdict
 

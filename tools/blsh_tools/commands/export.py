@@ -1,4 +1,4 @@
-"""`blsh export`: a model as a library for one's own firmware."""
+"""`blsh export`: a model as a library for firmware of one's own."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,10 @@ import typer
 
 from blsh_tools.console import show
 from blsh_tools.options.arguments import AsJson, ModelFile
-from blsh_tools.options.model import PlanOptions, with_groups
+from blsh_tools.options.model import PlanOptions
 from blsh_tools.options.outputs import check_output_folder
 
 
-@with_groups
 def export(
     model: ModelFile,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to write: a new one, or an earlier export.")],
@@ -21,9 +20,9 @@ def export(
 ) -> None:
     """Write a model and the denoiser's core as one library for PlatformIO, Arduino and CMake, with an example.
 
-    The folder needs nothing of this checkout. The same input gives the same bytes; what is not of an earlier export, or
-    was edited since, is not overwritten. With a budget the model is chosen as by `blsh generate`, beside the code of
-    this project's firmware; the header asserts what that leaves for the tables.
+    The folder needs nothing of this project. The same input gives the same bytes. Files that an earlier export did not
+    write, or that were edited since, are not overwritten. With a budget the size of the model is chosen as by `blsh
+    generate`, beside the code of this project's firmware; the header asserts the bytes that are left for the tables.
     """
     from blsh_codegen.emit.export import export_library
     from blsh_tools.options.board_budgets import planned, say_plan

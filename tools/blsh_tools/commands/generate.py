@@ -1,4 +1,4 @@
-"""`blsh generate`: a model as C, as large as was asked for or as fits a board."""
+"""`blsh generate`: a model as C, of the size that was asked for, or that fits a board."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,10 @@ import typer
 
 from blsh_tools.console import show
 from blsh_tools.options.arguments import AsJson, ModelFile
-from blsh_tools.options.model import FirmwareOptions, with_groups
+from blsh_tools.options.model import FirmwareOptions
 from blsh_tools.options.outputs import check_output_folder
 
 
-@with_groups
 def generate(
     model: ModelFile,
     wanted: FirmwareOptions,
@@ -23,8 +22,8 @@ def generate(
 ) -> None:
     """Turn a model into C: tables, dictionary and protocol. The same input gives the same bytes.
 
-    With a budget, entries, code length and masks are chosen for the best validated quality inside it; what is given as
-    an option stays. A model that does not fit the board is refused.
+    With a budget, the numbers of entries and bits and the kind of masks are chosen for the best validated quality that
+    fits. What is given as an option stays as it is. A model that does not fit the board is refused.
     """
     from blsh_codegen.emit.generate import flash_table_bytes, integer_model
     from blsh_firmware.build.images import generate_firmware, generated_folder

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, with the words of their help; model_options.py has more."""
+"""Arguments and options that several commands share, with the words of their help; model.py has those of a model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +9,14 @@ from blsh_tools.options.numbers_in_range import GAIN_DB, SEED
 
 DEFAULT_BOARD = "mps2-an386"
 DEFAULT_MODEL = Path("out/model.npz")
+RESULTS = Path("docs/results")
+REPORT_FOLDER = Path("out/hil")
+"""The folder of the suite's reports; each board has a folder in it."""
+PAGE_NAME = "report.html"
 
 
 def checked_port(url: str | None) -> str | None:
-    """Return `url`, the value of an option that names a port; BlshError for what is none."""
+    """Return `url`, the value of an option that names a port. Raises BlshError if it cannot be one."""
     if url is not None:
         from blsh_hil.link.port import check_url
 
@@ -24,6 +28,10 @@ NoiseFolder = Annotated[
     Path | None,
     typer.Option("--noise", help="Folder of noises, for a corpus whose layout has none (TIMIT, LibriSpeech)."),
 ]
+CorpusOrSynthetic = Annotated[
+    Path | None, typer.Option("--corpus", help="Folder of recordings [default: a synthetic corpus, made here].")
+]
+ResultFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ModelFile = Annotated[Path, typer.Argument(help="Model artifact, as `blsh train` writes it.")]
 BoardName = Annotated[str, typer.Option("--board", help="A board of boards.toml; see `blsh boards`.")]
@@ -39,6 +47,6 @@ Seed = Annotated[int, SEED.option("Seed of every random choice.", "--seed")]
 Gain = Annotated[
     float | None,
     GAIN_DB.option(
-        "Make the recording louder by DB, as -90.31 for floats in the scale of int16.", "--gain", metavar="DB"
+        "Make the recording louder by DB decibels, as -90.31 for floats in the scale of int16.", "--gain", metavar="DB"
     ),
 ]

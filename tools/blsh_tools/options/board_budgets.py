@@ -1,4 +1,4 @@
-"""Budgets on the command line: options for what fits a board."""
+"""Choose the size of a model by the budgets of a board."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ from blsh_tools.options.model import PlanOptions, sized
 from blsh_tools.options.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
 
-if TYPE_CHECKING:  # as in model_options.py
+if TYPE_CHECKING:  # the commands import what they need when they run, so that `blsh --help` is quick
     from blsh_codegen.cost.measured_costs import BoardSizes
     from blsh_codegen.cost.planning import Plan
     from blsh_codegen.emit.generate import GenerateOptions
@@ -16,18 +16,18 @@ if TYPE_CHECKING:  # as in model_options.py
     from blsh_trainer.model.artifact import Model
 
 SLOTS_FLASH_BYTES = 4096
-"""What takes pushed models has at most so much code, on any board."""
+"""The most code, on any board, of the part of the firmware that takes pushed models."""
 SLOTS_RAM_BYTES = 128
 SLOTS_STACK_BYTES = 96
-"""Trying a pushed model goes so much deeper than a hop, at most: see `image_stack` of a firmware with slots."""
+"""The most stack that trying a pushed model takes beyond a hop: see `image_stack` of a firmware with slots."""
 
 
 def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan | None]":
-    """Options for `model` (the whole artifact), and how they were found if a board was named.
+    """Return the generator's options for `model` (the whole artifact), and the plan behind them if a board is named.
 
-    What was not asked for is chosen where there is a budget, and otherwise as by `sized`. Raises BlshError for a budget
-    without a board, one that is 0 or more than the board has, an unknown board, and a model that does not fit, with the
-    numbers and the nearest that does.
+    What the user left out is chosen by the budgets, and without a budget as `sized` does. Raises BlshError for an
+    unknown board, for a budget without a board, of 0 or of more than the board has, and for a model that does not fit:
+    with the figures, and the nearest model that does.
     """
     wishes, mips = wanted.wishes(), wanted.mips
     sizes = {"flash": wanted.flash, "ram": wanted.ram}
@@ -74,7 +74,7 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
 
 
 def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") -> "BoardSizes":
-    """What the firmware takes beside a model when it also serves the slots and has room for larger models."""
+    """Return what the firmware takes beside a model when it has slots, and room for larger models."""
     from blsh_codegen.spec.c_structs import Limits, board_bytes, state_struct
 
     if board.slots is None:
@@ -91,7 +91,7 @@ def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") 
 
 
 def say_plan(plan: "Plan") -> None:
-    """Say on stderr what was chosen out of what."""
+    """Print the choice, and what it was chosen from, on stderr."""
     rows = [("", "bits", "masks", "entries", "flash", "RAM", "M/s", "valid dB", "")]
     for each in plan.candidates:
         here = (each.bits, each.masks) == (plan.chosen.bits, plan.chosen.masks)
@@ -102,6 +102,6 @@ def say_plan(plan: "Plan") -> None:
         sizes = (f"{each.entries:,}", f"{taken.flash:,}", f"{taken.ram:,}", mips, improvement)
         rows.append(("*" if here else "", str(each.bits), each.masks, *sizes, reason))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    say(f"chosen (*): {plan.chosen.told}: {plan.why}")
+    say(f"chosen (*): {plan.chosen.words}: {plan.why}")
     for row in rows:
         say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

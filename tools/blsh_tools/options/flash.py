@@ -1,4 +1,4 @@
-"""How to flash a board, as the command line says it; apart from the doing, so that `blsh --help` is quick."""
+"""The options of `blsh flash`. They are apart from what flashes, so that `blsh --help` is quick."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,12 +6,12 @@ from typing import Final
 from blsh_hil.link.retry import Timeouts
 
 TIMEOUTS: Final = Timeouts(boot=10.0)
-"""boot counts from the end of the upload; the port may be away meanwhile, hence more than a client takes."""
+"""boot starts at the end of the upload. The port may vanish meanwhile, so it is longer than a client's own."""
 
 
 @dataclass(frozen=True)
 class FlashOptions:
-    """How to flash: as the command line says. None: as boards.toml and what is attached say."""
+    """How to flash a board. For None, boards.toml and what is attached to this machine decide."""
 
     port: str | None = None
     probe: str | None = None

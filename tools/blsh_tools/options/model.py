@@ -1,14 +1,12 @@
-"""Options of what is made of a model, each described once, in groups that commands take as one parameter."""
+"""Options that say how an artifact becomes a model of integers, each described once, in groups."""
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from blsh_tools.options.arguments import Seed
+from blsh_tools.options.groups import OptionGroup
 from blsh_tools.options.numbers_in_range import (
     BITS,
     CORE_BINS,
@@ -29,24 +27,14 @@ DEFAULT_ENTRIES = 4096
 Entries = Annotated[
     int | None, ENTRIES.option(f"Dictionary entries to keep [default: {DEFAULT_ENTRIES}, or all].", "--entries")
 ]
-Share = Annotated[float | None, SHARE.option("Share of the dictionary to keep instead.", "--share")]
-Bits = Annotated[int | None, BITS.option("Use the first so many bits of a code only.", "--bits")]
+Share = Annotated[float | None, SHARE.option("Share of the dictionary to keep, instead of --entries.", "--share")]
+Bits = Annotated[int | None, BITS.option("Number of bits of a code to use: the first ones.", "--bits")]
 Neighbours = Annotated[int | None, NEIGHBOURS.option("Masks to average, K [default: the model's].", "--neighbours")]
 
 
 @dataclass(frozen=True)
-class OptionGroup:
-    """The fields of a subclass are options; `with_groups` gives them to a command that has it as a parameter."""
-
-    def given(self) -> list[str]:
-        """The options that say something else than their defaults, as they are typed."""
-        named = [each.name for each in fields(self) if getattr(self, each.name) != each.default]
-        return [f"--{name.replace('_', '-')}" for name in named]
-
-
-@dataclass(frozen=True)
 class DictionaryOptions(OptionGroup):
-    """What of a model's dictionary and codes is used, beside a command's own --seed."""
+    """The part of a model's dictionary and codes that is used, for commands whose own --seed draws something else."""
 
     entries: Entries = None
     share: Share = None
@@ -54,11 +42,11 @@ class DictionaryOptions(OptionGroup):
     neighbours: Neighbours = None
     dictionary_seed: Annotated[
         int,
-        SEED.option("Seed of the dictionary's draw: --seed of `blsh generate`.", "--dictionary-seed"),
+        SEED.option("Seed of the draw of entries: --seed of `blsh generate`.", "--dictionary-seed"),
     ] = 0
 
     def wishes(self) -> "GenerateOptions":
-        """The same for the firmware; what was left out is None."""
+        """Return these options as the generator takes them; None stands for what was left out."""
         from blsh_codegen.emit.generate import GenerateOptions
 
         return GenerateOptions(
@@ -68,7 +56,7 @@ class DictionaryOptions(OptionGroup):
 
 @dataclass(frozen=True)
 class ModelOptions(OptionGroup):
-    """How an artifact becomes a model of integers."""
+    """The part of a model that is used, and the form in which the firmware holds it."""
 
     entries: Entries = None
     share: Share = None
@@ -87,7 +75,7 @@ class ModelOptions(OptionGroup):
     seed: Seed = 0
 
     def wishes(self) -> "GenerateOptions":
-        """The same for the firmware; what was left out is None."""
+        """Return these options as the generator takes them; None stands for what was left out."""
         from blsh_codegen.emit.generate import GenerateOptions
 
         return GenerateOptions(
@@ -103,47 +91,48 @@ class ModelOptions(OptionGroup):
 
 @dataclass(frozen=True)
 class PlanOptions(ModelOptions):
-    """... and what it must fit."""
+    """The options of a model, and the board and budgets that the model must fit."""
 
     board: Annotated[
-        str | None, typer.Option("--board", help="Board that it must fit: its flash and RAM, or the budgets below.")
+        str | None,
+        typer.Option("--board", help="Board that the model must fit: its flash and RAM, or the budgets below."),
     ] = None
     flash: Annotated[
         str | None,
-        size_option("--flash", "Choose what fits so much flash in all: 262144, 256K, 1M."),
+        size_option("--flash", "Budget of flash for the whole firmware: 262144, 256K, 1M."),
     ] = None
-    ram: Annotated[str | None, size_option("--ram", "... and so much RAM, the stack included: 16384, 16K.")] = None
+    ram: Annotated[str | None, size_option("--ram", "Budget of RAM, the stack included: 16384, 16K.")] = None
     mips: Annotated[
-        float | None, MIPS.option("... and so many million instructions a second.", "--mips", metavar="NUMBER")
+        float | None, MIPS.option("Budget of instructions, in millions a second.", "--mips", metavar="NUMBER")
     ] = None
 
     def wishes(self) -> "GenerateOptions":
-        """As of a ModelOptions, with the board; `planned` reads the budgets."""
+        """Return what ModelOptions returns, with the board; `planned` reads the budgets."""
         return replace(super().wishes(), board=self.board)
 
 
 @dataclass(frozen=True)
 class FirmwareOptions(PlanOptions):
-    """... and what the firmware around it takes later."""
+    """The options of a plan, and the room that the firmware keeps for models that are pushed later."""
 
     slots: Annotated[
         bool,
         typer.Option("--slots", help="The firmware takes other models over the link (`blsh push`): 4 KiB of code."),
     ] = False
     room_bits: Annotated[
-        int | None, BITS.option("Bits that a pushed model may have [default: this model's].", "--room-bits")
+        int | None, BITS.option("Most bits of a pushed model [default: this model's].", "--room-bits")
     ] = None
     room_neighbours: Annotated[
         int | None,
-        CORE_NEIGHBOURS.option("Neighbours that a pushed model may have [default: likewise].", "--room-neighbours"),
+        CORE_NEIGHBOURS.option("Most neighbours of a pushed model [default: this model's].", "--room-neighbours"),
     ] = None
     room_smoothed: Annotated[
         int | None,
-        CORE_BINS.option("Bands of a smoothed mask of a pushed model [default: likewise].", "--room-smoothed"),
+        CORE_BINS.option("Most bands of a pushed model's smoothed mask [default: this model's].", "--room-smoothed"),
     ] = None
 
     def wishes(self) -> "GenerateOptions":
-        """As of a PlanOptions, with the slots."""
+        """Return what PlanOptions returns, with the slots and their room."""
         return replace(
             super().wishes(),
             slots=self.slots,
@@ -153,31 +142,8 @@ class FirmwareOptions(PlanOptions):
         )
 
 
-def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """`command` as Typer can read it: the fields in place of each parameter that is an OptionGroup."""
-    signature = inspect.signature(command)
-    groups: dict[str, type[OptionGroup]] = {}
-    parameters: list[inspect.Parameter] = []
-    for name, each in signature.parameters.items():
-        if isinstance(each.annotation, type) and issubclass(each.annotation, OptionGroup):
-            groups[name] = each.annotation
-            parameters += inspect.signature(each.annotation).parameters.values()
-        else:
-            parameters.append(each)
-
-    @wraps(command)
-    def spread(**values: Any) -> None:
-        for name, group in groups.items():
-            values[name] = group(**{each.name: values.pop(each.name) for each in fields(group)})
-        command(**values)
-
-    by_name = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
-    spread.__signature__ = signature.replace(parameters=by_name)  # type: ignore[attr-defined]
-    return spread
-
-
 def sized(wishes: "GenerateOptions", total: int) -> "GenerateOptions":
-    """`wishes` for an artifact of `total` entries: without a size, DEFAULT_ENTRIES or all of a smaller dictionary."""
+    """Return `wishes` with a size, for an artifact of `total` entries: DEFAULT_ENTRIES at most, unless one is given."""
     if wishes.entries is None and wishes.share is None:
         return replace(wishes, entries=min(DEFAULT_ENTRIES, total))
     return wishes

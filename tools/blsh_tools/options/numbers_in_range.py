@@ -1,4 +1,4 @@
-"""The numbers that options take: which ranges they have, checked before a command begins and shown in its help."""
+"""The ranges of the numbers that options take. They are checked before a command begins, and shown in its help."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from blsh_trainer.errors import BlshError
 
 @dataclass(frozen=True)
 class Range:
-    """The finite numbers from `low` to `high`, both among them; without `low` itself if `above`."""
+    """The finite numbers from `low` to `high`, both included; above: without `low` itself."""
 
     low: float
     high: float
@@ -22,9 +22,9 @@ class Range:
         return f"above {self.low:,} to {self.high:,}" if self.above else f"{self.low:,} to {self.high:,}"
 
     def option(self, help: str, *names: str, metavar: str | None = None) -> Any:
-        """Return the declaration of an option that takes a number of this range, or several of them.
+        """Return the declaration of an option whose value, or each of whose values, lies in this range.
 
-        help: its words; the range follows them. names: as of typer.Option. BlshError for a number outside of it.
+        help: its words; the range follows them. names: as of typer.Option. A number outside raises BlshError.
         """
         return typer.Option(*names, callback=self._checked, metavar=metavar, help=f"{help} [range: {self}]")
 
@@ -35,19 +35,19 @@ class Range:
         return given
 
     def holds(self, number: float) -> bool:
-        """Return whether `number` is finite and of this range."""
+        """Return whether `number` is finite and in this range."""
         return math.isfinite(number) and self.low <= number <= self.high and not (self.above and number == self.low)
 
 
 SEED = Range(0, 2**63 - 1)
 JOBS = Range(1, 4096)
 COUNT = Range(1, 1_000_000)
-"""Of mixtures, hops, steps: what is done again and again."""
+"""How often a step of the work is repeated: mixtures, hops, steps of learning."""
 FEW = Range(1, 1000)
-"""Of seeds and passes: what is done over the whole corpus each time."""
+"""How often work on the whole corpus is repeated: seeds, passes, rounds."""
 SNR_DB = Range(-100, 100)
 GAIN_DB = Range(-6000, 6000)
-"""The range of double precision: samples may come in any scale."""
+"""All that double precision can hold, because samples may come in any scale."""
 
 BITS = Range(1, 320)
 NEIGHBOURS = Range(1, 1_000_000)
@@ -61,14 +61,14 @@ MIPS = Range(0, 1_000_000, above=True)
 
 MODELS = Range(0, 10_000)
 MINUTES = Range(0, 10_000, above=True)
-"""Of the suite: less than a week."""
+"""Minutes of recordings that the suite sends: up to a week."""
 SECONDS_OF_AUDIO = Range(0, 86_400, above=True)
 STREAMED_SECONDS = Range(0.16, 3600)
 TIMEOUT_S = Range(0, 86_400, above=True)
 TRAINING_S = Range(0, 31_536_000, above=True)
 BUFFER_MS = Range(0, 10_000)
 DICTIONARY = Range(1, 1_000_000)
-"""Entries of a dictionary whose search is measured."""
+"""The entries of a dictionary whose search is measured."""
 
 _SIZE = re.compile(r"([0-9]{1,19}|0[xX][0-9a-fA-F]{1,16})([kKmM]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
@@ -76,14 +76,14 @@ _ADDRESSED_BYTES = 1 << 32
 
 
 def size_option(name: str, help: str) -> Any:
-    """Return the declaration of the option `name` that takes a size; BlshError as of `size_bytes`."""
+    """Return the declaration of the option `name` that takes a size; it raises BlshError as `size_bytes` does."""
     return typer.Option(name, callback=_checked_size, metavar="SIZE", help=help)
 
 
 def size_bytes(option: str, text: str) -> int:
     """Return the bytes of a size such as 262144, 0x40000, 256K or 1M.
 
-    BlshError, naming `option`, for anything else, for 0 and for more than a microcontroller can address.
+    Raises BlshError, which names `option`, for anything else, for 0 and for more than a microcontroller can address.
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:
@@ -104,14 +104,14 @@ def _checked_size(option: typer.CallbackParam, text: str | None) -> str | None:
 
 
 def dictionary_sizes(option: typer.CallbackParam, text: str | None) -> str | None:
-    """Return `text`, the value of an option that lists sizes of dictionaries; BlshError as of `parse_sizes`."""
+    """Return `text`, an option's list of sizes of dictionaries. Raises BlshError as `parse_sizes` does."""
     if text is not None:
         parse_sizes(text, option.opts[0])
     return text
 
 
 def parse_sizes(text: str, option: str = "--entries") -> tuple[int, ...]:
-    """Return the sizes of dictionaries that a list with commas names. BlshError, naming `option`, for what is none."""
+    """Return the sizes of dictionaries in a list with commas. Raises BlshError, which names `option`, for others."""
     words = text.split(",")
     if not all(re.fullmatch(r"\s*[0-9]{1,9}\s*", word) and DICTIONARY.holds(int(word)) for word in words):
         raise BlshError(f"{option} {text!r}; expected whole numbers of {DICTIONARY} separated by commas, as 1000,4096")

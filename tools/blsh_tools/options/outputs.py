@@ -1,4 +1,4 @@
-"""Where a command is about to write: refused before the work, not after it."""
+"""Check the files and folders that a command is going to write, before its work and not after it."""
 
 import os
 import stat
@@ -13,15 +13,15 @@ from blsh_trainer.files import landing, temporary_beside, unwritable
 if TYPE_CHECKING:  # imported when a command runs, so that `blsh --help` is quick
     from blsh_trainer.corpora.corpus import Corpus
 
-_PATH_BYTES = 4096 - 1  # Linux's PATH_MAX counts a final NUL
+_PATH_BYTES = 4096 - 1  # PATH_MAX of Linux, less the NUL at the end
 _NAME_BYTES = 255
 
 
 def check_output(path: Path, **inputs: Path | None) -> None:
-    """Raise BlshError unless a file can be written at `path`; nothing stays of the trial. Folders may be missing.
+    """Raise BlshError unless a file can be written at `path`. Folders may be missing; the trial leaves nothing behind.
 
-    inputs: what the command reads, by what it is called there, as in `model=`; None is skipped. `path` must be none of
-    them, by another name, a symbolic or a hard link neither.
+    inputs: the files that the command reads, by the names that messages give them, as in `model=`; None is skipped.
+    `path` must be none of them, neither by another name nor by a symbolic or hard link.
     """
     _check_name(path)
     target, through = landing(path)
@@ -47,17 +47,10 @@ def check_outside(corpus: "Corpus", *paths: Path | None) -> None:
                 raise BlshError(f"{path} is {file} of the corpus itself; name another file for the output")
 
 
-def check_wav_output(path: Path, source: Path | None) -> None:
-    """Raise BlshError unless a WAV file can be written at `path`, which is not the recording `source` itself."""
-    check_output(path, input=source)
-    if path.suffix.lower() != ".wav" and not landing(path)[1]:
-        raise BlshError(f"output {path} would be a WAV file by another name; end its name in .wav")
-
-
 def check_output_folder(path: Path, *, replaced: bool = False) -> None:
-    """Raise BlshError unless `path` is, or can be made, a folder that files can be written into.
+    """Raise BlshError unless `path` is a folder that files can be written into, or can be made one.
 
-    replaced: as a whole, so that it is the folder around it that is written into.
+    replaced: whether the folder is replaced as a whole. Then the folder around it must be writable.
     """
     _check_name(path)
     whole = Path(os.path.realpath(path))
@@ -65,7 +58,7 @@ def check_output_folder(path: Path, *, replaced: bool = False) -> None:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Return whether both paths are one file, be it by links, or would be once it is made. A device is not a file."""
+    """Return whether both paths are one file, by links too, or would be once it is made. A device is not a file."""
     with suppress(OSError):
         found = one.stat()
         return os.path.samestat(found, other.stat()) and not stat.S_ISCHR(found.st_mode)
@@ -73,7 +66,7 @@ def same_file(one: Path, other: Path) -> bool:
 
 
 def _check_name(path: Path) -> None:
-    """Raise BlshError for what no file or folder can be called. Names are counted in bytes: a letter may take four."""
+    """Raise BlshError for a name that is too long for a file or folder, in bytes: a letter may take four."""
     if path == Path("-"):
         raise BlshError("cannot write -: standard output is for the results, see --json; give a name")
     try:
@@ -88,16 +81,16 @@ def _check_name(path: Path) -> None:
 
 
 def _check_folder(path: Path, folder: Path) -> None:
-    """Raise BlshError unless files can be written into `folder`, for the sake of `path`; it may have to be made."""
+    """Raise BlshError, which names `path`, unless files can be written into `folder`; it may have to be made."""
     try:
         nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
         if not stat.S_ISDIR(nearest.stat().st_mode):
             raise BlshError(f"cannot write {path}: {nearest} is a file; choose a folder")
         trial = temporary_beside(nearest / "trial")
         try:
-            trial.touch(exist_ok=False)  # what rights say is not all: think of /proc, of quotas, of a full disk
+            trial.touch(exist_ok=False)  # rights do not say all: think of /proc, of quotas, of a full disk
         finally:
-            with suppress(OSError):  # it was not made
+            with suppress(OSError):  # the trial was not made
                 trial.unlink()
     except OSError as error:
         raise unwritable(path, error) from error

@@ -1,1 +1,1 @@
-"""Run the suite of blsh_suite on boards."""
+"""Run the tests of blsh_suite on boards, and keep what they found."""

@@ -1,4 +1,4 @@
-"""`blsh hil --board host --coverage`: how much of the C core the suite executes, by gcov."""
+"""Measure how much of the C core the suite executes, by gcov."""
 
 import json
 from dataclasses import replace
@@ -8,20 +8,20 @@ from typing import Any
 
 from blsh_hil.boards.host import HOST
 from blsh_hil.prove.coverage import collect
-from blsh_tools.commands.report import make_page
+from blsh_tools.suite.board_reports import make_page
 from blsh_tools.suite.run_suite import SuiteOptions, run_suite
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 
 COVERAGE_FILE = Path("out/hil/coverage.json")
-"""Where the figures are left, under the working folder."""
+"""The file of the figures, under the working folder."""
 
 
 def run_coverage(options: SuiteOptions, board_name: str, port: str | None, quiet: bool) -> dict[str, Any]:
-    """Run the suite on the host with gcov's counters; its counts, and `coverage` with the figures of each file.
+    """Run the suite on the host with gcov's counters. Return its counts, and `coverage`: the figures of each file.
 
-    `passed` is true if the suite passed and both bars are met. The figures are left in COVERAGE_FILE. Raises BlshError
-    for another board.
+    `passed` is true if the suite passed and both bars are met. The figures are written to COVERAGE_FILE. Raises
+    BlshError for another board.
     """
     if board_name != HOST or port is not None:
         where = f"--port {port}" if port is not None else f"--board {board_name}"
@@ -33,22 +33,3 @@ def run_coverage(options: SuiteOptions, board_name: str, port: str | None, quiet
         temporary.write_text(json.dumps(coverage, indent=1) + "\n", encoding="utf-8")
     make_page(COVERAGE_FILE.parent)
     return {**result, "coverage": coverage, "passed": result["passed"] and coverage["passed"]}
-
-
-def coverage_rows(coverage: dict[str, Any]) -> list[list[str]]:
-    """A row for each file, and one for all: lines, branches, and the lines that are missing."""
-    rows = []
-    for name, each in coverage["files"].items():
-        lines, branches = each["lines"], each["branches"]
-        missing = ", ".join(map(str, each["missing_lines"]))
-        rows.append([name, *_of(lines["executed"], lines["all"]), *_of(branches["taken"], branches["all"]), missing])
-    for what in ("lines", "branches"):
-        met = "met" if coverage[what] >= coverage["bars"][what] else "MISSED"
-        bar = f"bar {100 * coverage['bars'][what]:g} %: {met}"
-        share = f"{100 * coverage[what]:.1f} %"
-        rows.append([f"all {what}", *((share, bar, "", "") if what == "lines" else ("", "", share, bar)), ""])
-    return rows
-
-
-def _of(reached: int, there: int) -> tuple[str, str]:
-    return f"{reached} of {there}", f"{100 * reached / there:.0f} %" if there else ""

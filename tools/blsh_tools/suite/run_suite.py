@@ -1,4 +1,4 @@
-"""Run blsh_suite by pytest against one board, or against all of them in turn: `blsh hil`."""
+"""Run the tests of blsh_suite by pytest, on one board or on all of them in turn."""
 
 import os
 import signal
@@ -19,9 +19,10 @@ from blsh_hil.boards.host import HOST
 from blsh_hil.boards.session import connect
 from blsh_hil.boards.table import load_boards
 from blsh_hil.link.child_process import die_with_parent
-from blsh_tools.commands.report import REPORT_FOLDER, reported
 from blsh_tools.console import say
+from blsh_tools.options.arguments import REPORT_FOLDER
 from blsh_tools.options.outputs import check_output_folder
+from blsh_tools.suite.board_reports import reported
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model, load_model
@@ -30,11 +31,11 @@ SUITE = Path(blsh_suite.__file__).parent
 """The suite's folder, in a checkout or installed."""
 
 ALL = "all"
-"""In a board's place: the host and every virtual board."""
+"""What stands in a board's place for the host and every virtual board."""
 
 _PASSED, _FAILED, _NO_TESTS = 0, 1, 5  # pytest's exit codes
 _PYTEST = ("--import-mode=importlib", "-p", "blsh_suite.shared_fixtures", "-p", "no:cacheprovider")
-_LEAVE_S = 15.0  # for pytest to end its emulator after Ctrl-C
+_LEAVE_S = 15.0  # the time that pytest has to end its emulator after Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class SuiteOptions:
     arguments: tuple[str, ...] = ()
 
     def check(self) -> Model:
-        """The model, once all is seen to be in order. Raises BlshError."""
+        """Return the model. Raises BlshError unless every option can be used."""
         if self.stage is not None and self.stage not in STAGES:
             raise BlshError(f"--stage {self.stage} is unknown; choose one of {', '.join(STAGES)}")
         for vector in self.vectors:
@@ -69,7 +70,7 @@ class SuiteOptions:
         return load_model(self.model)
 
     def to_arguments(self) -> list[str]:
-        """Arguments for pytest."""
+        """Return the arguments of pytest."""
         named = {
             "model": self.model.resolve(),
             "corpus": self.corpus.resolve() if self.corpus else None,
@@ -84,19 +85,22 @@ class SuiteOptions:
 
 
 def run_suite(options: SuiteOptions, board_name: str, port: str | None, quiet: bool) -> dict[str, Any]:
-    """Run the suite on one board; returns counts as JSON values, `passed` among them.
+    """Run the suite on one board. Return counts as JSON values, `passed` among them.
 
-    Model, firmware and board are checked first, so that a wrong one is one clear BlshError and not a page of failures.
+    Model, firmware and board are checked first: a wrong one gives one clear BlshError instead of a page of failures.
     quiet: pytest's own report goes to stderr.
     """
     return _run_board(options, options.check(), board_name, port, quiet)
 
 
-def run_all(options: SuiteOptions, quiet: bool) -> dict[str, Any]:
-    """Run the suite on the host and on every virtual board in turn; returns a row for each, and whether all passed.
+def run_all(options: SuiteOptions, port: str | None, quiet: bool) -> dict[str, Any]:
+    """Run the suite on the host and on every virtual board in turn. Return a row for each, and whether all passed.
 
-    A board that cannot be built for or does not answer has an `error` in its row, and the others go on.
+    The row of a board that cannot be built for, or that does not answer, has an `error`; the others go on. Raises
+    BlshError for a port: it belongs to one board.
     """
+    if port is not None:
+        raise BlshError(f"--port {port} is one board; name it by --board instead of `{ALL}`")
     model = options.check()
     rows = []
     for board_name in [HOST, *(name for name, board in load_boards().items() if board.qemu_machine is not None)]:
@@ -124,14 +128,16 @@ def _run_board(options: SuiteOptions, model: Model, board_name: str, port: str |
         found = report.read()
         if code not in (_PASSED, _FAILED) or found is None:
             further = " ".join(options.arguments) or "no further arguments"
-            raise BlshError(f"pytest could not run the suite with {further}: it ended with {code}, see its words above")
+            raise BlshError(
+                f"pytest could not run the suite with {further}: it ended with {code}, see its output above"
+            )
     seconds = round(time.monotonic() - began, 1)
     row = {"board": board_name, "model_sha256": model.sha256, **_counts(found)}
     return {**row, "seconds": seconds, "passed": code == _PASSED}
 
 
 def _run_pytest(command: Sequence[str], quiet: bool) -> int:
-    """Its exit code. On Ctrl-C it is given time to end its board; it never outlives this process."""
+    """Run pytest and return its exit code. On Ctrl-C it has time to end its board; it never outlives this process."""
     output = sys.stderr if quiet else None
     with ExitStack() as cleanup:
         scratch = cleanup.enter_context(TemporaryDirectory())
@@ -151,7 +157,7 @@ def _run_pytest(command: Sequence[str], quiet: bool) -> int:
 
 
 def _counts(report: Mapping[str, Any]) -> dict[str, int]:
-    """Tests by outcome, and the hops and values that they compared."""
+    """Return the numbers of tests by outcome, and of the hops and values that they compared."""
     outcomes = {"failures": "failed", "errors": "error", "skipped": "skipped"}
     counts = {name: report["totals"].get(outcome, 0) for name, outcome in outcomes.items()}
     compared = [test["properties"].get("counts", {}) for test in report["tests"]]

@@ -11,7 +11,7 @@ import soundfile
 
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import require_file
+from blsh_trainer.files import NOT_FETCHED, NOT_FETCHED_TEXT, require_file
 from blsh_trainer.signals.containers import CorrectedFile, find_extent, ogg_shortfall
 from blsh_trainer.signals.extents import Extent
 
@@ -127,7 +127,7 @@ def opened(file: Path, whole: bool = True) -> Iterator[SoundFile]:
             sound = closing.enter_context(soundfile.SoundFile(source))
         except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:  # TypeError: no header (.raw)
             _refuse_compressed_sphere(file)
-            reason = _reason(error, extent, shortfall)
+            reason = _no_sound_in(file) or _reason(error, extent, shortfall)
             raise BlshError(f"{file} is not audio that can be read ({reason}); give a WAV or FLAC file") from error
         # soundfile seeks to where it is after each read, and libmpg123 then lacks bits of earlier frames.
         sound.seekable = lambda: False
@@ -165,6 +165,15 @@ def _check_rate(file: Path, rate_hz: int) -> None:
             f"the header of {file} gives a rate of {rate_hz} Hz; "
             f"{SLOWEST_HZ} to {FASTEST_HZ} Hz can be read, repair the header"
         )
+
+
+def _no_sound_in(file: Path) -> str:
+    """Return in words that `file` is empty or a pointer of Git LFS; "" if it is neither."""
+    with file.open("rb") as stream:
+        head = stream.read(len(NOT_FETCHED))
+    if not head:
+        return "it is empty"
+    return f"it is {NOT_FETCHED_TEXT}: run git lfs pull" if head == NOT_FETCHED else ""
 
 
 def _reason(error: Exception, extent: Extent | None, shortfall: str) -> str:

@@ -1,0 +1,110 @@
+"""Write WAV files of 16 kHz, mono, 16 bits: into a file that appears whole, or through a pipe."""
+
+import struct
+import sys
+import wave
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from blsh_codegen.spec.constants import HOP
+from blsh_tools.audio.engines import Samples
+from blsh_tools.options.outputs import check_output
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import landing, replacing
+from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
+
+MOST_SAMPLES = ((1 << 32) - 1 - 36) // 2
+"""The most samples that a WAV file of 16 bits can hold: 37 hours. Its header counts bytes in 32 bits."""
+
+MOST_HOPS = MOST_SAMPLES // HOP
+
+
+def is_standard_output(target: Path) -> bool:
+    """Return whether `target` is a name of standard output: the WAV is piped, and no file is written."""
+    return str(target) in ("-", "/dev/stdout")
+
+
+def check_wav_output(path: Path, source: Path | None) -> None:
+    """Raise BlshError unless a WAV file can be written at `path`, and `path` is not the recording `source` itself."""
+    check_output(path, input=source)
+    if path.suffix.lower() != ".wav" and not landing(path)[1]:
+        raise BlshError(f"output {path} would be a WAV file by another name; end its name in .wav")
+
+
+class WavWriter:
+    """A WAV file that grows. Use it as a context manager: the header is complete when the block ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.samples = 0
+        self._file = wave.open(str(path), "wb")  # noqa: SIM115
+        self._file.setnchannels(1)
+        self._file.setsampwidth(2)
+        self._file.setframerate(SAMPLE_RATE_HZ)
+
+    def write(self, samples: Samples) -> None:
+        """Append int16 samples."""
+        self._file.writeframes(samples.astype("<i2").tobytes())
+        self.samples += len(samples)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+@contextmanager
+def kept_wav(path: Path) -> Iterator[WavWriter]:
+    """Yield a writer for the WAV file `path`, which is replaced when the block ends.
+
+    After a BlshError of the block, too, the samples until then are kept, and the error says where. Nothing is replaced
+    if there are none, or if anything else breaks the block off.
+    """
+    failure: BlshError | None = None
+    with replacing(path) as temporary, WavWriter(temporary) as file:
+        try:
+            yield file
+        except BlshError as error:
+            if not file.samples:
+                raise
+            failure = error
+    if failure is not None:
+        seconds = file.samples / SAMPLE_RATE_HZ
+        raise BlshError(f"{failure}; {path} keeps what came until then, {seconds:.2f} s") from failure
+
+
+def write_wav_blocks(path: Path, blocks: Iterable[Samples]) -> int:
+    """Write int16 blocks as a WAV file that appears whole or not at all. Return the number of samples."""
+    with replacing(path) as temporary, WavWriter(temporary) as file:
+        for block in blocks:
+            file.write(block)
+        return file.samples
+
+
+def pipe_wav_blocks(blocks: Iterable[Samples], samples: int) -> int:
+    """Write int16 blocks, `samples` in all, to standard output as a WAV file. Return `samples`.
+
+    A pipe cannot be rewound, so the header comes first and has the length already.
+    """
+    pipe = sys.stdout.buffer
+    if pipe.isatty():
+        raise BlshError("standard output is a terminal; send it to a file or a pipe")
+    form = struct.pack("<HHIIHH", 1, 1, SAMPLE_RATE_HZ, 2 * SAMPLE_RATE_HZ, 2, 16)
+    head = struct.pack("<4sI8sI", b"RIFF", 36 + 2 * samples, b"WAVEfmt ", len(form)) + form
+    _pipe(pipe, head + struct.pack("<4sI", b"data", 2 * samples))
+    for block in blocks:
+        _pipe(pipe, block.astype("<i2").tobytes())
+    return samples
+
+
+def _pipe(pipe: BinaryIO, data: bytes) -> None:
+    """Write to standard output at once. BrokenPipeError passes: a reader that has gone is no fault of ours."""
+    try:
+        pipe.write(data)
+        pipe.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise BlshError(f"cannot write standard output: {error.strerror or error}; free some space") from error

@@ -1,0 +1,31 @@
+"""Measure how fast hops go through a board and its link."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_firmware.build.images import reach
+from blsh_hil.boards.session import connect
+from blsh_hil.link.link_rate import measure_link
+from blsh_tools.console import say
+from blsh_trainer.model.artifact import load_model
+
+
+def measure_board_link(board: str, port: str | None, model: Path, seconds: float, rounds: int) -> dict[str, Any]:
+    """Stream `seconds` of audio through a board, `rounds` times in each way. Return the rates as JSON values.
+
+    board, port, model: as of `reach`. Raises BlshError as `reach` and `measure_link` do.
+    """
+    hops = round(seconds * SAMPLE_RATE_HZ / HOP)
+    target, expected = reach(board, port, load_model(model), say)
+    samples = edge_signal("speech_like", hops * HOP, np.random.default_rng(0))
+    with ExitStack() as cleanup:
+        url = target if isinstance(target, str) else cleanup.enter_context(target).url
+        with connect(url, expected):
+            pass  # the board says that it is the one that is meant; measure_link opens the port itself
+        rate = measure_link(url, samples, baud=expected.baud, rounds=rounds, held_back=port is None)
+    return {"board": board, **rate.to_dict()}

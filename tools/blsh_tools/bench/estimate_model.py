@@ -1,0 +1,85 @@
+"""Estimate what a model takes on a board, and measure anew what estimates are made of."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from blsh_codegen.cost.measured_costs import COSTS_FILE, Costs, load_costs, save_costs
+from blsh_codegen.cost.planning import Plan
+from blsh_codegen.emit.generate import GenerateOptions
+from blsh_codegen.spec.constants import HOPS_PER_SECOND
+from blsh_firmware.measure.calibration import calibrate, interrupted_file
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board, load_boards
+from blsh_tools.console import say
+from blsh_tools.options.board_budgets import planned, say_plan
+from blsh_tools.options.model import PlanOptions
+from blsh_tools.options.outputs import check_output
+from blsh_trainer.model.artifact import Model, load_model
+
+
+@dataclass(frozen=True)
+class BoardEstimate:
+    """What `model` takes on `board` under `options`; plan holds the figures, and why the size was chosen."""
+
+    board: Board
+    model: Model
+    options: GenerateOptions
+    plan: Plan
+
+    @property
+    def cpu_share(self) -> float:
+        """The share of the core's clock that the mean hop takes, were each instruction one cycle."""
+        return self.plan.estimate.instructions * HOPS_PER_SECOND / self.board.clock_hz
+
+    @property
+    def cpu_share_most(self) -> float:
+        """The share of the core's clock that the dearest hop takes, were each instruction one cycle."""
+        return self.plan.estimate.worst * HOPS_PER_SECOND / self.board.clock_hz
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON values."""
+        return {
+            "board": self.board.name,
+            "core": self.board.core,
+            "clock_hz": self.board.clock_hz,
+            "model": self.model.name,
+            "model_sha256": self.model.sha256,
+            "options": asdict(self.options),
+            "plan": self.plan.to_dict(),
+            "cpu_share": round(self.cpu_share, 4),
+            "cpu_share_most": round(self.cpu_share_most, 4),
+            **self.plan.estimate.to_dict(),
+        }
+
+
+def estimate_model(path: Path, wanted: PlanOptions) -> BoardEstimate:
+    """Estimate the artifact at `path` on the board that `wanted` names. Raises BlshError as `planned` does."""
+    assert wanted.board is not None
+    board, model = find_board(wanted.board), load_model(path)
+    options, plan = planned(model, wanted)
+    assert plan is not None  # a board is named
+    if len(plan.candidates) > 1:
+        say_plan(plan)
+    return BoardEstimate(board, model, options, plan)
+
+
+def renew_costs(board: str | None) -> Costs:
+    """Measure the costs of one board, or of all if None, and write them into COSTS_FILE.
+
+    After an interruption, the measurement of all boards goes on where it stopped.
+    """
+    check_output(COSTS_FILE)
+    if board:
+        kept = load_costs()
+        found = calibrate([find_board(board)], say, kept)
+        found = Costs(found.compiler, {**kept.cores, **found.cores}, {**kept.boards, **found.boards})
+        save_costs(found)
+        return found
+    virtual_first = sorted(load_boards().values(), key=lambda each: each.qemu_machine is None)
+    begun = interrupted_file()
+    begun.parent.mkdir(exist_ok=True)
+    found = calibrate(virtual_first, say, resumed=begun)
+    save_costs(found)
+    begun.unlink()
+    return found

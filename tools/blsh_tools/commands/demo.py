@@ -1,0 +1,60 @@
+"""`blsh demo`: the whole chain in one command."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from blsh_tools.console import progress, show
+from blsh_tools.options.arguments import DEFAULT_BOARD, AsJson, BoardName, CorpusOrSynthetic, Seed
+from blsh_tools.options.numbers_in_range import SECONDS_OF_AUDIO
+
+
+def demo(
+    corpus: CorpusOrSynthetic = None,
+    board: BoardName = DEFAULT_BOARD,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("out/demo"),
+    seconds: Annotated[float, SECONDS_OF_AUDIO.option("Seconds of noisy speech to send through the board.")] = 30.0,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
+    from blsh_hil.boards.table import find_board
+    from blsh_tools.demo_chain import DemoOptions, check_demo_folder, run_demo
+    from blsh_tools.options.corpora import corpus_or_synthetic
+
+    chosen = find_board(board)
+    check_demo_folder(output)
+    options = DemoOptions(seconds=seconds, seed=seed, synthetic=corpus is None)
+    with progress() as advance:
+        source = corpus_or_synthetic(corpus, seed, advance)
+        result = run_demo(source, chosen, output, options, advance)
+    kind = "SYNTHETIC corpus" if corpus is None else f"corpus {source.name}"
+    show(result, as_json, _rows(result, output), f"blsh demo, {board}, {kind}")
+
+
+def _rows(result: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
+    quality, scores = result["si_sdr_db"], result["test_mixtures_si_sdr_db"]
+    compared = f"{result['frames_compared']} hops x 8 stages"
+    instructions = result["instructions"]
+    return [
+        ("SI-SDR of the noisy recording", f"{quality['mixture']:6.2f} dB"),
+        ("... float reference", f"{quality['float']:6.2f} dB"),
+        ("... integer reference", f"{quality['fixed']:6.2f} dB"),
+        (f"... {result['board']}", f"{quality['device']:6.2f} dB"),
+        (
+            f"mean of {scores['mixtures']} test mixtures",
+            f"mixture {scores['mixture']:.2f}, float {scores['float']:.2f}, fixed {scores['fixed']:.2f} dB",
+        ),
+        ("mismatching values", f"{sum(result['mismatches'].values())} in {compared}"),
+        ("... of each stage", ", ".join(f"{stage} {count}" for stage, count in result["mismatches"].items())),
+        ("flash", f"{result['flash_bytes']:,} bytes, {result['dictionary_entries']} dictionary entries in it"),
+        ("RAM", f"{result['ram_bytes']:,} bytes of variables and buffers, {result['stack_bytes']:,} of stack used"),
+        (
+            "instructions per hop",
+            f"{result['instructions_per_hop']:,} ({instructions['millions_per_second']:.1f} M/s), "
+            f"at most {instructions['maximum']:,}",
+        ),
+        ("listen to", f"{folder}/noisy.wav, then {folder}/device.wav"),
+        ("files", f"{folder}/: noisy.wav, clean.wav, float.wav, device.wav, spectrograms.png, result.json"),
+    ]

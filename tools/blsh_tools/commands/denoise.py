@@ -1,0 +1,52 @@
+"""`blsh denoise`: a recording in, a WAV out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blsh_tools.console import progress, say, show
+from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, Gain, PortUrl
+from blsh_tools.options.model import DictionaryOptions
+from blsh_trainer.errors import BlshError
+
+
+def denoise(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="IN", help="WAV, FLAC or another format that soundfile reads; - is standard input."),
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="WAV to write: 16 kHz, mono, 16 bits; - is standard output.")
+    ],
+    model: Annotated[Path, typer.Option("--model", help="Model artifact.")] = DEFAULT_MODEL,
+    engine: Annotated[str, typer.Option(help="`float`, `fixed` (the firmware's integers) or `device`.")] = "float",
+    board: BoardName = DEFAULT_BOARD,
+    port: PortUrl = None,
+    gain: Gain = None,
+    *,
+    reduction: DictionaryOptions,
+    as_json: AsJson = False,
+) -> None:
+    """Denoise a recording; the result has the same length and is aligned in time.
+
+    The device has its dictionary in its firmware: give --entries and the like to `blsh generate` there. A recording
+    that was cut short is denoised as far as it goes. Standard input is kept in a temporary file; it must have a header,
+    of WAV or of another format. With OUT - only the WAV goes to standard output, so there is no --json.
+    """
+    from blsh_tools.audio.denoise_file import DenoiseOptions, denoise_file
+    from blsh_tools.audio.wav_output import is_standard_output
+
+    piped = is_standard_output(target)
+    if piped and as_json:
+        raise BlshError(f"output {target} and --json would both go to standard output; name a file for the output")
+    with progress() as advance:
+        result = denoise_file(source, target, DenoiseOptions(model, engine, board, port, reduction, gain), advance)
+    if piped:
+        say(f"standard output: {result['samples']:,} samples at 16 kHz, engine {engine}")
+        return
+    rows = [("written", str(target)), ("samples", f"{result['samples']:,} at 16 kHz"), ("engine", engine)]
+    if link := result.get("link"):
+        rows += [("rate", f"{link['hops_per_second']:.0f} hops/s, {link['times_real_time']:.2f} times real time")]
+        rows += [("asked again", f"{link['retries']:,} of {link['requests']:,} requests")]
+    show(result, as_json, rows, "Denoised")

@@ -1,0 +1,172 @@
+"""`blsh` as the tests run it: within their own process, or as a process of its own."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+from unittest.mock import patch
+
+import pytest
+
+from blsh_tools import cli
+
+TIMEOUT_S = 600
+# Two test processes with two threads of BLAS each are many times slower than with one.
+ENVIRONMENT = {"COLUMNS": "160", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of `blsh` ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def __str__(self) -> str:
+        return f"exit code {self.code}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
+
+
+@dataclass(frozen=True)
+class Blsh:
+    """`blsh` as a user types it: in the folder `cwd`, with the firmware project `project`.
+
+    alone: whether it runs as a process of its own, which takes a second to start. Otherwise it runs within the process
+    of the tests; test_cli.py shows that this is the same. `blsh hil` must run alone: its pytest writes past sys.stdout.
+    """
+
+    cwd: Path
+    project: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
+
+    def apart(self) -> "Blsh":
+        """The same as a process of its own."""
+        return replace(self, alone=True)
+
+    def start(self, *arguments: object, stdout: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[str]:
+        """The process, its output piped unless `stdout` says where to.
+
+        In a session of its own, and not deaf to Ctrl-C as background jobs are.
+        """
+        script = Path(sys.executable).with_name("blsh")
+        command = [str(script)] if script.is_file() else [sys.executable, "-m", "blsh_tools.cli"]
+        return subprocess.Popen(
+            [*command, *map(str, arguments)],
+            cwd=self.cwd,
+            env=self._variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=_hear_interrupts,
+        )
+
+    def __call__(self, *arguments: object) -> Outcome:
+        """Run it to its end."""
+        if not self.alone:
+            return self._run_here(*arguments)
+        with self.start(*arguments) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=TIMEOUT_S)
+            except BaseException:
+                process.kill()
+                raise
+        return Outcome(process.returncode, stdout, stderr)
+
+    def _run_here(self, *arguments: object) -> Outcome:
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with (
+            chdir(self.cwd),
+            patch.dict(os.environ, self._variables(), clear=True),
+            patch.object(sys, "argv", ["blsh", *map(str, arguments)]),
+            redirect_stdout(stdout),
+            redirect_stderr(stderr),
+            warnings.catch_warnings(record=True) as caught,
+            pytest.raises(SystemExit) as ended,
+        ):
+            warnings.simplefilter("default")
+            for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+                warnings.simplefilter("ignore", category)  # as Python does
+            cli.main()
+        said = (warnings.formatwarning(each.message, each.category, each.filename, each.lineno) for each in caught)
+        return Outcome(int(ended.value.code or 0), stdout.getvalue(), "".join(said) + stderr.getvalue())
+
+    def _variables(self) -> dict[str, str]:
+        unwanted = ("FORCE_COLOR", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "BLSH_PROJECT")
+        inherited = {name: value for name, value in os.environ.items() if name not in unwanted}
+        return {**inherited, **ENVIRONMENT, "BLSH_PROJECT": str(self.project), **self.environment}
+
+    def succeed(self, *arguments: object) -> Outcome:
+        """Run it; it must succeed."""
+        outcome = self(*arguments)
+        assert outcome.code == 0, str(outcome)
+        assert "Traceback" not in outcome.stderr, str(outcome)
+        return outcome
+
+    def json(self, *arguments: object) -> Any:
+        """Run it with --json; stdout must be one JSON document and nothing else."""
+        outcome = self.succeed(*arguments, "--json")
+        result = json.loads(outcome.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+        assert outcome.stdout == json.dumps(result, indent=2, sort_keys=True) + "\n"
+        return result
+
+    def refuse(self, expected: str, *arguments: object, alone: bool = False) -> str:
+        """Run it; it must refuse with one message that matches `expected`, and change no file. Returns the message.
+
+        alone: as a process of its own.
+        """
+        before = self._files()
+        outcome = replace(self, alone=alone or self.alone)(*arguments)
+        assert outcome.code == 2, str(outcome)
+        assert outcome.stdout == "", str(outcome)
+        assert "Traceback" not in outcome.stderr and "Warning" not in outcome.stderr, str(outcome)
+        assert len(re.findall("^error: ", outcome.stderr, re.MULTILINE)) == 1, str(outcome)
+        message = outcome.stderr[re.search("^error: ", outcome.stderr, re.MULTILINE).end() :]  # type: ignore[union-attr]
+        assert re.search(expected, message), f"expected {expected!r}\n{outcome}"
+        assert self._files() == before, "it changed files"
+        return message
+
+    def interrupt(self, when: str, *arguments: object, numbers: Sequence[int] = (signal.SIGINT,)) -> Outcome:
+        """Run it and press Ctrl-C, or send the signals `numbers` to all its group, once `when` is on its stderr."""
+        said = ""
+        with self.start(*arguments) as process:
+            assert process.stderr is not None
+            try:
+                while when not in said:
+                    line = process.stderr.readline()
+                    assert line, f"ended before it said {when!r}:\n{said}"
+                    said += line
+                for number in numbers:
+                    os.killpg(process.pid, number)
+                stdout, rest = process.communicate(timeout=TIMEOUT_S)
+            except BaseException:
+                process.kill()
+                raise
+        return Outcome(process.returncode, stdout, said + rest)
+
+    def _files(self) -> dict[str, str]:
+        return {**tree(self.cwd), **tree(self.project / "firmware")}
+
+
+def _hear_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file and folder under `folder`, with a digest of its contents."""
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        for path in folder.rglob("*")
+    }
