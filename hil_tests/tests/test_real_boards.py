@@ -291,7 +291,7 @@ def test_clock_of_the_nrf52_starts_on_the_emulated_nrf51(model: IntegerModel, tm
 def test_platformio_builds_the_same_image_offline(
     name: str, model: IntegerModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Build with `pio run -e NAME` and the checkout's platform: three files hold one image, which lies where it must."""
+    """Build with `pio run -e NAME` and the checkout's platform: its three files hold one image, at the right place."""
     for variable in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nobody listens there: no registry is asked
     board = find_board(name)
