@@ -1,5 +1,6 @@
 """Check that a board has one program: the second is told who holds it, and a killed holder keeps nobody out."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -154,6 +155,20 @@ def test_damaged_lock_file_is_no_obstacle(folder: Path) -> None:
 def test_folder_of_somebody_else_is_refused(folder: Path) -> None:
     folder.symlink_to("/tmp")
     with pytest.raises(BlshError, match="is not a folder of yours; remove it"):
+        runtime_folder()
+
+
+def test_locks_that_cannot_be_written_say_where_they_may_go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime_folder()
+    (folder / "probe_1.lock").mkdir()
+    with pytest.raises(BlshError, match=r"cannot lock probe 1: .*: Is a directory; make it writable, or set XDG_RUNT"):
+        Lock("probe 1").__enter__()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(BlshError, match=r"cannot make .*/blsh, .*: Read-only file system; set XDG_RUNTIME_DIR to a fo"):
         runtime_folder()
 
 

@@ -24,6 +24,9 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
+from blsh_hil.boards.board import CROSS_COMPILER
+from blsh_hil.boards.host import COMPILER
+from blsh_hil.boards.virtual import QEMU
 from blsh_hil.link.client import BoardClient
 from blsh_hil.report.junit_xml import to_junit
 from blsh_hil.report.schema import FORMAT, HELLO_PROPERTY, JUNIT_NAME, REPORT_NAME
@@ -35,7 +38,7 @@ from blsh_trainer.interrupts import ENDING
 _SAME_INTERRUPT_S: Final = 2.0
 _CAPTURED_CHARACTERS: Final = 8000  # how much of the end of a test's output is kept
 _PACKAGES: Final = ("blsh-mcu", "numpy", "pyserial", "pytest")
-_PROGRAMS: Final = ("qemu-system-arm", "arm-none-eabi-gcc", "gcc")
+_PROGRAMS: Final = (QEMU, CROSS_COMPILER, COMPILER)
 
 
 @dataclass
