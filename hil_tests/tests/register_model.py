@@ -35,7 +35,7 @@ class Registers:
         self._seen: dict[Address, int] = {}
         self._last: Address | None = None
         self.accesses = 0
-        self.writes: list[tuple[Address, int]] = []  # those that changed a register, in their order
+        self.writes: list[tuple[Address, int]] = []  # the writes that changed a register, in their order
 
     def __getitem__(self, address: Address) -> int:
         return self._cells[address].value if address in self._cells else 0

@@ -35,7 +35,7 @@ def compile_library(folder: Path, *flags: str, source: Path = BOARD) -> Path:
         "-Wno-clobbered",
         *flags,
     ]
-    command += ["-Wno-clobbered", *flags]  # of setjmp
+    command += ["-Wno-clobbered", *flags]  # setjmp causes the warning
     command += [*(f"-I{path}" for path in includes), *map(str, sources), "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

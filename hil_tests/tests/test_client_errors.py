@@ -120,7 +120,9 @@ def test_pty_works_like_a_socket() -> None:
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    with BoardClient.open(os.ttyname(theirs), Timeouts(boot=3)) as client:  # so long it looks for the pty again
+    with BoardClient.open(
+        os.ttyname(theirs), Timeouts(boot=3)
+    ) as client:  # the time in which it looks for the pty again
         assert client.hello().board == "fake"
         with pytest.raises(BusyError, match=r"is in use by .*this very program"):
             BoardClient.open(os.ttyname(theirs))

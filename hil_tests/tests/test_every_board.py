@@ -31,7 +31,7 @@ from .elf_map import check_memory_map
 from .marks import needs_emulator
 
 pytestmark = [
-    pytest.mark.xdist_group("every board"),  # what its fixtures build is built once
+    pytest.mark.xdist_group("every board"),  # one worker builds its fixtures, once
     needs_emulator,
 ]
 

@@ -27,12 +27,12 @@ from blsh_hil.wire.messages import HelloReply
 from .marks import needs_emulator
 
 pytestmark = [
-    pytest.mark.xdist_group("integrity"),  # what its fixtures build is built once
+    pytest.mark.xdist_group("integrity"),  # one worker builds its fixtures, once
     needs_emulator,
 ]
 
 MODEL = random_model()
-OVERFLOW, FAULT, HANG = 0x7101, 0x7102, 0x7103  # of sabotage.c
+OVERFLOW, FAULT, HANG = 0x7101, 0x7102, 0x7103  # codes of sabotage.c
 WATCHDOG_MS = 700
 OTHERS = tuple(pytest.param(name, marks=pytest.mark.slow) for name in ("mps2-an505", "mps3-an547"))
 ALL = ("microbit", "mps2-an386", pytest.param("netduinoplus2", marks=pytest.mark.slow), *OTHERS)

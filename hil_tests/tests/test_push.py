@@ -33,7 +33,7 @@ from blsh_trainer.errors import BlshError
 
 from .slot_models import FACTORY, IMAGE, ONE, OTHER, SAMPLES, tiny_model
 
-pytestmark = pytest.mark.xdist_group("push")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("push")  # one worker builds its fixtures, once
 
 CRC_OF_SELF_TEST = 80
 
@@ -198,7 +198,7 @@ def test_a_model_that_fails_the_self_test_is_refused(client: BoardClient) -> Non
 def test_a_model_that_the_host_finds_different_is_not_kept(client: BoardClient, host: HostImage, storage: Path) -> None:
     gains = ONE.gain_q14.copy()
     gains[gains < 16384] += 1
-    other = dataclasses.replace(ONE, gain_q14=gains)  # what the reference is told, not what is sent
+    other = dataclasses.replace(ONE, gain_q14=gains)  # the model that the reference gets; the board gets ONE
     with pytest.raises(BoardError, match="differs from the reference, first in mask: hop 0, bin"):
         push_model(client, other, IMAGE, SAMPLES)
     assert client.hello().model == "factory"

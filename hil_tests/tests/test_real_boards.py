@@ -44,13 +44,13 @@ from .stm32f4_model import (
     Stm32f4,
 )
 
-pytestmark = pytest.mark.xdist_group("real boards")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("real boards")  # one worker builds its fixtures, once
 
 REAL = [name for name, board in load_boards().items() if board.uploads]
 STM32 = list(PARTS)
 READS = 100_000  # HAL_CLOCK_READINGS
-NMI = 0x7104  # of sabotage.c
-BAUD_ERROR = 0.01  # of a rate; two ends may differ by some 4 %
+NMI = 0x7104  # a code of sabotage.c
+BAUD_ERROR = 0.01  # the share by which a rate may be wrong; two ends may differ by some 4 %
 
 
 def stm32f4(name: str, folder: Path, stuck: str | None = None, left_on: bool = False) -> tuple[Driver, Stm32f4]:

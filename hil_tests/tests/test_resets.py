@@ -38,7 +38,7 @@ from blsh_hil.wire.messages import Reset
 
 from .marks import needs_emulator
 
-pytestmark = pytest.mark.xdist_group("resets")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("resets")  # one worker builds its fixtures, once
 
 MODEL = random_model()
 TIMEOUTS = Timeouts(boot=10, request=6)
@@ -46,7 +46,7 @@ QUIET = logging.getLogger("blsh_hil.resets")
 QUIET.setLevel(logging.ERROR)  # its warnings are meant
 SAMPLES = edge_signal("speech_like", 9 * HOP, np.random.default_rng(8))
 OUTPUT = VectorisedDenoiser(MODEL).hops(SAMPLES)
-REQUESTS = 1 + 1 + 3 + 1 + 6 + 1  # of session(): HELLO, RESET_STREAM, hops, CHECK, hops ahead, COUNT_LOOP
+REQUESTS = 1 + 1 + 3 + 1 + 6 + 1  # the requests of session(): HELLO, RESET_STREAM, hops, CHECK, hops ahead, COUNT_LOOP
 PARTS = ("before", "within", "after", "answered")
 emulated = pytest.param("mps2-an386", marks=needs_emulator)
 boards = pytest.mark.parametrize("board", ["host", emulated], indirect=True)

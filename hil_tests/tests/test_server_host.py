@@ -32,12 +32,12 @@ from blsh_hil.wire.protocol import COUNT_LOOP_MAX
 
 from .small_model import BITS, MODEL_NAME, MODEL_SHA256, NEIGHBOURS, write_model
 
-pytestmark = pytest.mark.xdist_group("server host")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("server host")  # one worker builds its fixtures, once
 
 # ---- fixtures -----------------------------------------------------------------------------------------------
 
 Model = Callable[..., HostImage]
-PATIENCE_S = 60  # for what comes at once, on a machine that may be busy
+PATIENCE_S = 60  # long enough for an immediate answer on a busy machine
 TIMEOUTS = Timeouts(boot=PATIENCE_S, request=PATIENCE_S)
 STAGE_BYTES = {
     "window": 4 * 1025, "spectrum": 8 * 513, "features": 2 * 513, "accumulators": 4 * BITS, "code": 8,
@@ -330,7 +330,7 @@ def passed_through(image: HostImage) -> tuple[HelloReply, str]:
             assert (reply.integrity, reply.ticks, reply.stage_bytes) == (hello.integrity, 0, None)
             assert reply.digests == reply.stage_ticks == (0,) * 8
         assert client.check().integrity == hello.integrity
-        assert client.count_loop(10).ticks >= 0  # what needs no model still works
+        assert client.count_loop(10).ticks >= 0  # requests without a model still work
         with pytest.raises(BoardError) as mismatch:
             client.require()
         board.check()

@@ -133,7 +133,7 @@ def test_a_difference_is_cut_down_to_the_hops_that_it_needs(rng: np.random.Gener
     assert found.first is not None and (found.first.stage, found.first.hop) == ("mask", after - 1)
     late = compare(client, reference, noise, stages=("mask",)).first
     assert late is not None
-    last = replace(late, hop=119)  # as if it had been seen at the end only
+    last = replace(late, hop=119)  # as if the difference had been seen at the end only
     short = shortest_difference(client, reference, noise, last, STAGES)
     assert short is not None
     samples, first = short

@@ -14,7 +14,7 @@ from blsh_hil.wire.framing import BadFrame, Decoder, encode
 from blsh_hil.wire.messages import Error, Log
 
 BAUD = 115_200
-Device = Callable[[bytes], bytes]  # what it says to what it hears
+Device = Callable[[bytes], bytes]  # gives the bytes that it says to the bytes that it hears
 
 
 class MadeUpTime:

@@ -180,7 +180,7 @@ def keep(folder: Path) -> int:
     shutil.rmtree(smallest, ignore_errors=True)
     smallest.mkdir()
     sources = [str(folder / "found"), str(corpus_folder())]
-    # by edges alone, not by how often each is taken: the corpus has a fifth of the bytes then
+    # count edges alone, not how often each is taken: the corpus has a fifth of the bytes then
     merge = [str(folder / "fuzz"), "-merge=1", "-use_counters=0", f"-max_len={_LONGEST_INPUT}", str(smallest), *sources]
     subprocess.run(merge, check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for path in corpus_folder().iterdir():

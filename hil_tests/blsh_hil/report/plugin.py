@@ -29,7 +29,7 @@ from blsh_hil.boards.host import COMPILER
 from blsh_hil.boards.virtual import QEMU
 from blsh_hil.link.client import BoardClient
 from blsh_hil.report.junit_xml import to_junit
-from blsh_hil.report.schema import FORMAT, HELLO_PROPERTY, JUNIT_NAME, REPORT_NAME
+from blsh_hil.report.schema import FORMAT, HELLO_PROPERTY, JUNIT_NAME, REPORT_NAME, SUITE_OPTIONS
 from blsh_hil.wire.codes import FeatureKind, ResetCause
 from blsh_hil.wire.messages import HelloReply
 from blsh_trainer.files import replacing
@@ -275,6 +275,5 @@ def versions() -> dict[str, str]:
 
 def _options(config: pytest.Config) -> dict[str, Any]:
     """Return the suite's options that are set, for the report and for the line that repeats a test."""
-    names = ("board", "port", "model", "corpus", "minutes", "stage", "generated", "vector")
-    given = {name: config.getoption(name, None) for name in names}
+    given = {name: config.getoption(name, None) for name in (*SUITE_OPTIONS, "vector")}
     return {name: value for name, value in given.items() if value is not None}

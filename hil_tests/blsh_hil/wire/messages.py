@@ -97,7 +97,7 @@ class ModelTry(Message, code=0x23):
 class ModelProve(Message, code=0x24):
     """Keep the model on trial, if its image is this one: from now on the board starts with it. Answered by DONE."""
 
-    image: Sha256  # as its head has it
+    image: Sha256  # the SHA-256 in the image's head
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class HelloReply(Message, code=0x81):
     version_patch: U16
     model_sha256: Sha256
     model_status: I32  # blsh_init's result: 0, or why the model was refused
-    dictionary_crc32: U32  # as generated
+    dictionary_crc32: U32  # the generated one
     dictionary_crc32_now: U32  # as last computed, at the start or by CHECK
     runtime_format: U32
     entries: U32
@@ -165,7 +165,7 @@ class HopDone(Message, code=0x83):
 
     hop: U32  # since RESET_STREAM, from 0
     ticks: U32  # ticks of the whole hop, without the probe
-    flags: U8  # those of the request
+    flags: U8  # the request's flags
     integrity: U8  # flags of Integrity; if not 0, the samples are not denoised
     stream: U16
     samples: Samples
