@@ -31,7 +31,7 @@ from blsh_trainer.compute.frame_chunks import frame_blocks, signs
 from blsh_trainer.learning.bit_fit import fit_bit, unwhitening
 from blsh_trainer.learning.boosted import BLSH, WEIGHTINGS, BoostOptions
 from blsh_trainer.learning.objectives import SegmentPairs, second_moments
-from blsh_trainer.learning.pairs import BoostedPairs
+from blsh_trainer.learning.pair_forms import BoostedPairs
 
 SEGMENT = 1000
 BAR = 20.0

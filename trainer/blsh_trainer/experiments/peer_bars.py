@@ -11,7 +11,7 @@ from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.verdict import Bar
 from blsh_trainer.experiments.work_store import Store
 from blsh_trainer.model.artifact import Model, load_model
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.reduction import reduce_model
 from blsh_trainer.progress import named
 

@@ -15,7 +15,7 @@ from blsh_trainer.experiments.report_files import Report
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.summaries import TEST_SEED, workshop_for
 from blsh_trainer.experiments.workshop import DEFAULT, PAPER, Hash, Learner, rbf
-from blsh_trainer.learning.pairs import target_similarity
+from blsh_trainer.learning.pair_forms import target_similarity
 from blsh_trainer.signals.features import features, l2_normalise
 from blsh_trainer.signals.spectra import stft
 
