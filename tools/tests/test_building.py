@@ -28,7 +28,7 @@ from .projects import BOARD
 
 ODD = "odd a,b'c\"d(e)&f$g;h#i%j`k é"
 NUCLEO = "nucleo_f446re"
-needs_compiler = pytest.mark.needs(build.COMPILER)
+needs_compiler = pytest.mark.needs(build.CROSS_COMPILER)
 
 
 def quiet(line: str) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from blsh_firmware.build.images import built_image
-from blsh_firmware.build.platformio import COMPILER
 from blsh_firmware.build.project_files import copy_project
+from blsh_hil.boards.board import CROSS_COMPILER
 from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_lock import Lock, port_key
@@ -81,7 +81,7 @@ class Bench:
 @pytest.fixture(scope="session")
 def nucleo_project(made_once: MadeOnce, generated_project: Path, require: Require) -> Path:
     """A project whose firmware was generated and built for the Nucleo; read only."""
-    require(COMPILER)
+    require(CROSS_COMPILER)
 
     def build(folder: Path) -> None:
         project = copy_project(generated_project, folder, generated=True)
