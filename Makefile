@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow lint fuzz hil coverage bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale lock clean
+.PHONY: help setup demo test test-fast test-slow lint fuzz hil coverage bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale vectors lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -65,6 +65,9 @@ bench-train: setup ## our learner against the paper's in PyTorch: time, objectiv
 
 bench-scale: setup ## training on 2.4 million frames: time and peak memory, measured in part
 	.venv/bin/python trainer/benchmarks/scale.py --output docs/results/bench-scale
+
+vectors: setup ## renew the committed regression vectors, after an intended change of the arithmetic
+	.venv/bin/python -m blsh_hil.prove.regression_vectors
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "error: uv is missing; install it: pipx install uv" >&2; exit 2; }

@@ -5,7 +5,6 @@ built in a scratch folder, so that plain `pytest` needs nothing and touches noth
 built in scratch folders either way.
 """
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,15 +19,17 @@ from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import project_root
-from blsh_firmware.build.compiler_alone import build_generated
+from blsh_firmware.build.compiler_alone import build_where_it_fits
 from blsh_firmware.build.images import build_host_image, build_image, generate_firmware, generated_folder
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_firmware.build.project_files import copy_project
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, Target, connect
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.recipes import DEFAULT_RECIPES, Recipe, recipes
-from blsh_hil.prove.vectors import COMMITTED_FOLDER
+from blsh_hil.prove.regression_vectors import COMMITTED_FOLDER
 from blsh_trainer.corpora.corpus import Corpus, load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.train import TrainOptions, train_model
@@ -148,7 +149,7 @@ def firmware(
     board, port = pytestconfig.getoption("board"), pytestconfig.getoption("port")
     if not pytestconfig.getoption("model"):
         artifact = train_model(request.getfixturevalue("recordings_corpus"), SMALL_TRAINING)
-        root = _scratch_project(tmp_path_factory.mktemp("project"))
+        root = copy_project(project_root(), tmp_path_factory.mktemp("project"))
         generate_firmware(artifact, SMALL_DICTIONARY, generated_folder(root))
         return _built(artifact, root, board, port, coverage_folder)
     artifact = load_model(pytestconfig.getoption("model"))
@@ -192,15 +193,6 @@ def _board_firmware(
     return Firmware(model, expected, board.name, start, port, elf, recipe)
 
 
-def _scratch_project(folder: Path) -> Path:
-    """The checkout's firmware project without what is generated, to build another model in."""
-    source = project_root()
-    shutil.copytree(source / "firmware", folder / "firmware", ignore=shutil.ignore_patterns("generated"))
-    for name in ("boards.toml", "platformio.ini"):
-        shutil.copy(source / name, folder / name)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def recipe_firmware(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, coverage_folder: Path | None
@@ -227,7 +219,7 @@ def _recipe_firmware(recipe: Recipe, board: str, folder: Path, coverage: Path | 
     if board == HOST:
         generate(model, GenerateOptions(), folder)
         return _host_firmware(model, expected, build_host(folder, coverage=coverage), recipe=recipe)
-    build = build_generated(find_board(board), model, folder)
+    build = build_where_it_fits(find_board(board), model, folder)
     return _board_firmware(model, expected, build.board, build.elf, recipe=recipe)
 
 

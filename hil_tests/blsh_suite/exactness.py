@@ -18,7 +18,7 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.prove.compare import Comparison, Difference, HopSource, compare
 from blsh_hil.prove.recipes import Recipe
-from blsh_hil.prove.vectors import FOUND_FOLDER, shortest_difference, vector_of
+from blsh_hil.prove.regression_vectors import FOUND_FOLDER, shortest_difference, vector_of
 
 _RERUN_OPTIONS = ("board", "port", "model", "corpus", "minutes", "stage", "generated")
 

@@ -7,8 +7,8 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.link.client import BoardClient
-from blsh_hil.prove.measure import ICOUNT_SHIFT, count_instructions, ticks_per_instruction
-from blsh_hil.wire.protocol import FeatureKind, ResetCause
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_instructions, ticks_per_instruction
+from blsh_hil.wire.codes import FeatureKind, ResetCause
 from blsh_trainer.errors import BlshError
 
 from .conftest import Firmware

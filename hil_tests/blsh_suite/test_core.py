@@ -11,7 +11,7 @@ from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from blsh_codegen.pipeline.vectorised import padded_to_hops
-from blsh_codegen.spec.constants import BINS, HOP, MAX_ENTRIES
+from blsh_codegen.spec.constants import BINS, HOP, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MAX_SMOOTHING
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.prove.core_client import CoreClient
 from blsh_hil.prove.coverage import SHORT_MULTIPLY, core_library
@@ -33,7 +33,7 @@ MODELS = st.builds(
     neighbours=st.integers(1, 32),
     more=st.one_of(st.integers(0, 3), st.integers(0, 150)),
     masks=st.sampled_from(list(MASK_KINDS)),
-    smoothing=st.integers(0, 15),
+    smoothing=st.integers(0, MAX_SMOOTHING),
     floor=st.sampled_from([0, 1, 13, 255]),
     dictionary=st.sampled_from(list(DICTIONARIES)),
 )
@@ -66,18 +66,22 @@ REFUSED = {
     "another runtime format": ("runtime_format", 99, "another runtime format"),
     "no such features": ("feature_kind", 3, "feature kind or count is unknown"),
     "features of another count": ("features", BINS, "feature kind or count is unknown"),
-    "more mel bands than the norm has room for": ("features", 129, "its mel bands are not what they may be"),
+    "too many mel bands": (
+        "features",
+        MAX_MEL_BANDS + 1,
+        "its mel bands are not what they may be",
+    ),
     "no bits": ("bits", 0, "no bits, or more than BLSH_MAX_BITS"),
-    "too many bits": ("bits", 321, "no bits, or more than BLSH_MAX_BITS"),
+    "too many bits": ("bits", MAX_BITS + 1, "no bits, or more than BLSH_MAX_BITS"),
     "a radius beyond the bits": ("radius", 51, "a radius beyond its bits"),
     "no neighbours": ("neighbours", 0, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
-    "too many neighbours": ("neighbours", 33, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
+    "too many neighbours": ("neighbours", MAX_NEIGHBOURS + 1, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
     "fewer entries than neighbours": ("entries", 9, "fewer entries than neighbours"),
     "too many entries": ("entries", MAX_ENTRIES + 1, "more than BLSH_MAX_ENTRIES"),
     "levels of 3 bits": ("mask_level_bits", 3, "masks or their smoothing are unknown"),
     "no bands": ("mask_bands", 0, "masks or their smoothing are unknown"),
     "too many bands": ("mask_bands", BINS + 1, "masks or their smoothing are unknown"),
-    "too much smoothing": ("smoothing", 16, "masks or their smoothing are unknown"),
+    "too much smoothing": ("smoothing", MAX_SMOOTHING + 1, "masks or their smoothing are unknown"),
 }
 
 

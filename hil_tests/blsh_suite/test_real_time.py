@@ -11,18 +11,19 @@ import pytest
 
 from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.pipeline.vectorised import padded_to_hops
-from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.constants import HOP, HOP_S
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.measure.cycles import Cycles, measure_mix
 from blsh_firmware.measure.disassembly import functions_of
 from blsh_firmware.measure.image_figures import CYCLES
 from blsh_firmware.measure.profiling import build_plugin, passage_of, plugin_arguments, read_profile
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.host import HOST
+from blsh_hil.boards.table import find_board
 from blsh_hil.link.client import BoardClient
-from blsh_hil.prove.measure import ICOUNT_SHIFT
-from blsh_hil.prove.real_time import HOP_SECONDS, count_streams, judge
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT
+from blsh_hil.prove.real_time import count_streams, judge
 from blsh_hil.prove.recipes import SEGMENTS, Segment
 from blsh_hil.prove.worst_case import find_worst_case
 from blsh_trainer.corpora.corpus import Corpus
@@ -109,10 +110,10 @@ def test_every_hop_is_done_in_time(
     assert of_usual.totals.min() > 10_000, "a hop that takes no time was not counted"
     if verdict.all.unit == "instructions":  # of a code that changes, the costs tell what they did not tell before
         np.testing.assert_allclose(last_hops, worst.estimates[:PLAYED], rtol=0.1)
-    needed_mhz = verdict.most / HOP_SECONDS / 1e6
+    needed_mhz = verdict.most / HOP_S / 1e6
     assert verdict.proof_share <= 1, (
         f"the costliest hop takes {verdict.most:,} {verdict.all.unit}; in 16 ms at {verdict.proof_hz / 1e6:g} MHz "
-        f"{board.name} has {verdict.proof_hz * HOP_SECONDS:,.0f}. It needs {needed_mhz:.1f} MHz, or a model of fewer "
+        f"{board.name} has {verdict.proof_hz * HOP_S:,.0f}. It needs {needed_mhz:.1f} MHz, or a model of fewer "
         "entries or bits (docs/choosing.md)"
     )
     assert used + ONE_MORE_INTERRUPT <= board.stack_bytes

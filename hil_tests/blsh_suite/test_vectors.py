@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from blsh_hil.prove.recipes import Recipe
-from blsh_hil.prove.vectors import Vector
+from blsh_hil.prove.regression_vectors import Vector
 
 from .conftest import Firmware
 from .exactness import Exactness

@@ -6,7 +6,7 @@ import numpy as np
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from blsh_hil.boards.catalogue import Board, Memory
+from blsh_hil.boards.board import Board, Memory
 
 
 def symbol(elf: Path, name: str) -> int:

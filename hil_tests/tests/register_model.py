@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from blsh_codegen.project import project_root
-from blsh_hil.boards.catalogue import Board
-from blsh_hil.boards.render import render_board_header
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.build_files import render_board_header
 
 SHIM = """
 #include <stdbool.h>

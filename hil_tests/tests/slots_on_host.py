@@ -7,12 +7,12 @@ from pathlib import Path
 from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.emit.generate import render_tables
 from blsh_codegen.project import project_root
+from blsh_hil.prove.push import NO_SLOT
 from blsh_hil.wire import protocol_header
 
 BOARD = Path(__file__).with_name("slots_board.c")
 SLOT_BYTES, SECTOR_BYTES = 10_240, 1024
 POWER_CUT = 1000
-NO_SLOT = 255
 
 
 def compile_library(folder: Path, *flags: str, source: Path = BOARD) -> Path:

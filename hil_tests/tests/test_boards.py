@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from blsh_codegen.project import project_root
-from blsh_hil.boards import docs as boards_docs
-from blsh_hil.boards.catalogue import find_board, load_boards
-from blsh_hil.boards.render import render_board_header, render_platformio_ini, rendered_files
+from blsh_hil.boards import docs_tables
+from blsh_hil.boards.build_files import render_board_header, render_platformio_ini, rendered_files
+from blsh_hil.boards.table import find_board, load_boards
+from blsh_hil.boards.written_files import write_generated_files, written_files
+from blsh_hil.wire import spec_tables
+from blsh_hil.wire.markdown import BEGIN, END
 from blsh_trainer.errors import BlshError
 
 ROW = """\
@@ -36,18 +39,29 @@ def load(tmp_path: Path, text: str) -> None:
 
 
 def test_committed_files_equal_what_the_table_gives() -> None:
-    root = project_root()
+    root, files = project_root(), written_files(project_root())
+    assert {docs_tables.DOCUMENT, spec_tables.DOCUMENT, "platformio.ini"} <= set(files)
     stale = [
         name
-        for name, text in rendered_files(load_boards()).items()
+        for name, text in files.items()
         if not (root / name).is_file() or (root / name).read_bytes() != text.encode()
     ]
-    assert not stale, f"{stale} differ from boards.toml; run python -m blsh_hil.boards.catalogue"
+    assert not stale, f"{stale} differ from boards.toml or the protocol; run blsh boards --write"
 
 
-def test_tables_of_the_docs_are_those_of_the_table() -> None:
-    text = (project_root() / boards_docs.DOCUMENT).read_text(encoding="utf-8")
-    assert boards_docs.rewritten(text, load_boards()) == text, "run python -m blsh_hil.boards.catalogue"
+def test_only_stale_files_are_written(tmp_path: Path) -> None:
+    """A project without documents has the files of its boards alone; the written part of a document is renewed."""
+    (tmp_path / "boards.toml").write_text(ROW, encoding="utf-8")
+    board_files = {"platformio.ini", "firmware/boards/nucleo/board.h", "firmware/platform/boards/nucleo.json"}
+    assert {path.as_posix() for path in write_generated_files(tmp_path)} == board_files
+    assert write_generated_files(tmp_path) == []
+    document = tmp_path / docs_tables.DOCUMENT
+    document.parent.mkdir()
+    document.write_text(f"before\n{BEGIN}\nold\n{END}\nbehind\n", encoding="utf-8")
+    assert write_generated_files(tmp_path) == [Path(docs_tables.DOCUMENT)]
+    text = document.read_text(encoding="utf-8")
+    assert text.startswith("before\n") and text.endswith("behind\n")
+    assert "old" not in text and "`nucleo`: A board" in text
 
 
 def test_no_board_file_is_left_of_a_board_that_is_gone() -> None:

@@ -35,19 +35,10 @@ from blsh_hil.link.board_errors import (
 )
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.retry import Timeouts
+from blsh_hil.wire.codes import ErrorCode, FaultReason
 from blsh_hil.wire.framing import Decoder, Frame, encode
-from blsh_hil.wire.protocol import (
-    VERSION,
-    CountLoopDone,
-    Done,
-    Error,
-    ErrorCode,
-    Fault,
-    FaultReason,
-    Hop,
-    Log,
-    Reset,
-)
+from blsh_hil.wire.messages import CountLoopDone, Done, Error, Fault, Hop, Log, Reset
+from blsh_hil.wire.protocol import VERSION
 from blsh_trainer.errors import BlshError
 
 

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
+from blsh_codegen.project import project_root
 from blsh_codegen.spec import constants as fixed
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.boards.protocol_docs import rewritten, spec_path
 from blsh_hil.wire.protocol import KEPT_REPLIES, VERSION
+from blsh_hil.wire.spec_tables import DOCUMENT, rewritten
 from blsh_trainer.signals.masks import MASK_KINDS
 
 LINE = 120
@@ -15,7 +16,7 @@ LINE = 120
 
 @pytest.fixture(scope="module")
 def spec() -> str:
-    return spec_path().read_text(encoding="utf-8")
+    return (project_root() / DOCUMENT).read_text(encoding="utf-8")
 
 
 def section(spec: str, number: int) -> str:
@@ -24,7 +25,7 @@ def section(spec: str, number: int) -> str:
 
 
 def test_message_tables_are_those_of_the_protocol(spec: str) -> None:
-    assert rewritten(spec) == spec, "run python -m blsh_hil.boards.protocol_docs"
+    assert rewritten(spec) == spec, "run blsh boards --write"
 
 
 def test_stages_are_those_of_the_code(spec: str) -> None:

@@ -16,12 +16,13 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
-from blsh_hil.boards.catalogue import Board, find_board, load_boards
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import compare
-from blsh_hil.prove.measure import ICOUNT_SHIFT, count_instructions, exact_count, ticks_per_instruction
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_instructions, exact_count, ticks_per_instruction
 from blsh_hil.wire import protocol_header
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.signals.spectra import feature_count

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.project import project_root
 from blsh_hil.wire import protocol_header
+from blsh_hil.wire.codes import FrameError
 from blsh_hil.wire.framing import BadFrame, Decoder, Frame, cobs_decode, cobs_encode, encode
-from blsh_hil.wire.protocol import MAX_PAYLOAD, FrameError
+from blsh_hil.wire.protocol import MAX_PAYLOAD
 
 Found = Frame | FrameError
 Decode = Callable[[Iterable[bytes]], list[Found]]

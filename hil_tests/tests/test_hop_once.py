@@ -12,9 +12,10 @@ from blsh_hil.boards.host import HostBoard, HostImage, build_host
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.port import Port
 from blsh_hil.prove.random_model import generate_into, random_model
+from blsh_hil.wire.codes import ErrorCode, HopFlag
 from blsh_hil.wire.framing import Decoder, Frame, encode
-from blsh_hil.wire.message import Message
-from blsh_hil.wire.protocol import Check, Done, Error, ErrorCode, Hop, HopDone, HopFlag, ResetStream, StageData
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import Check, Done, Error, Hop, HopDone, ResetStream, StageData
 
 pytestmark = pytest.mark.xdist_group("hop once")  # what its fixtures build is built once
 

@@ -15,12 +15,15 @@ from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HISTORY, HOP
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_firmware.build.compiler_alone import build_alone
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import FaultError, IntegrityError
 from blsh_hil.link.client import BoardClient
-from blsh_hil.prove.random_model import build_elf, random_model
-from blsh_hil.wire.protocol import FaultReason, HelloReply, Integrity, ResetCause
+from blsh_hil.prove.random_model import random_model
+from blsh_hil.wire.codes import FaultReason, Integrity, ResetCause
+from blsh_hil.wire.messages import HelloReply
 
 pytestmark = [
     pytest.mark.xdist_group("integrity"),  # what its fixtures build is built once
@@ -59,7 +62,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Sabotaged
     @cache
     def sabotaged(name: str) -> Sabotaged:
         board = find_board(name)
-        return Sabotaged(board, build_elf(board, MODEL, tmp_path_factory.mktemp(name), arguments))
+        return Sabotaged(board, build_alone(board, MODEL, tmp_path_factory.mktemp(name), arguments=arguments))
 
     return sabotaged
 

@@ -21,8 +21,9 @@ from serial.urlhandler import protocol_socket
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, Vectors
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
-from blsh_hil.boards.catalogue import find_board
+from blsh_firmware.build.compiler_alone import build_alone
 from blsh_hil.boards.host import HostBoard, build_host
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import BoardError, TransportError
 from blsh_hil.link.child_process import ChildBoard
@@ -30,9 +31,9 @@ from blsh_hil.link.client import BoardClient
 from blsh_hil.link.fault_injector import KINDS, FaultInjector, Faults
 from blsh_hil.link.port import Port
 from blsh_hil.link.retry import LinkCounts, Retries, Timeouts
-from blsh_hil.prove.random_model import build_elf, generate_into, random_model
+from blsh_hil.prove.random_model import generate_into, random_model
 from blsh_hil.wire.framing import encode
-from blsh_hil.wire.protocol import Hop
+from blsh_hil.wire.messages import Hop
 
 pytestmark = pytest.mark.xdist_group("link under fire")  # what its fixtures build is built once
 
@@ -83,7 +84,7 @@ def board(
     if name == "host":
         target: ChildBoard = HostBoard(build_host(generated, sanitize=True))
     else:
-        elf = build_elf(find_board(name), MODEL, tmp_path_factory.mktemp(name))
+        elf = build_alone(find_board(name), MODEL, tmp_path_factory.mktemp(name))
         target = VirtualBoard(find_board(name), elf)
     with target as running:
         yield running

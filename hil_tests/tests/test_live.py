@@ -10,28 +10,21 @@ import numpy.typing as npt
 import pytest
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.constants import HOP, HOP_S, HOPS_PER_SECOND
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.boards.host import HostBoard, build_host
 from blsh_hil.link.board_errors import StreamLostError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.fault_injector import FaultInjector, Faults
+from blsh_hil.link.hops import HopFeed, HopReply, HopRequest
 from blsh_hil.link.retry import Retries
-from blsh_hil.link.streaming import HopFeed, HopReply, HopRequest
-from blsh_hil.live import live_audio as live
-from blsh_hil.live.live_audio import (
-    HOP_S,
-    HOPS_PER_SECOND,
-    FileSink,
-    LimitedSource,
-    LiveSession,
-    PacedSource,
-    PlayoutClock,
-    Spread,
-    hops_per_second,
-)
+from blsh_hil.live import ends
+from blsh_hil.live import session as live_session
+from blsh_hil.live.ends import FileSink, LimitedSource, PacedSource, PlayoutClock
+from blsh_hil.live.session import LiveSession
+from blsh_hil.live.timing import Spread, hops_per_second
 from blsh_hil.prove.random_model import generate_into, random_model
-from blsh_hil.wire.protocol import Integrity
+from blsh_hil.wire.codes import Integrity
 
 pytestmark = pytest.mark.xdist_group("live")  # what its fixtures build is built once
 
@@ -56,7 +49,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     stopped = Clock()
-    monkeypatch.setattr(live, "time", stopped)
+    for module in (ends, live_session):
+        monkeypatch.setattr(module, "time", stopped)
     return stopped
 
 

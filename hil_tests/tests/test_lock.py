@@ -16,7 +16,7 @@ import pytest
 
 from blsh_hil.boards import attached as attached_module
 from blsh_hil.boards.attached import attached, ports_of
-from blsh_hil.boards.catalogue import load_boards
+from blsh_hil.boards.table import load_boards
 from blsh_hil.link.board_errors import BusyError, PortError
 from blsh_hil.link.board_lock import EMULATOR, Lock, entries, openers, port_key, runtime_folder, sweep
 from blsh_hil.link.port import Port

@@ -17,9 +17,17 @@ from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.emit.generate import render_tables
 from blsh_codegen.emit.model_image import HEAD, encode_image, sealed
 from blsh_codegen.project import project_root
-from blsh_codegen.spec.constants import RUNTIME_FORMAT
+from blsh_codegen.spec.constants import (
+    BINS,
+    MAX_BITS,
+    MAX_ENTRIES,
+    MAX_MEL_BANDS,
+    MAX_NEIGHBOURS,
+    MAX_SMOOTHING,
+    RUNTIME_FORMAT,
+)
 from blsh_hil.wire import protocol_header
-from blsh_hil.wire.protocol import ImageFault
+from blsh_hil.wire.codes import ImageFault
 
 from .slot_models import slot_model, tiny_model
 
@@ -108,23 +116,23 @@ def test_a_whole_image_is_accepted(checker: Checker, image: bytes) -> None:
         ({"bytes": 1 << 31}, ImageFault.SIZE),
         ({"bytes": HEAD.size - 4}, ImageFault.SIZE),
         ({"bytes": len(TINY) - 1}, ImageFault.SIZE),
-        ({"features": 514}, FEATURES),
+        ({"features": BINS + 1}, FEATURES),
         ({"feature_kind": 1, "features": 512}, FEATURES),
-        ({"feature_kind": 1, "features": 129}, FEATURES),
-        ({"bits": 321}, BITS),
+        ({"feature_kind": 1, "features": MAX_MEL_BANDS + 1}, FEATURES),
+        ({"bits": MAX_BITS + 1}, BITS),
         ({"radius": 4}, BITS),
-        ({"neighbours": 33}, NEIGHBOURS),
+        ({"neighbours": MAX_NEIGHBOURS + 1}, NEIGHBOURS),
         ({"entries": 0}, ENTRIES),
-        ({"entries": (1 << 20) + 1}, ENTRIES),
-        ({"mask_bands": 514}, MASKS),
+        ({"entries": MAX_ENTRIES + 1}, ENTRIES),
+        ({"mask_bands": BINS + 1}, MASKS),
         ({"mask_level_bits": 5}, MASKS),
-        ({"smoothing": 16}, MASKS),
+        ({"smoothing": MAX_SMOOTHING + 1}, MASKS),
         ({"entries": 33}, ImageFault.SHAPE),
-        ({"entries": 1 << 20}, ImageFault.SHAPE),
+        ({"entries": MAX_ENTRIES}, ImageFault.SHAPE),
         ({"bits": 2, "radius": 1}, ImageFault.SHAPE),
-        ({"feature_kind": 1, "features": 128}, ImageFault.SHAPE),
-        ({"mask_bands": 513}, ImageFault.SHAPE),
-        ({"neighbours": 32}, ImageFault.SHAPE),
+        ({"feature_kind": 1, "features": MAX_MEL_BANDS}, ImageFault.SHAPE),
+        ({"mask_bands": BINS}, ImageFault.SHAPE),
+        ({"neighbours": MAX_NEIGHBOURS}, ImageFault.SHAPE),
     ],
     ids=str,
 )

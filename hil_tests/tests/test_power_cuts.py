@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from blsh_codegen.emit.model_image import encode_image, read_head
-from blsh_hil.wire.protocol import SlotState
+from blsh_hil.prove.push import NO_SLOT
+from blsh_hil.wire.codes import SlotState
 
 from .slot_models import tiny_model
-from .slots_on_host import NO_SLOT, POWER_CUT, SLOT_BYTES, MemoryBoard, compile_library
+from .slots_on_host import POWER_CUT, SLOT_BYTES, MemoryBoard, compile_library
 
 pytestmark = pytest.mark.xdist_group("power cuts")  # what its fixtures build is built once
 

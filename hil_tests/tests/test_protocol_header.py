@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from blsh_codegen.emit.c_code import C_WARNINGS
+from blsh_codegen.spec.constants import HOP
 from blsh_hil.wire import protocol, protocol_header
-from blsh_hil.wire.message import Message
-from blsh_hil.wire.protocol import MESSAGES, ErrorCode, FrameError, HelloReply, HopDone, HopFlag
+from blsh_hil.wire.codes import ErrorCode, FrameError, HopFlag
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import MAX_REQUEST_PAYLOAD, MESSAGES, REQUESTS, HelloReply, HopDone
 
 
 def filled(message: type[Message]) -> Message:
@@ -92,8 +94,8 @@ def test_codes_and_flags_stand_in_the_header() -> None:
 
 def test_every_payload_fits_and_every_frame_may_be_answered() -> None:
     assert max(message.layout().max_bytes for message in MESSAGES) <= protocol.MAX_PAYLOAD
-    assert {message.TYPE < protocol.FIRST_REPLY for message in protocol.REQUESTS} == {True}
-    assert protocol.MAX_REQUEST_PAYLOAD == 6 + 2 * protocol.HOP
+    assert {message.TYPE < protocol.FIRST_REPLY for message in REQUESTS} == {True}
+    assert MAX_REQUEST_PAYLOAD == 6 + 2 * HOP
 
 
 def test_names_fill_their_fields_or_end_at_the_first_zero() -> None:

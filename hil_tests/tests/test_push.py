@@ -15,12 +15,13 @@ from blsh_codegen.emit.model_image import HEAD, encode_image, read_head, sealed
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import project_root
-from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_NEIGHBOURS, MAX_SMOOTHING, RUNTIME_FORMAT
 from blsh_codegen.spec.hard_signals import edge_signal
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.build_files import render_board_header
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
-from blsh_hil.boards.render import render_board_header
 from blsh_hil.boards.session import Expected, connect
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import BoardError, RefusedError
 from blsh_hil.link.client import BoardClient
@@ -36,7 +37,8 @@ from blsh_hil.prove.push import (
     try_image,
 )
 from blsh_hil.wire import protocol_header
-from blsh_hil.wire.protocol import Done, ImageFault, ModelProve, ModelTry, PushBegin, PushData, PushReady, SlotState
+from blsh_hil.wire.codes import ImageFault, SlotState
+from blsh_hil.wire.messages import Done, ModelProve, ModelTry, PushBegin, PushData, PushReady
 from blsh_trainer.errors import BlshError
 
 from .slot_models import slot_model, tiny_model
@@ -186,12 +188,12 @@ def test_what_damage_a_resumed_transfer_finds_is_sent_again(client: BoardClient)
     [
         (0, "<I", 7, ImageFault.MAGIC_WRONG, "does not begin like a model image"),
         (40, "<H", 9, ImageFault.FORMAT_UNKNOWN, "image format is unknown"),
-        (42, "<H", RUNTIME_FORMAT - 1, None, "made for another runtime format"),
+        (42, "<H", RUNTIME_FORMAT - 1, None, "generated for another runtime format: make the image with the blsh"),
         (36, "<I", 1 << 24, ImageFault.SIZE, "does not fit the slot"),
-        (92, "<H", 321, None, "its number of bits"),
-        (94, "<H", 33, None, "its number of neighbours"),
-        (84, "<I", 0, None, "its number of entries"),
-        (102, "<H", 16, None, "its masks or their smoothing"),
+        (92, "<H", MAX_BITS + 1, None, "no bits, or more than BLSH_MAX_BITS"),
+        (94, "<H", MAX_NEIGHBOURS + 1, None, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
+        (84, "<I", 0, None, "fewer entries than neighbours, or more than BLSH_MAX_ENTRIES"),
+        (102, "<H", MAX_SMOOTHING + 1, None, "masks or their smoothing are unknown"),
     ],
 )
 def test_what_the_head_says_is_refused_before_anything_is_erased(

@@ -14,16 +14,17 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import build_firmware, measure
-from blsh_firmware.measure.calibration import build_alone, untrained_model
-from blsh_hil.boards.catalogue import Board, find_board, load_boards
-from blsh_hil.boards.model import Clock
+from blsh_firmware.measure.calibration import untrained_model
+from blsh_hil.boards.board import Board, Clock
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import FaultError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import compare
-from blsh_hil.prove.random_model import build_elf, random_model
-from blsh_hil.wire.protocol import ResetCause
+from blsh_hil.prove.random_model import random_model
+from blsh_hil.wire.codes import ResetCause
 
 from .elf_map import check_memory_map
 from .register_model import Driver, Registers
@@ -268,7 +269,7 @@ def test_nmi_is_a_failed_crystal_where_one_is_watched(name: str, cause: ResetCau
     """The NMI is raised by hand: the emulator has no crystal that could fail."""
     board, model = find_board(name), random_model()
     harmful = ["-Wl,--wrap=blsh_hop", Path(__file__).with_name("sabotage.c")]
-    image = build_elf(board, model, tmp_path, harmful)
+    image = build_alone(board, model, tmp_path, arguments=harmful)
     twin = board if board.qemu_machine else replace(board, qemu_machine="netduinoplus2", uploads=())
     extra = [] if board.qemu_machine else ["-serial", "null"]
     with VirtualBoard(twin, image, extra_args=extra) as virtual, BoardClient.open(virtual.url) as client:

@@ -11,9 +11,9 @@ from blsh_codegen.cost.stage_work import signal_codes
 from blsh_codegen.emit.generate import GenerateOptions, generate
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
-from blsh_hil.boards.catalogue import find_board
 from blsh_hil.boards.host import HostBoard, build_host
 from blsh_hil.boards.session import Expected, connect
+from blsh_hil.boards.table import find_board
 from blsh_hil.prove.core_client import CoreClient
 from blsh_hil.prove.coverage import Coverage, FileCoverage, collect, core_library
 from blsh_hil.prove.real_time import Counts, count_streams, judge

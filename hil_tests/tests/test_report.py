@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blsh_hil.report.data import load_reports
+from blsh_hil.report.board_report import load_reports
 from blsh_hil.report.page import render
 from blsh_hil.report.plugin import plain
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.report.data import load_coverage, load_reports
+from blsh_hil.report.board_report import load_coverage, load_reports
 from blsh_hil.report.page import compact, render, seconds, write_page
 from blsh_trainer.errors import BlshError
 

@@ -25,16 +25,17 @@ from serial.urlhandler import protocol_socket
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
-from blsh_hil.boards.catalogue import find_board
+from blsh_firmware.build.compiler_alone import build_alone
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import StreamLostError
 from blsh_hil.link.child_process import ChildBoard
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.retry import LinkCounts, Retries, Timeouts
-from blsh_hil.prove.random_model import build_elf, generate_into, random_model
+from blsh_hil.prove.random_model import generate_into, random_model
 from blsh_hil.wire.framing import encode
-from blsh_hil.wire.protocol import Reset
+from blsh_hil.wire.messages import Reset
 
 pytestmark = pytest.mark.xdist_group("resets")  # what its fixtures build is built once
 
@@ -67,7 +68,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ChildBoa
         folder = tmp_path_factory.mktemp("board")
         if name == "host":
             return build_host(generate_into(folder / "generated", MODEL), sanitize=True)
-        return build_elf(find_board(name), MODEL, folder)
+        return build_alone(find_board(name), MODEL, folder)
 
     def new(name: str) -> ChildBoard:
         image = built(name)
@@ -238,7 +239,7 @@ def test_killed_command_takes_the_emulator_with_it_in_mid_stream(board: VirtualB
         import sys
         from pathlib import Path
         import numpy as np
-        from blsh_hil.boards.catalogue import find_board
+        from blsh_hil.boards.table import find_board
         from blsh_hil.boards.session import Expected, connect
         from blsh_hil.boards.virtual import VirtualBoard
 

@@ -26,23 +26,9 @@ from blsh_hil.link.board_errors import (
     RefusedError,
 )
 from blsh_hil.link.retry import Retries, Timeouts
+from blsh_hil.wire.codes import ErrorCode, FaultReason, FrameError, HopFlag, Integrity
 from blsh_hil.wire.framing import Frame, encode
-from blsh_hil.wire.protocol import (
-    CountLoopDone,
-    Error,
-    ErrorCode,
-    Fault,
-    FaultReason,
-    FrameError,
-    Hello,
-    HelloReply,
-    Hop,
-    HopDone,
-    HopFlag,
-    Integrity,
-    ResetStream,
-    StageData,
-)
+from blsh_hil.wire.messages import CountLoopDone, Error, Fault, Hello, HelloReply, Hop, HopDone, ResetStream, StageData
 
 
 def test_no_more_hops_are_unanswered_than_the_board_allows() -> None:

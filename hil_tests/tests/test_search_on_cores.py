@@ -10,7 +10,8 @@ import pytest
 
 from blsh_codegen.host_core import FLAGS
 from blsh_codegen.project import project_root
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import QEMU
 
 DICTIONARIES = 400

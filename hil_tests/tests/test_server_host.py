@@ -21,21 +21,20 @@ from blsh_hil.link.board_errors import BoardError, IntegrityError, RefusedError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.port import Port
 from blsh_hil.link.retry import Timeouts
-from blsh_hil.wire import protocol
+from blsh_hil.wire.codes import ErrorCode, FeatureKind, FrameError, HopFlag, Integrity, ResetCause
 from blsh_hil.wire.framing import Decoder, Frame, cobs_encode, encode
-from blsh_hil.wire.protocol import (
+from blsh_hil.wire.messages import (
+    MAX_REQUEST_PAYLOAD,
     Check,
     Checked,
     CountLoop,
+    Done,
     Error,
-    ErrorCode,
-    FrameError,
+    HelloReply,
     Hop,
-    HopFlag,
-    Integrity,
-    ResetCause,
     ResetStream,
 )
+from blsh_hil.wire.protocol import COUNT_LOOP_MAX
 from blsh_trainer.errors import BlshError
 
 from .small_model import BITS, MODEL_NAME, MODEL_SHA256, NEIGHBOURS, write_model
@@ -134,9 +133,9 @@ def test_hello_describes_board_and_model(client: BoardClient, image: HostImage) 
     board = client.require(model_sha256=MODEL_SHA256.hex(), build_id=image.build_id)
     assert (board.board, board.core, board.model) == ("host", "host", MODEL_NAME)
     assert (board.bits, board.neighbours, board.entries) == (40, 3, 12)
-    assert (board.features, board.feature_kind, board.model_status) == (513, protocol.FeatureKind.STFT, 0)
+    assert (board.features, board.feature_kind, board.model_status) == (513, FeatureKind.STFT, 0)
     assert board.dictionary_crc32 == board.dictionary_crc32_now
-    assert board.max_payload == protocol.MAX_REQUEST_PAYLOAD
+    assert board.max_payload == MAX_REQUEST_PAYLOAD
     assert (board.hops_in_flight - 1) * 533 <= board.receive_ring  # one more is being worked on
     assert (board.tick_hz, board.reset_cause) == (1_000_000_000, ResetCause.POWER_ON)
 
@@ -236,7 +235,7 @@ def test_count_loop_is_timed(client: BoardClient) -> None:
 # ---- what it refuses ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("iterations", [0, protocol.COUNT_LOOP_MAX + 1])
+@pytest.mark.parametrize("iterations", [0, COUNT_LOOP_MAX + 1])
 def test_count_loop_out_of_range(client: BoardClient, iterations: int) -> None:
     with pytest.raises(RefusedError, match="value out of range") as e:
         client.count_loop(iterations)
@@ -285,7 +284,7 @@ def test_damaged_frame_is_complained_about_and_the_next_one_served(line: Line, d
     assert (complaint.code, complaint.detail) == (ErrorCode.BAD_FRAME, error & 0xFFFFFFFF)
     assert complaint.text.decode() == error.text
     (frame,) = line.exchange(encode(ResetStream.TYPE, 5, STREAM), 1)
-    assert (frame.type, frame.sequence) == (protocol.Done.TYPE, 5)
+    assert (frame.type, frame.sequence) == (Done.TYPE, 5)
 
 
 def test_bad_frames_are_counted(board: HostBoard) -> None:
@@ -305,7 +304,7 @@ def test_random_bytes_never_stop_it(line: Line) -> None:
     rng = np.random.default_rng(3)
     for _ in range(50):
         line.exchange(rng.integers(0, 256, 2000).astype(np.uint8).tobytes(), 1, within=0.2)
-    assert line.answer(b"\0" + encode(ResetStream.TYPE, 3, STREAM), 3).type == protocol.Done.TYPE
+    assert line.answer(b"\0" + encode(ResetStream.TYPE, 3, STREAM), 3).type == Done.TYPE
 
 
 def test_request_in_single_bytes(line: Line) -> None:
@@ -318,7 +317,7 @@ def test_request_in_single_bytes(line: Line) -> None:
 # ---- models that must not run -------------------------------------------------------------------------------
 
 
-def passed_through(image: HostImage) -> tuple[protocol.HelloReply, str]:
+def passed_through(image: HostImage) -> tuple[HelloReply, str]:
     """HELLO of a board with a bad model, and what require() says of it; its audio must come out late and unchanged."""
     samples = noise(9)
     delayed = np.concatenate([np.zeros(HISTORY, np.int16), samples])[: len(samples)]

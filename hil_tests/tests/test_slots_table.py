@@ -11,8 +11,8 @@ from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.project import project_root
-from blsh_hil.boards.catalogue import find_board, load_boards
-from blsh_hil.boards.render import render_board_header
+from blsh_hil.boards.build_files import render_board_header
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_trainer.errors import BlshError
 
 from .test_push import build_board, emulated

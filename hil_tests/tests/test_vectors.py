@@ -12,11 +12,11 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.link.client import HopReply
+from blsh_hil.link.hops import HopReply
 from blsh_hil.prove.compare import READ_BACK, compare
 from blsh_hil.prove.core_client import CoreClient
 from blsh_hil.prove.recipes import DICTIONARIES, SEGMENTS, Recipe, Segment, joined, recipes
-from blsh_hil.prove.vectors import COMMITTED_FOLDER, Vector, renew, shortest_difference, vector_of
+from blsh_hil.prove.regression_vectors import COMMITTED_FOLDER, Vector, renew, shortest_difference, vector_of
 from blsh_trainer.errors import BlshError
 
 SMALL = Recipe(5, bits=12, neighbours=3, entries=40)

@@ -17,7 +17,8 @@ import serial
 from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.project import project_root
-from blsh_hil.boards.catalogue import Board, find_board, load_boards
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_trainer.errors import BlshError
 
@@ -223,7 +224,7 @@ def test_parent_killed_leaves_no_process(elf: Path) -> None:
     script = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from blsh_hil.boards.catalogue import find_board
+        from blsh_hil.boards.table import find_board
         from blsh_hil.boards.virtual import VirtualBoard
 
         with VirtualBoard(find_board("mps2-an386"), Path(sys.argv[1])):

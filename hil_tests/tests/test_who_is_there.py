@@ -9,8 +9,9 @@ from blsh_hil.link import frame_link, requester, retry
 from blsh_hil.link.board_errors import BoardError, EchoError, GarbageError, NoAnswerError, ProtocolVersionError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.fault_injector import heard_at
+from blsh_hil.wire.codes import ErrorCode
 from blsh_hil.wire.framing import BadFrame, Decoder, encode
-from blsh_hil.wire.protocol import Error, ErrorCode, Log
+from blsh_hil.wire.messages import Error, Log
 
 BAUD = 115_200
 Device = Callable[[bytes], bytes]  # what it says to what it hears

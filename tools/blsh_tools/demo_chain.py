@@ -15,11 +15,11 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HOP
 from blsh_firmware.build.images import Image, build_image, generate_firmware, generated_folder
-from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_hil.boards.session import connect
 from blsh_hil.prove.compare import Comparison, compare
-from blsh_hil.prove.measure import ICOUNT_SHIFT, InstructionCounts, count_instructions
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, InstructionCounts, count_instructions
 from blsh_tools.audio.engines import DeviceEngine, Engine, FixedEngine, FloatEngine
 from blsh_tools.audio.spectrogram_picture import draw_spectrograms
 from blsh_tools.console import say

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from blsh_codegen.project import project_root
+from blsh_firmware.build.project_files import copy_project
 from blsh_trainer.model.artifact import load_model, save_model
 
 from .bench import Bench
 from .blsh_command import Blsh
-from .projects import copy_project
 from .tiny_corpus import SEED, TRAINING, Samples, noise, speech, write_corpus
 
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]

@@ -14,9 +14,11 @@ import pytest
 
 from blsh_codegen.emit.generated_record import read_record
 from blsh_firmware.build.images import STAMP_NAME
+from blsh_hil.wire.codes import FaultReason
 from blsh_hil.wire.framing import Decoder, Frame, encode
-from blsh_hil.wire.message import Message
-from blsh_hil.wire.protocol import VERSION, Done, Fault, FaultReason, Hello, HelloReply, ResetStream
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import Done, Fault, Hello, HelloReply, ResetStream
+from blsh_hil.wire.protocol import VERSION
 
 from .bench import Bench, firmware_command
 from .blsh_command import Blsh

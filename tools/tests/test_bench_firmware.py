@@ -7,17 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blsh_firmware.measure.bench_images import M0_ROW, build_for, copied_project, firmware_digest
+from blsh_codegen.project import project_root
+from blsh_firmware.build.project_files import firmware_digest
+from blsh_firmware.measure.bench_images import M0_ROW, bench_project, build_for
 from blsh_firmware.measure.image_figures import memory_figures
 from blsh_firmware.measure.profiling import Passage, build_plugin, plugin_arguments, read_profile
-from blsh_hil.boards.catalogue import find_board, load_boards
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_tools.bench.cmsis import count_cmsis
 from blsh_tools.bench.emulated_program import bench_core
 from blsh_tools.bench.firmware_costs import BenchOptions, virtual_boards
+from blsh_tools.bench.peer_costs import load_peer_costs
 from blsh_tools.bench.report import bench_page, write_bench
 from blsh_tools.bench.search_growth import SearchBench, SearchCost, search_growth
 from blsh_tools.options.numbers_in_range import parse_sizes
 from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.peer_scores import load_peer_scores
 from blsh_trainer.model.artifact import load_model
 
 from .bench_rows import row
@@ -63,9 +67,24 @@ def test_the_page_has_every_figure(result: dict[str, Any]) -> None:
     assert "| ... CMSIS-DSP q15 | 43,892 | not built |" in page
     assert lines["RAM: state"] == ["10,400", "10,400"]
     assert lines["1,000"] == ["9.00, 12.00 / 53.00"]
-    assert lines["SpeexDSP 1.2.1, fixed point"] == ["16.7", "34.5", "38"]
+    assert lines["SpeexDSP, fixed point"] == ["16.7", "34.5", "38"]
     assert lines["ours, the model of the budgets, 4,096 entries"][:2] == ["10.0", "30.0"]
     assert "Instructions are not cycles" in page
+
+
+def test_other_denoisers_cost_the_same_on_every_page() -> None:
+    root = project_root()
+    told = (root / "docs" / "results" / "peers.md").read_text(encoding="utf-8")
+    readme = lines_of((root / "README.md").read_text(encoding="utf-8"))
+    scored = {score.system for score in load_peer_scores()}
+    for cost in load_peer_costs():
+        on_m0 = f" ({cost.m0})" if cost.m0 else ""
+        sizes = f"{cost.flash_kb} KB, {cost.ram_kb} KB | {cost.latency_ms} ms"
+        assert f"| {cost.peer} | {cost.what} | {cost.m4}{on_m0} | {sizes} |" in told
+        assert cost.peer in scored
+    by_title = {cost.title: cost for cost in load_peer_costs()}  # of two versions of one denoiser, README has the last
+    for title, cost in by_title.items():
+        assert readme[title][-2:] == [f"{cost.m4}, {cost.m0 or '-'}", f"{cost.ram_kb} KB"], title
 
 
 def test_a_page_without_cmsis_says_why(result: dict[str, Any]) -> None:
@@ -116,12 +135,12 @@ def test_a_profile_that_was_cut_short_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_digest_tells_other_sources(tmp_path: Path) -> None:
-    project = copied_project(tmp_path)
+    project = bench_project(tmp_path)
     assert firmware_digest(project) == firmware_digest()
     with (project / "firmware" / "core" / "blsh_hop.c").open("a") as source:
         source.write("\n")
     assert firmware_digest(project) != firmware_digest()
-    assert firmware_digest(copied_project(tmp_path)) == firmware_digest()
+    assert firmware_digest(bench_project(tmp_path)) == firmware_digest()
 
 
 @needs_emulator
@@ -138,7 +157,7 @@ def test_the_search_is_counted_beside_the_plain_scan(tmp_path: Path, rng: np.ran
 
 @needs_emulator
 def test_memory_of_the_smallest_board_s_core(tmp_path: Path, model: Path) -> None:
-    image = build_for(M0_ROW, load_model(model), 64, copied_project(tmp_path), lambda _: None)
+    image = build_for(M0_ROW, load_model(model), 64, bench_project(tmp_path), lambda _: None)
     found = memory_figures(image, 0)
     flash, ram = found["flash"], found["ram"]
     assert flash["code"] + flash["tables"] == image.size.flash_bytes

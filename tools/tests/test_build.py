@@ -10,7 +10,8 @@ import pytest
 
 from blsh_codegen.project import project_root
 from blsh_firmware.build import platformio as build
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board
 from blsh_trainer.errors import BlshError
 
 BOARD = find_board("mps2-an386")

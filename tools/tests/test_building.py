@@ -15,15 +15,16 @@ from blsh_codegen.emit.generated_record import write_record
 from blsh_codegen.project import project_root
 from blsh_firmware.build import platformio as build
 from blsh_firmware.build.images import build_host_image, build_image, built_image, generated_folder
+from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards import host as host_board
-from blsh_hil.boards.catalogue import find_board
 from blsh_hil.boards.project_lock import project_lock
+from blsh_hil.boards.table import find_board
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 
 from .bench import Bench
 from .blsh_command import TIMEOUT_S, Blsh
-from .projects import BOARD, copy_project
+from .projects import BOARD
 
 ODD = "odd a,b'c\"d(e)&f$g;h#i%j`k é"
 NUCLEO = "nucleo_f446re"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from blsh_hil.boards.catalogue import load_boards
+from blsh_hil.boards.table import load_boards
 from blsh_tools import cli
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.interrupts import ENDING

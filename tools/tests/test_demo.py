@@ -11,7 +11,8 @@ import soundfile
 from blsh_codegen.emit.generated_record import read_record
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.images import built_image, generated_folder
-from blsh_hil.boards.catalogue import find_board
+from blsh_firmware.build.project_files import copy_project
+from blsh_hil.boards.table import find_board
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.evaluation.metrics import si_sdr
 from blsh_trainer.learning import train
@@ -19,7 +20,7 @@ from blsh_trainer.model.artifact import load_model
 
 from .blsh_command import Blsh
 from .conftest import Require
-from .projects import BOARD, copy_project
+from .projects import BOARD
 
 RECORDINGS = ("noisy", "clean", "float", "fixed", "device")
 FILES = {*(f"{name}.wav" for name in RECORDINGS), "model.npz", "result.json", "spectrograms.png"}

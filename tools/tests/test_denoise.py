@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from blsh_codegen.emit.generate import GenerateOptions
-from blsh_hil.boards.catalogue import find_board
 from blsh_hil.boards.host import HostBoard, build_host
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_tools.audio.engines import FixedEngine, FloatEngine
 from blsh_trainer.model.artifact import Model, load_model, save_model

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from blsh_firmware.build.images import built_image
-from blsh_hil.boards.catalogue import find_board
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
 
 from .blsh_command import TIMEOUT_S, Blsh

@@ -8,28 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from blsh_codegen.cost.cost_signal import cost_signal
 from blsh_codegen.cost.estimate import Estimate, estimate
 from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.cost.stage_work import HOP_STAGES, signal_codes, stage_work
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.spec.stages import STAGES
+from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import measure
+from blsh_firmware.build.project_files import copy_project
 from blsh_firmware.measure import calibration
 from blsh_firmware.measure.calibration import (
     Measured,
     board_sizes,
-    build_alone,
     calibrate,
     core_costs,
     run_model,
     untrained_model,
 )
-from blsh_firmware.measure.hop_instructions import measured_signal
-from blsh_hil.boards.catalogue import find_board, load_boards
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_tools.options.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
-
-from .projects import copy_project
 
 pytestmark = pytest.mark.xdist_group("estimate")  # what its fixtures build is built once
 
@@ -45,7 +44,7 @@ needs_emulator = pytest.mark.needs("qemu-system-arm")
 def estimated(name: str, model: IntegerModel, hops: int) -> Estimate:
     board = find_board(name)
     costs = load_costs()
-    return estimate(model, costs.core(board.core), costs.board(name), measured_signal(hops))
+    return estimate(model, costs.core(board.core), costs.board(name), cost_signal(hops))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +82,7 @@ def test_flash_and_ram_are_those_of_the_built_firmware_within_1_percent(name, un
 @needs_emulator
 @pytest.mark.parametrize("name", ["microbit", "mps3-an547"])
 def test_instructions_are_those_of_the_emulator_within_5_percent(name, untrained, images):
-    run = run_model(find_board(name), images(name), untrained, measured_signal(HOPS))
+    run = run_model(find_board(name), images(name), untrained, cost_signal(HOPS))
     found = estimated(name, untrained, HOPS)
     assert found.instructions == pytest.approx(run.totals.mean(), rel=0.05), STALE
     assert found.worst == pytest.approx(run.totals.max(), rel=0.05), STALE
@@ -106,7 +105,7 @@ def test_other_models_are_estimated_as_well_on_every_board(name, parts, tmp_path
     model = untrained_model(5, *parts)
     board = find_board(name)
     image = build_alone(board, model, tmp_path)
-    run = run_model(board, image, model, measured_signal(100))
+    run = run_model(board, image, model, cost_signal(100))
     found = estimated(name, model, 100)
     assert found.flash_bytes == pytest.approx(run.size.flash_bytes, rel=0.01), STALE
     assert found.ram_bytes == pytest.approx(run.size.ram_bytes, rel=0.01), STALE
@@ -121,7 +120,7 @@ def test_the_fit_finds_the_costs_that_counts_were_made_with():
     ]
     made = []
     for model in models:
-        works = stage_work(model, signal_codes(model, measured_signal(12)), 1)
+        works = stage_work(model, signal_codes(model, cost_signal(12)), 1)
         true = {stage: works[stage].counts @ (3 + np.arange(len(works[stage].terms))) for stage in HOP_STAGES}
         stages = np.stack([true[stage] for stage in STAGES], axis=1)
         made.append((model, stages.sum(axis=1) - 21, stages))
@@ -130,7 +129,7 @@ def test_the_fit_finds_the_costs_that_counts_were_made_with():
     assert fitted.instructions["window"] == {"hops": 3.0}
     assert fitted.instructions["rest"] == {"hops": -21.0}
     for model, totals, _ in made:
-        works = stage_work(model, signal_codes(model, measured_signal(12)), 1)
+        works = stage_work(model, signal_codes(model, cost_signal(12)), 1)
         found = sum(fitted.of(stage, work) for stage, work in works.items())
         np.testing.assert_allclose(found, totals, rtol=0.01)
 

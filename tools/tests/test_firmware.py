@@ -1,9 +1,6 @@
 """The firmware behind the commands: what is generated and built, and that nothing stale or foreign is used."""
 
 import dataclasses
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,14 +8,15 @@ import pytest
 
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_firmware.build.images import STAMP_NAME, build_image, built_image, generate_firmware, generated_folder
-from blsh_hil.boards.catalogue import find_board, load_boards
+from blsh_firmware.build.project_files import copy_project
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 
 from .bench import FIRMWARE_COMMANDS, Bench, firmware_command
 from .blsh_command import Blsh
-from .projects import BOARD, copy_built, copy_project
+from .projects import BOARD, copy_built
 
 
 def quiet(line: str) -> None:
@@ -228,11 +226,8 @@ def real_board(built: Blsh, tmp_path: Path) -> Callable[[str], Blsh]:
         assert 'qemu = { machine = "mps2-an386" }' in table
         upload = f'upload = [{{ method = "openocd", command = "{upload_command}" }}]'
         (folder / "boards.toml").write_text(table.replace('qemu = { machine = "mps2-an386" }', upload))
-        environment = {**os.environ, "BLSH_PROJECT": str(folder)}
-        subprocess.run(
-            [sys.executable, "-m", "blsh_hil.boards.catalogue"], env=environment, check=True, capture_output=True
-        )
         blsh = Blsh(built.cwd, folder)
+        blsh.succeed("boards", "--write")
         blsh.succeed("build")
         return blsh
 

@@ -15,7 +15,8 @@ import pytest
 
 from blsh_firmware.build.images import built_image
 from blsh_firmware.build.platformio import COMPILER
-from blsh_hil.boards.catalogue import find_board, load_boards
+from blsh_firmware.build.project_files import copy_project
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_lock import Lock, port_key
 from blsh_tools.boards.flash_board import flash_board, planned_command
@@ -26,7 +27,7 @@ from blsh_trainer.errors import BlshError
 from .blsh_command import TIMEOUT_S, Blsh
 from .conftest import MadeOnce, Require
 from .processes import is_running, running, wait_for
-from .projects import BOARD, copy_project
+from .projects import BOARD
 
 NUCLEO = "nucleo_f446re"
 REAL = [name for name, board in load_boards().items() if board.uploads]

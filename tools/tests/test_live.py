@@ -11,13 +11,13 @@ import pytest
 import soundfile
 
 from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_firmware.build.project_files import copy_project
 from blsh_tools.audio import wav_output
 from blsh_tools.audio.play_live import LiveOptions, play_live
 from blsh_trainer.errors import BlshError
 
 from .blsh_command import Blsh, tree
 from .live_runs import hops_said, lay, live, wav
-from .projects import copy_project
 from .tiny_corpus import Samples
 
 

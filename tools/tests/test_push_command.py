@@ -7,16 +7,17 @@ import soundfile
 
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.emit.model_image import encode_image, read_head
+from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import measure
-from blsh_firmware.measure.calibration import build_alone
-from blsh_hil.boards.catalogue import find_board
+from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards.host import HostBoard, build_host
+from blsh_hil.boards.table import find_board
 from blsh_tools.options.board_budgets import SLOTS_FLASH_BYTES, SLOTS_RAM_BYTES
 from blsh_trainer.model.artifact import load_model
 
 from .blsh_command import Blsh
 from .conftest import MadeOnce
-from .projects import BOARD, copy_project
+from .projects import BOARD
 from .tiny_corpus import Samples
 
 

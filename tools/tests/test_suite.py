@@ -18,13 +18,13 @@ import pytest
 
 from blsh_codegen.emit.generate import generate, integer_model
 from blsh_codegen.emit.generated_record import read_record
-from blsh_firmware.build.compiler_alone import build_generated
-from blsh_hil.boards.catalogue import find_board
+from blsh_firmware.build.compiler_alone import build_where_it_fits
 from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, connect
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.recipes import Recipe
-from blsh_hil.prove.vectors import Vector
+from blsh_hil.prove.regression_vectors import Vector
 from blsh_tools.suite import run_suite as suite
 from blsh_tools.suite.run_suite import SUITE, SuiteOptions
 from blsh_trainer.errors import BlshError
@@ -251,8 +251,8 @@ def test_all_boards_are_built_started_and_compared(built: Blsh, model: Path, emu
 def test_a_model_too_large_for_a_micro_bit_runs_as_code_of_its_core_elsewhere(tmp_path: Path, emulator: None) -> None:
     large = Recipe(1, "stft", 300, 10, 1200).model()
     small = Recipe(1, "mel", 9, 2, 40).model()
-    assert build_generated(find_board("microbit"), small, tmp_path / "small").board == find_board("microbit")
-    build = build_generated(find_board("microbit"), large, tmp_path / "large")
+    assert build_where_it_fits(find_board("microbit"), small, tmp_path / "small").board == find_board("microbit")
+    build = build_where_it_fits(find_board("microbit"), large, tmp_path / "large")
     assert (build.board.name, build.board.core) == ("mps2-an385", "cortex-m0")
     with connect(VirtualBoard(build.board, build.elf), Expected(large.model_sha256)) as client:
         assert (client.hello().core, client.hello().bits) == ("cortex-m3", 300), "board.h is of the machine"

@@ -13,6 +13,7 @@ from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation import peer_comparison as against
+from blsh_trainer.evaluation.bootstrap import mean_interval
 from blsh_trainer.evaluation.evaluate import (
     METRICS,
     MIXTURE,
@@ -22,7 +23,6 @@ from blsh_trainer.evaluation.evaluate import (
     PeersMixtures,
     Score,
     SilentEstimateError,
-    bootstrap_interval,
     evaluate_systems,
 )
 from blsh_trainer.evaluation.peer_scores import SNRS_DB as PEERS_SNRS
@@ -147,9 +147,10 @@ def test_the_lead_is_heard_but_not_scored(tiny_corpus, tiny_recipes):
 
 def test_bootstrap_interval_has_the_width_of_the_mean_s_error():
     values = np.random.default_rng(51).standard_normal(400)
-    low, high = bootstrap_interval(values, np.random.default_rng(52))
-    assert low < values.mean() < high
-    assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
+    for found in (mean_interval(values, seed=52), mean_interval(values)):
+        assert found.low < found.mean < found.high
+        assert found.mean == pytest.approx(values.mean())
+        assert found.high - found.low == pytest.approx(2 * 1.96 / 20, rel=0.15)
 
 
 # ---- what fails -------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import soundfile
 
 from blsh_trainer.corpora.corpus import Corpus, Entry, load_corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.bootstrap import estimate
+from blsh_trainer.evaluation.bootstrap import mean_interval
 from blsh_trainer.evaluation.evaluate import evaluate_systems
 from blsh_trainer.evaluation.peer_scores import load_peer_scores
 from blsh_trainer.evaluation.recorded_pairs import RecordedMixtures
@@ -341,11 +341,11 @@ def test_the_store_counts_damaged_files_as_missing(tmp_path: Path) -> None:
 def test_intervals_count_seeds_and_mixtures(rng: np.random.Generator) -> None:
     mixtures = rng.standard_normal(40)
     seeds = np.array([-1.0, 0.0, 1.0])
-    alone, both = estimate(mixtures), estimate(mixtures[None, :] + 5 * seeds[:, None])
+    alone, both = mean_interval(mixtures), mean_interval(mixtures[None, :] + 5 * seeds[:, None])
     assert alone.mean == pytest.approx(both.mean) and both.high - both.low > 2 * (alone.high - alone.low)
     assert both.deviation == pytest.approx(5.0) and alone.deviation == 0.0
     mixtures[3] = np.nan
-    assert estimate(mixtures).mixtures == 39
+    assert mean_interval(mixtures).mixtures == 39
 
 
 def test_correlations_of_what_is_alike_and_what_falls() -> None:

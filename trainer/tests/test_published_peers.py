@@ -10,7 +10,8 @@ import pytest
 from blsh_trainer.evaluation.peer_scores import SNRS_DB, load_peer_scores
 
 ROOT = Path(__file__).parents[2]
-RESULT = json.loads((ROOT / "docs" / "results" / "peers.json").read_text())
+RESULTS = ROOT / "docs" / "results"
+RESULT = json.loads((RESULTS / "peers.json").read_text())
 DECIMALS = {"sdr_db": 2, "si_sdr_db": 2, "pesq": 3, "estoi": 3}
 IN_README = {
     "mixture": "mixture",
@@ -76,8 +77,35 @@ def test_readme_says_what_was_measured(name: str) -> None:
     assert [[cell.replace("*", "") for cell in line[1:6]] for line in lines] == [expected], "| ".join(expected)
 
 
+def cost_in_page(peer: str) -> list[str]:
+    """Return a peer's instructions on M4 and M0 and its RAM as peers.md has them, in the README's form."""
+    lines = [cells(line) for line in (RESULTS / "peers.md").read_text().splitlines() if line.startswith(f"| {peer} |")]
+    _, _, instructions, sizes, _ = next(line for line in lines if len(line) == 5 and "KB" in line[3])
+    on_m4, _, on_m0 = instructions.partition(" (")
+    return [f"{on_m4}, {on_m0.rstrip(')') or '-'}", sizes.split(", ")[1]]
+
+
+def cost_measured() -> list[str]:
+    """Return our instructions on M4 and M0 and RAM, as bench-firmware.json has them, in the README's form."""
+    rows = json.loads((RESULTS / "bench-firmware.json").read_text())["rows"]
+    extended = {row["board"]: row for row in rows if row["case"] == "extended"}
+    on_m4, on_m0 = (extended[board]["instructions"]["millions_per_second"] for board in ("mps2-an386", "microbit"))
+    ram = extended["mps2-an386"]["ram"]
+    hop_bytes = 512
+    kilobytes = (ram["state"] + ram["stack_computed"] + hop_bytes) / 1000
+    return [f"{on_m4:.1f}, {on_m0:.1f}", f"{kilobytes:.0f} KB"]
+
+
+@pytest.mark.parametrize("name", [name for name, system in IN_README.items() if system != "mixture"])
+def test_readme_says_what_it_costs(name: str) -> None:
+    system = IN_README[name]
+    lines = [cells(line) for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| {name} |")]
+    expected = cost_measured() if system == "model" else cost_in_page(system)
+    assert [[cell.replace("*", "") for cell in line[6:8]] for line in lines] == [expected]
+
+
 def test_the_page_says_what_was_measured() -> None:
-    text = (ROOT / "docs" / "results" / "peers.md").read_text()
+    text = (RESULTS / "peers.md").read_text()
     rows = [cells(line) for line in text.splitlines() if re.match(r"\| [a-z0-9.A-Z-]+ \| -?\d+ \|", line)]
     metrics = ("sdr_db", "si_sdr_db", "pesq", "estoi")
     expected = [

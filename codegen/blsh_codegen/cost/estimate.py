@@ -9,13 +9,11 @@ import numpy.typing as npt
 from blsh_codegen.cost.measured_costs import BoardSizes, CoreCosts
 from blsh_codegen.cost.stage_work import signal_codes, stage_work
 from blsh_codegen.emit.generate import flash_table_bytes, own_limits
-from blsh_codegen.model.entry_order import BLOCK, planes_of
+from blsh_codegen.model.entry_order import planes_of
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.spec.c_structs import board_bytes, model_struct, state_struct
-from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import BLOCK, HOPS_PER_SECOND
 from blsh_codegen.spec.stages import STAGES
-
-HOPS_PER_SECOND = SAMPLE_RATE_HZ / HOP
 
 
 @dataclass(frozen=True)

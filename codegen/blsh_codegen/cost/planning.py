@@ -16,7 +16,7 @@ from blsh_codegen.cost.measured_costs import BoardSizes, CoreCosts
 from blsh_codegen.cost.pricing import Pricing, Taken
 from blsh_codegen.cost.validation_grid import ValidationGrid
 from blsh_codegen.emit.generate import GenerateOptions, reduced_model
-from blsh_codegen.model.entry_order import BLOCK
+from blsh_codegen.spec.constants import BLOCK
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
 

@@ -6,12 +6,13 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.cost.estimate import HOPS_PER_SECOND, Estimate, estimate, shape_bytes, state_bytes
+from blsh_codegen.cost.estimate import Estimate, estimate, shape_bytes, state_bytes
 from blsh_codegen.cost.measured_costs import BoardSizes, CoreCosts
 from blsh_codegen.cost.search_work import SEARCH_TERMS, search_work
 from blsh_codegen.cost.stage_work import Work, fixed_work, signal_codes
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.constants import HOPS_PER_SECOND
 from blsh_trainer.model.artifact import Model
 
 

@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.model.entry_order import BLOCK, zero_bits
+from blsh_codegen.model.entry_order import zero_bits
 from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.spec.constants import BLOCK, LONG_CODE_BITS
 
 _GROUPS: Final = 4  # of 32 blocks, bounded at once
 _STEP: Final = 8
@@ -82,7 +83,7 @@ class Dictionary:
         self.slack_bits = self.radius.bit_length()
         self.slack = by_block[: self.blocks, : self.slack_bits] @ (1 << np.arange(self.slack_bits, dtype=np.int64))
         self.levels = zero_bits(self.bits)
-        self.rows = "narrow" if self.bits < 64 else "wide"
+        self.rows = "narrow" if self.bits < LONG_CODE_BITS else "wide"
         self.centres = by_block[: self.blocks, self.slack_bits + self.levels : -1].astype(np.bool_)
 
 

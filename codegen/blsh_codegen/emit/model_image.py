@@ -19,11 +19,13 @@ from blsh_codegen.model.quantise import IntegerModel, MelBands
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import (
     BINS,
+    BLOCK,
     HOP,
     MAX_BITS,
     MAX_ENTRIES,
     MAX_MEL_BANDS,
     MAX_NEIGHBOURS,
+    MAX_SMOOTHING,
     MEL_SUM_MAX,
     Q14_ONE,
     RUNTIME_FORMAT,
@@ -164,7 +166,7 @@ def read_head(image: bytes) -> ImageHead:
         ("neighbours", neighbours, 1 <= neighbours <= min(MAX_NEIGHBOURS, entries)),
         ("radius", radius, radius <= bits),
         ("bands and level bits of a mask", (width, level_bits), (width, level_bits) in masks),
-        ("smoothing", smoothing, smoothing <= 15),
+        ("smoothing", smoothing, smoothing <= MAX_SMOOTHING),
     )
     for what, value, known in checks:
         if not known:
@@ -192,12 +194,12 @@ def decode_image(image: bytes) -> IntegerModel:
     """The model that `image` holds; BlshError, saying why, unless it is whole."""
     head = read_head(image)
     tables = _Tables(image)
-    blocks, row = -(-head.entries // 32), -(-head.features // 8) * 8
+    blocks, row = -(-head.entries // BLOCK), -(-head.features // 8) * 8
     rows = head.radius.bit_length() + planes_of(head.bits)
     stored = tables.take("i1", head.bits, row)
     bias_q3 = tables.take("<i2", head.bits)
     planes = tables.take("<u4", blocks, planes_of(head.bits))
-    bounds = tables.take("<u4", -(-blocks // 32), rows)
+    bounds = tables.take("<u4", -(-blocks // BLOCK), rows)
     masks = tables.take("<u4", head.entries, -(-head.mask_kind.width * head.mask_kind.level_bits // 32))
     gain_q14 = tables.take("<i2", head.neighbours * head.mask_kind.top + 1)
     edges = None if head.mask_kind.width == BINS else tables.take("<i2", head.mask_kind.width + 1)

@@ -3,16 +3,15 @@
 Integers only, so every machine makes the same dictionary of the same codes.
 """
 
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
+
+from blsh_codegen.spec.constants import BLOCK, LONG_CODE_BITS, ZERO_BITS_LONG, ZERO_BITS_SHORT
 
 Bits = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint32]
 
-BLOCK: Final = 32
 _SPAN = 4096  # entries ordered together: what a search bounds at once, and what keeps the order's cost linear beyond
 _CANDIDATES = 128  # entries tried as the middle of the next block
 _KEPT = 4  # of them that are moved into the middle of their block
@@ -35,7 +34,7 @@ def tight_order(bits: Bits) -> Ints:
 
 def zero_bits(length: int) -> int:
     """Planes of a block for the number of zeros of each entry, Z, for codes of L bits (SPEC.md, 3)."""
-    return 6 if length < 64 else 9
+    return ZERO_BITS_SHORT if length < LONG_CODE_BITS else ZERO_BITS_LONG
 
 
 def planes_of(length: int) -> int:

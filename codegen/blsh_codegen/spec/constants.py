@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_trainer.model import projection
+from blsh_trainer.model import artifact, projection
 from blsh_trainer.signals import spectra
 
 SAMPLE_RATE_HZ: Final = spectra.SAMPLE_RATE_HZ
@@ -13,6 +13,9 @@ WINDOW: Final = spectra.WINDOW
 HOP: Final = spectra.HOP
 HISTORY: Final = spectra.HISTORY
 BINS: Final = spectra.BINS
+HOPS_PER_SECOND: Final = SAMPLE_RATE_HZ / HOP
+HOP_S: Final = HOP / SAMPLE_RATE_HZ
+DELAY_S: Final = (HISTORY + HOP) / SAMPLE_RATE_HZ  # until a hop is full, and by what the output lags
 FFT_POINTS: Final = WINDOW // 2
 
 Q14_ONE: Final = 1 << 14
@@ -32,7 +35,12 @@ OVERLAP_FRACTION_BITS: Final = 8  # overlap-add sums are in 1/256 of an output s
 THIRD_Q16: Final = 21_845  # 1/3: sum of squared Hann windows is 3/2, the last bit of 2/3 is the shift by 7
 MAX_MEL_BANDS: Final = spectra.MEL_BANDS  # with more the norm of the features could overflow: SPEC.md, 7
 MEL_SUM_MAX: Final = 65_536  # of the weights of a mel band, so that it is never above its largest magnitude
+BLOCK: Final = 32  # entries that lie together in the dictionary, one bit of a word each; and blocks of a group
+LONG_CODE_BITS: Final = 64  # from this length on, the number of zeros of a code takes ZERO_BITS_LONG planes
+ZERO_BITS_SHORT: Final = 6
+ZERO_BITS_LONG: Final = 9
 MAX_BITS: Final = projection.MAX_BITS
+MAX_SMOOTHING: Final = artifact.MAX_SMOOTHING  # sixteenths of a mask that the one of the hop before may make up
 MAX_NEIGHBOURS: Final = 32
 MAX_ENTRIES: Final = 1 << 20  # beyond any flash; and every offset into the dictionary fits 32 bits
 

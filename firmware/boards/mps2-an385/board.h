@@ -1,4 +1,4 @@
-/* GENERATED from boards.toml - do not edit; rewrite with: python -m blsh_hil.boards.catalogue */
+/* GENERATED from boards.toml - do not edit; rewrite with: blsh boards --write */
 #ifndef BLSH_BOARD_MPS2_AN385_H
 #define BLSH_BOARD_MPS2_AN385_H
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from serial.tools.list_ports import comports
 
-from blsh_hil.boards.model import Board
+from blsh_hil.boards.board import Board
 from blsh_hil.link.board_lock import EMULATOR, Entry, entries, openers, port_key
 from blsh_trainer.errors import BlshError
 

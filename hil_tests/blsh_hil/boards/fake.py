@@ -11,18 +11,9 @@ import numpy as np
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.retry import Timeouts
 from blsh_hil.wire.framing import Decoder, Frame, encode
-from blsh_hil.wire.message import Message
-from blsh_hil.wire.protocol import (
-    VERSION,
-    CountLoop,
-    CountLoopDone,
-    Done,
-    Hello,
-    HelloReply,
-    Hop,
-    HopDone,
-    ResetStream,
-)
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import CountLoop, CountLoopDone, Done, Hello, HelloReply, Hop, HopDone, ResetStream
+from blsh_hil.wire.protocol import VERSION
 
 QUICK = Timeouts(boot=1.2, request=0.8)
 """For a board that will be silent: who waits for an answer that comes does not wait longer with more patience."""

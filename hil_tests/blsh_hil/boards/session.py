@@ -10,7 +10,7 @@ from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.child_process import ChildBoard
 from blsh_hil.link.client import BAUD, BoardClient
 from blsh_hil.link.retry import Retries, Timeouts
-from blsh_hil.wire.protocol import HelloReply
+from blsh_hil.wire.messages import HelloReply
 from blsh_trainer.model.artifact import Model
 
 _log = logging.getLogger(__name__)

@@ -1,11 +1,12 @@
-"""Reads a table of boards: every field is checked, and a wrong one is named."""
+"""Read the table of boards, boards.toml: every field is checked, and an error names board, field and value."""
 
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from blsh_hil.boards.model import (
+from blsh_codegen.project import project_data
+from blsh_hil.boards.board import (
     DWT_CYCCNT,
     Board,
     Budget,
@@ -22,19 +23,31 @@ from blsh_hil.boards.model import (
 from blsh_trainer.errors import BlshError
 
 _LEAST_RING = 1024
-"""Holds the longest HOP request as it stands on the line, 533 bytes."""
-
+"""The smallest receive ring. It holds the longest HOP request as it stands on the line, 533 bytes."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _USB_ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 _PLL_INPUT_HZ = (1_000_000, 2_000_000)
 _PLL_OUTPUT_HZ = (100_000_000, 432_000_000)
 _APB2_BASE = 0x40010000
-"""Where the faster bus of an STM32F4 begins."""
+"""The address at which the faster bus of an STM32F4 begins."""
 
 
-def read_table(table: Path) -> dict[str, Board]:
-    """All boards of `table` by name, in its order. Raises BlshError naming the board, the field and the value."""
+def find_board(name: str) -> Board:
+    """Return the board of that name. Raises BlshError that lists the known boards."""
+    boards = load_boards()
+    if name not in boards:
+        known = ", ".join(sorted(boards))
+        raise BlshError(f"board {name!r} is unknown; known boards: {known} (add one in boards.toml)")
+    return boards[name]
+
+
+def load_boards(table: Path | None = None) -> dict[str, Board]:
+    """Return all boards by name, in the order of `table` (default: the project's boards.toml).
+
+    Raises BlshError that names the board, the field, the value and what was expected.
+    """
+    table = table or project_data() / "boards.toml"
     try:
         rows = tomllib.loads(table.read_text(encoding="utf-8"))
     except OSError as error:
@@ -45,7 +58,7 @@ def read_table(table: Path) -> dict[str, Board]:
 
 
 class _Row:
-    """A TOML table whose fields are taken one by one; what is left over at the end is an error."""
+    """Gives the fields of a TOML table one by one; a field that nobody took is an error at the end."""
 
     def __init__(self, where: str, fields: Any) -> None:
         if not isinstance(fields, dict):

@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.board import Board
 from blsh_hil.link.child_process import STOP_TIMEOUT_S, ChildBoard, die_with_parent
 from blsh_trainer.errors import BlshError
 

@@ -1,7 +1,8 @@
 """What can go wrong with a board, one class for each thing that the user would mend differently."""
 
-from blsh_hil.wire.message import Message
-from blsh_hil.wire.protocol import INTEGRITY_TEXT, Error, ErrorCode, Fault, FaultReason, Integrity
+from blsh_hil.wire.codes import INTEGRITY_TEXT, ErrorCode, FaultReason, Integrity
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import Error, Fault
 from blsh_trainer.errors import BlshError
 
 

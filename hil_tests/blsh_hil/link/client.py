@@ -11,12 +11,14 @@ import numpy.typing as npt
 from blsh_codegen.spec.constants import HOP
 from blsh_hil.link.board_errors import IntegrityError, MismatchError, TransportError
 from blsh_hil.link.frame_link import Link
+from blsh_hil.link.hops import HopFeed, HopReply, HopRequest, wire_samples
 from blsh_hil.link.port import Port
 from blsh_hil.link.requester import Requester
 from blsh_hil.link.retry import LinkCounts, Retries, Timeouts
-from blsh_hil.link.streaming import HopFeed, HopReply, HopRequest, HopStream, wire_samples
-from blsh_hil.wire.message import Message
-from blsh_hil.wire.protocol import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, HopFlag, Reset
+from blsh_hil.link.streaming import HopStream
+from blsh_hil.wire.codes import HopFlag
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, Reset
 
 BAUD: Final = 115_200
 

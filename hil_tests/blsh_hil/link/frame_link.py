@@ -18,9 +18,11 @@ from blsh_hil.link.board_errors import (
     ProtocolVersionError,
 )
 from blsh_hil.link.port import Port
+from blsh_hil.wire.codes import FrameError
 from blsh_hil.wire.framing import BadFrame, Decoder, Frame, encode
-from blsh_hil.wire.message import Message
-from blsh_hil.wire.protocol import FIRST_REPLY, VERSION, Error, Fault, FrameError, HelloReply, Log
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import Error, Fault, HelloReply, Log
+from blsh_hil.wire.protocol import FIRST_REPLY, VERSION
 
 _SHOWN_BYTES: Final = 24
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A, 0x0D}

@@ -12,12 +12,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import HOP, HOPS_PER_SECOND
 from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.port import Port
 from blsh_hil.wire.framing import Decoder, Frame, encode
-from blsh_hil.wire.protocol import Done, Hop, HopDone, ResetStream
+from blsh_hil.wire.messages import Done, Hop, HopDone, ResetStream
 
 _STREAM: Final = 0x51A7
 _PATIENCE_S: Final = 20.0
@@ -51,7 +51,7 @@ class LinkRate:
             "hops": self.hops,
             "window": self.window,
             "hops_per_second": {name: rate and round(rate, 1) for name, rate in rates.items()},
-            "times_real_time": round(self.stream * HOP / SAMPLE_RATE_HZ, 3),
+            "times_real_time": round(self.stream / HOPS_PER_SECOND, 3),
             "share_of_limit": round(self.share, 3),
         }
 

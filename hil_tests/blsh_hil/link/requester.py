@@ -7,9 +7,11 @@ from typing import Final, TypeVar
 from blsh_hil.link.board_errors import BoardError, ConnectionClosedError, RefusedError, RestartedError, TransportError
 from blsh_hil.link.frame_link import Link
 from blsh_hil.link.retry import HELLO_AGAIN_S, Deadline, LinkCounts, Retries, Timeouts
+from blsh_hil.wire.codes import ErrorCode
 from blsh_hil.wire.framing import BadFrame, Frame
-from blsh_hil.wire.message import Message
-from blsh_hil.wire.protocol import VERSION, Error, ErrorCode, Hello, HelloReply
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import Error, Hello, HelloReply
+from blsh_hil.wire.protocol import VERSION
 
 BABBLE_S: Final = 1.4
 """A line on which bytes come for so long and no frame is no board's: together with half a second for the first byte to

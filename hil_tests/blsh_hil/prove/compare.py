@@ -10,7 +10,7 @@ import numpy.typing as npt
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, Vectors
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.stages import STAGES, stage_values
-from blsh_hil.link.streaming import HopReply
+from blsh_hil.link.hops import HopReply
 from blsh_trainer.arrays import Progress
 
 READ_BACK: Final = 64

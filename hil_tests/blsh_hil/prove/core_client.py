@@ -10,8 +10,8 @@ import numpy.typing as npt
 from blsh_codegen.host_core import HostCore
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.spec.stages import HopVectors
-from blsh_hil.link.streaming import HopReply
-from blsh_hil.wire.protocol import Integrity
+from blsh_hil.link.hops import HopReply
+from blsh_hil.wire.codes import Integrity
 
 
 class CoreClient:

@@ -25,13 +25,13 @@ from blsh_codegen.project import project_root
 from blsh_hil.boards.host import SANITIZERS
 from blsh_hil.ending import exit_code
 from blsh_hil.prove.random_model import generate_into, random_model
-from blsh_hil.wire.message import Message
-from blsh_hil.wire.protocol import (
+from blsh_hil.wire.codes import HopFlag
+from blsh_hil.wire.layout import Message
+from blsh_hil.wire.messages import (
     Check,
     CountLoop,
     Hello,
     Hop,
-    HopFlag,
     ModelFactory,
     ModelTry,
     PushBegin,

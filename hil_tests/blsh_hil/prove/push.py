@@ -17,15 +17,16 @@ from blsh_codegen.emit.model_image import HEAD, ImageHead, read_head
 from blsh_codegen.model.entry_order import planes_of
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.project import core_folder
 from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.error_texts import error_texts
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.link.board_errors import BoardError, RefusedError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import compare
-from blsh_hil.wire.protocol import (
+from blsh_hil.wire.codes import ErrorCode, ImageFault, SlotState
+from blsh_hil.wire.messages import (
     Done,
-    ErrorCode,
-    ImageFault,
     ModelFactory,
     ModelProve,
     ModelTry,
@@ -34,24 +35,13 @@ from blsh_hil.wire.protocol import (
     PushReady,
     Slots,
     SlotsReply,
-    SlotState,
 )
+from blsh_hil.wire.protocol import PIECE_BYTES
 from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
 
 NO_SLOT: Final = 255
-PIECE_BYTES: Final = 256
 _PROOF: Final = (("speech_like", 48), ("white_noise", 8), ("square_wave", 4), ("silence", 6), ("starts_mid_word", 14))
-_CORE_ERRORS: Final = {
-    -1: "a table is missing",
-    -2: "it was made for another runtime format: make it with this checkout's blsh",
-    -3: "its kind or number of features is unknown",
-    -4: "its number of bits or its radius",
-    -5: "its number of neighbours",
-    -6: "its number of entries",
-    -7: "its dictionary's CRC is not the one in its head",
-    -8: "its masks or their smoothing",
-}
 
 
 class ImageRefusedError(BoardError):
@@ -60,7 +50,11 @@ class ImageRefusedError(BoardError):
     def __init__(self, url: str, detail: int) -> None:
         number = detail - (1 << 32) if detail >= 1 << 31 else detail
         self.fault = next((fault for fault in ImageFault if fault == number), None)
-        why = self.fault.text if self.fault else _CORE_ERRORS.get(number, f"error {number}")
+        if self.fault is not None:
+            why = self.fault.text
+        else:
+            text = error_texts(core_folder()).get(number, f"error {number} of its core")
+            why = f"{text}: make the image with the blsh that built the firmware"
         super().__init__(f"{url}: the board refuses the model image: {why}; it goes on with the model it had")
 
 

@@ -8,14 +8,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import HOP_S
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.board import Board
 from blsh_hil.link.client import BoardClient
-from blsh_hil.prove.measure import count_hops, ticks_per_instruction
-
-HOP_SECONDS: Final = HOP / SAMPLE_RATE_HZ
-"""A hop of audio, 16 ms: the deadline."""
+from blsh_hil.prove.instruction_count import count_hops, ticks_per_instruction
 
 _BINS: Final = 24  # of the histogram
 
@@ -56,12 +53,12 @@ class RealTime:
     @property
     def deadline_share(self) -> float:
         """The costliest hop's share of the 16 ms, at the clock that the board runs at."""
-        return self.most / (self.all.rate_hz * HOP_SECONDS)
+        return self.most / (self.all.rate_hz * HOP_S)
 
     @property
     def proof_share(self) -> float:
         """The same at `proof_hz`; up to 1 is real time."""
-        return self.most / (self.proof_hz * HOP_SECONDS)
+        return self.most / (self.proof_hz * HOP_S)
 
     def to_dict(self) -> dict[str, Any]:
         """Mean (of the usual hops) and most (of all) of each stage and of the hop, and the shares, as JSON values."""

@@ -8,7 +8,7 @@ from typing import Final
 import jinja2
 
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.report.data import (
+from blsh_hil.report.board_report import (
     BoardReport,
     CoreCoverage,
     Histogram,

@@ -27,7 +27,8 @@ import pytest
 
 from blsh_hil.link.client import BoardClient
 from blsh_hil.report.junit_xml import to_junit
-from blsh_hil.wire.protocol import FeatureKind, HelloReply, ResetCause
+from blsh_hil.wire.codes import FeatureKind, ResetCause
+from blsh_hil.wire.messages import HelloReply
 from blsh_trainer.files import replacing
 from blsh_trainer.interrupts import ENDING
 

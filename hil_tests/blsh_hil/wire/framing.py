@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from blsh_hil.wire.protocol import CRC, HEADER, MAX_PAYLOAD, OVERHEAD, VERSION, FrameError
+from blsh_hil.wire.codes import FrameError
+from blsh_hil.wire.protocol import CRC, HEADER, MAX_PAYLOAD, OVERHEAD, VERSION
 
 DELIMITER: Final = b"\0"
 BLOCK: Final = 254  # most bytes that one COBS code byte announces

@@ -12,12 +12,14 @@ from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model,
 from blsh_codegen.emit.generated_record import GeneratedRecord, read_generated, read_record, write_record
 from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_codegen.project import project_root
-from blsh_firmware.build.platformio import Footprint, build_firmware, compiler_version, measure, project_sources
+from blsh_firmware.build.platformio import Footprint, build_firmware, compiler_version, measure
+from blsh_firmware.build.project_files import GENERATED, project_sources
 from blsh_hil.boards.attached import find_port
-from blsh_hil.boards.catalogue import Board, find_board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
 from blsh_hil.boards.project_lock import project_lock
 from blsh_hil.boards.session import Expected, Target
+from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError
@@ -81,7 +83,7 @@ class HostFirmware:
 
 def generated_folder(root: Path | None = None) -> Path:
     """Where the generated C of a checkout lies."""
-    return (root or project_root()) / "firmware" / "generated"
+    return (root or project_root()) / "firmware" / GENERATED
 
 
 def generate_firmware(model: Model, options: GenerateOptions, folder: Path) -> GeneratedRecord:
@@ -187,7 +189,7 @@ class _Inputs:
 
 def _read_inputs(root: Path, board: Board, model: Model | None = None) -> _Inputs:
     record, generated = read_generated(generated_folder(root), model)
-    sources = project_sources(root) | generated.below("firmware/generated")
+    sources = project_sources(root) | generated.below(f"firmware/{GENERATED}")
     told = json.dumps([record.to_json(), asdict(board), sources.sha256, compiler_version()], sort_keys=True)
     digest = hashlib.sha256(told.encode()).digest()
     return _Inputs(sources, record, int.from_bytes(digest[:4], "little"))

@@ -19,7 +19,8 @@ from elftools.elf.elffile import ELFFile
 from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_codegen.project import project_root
 from blsh_firmware.build.external_program import Ended, run_watched
-from blsh_hil.boards.catalogue import Board
+from blsh_firmware.build.project_files import GENERATED, project_sources
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
@@ -29,7 +30,6 @@ PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi"
 PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./+@:=-]+")
 """Paths that every tool bears."""
 
-_SOURCE_FOLDERS: Final = ("core", "hal", "app", "boards", "platform")
 _BUILT: Final = (".pio", "build")
 _PUBLISHED: Final = (".elf", ".bin", ".hex", ".map", ".su")
 
@@ -54,13 +54,6 @@ class BuildResult(Footprint):
     elf: Path
     bin: Path
     stack_bytes: int
-
-
-def project_sources(root: Path) -> Snapshot:
-    """What goes into the firmware of the project `root` beside the generated C, as it stands now."""
-    firmware = root / "firmware"
-    paths = [path for folder in _SOURCE_FOLDERS for path in (firmware / folder).rglob("*") if path.is_file()]
-    return Snapshot.of(root, [root / "platformio.ini", *(path for path in paths if "__pycache__" not in path.parts)])
 
 
 def build_firmware(
@@ -161,7 +154,7 @@ def platformio_environment() -> dict[str, str]:
 
 
 def _all_sources(root: Path) -> Snapshot:
-    return project_sources(root) | Snapshot.of(root, (root / "firmware" / "generated").glob("*.[ch]"))
+    return project_sources(root) | Snapshot.of(root, (root / "firmware" / GENERATED).glob("*.[ch]"))
 
 
 def _build_folder(root: Path, board: Board) -> Path:

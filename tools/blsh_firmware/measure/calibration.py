@@ -12,31 +12,29 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
+from blsh_codegen.cost.cost_signal import MEASURED_HOPS, cost_signal
 from blsh_codegen.cost.estimate import state_bytes, table_bytes
 from blsh_codegen.cost.measured_costs import COSTS_FILE, BoardSizes, CoreCosts, Costs, load_costs, save_costs
 from blsh_codegen.cost.stage_work import HOP_STAGES, MANY_NEIGHBOURS, Work, signal_codes, stage_work
-from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
+from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.stages import STAGES
+from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import Footprint, compiler_version, measure
-from blsh_firmware.measure.bench_images import firmware_digest
-from blsh_firmware.measure.hop_instructions import measured_signal
-from blsh_hil.boards.catalogue import Board
+from blsh_firmware.build.project_files import firmware_digest
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
-from blsh_hil.prove.measure import ICOUNT_SHIFT, count_hops
-from blsh_hil.wire import protocol_header
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.signals.masks import find_mask_kind
 from blsh_trainer.signals.spectra import feature_count
 
-MEASURED_HOPS = 125
 _FEW_HOPS = 4  # use as much of the stack
 _NONE = np.zeros(0, np.int64)
-_LINKED = ("core", "hal", "app", "boards")
 
 # features, L, K, N, masks, smoothing: each kind of work at two sizes or more, and none beyond the smallest board
 _MODELS = (
@@ -96,7 +94,7 @@ def calibrate(
                 if real:
                     measured.append(Measured(model, measure(elf), max(stacks), _NONE, _NONE))
                 else:
-                    samples = measured_signal(MEASURED_HOPS if counted else _FEW_HOPS)
+                    samples = cost_signal(MEASURED_HOPS if counted else _FEW_HOPS)
                     measured.append(run_model(board, elf, model, samples))
         sizes[board.name] = board_sizes(measured)
         if counted:
@@ -143,29 +141,6 @@ def untrained_model(
     return integer_model(replace(centred, code_bits=drawn), GenerateOptions())
 
 
-def build_alone(board: Board, model: IntegerModel, folder: Path, options: GenerateOptions | None = None) -> Path:
-    """Build the firmware with `model` for `board` in `folder` and return its ELF file.
-
-    By the compiler alone, whose flags are PlatformIO's: starting that would take longer than the build.
-    """
-    source = project_root() / "firmware"
-    (folder / "firmware").mkdir()
-    for name in _LINKED:
-        (folder / "firmware" / name).symlink_to(source / name, target_is_directory=True)
-    generated = folder / "firmware" / "generated"
-    generate(model, options or GenerateOptions(), generated)
-    protocol_header.write(generated)
-    sources = [
-        path for part in ("core", "app", "generated") for path in sorted((folder / "firmware" / part).glob("*.c"))
-    ]
-    elf = folder / f"{board.name}.elf"
-    compiler_version()
-    built = subprocess.run(board.compile_command(folder, elf, sources), cwd=folder, capture_output=True, text=True)
-    if built.returncode:
-        raise BlshError(f"the build for {board.name} failed; the end of its output:\n{built.stderr[-2000:]}")
-    return elf
-
-
 def run_model(board: Board, elf: Path, model: IntegerModel, samples: npt.NDArray[np.int16]) -> Measured:
     """Count the instructions of the hops of `samples` on `board`."""
     expected = Expected(model.model_sha256, model.dictionary_crc32)
@@ -191,7 +166,7 @@ def board_sizes(measured: Sequence[Measured]) -> BoardSizes:
 def core_costs(measured: Sequence[Measured], lanes: int) -> CoreCosts:
     """The costs that tell the instructions of all these models, none below 0, by least squares over all hops."""
     works = [
-        stage_work(each.model, signal_codes(each.model, measured_signal(len(each.totals))), lanes) for each in measured
+        stage_work(each.model, signal_codes(each.model, cost_signal(len(each.totals))), lanes) for each in measured
     ]
     instructions: dict[str, dict[str, float]] = {}
     for stage in HOP_STAGES:
@@ -229,7 +204,7 @@ def vector_lanes(board: Board) -> int:
 
 
 def _other_signal(hops: int, rng: np.random.Generator) -> npt.NDArray[np.int16]:
-    """Like measured_signal, in another voice, louder and softer."""
-    samples = measured_signal(hops)[::-1].astype(np.float64)
+    """Like cost_signal, in another voice, louder and softer."""
+    samples = cost_signal(hops)[::-1].astype(np.float64)
     swing = np.exp(0.8 * np.sin(np.arange(len(samples)) / 5000))
     return np.clip(samples * swing + 300 * rng.standard_normal(len(samples)), -32768, 32767).astype(np.int16)

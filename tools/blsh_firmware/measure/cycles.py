@@ -9,12 +9,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import HOPS_PER_SECOND
 from blsh_firmware.measure.disassembly import Function, Instruction
 from blsh_firmware.measure.profiling import Profile
 from blsh_firmware.measure.stack_usage import register_count
 
-HOPS_PER_SECOND = SAMPLE_RATE_HZ / HOP
 _CONDITIONS = "eq|ne|cs|cc|hs|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le"
 _BRANCH = re.compile(rf"b({_CONDITIONS})?|cbn?z|tb[bh]|bl|blx|bx|le")
 _LOAD = re.compile(r"v?ldr")

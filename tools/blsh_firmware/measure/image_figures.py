@@ -6,25 +6,29 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from blsh_codegen.cost.estimate import estimate
 from blsh_codegen.cost.measured_costs import load_costs
-from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.constants import HOP, HOPS_PER_SECOND
 from blsh_codegen.spec.stages import STAGES
-from blsh_firmware.measure.bench_images import BenchImage, Samples, core_functions, counted_hops, symbol_sizes
-from blsh_firmware.measure.cycles import HOPS_PER_SECOND, m0_plus, m4, m7, measure_mix
+from blsh_firmware.measure.bench_images import BenchImage
+from blsh_firmware.measure.bench_inputs import Samples, counted_hops
+from blsh_firmware.measure.cycles import m0_plus, m4, m7, measure_mix
 from blsh_firmware.measure.disassembly import Function, functions_of
 from blsh_firmware.measure.profiling import Profile, passage_of, plugin_arguments, read_profile
 from blsh_firmware.measure.stack_usage import image_stack
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
-from blsh_hil.prove.measure import ICOUNT_SHIFT, count_hops
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops
 from blsh_trainer.errors import BlshError
 
 CYCLES = {"cortex-m0": m0_plus, "cortex-m4": m4, "cortex-m7": m7}
 TRANSFORMS = ("blsh_real_spectrum", "blsh_masked_samples")
 SEARCH_STAGE = "neighbours"
 _PROFILED_HOPS = 40
+_CORE = "firmware/core/"
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Workbench:
     samples: Samples
 
 
-def measure_board(image: BenchImage, bench: Workbench, case: str) -> dict[str, Any]:
+def measure_image(image: BenchImage, bench: Workbench, case: str) -> dict[str, Any]:
     """All figures of an image, as JSON values. The counts of plugin and emulator's clock must agree to the handful
     that reading the clock takes."""
     every, stages, painted = _counted(image, bench.samples)
@@ -114,6 +118,26 @@ def memory_figures(image: BenchImage, painted: int) -> dict[str, Any]:
             "deepest": list(stack.thread.chain),
         },
     }
+
+
+def symbol_sizes(elf: Path) -> dict[str, int]:
+    """Return the bytes of each named object and function of an image; of several with one name, the sum."""
+    sizes: dict[str, int] = {}
+    with elf.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".symtab")
+        if not isinstance(table, SymbolTableSection):
+            raise BlshError(f"{elf} has no symbols; build it with -g")
+        for symbol in table.iter_symbols():
+            if symbol["st_info"]["type"] in ("STT_OBJECT", "STT_FUNC"):
+                sizes[symbol.name] = sizes.get(symbol.name, 0) + symbol["st_size"]
+    return sizes
+
+
+def core_functions(su_files: tuple[Path, ...]) -> set[str]:
+    """Return the names of the functions that were compiled from firmware/core."""
+    lines = [line for file in su_files for line in file.read_text(encoding="utf-8").splitlines()]
+    places = [line.split("\t")[0].rsplit(":", 1) for line in lines]
+    return {name for place, name in places if _CORE in place}
 
 
 def _counted(image: BenchImage, samples: Samples) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:

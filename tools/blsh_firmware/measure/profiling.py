@@ -8,7 +8,7 @@ from pathlib import Path
 
 from blsh_codegen.project import project_root
 from blsh_firmware.measure.disassembly import Function, return_addresses
-from blsh_hil.boards.catalogue import Memory
+from blsh_hil.boards.board import Memory
 from blsh_trainer.errors import BlshError
 
 PLUGIN_SOURCE = "firmware/bench/profile_plugin.c"

@@ -11,22 +11,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
+from blsh_codegen.spec.constants import HOP_S, HOPS_PER_SECOND
 from blsh_firmware.build.images import reach
 from blsh_hil.boards.session import connect
 from blsh_hil.link.retry import Retries
-from blsh_hil.live.live_audio import (
-    HOP_S,
-    HOPS_PER_SECOND,
-    REPLAY_HOPS,
-    FileSink,
-    LimitedSource,
-    LiveResult,
-    LiveSession,
-    PacedSource,
-    Sink,
-    Source,
-    hops_per_second,
-)
+from blsh_hil.live.ends import FileSink, LimitedSource, PacedSource, Sink, Source
+from blsh_hil.live.session import REPLAY_HOPS, LiveSession
+from blsh_hil.live.timing import LiveResult, hops_per_second
 from blsh_tools.audio import wav_output
 from blsh_tools.audio.recordings import open_recording, say_remarks
 from blsh_tools.audio.sound_device import Microphone, Speaker

@@ -10,8 +10,8 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
-from blsh_hil.live.live_audio import HOP_S, Captured, Samples
+from blsh_codegen.spec.constants import HOP, HOP_S, SAMPLE_RATE_HZ
+from blsh_hil.live.ends import Captured, Samples
 from blsh_trainer.errors import BlshError
 
 BACKLOG_HOPS: Final = 16

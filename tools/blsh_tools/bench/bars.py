@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.spec.constants import HOP, WINDOW
-from blsh_firmware.measure.bench_images import BUDGET_ENTRIES, costs_digest, firmware_digest, noisy_speech
+from blsh_firmware.build.project_files import firmware_digest
+from blsh_firmware.measure.bench_images import costs_digest
+from blsh_firmware.measure.bench_inputs import BUDGET_ENTRIES, noisy_speech
 from blsh_tools.bench.budgets import M0, Row, bench_bars
 from blsh_tools.bench.firmware_costs import virtual_boards
 from blsh_tools.bench.transform_snr import LEVELS_DBFS, transform_snrs

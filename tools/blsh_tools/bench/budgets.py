@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.stages import STAGES
-from blsh_firmware.measure.bench_images import BUDGET_ENTRIES, M0_ROW
+from blsh_firmware.measure.bench_images import M0_ROW
+from blsh_firmware.measure.bench_inputs import BUDGET_ENTRIES
 from blsh_trainer.experiments.verdict import Bar
 
 M0, M4, M55, SMALLEST = M0_ROW, "mps2-an386", "mps3-an547", "microbit"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blsh_codegen.project import project_root
-from blsh_firmware.measure.bench_images import m0_board
+from blsh_firmware.build.compiler_alone import compile_alone, m0_board
 from blsh_firmware.measure.disassembly import functions_of
 from blsh_firmware.measure.profiling import Profile, passage_of, plugin_arguments, read_profile
-from blsh_hil.boards.catalogue import Board, load_boards
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import load_boards
 from blsh_hil.boards.virtual import QEMU
 from blsh_trainer.errors import BlshError
 
@@ -43,15 +44,8 @@ def compile_program(board: Board, elf: Path, sources: Sequence[Path], options: S
     """
     elf.parent.mkdir(parents=True, exist_ok=True)
     firmware = project_root() / "firmware"
-    command = board.compile_command(project_root(), elf, list(sources))
-    command += ["-UBLSH_MODEL_LIMITS", f"-I{firmware / 'bench'}", *options]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise BlshError("arm-none-eabi-gcc is missing; run `make setup`") from error
-    if done.returncode:
-        raise BlshError(f"{elf.name} does not compile for {board.core}: {done.stderr.strip()[-2000:]}")
-    return Program(board, elf)
+    arguments = ["-UBLSH_MODEL_LIMITS", f"-I{firmware / 'bench'}", *options]
+    return Program(board, compile_alone(board, project_root(), elf, sources, arguments))
 
 
 def run_program(

@@ -4,12 +4,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from blsh_codegen.cost.estimate import HOPS_PER_SECOND
 from blsh_codegen.cost.measured_costs import COSTS_FILE, Costs, load_costs, save_costs
 from blsh_codegen.cost.planning import Plan
 from blsh_codegen.emit.generate import GenerateOptions
+from blsh_codegen.spec.constants import HOPS_PER_SECOND
 from blsh_firmware.measure.calibration import calibrate, interrupted_file
-from blsh_hil.boards.catalogue import Board, find_board, load_boards
+from blsh_hil.boards.board import Board
+from blsh_hil.boards.table import find_board, load_boards
 from blsh_tools.console import say
 from blsh_tools.options.board_budgets import planned, say_plan
 from blsh_tools.options.model import PlanOptions

@@ -11,23 +11,20 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.packing import unpack_words
-from blsh_firmware.measure.bench_images import (
+from blsh_firmware.build.project_files import firmware_digest
+from blsh_firmware.measure.bench_images import M0_ROW, bench_project, build_for, costs_digest
+from blsh_firmware.measure.bench_inputs import (
     BUDGET_ENTRIES,
-    M0_ROW,
     Samples,
     budget_model,
-    build_for,
-    copied_project,
-    costs_digest,
     counted_hops,
     describe_model,
-    firmware_digest,
     noisy_speech,
 )
-from blsh_firmware.measure.image_figures import Workbench, measure_board
+from blsh_firmware.measure.image_figures import Workbench, measure_image
 from blsh_firmware.measure.profiling import build_plugin
-from blsh_hil.boards.catalogue import find_board, load_boards
-from blsh_hil.prove.measure import ICOUNT_SHIFT
+from blsh_hil.boards.table import find_board, load_boards
+from blsh_hil.prove.instruction_count import ICOUNT_SHIFT
 from blsh_tools.bench.cmsis import count_cmsis
 from blsh_tools.bench.search_growth import CORES, SIZES, SearchBench, search_growth
 from blsh_trainer.arrays import Progress
@@ -100,11 +97,11 @@ def measure_firmware(
     samples = noisy_speech(corpus, options.hops)
     plugin = build_plugin(options.work)
     digests = {"firmware_sha256": firmware_digest(), "costs_sha256": costs_digest()}
-    project = copied_project(options.work / "project")
+    project = bench_project(options.work / "project")
     cases, rows = list(_cases(model, extended, options.boards, samples)), []
     for done, case in enumerate(cases, 1):
         image = build_for(case.row, case.model, case.entries, project, lambda _line: None)
-        rows.append(measure_board(image, Workbench(plugin, options.work, case.samples), case.name))
+        rows.append(measure_image(image, Workbench(plugin, options.work, case.samples), case.name))
         progress("boards", done, len(cases))
     cores = tuple(dict.fromkeys(find_board(name).core for name in options.boards))
     return {

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from blsh_codegen.cost.estimate import estimate
 from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
-from blsh_firmware.measure.bench_images import noisy_speech
-from blsh_hil.boards.catalogue import find_board
+from blsh_firmware.measure.bench_inputs import noisy_speech
+from blsh_hil.boards.table import find_board
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.experiments.settings import FirmwareCost
 from blsh_trainer.model.artifact import Model

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from blsh_codegen.spec.stages import STAGES
+from blsh_tools.bench.peer_costs import load_peer_costs
 from blsh_tools.bench.search_growth import SearchCost, draw_growth
 from blsh_trainer.experiments.report_files import markdown_table, write_index
 from blsh_trainer.files import replacing, write_text_if_changed
@@ -16,11 +17,6 @@ _CAPTIONS = {
     "smallest": "The fixed cost: the same with as many entries as neighbours",
     "extended": "The extended system",
 }
-PEERS = (  # M instructions a second on M4 and on M0, KB of RAM; measured for this project on the same emulator
-    ("SpeexDSP 1.2.1, fixed point", 16.7, 34.5, 38),
-    ("WebRTC NSX, fixed point", 22.0, 39.0, 26),
-    ("RNNoise 0.1.1, floats, 48 kHz", 158.0, None, 88),
-)
 _M4_BOARD, _M0_CORE = "mps2-an386", "cortex-m0"
 
 
@@ -159,9 +155,7 @@ _PEERS = (
 
 def _peers(result: Mapping[str, Any]) -> str:
     header = ["denoiser", "M4, million a second", "M0", "RAM, KB"]
-    lines = [
-        [name, f"{on_m4:.1f}", "-" if on_m0 is None else f"{on_m0:.1f}", str(ram)] for name, on_m4, on_m0, ram in PEERS
-    ]
+    lines = [[peer.title, peer.m4, peer.m0 or "-", peer.ram_kb] for peer in load_peer_costs()]
     for case in ("budget", "extended"):
         of = {row["board"]: row for row in result["rows"] if row["case"] == case}
         if _M4_BOARD in of:

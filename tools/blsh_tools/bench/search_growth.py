@@ -11,7 +11,7 @@ import numpy.typing as npt
 from blsh_codegen.model.entry_order import bit_planes, bounds_table, tight_order
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.packing import pack_words
-from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.board import Board
 from blsh_tools.bench.emulated_program import Program, bench_core, compile_program, run_program
 from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError

@@ -12,14 +12,14 @@ from blsh_codegen.project import project_root
 from blsh_firmware.build.images import Image, built_image, elf_path
 from blsh_firmware.build.platformio import PLAIN_PATH, upload_firmware
 from blsh_hil.boards.attached import PROBE, find_port
-from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.board import Board
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_errors import BoardError, ConnectionClosedError, GarbageError, NoAnswerError, PortError
 from blsh_hil.link.board_lock import EMULATOR, Entry, Lock, entries, port_key
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.port import Port
 from blsh_hil.link.retry import Timeouts
-from blsh_hil.wire.protocol import HelloReply
+from blsh_hil.wire.messages import HelloReply
 from blsh_tools.boards.upload_command import UploadCommand, upload_command
 from blsh_tools.console import say
 from blsh_tools.options.flash import FlashOptions

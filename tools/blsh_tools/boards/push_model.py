@@ -9,11 +9,11 @@ from blsh_codegen.emit.model_image import MAGIC, decode_image, encode_image, rea
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.project import project_root
 from blsh_firmware.build.images import build_host_image, build_image
-from blsh_hil.boards.catalogue import find_board
 from blsh_hil.boards.host import HOST, HostBoard
 from blsh_hil.boards.session import Expected, Target, connect
+from blsh_hil.boards.table import find_board
 from blsh_hil.prove.push import NO_SLOT, check_fits, proof_signal, push_model, read_slots, restore_factory
-from blsh_hil.wire.protocol import SlotState
+from blsh_hil.wire.codes import SlotState
 from blsh_tools.console import say
 from blsh_tools.options.model import ModelOptions, sized
 from blsh_trainer.arrays import Progress

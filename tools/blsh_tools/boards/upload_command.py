@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from blsh_hil.boards.catalogue import Board
+from blsh_hil.boards.board import Board
 from blsh_trainer.errors import BlshError
 
 _PROBE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]*")

@@ -19,10 +19,10 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Count the instructions of each stage of a hop on a virtual board, exactly."""
-    from blsh_firmware.measure.hop_instructions import run_benchmark
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_firmware.measure.hop_instructions import count_generated
+    from blsh_hil.boards.table import find_board
 
-    result = run_benchmark(find_board(board), model, hops, say)
+    result = count_generated(find_board(board), model, hops, say)
     counts: dict[str, Any] = result["instructions"]
     rows = [[stage, f"{count:,}", f"{100 * count / counts['mean']:.1f} %"] for stage, count in counts["stages"].items()]
     rows += [["whole hop, mean", f"{counts['mean']:,}", ""], ["whole hop, most", f"{counts['maximum']:,}", ""]]

@@ -2,24 +2,39 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from blsh_tools.console import show
 from blsh_tools.options.arguments import AsJson
 
 if TYPE_CHECKING:  # the command imports what it needs when it runs, so that `blsh --help` is quick
     from blsh_hil.boards.attached import Attached
-    from blsh_hil.boards.catalogue import Board
+    from blsh_hil.boards.board import Board
 
 
-def boards(as_json: AsJson = False) -> None:
+def boards(
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Write the files that follow from boards.toml and the protocol; list nothing."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """List the boards that firmware can be built for, and what is attached to this machine: ports, probes, holders.
 
     A program that talks to a board locks it. A lock is stale when its program was killed; a stale lock stops nobody.
     """
+    from blsh_codegen.project import project_root
     from blsh_hil.boards.attached import attached
-    from blsh_hil.boards.catalogue import load_boards
+    from blsh_hil.boards.table import load_boards
+    from blsh_hil.boards.written_files import write_generated_files
 
+    if write:
+        written = [path.as_posix() for path in write_generated_files(project_root())]
+        rows = [[path] for path in written] or [["nothing: all files are up to date"]]
+        show({"written": written}, as_json, rows, "Written")
+        return
     known = load_boards()
     found = attached(known)
     if as_json:

@@ -7,7 +7,7 @@ from blsh_tools.options.arguments import DEFAULT_BOARD, AsJson, BoardName
 def build(board: BoardName = DEFAULT_BOARD, as_json: AsJson = False) -> None:
     """Build the firmware of the generated model with PlatformIO."""
     from blsh_firmware.build.images import build_image
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
 
     image = build_image(find_board(board), lambda line: say(line) if line else None)
     rows = [

@@ -19,7 +19,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Run the whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
     from blsh_tools.demo_chain import DemoOptions, check_demo_folder, run_demo
     from blsh_tools.options.corpora import corpus_or_synthetic
 

@@ -22,7 +22,7 @@ def emulate(
     `blsh flash` restarts it with firmware that was built since.
     """
     from blsh_firmware.build.images import built_image
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
     from blsh_hil.boards.virtual import VirtualBoard
     from blsh_tools.boards.emulate_board import keep_running
 

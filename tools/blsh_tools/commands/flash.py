@@ -45,7 +45,7 @@ def flash(
 
     A virtual board that `blsh emulate` runs is restarted with the firmware.
     """
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
     from blsh_tools.boards.flash_board import flash_board, planned_command
 
     options = FlashOptions(port, probe, method, replace(TIMEOUTS, flash=flash_timeout, boot=boot_timeout))

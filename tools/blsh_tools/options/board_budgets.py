@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the commands import what they need when they run, so that `
     from blsh_codegen.cost.measured_costs import BoardSizes
     from blsh_codegen.cost.planning import Plan
     from blsh_codegen.emit.generate import GenerateOptions
-    from blsh_hil.boards.catalogue import Board
+    from blsh_hil.boards.board import Board
     from blsh_trainer.model.artifact import Model
 
 SLOTS_FLASH_BYTES = 4096
@@ -45,11 +45,10 @@ def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan
 
 
 def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOptions, Plan]":
+    from blsh_codegen.cost.cost_signal import MEASURED_HOPS, cost_signal
     from blsh_codegen.cost.measured_costs import load_costs
     from blsh_codegen.cost.planning import Budgets, Planner
-    from blsh_firmware.measure.calibration import MEASURED_HOPS
-    from blsh_firmware.measure.hop_instructions import measured_signal
-    from blsh_hil.boards.catalogue import find_board
+    from blsh_hil.boards.table import find_board
 
     assert wishes.board is not None
     board = find_board(wishes.board)
@@ -66,7 +65,7 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
     if wishes.slots:
         flash = min(flash, board.firmware_flash_bytes)
     budgets = Budgets(flash, min(wishes.ram or board.budget.ram, ram), wishes.mips or cpu)
-    planner = Planner(model, costs.core(board.core), sizes, measured_signal(MEASURED_HOPS))
+    planner = Planner(model, costs.core(board.core), sizes, cost_signal(MEASURED_HOPS))
     try:
         plan = planner.plan(wishes, budgets)
     except BlshError as error:

@@ -15,9 +15,9 @@ from typing import Any
 import blsh_suite
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.images import reach
-from blsh_hil.boards.catalogue import load_boards
 from blsh_hil.boards.host import HOST
 from blsh_hil.boards.session import connect
+from blsh_hil.boards.table import load_boards
 from blsh_hil.link.child_process import die_with_parent
 from blsh_tools.console import say
 from blsh_tools.options.arguments import REPORT_FOLDER

@@ -13,6 +13,7 @@ from blsh_trainer.arrays import FloatArray, Progress
 from blsh_trainer.compute.process_map import check_jobs, computed
 from blsh_trainer.corpora.mixing import Mixture, NamedMixture
 from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.bootstrap import mean_interval
 from blsh_trainer.evaluation.metrics import METRICS as METRIC_FUNCTIONS
 from blsh_trainer.evaluation.protocols import DrawnMixtures, Mixtures, PeersMixtures
 
@@ -29,15 +30,12 @@ __all__ = [
     "SilentEstimateError",
     "Summary",
     "System",
-    "bootstrap_interval",
     "check_metrics",
     "evaluate_systems",
-    "mean_and_interval",
 ]
 
 METRICS = ("sdr_db", "si_sdr_db", "pesq", "estoi")
 MIXTURE = "mixture"
-RESAMPLES = 2000
 
 
 class SilentEstimateError(BlshError):
@@ -155,12 +153,10 @@ class Evaluation:
         values, mixture = (self.values(name, metric, snr_db) for name in (system, MIXTURE))
         defined = np.isfinite(values) & np.isfinite(mixture)
         values, gains = values[defined], values[defined] - mixture[defined]
-        mean, low, high = mean_and_interval(values, self.seed)
-        gain, gain_low, gain_high = mean_and_interval(gains, self.seed)
+        level, gain = mean_interval(values, self.seed), mean_interval(gains, self.seed)
+        intervals = (level.mean, level.low, level.high, gain.mean, gain.low, gain.high)
         n = int(defined.sum())
-        return Summary(
-            system, snr_db, metric, mean, low, high, gain, gain_low, gain_high, n=n, undefined=len(defined) - n
-        )
+        return Summary(system, snr_db, metric, *intervals, n=n, undefined=len(defined) - n)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values; a figure that is not defined is None."""
@@ -216,24 +212,6 @@ def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
     if not metrics or len(set(metrics)) < len(metrics):
         raise BlshError(f"metrics {list(metrics)}; give one at least, and none twice")
     return tuple(metrics)
-
-
-def bootstrap_interval(values: FloatArray, rng: np.random.Generator) -> tuple[float, float]:
-    """Return the 2.5 and 97.5 % quantiles of the mean of `values` (n,) over 2000 resamples."""
-    means = values[rng.integers(values.size, size=(RESAMPLES, values.size))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def mean_and_interval(values: FloatArray, seed: int) -> tuple[float, float, float]:
-    """Return the mean of `values` (n,) and its 95 % bootstrap interval; NaN for none.
-
-    The same mixtures are drawn for every system, metric and SNR, so that their intervals can be compared.
-    """
-    if values.size == 0:
-        return (float("nan"),) * 3
-    rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(2)[1])
-    return float(values.mean()), *bootstrap_interval(values, rng)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
-"""Compare an evaluated system with the peers, mixture by mixture: the mean difference and its interval."""
+"""Compare figures with the peers', mixture by mixture: the mean difference and its interval."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.evaluation.evaluate import MIXTURE, Evaluation, mean_and_interval
+from blsh_trainer.evaluation.bootstrap import mean_interval
+from blsh_trainer.evaluation.evaluate import MIXTURE, Evaluation
 from blsh_trainer.evaluation.peer_scores import load_peer_scores
 
 
@@ -33,24 +35,33 @@ def against_peers(found: Evaluation, system: str) -> list[Against]:
 
     A peer that was not scored at an SNR is left out there.
     """
-    theirs = {(score.system, score.snr_db, score.id): score.figures for score in load_peer_scores()}
-    names = [name for name in dict.fromkeys(name for name, _, _ in theirs) if name != MIXTURE]
+    peers = [name for name in dict.fromkeys(score.system for score in load_peer_scores()) if name != MIXTURE]
     compared = []
     for snr_db in found.snrs_db:
         ours = [score for score in found.scores if (score.system, score.snr_db) == (system, snr_db)]
-        for name in names:
-            pairs = [(s.figures, theirs[key]) for s in ours if (key := (name, snr_db, s.id)) in theirs]
+        for peer in peers:
             for metric in found.metrics:
-                values = np.array([(own[metric], other[metric]) for own, other in pairs]).reshape(-1, 2)
-                values = values[np.isfinite(values).all(axis=1)]
-                if len(values):
-                    compared.append(_against(name, snr_db, metric, values, found.seed))
+                pairs = paired_with_peer({score.id: score.figures[metric] for score in ours}, peer, metric, snr_db)
+                if len(pairs):
+                    compared.append(_against(peer, snr_db, metric, pairs, found.seed))
     return compared
 
 
-def _against(name: str, snr_db: float, metric: str, values: FloatArray, seed: int) -> Against:
-    """Compare the columns of `values` (n, 2), ours and theirs."""
-    ours, theirs = (float(mean) for mean in values.mean(axis=0))
-    return Against(
-        name, snr_db, metric, ours, theirs, *mean_and_interval(values[:, 0] - values[:, 1], seed), n=len(values)
+def paired_with_peer(ours: Mapping[str, float], peer: str, metric: str, snr_db: float) -> FloatArray:
+    """Return figures (n, 2), ours and the peer's, on the mixtures where both have one.
+
+    `ours` are our figures of that metric at that SNR by the mixture's id; the peer "mixture" is the unprocessed one.
+    """
+    theirs = {s.id: s.figures[metric] for s in load_peer_scores() if (s.system, s.snr_db) == (peer, snr_db)}
+    pairs: FloatArray = np.array([(figure, theirs[name]) for name, figure in ours.items() if name in theirs]).reshape(
+        -1, 2
     )
+    both: FloatArray = pairs[np.isfinite(pairs).all(axis=1)]
+    return both
+
+
+def _against(peer: str, snr_db: float, metric: str, pairs: FloatArray, seed: int) -> Against:
+    ours, theirs = (float(mean) for mean in pairs.mean(axis=0))
+    difference = mean_interval(pairs[:, 0] - pairs[:, 1], seed)
+    means = (ours, theirs, difference.mean, difference.low, difference.high)
+    return Against(peer, snr_db, metric, *means, n=len(pairs))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from blsh_trainer.evaluation.bootstrap import Estimate, estimate
+from blsh_trainer.evaluation.bootstrap import MeanInterval, mean_interval
 from blsh_trainer.experiments.peer_bars import peers_bars
 from blsh_trainer.experiments.report_files import Report
 from blsh_trainer.experiments.scoring import Spec
@@ -73,7 +73,7 @@ def _above_lsh(measured: _Measured, kind: str, bits: int) -> Bar:
     ours = measured.hash(DEFAULT, kind, bits)
     rivals = {label: measured.hash(learner, kind, bits) for label, learner in (("centred", CENTRED), ("plain", PLAIN))}
     stronger = max(rivals, key=lambda label: float(np.nanmean(rivals[label])))
-    margin = estimate(ours - rivals[stronger])
+    margin = mean_interval(ours - rivals[stronger])
     means = ", ".join(f"{label} {np.nanmean(values):.2f}" for label, values in rivals.items())
     return Bar(
         f"{kind}, L = {bits}: above both LSH variants",
@@ -86,11 +86,11 @@ def _above_lsh(measured: _Measured, kind: str, bits: int) -> Bar:
 def _against_knn(measured: _Measured) -> list[Bar]:
     sizes = measured.settings.sizes
     mel = measured.hash(DEFAULT, "mel", sizes.mel_bits)
-    over_centred = estimate(mel - measured.hash(CENTRED, "mel", sizes.mel_bits))
+    over_centred = mean_interval(mel - measured.hash(CENTRED, "mel", sizes.mel_bits))
     mel_knn, stft_knn = (measured.knn(kind) for kind in ("mel", "stft"))
-    under = estimate(mel - mel_knn)
+    under = mean_interval(mel - mel_knn)
     stft = measured.hash(DEFAULT, "stft", sizes.bar_stft_bits)
-    over = estimate(stft - stft_knn)
+    over = mean_interval(stft - stft_knn)
     return [
         Bar(
             f"mel, L = {sizes.mel_bits}: at least {_OVER_CENTRED_DB} dB above centred LSH",
@@ -130,7 +130,7 @@ def _falling(kind: str, shares: list[Any]) -> Bar:
 
 
 def _cut(measured: _Measured, kind: str, bits: int) -> Bar:
-    apart = estimate(measured.hash(DEFAULT, kind, bits) - measured.hash(DEFAULT, kind, bits, bits))
+    apart = mean_interval(measured.hash(DEFAULT, kind, bits) - measured.hash(DEFAULT, kind, bits, bits))
     longest = measured.settings.sizes.longest
     return Bar(
         f"{kind}: {bits} of {longest} bits within {_CUT_DB} dB of {bits} trained",
@@ -185,7 +185,7 @@ def _scale(what: str, found: Mapping[str, Any]) -> Bar:
     return Bar(what, told, met and bool(runs))
 
 
-def _interval(found: Estimate) -> str:
+def _interval(found: MeanInterval) -> str:
     return f"{found.mean:+.2f} dB ({found.low:+.2f} to {found.high:+.2f})"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.bootstrap import estimate
+from blsh_trainer.evaluation.bootstrap import mean_interval
 from blsh_trainer.evaluation.systems import HashDenoiser
 from blsh_trainer.experiments.drawing import Curve, draw_curves
 from blsh_trainer.experiments.report_files import Report
@@ -220,7 +220,7 @@ def _bars(rows: Mapping[str, Sequence[_Row]]) -> list[Bar]:
     for rival in (PLAIN, EQUAL):
         for budget, margin in ((_AT, _MARGIN_DB), (_LARGER, 0.0)):
             what = f"at {_AT // KIB} KiB at least {margin:g} dB above the {rival} at {budget // KIB} KiB"
-            over = estimate(at[CHOSEN][_AT] - at[rival][budget])
+            over = mean_interval(at[CHOSEN][_AT] - at[rival][budget])
             told = f"{over.mean:+.2f} dB ({over.low:+.2f} to {over.high:+.2f})"
             found.append(Bar(what, told, over.mean >= margin, over.to_dict()))
     return found
@@ -239,9 +239,9 @@ def _report(rows: Mapping[str, Sequence[_Row]], settings: Settings, seeds: int) 
     lines, data = [], []
     panels: dict[str, list[Curve]] = {"test, 0 dB": []}
     for name, of in rows.items():
-        tests = [estimate(row.test) for row in of]
+        tests = [mean_interval(row.test) for row in of]
         for row, test in zip(of, tests, strict=True):
-            point, valid = row.point, estimate(row.valid)
+            point, valid = row.point, mean_interval(row.valid)
             taken = f"{point.bytes / KIB:.1f}"
             figures = [f"{valid.mean:+.2f}", f"{test.mean:+.2f} ({test.low:+.2f} to {test.high:+.2f})"]
             figures += [f"{row.cost.millions_per_second[core]:.1f}" for core in cores] if row.cost else []

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import numpy as np
-
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.bootstrap import Estimate, estimate
+from blsh_trainer.evaluation.bootstrap import MeanInterval, mean_interval
 from blsh_trainer.evaluation.evaluate import Blind, PeersMixtures, evaluate_systems
-from blsh_trainer.evaluation.peer_scores import load_peer_scores
+from blsh_trainer.evaluation.peer_comparison import paired_with_peer
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.verdict import Bar
 from blsh_trainer.experiments.work_store import Store
@@ -79,7 +77,7 @@ def _bar(what: str, model: Model, found: Figures, beyond_rnnoise: bool) -> Bar:
         rivals = [_SPEEX, _RNNOISE] if beyond_rnnoise and snr_db == 0.0 else [_SPEEX]
         margins = {name: _margin(found["si_sdr_db"][at], name, "si_sdr_db", snr_db) for name in rivals}
         above = _margin(found["estoi"][at], _MIXTURE, "estoi", snr_db)
-        score = estimate(list(found["si_sdr_db"][at].values()))
+        score = mean_interval(list(found["si_sdr_db"][at].values()))
         met = met and min(margin.mean for margin in margins.values()) > 0 and above.mean >= 0
         over = ", ".join(f"{m.mean:+.2f} ({m.low:+.2f} to {m.high:+.2f}) over {name}" for name, m in margins.items())
         told.append(
@@ -94,7 +92,7 @@ def _bar(what: str, model: Model, found: Figures, beyond_rnnoise: bool) -> Bar:
     return Bar(what, "; ".join(told), met, figures)
 
 
-def _margin(ours: dict[str, float], peer: str, metric: str, snr_db: float) -> Estimate:
+def _margin(ours: dict[str, float], peer: str, metric: str, snr_db: float) -> MeanInterval:
     """Return the mean difference to `peer`, mixture by mixture; `ours` are figures by mixture."""
-    theirs = {s.id: s.figures[metric] for s in load_peer_scores() if (s.system, s.snr_db) == (peer, snr_db)}
-    return estimate(np.array([value - theirs[name] for name, value in ours.items()]))
+    pairs = paired_with_peer(ours, peer, metric, snr_db)
+    return mean_interval(pairs[:, 0] - pairs[:, 1])

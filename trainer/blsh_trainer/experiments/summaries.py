@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.evaluation.bootstrap import Estimate, estimate
+from blsh_trainer.evaluation.bootstrap import MeanInterval, mean_interval
 from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.experiments.scoring import Cell, Condition, Scores, Spec, condition, run_cells
 from blsh_trainer.experiments.settings import Settings
@@ -51,9 +51,9 @@ class Scored:
         """Return figures (seeds, mixtures)."""
         return np.array([scores.figures[metric] for scores in self.cells(spec, chosen)])
 
-    def gain(self, spec: Spec, chosen: Condition, metric: str) -> Estimate:
+    def gain(self, spec: Spec, chosen: Condition, metric: str) -> MeanInterval:
         """Return the mean improvement and its interval."""
-        return estimate(self.gains(spec, chosen, metric))
+        return mean_interval(self.gains(spec, chosen, metric))
 
 
 def score_seeds(
@@ -80,7 +80,7 @@ def hashed(learner: Learner, feature_kind: str, bits: int, dictionary: float, fi
     return Spec("hash", feature_kind, learner, bits, dictionary, fitted=fitted)
 
 
-def told(found: Estimate, metric: str) -> str:
+def told(found: MeanInterval, metric: str) -> str:
     """Return mean and interval as text; ESTOI in per cent, as the paper has it."""
     if found.mixtures == 0:
         return "undefined"

@@ -8,7 +8,7 @@ import numpy as np
 
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.bootstrap import estimate
+from blsh_trainer.evaluation.bootstrap import mean_interval
 from blsh_trainer.evaluation.evaluate import METRICS, MIXTURE
 from blsh_trainer.evaluation.recorded_pairs import RecordedMixtures
 from blsh_trainer.experiments import paper_values as published
@@ -236,7 +236,7 @@ def _report(
     for row in rows:
         cells = scored.cells(row.spec, row.condition)
         spec, size = row.spec, cells[0].size
-        found = {metric: estimate(np.array([cell.figures[metric] for cell in cells])) for metric in METRICS}
+        found = {metric: mean_interval(np.array([cell.figures[metric] for cell in cells])) for metric in METRICS}
         share = f"{spec.dictionary:g}" if spec.dictionary else ""
         line = [row.place] if where else []
         line += [

@@ -103,7 +103,7 @@ class Vector:
         if found != (VECTOR_FORMAT, RUNTIME_FORMAT) and not of_any_format:
             raise BlshError(
                 f"{path} is of vector format {found[0]} and runtime format {found[1]}, expected {VECTOR_FORMAT} and "
-                f"{RUNTIME_FORMAT}; make it anew: python -m blsh_hil.prove.vectors"
+                f"{RUNTIME_FORMAT}; make it anew: make vectors"
             )
         whole = len(vector.samples) and len(vector.samples) % HOP == 0
         if not whole or not 0 <= vector.hop < len(vector.samples) // HOP or vector.stage not in STAGES:

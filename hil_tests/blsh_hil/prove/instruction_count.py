@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import HOP, HOPS_PER_SECOND
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.client import BoardClient
@@ -39,7 +39,7 @@ class InstructionCounts:
     @property
     def millions_per_second(self) -> float:
         """Instructions for a second of audio, in millions."""
-        return self.mean * SAMPLE_RATE_HZ / HOP / 1e6
+        return self.mean * HOPS_PER_SECOND / 1e6
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""

@@ -1,10 +1,10 @@
-"""The files that are written from the table of boards: platformio.ini, PlatformIO's board files and board.h."""
+"""Render the files that builds need from the table of boards: platformio.ini, PlatformIO's board files, board.h."""
 
 import json
 
-from blsh_hil.boards.model import C_FLAGS, DWT_CYCCNT, INCLUDE_FOLDERS, LINK_FLAGS, LINKER_SCRIPT, Board, Pll, Upload
+from blsh_hil.boards.board import C_FLAGS, DWT_CYCCNT, INCLUDE_FOLDERS, LINK_FLAGS, LINKER_SCRIPT, Board, Pll, Upload
 
-_NOTE = "GENERATED from boards.toml - do not edit; rewrite with: python -m blsh_hil.boards.catalogue"
+_NOTE = "GENERATED from boards.toml - do not edit; rewrite with: blsh boards --write"
 
 
 def render_platformio_ini(boards: dict[str, Board]) -> str:

@@ -1,0 +1,72 @@
+"""What the bench measures with: a model of the budgets' kind and noisy speech."""
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_trainer.arrays import Progress
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.model.artifact import Model, load_model, save_model
+from blsh_trainer.signals.audio import to_int16
+
+BUDGET_ENTRIES: Final = 4096
+PIECE_HOPS: Final = 8
+"""Hops that come from one recording, one after the other."""
+
+Samples = npt.NDArray[np.int16]
+
+
+def budget_model(corpus: Corpus, folder: Path, progress: Progress) -> Model:
+    """The paper's system with our learner, L = 50, `mel`, K = 10, trained on `corpus`; kept in `folder`."""
+    from blsh_trainer.learning.train import PAPER, train_model
+
+    options = replace(PAPER, name="budget")
+    told = json.dumps([asdict(options), corpus.sha256], sort_keys=True)
+    path = folder / f"budget-{hashlib.sha256(told.encode()).hexdigest()[:12]}.npz"
+    if not path.exists():
+        save_model(path, train_model(corpus, options, progress))
+    return load_model(path)
+
+
+def noisy_speech(corpus: Corpus, hops: int) -> Samples:
+    """At least `hops` hops of real work: PIECE_HOPS hops from somewhere in each of many test mixtures at 0 dB.
+
+    What the search does differs much from one recording to the next, so there are many short pieces.
+    """
+    from blsh_trainer.evaluation.protocols import DrawnMixtures
+
+    rng = np.random.default_rng(0)
+    length = PIECE_HOPS * HOP
+    pieces = []
+    for mixture in DrawnMixtures(corpus, "test", (0.0,), -(-hops // PIECE_HOPS), 0):
+        samples = to_int16(mixture.signals.mixture)
+        if len(samples) < length:
+            samples = np.resize(samples, length)
+        start = int(rng.integers(len(samples) - length + 1))
+        pieces.append(samples[start : start + length])
+    return np.concatenate(pieces)
+
+
+def counted_hops(hops: int) -> npt.NDArray[np.bool_]:
+    """Which of the hops of noisy_speech are counted: those whose window lies within one piece."""
+    counted: npt.NDArray[np.bool_] = np.arange(hops) % PIECE_HOPS >= HISTORY // HOP
+    return counted
+
+
+def describe_model(model: Model) -> dict[str, Any]:
+    """What identifies a model in a result."""
+    return {
+        "name": model.name,
+        "sha256": model.sha256,
+        "feature_kind": model.feature_kind,
+        "bits": model.bits,
+        "neighbours": model.neighbours,
+        "entries": model.entries,
+        "masks": model.mask_kind,
+    }
