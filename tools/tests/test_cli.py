@@ -6,14 +6,18 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
 
 from blsh_hil.boards.table import load_boards
-from blsh_tools import cli
+from blsh_tools import cli, commands
+from blsh_trainer.corpora import synthetic_corpus
 from blsh_trainer.corpora.corpus import load_corpus
+from blsh_trainer.corpora.synthetic_corpus import CorpusSize
 from blsh_trainer.interrupts import ENDING
 from blsh_trainer.model.artifact import load_model
 
@@ -45,6 +49,22 @@ def test_examples_can_be_typed(command: str) -> None:
     program, name, *arguments = shlex.split(example)
     assert (program, name) == ("blsh", command)
     COMMANDS[command].make_context(name, arguments)
+
+
+def test_every_command_has_a_module_of_its_name() -> None:
+    verbs = [verb for panel in cli.VERBS.values() for verb in panel]
+    assert [verb.run.__module__ for verb in verbs] == [f"blsh_tools.commands.{verb.run.__name__}" for verb in verbs]
+    modules = {path.stem for path in Path(commands.__file__).parent.glob("[!_]*.py")}
+    assert modules == {verb.run.__name__ for verb in verbs} | {"corpus"}
+
+
+def test_help_needs_none_of_what_the_commands_need() -> None:
+    """NumPy alone would take as long as all of it."""
+    script = (
+        "import sys, blsh_tools.cli; print(*{'numpy', 'scipy', 'soundfile', 'pytest', 'serial'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
 
 
 def test_unknown_option_is_no_traceback(blsh: Blsh) -> None:
@@ -88,7 +108,9 @@ def test_project_of_the_environment_must_be_one(blsh: Blsh) -> None:
 
 
 @pytest.mark.needs("espeak-ng")
-def test_corpus_is_made_once(blsh: Blsh) -> None:
+def test_corpus_is_made_once(blsh: Blsh, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = CorpusSize(utterances=(6, 2, 2), noises=(3, 2, 2), noise_seconds=4.0)
+    monkeypatch.setattr(synthetic_corpus, "CorpusSize", lambda: small)
     made = blsh.json("corpus", "make", "deep/corpus", "--seed", 3)
     assert (made["folder"], made["synthetic"]) == ("deep/corpus", True)
     files = tree(blsh.cwd)
