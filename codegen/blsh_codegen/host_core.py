@@ -23,7 +23,6 @@ from blsh_codegen.spec.c_structs import layout_check, model_struct, state_struct
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
-from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", *C_WARNINGS)
 
@@ -64,28 +63,32 @@ def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
 
 
 class HostCore:
-    """The C core with a model: the interface of `ReferenceDenoiser`, the speed of C."""
+    """The C core with a model: the interface of `ReferenceDenoiser`, the speed of C.
+
+    struct: the blsh_model_t that the core reads. tables: the arrays that its pointers point into, by field. A test may
+    damage both, and then see what reset() says.
+    """
 
     def __init__(self, model: IntegerModel, library: Path | None = None) -> None:
         self._library = ctypes.CDLL(str(library or compile_core()))
         self._library.blsh_error_text.restype = ctypes.c_char_p
         self._library.blsh_dictionary_crc32.restype = ctypes.c_uint32
         self.model = model
-        self._kept = _contiguous(model)  # the struct points into these
-        self._model = _model_struct(model, self._kept)
+        self.tables = _contiguous(model)
+        self.struct = _model_struct(model, self.tables)
         self._state = state_struct()()
         self.reset()
 
     def reset(self) -> None:
         """Start a new stream; BlshError with the core's own words if it refuses the model."""
-        result = self._library.blsh_init(ctypes.byref(self._state), ctypes.byref(self._model))
+        result = self._library.blsh_init(ctypes.byref(self._state), ctypes.byref(self.struct))
         if result < 0:
             text = self._library.blsh_error_text(result).decode()
             raise BlshError(f"the C core refuses the model: {text} ({result})")
 
     def dictionary_crc32(self) -> int:
         """The CRC of the dictionary, computed by the core."""
-        return int(self._library.blsh_dictionary_crc32(ctypes.byref(self._model)))
+        return int(self._library.blsh_dictionary_crc32(ctypes.byref(self.struct)))
 
     def nearest(self, code: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
         """The K entries nearest to a code, uint32 (ceil(L / 32),): index and distance of each, uint32 (K, 2)."""
@@ -94,7 +97,7 @@ class HostCore:
             raise ValueError(f"a code of {self.model.bits} bits is not of shape {query.shape}")
         place, found = np.empty(self.model.bits // 2 + 8, np.uint32), np.empty((self.model.neighbours, 2), np.uint32)
         pointers = [array.ctypes.data_as(_POINTER) for array in (query, place, found)]
-        self._library.blsh_find_nearest(ctypes.byref(self._model), *pointers)
+        self._library.blsh_find_nearest(ctypes.byref(self.struct), *pointers)
         return found
 
     def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
@@ -146,7 +149,7 @@ def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]
         name=model.name.encode("ascii", "replace"),
         model_sha256=(ctypes.c_uint8 * 32)(*bytes.fromhex(model.model_sha256)),
         dictionary_crc32=model.dictionary_crc32,
-        feature_kind=FEATURE_KINDS.index(model.feature_kind),
+        feature_kind=model.feature_kind.number,
         features=model.features,
         bits=model.bits,
         neighbours=model.neighbours,

@@ -4,44 +4,22 @@ import zlib
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.host_core import HostCore, compile_core
-from blsh_codegen.model.quantise import IntegerModel
-from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import BINS, HOP
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
-from blsh_codegen.spec.stages import STAGES, HopVectors
 from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING, Model
+from blsh_trainer.signals.features import FEATURE_KINDS, find_feature_kind
 from blsh_trainer.signals.masks import MASK_KINDS
-from blsh_trainer.signals.spectra import FEATURE_KINDS, feature_count
 
+from .agreement import assert_all_agree
 from .conftest import random_model
-
-
-def assert_same(expected: HopVectors, actual: HopVectors, where: str) -> None:
-    """Fail with the first stage, value, expected and actual that differ."""
-    for index, stage in enumerate(STAGES):
-        if expected.stage_bytes(index) != actual.stage_bytes(index):
-            a, b = expected.stage(index), actual.stage(index)
-            assert a.shape == b.shape, f"{where}, {stage}: {b.shape} values, expected {a.shape}"
-            at = int(np.flatnonzero(a != b)[0])
-            pytest.fail(f"{where}, {stage}[{at}]: expected {a[at]}, got {b[at]}")
-
-
-def assert_all_agree(model: IntegerModel, samples: npt.NDArray[np.int16], name: str) -> None:
-    reference, core = ReferenceDenoiser(model), HostCore(model)
-    vectors = VectorisedDenoiser(model).stages(samples)
-    for t, hop in enumerate(samples.reshape(-1, HOP)):
-        expected = reference.hop(hop)
-        assert_same(expected, vectors.hop(t), f"vectorised, {name}, hop {t}")
-        assert_same(expected, core.hop(hop), f"C core, {name}, hop {t}")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +49,7 @@ def test_runtime_format_4_is_what_it_was(kind: str, digest: int) -> None:
         name="paper",
         feature_kind=kind,
         neighbours=10,
-        projections=rng.normal(size=(40, feature_count(kind))),
+        projections=rng.normal(size=(40, find_feature_kind(kind).count)),
         biases=rng.normal(size=40),
         betas=np.ones(40),
         code_bits=rng.random((200, 40)) < 0.5,
@@ -89,7 +67,7 @@ def test_runtime_format_4_is_what_it_was(kind: str, digest: int) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    kind=st.sampled_from(FEATURE_KINDS),
+    kind=st.sampled_from(list(FEATURE_KINDS)),
     masks=st.sampled_from(list(MASK_KINDS)),
     smoothing=st.integers(0, MAX_SMOOTHING),
     floor=st.integers(0, MAX_FLOOR),

@@ -19,8 +19,8 @@ from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.masks import MASK_KINDS
-from blsh_trainer.signals.spectra import feature_count
 
 from .compilers import C_COMPILERS, CPP_COMPILERS, WARNINGS, compile_objects, require, run
 
@@ -34,7 +34,7 @@ def artifact(rng: np.random.Generator, kind: str = "tracked", masks: str = "band
         name=name,
         feature_kind=kind,
         neighbours=7,
-        projections=rng.normal(size=(40, feature_count(kind))),
+        projections=rng.normal(size=(40, find_feature_kind(kind).count)),
         biases=0.1 * rng.normal(size=40),
         betas=np.linspace(1, 0.1, 40),
         code_bits=rng.random((200, 40)) < 0.5,

@@ -11,12 +11,13 @@ from blsh_codegen.model.quantise import quantised_mel
 from blsh_codegen.pipeline.reference import analyse, fft512, real_samples, real_spectrum
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import digit_reversed, sine_q14, window_q14
-from blsh_trainer.signals.spectra import features, hann_window, l2_normalise, mel_filters, stft
+from blsh_trainer.signals.features import features, l2_normalise, mel_filters
+from blsh_trainer.signals.spectra import hann_window, stft
 
 from .conftest import random_model
 
 MEL_CRC32 = {128: 0xA6A1B2F5, 64: 0x2260D26A}
-"""Of first, counts and weights, as we make them, for each number of bands."""
+"""CRC-32 of first bins, counts and weights of our filters, for each number of bands."""
 
 
 def snr_db(reference: npt.NDArray[np.float64], actual: npt.NDArray[np.float64]) -> float:
@@ -51,11 +52,11 @@ def test_complex_transform_is_the_dft(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("level_dbfs", [0, -20, -40, -60])
 def test_spectrum_is_accurate_at_every_level(rng: np.random.Generator, level_dbfs: int) -> None:
     speech = np.round(voiced(rng, 1024 * 8) * 32767 * 10 ** (level_dbfs / 20))
-    half = window_q14() / 2.0**14  # what the window's own rounding costs is not the transform's
+    half = window_q14() / 2.0**14  # the window as rounded: its rounding is not the transform's error
     window = np.concatenate([half, half[511:0:-1]])
     for frame in speech.reshape(-1, 1024):
         if np.abs(frame * window).max() < 2**-4:
-            continue  # silent, or a step at the very edge of the frame: nothing of it reaches an output sample
+            continue  # silence, or a step at the very edge of the frame, of which nothing reaches an output sample
         shift, windowed = analyse([int(x) for x in frame])
         spectrum = np.array(real_spectrum(windowed)) / 2.0 ** (shift + 14 - 9)
         expected = np.fft.rfft(frame * window)

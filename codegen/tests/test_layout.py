@@ -10,6 +10,7 @@ from blsh_codegen.cost.estimate import state_bytes, table_bytes
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, render
 from blsh_codegen.spec import c_structs as layout
 from blsh_codegen.spec.c_structs import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, layout_check, model_struct
+from blsh_codegen.spec.constants import MAX_BITS, MAX_NEIGHBOURS
 from blsh_trainer.errors import BlshError
 
 from .compilers import C_COMPILERS, compile_objects
@@ -23,8 +24,8 @@ BOARDS = ("cortex-m0", "cortex-m55")
 def test_sizes_on_a_board_are_the_compiler_s(
     rng: np.random.Generator, tmp_path: Path, name: str, smoothed: int
 ) -> None:
-    """Of the core as it is, and with a model's own limits."""
-    limits = Limits(int(rng.integers(1, 321)), int(rng.integers(1, 33)), smoothed)
+    """The sizes hold for the core as it is, and for one compiled with a model's own limits."""
+    limits = Limits(int(rng.integers(1, MAX_BITS + 1)), int(rng.integers(1, MAX_NEIGHBOURS + 1)), smoothed)
     (tmp_path / "blsh_limits.h").write_text(
         "".join(f"#define BLSH_MAX_{each.upper()} {value}u\n" for each, value in limits._asdict().items())
     )
@@ -51,5 +52,5 @@ def test_a_struct_that_was_changed_alone_is_no_library(monkeypatch: pytest.Monke
     moved = check.replace("offsetof(blsh_model_t, radius) == ", "offsetof(blsh_model_t, radius) == 2 + ")
     assert moved != check
     monkeypatch.setattr(host_core, "layout_check", lambda: moved)
-    with pytest.raises(BlshError, match=r"cannot build the C core:(.|\n)*layout.py says so"):
+    with pytest.raises(BlshError, match=r"cannot build the C core:(.|\n)*c_structs.py says so"):
         host_core.compile_core()

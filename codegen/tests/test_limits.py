@@ -13,12 +13,22 @@ from blsh_codegen.emit.model_image import decode_image, encode_image, read_head
 from blsh_codegen.host_core import HostCore
 from blsh_codegen.model import quantise
 from blsh_codegen.model.quantise import IntegerModel, MelBands, mel_of, quantise_projections, quantised_mel
-from blsh_codegen.spec.constants import MAX_ENTRIES, MAX_MEL_BANDS
+from blsh_codegen.spec.constants import MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MAX_SMOOTHING
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.features import FEATURE_KINDS
 
 from .conftest import random_model
 from .test_export import artifact
+
+SPEC = Path(__file__).resolve().parents[2] / "docs" / "SPEC.md"
+
+
+def test_the_specification_has_the_same_limits() -> None:
+    words = " ".join(SPEC.read_text(encoding="utf-8").split())
+    assert f"L outside 1 … {MAX_BITS}; K outside 1 … {MAX_NEIGHBOURS}; N < K or above 2²⁰;" in words
+    assert MAX_ENTRIES == 2**20
+    assert f"smoothing a, 0 … {MAX_SMOOTHING};" in words
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -68,7 +78,7 @@ def test_more_entries_than_an_index_holds(rng: np.random.Generator, monkeypatch:
 def test_core_refuses_them_too(rng: np.random.Generator) -> None:
     core = HostCore(random_model(rng))
     for count in (MAX_ENTRIES + 1, 2**32 - 1, 9):
-        core._model.entries = count
+        core.struct.entries = count
         with pytest.raises(BlshError, match="fewer entries than neighbours, or more than BLSH_MAX_ENTRIES"):
             core.reset()
 
@@ -154,7 +164,7 @@ def test_fewer_mel_bands_are_taken(rng: np.random.Generator, bands: int) -> None
 def test_mel_bands_that_amplify(rng: np.random.Generator, kind: str, weights: list[int], words: str) -> None:
     """The sum of a band must stay below 2^31, or a root or a norm is shifted by a negative count."""
     model = random_model(rng, kind, 20)
-    mel = mel_of(kind)
+    mel = mel_of(FEATURE_KINDS[kind])
     assert mel is not None
     spoilt, last = mel.weights_q16.copy(), int(mel.counts[-1])
     assert last >= 3

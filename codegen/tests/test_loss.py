@@ -10,14 +10,17 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.corpora.mixing import draw_mixtures
-from blsh_trainer.evaluation.evaluate import Blind, DrawnMixtures, evaluate_systems
-from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.evaluation.evaluate import Blind, evaluate_systems
+from blsh_trainer.evaluation.protocols import DrawnMixtures
+from blsh_trainer.learning.options import PAPER
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.projection import LSH
 from blsh_trainer.signals.audio import from_int16, to_int16
-from blsh_trainer.signals.masks import ideal_band_levels
-from blsh_trainer.signals.spectra import features, l2_normalise, stft
+from blsh_trainer.signals.features import features, l2_normalise
+from blsh_trainer.signals.masks import MASK_KINDS, ideal_band_levels
+from blsh_trainer.signals.spectra import stft
 
 pytestmark = pytest.mark.xdist_group("loss")  # what its fixtures train is trained once
 
@@ -28,7 +31,7 @@ MIXTURES = 24
 def model(request: pytest.FixtureRequest, any_corpus: Corpus) -> Model:
     if request.param == "extended":
         return extended_model(any_corpus)
-    options = TrainOptions(feature_kind=request.param, bits=32, fit_frames=2000, max_frames=8000, steps=100)
+    options = PAPER.with_(feature_kind=request.param, bits=32, fit_frames=2000, max_frames=8000, steps=100)
     return train_model(any_corpus, options)
 
 
@@ -39,7 +42,7 @@ def extended_model(corpus: Corpus) -> Model:
     for mixture in draw_mixtures(corpus, "train", 60, 0.0, rng):
         spectrum = stft(mixture.signals.mixture)
         H.append(features(spectrum, "tracked"))
-        levels.append(ideal_band_levels(stft(mixture.signals.speech), spectrum))
+        levels.append(ideal_band_levels(stft(mixture.signals.speech), spectrum, MASK_KINDS["bands"]))
     sounding = np.concatenate(H).any(axis=1)
     rows = l2_normalise(np.concatenate(H)[sounding])
     learner = LSH(64, rng).fit(rows)

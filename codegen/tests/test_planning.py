@@ -8,10 +8,11 @@ import pytest
 
 from blsh_codegen.cost.estimate import estimate, shape_bytes, state_bytes, table_bytes
 from blsh_codegen.cost.measured_costs import BoardSizes, CoreCosts
-from blsh_codegen.cost.planning import FEW_ENTRIES, MIPS_MARGIN, Budgets, Planner
+from blsh_codegen.cost.planning import FEW_ENTRIES, MIPS_MARGIN, Budgets, Planner, largest_fitting
 from blsh_codegen.cost.search_work import SEARCH_TERMS
 from blsh_codegen.cost.validation_grid import ValidationGrid
 from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model, render
+from blsh_codegen.spec.constants import BLOCK
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
@@ -102,7 +103,7 @@ def test_a_larger_budget_never_gives_a_worse_model_and_each_is_kept(planner, art
     assert plan.chosen.reason == "all entries of the artifact"
 
 
-def test_the_best_of_all_candidates_is_chosen(planner):
+def test_the_best_of_all_candidates_is_chosen(planner, artifact):
     plan = planner.plan(GenerateOptions(), Budgets(40 * KIB, 1 << 14))
     assert {(each.bits, each.masks) for each in plan.candidates} == {
         (64, "bands2"),
@@ -110,9 +111,23 @@ def test_the_best_of_all_candidates_is_chosen(planner):
         (32, "bands2"),
         (32, "bands1"),
     }
-    assert plan.chosen.improvement_db == max(each.improvement_db for each in plan.candidates)
-    assert all(each.taken.flash <= 40 * KIB for each in plan.candidates)
+    best = max(plan.candidates, key=lambda each: improvement(each.bits, each.masks, each.entries))
+    assert (plan.chosen.bits, plan.chosen.masks, plan.chosen.entries) == (best.bits, best.masks, best.entries)
+    for each in plan.candidates:
+        kind = GenerateOptions(bits=each.bits, masks=each.masks, entries=each.entries)
+        assert SIZES.flash_bytes + table_bytes(integer_model(artifact, kind)) <= 40 * KIB
+        more = replace(kind, entries=each.entries + BLOCK)
+        assert each.entries == 1280 or SIZES.flash_bytes + table_bytes(integer_model(artifact, more)) > 40 * KIB
     assert "the best on valid of 4 kinds that fit" in plan.why
+
+
+@pytest.mark.parametrize(("least", "most"), [(5, 5), (5, 31), (10, 32), (32, 33), (40, 200), (64, 64), (7, 640)])
+def test_the_most_entries_are_all_or_whole_blocks_or_the_least(least, most):
+    for limit in range(least, most + 1):
+        allowed = {least, most, *range(0, most, BLOCK)}
+        assert largest_fitting(least, most, lambda entries, limit=limit: entries <= limit) == max(
+            size for size in allowed if least <= size <= limit
+        )
 
 
 def test_instructions_are_a_budget(planner):

@@ -1,4 +1,4 @@
-"""How the programs `python -m blsh_hil....` end."""
+"""End the programs that run by `python -m blsh_hil...` as `blsh` does: with one line and an exit code."""
 
 import sys
 from collections.abc import Callable
@@ -9,9 +9,10 @@ from blsh_trainer.standard_streams import guarded_output
 
 
 def exit_code(main: Callable[[], int | None]) -> int:
-    """What `main` returns, None being 0; 2 after a BlshError, which is told on stderr as by `blsh`.
+    """Run `main`; return what it returns, 0 for None, and 2 after a BlshError, which is printed on stderr.
 
-    SystemExit with 128 + its number after a signal that ends it, and where nobody reads its output any more.
+    Raises SystemExit with 128 + the signal's number after a signal that ends the program, and when nobody reads its
+    output any more.
     """
     with ended_in_order():
         try:

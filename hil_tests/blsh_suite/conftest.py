@@ -1,8 +1,8 @@
-"""The suite's board, models and recordings.
+"""Fixtures and options of the suite: its board, its models and its recordings.
 
-With --model, the firmware is what `blsh generate` and `blsh build` made of it. Without, a small model is trained and
-built in a scratch folder, so that plain `pytest` needs nothing and touches nothing of the user's. Generated models are
-built in scratch folders either way.
+With --model, the firmware is the one that `blsh generate` and `blsh build` made. Without, a small model is trained and
+built in a scratch folder: plain `pytest` needs no files of the user and changes none. Generated models are always built
+in scratch folders.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,13 +32,14 @@ from blsh_hil.prove.recipes import DEFAULT_RECIPES, Recipe, recipes
 from blsh_hil.prove.regression_vectors import COMMITTED_FOLDER
 from blsh_trainer.corpora.corpus import Corpus, load_corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.learning.options import PAPER
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model, load_model
 
 from .exactness import Exactness, checked_stages
 from .recordings import noisy_recording
 
-SMALL_TRAINING = TrainOptions(name="suite", fit_frames=2000, max_frames=20_000, steps=100)
+SMALL_TRAINING = PAPER.with_(name="suite", fit_frames=2000, max_frames=20_000, steps=100)
 SMALL_DICTIONARY = GenerateOptions(entries=1500)
 _CLIP_SECONDS = 10.0
 
@@ -72,7 +73,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --vector only its replay is left, with --stage what compares stages, and for a board nothing of the host."""
+    """Leave out what --vector and --stage do not ask for, and for a board the tests of the host."""
     wanted = "vector_path" if config.getoption("vector") else "exact" if config.getoption("stage") else None
     for_a_board = config.getoption("model") and config.getoption("board") != HOST
 
@@ -92,7 +93,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 class Firmware:
     """What runs on the board: the reference's integers, what HELLO must say, and how to reach it.
 
-    start: makes a target (`target`). elf: what an emulator runs. recipe: the model's, if it has one.
+    start: makes a target (see `target`). elf: the program that an emulator runs. recipe: the recipe of the model, if it
+    has one.
     """
 
     model: IntegerModel
@@ -105,35 +107,38 @@ class Firmware:
 
     @property
     def counts_instructions(self) -> bool:
-        """A virtual board that we start ourselves does."""
+        """Whether the board counts instructions: a virtual board that we start ourselves does."""
         return self.port is None and self.board != HOST and find_board(self.board).qemu_machine is not None
 
     @cached_property
     def reference(self) -> VectorisedDenoiser:
-        """The integer reference of its model."""
+        """The integer reference of the model."""
         return VectorisedDenoiser(self.model)
 
     def target(self, icount_shift: int | None = None, arguments: Sequence[str] = ()) -> Target:
-        """A new target to connect to; a virtual board counts instructions if given a shift. arguments: for QEMU."""
+        """Return a new target to connect to.
+
+        icount_shift: makes a virtual board count instructions. arguments: more arguments for QEMU.
+        """
         return self.start(icount_shift, arguments)
 
     @contextmanager
     def connected(self, icount_shift: int | None = None, arguments: Sequence[str] = ()) -> Iterator[BoardClient]:
-        """A client of it, its HELLO checked."""
+        """Yield a client of a new target, with its HELLO checked."""
         with connect(self.target(icount_shift, arguments), self.expected) as client:
             yield client
 
 
 @pytest.fixture(scope="session")
 def recordings_corpus(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Corpus:
-    """--corpus, else what recordings there are."""
+    """Return the corpus of --corpus, else of the recordings that there are."""
     named = pytestconfig.getoption("corpus")
     return load_corpus(named) if named else request.getfixturevalue("any_corpus")
 
 
 @pytest.fixture(scope="session")
 def coverage_folder(pytestconfig: pytest.Config) -> Path | None:
-    """Where gcov's counters of the host's builds go, if they are wanted."""
+    """Return the folder for gcov's counters of the host's builds; None if they are not wanted."""
     named = pytestconfig.getoption("coverage")
     return Path(named).resolve() if named else None
 
@@ -145,7 +150,7 @@ def firmware(
     request: pytest.FixtureRequest,
     coverage_folder: Path | None,
 ) -> Firmware:
-    """The firmware under test, generated and built."""
+    """Return the firmware under test, generated and built."""
     board, port = pytestconfig.getoption("board"), pytestconfig.getoption("port")
     if not pytestconfig.getoption("model"):
         artifact = train_model(request.getfixturevalue("recordings_corpus"), SMALL_TRAINING)
@@ -197,7 +202,7 @@ def _board_firmware(
 def recipe_firmware(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, coverage_folder: Path | None
 ) -> Callable[[Recipe], Firmware]:
-    """Firmware of generated models, each built once, in seconds."""
+    """Return a function that gives the firmware of a recipe. Each is built once, in seconds."""
     board = pytestconfig.getoption("board")
     made: dict[Recipe, Firmware] = {}
 
@@ -228,7 +233,7 @@ def _recipe_firmware(recipe: Recipe, board: str, folder: Path, coverage: Path | 
 
 @pytest.fixture(scope="session")
 def client(firmware: Firmware, pytestconfig: pytest.Config) -> Iterator[BoardClient]:
-    """The board, its HELLO checked; started and stopped once for the whole suite.
+    """Yield a client of the board, with its HELLO checked. The board is started and stopped once for the whole suite.
 
     Where the user named board and model, a wrong one ends the run here, once, instead of failing every test.
     """
@@ -238,7 +243,7 @@ def client(firmware: Firmware, pytestconfig: pytest.Config) -> Iterator[BoardCli
 
 @contextmanager
 def connect_or_leave(firmware: Firmware, leave: bool) -> Iterator[BoardClient]:
-    """A client of the firmware; with `leave`, a board that does not say the right HELLO ends pytest."""
+    """Yield a client of the firmware. With `leave`, a board with a wrong HELLO ends pytest."""
     connection = firmware.connected()
     try:
         board = connection.__enter__()
@@ -254,13 +259,13 @@ def connect_or_leave(firmware: Firmware, leave: bool) -> Iterator[BoardClient]:
 
 @pytest.fixture(scope="session")
 def reference(firmware: Firmware) -> VectorisedDenoiser:
-    """The integer reference of the model on the board."""
+    """Return the integer reference of the model on the board."""
     return firmware.reference
 
 
 @pytest.fixture
 def exact(request: pytest.FixtureRequest, test_seed: int, record_property: Callable[[str, object], None]) -> Exactness:
-    """What a test compares the board with the reference by."""
+    """Return what compares the board with the reference for one test."""
     config = request.config
     stages = checked_stages(config.getoption("stage"))
     return Exactness(request, test_seed, stages, config.getoption("model") is not None, record_property)
@@ -268,5 +273,5 @@ def exact(request: pytest.FixtureRequest, test_seed: int, record_property: Calla
 
 @pytest.fixture(scope="session")
 def noisy_speech(recordings_corpus: Corpus) -> npt.NDArray[np.int16]:
-    """Ten seconds of a test mixture at 0 dB."""
+    """Return ten seconds of a test mixture at 0 dB: int16 (160,000,)."""
     return noisy_recording(recordings_corpus, _CLIP_SECONDS, 0.0, seed=7)

@@ -1,4 +1,4 @@
-"""What a test of the suite asserts with: exact, or a failure that says where to look and how to see it again."""
+"""Compare a board with the reference for a test, and report a difference: where it is and how to see it again."""
 
 import os
 import re
@@ -25,10 +25,10 @@ _RERUN_OPTIONS = ("board", "port", "model", "corpus", "minutes", "stage", "gener
 
 @dataclass
 class Exactness:
-    """Compares a board with the reference; on a difference the test fails, and the samples are kept as a vector.
+    """Compares a board with the reference. On a difference the test fails, and the samples are kept as a vector.
 
-    stages: those compared. counts: what was compared so far, as the report shows it. portable: whether a vector of the
-    board's own model can be replayed elsewhere: the model was named by --model.
+    stages: the stages that are compared. counts: how much was compared so far, for the report. portable: whether
+    --model named the board's model; only then can a vector of this model be replayed elsewhere.
     """
 
     request: pytest.FixtureRequest
@@ -45,7 +45,7 @@ class Exactness:
         samples: npt.NDArray[np.int16],
         recipe: Recipe | None = None,
     ) -> Comparison:
-        """Compare whole hops of `samples`; fails the test at the first one that differs."""
+        """Compare whole hops of `samples`; fail the test if any value differs."""
         reference = VectorisedDenoiser(model)
         comparison = compare(client, reference, samples, stages=self.stages)
         self._count(comparison)
@@ -78,7 +78,7 @@ class Exactness:
         lines.append(f"model: {reference.model.name} ({reference.model.model_sha256[:12]}); seed: {self.seed}")
         again = None if first is None else shortest_difference(client, reference, samples, first, self.stages)
         if again is None:
-            lines.append("sent once more, it did not differ: look at the link and the memory before the arithmetic")
+            lines.append("sent once more, nothing differed: look at the link and the memory before the arithmetic")
         elif recipe is not None or self.portable:
             path, hops = self._keep(*again, reference.model, recipe)
             lines.append(f"kept as {path}, {hops} hops")
@@ -101,7 +101,7 @@ class Exactness:
         return self._pytest_line(str(Path(__file__).parent), [f"--vector={path}"], _options_of(self.request.config))
 
     def rerun_test(self) -> str:
-        """The line that runs this test again, on the same board with the same signals."""
+        """Return the command line that runs this test again, on the same board with the same signals."""
         path, *names = self.request.node.nodeid.split("::")
         node = "::".join([str(self.request.config.rootpath / path), *names])
         return f"BLSH_TEST_SEED={self.seed} " + self._pytest_line(node, [], _options_of(self.request.config))
@@ -119,13 +119,13 @@ def _options_of(config: pytest.Config) -> list[str]:
 
 
 def _shown(path: str) -> str:
-    """Relative to the working folder, where it lies in it."""
+    """Return `path` relative to the working folder if it lies there."""
     here = f"{Path.cwd()}{os.sep}"
     return path.removeprefix(here)
 
 
 def checked_stages(stage: str | None) -> tuple[str, ...]:
-    """The stages that --stage leaves. UsageError for an unknown one."""
+    """Return the stages that --stage leaves. Raises UsageError for an unknown one."""
     if stage is None:
         return STAGES
     if stage not in STAGES:

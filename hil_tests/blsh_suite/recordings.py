@@ -1,4 +1,4 @@
-"""Recordings at every SNR, in pieces that are made as they are sent: overnight there are hours of them."""
+"""Make noisy recordings at every SNR, a piece at a time: an overnight run sends hours of them."""
 
 from collections.abc import Iterator
 
@@ -16,14 +16,14 @@ _PIECE_SECONDS = 60.0
 
 
 def noisy_recording(corpus: Corpus, seconds: float, snr_db: float | str, seed: int) -> npt.NDArray[np.int16]:
-    """So many seconds of test mixtures at an SNR, or of the speech alone."""
+    """Return `seconds` of test mixtures at an SNR in dB, or of the speech alone for CLEAN: int16 (n,)."""
     listening = make_listening(corpus, seconds, 0.0 if isinstance(snr_db, str) else snr_db, seed)
     chosen = listening.clean if isinstance(snr_db, str) else listening.noisy
     return to_int16(chosen)[: int(seconds * SAMPLE_RATE_HZ)]
 
 
 def recordings(corpus: Corpus, seconds: float, snr_db: float | str) -> Iterator[npt.NDArray[np.int16]]:
-    """Recordings of `seconds` in all, a minute each at most, every one of other mixtures."""
+    """Yield recordings of `seconds` in all: each lasts a minute at most and has mixtures of its own."""
     left, seed = seconds, 100
     while left > 0:
         yield noisy_recording(corpus, min(left, _PIECE_SECONDS), snr_db, seed)

@@ -1,6 +1,8 @@
-"""Fixtures that the suite and the project's own tests share, as a pytest plugin: seeds and a corpus."""
+"""What the suite and the project's own tests share, as a pytest plugin: seeds, a corpus, and two markers."""
 
 import os
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,17 +22,42 @@ SEED_IN_CI = 2026
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of tests that take minutes."""
+    """Register the markers."""
     config.addinivalue_line("markers", "slow: minutes long; run by `make test-slow`, not by `make test`")
+    config.addinivalue_line("markers", "needs(program, ...): skipped where one of the programs is not installed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose programs are missing, before its fixtures are made."""
+    for mark in item.iter_markers("needs"):
+        _require(*mark.args)
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[..., None]:
+    """Return a function that skips the test where one of the programs that it is given is not installed.
+
+    For fixtures, and for what depends on a case; a test has the marker `needs`.
+    """
+    return _require
+
+
+def _require(*programs: str) -> None:
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
 
 
 @pytest.fixture
-def test_seed() -> int:
+def test_seed(request: pytest.FixtureRequest) -> int:
     """Return the seed of this test's random choices; set BLSH_TEST_SEED to repeat a failure.
 
-    A failing test shows the seed. With CI set it is always the same one, so that no change is blamed for bad luck.
+    A failing test shows the seed. With CI set, a test that is not slow always has the same seed, so that no change is
+    blamed for bad luck. Slow tests roam: they are run to find what no fixed seed finds.
     """
-    drawn = SEED_IN_CI if os.environ.get("CI") else int(np.random.default_rng().integers(2**32))
+    fixed = os.environ.get("CI") and request.node.get_closest_marker("slow") is None
+    drawn = SEED_IN_CI if fixed else int(np.random.default_rng().integers(2**32))
     seed = int(os.environ.get("BLSH_TEST_SEED", drawn))
     print(f"BLSH_TEST_SEED={seed}")
     return seed

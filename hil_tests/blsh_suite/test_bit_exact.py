@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import Phase, given, seed, settings
-from hypothesis import strategies as st
+from hypothesis import given, seed, settings
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_codegen.spec.constants import HISTORY, HOP
@@ -15,22 +14,14 @@ from blsh_codegen.spec.stages import STAGES
 from blsh_hil.boards.host import HOST
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import compare
-from blsh_hil.prove.recipes import SEGMENTS, Segment, joined
 from blsh_trainer.corpora.corpus import Corpus
 
 from .conftest import Firmware
 from .exactness import Exactness
 from .recordings import SNRS, recordings
+from .strategies import PHASES, SIGNALS
 
 pytestmark = pytest.mark.xdist_group("board")
-
-_SHRINKING = [phase for phase in Phase if phase is not Phase.explain]
-
-SIGNALS = st.lists(
-    st.builds(Segment, st.sampled_from(SEGMENTS), st.integers(1, 1500), st.integers(0, 15), st.integers(0, 2**16)),
-    max_size=5,
-).map(joined)
-"""Signals of any length, odd ones too, pieced together."""
 
 
 @pytest.mark.parametrize("snr_db", SNRS, ids=str)
@@ -42,7 +33,7 @@ def test_recordings(
     exact: Exactness,
     snr_db: float | str,
 ) -> None:
-    """--minutes of them, an equal share of each SNR, each in streams of a minute at most."""
+    """Compare --minutes of recordings: an equal share of each SNR, in streams of a minute at most."""
     seconds = 60 * pytestconfig.getoption("minutes") / len(SNRS)
     for recording in recordings(recordings_corpus, seconds, snr_db):
         hops = padded_to_hops(recording)
@@ -60,11 +51,11 @@ def test_edge(client: BoardClient, firmware: Firmware, rng: np.random.Generator,
 
 
 def test_generated_signals(client: BoardClient, firmware: Firmware, exact: Exactness) -> None:
-    """Whatever hypothesis pieces together, the same again for the same seed; what fails is made as short as it gets."""
+    """Compare signals that hypothesis draws, the same ones for the same seed. It shrinks a signal that fails."""
     examples = 120 if firmware.board == HOST else 20
 
     @seed(exact.seed)
-    @settings(max_examples=examples, deadline=None, database=None, phases=_SHRINKING)
+    @settings(max_examples=examples, deadline=None, database=None, phases=PHASES)
     @given(SIGNALS)
     def check(signal: npt.NDArray[np.int16]) -> None:
         exact(client, firmware.model, padded_to_hops(signal), firmware.recipe)
@@ -92,7 +83,7 @@ def test_quiet_speech(
 def test_streaming_gives_the_same_samples(
     client: BoardClient, reference: VectorisedDenoiser, noisy_speech: npt.NDArray[np.int16]
 ) -> None:
-    """Requests sent ahead, no probes: the path that `blsh denoise --engine device` takes."""
+    """Send requests ahead and without probes, as `blsh denoise --engine device` does."""
     clip = noisy_speech[: 150 * HOP + 99]
     client.reset_stream()
     output = client.stream(padded_to_hops(clip))
@@ -124,7 +115,7 @@ def test_every_stage_can_be_read_back(
 def test_a_wrong_reference_is_noticed(
     client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
 ) -> None:
-    """The comparison itself: one projection weight off by its sign, and it names the stage, the bit and the values."""
+    """Check the comparison itself: with one row of weights negated it must name the stage, the bit and the values."""
     projection = reference.model.projection_q7.copy()
     projection[-1] = -projection[-1]
     wrong = VectorisedDenoiser(replace(reference.model, projection_q7=projection))

@@ -1,4 +1,4 @@
-"""Who the board says it is, and how it takes requests that it cannot carry out."""
+"""Check who the board says it is, and how it answers requests that it cannot carry out."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_hello_names_the_model_and_the_build(client: BoardClient, firmware: Firm
     assert hello.dictionary_crc32 == hello.dictionary_crc32_now == model.dictionary_crc32
     assert (hello.entries, hello.bits, hello.neighbours) == (model.entries, model.bits, model.neighbours)
     assert (hello.features, hello.runtime_format) == (model.features, RUNTIME_FORMAT)
-    assert FeatureKind(hello.feature_kind).name.lower() == model.feature_kind
+    assert FeatureKind(hello.feature_kind).name.lower() == model.feature_kind.name
     assert ResetCause(hello.reset_cause) is not ResetCause.FAULT
     assert hello.board == firmware.board
     assert hello.overruns == 0

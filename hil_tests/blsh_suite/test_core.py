@@ -1,57 +1,40 @@
-"""The C core called directly, on the host: any model in milliseconds, and what no board's firmware could be made to do.
+"""Call the C core directly, on the host: any model in milliseconds, and models that no firmware could hold.
 
-Twice: as the host compiles it, and with products of at most 32 bits, as a Cortex-M0 has to.
+Each test runs twice: with the core as the host compiles it, and with products of at most 32 bits, as on a Cortex-M0.
 """
 
 from pathlib import Path
 
 import numpy.typing as npt
 import pytest
-from hypothesis import Phase, given, seed, settings
-from hypothesis import strategies as st
+from hypothesis import given, seed, settings
 
 from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_codegen.spec.constants import BINS, HOP, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MAX_SMOOTHING
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.prove.core_client import CoreClient
 from blsh_hil.prove.coverage import SHORT_MULTIPLY, core_library
-from blsh_hil.prove.recipes import DICTIONARIES, Recipe
+from blsh_hil.prove.recipes import Recipe
 from blsh_trainer.errors import BlshError
-from blsh_trainer.signals.masks import MASK_KINDS
-from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 from .exactness import Exactness
-from .test_bit_exact import SIGNALS
+from .strategies import MODELS, PHASES, SIGNALS
 
 pytestmark = pytest.mark.xdist_group("board")
-
-MODELS = st.builds(
-    lambda neighbours, more, **rest: Recipe(neighbours=neighbours, entries=neighbours + more, **rest),
-    seed=st.integers(0, 2**32 - 1),
-    features=st.sampled_from(FEATURE_KINDS),
-    bits=st.one_of(st.integers(1, 300), st.sampled_from([1, 31, 32, 33, 64, 255, 256, 300])),
-    neighbours=st.integers(1, 32),
-    more=st.one_of(st.integers(0, 3), st.integers(0, 150)),
-    masks=st.sampled_from(list(MASK_KINDS)),
-    smoothing=st.integers(0, MAX_SMOOTHING),
-    floor=st.sampled_from([0, 1, 13, 255]),
-    dictionary=st.sampled_from(list(DICTIONARIES)),
-)
-"""L from 1 to 300, K from 1 to 32, every kind of features, masks and ties."""
 
 
 @pytest.fixture(scope="session", params=["as compiled here", "products of 32 bits"])
 def library(request: pytest.FixtureRequest, coverage_folder: Path | None) -> Path:
-    """The core, built for this machine."""
+    """Return the core, built for this machine as a library."""
     flags = (SHORT_MULTIPLY,) if "32" in request.param else ()
     return core_library(flags, coverage_folder)
 
 
 def test_generated_models_and_signals(library: Path, exact: Exactness) -> None:
-    """The same cases again for the same seed; a model and a signal that fail are made as small as they get."""
+    """Draw the same cases for the same seed. Hypothesis shrinks a model and a signal that fail."""
 
     @seed(exact.seed)
-    @settings(max_examples=40, deadline=None, database=None, phases=[p for p in Phase if p is not Phase.explain])
+    @settings(max_examples=40, deadline=None, database=None, phases=PHASES)
     @given(MODELS, SIGNALS)
     def check(recipe: Recipe, signal: npt.NDArray) -> None:
         model = recipe.model()
@@ -89,8 +72,8 @@ REFUSED = {
 def test_a_model_that_cannot_be_is_refused(library: Path, case: str) -> None:
     name, value, words = REFUSED[case]
     client = CoreClient(Recipe(0, bits=50, masks="bands").model(), library)
-    assert getattr(client.core._model, name) != value
-    setattr(client.core._model, name, value)
+    assert getattr(client.core.struct, name) != value
+    setattr(client.core.struct, name, value)
     with pytest.raises(BlshError, match=words):
         client.reset_stream()
 
@@ -111,7 +94,7 @@ TABLES = (
 @pytest.mark.parametrize("table", TABLES)
 def test_a_model_without_a_table_is_refused(library: Path, table: str) -> None:
     client = CoreClient(Recipe(0, "mel").model(), library)
-    setattr(client.core._model, table, None)
+    setattr(client.core.struct, table, None)
     with pytest.raises(BlshError, match=r"a pointer is NULL|feature kind or count is unknown"):
         client.reset_stream()
 
@@ -135,7 +118,7 @@ DAMAGED = {
 def test_bands_that_leave_the_spectrum_are_refused(library: Path, case: str) -> None:
     table, place, value = DAMAGED[case]
     client = CoreClient(Recipe(0, "tracked", masks="bands").model(), library)
-    client.core._kept[table][place] = value
+    client.core.tables[table][place] = value
     with pytest.raises(BlshError, match=r"feature kind or count is unknown|masks or their smoothing are unknown"):
         client.reset_stream()
 

@@ -1,4 +1,4 @@
-"""Real time, proven by counting: the costliest hop that was found takes less than the 16 ms that it has."""
+"""Prove real time by counting: the costliest hop that can be found must take less than 16 ms."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,15 +36,15 @@ pytestmark = pytest.mark.xdist_group("board")
 Record = Callable[[str, object], None]
 Samples = npt.NDArray[np.int16]
 
-USUAL_HOPS = 16  # of each SNR
-HARD_HOPS = 4  # of each hard signal
-PLAYED = 2  # of the costliest signals that were found
-ONE_MORE_INTERRUPT = 104  # bytes: all registers that a core with floats pushes
+USUAL_HOPS = 16  # hops of each SNR
+HARD_HOPS = 4  # hops of each hard signal
+PLAYED = 2  # the number of the costliest signals that the board plays
+ONE_MORE_INTERRUPT = 104  # bytes that one interrupt more takes: all registers that a core with floats pushes
 
 
 @pytest.fixture(scope="module")
 def board(firmware: Firmware) -> Board:
-    """The board's row of boards.toml, where it has a clock that counts."""
+    """Return the board's row of boards.toml; skip the test where nothing counts."""
     if firmware.board == HOST:
         pytest.skip("the host has no clock of its own: instructions are counted on virtual boards, cycles on real ones")
     found = find_board(firmware.board)
@@ -55,13 +55,13 @@ def board(firmware: Firmware) -> Board:
 
 @pytest.fixture(scope="module")
 def usual(recordings_corpus: Corpus) -> list[Samples]:
-    """Some recordings of each SNR."""
+    """Return a recording of each SNR."""
     clips = [noisy_recording(recordings_corpus, 3.0, snr_db, seed=11) for snr_db in SNRS]
     return [clip[(len(clip) // HOP - USUAL_HOPS) // 2 * HOP :][: USUAL_HOPS * HOP] for clip in clips]
 
 
 def hard_signals(rng: np.random.Generator) -> list[Samples]:
-    """Loudest, softest, alternating, ringing on in the last bits: all that is known to be hard."""
+    """Return the signals that are known to be hard: loudest, softest, alternating, ringing on in the last bits."""
     edges = [edge_signal(name, HARD_HOPS * HOP, rng) for name in EDGE_SIGNALS]
     others = [Segment(kind, HARD_HOPS * HOP, seed=1).samples() for kind in SEGMENTS if kind not in EDGE_SIGNALS]
     return [*edges, *others, Segment("white_noise", HARD_HOPS * HOP, shift=13).samples()]
@@ -77,7 +77,7 @@ def test_every_hop_is_done_in_time(
     record_property: Record,
     tmp_path: Path,
 ) -> None:
-    """Recordings, hard signals, and the costliest that a search can breed for this model and core."""
+    """Count recordings, hard signals, and the costliest signals that a search finds for this model and core."""
     hard = hard_signals(rng)
     worst = find_worst_case(firmware.model, load_costs().core(board.core), [*usual, *hard], rng)
     with counting(firmware, request) as client:
@@ -108,7 +108,7 @@ def test_every_hop_is_done_in_time(
     record_property("stack", {"used": used, "reserved": board.stack_bytes})
 
     assert of_usual.totals.min() > 10_000, "a hop that takes no time was not counted"
-    if verdict.all.unit == "instructions":  # of a code that changes, the costs tell what they did not tell before
+    if verdict.all.unit == "instructions":  # fails if the code has changed and costs.json has not
         np.testing.assert_allclose(last_hops, worst.estimates[:PLAYED], rtol=0.1)
     needed_mhz = verdict.most / HOP_S / 1e6
     assert verdict.proof_share <= 1, (
@@ -121,7 +121,7 @@ def test_every_hop_is_done_in_time(
 
 @contextmanager
 def counting(firmware: Firmware, request: pytest.FixtureRequest) -> Iterator[BoardClient]:
-    """A board that counts: an emulator of its own, or the real board, which the suite holds already."""
+    """Yield a client of a board that counts: a new emulator, or the real board that the suite holds already."""
     if firmware.port is not None:
         yield request.getfixturevalue("client")
         return
@@ -131,14 +131,14 @@ def counting(firmware: Firmware, request: pytest.FixtureRequest) -> Iterator[Boa
 
 @dataclass(frozen=True)
 class Profiled:
-    """Cycles of a profiled hop, and the instructions that they are of."""
+    """The cycles and the instructions of a profiled hop."""
 
     of: Cycles
     instructions: float
 
 
 def estimated_cycles(firmware: Firmware, board: Board, samples: Samples, folder: Path) -> Profiled | None:
-    """The documented estimate (docs/benchmarks.md) for a hop of `samples`; None for a core without one."""
+    """Return the estimate of docs/benchmarks.md for a hop of `samples`; None for a core without an estimate."""
     in_cycles = CYCLES.get(board.core)
     if in_cycles is None or firmware.elf is None:
         return None
@@ -156,7 +156,7 @@ def estimated_cycles(firmware: Firmware, board: Board, samples: Samples, folder:
 def test_the_stack_is_as_deep_as_the_suite_needs_it(
     client: BoardClient, firmware: Firmware, rng: np.random.Generator, record_property: Record
 ) -> None:
-    """The mark of all that this run has sent so far, digests, dumps and every request besides."""
+    """Read the stack's mark after all that this run has sent, and after digests, dumps and every other request."""
     if firmware.board == HOST:
         pytest.skip("the host's stack is not painted")
     for stage in range(len(STAGES)):

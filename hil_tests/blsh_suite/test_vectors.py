@@ -1,4 +1,4 @@
-"""Regression vectors: what once differed, or was made to be hard, sent to every board again."""
+"""Replay the regression vectors on the board: signals that once differed, or that were made to be hard."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_replay(
     recipe_firmware: Callable[[Recipe], Firmware],
     exact: Exactness,
 ) -> None:
-    """The reference still says what it said then, and the board says the same."""
+    """Check that the reference still gives the vector's digest, and the board what the reference gives."""
     vector = Vector.load(vector_path)
     if vector.recipe is not None and not request.config.getoption("port"):
         vector.model()  # still the model that it was found with

@@ -17,7 +17,7 @@ import dataclasses
 
 import pytest
 from blsh_hil.link.client import BoardClient
-from blsh_hil.wire.protocol import HelloReply
+from blsh_hil.wire.messages import HelloReply
 
 STAGES = ("window", "spectrum", "features", "accumulators", "code", "neighbours", "mask", "output")
 EMPTY = {int: 0, str: "", bytes: b""}

@@ -18,21 +18,21 @@ from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.table import find_board, load_boards
-from blsh_hil.boards.virtual import QEMU, VirtualBoard
+from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import compare
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_instructions, exact_count, ticks_per_instruction
 from blsh_hil.wire import protocol_header
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.signals.spectra import feature_count
+from blsh_trainer.signals.features import find_feature_kind
 
 from .elf_map import check_memory_map
+from .marks import needs_emulator
 
 pytestmark = [
     pytest.mark.xdist_group("every board"),  # what its fixtures build is built once
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed"),
-    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"),
+    needs_emulator,
 ]
 
 HOP_REQUEST_LINE_BYTES = 533  # with both delimiters and all code bytes
@@ -50,7 +50,7 @@ class Firmware:
 def model() -> IntegerModel:
     """A small model, random in all it holds."""
     rng = np.random.default_rng(4)
-    projections = rng.normal(size=(50, feature_count("mel")))
+    projections = rng.normal(size=(50, find_feature_kind("mel").count))
     artifact = Model(
         name="every board",
         feature_kind="mel",

@@ -68,7 +68,7 @@ def test_missing_compiler_names_the_packages(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed")
+@pytest.mark.needs("clang")
 def test_a_minute_of_search_finds_nothing(tmp_path: Path) -> None:
     result = fuzz(tmp_path, seconds=60)
     assert result.crashes == []

@@ -1,6 +1,5 @@
 """What a board does about its own damage: it says so, and audio passes through unprocessed."""
 
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -18,17 +17,18 @@ from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.table import find_board
-from blsh_hil.boards.virtual import QEMU, VirtualBoard
+from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_errors import FaultError, IntegrityError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.random_model import random_model
 from blsh_hil.wire.codes import FaultReason, Integrity, ResetCause
 from blsh_hil.wire.messages import HelloReply
 
+from .marks import needs_emulator
+
 pytestmark = [
     pytest.mark.xdist_group("integrity"),  # what its fixtures build is built once
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed"),
-    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"),
+    needs_emulator,
 ]
 
 MODEL = random_model()

@@ -5,7 +5,6 @@ and the board must serve the next client on a clean line. Anything else is a cas
 """
 
 import logging
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_hil.boards.host import HostBoard, build_host
 from blsh_hil.boards.table import find_board
-from blsh_hil.boards.virtual import QEMU, VirtualBoard
+from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_errors import BoardError, TransportError
 from blsh_hil.link.child_process import ChildBoard
 from blsh_hil.link.client import BoardClient
@@ -35,16 +34,14 @@ from blsh_hil.prove.random_model import generate_into, random_model
 from blsh_hil.wire.framing import encode
 from blsh_hil.wire.messages import Hop
 
+from .marks import needs_emulator
+
 pytestmark = pytest.mark.xdist_group("link under fire")  # what its fixtures build is built once
 
 STREAMED = 24  # hops, after six that are asked for one by one
 PATIENT = Retries(limit=20)  # a dump of 4 KB is not kept: it must get through whole
 TIMEOUTS = Timeouts(boot=10, request=20)
 MODEL = random_model()
-needs_emulator = [
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed"),
-    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"),
-]
 QUIET = logging.getLogger("blsh_hil.under_fire")
 QUIET.setLevel(logging.ERROR)  # thousands of warnings are meant
 
@@ -214,7 +211,7 @@ def noise_of(kind: str, rng: np.random.Generator, count: int) -> bytes:
     "board",
     [
         pytest.param("microbit", marks=needs_emulator),
-        *(pytest.param(name, marks=[*needs_emulator, pytest.mark.slow]) for name in ("netduinoplus2", "mps3-an547")),
+        *(pytest.param(name, marks=[needs_emulator, pytest.mark.slow]) for name in ("netduinoplus2", "mps3-an547")),
     ],
     indirect=True,
 )

@@ -3,12 +3,11 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,13 @@ from blsh_hil.link.board_lock import EMULATOR, Lock, entries, openers, port_key,
 from blsh_hil.link.port import Port
 from blsh_trainer.errors import BlshError
 
-HOLD = """
-import sys, time
+from .other_program import HELD, other_program
+
+HOLD = f"""
+import sys
 from blsh_hil.link.board_lock import Lock
 with Lock(sys.argv[1], board="a-board", url="socket://somewhere"):
-    print("held", flush=True)
-    time.sleep(600)
+    {HELD}
 """
 
 
@@ -38,14 +38,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "blsh"
 
 
-@contextmanager
-def another_holder(key: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen([sys.executable, "-c", HOLD, key], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "held\n"
-        try:
-            yield process
-        finally:
-            process.kill()
+def another_holder(key: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return other_program(HOLD, key)
 
 
 def open_port(url: str) -> Port:
@@ -216,24 +210,18 @@ def test_program_that_does_not_ask_us_is_named_too(arguments: list[str], name: s
         assert (process.pid, name) in openers(Path(url))
 
 
-FOREIGN = """
-import sys, time, serial
+FOREIGN = f"""
+import sys, serial
 port = serial.Serial(sys.argv[1], exclusive=True)
-print("open", flush=True)
-time.sleep(600)
+{HELD}
 """
 
 
 def test_port_that_another_kind_of_program_keeps_is_refused_with_its_name() -> None:
-    command = [sys.executable, "-c", FOREIGN]
-    with terminal() as url, subprocess.Popen([*command, url], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None and process.stdout.readline() == "open\n"
-            with pytest.raises(PortError, match=rf"cannot open {url}: .*lock.*\(pid {process.pid}\) has it open; "):
-                open_port(url)
-            assert entries() == []
-        finally:
-            process.kill()
+    with terminal() as url, other_program(FOREIGN, url) as process:
+        with pytest.raises(PortError, match=rf"cannot open {url}: .*lock.*\(pid {process.pid}\) has it open; "):
+            open_port(url)
+        assert entries() == []
 
 
 # ---- the list -----------------------------------------------------------------------------------------------

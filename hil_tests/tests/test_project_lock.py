@@ -1,8 +1,6 @@
 """The lock of a project: one program at a time, given up by who is killed, taken again by who has it."""
 
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -10,20 +8,19 @@ import pytest
 
 from blsh_hil.boards.project_lock import LOCK_FILE, project_lock
 
-HOLD = """\
+from .other_program import HELD, other_program
+
+HOLD = f"""
 import pathlib, sys
 from blsh_hil.boards.project_lock import project_lock
 with project_lock(pathlib.Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
+    {HELD}
 """
 
 
 def test_lock_of_a_killed_program_is_free(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Who waits is told of the one who is in the way; nothing else than its end lets the waiter through."""
-    command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    with other_program(HOLD, str(tmp_path)) as holder:
         entered = threading.Event()
 
         def wait() -> None:

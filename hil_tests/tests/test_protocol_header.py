@@ -9,9 +9,10 @@ import pytest
 from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.spec.constants import HOP
 from blsh_hil.wire import protocol, protocol_header
-from blsh_hil.wire.codes import ErrorCode, FrameError, HopFlag
+from blsh_hil.wire.codes import ErrorCode, FeatureKind, FrameError, HopFlag
 from blsh_hil.wire.layout import Message
 from blsh_hil.wire.messages import MAX_REQUEST_PAYLOAD, MESSAGES, REQUESTS, HelloReply, HopDone
+from blsh_trainer.signals.features import FEATURE_KINDS
 
 
 def filled(message: type[Message]) -> Message:
@@ -31,6 +32,11 @@ def filled(message: type[Message]) -> Message:
     if message.layout().tail:
         values[message.layout().tail or ""] = b"tail"
     return message(**values)
+
+
+def test_features_have_the_numbers_of_the_models() -> None:
+    numbers = {kind.name.lower(): kind.value for kind in FeatureKind}
+    assert numbers == {kind.name: kind.number for kind in FEATURE_KINDS.values()}
 
 
 def test_rendering_is_deterministic_and_writing_keeps_the_time(tmp_path: Path) -> None:

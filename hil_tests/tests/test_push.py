@@ -1,9 +1,7 @@
-"""Pushes over the link: to the firmware as a process of this machine, and to emulated boards."""
+"""Push models over the link, to the firmware as a process of this machine."""
 
 import dataclasses
-import shutil
 import struct
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,17 +10,10 @@ import pytest
 
 from blsh_codegen.emit.generate import GenerateOptions, generate
 from blsh_codegen.emit.model_image import HEAD, encode_image, read_head, sealed
-from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_NEIGHBOURS, MAX_SMOOTHING, RUNTIME_FORMAT
-from blsh_codegen.spec.hard_signals import edge_signal
-from blsh_hil.boards.board import Board
-from blsh_hil.boards.build_files import render_board_header
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, connect
-from blsh_hil.boards.table import find_board
-from blsh_hil.boards.virtual import QEMU, VirtualBoard
 from blsh_hil.link.board_errors import BoardError, RefusedError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import compare
@@ -36,20 +27,14 @@ from blsh_hil.prove.push import (
     send_image,
     try_image,
 )
-from blsh_hil.wire import protocol_header
 from blsh_hil.wire.codes import ImageFault, SlotState
 from blsh_hil.wire.messages import Done, ModelProve, ModelTry, PushBegin, PushData, PushReady
 from blsh_trainer.errors import BlshError
 
-from .slot_models import slot_model, tiny_model
+from .slot_models import FACTORY, IMAGE, ONE, OTHER, SAMPLES, tiny_model
 
 pytestmark = pytest.mark.xdist_group("push")  # what its fixtures build is built once
 
-FACTORY = slot_model(1, name="factory")
-ONE = slot_model(2, bits=33, entries=150, neighbours=4, masks="bands2", name="one")
-OTHER = slot_model(3, "tracked", 40, 90, 5, "bands1", 0, name="other")
-IMAGE = encode_image(ONE)
-SAMPLES = edge_signal("speech_like", 24 * HOP, np.random.default_rng(4))
 CRC_OF_SELF_TEST = 80
 
 
@@ -359,96 +344,3 @@ def test_a_process_that_loses_its_power_starts_with_the_old_model_or_the_new_one
             assert client.require().model in ("factory", "slot-1"), step
             push_model(client, tiny_model(1), image, SAMPLES[: 4 * HOP])
             assert client.require().model == "slot-1"
-
-
-# ---- emulated boards ----------------------------------------------------------------------------------------
-
-emulated = pytest.mark.skipif(
-    shutil.which(QEMU) is None or shutil.which("arm-none-eabi-gcc") is None,
-    reason=f"{QEMU} or arm-none-eabi-gcc is not installed",
-)
-
-
-def build_board(board: Board, folder: Path, model: IntegerModel = FACTORY, slots: bool = True) -> Path:
-    """The firmware of a board, by the compiler alone."""
-    root = folder / "project"
-    root.mkdir()
-    shutil.copytree(project_root() / "firmware", root / "firmware", ignore=shutil.ignore_patterns("generated"))
-    generate(model, GenerateOptions(slots=slots), root / "firmware" / "generated")
-    protocol_header.write(root / "firmware" / "generated")
-    (root / "firmware" / "boards" / board.name / "board.h").write_text(render_board_header(board))
-    sources = [path for part in ("core", "app", "generated") for path in sorted((root / "firmware" / part).glob("*.c"))]
-    elf = folder / f"{board.name}.elf"
-    done = subprocess.run(board.compile_command(root, elf, sources), cwd=root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return elf
-
-
-@emulated
-@pytest.mark.parametrize("name", ["microbit", "mps2-an386", "mps3-an547", "netduinoplus2"])
-def test_a_board_takes_models_and_is_bit_exact_with_them(name: str, tmp_path: Path) -> None:
-    board = find_board(name)
-    with connect(VirtualBoard(board, build_board(board, tmp_path)), Expected(FACTORY.model_sha256)) as client:
-        assert board.slots is not None
-        assert read_slots(client).room == board.slots.size - 12
-        assert push_model(client, ONE, IMAGE, SAMPLES).slot == 0
-        assert push_model(client, OTHER, encode_image(OTHER), SAMPLES).slot == 1
-        assert compare(client, VectorisedDenoiser(OTHER), SAMPLES[: 6 * HOP]).exact
-        assert client.hello().stack_bytes_used < board.stack_bytes
-        restore_factory(client)
-        assert compare(client, VectorisedDenoiser(FACTORY), SAMPLES[: 6 * HOP]).exact
-
-
-@emulated
-def test_a_board_that_is_reset_during_a_push_runs_the_old_model_or_the_new_one(tmp_path: Path) -> None:
-    """By the reset button, at steps throughout the transfer: the client goes on by itself."""
-    board = find_board("microbit")
-    virtual = VirtualBoard(board, build_board(board, tmp_path))
-    pieces = -(-(len(IMAGE) - HEAD.size) // 256)
-    resets = [0, 1, pieces // 3, pieces // 2, pieces - 2]
-
-    def reset_now(what: str, done: int, total: int) -> None:
-        if what == "pushing" and resets and done >= HEAD.size + 256 * resets[0]:
-            resets.pop(0)
-            virtual.press_reset()
-
-    with connect(virtual, Expected(FACTORY.model_sha256)) as client:
-        push_model(client, ONE, IMAGE, SAMPLES[: 6 * HOP], reset_now)
-        assert resets == []
-        assert client.counts.restarts >= 5
-        assert client.require(model_sha256=ONE.model_sha256).model == "one"
-
-
-@emulated
-def test_a_board_that_is_reset_on_trial_goes_back_and_the_same_push_completes_it(tmp_path: Path) -> None:
-    board = find_board("mps2-an386")
-    virtual = VirtualBoard(board, build_board(board, tmp_path))
-
-    def reset_while_comparing(what: str, done: int, _: int) -> None:
-        if what == "comparing" and done == 3:
-            virtual.press_reset()
-
-    with connect(virtual, Expected()) as client:
-        with pytest.raises(BoardError, match="started again with other firmware or another model: factory"):
-            push_model(client, ONE, IMAGE, SAMPLES[: 8 * HOP], reset_while_comparing)
-        assert client.require().model == "factory"
-        assert push_model(client, ONE, IMAGE, SAMPLES[: 8 * HOP]).sent_bytes <= 256
-        assert client.require().model == "one"
-
-
-@emulated
-def test_firmware_without_slots_says_how_to_get_them(tmp_path: Path) -> None:
-    board = find_board("mps2-an386")
-    with (
-        connect(VirtualBoard(board, build_board(board, tmp_path, slots=False)), Expected()) as client,
-        pytest.raises(BoardError, match="takes no other models; generate it with `blsh generate MODEL --slots`"),
-    ):
-        push_model(client, ONE, IMAGE, SAMPLES)
-
-
-@emulated
-def test_firmware_that_reaches_into_the_slots_does_not_link(tmp_path: Path) -> None:
-    board = find_board("microbit")
-    large = slot_model(9, "stft", bits=320, entries=1000)  # 128 KiB are below the slots
-    with pytest.raises(AssertionError, match="the firmware reaches into the slots for models"):
-        build_board(board, tmp_path, large)

@@ -19,7 +19,7 @@ from blsh_firmware.build.platformio import build_firmware, measure
 from blsh_firmware.measure.calibration import untrained_model
 from blsh_hil.boards.board import Board, Clock
 from blsh_hil.boards.table import find_board, load_boards
-from blsh_hil.boards.virtual import QEMU, VirtualBoard
+from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_errors import FaultError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import compare
@@ -27,6 +27,7 @@ from blsh_hil.prove.random_model import random_model
 from blsh_hil.wire.codes import ResetCause
 
 from .elf_map import check_memory_map
+from .marks import needs_compiler, needs_emulator
 from .register_model import Driver, Registers
 from .stm32f4_model import (
     DEMCR,
@@ -50,11 +51,6 @@ STM32 = list(PARTS)
 READS = 100_000  # HAL_CLOCK_READINGS
 NMI = 0x7104  # of sabotage.c
 BAUD_ERROR = 0.01  # of a rate; two ends may differ by some 4 %
-
-needs_compiler = pytest.mark.skipif(
-    shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
-)
-needs_emulator = pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed")
 
 
 def stm32f4(name: str, folder: Path, stuck: str | None = None, left_on: bool = False) -> tuple[Driver, Stm32f4]:
@@ -243,7 +239,6 @@ def test_image_lies_where_the_part_has_memory(image: Path) -> None:
     assert "Tag_CPU_arch: v7E-M" in attributes and "Tag_ABI_VFP_args: VFP registers" in attributes
 
 
-@needs_compiler
 @needs_emulator
 @pytest.mark.parametrize("image", STM32, indirect=True)
 def test_image_starts_without_its_clock_reports_it_and_is_bit_exact(image: Path, model: IntegerModel) -> None:
@@ -262,7 +257,6 @@ def test_image_starts_without_its_clock_reports_it_and_is_bit_exact(image: Path,
         assert comparison.exact, str(comparison.first)
 
 
-@needs_compiler
 @needs_emulator
 @pytest.mark.parametrize(("name", "cause"), [("disco_f407vg", ResetCause.CLOCK), ("mps2-an386", ResetCause.WATCHDOG)])
 def test_nmi_is_a_failed_crystal_where_one_is_watched(name: str, cause: ResetCause, tmp_path: Path) -> None:
@@ -280,7 +274,6 @@ def test_nmi_is_a_failed_crystal_where_one_is_watched(name: str, cause: ResetCau
         assert client.hello().reset_cause == cause
 
 
-@needs_compiler
 @needs_emulator
 def test_clock_of_the_nrf52_starts_on_the_emulated_nrf51(model: IntegerModel, tmp_path: Path) -> None:
     """Whose clock is ready at once; the registers are the same."""

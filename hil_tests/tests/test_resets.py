@@ -5,7 +5,6 @@ It is noticed by its boot nonce, and the session goes on with the right answers.
 
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
 from blsh_hil.boards.table import find_board
-from blsh_hil.boards.virtual import QEMU, VirtualBoard
+from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_errors import StreamLostError
 from blsh_hil.link.child_process import ChildBoard
 from blsh_hil.link.client import BoardClient
@@ -36,6 +35,8 @@ from blsh_hil.link.retry import LinkCounts, Retries, Timeouts
 from blsh_hil.prove.random_model import generate_into, random_model
 from blsh_hil.wire.framing import encode
 from blsh_hil.wire.messages import Reset
+
+from .marks import needs_emulator
 
 pytestmark = pytest.mark.xdist_group("resets")  # what its fixtures build is built once
 
@@ -47,10 +48,6 @@ SAMPLES = edge_signal("speech_like", 9 * HOP, np.random.default_rng(8))
 OUTPUT = VectorisedDenoiser(MODEL).hops(SAMPLES)
 REQUESTS = 1 + 1 + 3 + 1 + 6 + 1  # of session(): HELLO, RESET_STREAM, hops, CHECK, hops ahead, COUNT_LOOP
 PARTS = ("before", "within", "after", "answered")
-needs_emulator = [
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed"),
-    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"),
-]
 emulated = pytest.param("mps2-an386", marks=needs_emulator)
 boards = pytest.mark.parametrize("board", ["host", emulated], indirect=True)
 
@@ -164,7 +161,7 @@ def reset_in_session(board: ChildBoard, when: int, part: int) -> LinkCounts:
         *(pytest.param("host", part, id=f"host-{PARTS[part]}") for part in range(4)),
         *(pytest.param("mps2-an386", part, id=f"mps2-an386-{PARTS[part]}", marks=needs_emulator) for part in (1, 3)),
         *(
-            pytest.param(name, part, id=f"{name}-{PARTS[part]}", marks=[*needs_emulator, pytest.mark.slow])
+            pytest.param(name, part, id=f"{name}-{PARTS[part]}", marks=[needs_emulator, pytest.mark.slow])
             for name, parts in (("mps2-an386", (0, 2)), ("microbit", range(4)))
             for part in parts
         ),

@@ -1,7 +1,6 @@
 """The search gives the same answers on every kind of core: plain Thumb, Thumb-2 and Helium, each on its emulator."""
 
 import ctypes
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,8 @@ from blsh_codegen.project import project_root
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import QEMU
+
+from .marks import needs_emulator
 
 DICTIONARIES = 400
 SOURCES = ("core/blsh_search.c", "bench/search_check.c", "bench/plain_scan.c")
@@ -26,10 +27,7 @@ CORES = [
     pytest.param(find_board("mps3-an547"), ("-DBLSH_NO_ASM",), id="cortex-m55 without assembler"),
 ]
 
-pytestmark = pytest.mark.skipif(
-    shutil.which(QEMU) is None or shutil.which("arm-none-eabi-gcc") is None,
-    reason="qemu-system-arm or arm-none-eabi-gcc is missing; run `make setup`",
-)
+pytestmark = needs_emulator
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,8 @@
-"""The firmware's server, compiled for this machine with sanitizers, as a process behind a TCP port."""
+"""Ask the firmware's server, compiled for this machine with sanitizers: what it answers, and what it refuses."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +29,6 @@ from blsh_hil.wire.messages import (
     ResetStream,
 )
 from blsh_hil.wire.protocol import COUNT_LOOP_MAX
-from blsh_trainer.errors import BlshError
 
 from .small_model import BITS, MODEL_NAME, MODEL_SHA256, NEIGHBOURS, write_model
 
@@ -360,74 +353,3 @@ def test_audio_passes_a_model_of_another_runtime_format_unprocessed(build: Model
 def test_check_computes_the_dictionarys_crc_anew(client: BoardClient) -> None:
     hello = client.hello()
     assert client.check() == Checked(0, hello.dictionary_crc32)
-
-
-# ---- the process --------------------------------------------------------------------------------------------
-
-
-def gone(pid: int) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def test_nothing_is_left_after_close(image: HostImage) -> None:
-    for _ in range(5):
-        with HostBoard(image) as board:
-            pid = board.process.pid
-        assert board.process.returncode is not None
-        assert gone(pid)
-    with pytest.raises(RuntimeError, match="inside its `with` block"):
-        board.url  # noqa: B018
-
-
-def test_process_dies_with_a_killed_parent(image: HostImage) -> None:
-    script = (
-        "import sys, time; from pathlib import Path; from blsh_hil.boards.host import *\n"
-        f"with HostBoard(HostImage(Path({str(image.program)!r}), 0)) as board:\n"
-        "    print(board.process.pid, flush=True); time.sleep(600)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        os.kill(parent.pid, signal.SIGKILL)
-    assert gone(pid)
-
-
-def test_inherited_connection_ends_the_process_with_it(image: HostImage) -> None:
-    ours, theirs = socket.socketpair()
-    environment = {**os.environ, "BLSH_HOST_FD": str(theirs.fileno())}
-    with subprocess.Popen([image.program], env=environment, pass_fds=[theirs.fileno()]) as process, ours:
-        theirs.close()
-        ours.sendall(encode(ResetStream.TYPE, 1, STREAM))
-        assert ours.recv(100)
-        ours.shutdown(socket.SHUT_WR)
-        assert process.wait(PATIENCE_S) == 0
-
-
-@pytest.mark.parametrize("port", [None, "0", "70000", "x"])
-def test_unusable_settings_are_named(image: HostImage, port: str | None) -> None:
-    environment = {**os.environ} | ({} if port is None else {"BLSH_HOST_PORT": port})
-    done = subprocess.run([image.program], env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert done.returncode == 1
-    assert "BLSH_HOST_PORT" in done.stderr
-
-
-def test_missing_model_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(BlshError, match=r"no generated model in .*; make one first: blsh generate"):
-        build_host(tmp_path)
-
-
-def test_the_same_sources_are_compiled_once(tmp_path: Path) -> None:
-    generated = write_model(tmp_path)
-    first = build_host(generated)
-    before = first.program.stat().st_mtime_ns
-    assert build_host(generated) == first
-    assert first.program.stat().st_mtime_ns == before

@@ -10,12 +10,15 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.emit.c_code import C_WARNINGS
+from blsh_codegen.emit.generate import GenerateOptions
 from blsh_codegen.project import project_root
+from blsh_firmware.build.compiler_alone import build_alone
 from blsh_hil.boards.build_files import render_board_header
 from blsh_hil.boards.table import find_board, load_boards
 from blsh_trainer.errors import BlshError
 
-from .test_push import build_board, emulated
+from .marks import needs_emulator
+from .slot_models import FACTORY
 
 ROW = """\
 [part]
@@ -165,12 +168,12 @@ def test_a_flash_that_stays_busy_does_not_hang_the_board(tmp_path: Path) -> None
     assert 2 * 4000 <= flash.ticks.value < 2 * 4000 + 100  # four seconds, before and after
 
 
-@emulated
+@needs_emulator
 @pytest.mark.parametrize("name", ["nucleo_f446re", "disco_f407vg", "nrf52840_dk"])
 def test_a_real_parts_firmware_links_below_its_slots(name: str, tmp_path: Path) -> None:
     board = find_board(name)
     assert board.slots is not None and board.firmware_flash_bytes == board.slots.origin - board.flash.origin
-    with build_board(board, tmp_path).open("rb") as stream:
+    with build_alone(board, FACTORY, tmp_path, GenerateOptions(slots=True)).open("rb") as stream:
         elf = ELFFile(stream)
         ends = [segment["p_paddr"] + segment["p_filesz"] for segment in elf.iter_segments("PT_LOAD")]
         symbols = elf.get_section_by_name(".symtab")

@@ -1,1 +1,1 @@
-"""Built firmware images, and what is read and measured from them."""
+"""Build firmware images, and measure what they take."""

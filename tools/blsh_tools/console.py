@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 if TYPE_CHECKING:  # it imports NumPy, which takes a third of the time of `blsh --help`
-    from blsh_trainer.arrays import Progress as ProgressCall
+    from blsh_trainer.progress import Progress as ProgressCall
 
 
 class _Remarks:

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,17 @@ from blsh_tools.audio.engines import DeviceEngine, Engine, FixedEngine, FloatEng
 from blsh_tools.audio.spectrogram_picture import draw_spectrograms
 from blsh_tools.console import say
 from blsh_tools.options.outputs import check_output
-from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.arrays import FloatArray
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, evaluate_systems
 from blsh_trainer.evaluation.listening_passage import Listening, make_listening
+from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.files import replacing
-from blsh_trainer.learning import train
+from blsh_trainer.learning import options as training
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model, save_model
+from blsh_trainer.progress import Progress
 from blsh_trainer.replacing_folder import scratch_beside
 from blsh_trainer.signals.audio import to_int16, write_wav
 
@@ -92,7 +95,7 @@ def _make_demo(
     listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1)
     times: dict[str, float] = {}
     with _timed("train", times):
-        model = train.train_model(corpus, replace(train.EXTENDED, name="demo", seed=options.seed), progress)
+        model = train_model(corpus, training.EXTENDED.with_(name="demo", seed=options.seed), progress)
         save_model(folder / "model.npz", model)
     reduction = GenerateOptions(entries=min(options.entries, model.entries), bits=min(options.bits, model.bits))
     with project_lock(project_root()):  # nobody generates another model in between

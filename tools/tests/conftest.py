@@ -22,7 +22,7 @@ from .tiny_corpus import SEED, TRAINING, Samples, noise, speech, write_corpus
 
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 Require = Callable[..., None]
-"""The fixture `require` of the checkout's conftest.py."""
+"""The fixture `require` of blsh_suite.shared_fixtures."""
 
 
 @pytest.fixture(scope="session")

@@ -138,7 +138,7 @@ def test_temporary_folder_that_platformio_does_not_bear(
 ) -> None:
     (tmp_path / ODD).mkdir()
     monkeypatch.setattr(build.tempfile, "tempdir", str(tmp_path / ODD))
-    with pytest.raises(BlshError, match="does not bear every character of that path; set TMPDIR to a folder"):
+    with pytest.raises(BlshError, match="does not take every character of that path; set TMPDIR to a folder"):
         build_image(find_board(BOARD), quiet, generated.project)
     assert list((tmp_path / ODD).iterdir()) == []
 

@@ -60,9 +60,7 @@ def test_every_command_has_a_module_of_its_name() -> None:
 
 def test_help_needs_none_of_what_the_commands_need() -> None:
     """NumPy alone would take as long as all of it."""
-    script = (
-        "import sys, blsh_tools.cli; print(*{'numpy', 'scipy', 'soundfile', 'serial'} & set(sys.modules))"
-    )
+    script = "import sys, blsh_tools.cli; print(*{'numpy', 'scipy', 'soundfile', 'serial'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
 

@@ -1,7 +1,6 @@
 """`blsh demo`: the whole chain on a tiny corpus and the virtual board, and every file and figure that it leaves."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards.table import find_board
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.evaluation.metrics import si_sdr
-from blsh_trainer.learning import train
+from blsh_trainer.learning import options
 from blsh_trainer.model.artifact import load_model
 
 from .blsh_command import Blsh
@@ -27,7 +26,7 @@ FILES = {*(f"{name}.wav" for name in RECORDINGS), "model.npz", "result.json", "s
 
 
 # As the demo trains, but a hundredth of it: the rest is the build, the emulator and the figures.
-QUICK = replace(train.EXTENDED, steps=20, passes=1, fit_frames=1000, max_frames=2000, entries=1024, refine_steps=30)
+QUICK = options.EXTENDED.with_(steps=20, passes=1, fit_frames=1000, max_frames=2000, entries=1024, refine_steps=30)
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def own(blsh: Blsh, tmp_path: Path, require: Require) -> Blsh:
 
 def test_demo_goes_all_the_way(own: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the tests' process, where it can be told to train less."""
-    monkeypatch.setattr(train, "EXTENDED", QUICK)
+    monkeypatch.setattr(options, "EXTENDED", QUICK)
     check_demo(own, corpus)
 
 

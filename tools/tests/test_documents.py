@@ -60,7 +60,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_code_that_is_named_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     names = {path.name for path in BELOW} | {path.name for path in ROOT.iterdir()} | ELSEWHERE
-    paths = [path for path in PATH_IN_CODE.findall(text) if not path.startswith(WRITTEN_BY_BUILDS)]
+    paths = [
+        each for each in PATH_IN_CODE.findall(text) if not each.startswith(WRITTEN_BY_BUILDS) and "NAME" not in each
+    ]
     missing = [path for path in paths if not any(ROOT.glob(path.rstrip("/")))]
     missing += [name for name in FILE_IN_CODE.findall(text) if name not in names]
     assert missing == []
@@ -85,8 +87,8 @@ def test_every_command_has_a_line() -> None:
 
 def test_the_design_says_how_to_add_things_in_eight_lines_each() -> None:
     design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    part = design.split("\n## How to add\n")[1].split("\n## ")[0]
-    recipes = dict(re.findall(r"^### (.+)\n((?:(?!###).*\n)+)", part, re.MULTILINE))
+    part = "\n" + design.split("\n## How to add\n")[1].split("\n## ")[0]
+    recipes = dict(text.split("\n", 1) for text in part.split("\n### ")[1:])
     things = "a board, a metric, a corpus layout, a learner, a feature kind, a mask kind, a command, a stage, a message"
     assert [name.lower() for name in recipes] == things.split(", ")
     assert {name for name, text in recipes.items() if len(text.strip().splitlines()) > 8} == set()

@@ -1,5 +1,6 @@
 """`blsh push` and `blsh generate --slots`, as a user types them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,11 @@ def test_what_slots_add_is_within_what_is_planned_for(name: str, tmp_path: Path,
     plain, with_slots = sizes
     assert 2000 < with_slots.flash_bytes - plain.flash_bytes <= SLOTS_FLASH_BYTES
     assert 100 < with_slots.ram_bytes - plain.ram_bytes <= SLOTS_RAM_BYTES
+
+
+def test_the_help_says_what_slots_take(blsh: Blsh) -> None:
+    words = re.sub(r"[│\s]+", " ", blsh.succeed("generate", "--help").stdout)
+    assert f"(blsh push): {SLOTS_FLASH_BYTES >> 10} KiB of code." in words
 
 
 def test_a_plan_leaves_the_slots_their_flash(own: Blsh, model: Path) -> None:

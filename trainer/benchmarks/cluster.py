@@ -15,7 +15,7 @@ import numpy as np
 from frames_for_benchmarks import Features, publish, surroundings, synthetic_features, table
 
 from blsh_trainer.compute.block_pool import LocalPool, Pool
-from blsh_trainer.learning.boosted import BLSH, WEIGHTINGS
+from blsh_trainer.learning.boosted import BLSH, WEIGHTINGS, BoostOptions
 
 
 def main() -> int:
@@ -33,7 +33,7 @@ def main() -> int:
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         for frames in asked.frames or [10_000, 100_000]:
             H = synthetic_features(np.empty((frames, 128), dtype=np.float32), 0)
-            runs += [_compare(H, weighting, asked.bits, cluster.scheduler_address) for weighting in WEIGHTINGS[:2]]
+            runs += [_compare(H, weighting, asked.bits, cluster.scheduler_address) for weighting in WEIGHTINGS]
     report = {"bits": asked.bits, "width": 128, "runs": runs, **surroundings(2, ("dask", "distributed"))}
     publish(report, _text(report), asked.output)
     return 0 if all(run["same_model"] for run in runs) else 1
@@ -67,7 +67,7 @@ def _fit(H: Features, weighting: str, bits: int, pool: Pool, marks: list[tuple[f
         if hasattr(pool, "sent_bytes"):
             marks.append((time.perf_counter(), pool.sent_bytes, pool.received_bytes, _loopback()))
 
-    learner = BLSH(bits, np.random.default_rng(0), weighting=weighting, pool=pool).fit(H, mark)
+    learner = BLSH(bits, np.random.default_rng(0), BoostOptions(weighting), pool).fit(H, mark)
     return np.column_stack([learner.projections_, learner.biases_, learner.betas_])
 
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.corpora.mixing import draw_mixtures
-from blsh_trainer.signals.spectra import features, l2_normalise, stft
+from blsh_trainer.signals.features import features, l2_normalise
+from blsh_trainer.signals.spectra import stft
 
 Features = NDArray[np.float32]
 _CHUNK = 1 << 16

@@ -18,7 +18,7 @@ import numpy as np
 from frames_for_benchmarks import publish, surroundings, synthetic_features, table
 
 from blsh_trainer.compute.block_pool import LocalPool, usable_threads
-from blsh_trainer.learning.boosted import BLSH, WEIGHTINGS
+from blsh_trainer.learning.boosted import BLSH, WEIGHTINGS, BoostOptions
 
 MOST_SECONDS, MOST_BYTES = 2 * 3600, 8 << 30
 
@@ -40,7 +40,7 @@ def main() -> None:
         shape = (asked.frames, asked.width)
         synthetic_features(np.lib.format.open_memmap(file, "w+", np.float32, shape), seed=0)
         runs = []
-        for weighting in asked.weighting or WEIGHTINGS[:2]:
+        for weighting in asked.weighting or WEIGHTINGS:
             with multiprocessing.get_context("spawn").Pool(1) as process:
                 runs.append(process.apply(_measure, (file, weighting, asked.bits, asked.measured, asked.threads)))
         report = {
@@ -89,7 +89,7 @@ def _measure(file: Path, weighting: str, bits: int, measured: int, threads: int)
 def _times(H: np.memmap[Any, Any], weighting: str, bits: int, threads: int, checkpoint: Path) -> list[float]:
     """Return the time before the fit and after each bit."""
     times = [time.perf_counter()]
-    learner = BLSH(bits, np.random.default_rng(0), weighting=weighting, pool=LocalPool(threads))
+    learner = BLSH(bits, np.random.default_rng(0), BoostOptions(weighting), LocalPool(threads))
     learner.fit(H, lambda *_: times.append(time.perf_counter()), checkpoint)
     return times
 

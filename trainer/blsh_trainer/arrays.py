@@ -1,6 +1,5 @@
-"""Array types, the progress callback and the checks that every signal passes."""
+"""Types of arrays, and the checks that every signal and every table of rows pass."""
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,12 +14,12 @@ ByteArray: TypeAlias = NDArray[np.uint8]
 IntArray: TypeAlias = NDArray[np.int64]
 AnyArray: TypeAlias = NDArray[Any]
 
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called as progress(what, done, total), `done` counting from 1."""
-
 
 def check_signal(x: ArrayLike, what: str) -> FloatArray:
-    """Return `x` as float64 (n,), the same array if it is that; BlshError unless one channel of finite samples."""
+    """Return `x` as float64 (n,), the same array if it is one already.
+
+    BlshError, naming `what`, unless `x` is one channel of finite real samples.
+    """
     signal = np.asarray(x)
     if signal.ndim != 1:
         raise BlshError(f"{what} has shape {signal.shape}; expected one channel, shape (samples,)")
@@ -35,7 +34,10 @@ def check_signal(x: ArrayLike, what: str) -> FloatArray:
 
 
 def check_rows(rows: ArrayLike, what: str, columns: int | None = None) -> FloatArray:
-    """Return `rows` as float64 (T, D); BlshError unless finite, two-dimensional and `columns` wide."""
+    """Return `rows` as float64 (T, D).
+
+    BlshError, naming `what`, unless they are finite and D is `columns` (None: any).
+    """
     array = np.asarray(rows, dtype=np.float64)
     if array.ndim != 2 or (columns is not None and array.shape[1] != columns):
         width = "features" if columns is None else str(columns)

@@ -1,4 +1,4 @@
-"""Files that are looked up with words for what is wrong, and files that appear whole or not at all."""
+"""Look files up, with words for what is wrong with a path, and write files that appear whole or not at all."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from blsh_trainer.errors import BlshError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of all system calls only those that write give them
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errors that only writing gives
 _ADVICE = {
     **dict.fromkeys(_FULL, "free some space or choose another place"),
     errno.ENAMETOOLONG: "choose a shorter name",
@@ -26,17 +26,17 @@ NOT_FETCHED = b"version https://git-lfs"
 NOT_FETCHED_TEXT = "a pointer of Git LFS, whose file is still to be fetched"
 
 _RANDOM_LETTERS, _LEAST_RANDOM_LETTERS = 8, 4
-_MOST_SUFFIX_BYTES = 16  # no library's format has a longer one
+_MOST_SUFFIX_BYTES = 16  # a longer suffix is no format's of any library
 
 
 def require_folder(path: Path, missing: str) -> None:
-    """Raise BlshError, with the text `missing` if there is none, unless `path` is a folder."""
+    """Raise BlshError with the text `missing` unless `path` is a folder."""
     if not _ask(path, Path.is_dir):
         raise BlshError(missing)
 
 
 def require_file(path: Path, missing: str) -> None:
-    """Raise BlshError, with the text `missing` if there is none, unless `path` is a file that may be read."""
+    """Raise BlshError unless `path` is a file that may be read; with the text `missing` if nothing is there."""
     if not _ask(path, Path.is_file):
         if _ask(path, Path.exists):
             raise BlshError(f"{path} is a {_kind(path.stat().st_mode)}; name a file")
@@ -45,9 +45,9 @@ def require_file(path: Path, missing: str) -> None:
 
 
 def landing(path: str | os.PathLike[str]) -> tuple[Path, bool]:
-    """Return where what is written to `path` ends up, and whether it is written through there instead of replaced.
+    """Return the file that writing to `path` changes, and whether to write into it (True) or to replace it (False).
 
-    Symbolic links are followed, also to files that do not exist yet. A pipe or a character device is written through.
+    Symbolic links are followed, also to files that do not exist yet. Pipes and character devices are written into.
     BlshError for a folder, a socket, another device, links in a circle and a path that the system refuses.
     """
     try:
@@ -63,7 +63,7 @@ def landing(path: str | os.PathLike[str]) -> tuple[Path, bool]:
 
 
 def _mode(path: str | os.PathLike[str]) -> int:
-    """Return the type of what `path` leads to; a file where it is still to be made, or its folder is in question."""
+    """Return the mode of what `path` leads to; a file's mode if nothing is there or a folder on the way is missing."""
     try:
         return Path(path).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -75,9 +75,10 @@ def _kind(mode: int) -> str:
 
 
 def temporary_beside(target: Path) -> Path:
-    """Return a hidden path beside `target` that nothing has.
+    """Return a hidden path beside `target` at which nothing is.
 
-    Its name has the suffix of `target`. It is no longer than the name of `target`, or 5 bytes beside that suffix.
+    Its name ends in the suffix of `target` and is no longer than the name of `target`, or than that suffix and 5 bytes
+    before it: what can be written at `target` is not refused here as too long.
     """
     suffix = target.suffix if len(os.fsencode(target.suffix)) <= _MOST_SUFFIX_BYTES else ""
     room = len(os.fsencode(target.name)) - len(os.fsencode(suffix)) - len(".")
@@ -99,11 +100,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it onto `path` if the block succeeds, else remove it.
 
     The temporary name keeps the suffix of `path`, because libraries choose a format by it. Missing parent folders are
-    made. Where `path` is a symbolic link, what it leads to is replaced; what is written to a pipe or a character device
-    goes through it at the end of the block.
-    Raises BlshError if the folder cannot be written or the disk is full, and as `landing` does; of the block's own
-    errors, those become one that name the temporary file or tell of a full disk without naming a file, which is how a
-    failed write looks. Others may concern another file and pass as they are.
+    made. Where `path` is a symbolic link, the file that it leads to is replaced. A pipe or a character device is not
+    replaced: the content is copied into it at the end of the block.
+
+    BlshError if the folder cannot be written or the disk is full, and as `landing` says. Two kinds of OSError from the
+    block become a BlshError, too: one that names the temporary file, and one that tells of a full disk and names no
+    file, as a failed write does. Any other may concern another file and passes as it is.
     """
     target, through = landing(path)
     temporary = temporary_beside(Path(tempfile.gettempdir()) / target.name if through else target)
@@ -136,21 +138,21 @@ def _is_of(temporary: Path, error: OSError) -> bool:
 
 
 def _write_through(source: Path, device: Path) -> None:
-    # not created: what has gone meanwhile is not to become a file among the devices
+    # Opened without creating it: a device that has gone meanwhile must not become a file.
     with source.open("rb") as content, os.fdopen(os.open(device, os.O_WRONLY), "wb") as stream:
         shutil.copyfileobj(content, stream)
 
 
 def write_text_if_changed(path: Path, text: str) -> Path:
-    """Make `path` hold `text` (UTF-8, line ends as they are) and return it; see `replacing`.
+    """Make `path` hold `text` (UTF-8, line ends as they are) and return `path`; see `replacing`.
 
-    A file that holds it already is left alone, with its time: what is built from it is not built again.
+    A file that holds the text already is left alone and keeps its time, so that what depends on it is not built again.
     """
     content = text.encode("utf-8")
     try:
         same = path.is_file() and path.read_bytes() == content
     except OSError:
-        same = False  # cannot be read: writing will tell
+        same = False  # it cannot be read: writing will say why
     if not same:
         with replacing(path) as temporary:
             temporary.write_bytes(content)
@@ -158,7 +160,7 @@ def write_text_if_changed(path: Path, text: str) -> Path:
 
 
 def _ask(path: Path, look: Callable[[Path], bool]) -> bool:
-    """Return look(path); False for a name too long to exist, BlshError when the system refuses the look."""
+    """Return look(path), or False for a name that is too long to exist. BlshError where the system refuses to look."""
     try:
         return look(path)
     except OSError as error:

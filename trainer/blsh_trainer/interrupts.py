@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end a program as Ctrl-C does: it cleans up, and what it was writing does not stay half-written."""
+"""Let SIGTERM and SIGHUP end a program as Ctrl-C does: it cleans up and leaves no half-written file."""
 
 import signal
 import threading
@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from types import FrameType
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
-"""The signals that ask a program to end, beside Ctrl-C's SIGINT."""
+"""The signals besides Ctrl-C's SIGINT that ask a program to end."""
 
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into KeyboardInterrupt within the block, and an interrupt into an exit code after it.
 
-    The exit code is 128 + the signal's number, as shells tell it. The first of the signals counts: a shell that hangs
-    up sends SIGHUP twice, and the second must not break off the cleaning up. A signal that the parent had ignored
-    (nohup) or that has a handler already is left alone, and so are all outside of the main thread.
+    The exit code is 128 + the signal's number, the shells' convention. Only the first signal counts: a shell that hangs
+    up sends SIGHUP twice, and the second must not break off the cleaning up. A signal that has a handler already, or
+    that the parent ignores (nohup), is left alone. Outside of the main thread all signals are left alone.
     """
     received: list[int] = []
 
@@ -33,7 +33,7 @@ def ended_in_order() -> Iterator[None]:
     except KeyboardInterrupt:
         raise SystemExit(128 + (received[0] if received else signal.SIGINT)) from None
     except SystemExit as end:
-        if received and end.code:  # Typer has made 130 of the interrupt
+        if received and end.code:  # Typer has turned the interrupt into exit code 130
             raise SystemExit(128 + received[0]) from None
         raise
     finally:
@@ -43,14 +43,16 @@ def ended_in_order() -> Iterator[None]:
 
 @contextmanager
 def deaf_children() -> Iterator[None]:
-    """Keep interrupts from processes that are started in the block: a terminal sends them to these as well.
+    """Make processes that are started in the block ignore interrupts, which a terminal sends them, too.
 
-    Their parent ends them. What it ignores itself meanwhile is lost, so the block should start them and do no more.
+    Their parent ends them. Within the block the parent ignores interrupts, too, and loses those that come: the block
+    should start the processes and do nothing else.
     """
     if not _in_main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, *ENDING)}  # is inherited
+    # Children inherit the handlers.
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, *ENDING)}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Archives of numpy arrays (.npz) read without trust: whatever a file holds instead is named in words for its user."""
+"""Read archives of numpy arrays (.npz) without trusting them; errors say in words what a file is instead."""
 
 import lzma
 import struct
@@ -14,7 +14,7 @@ import numpy as np
 from blsh_trainer.arrays import AnyArray
 from blsh_trainer.files import NOT_FETCHED, NOT_FETCHED_TEXT
 
-_UNREADABLE = (  # what zipfile and numpy have been seen to raise on damaged bytes; RuntimeError: "encrypted"
+_UNREADABLE = (  # what zipfile and numpy were seen to raise on damaged bytes; RuntimeError means "encrypted"
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, struct.error, SyntaxError, TypeError),
     *(ValueError, OSError, EOFError, KeyError, RuntimeError, MemoryError, OverflowError),
 )
@@ -22,7 +22,7 @@ _ZIP = b"PK"
 _HEAD_BYTES = 64
 _MOST_NAMED = 3
 _EXPECTED = "expected a zip archive of numpy's arrays"
-_KINDS = (  # how files begin that are given by mistake
+_KINDS = (  # how the files begin that users give by mistake
     (b"\x93NUMPY", "a single array of numpy's"),
     (b"RIFF", "a WAV file"),
     (b"fLaC", "a FLAC file"),
@@ -36,23 +36,23 @@ _KINDS = (  # how files begin that are given by mistake
 
 
 class NpzError(Exception):
-    """A file is no archive of arrays, or one of its arrays cannot be read; the text goes on from "the file: "."""
+    """A file is no archive of arrays, or an array cannot be read; the text is to be put after "FILE: "."""
 
 
 class Npz:
-    """An archive of arrays that is open; `names` are those of its arrays."""
+    """An open archive of arrays; `names` are the names of its arrays."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self.names = tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
 
     def lacks(self, name: str) -> str:
-        """Return in words that there is no array of that name, and what there is."""
+        """Return in words that there is no array called `name`, and which arrays there are."""
         more = " and more" if len(self.names) > _MOST_NAMED else ""
         return f"no {name} in it, it holds {', '.join(self.names[:_MOST_NAMED]) or 'no arrays'}{more}"
 
     def read(self, name: str) -> AnyArray:
-        """Return the array of that name; NpzError where there is none, or it is damaged or holds Python objects."""
+        """Return the array called `name`. NpzError where there is none, or it is damaged or holds Python objects."""
         if name not in self.names:
             raise NpzError(self.lacks(name))
         try:
@@ -65,7 +65,7 @@ class Npz:
 
 @contextmanager
 def opened_npz(file: Path) -> Iterator[Npz]:
-    """Open an archive of arrays. NpzError, saying what the file is instead, when it is none or has no end."""
+    """Open an archive of arrays. NpzError, saying what the file is instead, for another kind of file or a cut one."""
     try:
         archive = zipfile.ZipFile(file)
     except _UNREADABLE as error:

@@ -1,4 +1,4 @@
-"""Files that these tools wrote and read again: what lies in the place of one may be anything."""
+"""Read files that these tools wrote themselves, though anything may lie in their place by now."""
 
 import errno
 import stat
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 MOST_BYTES: Final = 1 << 28
-"""No file that is read whole again is larger."""
+"""The size of the largest file that these tools write and read whole again, 256 MiB."""
 
 
 def read_own(path: Path) -> bytes:
-    """Return the bytes of `path`. Raises OSError for what we never wrote: a pipe, a device, more than MOST_BYTES."""
+    """Return the bytes of `path`. OSError for what we never write: a pipe, a device, a file of more than MOST_BYTES."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file", str(path))

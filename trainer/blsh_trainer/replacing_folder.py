@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Make folders that appear whole or not at all."""
 
 import os
 import shutil
@@ -11,11 +11,11 @@ from blsh_trainer.files import temporary_beside, unwritable
 
 @contextmanager
 def replacing_folder(place: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `place`; if the block succeeds it takes its place, else it is removed.
+    """Yield a temporary folder beside `place`; if the block succeeds it becomes `place`, else it is removed.
 
-    What stood at `place` before is removed once the new folder stands there: whether it may be is the caller's to know.
+    What stood at `place` before is removed once the new folder stands there; the caller must know that it may be.
     Where `place` is a symbolic link, the folder that it leads to is replaced. Missing parent folders are made.
-    Raises BlshError if something cannot be written; `place` is then as before.
+    BlshError if something cannot be written; `place` is then as before.
     """
     with scratch_beside(place) as scratch:
         try:
@@ -29,9 +29,9 @@ def replacing_folder(place: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_beside(place: Path) -> Iterator[Path]:
-    """Yield a temporary folder on the disk of the folder `place`, beside it; it goes with all that is left in it.
+    """Yield a temporary folder beside the folder `place`, on the same disk; remove it, with its content, at the end.
 
-    Missing parent folders are made. Raises BlshError if it cannot be.
+    Missing parent folders are made. BlshError if the folder cannot be made.
     """
     scratch = temporary_beside(Path(os.path.realpath(place)))
     try:

@@ -1,4 +1,4 @@
-"""Standard input, output and error of a program, which others may close, fill up or stop to read."""
+"""Guard standard input, output and error, which others may close, fill up or stop reading."""
 
 import os
 import signal
@@ -13,10 +13,10 @@ from blsh_trainer.errors import BlshError
 
 @contextmanager
 def guarded_output() -> Iterator[None]:
-    """Make of a standard output that takes no more, within the block, an end in order instead of a traceback.
+    """End the block in order, without a traceback, when standard output takes no more.
 
-    Where nobody reads it any more (`| head`), SystemExit with 128 + SIGPIPE, as shells tell it, and no word.
-    BlshError for any other error of writing, and at once where it is closed (`>&-`).
+    SystemExit with 128 + SIGPIPE, the shells' convention, and no message where nobody reads the output any more
+    (`| head`). BlshError for any other error of writing, and at once where standard output is closed (`>&-`).
     """
     closed = sys.stdout is None
     _occupy_handles()
@@ -34,24 +34,24 @@ def guarded_output() -> Iterator[None]:
 
 
 class _Guarded:
-    """A text stream like `stream`, but for what comes of errors when it is written."""
+    """A text stream like `stream` that turns errors of writing into SystemExit or BlshError."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        with self._told():
+        with self._errors_turned():
             return self._stream.write(text)
 
     def flush(self) -> None:
-        with self._told():
+        with self._errors_turned():
             self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_turned(self) -> Iterator[None]:
         try:
             yield
         except BrokenPipeError:
@@ -64,7 +64,7 @@ class _Guarded:
             ) from error
 
     def _forget(self) -> None:
-        """Send what is still in the buffer nowhere: Python would try it again at exit, and complain."""
+        """Drop what is still in the buffer: Python would write it again at exit, and complain."""
         with suppress(OSError, ValueError):  # a stream of a test has no handle
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._stream.fileno())
@@ -72,14 +72,14 @@ class _Guarded:
 
 
 def _occupy_handles() -> None:
-    """Open /dev/null for each standard stream that is closed: else the next file would get its number.
+    """Open /dev/null for each standard stream that is closed, so that no other file gets its number.
 
-    Whatever a library or a child writes to that number would then end up in the file.
+    What a library or a child writes to that number would end up in the other file.
     """
     for handle in range(3):
         try:
             os.fstat(handle)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is `handle`
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # for as long as the program runs

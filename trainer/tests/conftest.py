@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 from blsh_trainer.corpora.corpus import Corpus, load_corpus
-from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.learning.options import PAPER
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model
 
 SEED = 20_24
@@ -122,7 +123,7 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_corpus: Corpus) -> Model:
-    return train_model(tiny_corpus, TrainOptions(name="tiny", bits=20, neighbours=5, fit_frames=600, steps=60))
+    return train_model(tiny_corpus, PAPER.with_(name="tiny", bits=20, neighbours=5, fit_frames=600, steps=60))
 
 
 @pytest.fixture(scope="session")

@@ -8,20 +8,20 @@ import pytest
 
 from blsh_trainer.compute.block_pool import LocalPool
 from blsh_trainer.errors import BlshError
-from blsh_trainer.learning.boosted import BLSH
-from blsh_trainer.signals.spectra import l2_normalise
+from blsh_trainer.learning.boosted import BLSH, BoostOptions
+from blsh_trainer.signals.features import l2_normalise
 
 SCRIPT = """
 import sys
 import time
 import numpy as np
-from blsh_trainer.learning.boosted import BLSH
+from blsh_trainer.learning.boosted import BLSH, BoostOptions
 features, checkpoint, result, weighting = sys.argv[1:]
 def tell(what, done, total):
     print(done, flush=True)
     if done == 8 and result.endswith("none.npy"):
         time.sleep(600)  # who is to kill this process may be busy
-model = BLSH(12, np.random.default_rng(7), weighting=weighting, segment=100)
+model = BLSH(12, np.random.default_rng(7), BoostOptions(weighting, segment=100))
 model.fit(np.load(features), tell, checkpoint)
 np.save(result, np.column_stack([model.projections_, model.biases_, model.betas_]))
 """
@@ -41,7 +41,7 @@ def fit(H, bits=6, stop_at=None, checkpoint=None, seed=7, **options):
         if done == stop_at:
             raise StopError
 
-    learner = BLSH(bits, np.random.default_rng(seed), **{"segment": 100, **options})
+    learner = BLSH(bits, np.random.default_rng(seed), BoostOptions(**{"segment": 100, **options}))
     return learner.fit(H, tell, checkpoint)
 
 

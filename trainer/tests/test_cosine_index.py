@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from blsh_trainer.compute import cosine_index as neighbours
 from blsh_trainer.compute.cosine_index import KNN, CosineIndex, cosine_knn
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.features import l2_normalise
 from blsh_trainer.signals.masks import pack_bits
-from blsh_trainer.signals.spectra import BINS, l2_normalise
+from blsh_trainer.signals.spectra import BINS
 
 
 def sorted_by_hand(queries, dictionary, k):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.learning.boosted import BLSH
-from blsh_trainer.signals.spectra import l2_normalise
+from blsh_trainer.learning.boosted import BLSH, BoostOptions
+from blsh_trainer.signals.features import l2_normalise
 
 distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'blsh-mcu[distributed]'")
 
@@ -33,7 +33,7 @@ def cluster():
 
 
 def learned(H, pool=None, bits=3, progress=None, **options):
-    model = BLSH(bits, np.random.default_rng(5), pool=pool, steps=6, **options).fit(H, progress)
+    model = BLSH(bits, np.random.default_rng(5), BoostOptions(steps=6, **options), pool).fit(H, progress)
     return np.column_stack([model.projections_, model.biases_, model.betas_])
 
 
@@ -119,6 +119,6 @@ def test_a_cluster_that_ends_in_mid_fit_is_told_and_its_checkpoint_serves(tmp_pa
                 cluster.close()
 
         with DaskPool(cluster.scheduler_address) as pool, pytest.raises(BlshError, match="the cluster gave up"):
-            BLSH(3, np.random.default_rng(5), pool=pool, steps=6).fit(H, end, file)
-    resumed = BLSH(3, np.random.default_rng(5), steps=6).fit(H, checkpoint=file)
+            BLSH(3, np.random.default_rng(5), BoostOptions(steps=6), pool).fit(H, end, file)
+    resumed = BLSH(3, np.random.default_rng(5), BoostOptions(steps=6)).fit(H, checkpoint=file)
     np.testing.assert_array_equal(resumed.projections_, learned(H)[:, :20])

@@ -5,8 +5,9 @@ from blsh_trainer.compute.hamming_index import hamming_knn
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.projection import hash_codes
+from blsh_trainer.signals.features import features, find_feature_kind
 from blsh_trainer.signals.masks import MASK_KINDS
-from blsh_trainer.signals.spectra import feature_count, features, frame_count, istft, stft
+from blsh_trainer.signals.spectra import frame_count, istft, stft
 
 
 def random_model(rng, kind="tracked", mask_kind="bands", **options):
@@ -15,7 +16,7 @@ def random_model(rng, kind="tracked", mask_kind="bands", **options):
         name="random",
         feature_kind=kind,
         neighbours=5,
-        projections=rng.standard_normal((20, feature_count(kind))),
+        projections=rng.standard_normal((20, find_feature_kind(kind).count)),
         biases=0.1 * rng.standard_normal(20),
         betas=np.ones(20),
         code_bits=rng.random((60, 20)) < 0.5,

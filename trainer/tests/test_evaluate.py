@@ -13,21 +13,11 @@ from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation import peer_comparison as against
-from blsh_trainer.evaluation.bootstrap import mean_interval
-from blsh_trainer.evaluation.evaluate import (
-    METRICS,
-    MIXTURE,
-    Blind,
-    DrawnMixtures,
-    Evaluation,
-    PeersMixtures,
-    Score,
-    SilentEstimateError,
-    evaluate_systems,
-)
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, Evaluation, Score, SilentEstimateError, evaluate_systems
+from blsh_trainer.evaluation.metrics import METRICS
 from blsh_trainer.evaluation.peer_scores import SNRS_DB as PEERS_SNRS
 from blsh_trainer.evaluation.peer_scores import PeerScore, PeersRecipe, load_peer_scores, load_recipes
-from blsh_trainer.evaluation.protocols import PEERS_LEAD
+from blsh_trainer.evaluation.protocols import PEERS_LEAD, DrawnMixtures, PeersMixtures
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
@@ -143,14 +133,6 @@ def test_the_lead_is_heard_but_not_scored(tiny_corpus, tiny_recipes):
     found = evaluate_systems({"a": Answers(mutes_the_lead), "b": Cleaner()}, mixtures, ("si_sdr_db",), jobs=1)
     assert heard == [PEERS_LEAD + 19_000, PEERS_LEAD + 18_900]
     np.testing.assert_array_equal(found.values("a", "si_sdr_db"), found.values("b", "si_sdr_db"))
-
-
-def test_bootstrap_interval_has_the_width_of_the_mean_s_error():
-    values = np.random.default_rng(51).standard_normal(400)
-    for found in (mean_interval(values, seed=52), mean_interval(values)):
-        assert found.low < found.mean < found.high
-        assert found.mean == pytest.approx(values.mean())
-        assert found.high - found.low == pytest.approx(2 * 1.96 / 20, rel=0.15)
 
 
 # ---- what fails -------------------------------------------------------------------------------------------------

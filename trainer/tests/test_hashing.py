@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.learning.boosted import BLSH
+from blsh_trainer.learning.boosted import BLSH, BoostOptions
 from blsh_trainer.model.projection import LSH, hash_codes
-from blsh_trainer.signals.spectra import l2_normalise
+from blsh_trainer.signals.features import l2_normalise
 
 SEED = 31
 
@@ -33,9 +33,9 @@ def learners(rng_seed=SEED):
     yield LSH(16, rng)
     yield LSH(16, rng, centred=False)
     yield BLSH(16, rng)
-    yield BLSH(16, rng, weighting="adaboost", segment=150)
-    yield BLSH(16, rng, target="rbf", segment=150)
-    yield BLSH(16, rng, target="rbf", weighting="adaboost", segment=150)
+    yield BLSH(16, rng, BoostOptions(weighting="adaboost", segment=150))
+    yield BLSH(16, rng, BoostOptions(target="rbf", segment=150))
+    yield BLSH(16, rng, BoostOptions(target="rbf", weighting="adaboost", segment=150))
 
 
 def test_every_learner_has_the_same_shape():
@@ -79,7 +79,7 @@ def test_centred_lsh_puts_the_planes_through_the_mean():
 def test_learned_bits_explain_the_similarity_of_unseen_frames_better_than_random_ones(options):
     H, unseen = frames(1200), frames(300, seed=SEED + 1)
     S = unseen @ unseen.T
-    learned = BLSH(16, np.random.default_rng(SEED), **options).fit(H)
+    learned = BLSH(16, np.random.default_rng(SEED), BoostOptions(**options)).fit(H)
     plain = [
         residual_objective(S, LSH(16, np.random.default_rng(s), centred=False).fit(H).transform(unseen))
         for s in range(5)
@@ -115,7 +115,7 @@ def test_residual_objective_is_one_for_codes_that_are_the_target():
 
 def test_adaboost_betas_are_positive_and_fall():
     H = frames(600)
-    betas = BLSH(16, np.random.default_rng(SEED), weighting="adaboost", segment=300).fit(H).betas_
+    betas = BLSH(16, np.random.default_rng(SEED), BoostOptions("adaboost", segment=300)).fit(H).betas_
     assert (betas > 0).all()
     assert betas[0] == betas.max() and betas[:4].mean() > betas[-4:].mean()
 
@@ -143,8 +143,10 @@ def test_progress_is_told_of_every_bit():
     ],
 )
 def test_unfit_parameters_are_refused(options, words):
+    bits = options.get("bits", 4)
+    boost = BoostOptions(**{name: value for name, value in options.items() if name != "bits"})
     with pytest.raises(BlshError, match=words):
-        BLSH(**{"bits": 4, "rng": np.random.default_rng(0), **options}).fit(frames(50))
+        BLSH(bits, np.random.default_rng(0), boost).fit(frames(50))
 
 
 @pytest.mark.parametrize(

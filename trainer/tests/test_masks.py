@@ -98,8 +98,8 @@ def test_band_levels_are_the_best_gains_weighted_by_energy():
     speech[0, :4] = [1, -1, 1j, 5]  # gains 1, below 0, none in phase, above 1
     mixture[0, 32], speech[0, 32] = 3, 3  # bins 32 and 33 share a band: (9 + 0.4) / 10 of 15
     mixture[0, 484:] = 0
-    levels = ideal_band_levels(speech, mixture)
+    levels = ideal_band_levels(speech, mixture, MASK_KINDS["bands"])
     assert levels.dtype == np.uint8 and levels[0, :4].tolist() == [15, 0, 0, 15]
     assert levels[0, 32] == 14 and levels[0, 40] == 6 and levels[0, 79] == 0
     with pytest.raises(BlshError, match="expected that of the speech"):
-        ideal_band_levels(speech, mixture[:, :5])
+        ideal_band_levels(speech, mixture[:, :5], MASK_KINDS["bands"])

@@ -22,39 +22,55 @@ def noise(rng, speech):
     return noise * np.linalg.norm(speech) / np.linalg.norm(noise)
 
 
+# ---- the table --------------------------------------------------------------------------------------------------
+
+
+def test_metrics_stand_under_their_own_names():
+    assert {name: metric.name for name, metric in METRICS.items()} == {name: name for name in METRICS}
+    assert list(METRICS) == ["sdr_db", "si_sdr_db", "pesq", "estoi"]
+
+
+def test_a_notation_writes_figures_and_intervals():
+    estoi_in_tables = METRICS["estoi"].paper
+    assert estoi_in_tables is not None and estoi_in_tables.figure(0.7034) == "70.3"
+    assert METRICS["estoi"].shown.figure(0.7034, "+") == "+0.703"
+    assert METRICS["sdr_db"].shown.interval(-1.004, 2.5) == "-1.00 to 2.50"
+
+
 # ---- all of them ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_more_noise_scores_lower(name, speech, noise):
+def test_more_noise_scores_worse(name, speech, noise):
     # No louder than 0 dB: PESQ has reached its floor there, and wavers by its size below.
-    scores = [METRICS[name](speech, speech + gain * noise) for gain in (0.01, 0.1, 1.0)]
-    assert scores == sorted(scores, reverse=True) and scores[0] > scores[2] * 1.1
+    scores = [METRICS[name].measure(speech, speech + gain * noise) for gain in (0.01, 0.1, 1.0)]
+    assert scores == sorted(scores, reverse=METRICS[name].better == "higher")
+    assert max(scores[0], scores[2]) > 1.1 * min(scores[0], scores[2])
 
 
 @pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize("scale", [1e-3, 0.5, 20.0])
 def test_the_scale_of_the_estimate_matters_not(name, scale, speech, noise):
     # PESQ takes both on one scale and rounds to float32, so not to the last digit.
-    expected = METRICS[name](speech, speech + noise)
-    assert METRICS[name](speech, scale * (speech + noise)) == pytest.approx(expected, abs=1e-2)
-    assert METRICS[name](scale * speech, speech + noise) == pytest.approx(expected, abs=1e-2)
+    expected = METRICS[name].measure(speech, speech + noise)
+    assert METRICS[name].measure(speech, scale * (speech + noise)) == pytest.approx(expected, abs=1e-2)
+    assert METRICS[name].measure(scale * speech, speech + noise) == pytest.approx(expected, abs=1e-2)
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_scores_repeat_bit_for_bit_and_leave_the_random_numbers_alone(name, speech, noise):
     np.random.seed(5)
-    first = METRICS[name](speech, speech + noise)
+    first = METRICS[name].measure(speech, speech + noise)
     np.random.seed(6)
     expected = np.random.random(3)
     np.random.seed(6)
-    assert METRICS[name](speech, speech + noise) == first
+    assert METRICS[name].measure(speech, speech + noise) == first
     np.testing.assert_array_equal(np.random.random(3), expected)
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_what_cannot_be_scored_is_refused(name, speech):
-    metric = METRICS[name]
+    metric = METRICS[name].measure
     with pytest.raises(BlshError, match=r"reference is silent, so .* is undefined"):
         metric(np.zeros(SECONDS), np.ones(SECONDS))
     with pytest.raises(BlshError, match="has 3 samples, the reference 4"):

@@ -3,10 +3,10 @@ import pytest
 
 from blsh_trainer.compute.block_pool import LocalPool
 from blsh_trainer.compute.frame_chunks import Codes, frame_blocks
-from blsh_trainer.learning.boosted import BLSH
+from blsh_trainer.learning.boosted import BLSH, BoostOptions
 from blsh_trainer.learning.objectives import AllPairsResidual, SegmentPairs, second_moments
 from blsh_trainer.learning.pairs import DIVERGENCES, BoostedPairs, ResidualPairs, target_similarity
-from blsh_trainer.signals.spectra import l2_normalise
+from blsh_trainer.signals.features import l2_normalise
 
 POOL = LocalPool(1)
 
@@ -114,9 +114,8 @@ def test_codes_are_packed_and_grow_bit_by_bit(rng):
 def test_threads_do_not_change_a_bit(rng, threads, options):
     H = frames(rng, 700)
     options = {"weighting": "adaboost", **options} if "sample" in options else options
-    one, many = (
-        BLSH(3, np.random.default_rng(1), segment=100, pool=LocalPool(n), **options).fit(H) for n in (1, threads)
-    )
+    boost = BoostOptions(segment=100, **options)
+    one, many = (BLSH(3, np.random.default_rng(1), boost, LocalPool(n)).fit(H) for n in (1, threads))
     np.testing.assert_array_equal(one.projections_, many.projections_)
     np.testing.assert_array_equal(one.betas_, many.betas_)
 
@@ -126,7 +125,7 @@ def test_a_memory_mapped_file_learns_what_the_array_does(rng, tmp_path, weightin
     H = frames(rng, 500)
     np.save(tmp_path / "H.npy", H)
     mapped = np.load(tmp_path / "H.npy", mmap_mode="r")
-    learned = [BLSH(4, np.random.default_rng(1), weighting=weighting, segment=90).fit(x) for x in (H, mapped)]
+    learned = [BLSH(4, np.random.default_rng(1), BoostOptions(weighting, segment=90)).fit(x) for x in (H, mapped)]
     np.testing.assert_array_equal(learned[0].projections_, learned[1].projections_)
 
 
@@ -149,6 +148,6 @@ def test_a_sample_of_segments_learns_nearly_as_much(rng):
         return np.corrcoef((bits @ bits.T).ravel(), S.ravel())[0, 1]
 
     few, all_of_them = (
-        BLSH(12, np.random.default_rng(2), weighting="adaboost", segment=200, sample=n).fit(H) for n in (4, 15)
+        BLSH(12, np.random.default_rng(2), BoostOptions("adaboost", segment=200, sample=n)).fit(H) for n in (4, 15)
     )
     assert fit_of(few) > fit_of(all_of_them) - 0.05

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from blsh_trainer.evaluation.metrics import METRICS
 from blsh_trainer.evaluation.peer_scores import SNRS_DB, load_peer_scores
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results"
 RESULT = json.loads((RESULTS / "peers.json").read_text())
-DECIMALS = {"sdr_db": 2, "si_sdr_db": 2, "pesq": 3, "estoi": 3}
 IN_README = {
     "mixture": "mixture",
     "**ours: 64 bits, 4 096 entries, 152 KB of flash**": "model",
@@ -26,7 +26,7 @@ PEERS = list(dict.fromkeys(each["peer"] for each in RESULT["peers"]))
 
 
 def rounded(value: float, metric: str, sign: str = "") -> str:
-    return f"{value:{sign}.{DECIMALS[metric]}f}"
+    return METRICS[metric].shown.figure(value, sign)
 
 
 def levels(system: str, metric: str) -> str:

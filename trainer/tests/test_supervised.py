@@ -1,7 +1,7 @@
 """The supervised learner: its gradient, what it learns, the order of its bits, resuming, and what it refuses."""
 
 import os
-from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,13 +11,15 @@ from blsh_trainer.corpora.varied_mixtures import varied_mixtures
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.dictionary_refine import Start, refine
 from blsh_trainer.learning.mask_distil import distilled_masks
+from blsh_trainer.learning.options import EXTENDED
 from blsh_trainer.learning.soft_knn import gradient, mask_error, soft_masks
 from blsh_trainer.learning.supervised import SupervisedBLSH
-from blsh_trainer.learning.train import EXTENDED, train_model
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.learning.training_frames import TrainingFrames, gather_frames
 from blsh_trainer.model.artifact import load_model, save_model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.projection import LSH, hash_codes
+from blsh_trainer.signals.masks import BAND_EDGES, MASK_KINDS, MaskKind
 
 SEED = 20_24
 
@@ -163,7 +165,7 @@ def test_varied_mixtures_begin_with_noise_and_repeat_from_their_seed(tiny_corpus
 
 def small(**changes):
     sizes = {"bits": 16, "lengths": (8,), "steps": 40, "refine_steps": 20, "entries": 200, "fit_frames": 1000}
-    return replace(EXTENDED, passes=1, **{**sizes, **changes})
+    return EXTENDED.with_(passes=1, **{**sizes, **changes})
 
 
 def test_the_extended_system_trains_to_the_same_bytes_and_survives_a_file(tiny_corpus, tmp_path):
@@ -173,6 +175,16 @@ def test_the_extended_system_trains_to_the_same_bytes_and_survives_a_file(tiny_c
     assert (first.entries, first.bits, first.feature_kind, first.mask_kind) == (200, 16, "tracked", "bands2")
     masks = FloatDenoiser(first).masks(np.ones((3, 513), dtype=complex))
     assert masks.shape == (3, 513) and 0.0 <= masks.min() <= masks.max() <= 1.0
+
+
+def test_a_mask_kind_that_only_this_test_knows_is_trained_like_any_other(tiny_corpus, monkeypatch):
+    wide = MaskKind("wide", BAND_EDGES[::2], 2)
+    monkeypatch.setitem(MASK_KINDS, "wide", wide)
+    model = train_model(tiny_corpus, small(mask_kind="wide"))
+    assert (model.mask_kind, model.mask_levels.shape, model.nested) == ("wide", (200, 40), True)
+    assert {row["mask_kind"] for row in model.card["metrics"]["grid"]} == {"wide"}
+    masks = FloatDenoiser(model).masks(np.ones((3, 513), dtype=complex))
+    assert all((masks[:, first] == masks[:, first:end].T).all() for first, end in pairwise(wide.edges))
 
 
 def test_the_card_of_the_extended_system_scores_its_smaller_models(tiny_corpus):
@@ -233,7 +245,7 @@ def test_refining_without_what_it_needs_is_refused(tiny_corpus):
 @pytest.mark.slow
 def test_learned_bits_beat_centred_random_ones_and_raw_neighbours_on_real_speech(real_corpus):
     """SI-SDR is not needed to see it: the error of the masks, weighted by energy, is what SI-SDR follows."""
-    options = replace(EXTENDED, feature_kind="mel", mask_kind="ibm", varied=False, passes=1, refine_steps=0, lengths=())
+    options = EXTENDED.with_(feature_kind="mel", mask_kind="ibm", varied=False, passes=1, refine_steps=0, lengths=())
     frames = gather_frames(real_corpus, options.frames, np.random.default_rng(SEED), np.random.default_rng(SEED))
     rows = np.random.default_rng(SEED).permutation(len(frames))
     fit, seen, unseen = (frames.take(part) for part in (rows[:30_000], rows[30_000:34_000], rows[-2000:]))

@@ -7,12 +7,14 @@ import pytest
 from blsh_trainer.compute.cosine_index import KNN
 from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.evaluate import DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import evaluate_systems
 from blsh_trainer.evaluation.metrics import si_sdr
+from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.evaluation.systems import HashDenoiser, IbmOracle, KnnDenoiser, MixtureSystem, ModelSize
 from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.signals.features import features
 from blsh_trainer.signals.masks import MASK_KINDS, ideal_binary_mask, pack_bits
-from blsh_trainer.signals.spectra import features, stft
+from blsh_trainer.signals.spectra import stft
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,21 @@ from blsh_trainer.compute.hamming_index import hamming_knn
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, DrawnMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, evaluate_systems
 from blsh_trainer.evaluation.metrics import si_sdr
+from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.evaluation.validation import VALIDATION_ENTRIES
-from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.learning.options import PAPER
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.learning.training_frames import gather_frames
 from blsh_trainer.model.artifact import load_model, save_model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.projection import hash_codes
+from blsh_trainer.signals.features import features
 from blsh_trainer.signals.masks import ideal_binary_mask
-from blsh_trainer.signals.spectra import features, istft, stft
+from blsh_trainer.signals.spectra import istft, stft
 
-OPTIONS = TrainOptions(name="tiny", bits=20, neighbours=5, fit_frames=600, steps=60)
+OPTIONS = PAPER.with_(name="tiny", bits=20, neighbours=5, fit_frames=600, steps=60)
 
 
 def si_sdr_of(model, mixtures):
@@ -34,7 +37,7 @@ def test_training_twice_gives_one_model(tiny_corpus, tiny_model, tmp_path):
     assert again.sha256 == tiny_model.sha256
     save_model(tmp_path / "model.npz", tiny_model)
     assert load_model(tmp_path / "model.npz").card == tiny_model.card
-    assert train_model(tiny_corpus, replace(OPTIONS, seed=1)).sha256 != tiny_model.sha256
+    assert train_model(tiny_corpus, OPTIONS.with_(seed=1)).sha256 != tiny_model.sha256
 
 
 def test_the_card_tells_where_a_model_came_from(tiny_corpus, tiny_model):
@@ -47,8 +50,8 @@ def test_the_card_tells_where_a_model_came_from(tiny_corpus, tiny_model):
 
 
 def test_passes_and_max_frames_set_the_dictionary(tiny_corpus):
-    assert train_model(tiny_corpus, replace(OPTIONS, passes=2)).entries == 2 * 12 * 82
-    few = train_model(tiny_corpus, replace(OPTIONS, max_frames=300, learner="lsh"))
+    assert train_model(tiny_corpus, OPTIONS.with_(passes=2)).entries == 2 * 12 * 82
+    few = train_model(tiny_corpus, OPTIONS.with_(max_frames=300, learner="lsh"))
     assert few.entries == 300 and few.card["frames"]["fitted"] == 300
 
 
@@ -56,7 +59,7 @@ def test_passes_and_max_frames_set_the_dictionary(tiny_corpus):
 def test_frames_are_thinned_as_they_come_and_keep_their_order(tiny_corpus, most):
     everything, kept = (
         gather_frames(tiny_corpus, options.frames, np.random.default_rng(0), np.random.default_rng(1))
-        for options in (OPTIONS, replace(OPTIONS, max_frames=most))
+        for options in (OPTIONS, OPTIONS.with_(max_frames=most))
     )
     assert everything.made == kept.made == len(everything) == 12 * 82
     assert len(kept) == len(kept.ibm) == most
@@ -77,7 +80,7 @@ def test_the_card_scores_the_valid_split(tiny_corpus, tiny_model):
     assert scores["mean_mixture_si_sdr_db"] == round(mixture.mean, 3)
     assert scores["mean_estimate_si_sdr_db"] == round(model.mean, 3)
     assert scores["mean_improvement_db"] == round(model.improvement, 3)
-    large = train_model(tiny_corpus, replace(OPTIONS, passes=6, bits=2, snr_db=3.0))
+    large = train_model(tiny_corpus, OPTIONS.with_(passes=6, bits=2, snr_db=3.0))
     scores = large.card["metrics"]["valid"]
     assert large.entries > scores["dictionary_entries"] == VALIDATION_ENTRIES and scores["snr_db"] == 3.0
     assert scores["mean_mixture_si_sdr_db"] == pytest.approx(3.0, abs=0.5)
@@ -85,17 +88,17 @@ def test_the_card_scores_the_valid_split(tiny_corpus, tiny_model):
 
 def test_without_a_valid_split_the_card_has_no_scores(make_folder, corpus_rows):
     rows = [row for row in corpus_rows if (row["kind"], row["split"]) != ("noise", "valid")]
-    assert train_model(load_corpus(make_folder(rows)), replace(OPTIONS, bits=2)).card["metrics"] == {}
+    assert train_model(load_corpus(make_folder(rows)), OPTIONS.with_(bits=2)).card["metrics"] == {}
 
 
 def test_a_model_whose_masks_are_all_empty_has_no_scores(tiny_corpus):
-    model = train_model(tiny_corpus, replace(OPTIONS, bits=2, snr_db=-100.0))
+    model = train_model(tiny_corpus, OPTIONS.with_(bits=2, snr_db=-100.0))
     assert not model.mask_levels.any() and model.card["metrics"] == {}
 
 
 @pytest.mark.parametrize("changes", [{"learner": "lsh-plain"}, {"feature_kind": "stft"}, {"target": "rbf"}])
 def test_other_learners_and_features_train(tiny_corpus, changes):
-    model = train_model(tiny_corpus, replace(OPTIONS, bits=4, **changes))
+    model = train_model(tiny_corpus, OPTIONS.with_(bits=4, **changes))
     assert model.bits == 4 and model.projections.shape[1] == (513 if "feature_kind" in changes else 128)
 
 
@@ -106,7 +109,7 @@ def test_digital_silence_stays_out_of_the_dictionary(make_folder, corpus_rows):
         samples[5_000:15_000] = 0.0  # 39 hops: at least 34 frames of nothing but zeros
         soundfile.write(root / row["path"], samples[:20_000], 16_000)
     # With the noise at offset 0 both halves would be silent at once; looped at random only some frames are.
-    model = train_model(load_corpus(root), replace(OPTIONS, passes=3))
+    model = train_model(load_corpus(root), OPTIONS.with_(passes=3))
     assert model.entries < 3 * 12 * 82
 
 
@@ -131,17 +134,17 @@ def test_digital_silence_stays_out_of_the_dictionary(make_folder, corpus_rows):
 )
 def test_unfit_options_are_refused(tiny_corpus, changes, words):
     with pytest.raises(BlshError, match=words):
-        train_model(tiny_corpus, replace(OPTIONS, **changes))
+        train_model(tiny_corpus, OPTIONS.with_(**changes))
 
 
 def test_more_neighbours_than_frames_are_refused(tiny_corpus):
     with pytest.raises(BlshError, match="984 frames with sound; 5000 or more"):
-        train_model(tiny_corpus, replace(OPTIONS, neighbours=5000))
+        train_model(tiny_corpus, OPTIONS.with_(neighbours=5000))
 
 
 def test_progress_covers_mixing_and_learning(tiny_corpus):
     seen = []
-    train_model(tiny_corpus, replace(OPTIONS, bits=2), lambda *call: seen.append(call))
+    train_model(tiny_corpus, OPTIONS.with_(bits=2), lambda *call: seen.append(call))
     steps = (("mixing", 12), ("learning bits", 60), ("validating", 2))
     assert seen == [(what, n, total) for what, total in steps for n in range(1, total + 1)]
 
@@ -184,10 +187,10 @@ def test_denoising_helps_and_the_ideal_mask_helps_more(tiny_corpus, tiny_model):
 
 
 def test_learned_bits_denoise_real_speech_better_than_random_ones(real_corpus):
-    options = TrainOptions(max_frames=4096, fit_frames=4096, steps=100)
+    options = PAPER.with_(max_frames=4096, fit_frames=4096, steps=100)
     gains = {}
     for learner in ("blsh", "lsh-plain"):
-        model = train_model(real_corpus, replace(options, learner=learner))
+        model = train_model(real_corpus, options.with_(learner=learner))
         gains[learner] = si_sdr_of(model, DrawnMixtures(real_corpus, count=24))[1].improvement
     assert gains["blsh"] > gains["lsh-plain"] + 0.3
     assert gains["blsh"] > 2.0

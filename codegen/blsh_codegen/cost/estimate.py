@@ -1,4 +1,4 @@
-"""What a model will take on a board, before anything is built: flash, RAM, stack, instructions."""
+"""Estimate what a model takes on a board before anything is built: flash, RAM, stack and instructions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +20,9 @@ from blsh_codegen.spec.stages import STAGES
 class Estimate:
     """What a model takes on a board.
 
-    flash_bytes, ram_bytes: of the image, as its sections will say; without the stack. tables: of the flash, by name.
-    state_bytes: of the RAM, the state of the stream. stack_bytes: the most that will be in use.
-    instructions: of a hop, mean over a fixed signal; worst: of its hops; stages: mean of each.
+    flash_bytes, ram_bytes: the image's, as its sections will say, without the stack. tables: bytes of flash of each
+    table, by name. state_bytes: the part of the RAM that holds the stream's state. stack_bytes: the most that will be
+    in use. instructions: mean of a hop over a signal; worst: the most of any hop in it; stages: mean of each stage.
     """
 
     flash_bytes: int
@@ -36,11 +36,11 @@ class Estimate:
 
     @property
     def millions_per_second(self) -> float:
-        """Instructions for a second of audio, in millions."""
+        """Millions of instructions for a second of audio."""
         return self.instructions * HOPS_PER_SECOND / 1e6
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON values."""
+        """Return the figures as JSON values."""
         return {
             "flash_bytes": self.flash_bytes,
             "ram_bytes": self.ram_bytes,
@@ -57,7 +57,11 @@ class Estimate:
 
 
 def estimate(model: IntegerModel, core: CoreCosts, board: BoardSizes, samples: npt.NDArray[np.int16]) -> Estimate:
-    """What `model` takes on this core and board; instructions while it denoises `samples` (whole hops)."""
+    """Estimate what `model` takes on this core and board.
+
+    samples: int16, whole hops; the instructions are those of denoising them.
+    Raises BlshError where costs.json lacks a cost.
+    """
     codes = signal_codes(model, samples)
     by_stage = {stage: core.of(stage, work) for stage, work in stage_work(model, codes, core.lanes).items()}
     hops = np.sum(list(by_stage.values()), axis=0)
@@ -74,18 +78,22 @@ def estimate(model: IntegerModel, core: CoreCosts, board: BoardSizes, samples: n
 
 
 def table_bytes(model: IntegerModel) -> int:
-    """Flash of everything that is generated for `model`: tables, the struct that points to them, the name."""
+    """Return the bytes of flash that is generated for `model`: its tables, the struct that points to them, its name."""
     name = -(-(len(model.name.encode()) + 1) // 4) * 4
     return sum(-(-size // 4) * 4 for size in flash_table_bytes(model).values()) + board_bytes(model_struct) + name
 
 
 def state_bytes(model: IntegerModel) -> int:
-    """sizeof(blsh_state_t) on a board, compiled with the limits of `model` (blsh_limits.h)."""
+    """Return sizeof(blsh_state_t) on a board, compiled with the limits of `model` (blsh_limits.h)."""
     return board_bytes(state_struct, own_limits(model))
 
 
 def shape_bytes(shape: IntegerModel, entries: int) -> int:
-    """`table_bytes` of a model like `shape` with so many entries, or a few words more: its blocks are not known yet."""
+    """Return `table_bytes` of a model like `shape` with `entries` entries, at most a few words too high.
+
+    The size of the bounds depends on how tight the blocks are, which is known once the dictionary is made; here they
+    have the most bits.
+    """
     blocks = -(-entries // BLOCK)
     own = flash_table_bytes(shape)
     mask_words = int(shape.masks.shape[1])

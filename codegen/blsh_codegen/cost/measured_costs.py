@@ -1,7 +1,7 @@
-"""Measured costs: what each step of a hop costs on a core, and what the firmware takes on a board beside its model.
+"""Read and write measured costs: those of each step on a core, and of the firmware without its model on a board.
 
-They stand in `costs.json`, written by `blsh estimate --calibrate` from firmware that was built and run, and read for
-every estimate. A test builds the firmware again and fails where the table no longer tells its size.
+`blsh estimate --calibrate` measures them on firmware that it builds and runs, and writes them to `costs.json`. Every
+estimate reads them there. A test builds the firmware again and fails where its size is no longer the one in the file.
 """
 
 import json
@@ -24,13 +24,13 @@ COSTS_FILE = Path(__file__).with_name("costs.json")
 
 @dataclass(frozen=True)
 class CoreCosts:
-    """Instructions on a core, for each stage and each term of its work. lanes: words it works on at once."""
+    """Costs on a core. lanes: words that it works on at once. instructions: of each term of the work of each stage."""
 
     lanes: int
     instructions: Mapping[str, Mapping[str, float]]
 
     def of(self, stage: str, work: Work) -> npt.NDArray[np.float64]:
-        """Instructions (T,) of a stage in each hop. BlshError for a term that was never measured."""
+        """Return the instructions of a stage in each hop, (T,). Raises BlshError for a term that was never measured."""
         known = self.instructions.get(stage, {})
         missing = [term for term in work.terms if term not in known]
         if missing:
@@ -41,10 +41,11 @@ class CoreCosts:
 
 @dataclass(frozen=True)
 class BoardSizes:
-    """Bytes that the firmware takes on a board beside the model.
+    """Bytes that the firmware takes on a board beside its model.
 
-    flash_bytes: code and the tables that all models share; flash_bytes_many: with MANY_NEIGHBOURS or more, whose votes
-    are counted by more code. ram_bytes: variables but the state of the stream. stack_bytes: the most that was in use.
+    flash_bytes: the code, and the tables that all models share. flash_bytes_many: the same with MANY_NEIGHBOURS or
+    more, which take more code to count. ram_bytes: variables without the state of the stream. stack_bytes: the most
+    that was in use.
     """
 
     flash_bytes: int
@@ -53,7 +54,7 @@ class BoardSizes:
     stack_bytes: int
 
     def code_bytes(self, neighbours: int) -> int:
-        """Flash beside the model's tables, with K of `neighbours`."""
+        """Return the bytes of flash beside the model's tables, for a model with `neighbours` neighbours."""
         return self.flash_bytes if neighbours < MANY_NEIGHBOURS else self.flash_bytes_many
 
 
@@ -66,19 +67,19 @@ class Costs:
     boards: dict[str, BoardSizes]
 
     def core(self, name: str) -> CoreCosts:
-        """The costs on that core. BlshError where it was not measured."""
+        """Return the costs on the core `name`. Raises BlshError where it was not measured."""
         if name not in self.cores:
             raise BlshError(f"core {name} was not measured, only {', '.join(sorted(self.cores))}; {RENEW}")
         return self.cores[name]
 
     def board(self, name: str) -> BoardSizes:
-        """The sizes on that board. BlshError where it was not measured."""
+        """Return the sizes on the board `name`. Raises BlshError where it was not measured."""
         if name not in self.boards:
             raise BlshError(f"board {name} was not measured, only {', '.join(sorted(self.boards))}; {RENEW}")
         return self.boards[name]
 
     def to_json(self) -> str:
-        """Canonical text: the same costs, the same bytes."""
+        """Return the text of costs.json: the same costs give the same bytes."""
         return json.dumps({"runtime_format": RUNTIME_FORMAT, **asdict(self)}, indent=1, sort_keys=True) + "\n"
 
 
@@ -87,7 +88,7 @@ RENEW = "measure with: blsh estimate --calibrate"
 
 @cache
 def load_costs(path: Path = COSTS_FILE) -> Costs:
-    """The measured costs. BlshError for a file that is missing, damaged, or of another runtime format."""
+    """Return the measured costs. Raises BlshError for a file that is missing, damaged, or of another runtime format."""
     try:
         fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found = fields.pop("runtime_format")
@@ -106,7 +107,7 @@ def load_costs(path: Path = COSTS_FILE) -> Costs:
 
 
 def save_costs(costs: Costs, path: Path = COSTS_FILE) -> None:
-    """Write the table, whole or not at all."""
+    """Write `costs` to `path`, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(costs.to_json(), encoding="utf-8", newline="\n")
     load_costs.cache_clear()

@@ -1,11 +1,14 @@
-"""Choose what a part can hold: code length, masks and entries for the best validated quality inside three budgets.
+"""Choose what a part can hold: code length, masks and entries of the best validated quality within its budgets.
 
-Quality is read from the artifact's card (`validated`). Without a grid there, and in the plain layout, the rule is: the
-whole code, the masks as they are, and as many entries as fit; a shorter code only where fewer than 256 entries would.
+The quality is read from the artifact's card (`validation_grid`). Where the card has no grid, and in the plain layout,
+the rule is: the whole code, the masks as they are, and as many entries as fit; a shorter code only where fewer than
+256 entries would fit.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,7 @@ import numpy.typing as npt
 
 from blsh_codegen.cost.estimate import Estimate
 from blsh_codegen.cost.measured_costs import BoardSizes, CoreCosts
-from blsh_codegen.cost.pricing import Pricing, Taken
+from blsh_codegen.cost.pricing import Price, Pricing
 from blsh_codegen.cost.validation_grid import ValidationGrid
 from blsh_codegen.emit.generate import GenerateOptions, reduced_model
 from blsh_codegen.spec.constants import BLOCK
@@ -21,63 +24,68 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
 
 FEW_ENTRIES = 256
-"""Without a grid, fewer than these are too few for the whole code."""
+"""Fewer entries than this are too few for the whole code, where no grid says better."""
 MIPS_MARGIN = 0.005
-"""Share of the instructions that an estimate may be too low by: a budget holds for the built firmware."""
+"""The share of the instructions that an estimate may miss: a budget must hold for the firmware as it is built."""
 _LEAST_BITS = 16
 _ALL = "all entries of the artifact"
 
 
 @dataclass(frozen=True)
 class Budgets:
-    """What a part can give: bytes of flash and of RAM, stack included, and millions of instructions a second, if so."""
+    """What a model and the code around it may take of a part.
+
+    flash: bytes. ram: bytes, stack included. mips: million instructions a second; None: any number.
+    """
 
     flash: int
     ram: int
     mips: float | None = None
 
-    def exceeded(self, taken: Taken) -> list[str]:
-        """What `taken` is beyond these budgets, in words; [] if it fits."""
+    def exceeded(self, price: Price) -> list[str]:
+        """Return a phrase for each budget that `price` exceeds; [] if the model fits."""
         found = []
-        if taken.flash > self.flash:
-            found.append(f"{taken.flash:,} of {self.flash:,} bytes of flash")
-        if taken.ram > self.ram:
-            found.append(f"{taken.ram:,} of {self.ram:,} bytes of RAM with the stack")
-        if self.mips is not None and taken.mips is not None and taken.mips * (1 + MIPS_MARGIN) > self.mips:
+        if price.flash > self.flash:
+            found.append(f"{price.flash:,} of {self.flash:,} bytes of flash")
+        if price.ram > self.ram:
+            found.append(f"{price.ram:,} of {self.ram:,} bytes of RAM with the stack")
+        if self.mips is not None and price.mips is not None and price.mips * (1 + MIPS_MARGIN) > self.mips:
             kept = f"{100 * MIPS_MARGIN:g} % kept in reserve"
-            found.append(f"{taken.mips:.2f} of {self.mips:g} million instructions a second ({kept})")
+            found.append(f"{price.mips:.2f} of {self.mips:g} million instructions a second ({kept})")
         return found
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A way to reduce the artifact, what it takes, and its improvement on `valid` in dB, None if unknown.
+    """One way to reduce the artifact.
 
-    reason: why it has no more entries, or does not fit.
+    bits, masks, entries: the reduced model. taken: what it takes of the part. improvement_db: its SI-SDR improvement
+    on the split `valid`, None if it is not known. fits: whether it keeps every budget. reason: why it has no more
+    entries; or, of one that does not fit, the budgets that it exceeds.
     """
 
     bits: int
     masks: str
     entries: int
-    taken: Taken
+    taken: Price
     improvement_db: float | None
     fits: bool
     reason: str
 
     @property
-    def told(self) -> str:
+    def words(self) -> str:
         """The candidate in words."""
         return f"{self.entries:,} entries of {self.bits} bits with {self.masks} masks"
 
     @property
     def flags(self) -> str:
-        """The options that ask for it."""
+        """The options of `blsh generate` that ask for this candidate."""
         return f"--entries {self.entries} --bits {self.bits} --masks {self.masks}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was chosen out of `candidates`, why, and what it will take."""
+    """A choice within budgets: the options that generate it, all candidates, and why this one was chosen."""
 
     options: GenerateOptions
     chosen: Candidate
@@ -87,7 +95,7 @@ class Plan:
     why: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON values."""
+        """Return the figures as JSON values."""
         return {
             "budgets": asdict(self.budgets),
             "candidates": [asdict(each) for each in self.candidates],
@@ -97,15 +105,15 @@ class Plan:
 
 
 class Planner:
-    """Plans for one artifact and one board. `samples`: the signal, whole hops, that instructions are counted on."""
+    """Plans for one artifact on one board. samples: whole hops, int16, that instructions are counted on."""
 
     def __init__(self, model: Model, core: CoreCosts, board: BoardSizes, samples: npt.NDArray[np.int16]) -> None:
         self._model, self._core, self._board, self._samples = model, core, board, samples
 
     def plan(self, wishes: GenerateOptions, budgets: Budgets) -> Plan:
-        """The best model inside all budgets, with what `wishes` name as it is, and the rest chosen.
+        """Choose the best model within `budgets`: what `wishes` name stays as it is, the rest is chosen.
 
-        Raises BlshError with the numbers where none fits, and names the nearest that does.
+        Raises BlshError where no model fits, with the numbers and the options of the nearest model that does.
         """
         search = self._search(wishes, budgets)
         candidates = search.candidates()
@@ -114,7 +122,7 @@ class Planner:
             raise BlshError(self._refusal(wishes, budgets, candidates))
         found = search.pricing.estimate(chosen.bits, chosen.masks, chosen.entries)
         ram = found.ram_bytes + found.stack_bytes
-        chosen = replace(chosen, taken=Taken(found.flash_bytes, ram, found.millions_per_second))
+        chosen = replace(chosen, taken=Price(found.flash_bytes, ram, found.millions_per_second))
         options = search.pricing.options(chosen.bits, chosen.masks, chosen.entries)
         code = found.flash_bytes - sum(found.tables.values())
         options = replace(options, table_budget=budgets.flash - code)
@@ -126,8 +134,9 @@ class Planner:
         )
 
     def _refusal(self, wishes: GenerateOptions, budgets: Budgets, candidates: tuple[Candidate, ...]) -> str:
+        """Say what the smallest candidate exceeds, and the nearest model that fits when less is wished for."""
         least = min(candidates, key=lambda each: each.taken.flash)
-        words = f"{least.told} take {least.reason}"
+        found = f"{least.words} take {least.reason}"
         freed = replace(wishes, entries=None, share=None)
         for fewer in dict.fromkeys((freed, replace(freed, bits=None, masks=None))):
             if fewer == wishes:
@@ -135,12 +144,12 @@ class Planner:
             search = self._search(fewer, budgets)
             nearest = search.best(search.candidates())
             if nearest is not None:
-                return f"{words}; the nearest that fits: {nearest.flags}"
-        return f"{words}, and nothing smaller can be made of {self._model.name}: give it more, or train a smaller one"
+                return f"{found}; the nearest that fits: {nearest.flags}"
+        return f"{found}, and nothing smaller can be made of {self._model.name}: give it more, or train a smaller one"
 
 
 class _Search:
-    """The candidates of one plan."""
+    """The search for one plan: its candidates and their order."""
 
     def __init__(self, model: Model, wishes: GenerateOptions, budgets: Budgets, pricing: Pricing) -> None:
         self._model, self._wishes, self._budgets, self.pricing = model, wishes, budgets, pricing
@@ -151,15 +160,15 @@ class _Search:
             self._asked = reduced_model(model, replace(wishes, bits=None, masks=None)).entries
 
     def candidates(self) -> tuple[Candidate, ...]:
-        """One for each code length and kind of masks that is in question."""
+        """Return one candidate for each code length and kind of masks that the wishes leave open."""
         return tuple(self._candidate(bits, masks) for bits in self._lengths() for masks in self._mask_kinds())
 
     def best(self, candidates: Iterable[Candidate]) -> Candidate | None:
-        """The best of those that fit, None where none does; of equals, the one that takes less flash."""
+        """Return the best candidate that fits, None where none does; of two equally good ones, the smaller."""
         return max((each for each in candidates if each.fits), key=self._rank, default=None)
 
     def why(self, chosen: Candidate, candidates: tuple[Candidate, ...]) -> str:
-        """Why `chosen` was chosen, in a sentence."""
+        """Return a sentence that says why `chosen` was chosen."""
         fitting = sum(each.fits for each in candidates)
         if len(candidates) == 1 and self._asked is not None:
             return "as asked for"
@@ -196,36 +205,39 @@ class _Search:
         return self._grid.mask_kinds if self._validated else [self._model.mask_kind]
 
     def _candidate(self, bits: int, masks: str) -> Candidate:
-        price = self.pricing.storage if self._budgets.mips is None else self.pricing.taken
+        price = partial(self.pricing.storage if self._budgets.mips is None else self.pricing.whole, bits, masks)
         everything = self._model.entries
         least = self._asked or min(everything, max(BLOCK, self.pricing.neighbours))
-        taken = price(bits, masks, least)
-        over = self._budgets.exceeded(taken)
+        over = self._budgets.exceeded(price(least))
         if over:
-            return Candidate(bits, masks, least, taken, self._improvement(bits, masks, least), False, ", ".join(over))
+            improvement = self._improvement(bits, masks, least)
+            return Candidate(bits, masks, least, price(least), improvement, False, ", ".join(over))
         entries, reason = least, "as asked for"
         if self._asked is None:
             entries, reason = self._most(bits, masks, least, everything)
             entries, reason = self._enough(bits, masks, entries, reason)
-        improvement = self._improvement(bits, masks, entries)
-        return Candidate(bits, masks, entries, price(bits, masks, entries), improvement, True, reason)
+        return Candidate(bits, masks, entries, price(entries), self._improvement(bits, masks, entries), True, reason)
 
     def _improvement(self, bits: int, masks: str, entries: int) -> float | None:
         return self._grid.improvement(bits, masks, entries) if self._validated else None
 
     def _most(self, bits: int, masks: str, least: int, most: int) -> tuple[int, str]:
-        """The most entries that fit, and what forbids more; `least` do fit."""
+        """Return the most entries that fit, and what forbids more. `least` entries are known to fit."""
+        prices = {"flash": self.pricing.storage}  # the quick one first: the other then looks at fewer sizes
+        if self._budgets.mips is not None:
+            prices["instructions"] = self.pricing.whole
         entries, reason = most, _ALL
-        for price, name in ((self.pricing.storage, "flash"), (self.pricing.taken, "instructions")):
-            if name == "instructions" and self._budgets.mips is None:
-                continue
-            found = _largest(least, entries, lambda n, price=price: not self._budgets.exceeded(price(bits, masks, n)))  # type: ignore[misc]
+        for name, price in prices.items():
+            found = largest_fitting(least, entries, partial(self._fits, partial(price, bits, masks)))
             if found < entries:
                 entries, reason = found, f"no more for {name}"
         return entries, reason
 
+    def _fits(self, price: Callable[[int], Price], entries: int) -> bool:
+        return not self._budgets.exceeded(price(entries))
+
     def _enough(self, bits: int, masks: str, most: int, reason: str) -> tuple[int, str]:
-        """Fewer entries where more were not validated to be better."""
+        """Return the fewest validated entries that are no worse than `most`, else `most`, and why."""
         best, found = self._improvement(bits, masks, most), most
         for entries in sorted(self._grid.entries(masks), reverse=True):
             here = self._improvement(bits, masks, entries)
@@ -234,13 +246,13 @@ class _Search:
         return found, reason if found == most else "more were not better on valid"
 
 
-def _largest(low: int, high: int, fits: Callable[[int], bool]) -> int:
-    """The largest of `high`, `low` and the whole blocks between that fits, for what `low` does and less does sooner."""
-    if fits(high):
-        return high
-    while (middle := (low + high) // 2 // BLOCK * BLOCK) > low:
-        if fits(middle):
-            low = middle
-        else:
-            high = middle
-    return low
+def largest_fitting(least: int, most: int, fits: Callable[[int], bool]) -> int:
+    """Return the most entries that fit: `most`, else the most whole blocks below it, else `least`, which does fit.
+
+    fits: must be true up to some number of entries and false from there on.
+    """
+    if fits(most):
+        return most
+    between = range(least // BLOCK + 1, -(-most // BLOCK))
+    blocks = bisect_left(between, True, key=lambda count: not fits(count * BLOCK))
+    return between[blocks - 1] * BLOCK if blocks else least

@@ -1,4 +1,4 @@
-"""What the smaller models of an artifact take on a board, without making each of them whole."""
+"""Tell what the smaller models of an artifact take on a board, without making each of them whole."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,8 +17,8 @@ from blsh_trainer.model.artifact import Model
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What a model takes: bytes of flash, bytes of RAM with the stack, millions of instructions a second if asked."""
+class Price:
+    """What a model takes. flash: bytes. ram: bytes, stack included. mips: million instructions a second, if counted."""
 
     flash: int
     ram: int
@@ -26,9 +26,9 @@ class Taken:
 
 
 class Pricing:
-    """Prices of the models that `model` can be reduced to, with the layout, K and seed of `wishes`.
+    """Prices of the models that `model` can be reduced to.
 
-    samples: whole hops, which instructions are counted on.
+    wishes: layout, K and seed of all of them. samples: whole hops, int16, that instructions are counted on.
     """
 
     def __init__(
@@ -46,38 +46,39 @@ class Pricing:
         self._search = cache(self._count_search)
 
     def options(self, bits: int, masks: str, entries: int) -> GenerateOptions:
-        """The wishes with these numbers in place of what they leave open."""
+        """Return the wishes with these numbers filled in."""
         return replace(self._wishes, bits=bits, masks=masks, entries=entries, share=None)
 
-    def storage(self, bits: int, masks: str, entries: int) -> Taken:
-        """Flash, at most a few words too high, and RAM."""
+    def storage(self, bits: int, masks: str, entries: int) -> Price:
+        """Return flash and RAM; the flash is exact or a few words too high."""
         shape = self._shape(bits, masks)
         flash = self.board.code_bytes(self.neighbours) + shape_bytes(shape, entries)
-        return Taken(flash, self.board.ram_bytes + self.board.stack_bytes + state_bytes(shape))
+        return Price(flash, self.board.ram_bytes + self.board.stack_bytes + state_bytes(shape))
 
-    def taken(self, bits: int, masks: str, entries: int) -> Taken:
-        """Storage and instructions; takes about a second for each thousand entries."""
+    def whole(self, bits: int, masks: str, entries: int) -> Price:
+        """Return storage and instructions; takes about a second for each thousand entries."""
         works = fixed_work(self._shape(bits, masks), self._codes()[:, :bits])
         fixed = sum(float(self._core.of(stage, work).mean()) for stage, work in works.items())
         mips = (fixed + self._search(bits, entries)) * HOPS_PER_SECOND / 1e6
         return replace(self.storage(bits, masks, entries), mips=mips)
 
     def estimate(self, bits: int, masks: str, entries: int) -> Estimate:
-        """All that is known of a model before it is built."""
+        """Make the model whole and estimate all that it takes."""
         return estimate(self._integers(bits, masks, entries), self._core, self.board, self._samples)
 
     def _integers(self, bits: int, masks: str, entries: int) -> IntegerModel:
         return integer_model(self._model, self.options(bits, masks, entries))
 
     def _find_shape(self, bits: int, masks: str) -> IntegerModel:
-        """A model like those of this length and these masks, with the fewest entries."""
+        """Make the smallest model of this length and these masks: all but the dictionary costs what it costs here."""
         return self._integers(bits, masks, self.neighbours)
 
     def _find_codes(self) -> npt.NDArray[np.bool_]:
-        """Of the whole length: those of a shorter code are their beginnings."""
+        """Return the codes (T, L) of the signal at the whole length; a shorter code is the beginning of the whole."""
         return signal_codes(self._shape(self._model.bits, self._model.mask_kind), self._samples)
 
     def _count_search(self, bits: int, entries: int) -> float:
+        """Return the mean instructions of a search; the masks have no part in it."""
         model = self._integers(bits, self._model.mask_kind, entries)
         work = Work(SEARCH_TERMS, search_work(model, self._codes()[:, :bits], self._core.lanes))
         return float(self._core.of("neighbours", work).mean())

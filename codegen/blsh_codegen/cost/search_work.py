@@ -1,7 +1,11 @@
-"""What a search of the firmware does for given codes, counted: the same steps as firmware/core/blsh_search.c takes.
+"""Count what the firmware's search does for given codes, by taking the same steps as firmware/core/blsh_search.c.
 
-The search is exact whatever it skips, so what it costs depends on the dictionary and the code. The counts here, times
-what each costs on a core (`costs`), are the instructions of the stage `neighbours`.
+The search is exact, whatever blocks it skips, so its cost depends on the dictionary and on the code. These counts,
+each times what one such step costs on a core (`measured_costs`), are the instructions of the stage `neighbours`.
+
+Words used here. A *block* is 32 entries, a *group* 32 blocks, a *span* up to four groups. A *word* holds one bit of
+each entry of a block, or of each block of a group; a core works on as many words at once as it has *lanes*. A *plane*
+is one bit of all codes, and a *row* is one sum of planes: of the centres of a group's blocks, or of a block's entries.
 """
 
 from bisect import bisect_left
@@ -14,62 +18,78 @@ from blsh_codegen.model.entry_order import zero_bits
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.spec.constants import BLOCK, LONG_CODE_BITS
 
-_GROUPS: Final = 4  # of 32 blocks, bounded at once
+_SPAN_BLOCKS: Final = 4 * BLOCK
 _STEP: Final = 8
+"""Planes that are added in one step."""
+
 _COARSE: Final = 3
+"""Lowest bits of a bound that the order of visits leaves out."""
+
 _INDEX_BITS: Final = 23
 _INDEX_TOP: Final = (1 << _INDEX_BITS) - 1
+"""A neighbour is one number: its distance, then this many bits of its index. So numbers sort as neighbours do."""
 
 SEARCH_TERMS: Final = (
-    "hops",
-    "words",  # of the code
-    "planes",  # of its ones, or its zeros
-    "padding",  # planes, to whole steps
-    "neighbours",  # K
-    "spans",  # of four groups
-    "bounds",  # of a word's blocks, found together
-    "bound_levels",
-    "slack_levels",  # of these, where a radius is added
-    "tiers",  # looks for the least bound that is left
-    "tier_levels",
-    "tier_moves",  # of these levels, where a smaller bound was left
-    "edges",  # levels of bounds compared with the K-th distance
-    "blocks",  # that are visited
-    "visits",  # of a block, or of as many as there are lanes
-    "short_visits",  # with an entry near enough, where some may not exist
-    "limit_bits",  # ones of what was counted is compared with
-    "narrow_rows",  # counted, of bounds and of visits
-    "narrow_steps",  # of eight planes
-    "wide_rows",
-    "wide_steps",
-    "wide_sums",  # of what four steps carry
-    "takes",  # visits with an entry near enough
-    "take_turns",  # levels, once
-    "take_rounds",  # distances in these
-    "take_levels",
-    "take_moves",
-    "take_blocks",  # blocks with entries at such a distance
-    "taken",  # entries
-    "shifts",  # of the list of neighbours
-    "place_bytes",  # steps of blsh_lowest_one where a core cannot count zeros
-    "place_bits",
+    # the code
+    "hops",  # searches
+    "words",  # words that hold the code
+    "planes",  # planes to add in each row: those of the code's ones or of its zeros, whichever are fewer
+    "padding",  # planes that are missing to a whole number of steps
+    "neighbours",  # neighbours asked for, K
+    # the bounds of a span's blocks
+    "spans",  # spans
+    "bounds",  # words of blocks whose bounds are computed together
+    "bound_levels",  # bits of the bounds in these words
+    "slack_levels",  # bits of the radii that are taken off the bounds
+    # which blocks to visit next
+    "tiers",  # searches for the smallest bound among the blocks that are left
+    "tier_levels",  # bits looked at in these searches
+    "tier_moves",  # bits of these at which only the nearer blocks stay
+    "edges",  # bits of the bounds that are compared with the distance of the K-th neighbour
+    # the visits
+    "blocks",  # blocks that are visited
+    "visits",  # visits, each of as many blocks as there are lanes
+    "short_visits",  # visits that find an entry near enough in a block, or with a lane, that is not full
+    "limit_bits",  # ones in the numbers that sums are compared with
+    "narrow_rows",  # rows of codes shorter than LONG_CODE_BITS
+    "narrow_steps",  # steps that add planes to these rows
+    "wide_rows",  # rows of longer codes
+    "wide_steps",  # steps that add planes to these rows
+    "wide_sums",  # sums of the carries of four such steps
+    # the entries that are near enough
+    "takes",  # visits that find one
+    "take_turns",  # bits of the distances that such a visit prepares once
+    "take_rounds",  # distances at which such a visit finds entries
+    "take_levels",  # bits looked at to find these distances
+    "take_moves",  # bits of these at which only the nearer entries stay
+    "take_blocks",  # blocks with entries at these distances
+    "taken",  # entries compared with the neighbours found so far
+    "shifts",  # neighbours moved to make room for them
+    # the lowest one of a word, where a core has no instruction that counts zeros
+    "place_bytes",  # bytes skipped
+    "place_bits",  # bits skipped behind them
 )
-"""What is counted, in the order of the columns of `search_work`."""
+"""What is counted, in the order of the columns of `search_work`. costs.json holds the cost of each."""
 
-_AT: Final = {name: column for column, name in enumerate(SEARCH_TERMS)}
+_COLUMN: Final = {name: column for column, name in enumerate(SEARCH_TERMS)}
 
 
 def search_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) -> npt.NDArray[np.int64]:
-    """The counts of SEARCH_TERMS, (T, terms), when `codes` (T, L) are looked for in the dictionary of `model`.
+    """Return the counts of SEARCH_TERMS, (T, terms), for searches of `codes` (T, L) in the dictionary of `model`.
 
-    lanes: words that the core works on at once, 1, or 4 with Helium.
+    lanes: words that the core works on at once: 4 with Helium, else 1.
     """
     dictionary = Dictionary(model)
     return np.stack([Search(dictionary, code, lanes).run() for code in codes])
 
 
 class Dictionary:
-    """What all searches of a model share."""
+    """What all searches of one model share.
+
+    padded: bool (32 B, L), the codes of all blocks, zeros behind the last entry. centres: bool (B, L), and slack:
+    int (B,), R less the radius of each block, so that no entry is nearer to a code than
+    |code - centre| + slack - R bits.
+    """
 
     def __init__(self, model: IntegerModel) -> None:
         self.bits, self.neighbours, self.entries = model.bits, model.neighbours, model.entries
@@ -83,105 +103,123 @@ class Dictionary:
         self.slack_bits = self.radius.bit_length()
         self.slack = by_block[: self.blocks, : self.slack_bits] @ (1 << np.arange(self.slack_bits, dtype=np.int64))
         self.levels = zero_bits(self.bits)
-        self.rows = "narrow" if self.bits < LONG_CODE_BITS else "wide"
+        self.is_long = self.bits >= LONG_CODE_BITS
         self.centres = by_block[: self.blocks, self.slack_bits + self.levels : -1].astype(np.bool_)
 
 
 class Search:
-    """One search, in the words of blsh_search.c."""
+    """One search. code: bool (L,)."""
 
     def __init__(self, dictionary: Dictionary, code: npt.NDArray[np.bool_], lanes: int) -> None:
         self.of, self.lanes = dictionary, lanes
         self.work = np.zeros(len(SEARCH_TERMS), np.int64)
         distances = (dictionary.padded != code).sum(axis=1)
-        distances[dictionary.entries :] = 2 * dictionary.bits + 1  # beyond any limit: they do not exist
+        distances[dictionary.entries :] = 2 * dictionary.bits + 1  # no entries: beyond any limit
         self.distances = distances.reshape(dictionary.blocks, BLOCK)
         self.nearest_of = self.distances.min(axis=1).tolist()
         self.bounds = (dictionary.slack + (dictionary.centres != code).sum(axis=1)).tolist()
         self.ones = int(code.sum())
-        self.turned = 2 * self.ones <= dictionary.bits
-        counted = np.flatnonzero(code == self.turned)
-        self.steps = max(1, -(-len(counted) // _STEP))
-        self._add(planes=len(counted), padding=_STEP * self.steps - len(counted))
-        for bit in counted.tolist():
-            self._place(bit % BLOCK)
+        self.adds_ones = 2 * self.ones <= dictionary.bits
+        added = np.flatnonzero(code == self.adds_ones)
+        self.steps = max(1, -(-len(added) // _STEP))
+        self._count("planes", len(added))
+        self._count("padding", _STEP * self.steps - len(added))
+        for bit in added.tolist():
+            self._count_place(bit % BLOCK)
         self.near: list[int] = []
 
     def run(self) -> npt.NDArray[np.int64]:
-        """Do it, once; returns the counts of SEARCH_TERMS."""
-        of = self.of
-        self._add(hops=1, words=-(-of.bits // 32), neighbours=of.neighbours)
-        for first in range(0, of.blocks, _GROUPS * BLOCK):
-            self._span(first, min(first + _GROUPS * BLOCK, of.blocks))
+        """Search, which can be done once, and return the counts of SEARCH_TERMS."""
+        self._count("hops", 1)
+        self._count("words", -(-self.of.bits // 32))
+        self._count("neighbours", self.of.neighbours)
+        for first in range(0, self.of.blocks, _SPAN_BLOCKS):
+            self._search_span(first, min(first + _SPAN_BLOCKS, self.of.blocks))
         return self.work
 
     def neighbours(self) -> list[tuple[int, int]]:
-        """(index, distance) of what was found, nearest first."""
+        """Return (index, distance) of the neighbours found, nearest first."""
         return [(entry & _INDEX_TOP, entry >> _INDEX_BITS) for entry in self.near]
 
-    def _add(self, **counts: int) -> None:
-        for name, count in counts.items():
-            self.work[_AT[name]] += count
+    def _count(self, term: str, count: int) -> None:
+        self.work[_COLUMN[term]] += count
+
+    def _count_place(self, place: int) -> None:
+        """Count the search for a word's lowest one, at bit `place`."""
+        self._count("place_bytes", place // 8)
+        self._count("place_bits", place % 8)
+
+    def _count_rows(self, rows: int, distance: int) -> None:
+        """Count `rows` rows whose sums are compared with `distance`."""
+        bits, ones = self.of.bits, self.ones
+        limit = ones + bits + 1 - distance if self.adds_ones else bits - ones + distance
+        self._count("limit_bits", rows * limit.bit_count())
+        if not self.of.is_long:
+            self._count("narrow_rows", rows)
+            self._count("narrow_steps", rows * self.steps)
+        else:
+            self._count("wide_rows", rows)
+            self._count("wide_steps", rows * self.steps)
+            self._count("wide_sums", rows * -(-self.steps // 4))
 
     @property
     def _last(self) -> int:
-        """The K-th neighbour, or what stands for it until it is found."""
+        """The K-th neighbour, or the farthest that there can be while fewer are found."""
         return self.near[-1] if len(self.near) == self.of.neighbours else (self.of.bits << _INDEX_BITS) + _INDEX_TOP
 
-    def _count_rows(self, rows: int, distance: int) -> None:
-        limit = self.ones + self.of.bits + 1 - distance if self.turned else self.of.bits - self.ones + distance
-        self._add(limit_bits=rows * limit.bit_count())
-        self._add(**{f"{self.of.rows}_rows": rows, f"{self.of.rows}_steps": rows * self.steps})
-        if self.of.rows == "wide":
-            self._add(wide_sums=rows * -(-self.steps // 4))
-
-    def _span(self, first: int, end: int) -> None:
-        """Up to four groups of blocks."""
-        of, lanes = self.of, self.lanes
-        groups = -(-(end - first) // BLOCK)
-        words = -(-groups // lanes)
-        self._count_rows(words, 0)
-        self._add(spans=1, bounds=words, bound_levels=words * (of.levels + 1), slack_levels=words * of.slack_bits)
+    def _search_span(self, first: int, end: int) -> None:
+        """Bound the blocks `first` to `end` - 1, and visit those that may hold a neighbour, the nearest ones first."""
+        self._count_bounds(-(-(end - first) // BLOCK))
         left, batch, visited = list(range(first, end)), list[int](), list[int]()
         while left:
-            nearest = min(self.bounds[block] for block in left) >> _COARSE
-            levels = of.levels + 1 - _COARSE
-            self._add(tiers=1, tier_levels=levels, tier_moves=levels - nearest.bit_count())
-            edge, index = of.radius + (self._last >> _INDEX_BITS), self._last & _INDEX_TOP
-            last = (nearest + 1) << _COARSE > edge
-            if last:
-                self._add(edges=(_GROUPS // lanes) * (of.levels + 1))
-                near = [b for b in left if self.bounds[b] < edge or (self.bounds[b] == edge and BLOCK * b < index)]
-            else:
-                near = [block for block in left if self.bounds[block] >> _COARSE == nearest]
-            left = [] if last else [block for block in left if self.bounds[block] >> _COARSE != nearest]
+            near, left = self._next_tier(left)
             for block in near:
-                self._place((block - first) % BLOCK)
+                self._count_place((block - first) % BLOCK)
                 batch.append(block)
                 visited.append(block)
-                if len(batch) == lanes:
+                if len(batch) == self.lanes:
                     self._visit(batch, min(batch))
                     batch = []
         if batch:
-            self._visit(batch, min(*batch, visited[0]))  # which fills the lanes
+            self._visit(batch, min(*batch, visited[0]))  # the first block visited fills the lanes
 
-    def _place(self, place: int) -> None:
-        self.work[_AT["place_bytes"]] += place // 8
-        self.work[_AT["place_bits"]] += place % 8
+    def _count_bounds(self, groups: int) -> None:
+        words = -(-groups // self.lanes)
+        self._count_rows(words, 0)
+        self._count("spans", 1)
+        self._count("bounds", words)
+        self._count("bound_levels", words * (self.of.levels + 1))
+        self._count("slack_levels", words * self.of.slack_bits)
+
+    def _next_tier(self, left: list[int]) -> tuple[list[int], list[int]]:
+        """Split the blocks `left` in those to visit now, all of about the smallest bound, and those for later."""
+        nearest = min(self.bounds[block] for block in left) >> _COARSE
+        levels = self.of.levels + 1 - _COARSE
+        self._count("tiers", 1)
+        self._count("tier_levels", levels)
+        self._count("tier_moves", levels - nearest.bit_count())
+        edge, index = self.of.radius + (self._last >> _INDEX_BITS), self._last & _INDEX_TOP
+        if (nearest + 1) << _COARSE > edge:  # no later tier can hold a neighbour
+            self._count("edges", _SPAN_BLOCKS // BLOCK // self.lanes * (self.of.levels + 1))
+            return [b for b in left if self.bounds[b] < edge or (self.bounds[b] == edge and BLOCK * b < index)], []
+        near = [block for block in left if self.bounds[block] >> _COARSE == nearest]
+        return near, [block for block in left if self.bounds[block] >> _COARSE != nearest]
 
     def _visit(self, batch: list[int], lowest: int) -> None:
-        """Of blocks of which, with what fills the lanes, `lowest` comes first."""
+        """Compare the entries of the blocks `batch`. lowest: the first of the blocks in all lanes."""
         limit = (self._last + _INDEX_TOP - BLOCK * lowest) >> _INDEX_BITS
-        self._add(visits=1, blocks=len(batch))
+        self._count("visits", 1)
+        self._count("blocks", len(batch))
         self._count_rows(1, limit)
         if any(self.nearest_of[block] < limit for block in batch):
-            self._add(short_visits=len(batch) < self.lanes or self.of.entries % BLOCK != 0)
+            self._count("short_visits", len(batch) < self.lanes or self.of.entries % BLOCK != 0)
             self._take(batch, limit)
 
     def _take(self, batch: list[int], limit: int) -> None:
-        """Distances in ascending order, the lanes of each in theirs."""
+        """Take the entries nearer than `limit`: by distance, then by lane."""
         bits = ((self._last >> _INDEX_BITS) | 1).bit_length()
-        self._add(takes=1, take_turns=bits)
+        self._count("takes", 1)
+        self._count("take_turns", bits)
         by_distance: dict[int, dict[int, list[int]]] = {}
         for lane, block in enumerate(batch):
             distances = self.distances[block]
@@ -189,22 +227,25 @@ class Search:
                 by_distance.setdefault(int(distances[place]), {}).setdefault(lane, []).append(place)
         for distance in sorted(by_distance):
             number = distance - limit + (1 << bits)
-            self._add(take_rounds=1, take_levels=bits, take_moves=bits - number.bit_count())
+            self._count("take_rounds", 1)
+            self._count("take_levels", bits)
+            self._count("take_moves", bits - number.bit_count())
             for lane, places in sorted(by_distance[distance].items()):
-                self._add(take_blocks=1)
+                self._count("take_blocks", 1)
                 self._insert_all((distance << _INDEX_BITS) + BLOCK * batch[lane], places)
             if self._last >> _INDEX_BITS < distance + 1:
                 return
 
     def _insert_all(self, first: int, places: list[int]) -> None:
+        """Insert the entries at `places` of a block whose first one, at this distance, would be `first`."""
         for place in places:
-            self._place(place)
-            self._add(taken=1)
+            self._count_place(place)
+            self._count("taken", 1)
             entry = first + place
             if entry >= self._last:
                 return
             at = bisect_left(self.near, entry)
             full = len(self.near) == self.of.neighbours
-            self._add(shifts=len(self.near) - full - at)
+            self._count("shifts", len(self.near) - full - at)
             self.near.insert(at, entry)
             del self.near[self.of.neighbours :]

@@ -1,6 +1,7 @@
-"""What each stage of a hop does for a model, counted in terms whose cost on a core is measured (`costs`).
+"""Count what each stage of a hop does for a model, in terms whose cost on a core is measured (`measured_costs`).
 
-A stage's instructions are the sum of its counts, each times what one costs. Stages that no model changes have one term.
+The instructions of a stage are its counts, each times its cost, added up. A stage that is the same for every model has
+one term.
 """
 
 from dataclasses import dataclass, replace
@@ -15,34 +16,37 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.stages import STAGES
 
 HOP_STAGES: Final = (*STAGES, "rest")
-"""The stages, and what a hop takes outside of them."""
+"""The stages, and `rest`: what a hop takes outside of them."""
 
 MANY_NEIGHBOURS: Final = 16
-"""From so many on, votes are counted in six bit planes, not four."""
+"""With this many neighbours or more, the core counts votes in six bit planes, below in four."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """Counts (T, terms) of a stage over T hops, and the names of their columns."""
+    """The work of one stage. counts: int64 (T, terms), a row for each hop; terms: the names of its columns."""
 
     terms: tuple[str, ...]
     counts: npt.NDArray[np.int64]
 
 
 def signal_codes(model: IntegerModel, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.bool_]:
-    """The codes (T, L) of the hops of `samples`, whole hops. The dictionary has no part in them."""
+    """Return the codes (T, L) of the hops of `samples` (int16, whole hops). The dictionary has no part in them."""
     small = replace(model, codes=model.codes[: model.neighbours], masks=model.masks[: model.neighbours])
     accumulators = np.concatenate([part.accumulators for part in VectorisedDenoiser(small).chunks(samples)])
     return accumulators >= 0
 
 
 def stage_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) -> dict[str, Work]:
-    """The work of each of HOP_STAGES for hops with these codes (T, L), on a core of `lanes` words (search_work)."""
+    """Return the work of each of HOP_STAGES for hops with `codes`, bool (T, L).
+
+    lanes: words that the core works on at once, as of `search_work`.
+    """
     return fixed_work(model, codes) | {"neighbours": Work(SEARCH_TERMS, search_work(model, codes, lanes))}
 
 
 def fixed_work(model: IntegerModel, codes: npt.NDArray[np.bool_]) -> dict[str, Work]:
-    """The same without the search: what does not depend on the dictionary."""
+    """Return the work of all of HOP_STAGES but the search: what does not depend on the dictionary."""
     hops, bits = codes.shape
     stride = model.projection_rows.shape[1]
     pairs = -(-bits // 2)
@@ -50,8 +54,8 @@ def fixed_work(model: IntegerModel, codes: npt.NDArray[np.bool_]) -> dict[str, W
     alike = {
         "window": {"hops": 1},
         "spectrum": {"hops": 1},
-        "features": {model.feature_kind: 1},
-        "accumulators": {model.feature_kind: 1, f"pairs of rows of {stride}": pairs},
+        "features": {model.feature_kind.name: 1},
+        "accumulators": {model.feature_kind.name: 1, f"pairs of rows of {stride}": pairs},
         "mask": _mask_terms(model),
         "output": {"hops": 1},
         "rest": {"hops": 1},

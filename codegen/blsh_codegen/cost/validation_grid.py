@@ -1,4 +1,4 @@
-"""The quality of an artifact's smaller models, as its card knows it: `metrics.grid` (SPEC.md, 10)."""
+"""Read the validated quality of an artifact's smaller models from its card: `metrics.grid` (SPEC.md, 10)."""
 
 from math import log2
 from typing import Any
@@ -10,9 +10,9 @@ from blsh_trainer.model.artifact import Model
 
 
 class ValidationGrid:
-    """Improvements on `valid`, in dB, over code length, masks and entries; empty where the artifact has none.
+    """SI-SDR improvements on the split `valid`, in dB, by code length, masks and entries.
 
-    BlshError for a grid that is none.
+    It is empty, and false, where the artifact has no grid. Raises BlshError for a damaged one.
     """
 
     def __init__(self, model: Model) -> None:
@@ -33,23 +33,23 @@ class ValidationGrid:
 
     @property
     def lengths(self) -> list[int]:
-        """Code lengths that were validated, longest first."""
+        """The code lengths that were validated, longest first."""
         return sorted({bits for _, bits in self._rows}, reverse=True)
 
     @property
     def mask_kinds(self) -> list[str]:
-        """Mask kinds that were validated."""
+        """The names of the mask kinds that were validated."""
         return list(dict.fromkeys(masks for masks, _ in self._rows))
 
     def entries(self, masks: str) -> list[int]:
-        """Sizes of dictionaries that were validated with such masks."""
+        """Return the sizes of dictionaries that were validated with masks of the kind `masks`, ascending."""
         return sorted({entries for (kind, _), row in self._rows.items() for entries in row if kind == masks})
 
     def improvement(self, bits: int, masks: str, entries: int) -> float | None:
-        """The improvement in dB: on the line over log N between two dictionaries, then over L between two lengths.
+        """Return the improvement in dB, interpolated linearly in log(entries), then linearly in bits.
 
-        Beyond the ends of the grid it goes on as its first two say towards less, and stays towards more. None for
-        masks that were never validated.
+        Below the grid's smallest size or length the line through the smallest two goes on, and never rises; above its
+        largest the value stays. None for a mask kind that was not validated.
         """
         lengths = sorted(length for kind, length in self._rows if kind == masks)
         if not lengths:
@@ -62,7 +62,7 @@ class ValidationGrid:
 
 
 def _on_line(places: list[float], values: list[float], place: float) -> float:
-    """The value at `place` on the line through (places, values); see `improvement` for what lies beyond."""
+    """Return the value at `place` on the lines through (places, values); beyond the ends as `improvement` says."""
     if place < places[0] and len(places) > 1:
         slope = max(0.0, (values[1] - values[0]) / (places[1] - places[0]))
         return values[0] - slope * (places[0] - place)

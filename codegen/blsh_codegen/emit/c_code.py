@@ -1,4 +1,4 @@
-"""How we write C and how we compile it: the template environment, and the warnings that are errors."""
+"""Write C and compile it: the environment of the templates, and the warnings that are errors."""
 
 import re
 from typing import Final
@@ -14,11 +14,11 @@ C_WARNINGS: Final = (
     "-Wmissing-prototypes",
     "-Wshadow",
 )
-"""What every C file of the project is compiled with, for every machine."""
+"""The warnings that every C file of the project is compiled with, for every machine."""
 
 
 def c_environment(package: str) -> jinja2.Environment:
-    """The templates of `package`; an undefined name is an error, and nothing is escaped: it is C, not HTML."""
+    """Return the environment of the templates of `package`. An undefined name is an error; nothing is escaped."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader(package),
         undefined=jinja2.StrictUndefined,
@@ -30,5 +30,5 @@ def c_environment(package: str) -> jinja2.Environment:
 
 
 def plain_text(text: str) -> str:
-    """`text` for a C string, comment or a line of a manifest: whatever could end one becomes '_'."""
+    """Return `text` with '_' for each character that could end a C string, a comment or a line of a manifest."""
     return re.sub(r"[^A-Za-z0-9 .,+=_-]", "_", text)

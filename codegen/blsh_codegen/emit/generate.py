@@ -1,4 +1,4 @@
-"""Templates to C: the model and its tables as .h and .c files, the same bytes for the same input."""
+"""Generate C: the model and its tables as .h and .c files, the same bytes for the same input."""
 
 import hashlib
 import json
@@ -43,13 +43,15 @@ _NUMBERS = re.compile(r"^#define (BLSH_MODEL_(?!FLASH_BUDGET_)\w+) (\d+u|0x[0-9a
 class GenerateOptions:
     """How an artifact becomes firmware.
 
-    entries, share: dictionary frames to keep, as a count or as a share of the artifact's; at most one of them.
-    bits: keep the first bits only. masks: another kind of masks. neighbours: another K. seed: of the subsample.
-    layout: "tight", or "plain": entries drawn at random even of a nested artifact, and left in the artifact's order.
-    board, flash, ram, mips: what the others were chosen or checked for: a board's name, bytes, and millions of
-    instructions a second. table_budget: bytes of flash that this leaves for the tables; the header asserts it.
-    slots: the firmware takes other models over the link (`blsh push`). room_bits, room_neighbours, room_smoothed: what
-    these may measure beyond this model: bits, neighbours, and bands of a mask with smoothing.
+    entries, share: dictionary entries to keep, as a number or as a share of the artifact's; give at most one.
+    bits: length of the code, the first bits are kept. masks: name of another kind of masks. neighbours: another K.
+    seed: of the random choice of entries. layout: "tight", or "plain", which chooses entries at random even of a nested
+    artifact and leaves them in the artifact's order.
+    board, flash, ram, mips: the board's name and the budgets, in bytes and million instructions a second, that the
+    other options were chosen for. table_budget: bytes of flash that these budgets leave for the tables; the generated
+    header asserts it. slots: whether the firmware takes other models over the link (`blsh push`). room_bits,
+    room_neighbours, room_smoothed: bits, neighbours, and bands of a smoothed mask that such a model may have, where
+    this model has fewer.
     """
 
     entries: int | None = None
@@ -71,11 +73,11 @@ class GenerateOptions:
 
     @property
     def sha256(self) -> str:
-        """Digest of the options, named in every generated file."""
+        """The digest of the options, which every generated file names."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     def command(self) -> str:
-        """The `blsh generate` line that repeats these options."""
+        """Return the command line that generates with these options."""
         derived = {"layout": None if self.layout == "tight" else self.layout, "table_budget": None}
         given = {name: value for name, value in {**asdict(self), **derived}.items() if value not in (None, 0)}
         words = [
@@ -85,12 +87,15 @@ class GenerateOptions:
 
 
 def own_limits(model: IntegerModel) -> Limits:
-    """The limits of a state that holds `model` and nothing larger."""
+    """Return the limits of a state that is as large as `model` needs."""
     return Limits(model.bits, model.neighbours, model.mask_kind.width if model.smoothing else 1)
 
 
 def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
-    """The limits of a firmware with `model`: its own, or the room that was asked for. BlshError beyond the core's."""
+    """Return the limits of the state in a firmware with `model`: the model's own, or more where `options` ask for room.
+
+    Raises BlshError for room beyond the core's limits, or without slots.
+    """
     own = own_limits(model)
     rooms = {"room_bits": MAX_BITS, "room_neighbours": MAX_NEIGHBOURS, "room_smoothed": BINS}
     for name, most in rooms.items():
@@ -111,7 +116,7 @@ def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
 
 
 def reduced_model(model: Model, options: GenerateOptions) -> Model:
-    """`model` as the firmware will hold it, still in floats: the float path to compare the fixed one with."""
+    """Return `model` reduced as `options` say, still in floats: the float path that the firmware is compared with."""
     if options.entries is not None and options.share is not None:
         raise BlshError(f"--entries {options.entries} and --share {options.share} exclude each other; give one")
     if options.layout not in LAYOUTS:
@@ -127,19 +132,19 @@ def reduced_model(model: Model, options: GenerateOptions) -> Model:
 
 
 def integer_model(model: Model, options: GenerateOptions) -> IntegerModel:
-    """The integers of the firmware for `model` (the whole artifact) under `options`."""
+    """Return the integers that the firmware holds of `model`, a whole artifact, with `options`."""
     reduced = reduced_model(model, options)
     return IntegerModel.from_model(reduced, artifact_sha256=model.sha256, reorder=options.layout == "tight")
 
 
 def generate(model: IntegerModel, options: GenerateOptions, folder: Path) -> list[Path]:
-    """Write the C files of `model` into `folder`; each appears whole or not at all. Returns their paths."""
+    """Write the C files of `model` into `folder`, each whole or not at all. Returns their paths."""
     texts = render(model, options)
     return [write_text_if_changed(folder / name, text) for name, text in texts.items()]
 
 
 def render(model: IntegerModel, options: GenerateOptions) -> dict[str, str]:
-    """File name to text of the C files of `model`."""
+    """Return the C files of `model`: their texts by name."""
     context = _context(model, options)
     environment = _environment()
     texts: dict[str, str] = {}
@@ -150,7 +155,7 @@ def render(model: IntegerModel, options: GenerateOptions) -> dict[str, str]:
 
 
 def render_tables() -> str:
-    """The C file of the tables that every model shares."""
+    """Return the text of the C file of the tables that every model shares."""
     return (
         _environment()
         .get_template(f"{TABLES_FILE}.j2")
@@ -172,7 +177,7 @@ def _environment() -> jinja2.Environment:
 
 
 def flash_table_bytes(model: IntegerModel) -> dict[str, int]:
-    """Bytes of flash that each table of `model` takes."""
+    """Return the bytes of flash that each table of `model` takes, by the name of the table."""
     tables: dict[str, npt.NDArray[Any]] = {
         "projections": model.projection_rows,
         "biases": model.bias_q3,
@@ -209,7 +214,7 @@ def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]
 
 
 def _lines(values: Iterable[int] | npt.NDArray[Any], form: str = "d", indent: int = 4, width: int = 112) -> str:
-    """Integers as C text, comma-separated, broken into lines; `form` is d, u or x (32 bits)."""
+    """Return integers as C text, comma-separated, in lines. form: d, u, x for 32 bits or byte, both hexadecimal."""
     patterns = {"d": "{}", "u": "{}u", "x": "0x{:08x}u", "byte": "0x{:02x}"}
     words = [patterns[form].format(int(value)) for value in np.asarray(list(values)).reshape(-1)]
     lines, line = [], " " * indent
@@ -222,5 +227,5 @@ def _lines(values: Iterable[int] | npt.NDArray[Any], form: str = "d", indent: in
 
 
 def _c_string(text: str) -> str:
-    """A C string literal; what could end it, or the comment around it, becomes '_'."""
+    """Return a C string literal, with '_' for each character that could end it or the comment around it."""
     return f'"{plain_text(text)}"'

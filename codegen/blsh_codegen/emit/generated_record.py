@@ -1,6 +1,6 @@
-"""What a folder of generated C holds: model, options and a digest of each file, in `blsh_generated.json`.
+"""Record what a folder of generated C holds, in `blsh_generated.json`: the model, the options, a digest of each file.
 
-Whatever builds, flashes or tests the generated code reads this record first, and refuses files that were made from
+Whatever builds, flashes or tests the generated code reads this record first. It refuses files that were made from
 another model or changed since.
 """
 
@@ -24,7 +24,7 @@ RECORD_NAME = "blsh_generated.json"
 
 @dataclass(frozen=True)
 class GeneratedRecord:
-    """The contents of `blsh_generated.json`."""
+    """The contents of `blsh_generated.json`. files: the SHA-256 of each generated file, by its name."""
 
     model_name: str
     model_sha256: str
@@ -32,15 +32,15 @@ class GeneratedRecord:
     dictionary_entries: int
     bits: int
     options: GenerateOptions
-    files: dict[str, str]  # name: SHA-256
+    files: dict[str, str]
 
     def to_json(self) -> str:
-        """Canonical text: the same record, the same bytes."""
+        """Return the text of the file: the same record gives the same bytes."""
         return json.dumps({"runtime_format": RUNTIME_FORMAT, **asdict(self)}, indent=2, sort_keys=True) + "\n"
 
 
 def write_record(model: IntegerModel, options: GenerateOptions, paths: list[Path], folder: Path) -> GeneratedRecord:
-    """Record that `paths`, all in `folder`, were generated from `model` with `options`."""
+    """Write to `folder` that the files `paths` in it were generated from `model` with `options`; return the record."""
     record = GeneratedRecord(
         model_name=model.name,
         model_sha256=model.model_sha256,
@@ -55,16 +55,16 @@ def write_record(model: IntegerModel, options: GenerateOptions, paths: list[Path
 
 
 def read_record(folder: Path, model: Model | None = None) -> GeneratedRecord:
-    """The record of `folder`, its files checked against it and, if given, its model against `model`.
+    """Return the record of `folder`, after checking its files.
 
-    Raises BlshError if there is nothing generated, a file is missing or changed, the runtime format is another,
-    or the code was generated from another model than `model`.
+    model: the artifact that the code must have been generated from; None: any. Raises BlshError if nothing was
+    generated there, a file is missing or was changed, the runtime format is another, or the model is another.
     """
     return read_generated(folder, model)[0]
 
 
 def read_generated(folder: Path, model: Model | None = None) -> tuple[GeneratedRecord, Snapshot]:
-    """The record of `folder` and the files that it names, read once: they are what was checked, as in read_record."""
+    """Return the record of `folder`, as read_record, and the files that it names, as they were when checked."""
     path = folder / RECORD_NAME
     if not path.is_file():
         raise BlshError(f"{folder} holds no generated code; run: blsh generate MODEL.npz")

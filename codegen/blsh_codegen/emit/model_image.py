@@ -1,7 +1,7 @@
-"""A model as one piece of memory that a board reads in place: what `blsh push` sends (SPEC.md, 11).
+"""Encode a model as one piece of memory that a board reads in place: the image that `blsh push` sends (SPEC.md, 11).
 
-A header, then the tables as the generated C has them, one after the other in the order of blsh_model_t, each padded
-with zeros to a multiple of 4 bytes. Their places follow from the dimensions in the header, so there are no offsets.
+An image is a header, then the tables of the generated C in the order of blsh_model_t, each padded with zeros to a
+multiple of 4 bytes. Where a table lies follows from the dimensions in the header, so the image holds no offsets.
 """
 
 import hashlib
@@ -23,19 +23,17 @@ from blsh_codegen.spec.constants import (
     HOP,
     MAX_BITS,
     MAX_ENTRIES,
-    MAX_MEL_BANDS,
     MAX_NEIGHBOURS,
     MAX_SMOOTHING,
     MEL_SUM_MAX,
     Q14_ONE,
     RUNTIME_FORMAT,
-    TRACKED_BANDS,
 )
 from blsh_codegen.spec.packing import pack_words
 from blsh_codegen.spec.stages import STAGES
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.features import FEATURE_KINDS, FeatureKind
 from blsh_trainer.signals.masks import MASK_KINDS, MaskKind
-from blsh_trainer.signals.spectra import FEATURE_KINDS
 
 MAGIC: Final = b"BLSM"
 IMAGE_FORMAT: Final = 1
@@ -43,19 +41,14 @@ NAME_BYTES: Final = 32
 SELF_TEST_HOPS: Final = 6
 HEAD: Final = struct.Struct("<4s32sIHH32sIII8H32s")
 DIGESTED_FROM: Final = 36
-"""The SHA-256 of an image is that of its bytes from here on; those before are a constant and the digest itself."""
+"""The SHA-256 of an image is taken from this byte on. Before it lie the magic number and the digest itself."""
 
 _LCG = (1664525, 1013904223)
-_FEATURES = {
-    "stft": range(BINS, BINS + 1),
-    "mel": range(1, MAX_MEL_BANDS + 1),
-    "tracked": range(2 * TRACKED_BANDS, 2 * TRACKED_BANDS + 1),
-}
 
 
 @dataclass(frozen=True)
 class ImageHead:
-    """The header of an image; the numbers as in IntegerModel."""
+    """The header of an image. Its fields are those of IntegerModel; bytes: the size of the whole image."""
 
     sha256: bytes
     bytes: int
@@ -64,7 +57,7 @@ class ImageHead:
     dictionary_crc32: int
     self_test_crc32: int
     entries: int
-    feature_kind: str
+    feature_kind: FeatureKind
     features: int
     bits: int
     neighbours: int
@@ -75,12 +68,12 @@ class ImageHead:
 
     @property
     def smoothed(self) -> int:
-        """Bands of the mask that the state must keep."""
+        """Bands of the mask that the state must have room for."""
         return self.mask_kind.width if self.smoothing else 1
 
 
 def self_test_signal() -> npt.NDArray[np.int16]:
-    """The noise that a board tries a new model with, int16 (SELF_TEST_HOPS * 256,)."""
+    """Return the noise that a board tries a new model with, int16 (SELF_TEST_HOPS * 256,)."""
     samples, noise = [], 0
     for _ in range(SELF_TEST_HOPS * HOP):
         noise = (noise * _LCG[0] + _LCG[1]) & 0xFFFFFFFF
@@ -89,7 +82,7 @@ def self_test_signal() -> npt.NDArray[np.int16]:
 
 
 def self_test_crc32(model: IntegerModel) -> int:
-    """CRC-32 of all stages of all hops of the self-test, in order, as the reference computes them."""
+    """Return the CRC-32 of all stages of all hops of the self-test, in order, as the reference computes them."""
     crc = 0
     for vectors in VectorisedDenoiser(model).chunks(self_test_signal()):
         for row in range(len(vectors.output)):
@@ -100,7 +93,7 @@ def self_test_crc32(model: IntegerModel) -> int:
 
 
 def encode_image(model: IntegerModel) -> bytes:
-    """The image of `model`, the same bytes for the same model."""
+    """Return the image of `model`; the same model gives the same bytes."""
     tables: list[npt.NDArray[np.generic]] = [
         model.projection_rows,
         model.bias_q3.astype("<i2"),
@@ -124,7 +117,7 @@ def encode_image(model: IntegerModel) -> bytes:
         model.dictionary_crc32,
         self_test_crc32(model),
         model.entries,
-        FEATURE_KINDS.index(model.feature_kind),
+        model.feature_kind.number,
         model.features,
         model.bits,
         model.neighbours,
@@ -138,12 +131,12 @@ def encode_image(model: IntegerModel) -> bytes:
 
 
 def sealed(image: bytes) -> bytes:
-    """`image` with the SHA-256 that belongs to its content."""
+    """Return `image` with the SHA-256 of its content put in."""
     return image[:4] + hashlib.sha256(image[DIGESTED_FROM:]).digest() + image[DIGESTED_FROM:]
 
 
 def read_head(image: bytes) -> ImageHead:
-    """The header of `image`, which is checked as a whole. BlshError, saying why, for what is no such image."""
+    """Return the header of `image`. Raises BlshError, with the reason, for an image that is damaged or unknown."""
     if len(image) < HEAD.size or image[:4] != MAGIC:
         raise BlshError(f"{len(image)} bytes that begin with {image[:4]!r} are no model image; expected {MAGIC!r}")
     _, sha256, size, image_format, runtime_format, model_sha256, *numbers, name = HEAD.unpack_from(image)
@@ -157,10 +150,10 @@ def read_head(image: bytes) -> ImageHead:
         raise BlshError("the image's SHA-256 is not that of its content; it was damaged, make it again")
     crc, self_test, entries, kind, features, bits, neighbours, radius, width, level_bits, smoothing = numbers
     masks = {(each.width, each.level_bits): each for each in MASK_KINDS.values()}
-    known_kind = kind < len(FEATURE_KINDS)
+    kinds = {each.number: each for each in FEATURE_KINDS.values()}
     checks = (
-        ("feature kind", kind, known_kind),
-        ("features", features, known_kind and features in _FEATURES[FEATURE_KINDS[kind]]),
+        ("feature kind", kind, kind in kinds),
+        ("features", features, kind in kinds and features in kinds[kind].counts),
         ("entries", entries, 1 <= entries <= MAX_ENTRIES),
         ("bits", bits, 1 <= bits <= MAX_BITS),
         ("neighbours", neighbours, 1 <= neighbours <= min(MAX_NEIGHBOURS, entries)),
@@ -179,7 +172,7 @@ def read_head(image: bytes) -> ImageHead:
         dictionary_crc32=crc,
         self_test_crc32=self_test,
         entries=entries,
-        feature_kind=FEATURE_KINDS[kind],
+        feature_kind=kinds[kind],
         features=features,
         bits=bits,
         neighbours=neighbours,
@@ -191,7 +184,7 @@ def read_head(image: bytes) -> ImageHead:
 
 
 def decode_image(image: bytes) -> IntegerModel:
-    """The model that `image` holds; BlshError, saying why, unless it is whole."""
+    """Return the model that `image` holds. Raises BlshError, with the reason, unless all its tables are right."""
     head = read_head(image)
     tables = _Tables(image)
     blocks, row = -(-head.entries // BLOCK), -(-head.features // 8) * 8
@@ -202,10 +195,10 @@ def decode_image(image: bytes) -> IntegerModel:
     bounds = tables.take("<u4", -(-blocks // BLOCK), rows)
     masks = tables.take("<u4", head.entries, -(-head.mask_kind.width * head.mask_kind.level_bits // 32))
     gain_q14 = tables.take("<i2", head.neighbours * head.mask_kind.top + 1)
-    edges = None if head.mask_kind.width == BINS else tables.take("<i2", head.mask_kind.width + 1)
+    edges = None if head.mask_kind.of_bins else tables.take("<i2", head.mask_kind.width + 1)
     mel = None
-    if head.feature_kind != "stft":
-        bands = head.features if head.feature_kind == "mel" else TRACKED_BANDS
+    bands = head.feature_kind.bands_of(head.features)
+    if bands is not None:
         first, counts = tables.take("<i2", bands), tables.take("<i2", bands)
         mel = MelBands(first, counts, tables.take("<i2", int(counts.view(np.uint16).sum())))
     tables.end()
@@ -245,7 +238,7 @@ def decode_image(image: bytes) -> IntegerModel:
 
 
 def _check_mel(mel: MelBands) -> None:
-    """Refuse filters that leave the spectrum or amplify: BlshError, with the numbers."""
+    """Raise BlshError, with the numbers, for filters that leave the spectrum or amplify."""
     first, counts, bands = mel.first.astype(np.int64), mel.counts.astype(np.int64), len(mel.first)
     if (first < np.arange(bands)).any() or (counts < 0).any() or (first + counts > BINS).any():
         raise BlshError(f"the image's mel bands do not lie within {BINS} bins, in order; make it again")
@@ -258,7 +251,7 @@ def _check_mel(mel: MelBands) -> None:
 
 
 class _Tables:
-    """The tables of an image, one after the other."""
+    """A reader of the tables of an image, one after the other."""
 
     def __init__(self, image: bytes) -> None:
         self._image, self._at = image, HEAD.size

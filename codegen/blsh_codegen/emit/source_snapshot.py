@@ -1,4 +1,4 @@
-"""What a compiler is given, read once: its digest is that of what was compiled, whoever edits the files meanwhile."""
+"""Read the files for a compiler once: their digest is that of what is compiled, whoever edits them meanwhile."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -26,16 +26,16 @@ class Snapshot:
             ) from error
 
     def below(self, folder: str) -> "Snapshot":
-        """The same files in `folder`."""
+        """Return the same files, moved into `folder`."""
         return Snapshot({f"{folder}/{path}": content for path, content in self.files.items()})
 
     def __or__(self, other: "Snapshot") -> "Snapshot":
-        """Both; of two files with one path, that of `other`."""
+        """Return the files of both; of two with one path, that of `other`."""
         return Snapshot({**self.files, **other.files})
 
     @property
     def sha256(self) -> str:
-        """Digest over all paths and contents, 64 hexadecimal digits; the same files have the same."""
+        """The digest over all paths and contents, 64 hexadecimal digits."""
         digest = hashlib.sha256()
         for path, content in sorted(self.files.items()):
             digest.update(f"{path}\0{len(content)}\0".encode() + content)

@@ -1,1 +1,1 @@
-"""The trained model in integers, with its entries in the order of the search."""
+"""Quantise a trained model, and lay its dictionary out for the search."""

@@ -1,4 +1,4 @@
-"""From a trained model to integers: every table of the firmware, range-checked (SPEC.md, 3)."""
+"""Quantise a trained model: every table of the firmware in integers, range-checked (SPEC.md, 3)."""
 
 import zlib
 from collections.abc import Iterator
@@ -14,34 +14,39 @@ from blsh_codegen.spec.constants import BINS, MAX_BITS, MAX_ENTRIES, MAX_MEL_BAN
 from blsh_codegen.spec.packing import pack_words, unpack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.features import MEL_BANDS, FeatureKind, find_feature_kind, mel_filters
 from blsh_trainer.signals.masks import MaskKind, find_mask_kind
-from blsh_trainer.signals.spectra import MEL_BANDS, TRACKED_BANDS, feature_count, mel_filters
 
 Words = npt.NDArray[np.uint32]
 
 _INT16_MAX = 32_767
 _INT8_MAX = 127
-_LEAST_PEAK = 1e-300  # of a row of projections: 127 divided by less is no finite number
+_LEAST_PEAK = 1e-300
+"""The least peak of a row of projections: 127 divided by a smaller one is no finite number."""
+
 _BIAS_MAX_Q3 = 32_760
-_BANDS_OF = {"mel": MEL_BANDS, "tracked": TRACKED_BANDS}
 
 
 @dataclass(frozen=True)
 class MelBands:
-    """Mel filters without their zeros: band b covers `counts[b]` bins from `first[b]`; weights Q0.16."""
+    """Mel filters without their zeros.
+
+    first, counts: int16 (B,); band b covers `counts[b]` bins from `first[b]` on. weights_q16: int16, Q0.16, the weights
+    of all bands, one band after the other.
+    """
 
     first: npt.NDArray[np.int16]
     counts: npt.NDArray[np.int16]
     weights_q16: npt.NDArray[np.int16]
 
     def bands(self) -> Iterator[tuple[int, npt.NDArray[np.int16]]]:
-        """(first bin, weights) of each band."""
+        """Yield (first bin, weights) of each band."""
         ends = np.cumsum(self.counts, dtype=np.int64)
         for first, count, end in zip(self.first, self.counts, ends, strict=True):
             yield int(first), self.weights_q16[end - count : end]
 
     def dense(self) -> npt.NDArray[np.int64]:
-        """The filters as a matrix, (bands, 513)."""
+        """Return the filters as a matrix, (bands, 513)."""
         matrix = np.zeros((len(self.first), BINS), np.int64)
         for row, (first, weights) in zip(matrix, self.bands(), strict=True):
             row[first : first + len(weights)] = weights
@@ -53,16 +58,16 @@ class IntegerModel:
     """Everything the firmware holds of a model.
 
     projection_q7: int8 (L, D), each row scaled to a peak of 127; bias_q3: int16 (L,), in eighths at its row's scale.
-    codes: uint32 (N, ceil(L / 32)); masks: uint32 (N, 17 or 10), the levels of `mask_kind` packed, both in the
+    codes: uint32 (N, ceil(L / 32)); masks: uint32 (N, words), the levels of `mask_kind` packed, both in the
     firmware's order (`tight_order`).
     gain_q14: int16 (K G + 1,), the gain of each sum of K levels, G the top one; none below the model's floor.
-    mel: the filters of `mel` and `tracked` features, None for `stft`. smoothing: of the mask, see Model.
+    mel: the filters of the feature kind, None where it has none. smoothing: of the mask, see Model.
     model_sha256: of the artifact it was made from.
     """
 
     name: str
     model_sha256: str
-    feature_kind: str
+    feature_kind: FeatureKind
     bits: int
     neighbours: int
     projection_q7: npt.NDArray[np.int8]
@@ -86,18 +91,18 @@ class IntegerModel:
 
     @property
     def projection_rows(self) -> npt.NDArray[np.int8]:
-        """The projections as they lie in memory: words of weights 0, 2, 1, 3 (blsh_dot.h), a multiple of 8 by zeros."""
+        """The projections as they lie in memory, (L, 8 ceil(D / 8)): weights 0, 2, 1, 3 of each four, zeros behind."""
         words = np.pad(self.projection_q7, ((0, 0), (0, -self.features % 8))).reshape(len(self.projection_q7), -1, 4)
         return words[:, :, [0, 2, 1, 3]].reshape(len(words), -1)
 
     @property
     def band_edges(self) -> npt.NDArray[np.int16] | None:
         """First bin of each band of a mask, and 513; None where each bin has its own level."""
-        return None if self.mask_kind.width == BINS else np.array(self.mask_kind.edges, np.int16)
+        return None if self.mask_kind.of_bins else np.array(self.mask_kind.edges, np.int16)
 
     @cached_property
     def dictionary_crc32(self) -> int:
-        """CRC-32/ISO-HDLC of planes, bounds and masks, as little-endian words: what the firmware recomputes."""
+        """CRC-32/ISO-HDLC of planes, bounds and masks as little-endian words, which the firmware computes again."""
         return reduce(
             lambda crc, table: zlib.crc32(table.astype("<u4").tobytes(), crc), (self.planes, self.bounds, self.masks), 0
         )
@@ -109,7 +114,7 @@ class IntegerModel:
 
     @property
     def bounds(self) -> Words:
-        """Where the blocks of entries lie, (ceil(N / 1024), bits(R) + Z + L + 1); see `bounds_table`."""
+        """The table by which a search leaves blocks out, (ceil(N / 1024), bits(R) + Z + L + 1); see `bounds_table`."""
         return self._bounds_and_radius[0]
 
     @property
@@ -132,20 +137,21 @@ class IntegerModel:
         return [int.from_bytes(row.tobytes(), "little") for row in self.masks.astype("<u4")]
 
     def code_bits(self) -> npt.NDArray[np.bool_]:
-        """Codes as bits, (N, L)."""
+        """Return the codes as bits, (N, L)."""
         return unpack_words(self.codes, self.bits)
 
     def mask_levels(self) -> npt.NDArray[np.uint8]:
-        """Masks as levels, (N, W)."""
+        """Return the masks as levels, (N, W)."""
         bits = unpack_words(self.masks, self.mask_kind.width * self.mask_kind.level_bits)
         return self.mask_kind.unpack(np.packbits(bits, axis=1, bitorder="little"))
 
     @classmethod
     def from_model(cls, model: Model, artifact_sha256: str | None = None, reorder: bool = True) -> Self:
-        """Quantise `model`; raises BlshError where a value does not fit the firmware's ranges.
+        """Quantise `model`.
 
-        artifact_sha256 names the artifact that `model` was cut from, where it is not the artifact itself. reorder:
-        by `tight_order`, which the search is quick with; else entries stay where they are.
+        artifact_sha256: of the artifact that `model` was cut from, None where it is the artifact itself. reorder:
+        whether to put the entries in `tight_order`, with which the search is quick. Raises BlshError where a value
+        does not fit the firmware's ranges.
         """
         if not 1 <= model.bits <= MAX_BITS:
             raise BlshError(f"{model.bits} bits in the model: firmware holds 1 to {MAX_BITS}; cut it by --bits")
@@ -159,11 +165,11 @@ class IntegerModel:
             raise BlshError(
                 f"{model.entries} dictionary entries are fewer than K = {model.neighbours}; keep more entries"
             )
-        expected = feature_count(model.feature_kind)
-        if model.projections.shape != (model.bits, expected):
+        feature_kind = find_feature_kind(model.feature_kind)
+        if model.projections.shape != (model.bits, feature_kind.count):
             raise BlshError(
                 f"projections of shape {model.projections.shape} do not match {model.bits} bits of "
-                f"{expected} `{model.feature_kind}` features"
+                f"{feature_kind.count} `{feature_kind.name}` features"
             )
         projection_q7, bias_q3 = quantise_projections(model.projections, model.biases)
         mask_kind = find_mask_kind(model.mask_kind)
@@ -171,7 +177,7 @@ class IntegerModel:
         return cls(
             name=model.name,
             model_sha256=artifact_sha256 or model.sha256,
-            feature_kind=model.feature_kind,
+            feature_kind=feature_kind,
             bits=model.bits,
             neighbours=model.neighbours,
             projection_q7=projection_q7,
@@ -179,7 +185,7 @@ class IntegerModel:
             codes=pack_words(model.code_bits[order]),
             masks=pack_words(mask_kind.level_rows(model.mask_levels[order])),
             gain_q14=gain_table(model.neighbours, mask_kind.top, model.floor),
-            mel=mel_of(model.feature_kind),
+            mel=mel_of(feature_kind),
             mask_kind=mask_kind,
             smoothing=model.smoothing,
         )
@@ -188,13 +194,14 @@ class IntegerModel:
 def quantise_projections(
     projections: npt.NDArray[np.float64], biases: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int16]]:
-    """Q0.7 rows, each scaled to a peak of 127, and biases at the same scale in eighths: the sign keeps any scale.
+    """Return the rows of `projections` (L, D) in Q0.7, each with a peak of 127, and `biases` (L,) in eighths.
 
-    The rounding error of each weight is handed on to the next one: features are positive and change little from one to
-    the next, and so do the errors cancel. A third of the bits flip that flip with plain rounding.
+    A row and its bias are scaled alike, by 127 / peak: a bit is a sign, which no scale changes. The rounding error of
+    each weight is added to the next weight of its row (SPEC.md, 3). Features are positive and change little from one
+    to the next, so these errors nearly cancel: a third as many bits flip as with plain rounding.
 
-    Raises BlshError for weights that are not finite, a row of zeros, or a bias so large that its bit is constant:
-    beyond 4095 at that scale, where |P| is at most 127 sqrt(513) = 2877.
+    Raises BlshError for weights that are not finite, a row of zeros, and a bias so large that its bit is constant: one
+    beyond 4095 after scaling, where the projection is at most 127 sqrt(513) = 2877.
     """
     if not (np.isfinite(projections).all() and np.isfinite(biases).all()):
         bad = int(np.argmin(np.isfinite(projections).all(axis=1) & np.isfinite(biases)))
@@ -221,6 +228,7 @@ def quantise_projections(
 
 
 def _rounded_rows(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Round weights (L, D) half up, each with the rounding error of the one before it in its row added."""
     rows = np.empty_like(weights)
     error = np.zeros(len(weights))
     for d, column in enumerate(weights.T):
@@ -230,15 +238,16 @@ def _rounded_rows(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return rows
 
 
-def mel_of(feature_kind: str) -> MelBands | None:
-    """The filters that features of this kind need, if any."""
-    return quantised_mel(_BANDS_OF[feature_kind]) if feature_kind in _BANDS_OF else None
+def mel_of(kind: FeatureKind) -> MelBands | None:
+    """Return the mel filters that features of this kind need, None where they need none."""
+    return None if kind.bands is None else quantised_mel(kind.bands)
 
 
 def quantised_mel(bands: int = MEL_BANDS) -> MelBands:
-    """librosa's mel filters in Q0.16: the largest common scale that keeps weights int16 and row sums <= 1.
+    """Return `bands` mel filters, as librosa makes them, in Q0.16.
 
-    BlshError for more bands than the core takes, and for one that covers no bin.
+    All have one scale, the largest at which each weight fits int16 and the weights of a band sum to at most 1.
+    Raises BlshError for more bands than the core takes, and where a band covers no bin.
     """
     if not 1 <= bands <= MAX_MEL_BANDS:
         raise BlshError(f"{bands} mel bands; with more than {MAX_MEL_BANDS} the arithmetic could overflow; use fewer")
@@ -261,10 +270,13 @@ def quantised_mel(bands: int = MEL_BANDS) -> MelBands:
 
 
 def gain_table(neighbours: int, top: int = 1, floor: int = 0) -> npt.NDArray[np.int16]:
-    """Gain for each sum of the neighbours' levels of 0 to `top`, (K top + 1,), Q1.14, half up, at least floor / 256."""
+    """Return the gain for each sum of the levels of K neighbours, int16 (K top + 1,), Q1.14, rounded half up.
+
+    top: the highest level. floor: the least gain, in 1/256.
+    """
     most = neighbours * top
-    votes = np.arange(most + 1)
-    return np.maximum((2 * votes * Q14_ONE + most) // (2 * most), 64 * floor).astype(np.int16)
+    sums = np.arange(most + 1)
+    return np.maximum((2 * sums * Q14_ONE + most) // (2 * most), 64 * floor).astype(np.int16)
 
 
 def _round_half_up(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

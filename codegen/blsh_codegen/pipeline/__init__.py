@@ -1,1 +1,1 @@
-"""The integer pipeline twice: the scalar reference, and the same in numpy."""
+"""Denoise in integers: the scalar reference, and the same arithmetic in numpy."""

@@ -1,7 +1,7 @@
-"""The scalar integer reference: one hop of the denoiser in plain Python integers.
+"""Compute one hop of the denoiser in plain Python integers: the scalar reference.
 
-Written to be read beside docs/SPEC.md, paragraph by paragraph. It decides, with SPEC.md, who is wrong when two
-implementations differ; `vectorised` and the C core are held to it bit for bit.
+It is written to be read beside docs/SPEC.md, paragraph by paragraph. Where two implementations differ, it decides with
+SPEC.md which one is wrong. Tests hold `vectorised` and the C core to it, bit for bit.
 """
 
 from functools import reduce
@@ -51,19 +51,19 @@ def _window(n: int) -> int:
 
 
 def _twiddle(index: int) -> tuple[int, int]:
-    """(cos, sin) of 2 pi index / 1024 in Q1.14, 0 <= index < 768."""
+    """Return (cos, sin) of 2 pi index / 1024 in Q1.14, for 0 <= index < 768."""
     return _SINE[index + 256 & 1023], _SINE[index]
 
 
 def _turn(value: Complex, index: int) -> Complex:
-    """value * exp(-2 pi j index / 1024) / 4."""
+    """Return value * exp(-2 pi j index / 1024) / 4."""
     cos, sin = _twiddle(index)
     re, im = value
     return mul_q16(re, cos) + mul_q16(im, sin), mul_q16(im, cos) - mul_q16(re, sin)
 
 
 def _turn_back(value: Complex, index: int) -> Complex:
-    """value * exp(+2 pi j index / 1024) / 4."""
+    """Return value * exp(+2 pi j index / 1024) / 4."""
     cos, sin = _twiddle(index)
     re, im = value
     return mul_q16(re, cos) - mul_q16(im, sin), mul_q16(im, cos) + mul_q16(re, sin)
@@ -85,7 +85,7 @@ def _butterfly4(a: Complex, b: Complex, c: Complex, d: Complex) -> tuple[Complex
 
 
 def fft512(points: list[Complex]) -> list[Complex]:
-    """DFT of 512 complex points, scaled by 2**-8 (SPEC.md, 4.2): radix 4, 4, 2, 4, 4, decimation in time."""
+    """Return the DFT of 512 complex points, scaled by 2**-8 (SPEC.md, 4.2): radix 4, 4, 2, 4, 4, decimation in time."""
     z = [points[digit_reversed(i)] for i in range(FFT_POINTS)]
     for i in range(0, FFT_POINTS, 4):
         z[i], z[i + 1], z[i + 2], z[i + 3] = _butterfly4(z[i], z[i + 1], z[i + 2], z[i + 3])
@@ -105,7 +105,7 @@ def fft512(points: list[Complex]) -> list[Complex]:
 
 
 def real_spectrum(samples: list[int]) -> list[Complex]:
-    """Bins 0 to 512 of the DFT of 1024 real samples, scaled by 2**-9 (SPEC.md, 4.3)."""
+    """Return bins 0 to 512 of the DFT of 1024 real samples, scaled by 2**-9 (SPEC.md, 4.3)."""
     z = fft512([(samples[2 * n], samples[2 * n + 1]) for n in range(FFT_POINTS)])
     x: list[Complex] = [(0, 0)] * BINS
     for k in range(FFT_POINTS // 2 + 1):
@@ -117,7 +117,7 @@ def real_spectrum(samples: list[int]) -> list[Complex]:
 
 
 def real_samples(y: list[Complex]) -> list[int]:
-    """1024 real samples from bins 0 to 512, such that real_samples(real_spectrum(s)) is s / 2**9."""
+    """Return 1024 real samples from bins 0 to 512 (SPEC.md, 6.1); real_samples(real_spectrum(s)) is s / 2**9."""
     z: list[Complex] = [(0, 0)] * FFT_POINTS
     for k in range(FFT_POINTS // 2 + 1):
         (ar, ai), (br, bi) = y[k], y[FFT_POINTS - k]
@@ -131,7 +131,7 @@ def real_samples(y: list[Complex]) -> list[int]:
 
 
 class ReferenceDenoiser:
-    """The whole path, int16 in, int16 out, one hop of 256 samples at a time; output lags input by 768 samples."""
+    """A stream of hops, 256 samples in and 256 out, int16; the output lags the input by 768 samples."""
 
     def __init__(self, model: IntegerModel) -> None:
         self.model = model
@@ -142,7 +142,7 @@ class ReferenceDenoiser:
         self._smoothed: list[int] = []  # mask of each band, likewise
 
     def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
-        """Denoise the next 256 samples; returns every stage of the hop."""
+        """Denoise the next 256 samples, int16 (256,), and return every stage of the hop."""
         frame = self._history + [int(value) for value in samples]
         self._history = frame[HOP:]
         shift, windowed = analyse(frame)
@@ -177,7 +177,7 @@ class ReferenceDenoiser:
             sum(int(w) * magnitudes[first + i] for i, w in enumerate(weights))
             for first, weights in self.model.mel.bands()
         ]
-        if self.model.feature_kind == "mel":
+        if not self.model.feature_kind.tracked:
             return [total >> 16 for total in sums]
         return self._tracked([_scaled_root(total, shift - drop) for total in sums])
 
@@ -226,7 +226,7 @@ class ReferenceDenoiser:
 
 
 def analyse(frame: list[int]) -> tuple[int, list[int]]:
-    """Window 1024 samples and shift them as far as their peak may allow (SPEC.md, 4.1): (shift, windowed samples)."""
+    """Window 1024 samples and shift them as far as their peak allows (SPEC.md, 4.1): (shift, windowed samples)."""
     bound = 0
     for b in range(WINDOW // PEAK_BLOCK):
         peak = reduce(or_, (value ^ value >> 15 for value in frame[PEAK_BLOCK * b : PEAK_BLOCK * (b + 1)]))
@@ -236,13 +236,13 @@ def analyse(frame: list[int]) -> tuple[int, list[int]]:
 
 
 def _magnitude(re: int, im: int) -> int:
-    """The modulus of re + j im, both >= 0, within 0.43 % and the rounding: the largest of three projections."""
+    """Return the modulus of re + j im, both >= 0, as the largest of three sums: within 0.43 % and the rounding."""
     a, b = max(re, im), min(re, im)
     return max(c * a + d * b for c, d in MAGNITUDE_Q14) + 0x2000 >> 14
 
 
 def _scaled_root(value: int, exponent: int) -> int:
-    """The root of value / 2**exponent with 8 fraction bits and 15 or 16 significant ones (SPEC.md, 5)."""
+    """Return the root of value / 2**exponent, with 8 fraction bits and 15 or 16 significant ones (SPEC.md, 5)."""
     if value == 0:
         return 0
     raised = 32 - value.bit_length()

@@ -1,6 +1,6 @@
-"""The same integers as `reference`, for all hops of a recording at once, with numpy.
+"""Compute the integers of `reference` for all hops of a recording at once, with numpy.
 
-Held to the scalar reference bit for bit by the tests; used wherever minutes of audio go through the fixed path.
+Tests hold it to the scalar reference bit for bit. It is used wherever minutes of audio go through the fixed path.
 """
 
 from collections.abc import Iterable, Iterator
@@ -46,7 +46,7 @@ _WINDOW = np.concatenate([_HALF, _HALF[511:0:-1]])
 _SINE = sine_q14().astype(np.int64)
 _ORDER = np.array([digit_reversed(i) for i in range(FFT_POINTS)])
 _PEAK_WINDOW = _HALF[[PEAK_BLOCK * min(b + 1, 16 - b) for b in range(WINDOW // PEAK_BLOCK)]]
-_CHUNK = 512  # hops at a time: bounds the working set to some 30 MB
+_CHUNK = 512  # hops computed at a time: they take some 30 MB
 
 
 def _rounded_shift(value: Ints, bits: int | Ints) -> Ints:
@@ -63,7 +63,7 @@ def _mul_q16(value: Ints, factor: Ints | int) -> Ints:
 
 
 def _turn(value: Pair, index: Ints, sign: int) -> Pair:
-    """value * exp(-sign 2 pi j index / 1024) / 4, each product floored as in the reference."""
+    """Return value * exp(-sign 2 pi j index / 1024) / 4, each product floored as in the reference."""
     cos, sin = _SINE[index + 256 & 1023], _SINE[index]
     re, im = value
     if sign > 0:
@@ -83,7 +83,7 @@ def _butterfly4(a: Pair, b: Pair, c: Pair, d: Pair) -> list[Pair]:
 
 
 def fft512(re: Ints, im: Ints) -> Pair:
-    """DFT of rows of 512 complex points, (T, 512), scaled by 2**-8: `reference.fft512` for each row."""
+    """Return the DFT of rows of 512 complex points, (T, 512), scaled by 2**-8: `reference.fft512` of each row."""
     rows = re.shape[0]
     z = re[:, _ORDER], im[:, _ORDER]
     for size, radix in ((4, 4), (16, 4), (32, 2), (128, 4), (512, 4)):
@@ -107,7 +107,7 @@ def fft512(re: Ints, im: Ints) -> Pair:
 
 
 def _split(re: Ints, im: Ints, mirror: Ints, sign: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """Even and odd parts of bins 0 to 256 and their mirrors: er, ei, tr, ti of SPEC.md, 4.3 and 6.1."""
+    """Return the even and odd parts of bins 0 to 256 and their mirrors: er, ei, tr, ti of SPEC.md, 4.3 and 6.1."""
     k = np.arange(FFT_POINTS // 2 + 1)
     ar, ai, br, bi = re[:, k], im[:, k], re[:, mirror], im[:, mirror]
     tr, ti = _turn((ar - br, ai + bi), k, sign)
@@ -125,7 +125,7 @@ def real_spectrum(samples: Ints) -> Pair:
 
 
 def real_samples(re: Ints, im: Ints) -> Ints:
-    """Rows of 1024 samples from bins 0 to 512: `reference.real_samples` for each row."""
+    """Return rows of 1024 samples from bins 0 to 512: `reference.real_samples` of each row."""
     k = np.arange(FFT_POINTS // 2 + 1)
     er, ei, tr, ti = _split(re, im, FFT_POINTS - k, -1)
     zr, zi = np.empty((2, re.shape[0], FFT_POINTS), np.int64)
@@ -136,7 +136,7 @@ def real_samples(re: Ints, im: Ints) -> Ints:
 
 
 def _floor_sqrt(squares: Ints) -> Ints:
-    """Exact floor of the square root, for values below 2**52 (where float64 is exact to one step)."""
+    """Return the exact floor of square roots, for values below 2**52, where float64 is exact to one step."""
     root = np.sqrt(squares.astype(np.float64)).astype(np.int64)
     root -= root * root > squares
     root += (root + 1) * (root + 1) <= squares
@@ -145,7 +145,7 @@ def _floor_sqrt(squares: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class Vectors:
-    """The stages of all hops of a recording; row t is hop t. Layouts as in `HopVectors`."""
+    """The stages of all hops of a recording: row t is hop t, laid out as in `HopVectors`."""
 
     window: Ints
     spectrum: Ints
@@ -157,7 +157,7 @@ class Vectors:
     output: Ints
 
     def hop(self, t: int) -> HopVectors:
-        """The stages of hop t, in the types of the device."""
+        """Return the stages of hop t, in the types of the device."""
         return HopVectors(
             window=self.window[t].astype(np.int32),
             spectrum=self.spectrum[t].astype(np.int32),
@@ -172,7 +172,7 @@ class Vectors:
 
 @dataclass
 class _State:
-    """What a stream keeps from hop to hop."""
+    """What a stream keeps from one hop to the next; None: set by the first hop."""
 
     history: Ints = field(default_factory=lambda: np.zeros(HISTORY, np.int64))
     overlap: Ints = field(default_factory=lambda: np.zeros(HISTORY, np.int64))
@@ -182,7 +182,7 @@ class _State:
 
 
 class VectorisedDenoiser:
-    """The fixed path over whole recordings; the output lags the input by 768 samples, as on the device."""
+    """The fixed path over whole recordings. The output lags the input by 768 samples, as on the device."""
 
     def __init__(self, model: IntegerModel) -> None:
         self.model = model
@@ -190,26 +190,26 @@ class VectorisedDenoiser:
         self._mask_levels = model.mask_levels()
 
     def stages(self, samples: npt.NDArray[np.int16]) -> Vectors:
-        """Every stage of every hop; `samples` (int16) must be whole hops. Memory: about 40 KiB a hop."""
+        """Return every stage of every hop. samples: int16, whole hops. Takes about 40 KiB of memory a hop."""
         parts = [[getattr(part, each.name) for each in fields(Vectors)] for part in self.chunks(samples)]
         return Vectors(*(np.concatenate(stage) for stage in zip(*parts, strict=True)))
 
     def hops(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """The output of the device for these input hops: the same length, 768 samples late."""
+        """Return the output for `samples`, int16, whole hops: as many samples, 768 late, as the device gives them."""
         return np.concatenate([part.output for part in self.chunks(samples)]).reshape(-1).astype(np.int16)
 
     def denoise(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """Denoise a recording of any length: the same length, aligned in time."""
+        """Denoise a recording, int16, of any length; the output has its length and is aligned with it."""
         return self.hops(padded_to_hops(samples))[HISTORY : HISTORY + len(samples)]
 
     def chunks(self, samples: npt.NDArray[np.int16]) -> Iterator[Vectors]:
-        """The stages of `samples`, whole hops, in order, 512 hops at a time."""
+        """Yield the stages of `samples` (int16, whole hops) in order, 512 hops at a time."""
         if len(samples) == 0 or len(samples) % HOP:
             raise ValueError(f"{len(samples)} samples are not whole hops of {HOP}")
         return self.stream(samples.reshape(-1, HOP))
 
     def stream(self, hops: Iterable[npt.NDArray[np.int16]]) -> Iterator[Vectors]:
-        """The stages of a stream of hops, int16 (256,) each, as it comes, 512 hops at a time."""
+        """Yield the stages of a stream of hops, int16 (256,) each, as they come, 512 hops at a time."""
         state = _State()
         rest = iter(hops)
         while taken := list(islice(rest, _CHUNK)):
@@ -254,7 +254,7 @@ class VectorisedDenoiser:
         if self.model.mel is None:
             return magnitudes >> 1
         sums = magnitudes @ self.model.mel.dense().T
-        if self.model.feature_kind == "mel":
+        if not self.model.feature_kind.tracked:
             return sums >> 16
         levels = _scaled_root(sums, shift - drop)
         values = np.concatenate([levels, _noise_floors(levels, state)], axis=1)
@@ -313,6 +313,6 @@ def _bit_length(values: Ints) -> Ints:
 
 
 def padded_to_hops(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-    """`samples` and the zeros that push its last sample out of the device: whole hops, three of them extra."""
+    """Return `samples` with zeros behind, whole hops: enough for the last sample to come out of the device."""
     hops = -(-(len(samples) + HISTORY) // HOP)
     return np.concatenate([samples, np.zeros(hops * HOP - len(samples), np.int16)])

@@ -1,1 +1,1 @@
-"""Constants, stages and bit layouts that SPEC.md fixes for every implementation."""
+"""Constants, stages and layouts of bits that SPEC.md fixes for every implementation."""

@@ -1,7 +1,7 @@
-"""The structs of firmware/core/blsh.h as ctypes: their one description in Python, for any size of a pointer.
+"""Describe the structs of the C core in ctypes, once for all of Python and for any size of a pointer.
 
-Sizes on a board are computed from it, and the host library's models are made of it. `layout_check` is C that holds it
-to the compiler; the host library is compiled with it, so the two cannot part.
+From this description come the sizes on a board and the models that the host library is given. The C text of
+`layout_check` compares it with the headers; the host library is compiled with it, so the two cannot differ.
 """
 
 import ctypes
@@ -42,7 +42,7 @@ _CONSTANTS = {
 
 
 class Limits(NamedTuple):
-    """How large a model the state holds: BLSH_MAX_... of blsh_limits.h."""
+    """How large a model the state has room for: BLSH_MAX_... of blsh_limits.h. smoothed: bands of a smoothed mask."""
 
     bits: int
     neighbours: int
@@ -50,12 +50,12 @@ class Limits(NamedTuple):
 
 
 CORE_LIMITS: Final = Limits(MAX_BITS, MAX_NEIGHBOURS, BINS)
-"""Those of blsh.h, where no model says less."""
+"""The limits of a core that is compiled without blsh_limits.h."""
 
 
 @cache
 def model_struct(pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
-    """blsh_model_t, where a pointer is a `pointer`."""
+    """Return blsh_model_t. pointer: the type of its pointers."""
     numbers, words = ctypes.c_uint16, ctypes.c_uint32
     tables = ("projection_q7", "bias_q3", "planes", "bounds", "masks", "gain_q14")
     bands = ("band_edge", "mel_first", "mel_count", "mel_weight_q16")
@@ -74,7 +74,7 @@ def model_struct(pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
 
 @cache
 def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
-    """blsh_state_t, compiled with `limits`; of members without a name, the name is that of their first."""
+    """Return blsh_state_t, compiled with `limits`. An unnamed union has the name of its first member here."""
     halves, words = ctypes.c_int16, ctypes.c_int32
     frame = type("frame", (ctypes.Structure,), {"_fields_": [("shift", words), ("values", words * (2 * BINS))]})
     feature = ctypes.c_int16 * (-(-BINS // 8) * 8)
@@ -100,18 +100,18 @@ def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> t
 
 
 def board_bytes(struct: Any, *limits: Limits) -> int:
-    """Bytes of model_struct or of state_struct on a board, whose pointers have 4."""
+    """Return the bytes of model_struct or state_struct on a board, whose pointers have 4."""
     return ctypes.sizeof(struct(*limits, pointer=BOARD_POINTER))
 
 
 def layout_check(pointer: Any = HOST_POINTER, limits: Limits = CORE_LIMITS) -> str:
-    """C that compiles only where blsh.h has these constants, and its structs these offsets and sizes."""
+    """Return C that compiles only where the headers have these constants, and their structs these offsets and sizes."""
     claims = [f"BLSH_{name} == {value}" for name, value in _CONSTANTS.items() if limits == CORE_LIMITS]
     for struct in (model_struct(pointer), state_struct(limits, pointer)):
         names = [field[0] for field in struct._fields_]
         claims += [f"offsetof({struct.__name__}, {name}) == {getattr(struct, name).offset}" for name in names]
         claims.append(f"sizeof({struct.__name__}) == {ctypes.sizeof(struct)}")
-    return '#include "blsh.h"\n' + "".join(f'_Static_assert({claim}, "layout.py says so");\n' for claim in claims)
+    return '#include "blsh.h"\n' + "".join(f'_Static_assert({claim}, "c_structs.py says so");\n' for claim in claims)
 
 
 def _union(*members: type[Any]) -> type[ctypes.Union]:

@@ -1,4 +1,4 @@
-"""The integer arithmetic of the pipeline: constants, rounding and the quantised tables (SPEC.md, 2 and 3)."""
+"""Constants, rounding and quantised tables of the pipeline (SPEC.md, 2 and 3)."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_trainer.model import artifact, projection
-from blsh_trainer.signals import spectra
+from blsh_trainer.signals import features, spectra
 
 SAMPLE_RATE_HZ: Final = spectra.SAMPLE_RATE_HZ
 WINDOW: Final = spectra.WINDOW
@@ -19,22 +19,22 @@ DELAY_S: Final = (HISTORY + HOP) / SAMPLE_RATE_HZ  # until a hop is full, and by
 FFT_POINTS: Final = WINDOW // 2
 
 Q14_ONE: Final = 1 << 14
-PEAK_BITS: Final = 28  # the windowed frame is shifted until the bound of its peak has this many bits
-PEAK_BLOCK: Final = 64  # samples with one bound
-FEATURE_BITS: Final = 14  # spectrum components keep this many bits for the magnitude
+PEAK_BITS: Final = 28  # bits of the bound of a windowed frame's peak, after its shift
+PEAK_BLOCK: Final = 64  # samples that share one bound of their peak
+FEATURE_BITS: Final = 14  # bits of a spectrum's parts that a magnitude is computed from
 MAGNITUDE_Q14: Final = ((16_314, 2_148), (15_202, 6_297), (13_054, 10_017))  # (c, d) of c a + d b: SPEC.md, 5
-NORM_BITS: Final = 15  # of the norm that a bias is multiplied by
+NORM_BITS: Final = 15  # bits of the norm that a bias is multiplied by
 BIAS_FRACTION_BITS: Final = 3
-TRACKED_BANDS: Final = spectra.TRACKED_BANDS
-TRACKED_BITS: Final = 14  # of tracked features: rounding up the largest still fits int16
-TRACKED_FRACTION_BITS: Final = 8  # of band levels and noise floors, so that the slow rate moves a floor
-TRACKING_START: Final = spectra.TRACKING_START
-TRACKING_FAST_SHIFT: Final = 2  # 1/4 of the distance
-TRACKING_SLOW_SHIFT: Final = 7  # 1/128
-OVERLAP_FRACTION_BITS: Final = 8  # overlap-add sums are in 1/256 of an output step
-THIRD_Q16: Final = 21_845  # 1/3: sum of squared Hann windows is 3/2, the last bit of 2/3 is the shift by 7
-MAX_MEL_BANDS: Final = spectra.MEL_BANDS  # with more the norm of the features could overflow: SPEC.md, 7
-MEL_SUM_MAX: Final = 65_536  # of the weights of a mel band, so that it is never above its largest magnitude
+TRACKED_BANDS: Final = features.TRACKED_BANDS
+TRACKED_BITS: Final = 14  # bits of tracked features: rounding the largest up still fits int16
+TRACKED_FRACTION_BITS: Final = 8  # of levels and noise floors: enough for the slow rate to move a floor
+TRACKING_START: Final = features.TRACKING_START
+TRACKING_FAST_SHIFT: Final = 2  # a floor moves by 1/4 of its distance from the level
+TRACKING_SLOW_SHIFT: Final = 7  # or by 1/128
+OVERLAP_FRACTION_BITS: Final = 8  # of the sums of overlap-add
+THIRD_Q16: Final = 21_845  # 1/3: squared Hann windows sum to 3/2, and the last shift is one bit less
+MAX_MEL_BANDS: Final = features.MEL_BANDS  # with more the norm of the features could overflow: SPEC.md, 7
+MEL_SUM_MAX: Final = 65_536  # of the weights of a mel band: no feature exceeds the band's largest magnitude
 BLOCK: Final = 32  # entries that lie together in the dictionary, one bit of a word each; and blocks of a group
 LONG_CODE_BITS: Final = 64  # from this length on, the number of zeros of a code takes ZERO_BITS_LONG planes
 ZERO_BITS_SHORT: Final = 6
@@ -44,54 +44,54 @@ MAX_SMOOTHING: Final = artifact.MAX_SMOOTHING  # sixteenths of a mask that the o
 MAX_NEIGHBOURS: Final = 32
 MAX_ENTRIES: Final = 1 << 20  # beyond any flash; and every offset into the dictionary fits 32 bits
 
-RUNTIME_FORMAT: Final = 4  # the layout of blsh_model_t and the arithmetic; firmware refuses another
+RUNTIME_FORMAT: Final = 4  # of blsh_model_t and the arithmetic: firmware refuses another
 
 
 def rounded_shift(value: int, bits: int) -> int:
-    """value / 2**bits, rounded half up; bits >= 0."""
+    """Return value / 2**bits, rounded half up; bits >= 0."""
     return (value + (1 << bits >> 1)) >> bits
 
 
 def shifted(value: int, left: int) -> int:
-    """value * 2**left; a negative `left` divides and rounds half up."""
+    """Return value * 2**left; a negative `left` divides and rounds half up."""
     return value << left if left >= 0 else rounded_shift(value, -left)
 
 
 def mul_q16(value: int, factor: int) -> int:
-    """value * factor / 2**16, floor, `factor` an int16: the one multiplication of the transforms."""
+    """Return floor(value * factor / 2**16), `factor` an int16: the one multiplication of the transforms."""
     return value * factor >> 16
 
 
 def window_q14() -> npt.NDArray[np.int16]:
-    """Periodic Hann window, (513,), Q1.14: samples 0 to 512; sample n > 512 equals sample 1024 - n."""
+    """Return samples 0 to 512 of the periodic Hann window, (513,), Q1.14; sample n > 512 equals sample 1024 - n."""
     n = np.arange(BINS)
     return np.floor((0.5 - 0.5 * np.cos(2 * np.pi * n / WINDOW)) * Q14_ONE + 0.5).astype(np.int16)
 
 
 def sine_q14() -> npt.NDArray[np.int16]:
-    """sin(2 pi i / 1024), (1024,), Q1.14, built from one quarter so that the symmetries are exact."""
+    """Return sin(2 pi i / 1024), (1024,), Q1.14, built from one quarter so that the symmetries are exact."""
     quarter = np.floor(np.sin(2 * np.pi * np.arange(257) / 1024) * Q14_ONE + 0.5).astype(np.int16)
     half = np.concatenate([quarter, quarter[255:0:-1]])  # 0 .. 511
     return np.concatenate([half, -half])
 
 
 def turns_q14(indices: npt.NDArray[np.int_]) -> npt.NDArray[np.uint32]:
-    """Cosine (low half) and sine (high half) of 2 pi i / 1024 for each index i, as the C core reads them."""
+    """Return cosine (low half) and sine (high half) of 2 pi i / 1024 for each index i, as the C core reads them."""
     sine = sine_q14().view(np.uint16).astype(np.uint32)
     packed: npt.NDArray[np.uint32] = sine[indices + 256 & 1023] | sine[indices & 1023] << np.uint32(16)
     return packed
 
 
 def stage_turns_q14() -> npt.NDArray[np.uint32]:
-    """The turns of the last radix-4 stage, (128, 3): indices 2 k, 4 k and 6 k; the other stages take every nth."""
+    """Return the turns of the last radix-4 stage, (128, 3): indices 2 k, 4 k and 6 k; other stages take every nth."""
     return turns_q14(np.outer(np.arange(128), [2, 4, 6]))
 
 
 def split_turns_q14() -> npt.NDArray[np.uint32]:
-    """The turns of the real split, (256,): indices 0 to 255."""
+    """Return the turns of the real split, (256,): indices 0 to 255."""
     return turns_q14(np.arange(256))
 
 
 def digit_reversed(index: int) -> int:
-    """The place of sample `index` before the 4-4-2-4-4 transform of 512 points; its own inverse."""
+    """Return the place of sample `index` before the 4-4-2-4-4 transform of 512 points; the map is its own inverse."""
     return (index & 3) << 7 | (index >> 2 & 3) << 5 | (index >> 4 & 1) << 4 | (index >> 5 & 3) << 2 | (index >> 7 & 3)

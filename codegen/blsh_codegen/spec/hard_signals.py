@@ -1,4 +1,4 @@
-"""Signals that are hard on fixed-point code: for tests of any implementation of the pipeline."""
+"""Make signals that are hard on fixed-point code, for tests of any implementation of the pipeline."""
 
 from collections.abc import Callable
 from typing import Final
@@ -35,6 +35,6 @@ EDGE_SIGNALS: Final = tuple(_SIGNALS)
 
 
 def edge_signal(name: str, samples: int, rng: Generator) -> npt.NDArray[np.int16]:
-    """The signal of that name in EDGE_SIGNALS, int16 (samples,)."""
+    """Return the signal `name` of EDGE_SIGNALS, int16 (samples,). rng: of its random part, if it has one."""
     signal = _SIGNALS[name](np.arange(samples, dtype=np.float64), rng)
     return np.clip(np.floor(signal + 0.5), -32768, 32767).astype(np.int16)

@@ -1,7 +1,7 @@
-"""The eight points of a hop at which two implementations are compared, and the bytes each is compared by.
+"""Name the eight stages of a hop at which implementations are compared, and lay out the bytes they are compared by.
 
-The layouts are those of SPEC.md, 8: little-endian, exactly as the C core holds them, so that a digest over
-the core's memory equals a digest over these bytes.
+The layouts are those of SPEC.md, 8: little-endian, as the C core holds the values. So a digest over the core's memory
+equals a digest over these bytes.
 """
 
 import zlib
@@ -26,7 +26,7 @@ STAGE_DTYPES: Final = ("<i4", "<i4", "<i2", "<i4", "<u4", "<u4", "<i2", "<i2")
 
 @dataclass(frozen=True)
 class HopVectors:
-    """What one hop computes, stage by stage.
+    """The values that one hop computes, stage by stage.
 
     window: int32 (1025,): the block shift, then the 1024 windowed samples in order.
     spectrum: int32 (1026,): real and imaginary part of bins 0 to 512, interleaved.
@@ -48,19 +48,19 @@ class HopVectors:
     output: npt.NDArray[np.int16]
 
     def stage(self, index: int) -> npt.NDArray[np.generic]:
-        """The values of stage number `index`, in the order of STAGES."""
+        """Return the values of the stage STAGES[index]."""
         values: npt.NDArray[np.generic] = getattr(self, fields(self)[index].name)
         return values
 
     def stage_bytes(self, index: int) -> bytes:
-        """The bytes that stage `index` is compared by."""
+        """Return the bytes by which the stage STAGES[index] is compared."""
         return self.stage(index).astype(STAGE_DTYPES[index]).tobytes()
 
     def digests(self) -> tuple[int, ...]:
-        """CRC-32/ISO-HDLC of each stage's bytes."""
+        """Return the CRC-32/ISO-HDLC of each stage's bytes, in the order of STAGES."""
         return tuple(zlib.crc32(self.stage_bytes(index)) for index in range(len(STAGES)))
 
 
 def stage_values(index: int, data: bytes) -> npt.NDArray[np.generic]:
-    """The values that `data`, the bytes of stage `index`, holds."""
+    """Return the values in `data`, the bytes of the stage STAGES[index]."""
     return np.frombuffer(data, dtype=STAGE_DTYPES[index])

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from blsh_codegen.emit.c_code import C_WARNINGS
 
+CROSS_COMPILER = "arm-none-eabi-gcc"
+
 C_FLAGS = (
     "-std=c11",
     "-O2",
@@ -211,7 +213,7 @@ class Board:
         """The command that builds `sources` on top of the HAL, without PlatformIO: same flags, same link."""
         folders = [f"firmware/{folder}" for folder in INCLUDE_FOLDERS] + [f"firmware/boards/{self.name}"]
         return [
-            "arm-none-eabi-gcc",
+            CROSS_COMPILER,
             *self.cpu_flags,
             *C_FLAGS,
             *(f"-I{root / folder}" for folder in folders),

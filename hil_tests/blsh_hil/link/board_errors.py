@@ -1,4 +1,4 @@
-"""What can go wrong with a board, one class for each thing that the user would mend differently."""
+"""The errors of boards: one class for each fault that the user mends in another way."""
 
 from blsh_hil.wire.codes import INTEGRITY_TEXT, ErrorCode, FaultReason, Integrity
 from blsh_hil.wire.layout import Message
@@ -7,7 +7,7 @@ from blsh_trainer.errors import BlshError
 
 
 class BoardError(BlshError):
-    """Something is wrong with a board or the way to it."""
+    """Something is wrong with a board, or with the way to it."""
 
 
 class PortError(BoardError):
@@ -15,13 +15,13 @@ class PortError(BoardError):
 
 
 class BusyError(BoardError):
-    """Somebody else talks to the board."""
+    """Another program talks to the board."""
 
 
 class TransportError(BoardError):
-    """A request or its answer did not get through: the only reason to ask again."""
+    """A request or its answer did not get through. No other error is a reason to ask again."""
 
-    counted_as = "damaged"  # field of LinkCounts
+    counted_as = "damaged"  # the field of LinkCounts that counts it
 
 
 class NoAnswerError(TransportError):
@@ -31,31 +31,31 @@ class NoAnswerError(TransportError):
 
 
 class GarbageError(BoardError):
-    """Bytes come, but no frame: another rate, or another device."""
+    """Bytes come, but no frame: the rate is another, or the device is no board."""
 
 
 class EchoError(BoardError):
-    """Our own requests come back: nobody is there but a loop."""
+    """Our own requests come back: the port is looped, and no board is behind it."""
 
 
 class DamagedError(TransportError):
-    """A frame was damaged on the way, to the board or from it."""
+    """A frame was damaged on its way to the board or from it."""
 
 
 class LostError(TransportError):
-    """A hop, or its answer, did not arrive, though what was sent after it did."""
+    """A hop or its answer did not arrive, though a later one did."""
 
     counted_as = "lost"
 
 
 class ConnectionClosedError(TransportError):
-    """The other end has gone."""
+    """The other end of the connection has gone."""
 
     counted_as = "closed"
 
 
 class RestartedError(TransportError):
-    """The board has started again: what it was asked before is gone, and its stream with it."""
+    """The board has started again: earlier requests and its stream are lost."""
 
     counted_as = "restarted"
 
@@ -81,7 +81,7 @@ class ProtocolVersionError(BoardError):
 
 
 class MismatchError(BoardError):
-    """The board runs something else than what was asked for."""
+    """The board runs another firmware or model than the expected one."""
 
 
 class RefusedError(BoardError):

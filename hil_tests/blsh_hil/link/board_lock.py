@@ -1,11 +1,11 @@
-"""Who uses a board: one lock for each port, probe and running emulator, seen by every process of this user.
+"""Lock a board: one lock for each port, probe and running emulator, seen by every process of this user.
 
     with Lock(port_key("/dev/ttyACM0")):
         ...
 
-A lock is a file in a folder of the user's, held by flock, with its holder's pid, command and start inside. The kernel
-gives the flock up when its holder ends, however that happens; what then is left of the file is stale, and taken over by
-the next who wants it.
+A lock is a file that its holder keeps locked by flock, and that names the holder's pid, command and start. When the
+holder ends, in whatever way, the kernel gives the flock up. A file without a holder is stale; the next program that
+wants the lock takes the file over.
 """
 
 import fcntl
@@ -24,22 +24,28 @@ from typing import Final, Self
 from blsh_hil.link.board_errors import BusyError
 from blsh_trainer.errors import BlshError
 
-_PATIENCE_S: Final = 0.3  # who only looks whether a lock is held has it for a moment
+_PATIENCE_S: Final = 0.3  # a program that only looks at a lock holds it for a moment
 _RETRY_S: Final = 0.02
 _SUFFIX: Final = ".lock"
 _SHOWN_CHARACTERS: Final = 200
 _PRIVATE: Final = re.compile(r"(loop|spy|alt|hwgrep)://")
-"""Ports that are nobody else's, or another name of one that cannot be told beforehand."""
+"""Ports without a lock: nobody else can open them, or the device behind them is not known beforehand."""
+
+_ELSEWHERE: Final = "set XDG_RUNTIME_DIR to a folder of yours that can be written to"
 
 EMULATOR: Final = "emulator "
+"""What the keys of emulators' locks begin with; then comes the emulator's pid."""
+
 _PASSING: Final = (EMULATOR, "port socket://127.0.0.1", "port /dev/pts/")
+"""What the keys of locks begin with that nobody will want again: emulators and their ports."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds, or held, a lock: `since` in seconds of the epoch; `board` and `url` where it knows them.
+    """The program that holds, or held, a lock.
 
-    restarts: it starts its emulator anew on SIGHUP.
+    since: when it took the lock, in seconds of the epoch. board, url: the board that it uses, where it knows them.
+    restarts: whether it starts its emulator anew on SIGHUP.
     """
 
     key: str
@@ -57,16 +63,16 @@ class Holder:
 
 @dataclass(frozen=True)
 class Entry:
-    """A lock file that was found. stale: its holder has ended without giving it back."""
+    """A lock file that was found. stale: whether its holder has ended without giving the lock back."""
 
     holder: Holder
     stale: bool
 
 
 def runtime_folder() -> Path:
-    """The folder of this user's locks, made if need be: $XDG_RUNTIME_DIR/blsh, or /tmp/blsh-<uid>.
+    """Return the folder of this user's locks, made if need be: $XDG_RUNTIME_DIR/blsh, or /tmp/blsh-<uid>.
 
-    Raises BlshError if it belongs to somebody else, who could then keep us from every board.
+    Raises BlshError if it cannot be made, or belongs to somebody else, who could then keep us from every board.
     """
     base = os.environ.get("XDG_RUNTIME_DIR")
     folder = Path(base) / "blsh" if base and Path(base).is_dir() else Path(f"/tmp/blsh-{os.getuid()}")
@@ -74,14 +80,16 @@ def runtime_folder() -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
     except OSError as error:
-        raise BlshError(f"cannot make {folder}, for the locks of boards: {error.strerror or error}") from error
+        raise BlshError(
+            f"cannot make {folder}, for the locks of boards: {error.strerror or error}; {_ELSEWHERE}"
+        ) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise BlshError(f"{folder}, for the locks of boards, is not a folder of yours; remove it")
+        raise BlshError(f"{folder}, for the locks of boards, is not a folder of yours; remove it, or {_ELSEWHERE}")
     return folder
 
 
 def port_key(url: str) -> str | None:
-    """The lock of a port, the same for every name of it; None for a port that cannot be shared (loop://)."""
+    """Return the key of a port's lock, the same for all names of the port; None for one that gets no lock (loop://)."""
     if _PRIVATE.match(url):
         return None
     if "://" in url:
@@ -90,9 +98,9 @@ def port_key(url: str) -> str | None:
 
 
 class Lock:
-    """The lock of `key`, from entering to leaving. board, url, restarts: for others to see, as in Holder.
+    """Holds the lock of `key` while the `with` block runs. board, url, restarts: shown to others, see Holder.
 
-    Raises BusyError, naming the holder, where another process or another part of this one has it.
+    Raises BusyError, which names the holder, if another process or another part of this one has the lock.
     """
 
     def __init__(self, key: str, *, board: str = "", url: str = "", restarts: bool = False) -> None:
@@ -112,9 +120,9 @@ class Lock:
         self.release()
 
     def release(self) -> None:
-        """Give it back, and leave no file behind. Does nothing the second time."""
+        """Give the lock back, and leave no file behind. Does nothing the second time."""
         if self._file is not None:
-            self._path().unlink(missing_ok=True)  # while it is held: nobody else's file lies there
+            self._path().unlink(missing_ok=True)  # still locked, so this is our file and nobody else's
             os.close(self._file)
             self._file = None
 
@@ -126,10 +134,12 @@ class Lock:
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise BlshError(f"cannot lock {self.key}: {path}: {error.strerror or error}") from error
+            raise BlshError(
+                f"cannot lock {self.key}: {path}: {error.strerror or error}; make it writable, or {_ELSEWHERE}"
+            ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(file), path.stat()):  # it was given back, and removed, meanwhile
+            if not os.path.samestat(os.fstat(file), path.stat()):  # its holder gave it back and removed it meanwhile
                 raise FileNotFoundError
         except OSError:
             os.close(file)
@@ -144,13 +154,13 @@ class Lock:
         holder = read_holder(self._path())
         what = self.key.removeprefix("port ")
         if holder is None:
-            return BusyError(f"{what} is in use by another program; try again when that has ended")
+            return BusyError(f"{what} is in use by another program; try again when that program has ended")
         here = ", this very program" if holder.pid == os.getpid() else ""
         return BusyError(f"{what} is in use by {holder}{here}; wait for it or end it (`blsh boards` lists all holders)")
 
 
 def entries() -> list[Entry]:
-    """Every lock of this user's, held or stale, in the order of their keys."""
+    """Return all locks of this user, held or stale, in the order of their keys."""
     found = []
     for path in sorted(runtime_folder().glob(f"*{_SUFFIX}")):
         holder = read_holder(path)
@@ -160,28 +170,28 @@ def entries() -> list[Entry]:
 
 
 def sweep() -> None:
-    """Remove the stale locks of what cannot come again: emulators, and their ports. Others tell of a killed user."""
+    """Remove the stale locks of emulators and their ports, which cannot come again; leave those of real boards."""
     for entry in entries():
         if entry.stale and entry.holder.key.startswith(_PASSING):
-            with suppress(BusyError), Lock(entry.holder.key):  # somebody may just have taken it over
+            with suppress(BusyError), Lock(entry.holder.key):  # BusyError: another program has just taken it over
                 pass
 
 
 def openers(device: Path) -> list[tuple[int, str]]:
-    """Other processes that have `device` open, without asking us, as far as this user may see: pid and command."""
+    """Return pid and command of the other processes that have `device` open, as far as this user may see them."""
     found = []
     wanted = Path(os.path.realpath(device))
     for folder in Path("/proc").glob("[0-9]*"):
         if int(folder.name) == os.getpid():
             continue
-        with suppress(OSError):  # it has just ended, or is somebody else's
+        with suppress(OSError):  # the process has just ended, or belongs to another user
             if any(link.readlink() == wanted for link in (folder / "fd").iterdir()):
                 found.append((int(folder.name), _command_of(folder)))
     return found
 
 
 def _command_of(process: Path) -> str:
-    """The command line of a folder of /proc, or its program's name where there is none: as while it only begins."""
+    """Return the command line of a folder of /proc; the program's name while the process starts and has no line yet."""
     words = (process / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
     line = _one_line(word.decode(errors="replace") for word in words)
     return line or _one_line([(process / "comm").read_text(encoding="utf-8", errors="replace")])
@@ -202,15 +212,15 @@ def _is_held(path: Path) -> bool:
 
 
 def read_holder(path: Path) -> Holder | None:
-    """Who wrote itself into a lock file; None where nobody did, or it has just gone."""
+    """Return the holder that a lock file names; None if the file names none, or has just gone."""
     try:
         return Holder(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return None  # just made, or just gone
+        return None  # the file was just made, or has just gone
 
 
 def running_command() -> str:
-    """The command line of this process, for others to read."""
+    """Return the command line of this process, to be shown to others."""
     return _one_line((Path(sys.argv[0]).name, *sys.argv[1:]))
 
 

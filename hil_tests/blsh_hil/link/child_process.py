@@ -1,4 +1,4 @@
-"""A board that is a process of ours: started and ended with a `with` block, whatever happens in it."""
+"""Run a board that is a process of this machine: it lives as long as a `with` block, whatever happens in the block."""
 
 import ctypes
 import os
@@ -19,25 +19,25 @@ _libc = ctypes.CDLL(None)
 
 
 def die_with_parent() -> Callable[[], None]:
-    """For Popen's preexec_fn: the process is killed when the thread that starts it ends, however that ends."""
+    """Return a preexec_fn for Popen that has the process killed when the thread that starts it ends."""
     parent = os.getpid()
 
     def prepare() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the line above
+        if os.getppid() != parent:  # the parent died before the line above
             os._exit(1)
 
     return prepare
 
 
 class ChildBoard(ABC):
-    """A running process that answers at `url`, as a context manager; on leaving it is gone, whatever happened."""
+    """A process that answers at `url`. It runs while the `with` block does, and is gone afterwards."""
 
     name: str
-    """The board's."""
+    """The name of the board."""
 
     restarts = False
-    """Whether who has it starts it anew on SIGHUP."""
+    """Whether the program that runs the board starts it anew on SIGHUP."""
 
     def __init__(self) -> None:
         self._lock: Lock | None = None
@@ -49,21 +49,21 @@ class ChildBoard(ABC):
 
     @abstractmethod
     def _start(self, output: IO[bytes], cleanup: ExitStack) -> tuple[str, subprocess.Popen[bytes]]:
-        """Start the process, which writes to `output`; its url and the process."""
+        """Start the process, which writes to `output`; return its url and the process."""
 
     def _started(self) -> None:
-        """See that it runs, once it is sure to be stopped. Raises BlshError if it does not."""
+        """Check that the process runs; by now it is sure to be stopped later. Raises BlshError if it does not run."""
         self.check()
 
     @abstractmethod
     def _ended(self) -> BlshError:
-        """The error for a process that has ended, with its own words."""
+        """Return the error for a process that has ended, with the process's own words."""
 
     def __enter__(self) -> Self:
-        with ExitStack() as cleanup:  # undone at once when the start fails half-way
-            # Unnamed, so that nothing is left behind even when this process is killed.
+        with ExitStack() as cleanup:  # undoes everything at once if the start fails half-way
+            # The file has no name, so that nothing is left behind even when this process is killed.
             self._stderr = cleanup.enter_context(tempfile.TemporaryFile())
-            cleanup.callback(self.stderr_tail)  # keeps what was said
+            cleanup.callback(self.stderr_tail)  # keeps what the process wrote
             self._url, self._process = self._start(self._stderr, cleanup)
             cleanup.callback(self._stop)
             sweep()
@@ -77,7 +77,7 @@ class ChildBoard(ABC):
         self._url = None
 
     def _show(self) -> None:
-        """Let other processes see that it runs (`blsh boards`)."""
+        """Take a lock, so that other programs see the process (`blsh boards`)."""
         assert self._process is not None
         self._lock = Lock(f"{EMULATOR}{self._process.pid}", board=self.name, url=self.url, restarts=self.restarts)
         self._lock.__enter__()
@@ -89,32 +89,32 @@ class ChildBoard(ABC):
 
     @property
     def url(self) -> str:
-        """What pyserial's serial_for_url opens. It may be opened again after it was closed."""
+        """The URL for pyserial's serial_for_url. The port may be opened again after it was closed."""
         if self._url is None:
             raise RuntimeError(f"a {type(self).__name__} has a url inside its `with` block only")
         return self._url
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
-        """The process, also after it has ended."""
+        """The process; available after it has ended, too."""
         if self._process is None:
             raise RuntimeError(f"a {type(self).__name__} has a process once its `with` block was entered")
         return self._process
 
     def stderr_tail(self, lines: int = 20) -> str:
-        """The last lines that the process wrote, such as a sanitizer's report; also after it has ended."""
+        """Return the last lines that the process wrote, for example a sanitizer's report; after it has ended, too."""
         if self._stderr is not None and not self._stderr.closed:
             self._said = os.pread(self._stderr.fileno(), 1 << 20, 0).decode(errors="replace")
         return "\n".join(self._said.splitlines()[-lines:])
 
     def check(self) -> None:
-        """Raise BlshError with the process's own words if it has ended: for when the port falls silent."""
+        """Raise BlshError with the process's own words if it has ended. Ask when the port falls silent."""
         if self.process.poll() is not None:
             raise self._ended()
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process: politely, then by force (an emulator may be stuck in a write that nobody reads)."""
+    """End the process by SIGTERM, then by SIGKILL: an emulator may hang in a write that nobody reads."""
     process.terminate()
     try:
         process.wait(STOP_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""The host's side of the protocol: a board that can be asked, with one distinct error for each way to fail."""
+"""Talk to a board: the host's side of the protocol, with an error of its own for each way to fail."""
 
 import logging
 from collections import deque
@@ -26,13 +26,13 @@ M = TypeVar("M", bound=Message)
 
 
 class BoardClient:
-    """A board behind an open port. Use as a context manager; everything that goes wrong is a BoardError.
+    """A board behind an open port. Use it as a context manager; everything that goes wrong is a BoardError.
 
-    What the line damages is asked for again, within the bounds of `retries`; a board that starts again in mid-stream is
-    played the stream anew. `counts` tells how often. A refusal or a mismatch is never asked again.
-    After an error in mid-stream, call reset_stream() to go on.
+    The client repeats a request whose frames the line damaged, within the bounds of `retries`. To a board that starts
+    again in mid-stream it plays the stream again. `counts` tells how often. It never repeats a request that the board
+    refused. After an error in mid-stream, call reset_stream() to go on.
 
-    accept_unprocessed: take audio that a damaged board passes through; else that is an IntegrityError.
+    accept_unprocessed: take the audio that a damaged board passes through; otherwise such audio is an IntegrityError.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class BoardClient:
         accept_unprocessed: bool = False,
         wrap: Callable[[Any], Any] | None = None,
     ) -> Self:
-        """The board at `url`: a device, a pty, or socket://host:port. wrap: as of Port. Raises PortError."""
+        """Open the board at `url`: a device, a pty, or socket://host:port. wrap: see Port. Raises PortError."""
         port = Port(url, baud=baud, wrap=wrap)
         return cls(port, timeouts, logger, retries=retries, accept_unprocessed=accept_unprocessed)
 
@@ -79,7 +79,7 @@ class BoardClient:
 
     @property
     def timeouts(self) -> Timeouts:
-        """How long it waits."""
+        """How long the client waits."""
         return self._requester.timeouts
 
     @property
@@ -89,7 +89,7 @@ class BoardClient:
 
     @property
     def counts(self) -> LinkCounts:
-        """Requests, repeats and restarts so far."""
+        """The number of requests, repeats and restarts so far."""
         return self._requester.counts
 
     @property
@@ -100,7 +100,7 @@ class BoardClient:
     # ---- requests ---------------------------------------------------------------------------------------
 
     def hello(self) -> HelloReply:
-        """Ask the board who it is, again and again until it answers: while it boots, bytes may be lost."""
+        """Ask the board who it is until it answers; while it boots, bytes may be lost. Raises BoardError."""
         return self._requester.hello()
 
     def require(
@@ -111,7 +111,7 @@ class BoardClient:
         build_id: int | None = None,
         neighbours: int | None = None,
     ) -> HelloReply:
-        """hello(), and MismatchError unless the board's model is sound and is the one named (None: any)."""
+        """Do hello(), and raise MismatchError unless the board's model is sound and is the one named (None: any)."""
         board = self.hello()
         if board.model_status < 0:
             self._refuse_mismatch("result of checking its own model", str(board.model_status), "0")
@@ -146,7 +146,11 @@ class BoardClient:
         dump_stage: int | None = None,
         masked: bool = False,
     ) -> HopReply:
-        """Denoise 256 samples. dump_stage: also fetch the bytes of that stage. masked: with interrupts off."""
+        """Denoise 256 samples, int16 (256,).
+
+        digests, ticks: also fetch these of each stage. dump_stage: also fetch the bytes of this stage, 0 to 7.
+        masked: run the hop with interrupts off.
+        """
         flags = (
             HopFlag.DIGESTS * digests
             | HopFlag.STAGE_TICKS * ticks
@@ -161,10 +165,10 @@ class BoardClient:
     def stream(
         self, samples: npt.NDArray[np.int16], progress: Callable[[int, int], None] | None = None
     ) -> npt.NDArray[np.int16]:
-        """Denoise int16 (n,) samples; returns as many, which lag by the core's 768 samples.
+        """Denoise samples, int16 (n,); return as many, which lag by the core's 768 samples.
 
         Continues the stream: call reset_stream() first for a new one. The last hop is filled up with zeros.
-        Requests are sent ahead as far as the board allows. progress: called with hops done and hops in all.
+        Requests are sent ahead as far as the board allows. progress: called with the hops done and the hops in all.
         """
         board = self.identity or self.hello()
         hops = -(-len(samples) // HOP)
@@ -182,23 +186,23 @@ class BoardClient:
         return output.reshape(-1)[: len(samples)]
 
     def stream_feed(self, feed: HopFeed, answered: Callable[[int, HopReply], None]) -> None:
-        """Denoise the hops of `feed` when it has them; answered(place, reply) for each, unprocessed ones too.
+        """Denoise the hops of `feed` as they come; call answered(place, reply) for each, for unprocessed ones too.
 
-        Continues the stream. A place may come again, with the same reply, after the board was played the stream anew.
+        Continues the stream. After a restart of the board a place may come again, with the same reply.
         """
         board = self.identity or self.hello()
         self._stream.run_feed(feed, max(1, board.hops_in_flight), answered)
 
     def ask(self, request: Message, reply: type[M]) -> M:
-        """The `reply` to any other request that does no harm when it is carried out twice."""
+        """Return the `reply` to any other request, which must do no harm when the board carries it out twice."""
         return self._requester.ask(request, reply)
 
     def count_loop(self, iterations: int) -> CountLoopDone:
-        """Ticks and instructions of a loop, to learn ticks per instruction: compare two numbers of iterations."""
+        """Have the board run a loop; return its ticks and instructions. Two runs give the ticks per instruction."""
         return self._requester.ask(CountLoop(iterations), CountLoopDone)
 
     def check(self) -> Checked:
-        """Have the board compute its dictionary's CRC anew and look at its stack; what is wrong it says."""
+        """Have the board compute its dictionary's CRC anew and look at its stack; return what it found."""
         return self._requester.ask(Check(), Checked)
 
     def reset(self) -> None:
@@ -208,7 +212,7 @@ class BoardClient:
             self._requester.ask(Reset(), Done)
         except TransportError:
             if self.hello().boot_nonce != before.boot_nonce:
-                return  # it did, and its answer was lost
+                return  # the board did start again, only its answer was lost
             raise
         self.hello()
 

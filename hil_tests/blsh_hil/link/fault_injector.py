@@ -1,12 +1,11 @@
-"""A line that fails, by a seed: what passes between pyserial's port and its user is dropped, repeated, flipped, split,
-delayed, flooded or cut.
+"""Damage what passes between pyserial's port and its user, by a seed: drop, repeat, flip, split, delay, flood or cut.
 
     injector = FaultInjector(seed=7, to_board=Faults(drop=1e-3), from_board=Faults(flip=1e-3))
     client = BoardClient.open(url, wrap=injector.wrap)
     ...
     injector.counts["drop"]
 
-Which bytes are struck depends on the seed and on their place in the stream alone, not on the pieces in which they come.
+Which bytes are damaged depends on the seed and on their place in the stream alone, not on the pieces they come in.
 """
 
 import io
@@ -20,16 +19,16 @@ import numpy as np
 import serial
 
 KINDS: Final = ("drop", "repeat", "flip", "split", "delay", "flood", "cut")
-"""What can happen to a byte, in the order in which the generator's draw chooses."""
+"""The kinds of faults. The order counts: a seed chooses by it."""
 
 
 @dataclass(frozen=True)
 class Faults:
-    """How often each fault strikes: the chance for each byte.
+    """How often each fault strikes: a chance for each byte.
 
-    drop, repeat: of up to `burst` bytes at once, this one the first or last of them. flip: of one bit. split: what is
-    sent or received at once ends before this byte. delay: so does it, and the rest comes `delay_s` later. flood: up to
-    `flood_bytes` random bytes come before it. cut: the connection is closed.
+    drop: this byte and up to `burst` - 1 bytes behind it are lost. repeat: up to `burst` bytes, this one the last, come
+    twice. flip: one bit changes. split: a piece of data ends before this byte. delay: the same, and the rest comes
+    `delay_s` later. flood: up to `flood_bytes` random bytes come before this byte. cut: the connection is closed.
     """
 
     drop: float = 0.0
@@ -45,17 +44,17 @@ class Faults:
 
     @classmethod
     def all(cls, chance: float, *, cut: float = 0.0) -> "Faults":
-        """Every kind of fault with the same chance, but for cuts."""
+        """Return faults of every kind with the same chance, but for cuts."""
         return cls(chance, chance, chance, chance, chance, chance, cut)
 
     def chances(self) -> "np.ndarray[Any, np.dtype[np.float64]]":
-        """In the order of KINDS."""
+        """Return the chances in the order of KINDS."""
         return np.array([getattr(self, kind) for kind in KINDS])
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Bytes that arrive together, `delay_s` after those before; `cut`: and then the line is cut."""
+    """Bytes that arrive together, `delay_s` after those before. cut: whether the line is cut behind them."""
 
     data: bytes
     delay_s: float = 0.0
@@ -63,7 +62,7 @@ class _Piece:
 
 
 class _Direction:
-    """One way along the line. Places of faults are drawn ahead, as the gaps between them."""
+    """One way along the line. The places of faults are drawn ahead, as the gaps between faults."""
 
     def __init__(self, faults: Faults, rng: np.random.Generator, counts: Counter[str]) -> None:
         self._faults, self._rng, self._counts = faults, rng, counts
@@ -72,11 +71,11 @@ class _Direction:
         if self._total > 1.0 or (self._chances < 0.0).any():
             raise ValueError(f"{faults}: chances that add up to {self._total:g}; expected 0 to 1")
         self._gap = self._next_gap()
-        self._skip = 0  # bytes still to be dropped
-        self._passed = bytearray()  # the last bytes, to be repeated
+        self._skip = 0  # how many bytes are still to be dropped
+        self._passed = bytearray()  # the last bytes, which may be repeated
 
     def through(self, data: bytes) -> Iterator[_Piece]:
-        """What becomes of `data`, in pieces."""
+        """Yield what arrives of `data`, in pieces."""
         piece, delay_s = bytearray(), 0.0
         for byte in data:
             if self._skip:
@@ -114,7 +113,7 @@ class _Direction:
 
 
 class FaultInjector:
-    """Faults for a line that may be opened again and again. counts: how often each kind struck so far."""
+    """Makes faults for a line that may be opened again and again. counts: how often each kind struck so far."""
 
     def __init__(self, seed: int, to_board: Faults, from_board: Faults) -> None:
         self.counts: Counter[str] = Counter()
@@ -123,29 +122,29 @@ class FaultInjector:
         self._from_board = _Direction(from_board, back, self.counts)
 
     def wrap(self, line: Any) -> "FaultyLine":
-        """The port of pyserial `line`, with faults."""
+        """Return pyserial's port `line` with faults."""
         return FaultyLine(line, self._to_board, self._from_board)
 
 
 class FaultyLine:
-    """What pyserial's Serial offers, around such a one. It has no file descriptor to wait on: it holds bytes back."""
+    """A port of pyserial with faults. It has no file descriptor to wait on, because it holds bytes back."""
 
     def __init__(self, line: Any, to_board: _Direction, from_board: _Direction) -> None:
         self.timeout: float | None = 0
         self._line = line
         self._to_board, self._from_board = to_board, from_board
-        self._coming: deque[tuple[float, _Piece]] = deque()  # with the moment at which it arrives
+        self._coming: deque[tuple[float, _Piece]] = deque()  # each with the moment at which it arrives
         self._cut = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._line, name)
 
     def fileno(self) -> int:
-        """None: bytes may be ready here while the real line is silent, and the other way round."""
+        """Refuse: bytes may be ready here while the real line is silent, and the other way round."""
         raise io.UnsupportedOperation("fileno")
 
     def read(self, size: int = 1) -> bytes:
-        """Up to `size` bytes, of one piece, as soon as there are any; b"" after `timeout`."""
+        """Return up to `size` bytes of one piece as soon as there are any; b"" after `timeout`."""
         until = None if self.timeout is None else time.monotonic() + self.timeout
         while True:
             self._fetch()
@@ -158,7 +157,7 @@ class FaultyLine:
             time.sleep(0.001)
 
     def write(self, data: bytes) -> int:
-        """Send `data`; all of it is taken, whatever then happens to it."""
+        """Send `data`. All of it is taken, whatever then becomes of it."""
         self._refuse_cut()
         for piece in self._to_board.through(bytes(data)):
             time.sleep(piece.delay_s)
@@ -172,7 +171,7 @@ class FaultyLine:
 
     @property
     def in_waiting(self) -> int:
-        """Bytes that can be read at once."""
+        """The number of bytes that can be read at once."""
         self._fetch()
         now = time.monotonic()
         return sum(len(piece.data) for arrives, piece in self._coming if arrives <= now)
@@ -205,14 +204,14 @@ class FaultyLine:
 
 
 def heard_at(data: bytes, sent_baud: int, heard_baud: int) -> bytes:
-    """What a receiver at `heard_baud` makes of `data` sent without pauses at `sent_baud`: 8 bits, no parity.
+    """Return what a receiver at `heard_baud` makes of `data`, sent at `sent_baud` without pauses: 8 bits, no parity.
 
-    A byte whose stop bit is not there is kept all the same, as most UARTs do.
+    A byte without its stop bit is kept all the same, as most UARTs do.
     """
     bits = np.array(
         [1] * 20 + [bit for byte in data for bit in (0, *((byte >> n) & 1 for n in range(8)), 1)] + [1] * 40
     )
-    step = sent_baud / heard_baud  # of the receiver's bit, in the sender's
+    step = sent_baud / heard_baud  # the length of the receiver's bit, in bits of the sender
     heard, place = bytearray(), 0.0
     while True:
         falls = np.flatnonzero((bits[1:] == 0) & (bits[:-1] == 1) & (np.arange(1, len(bits)) >= place))

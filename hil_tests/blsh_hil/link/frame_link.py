@@ -1,4 +1,4 @@
-"""Frames over a port: what is for people or goes wrong on the line is dealt with here, the rest is handed on."""
+"""Send and receive frames over a port: log lines and damage are dealt with here, answers are handed on."""
 
 import logging
 import secrets
@@ -31,32 +31,32 @@ M = TypeVar("M", bound=Message)
 
 
 class Link:
-    """Frames in and out. LOG lines go to `logger` and `logs`; a FAULT, an echo and another version are raised."""
+    """Sends and receives frames. LOG lines go to `logger` and `logs`. FAULTs, echoes and wrong versions are errors."""
 
     def __init__(self, port: Port, logger: logging.Logger) -> None:
         self.url = port.url
         self.logger = logger
         self.logs: deque[str] = deque(maxlen=100)  # the last LOG lines
-        self.started = False  # the board has announced its start, or may be another: to be asked for its HELLO
-        self.closed = False  # the other end has gone: reopen() first
+        self.started = False  # the board has started, or may be another one: its HELLO must be asked for
+        self.closed = False  # the other end has gone; reopen() comes first
         self._port = port
-        self._sequence = secrets.randbits(16)  # so that answers to an earlier session are not taken for ours
+        self._sequence = secrets.randbits(16)  # random, so that no answer to an earlier session passes for ours
         self._decoder = Decoder()
         self._arrived: deque[Frame | BadFrame] = deque()
-        self._framed = False  # a valid frame has come
-        self._heard = bytearray()  # since forget(): the beginning, how much, and since when
+        self._framed = False  # whether a valid frame has ever come
+        self._heard = bytearray()  # since forget(): the first bytes; below, how many there were and since when
         self._heard_bytes = 0
         self._heard_at: float | None = None
-        self._damage: FrameError | None = None  # of the last bad frame since forget()
+        self._damage: FrameError | None = None  # the fault of the last bad frame since forget()
 
     def close(self) -> None:
         """Give the port back."""
         self._port.close()
 
     def reopen(self, deadline: float) -> None:
-        """Connect again, and forget what was on the way. Raises PortError at `deadline`, at once for a refused socket.
+        """Connect again, and forget what was on its way. Raises PortError at `deadline`, for a refused socket at once.
 
-        Who answers then has to be asked: `started` is set.
+        Another board may answer from now on, so `started` is set.
         """
         try:
             self._port.reopen(deadline)
@@ -68,7 +68,7 @@ class Link:
         self.closed = False
 
     def send(self, message: Message, deadline: float) -> int:
-        """Send a request; returns its sequence number, 1 to 65,535."""
+        """Send a request; return its sequence number, 1 to 65,535."""
         self._sequence = self._sequence % 0xFFFF + 1
         try:
             self._port.write(encode(message.TYPE, self._sequence, message.pack()), deadline)
@@ -78,7 +78,7 @@ class Link:
         return self._sequence
 
     def next(self, deadline: float) -> Frame | BadFrame | None:
-        """The next frame that is an answer or was damaged; None at `deadline`, whatever comes meanwhile.
+        """Return the next frame that is an answer or was damaged; None at `deadline`, whatever comes meanwhile.
 
         Raises ConnectionClosedError when the other end has gone, so that no caller waits in vain.
         """
@@ -87,14 +87,14 @@ class Link:
                 found = self._arrived.popleft()
                 if isinstance(found, BadFrame):
                     self._note_damage(found)
-                    while self._arrived and isinstance(self._arrived[0], BadFrame):  # one is enough of a burst
+                    while self._arrived and isinstance(self._arrived[0], BadFrame):  # one stands for a whole burst
                         if self._arrived[0].error is FrameError.VERSION:
                             break
                         self._arrived.popleft()
                     return found
                 if self._for_caller(found):
                     return found
-            if time.monotonic() >= deadline:  # a port that never stops talking does not answer either
+            if time.monotonic() >= deadline:  # checked here too: a port that never stops talking does not answer either
                 return None
             try:
                 data = self._port.read(deadline)
@@ -107,7 +107,7 @@ class Link:
             self._arrived.extend(self._decoder.feed(data))
 
     def parse(self, message: type[M], frame: Frame) -> M:
-        """`frame` as a `message`. Raises BoardError if it is another, or has another layout."""
+        """Return `frame` as a `message`. Raises BoardError if it is another message, or has another layout."""
         if frame.type != message.TYPE:
             known = Message.BY_TYPE.get(frame.type)
             name = known.name() if known else f"type {frame.type:#04x}"
@@ -120,7 +120,7 @@ class Link:
     # ---- what was heard ---------------------------------------------------------------------------------
 
     def forget(self) -> None:
-        """Begin to listen anew: silence() is about what comes from now on."""
+        """Forget what was heard: silence() reports what comes from now on."""
         self._heard.clear()
         self._heard_bytes = 0
         self._heard_at = None
@@ -128,11 +128,11 @@ class Link:
 
     @property
     def babble_since(self) -> float | None:
-        """When the first bytes came, if no frame ever did: something else than a board is talking."""
+        """When the first bytes came, if no frame ever did: then another device than a board is talking."""
         return None if self._framed else self._heard_at
 
     def silence(self, request: str, seconds: float) -> BoardError:
-        """Why there was no answer to `request` within `seconds`."""
+        """Return the error that says why there was no answer to `request` within `seconds`."""
         if not self._heard_bytes:
             return NoAnswerError(
                 f"{self.url}: no answer to {request} within {seconds:g} s, nothing was received at all; "
@@ -151,11 +151,11 @@ class Link:
         )
 
     def damaged_here(self, bad: BadFrame) -> DamagedError:
-        """The error for a frame that arrived damaged."""
+        """Return the error for a frame that arrived damaged."""
         return DamagedError(f"{self.url}: a frame was damaged on its way from the board: {bad.error.text}")
 
     def damaged_there(self, error: Error) -> DamagedError:
-        """The error for the board's complaint about a damaged frame."""
+        """Return the error for the board's complaint about a damaged frame."""
         text = error.text.decode("ascii", "replace")
         return DamagedError(
             f"{self.url}: the board received a damaged frame: {text}; bytes were lost on the line, "
@@ -163,7 +163,7 @@ class Link:
         )
 
     def other_version(self, version: int | None) -> ProtocolVersionError:
-        """The error for a board of another protocol version."""
+        """Return the error for a board that speaks another protocol version."""
         return ProtocolVersionError(
             f"{self.url}: the board speaks protocol version {version}, this checkout {VERSION}; "
             "build and flash its firmware: `blsh build`, then `blsh flash`"
@@ -204,6 +204,8 @@ class Link:
             self.logs.append(text)
             self.logger.info("%s: %s", self.url, text)
             return False
-        if frame.type == HelloReply.TYPE and frame.sequence == 0:  # nobody asked: our own begin at 1
+        if (
+            frame.type == HelloReply.TYPE and frame.sequence == 0
+        ):  # the board announces itself: our own numbers begin at 1
             self.started = True
         return True

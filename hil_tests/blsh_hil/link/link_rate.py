@@ -1,7 +1,7 @@
-"""How fast a board can be streamed through, and how near to that our client comes: both in one run.
+"""Measure how fast audio streams through a board, and how near our client comes to the limit, in one run.
 
-The link's limit is measured with requests that were made beforehand and answers that are looked at afterwards: what is
-left is the line, the board, and the round trip that the window does not hide.
+For the limit, requests are made beforehand and answers are looked at afterwards. What is left is the line, the board,
+and the part of the round trip that the window does not hide.
 """
 
 import time
@@ -27,11 +27,11 @@ Samples = npt.NDArray[np.int16]
 
 @dataclass(frozen=True)
 class LinkRate:
-    """Hops a second, medians of `rounds` rounds in turn.
+    """Rates in hops a second: medians over `rounds` rounds, in which all rates are measured in turn.
 
-    stream: by BoardClient.stream. limit: bare, with as many requests ahead. unbounded: bare, with all requests at once,
-    on links that hold back what the board cannot take; else None. single: one hop at a time.
-    window: requests ahead. share: of the limit that stream reaches, median over the rounds.
+    stream: by BoardClient.stream. limit: by bare requests, `window` of them ahead. unbounded: by bare requests, all at
+    once; None on links that do not hold back what the board cannot take. single: one hop at a time. share: the median
+    of stream / limit.
     """
 
     rounds: int
@@ -57,9 +57,9 @@ class LinkRate:
 
 
 def measure_link(url: str, samples: Samples, *, baud: int, rounds: int = 3, held_back: bool = False) -> LinkRate:
-    """Measure the board at `url` with whole hops of `samples`; nobody else may have the port open.
+    """Measure the board at `url` with `samples`, int16 whole hops. No other program may have the port open.
 
-    held_back: the link loses nothing of what is sent too early, as an emulator's does.
+    held_back: whether the link holds back what is sent too early, as an emulator's does.
     Raises BoardError if the board does not answer as it should.
     """
     with BoardClient.open(url, baud=baud) as client:
@@ -102,7 +102,7 @@ def _single_seconds(url: str, samples: Samples, baud: int) -> float:
 
 
 def _bare_seconds(url: str, samples: Samples, baud: int, window: int) -> float:
-    """Requests made beforehand, `window` of them ahead; of the answers only the delimiters are counted meanwhile."""
+    """Send requests made beforehand, `window` of them ahead, and count the answers' delimiters; return the seconds."""
     requests = [
         encode(Hop.TYPE, 1 + number % 0xFFFF, Hop(number & 0xFFFF, _STREAM, 0, 0, hop.astype("<i2").tobytes()).pack())
         for number, hop in enumerate(samples.reshape(-1, HOP))
@@ -114,7 +114,7 @@ def _bare_seconds(url: str, samples: Samples, baud: int, window: int) -> float:
         sent = done = delimiters = 0
         while done < len(requests):
             ahead = min(len(requests), done + window)
-            if sent < ahead:  # no more at once than passes while nobody reads the answers
+            if sent < ahead:  # not more at once than fits while nobody reads the answers
                 ahead = min(ahead, sent + 4)
                 port.write(b"".join(requests[sent:ahead]), time.monotonic() + _PATIENCE_S)
                 sent = ahead

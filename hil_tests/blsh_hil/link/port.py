@@ -1,4 +1,4 @@
-"""A serial port by URL, read and written against deadlines: what pyserial offers, without its blocking reads."""
+"""Read and write a serial port by URL, against deadlines: by pyserial, but without its blocking reads."""
 
 import os
 import re
@@ -29,7 +29,7 @@ _POLL_S: Final = 0.002  # for ports without a file descriptor (loop://)
 
 
 def check_url(url: str) -> None:
-    """Raise PortError for what can be no port, however often it is tried; opens nothing."""
+    """Raise PortError for a URL that can never be a port. Opens nothing."""
     trouble = _trouble_of_network(url) if "://" in url else _trouble_of_device(url)
     if trouble:
         raise PortError(f"cannot open {url.strip() or 'a port'}: {trouble}; {_EXPECTED}")
@@ -57,14 +57,14 @@ def _trouble_of_device(path: str) -> str:
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError):
-        return ""  # it may come, as a device that is being plugged in does; opening will tell
+        return ""  # the device may still be plugged in; opening will tell
     kinds = {stat.S_ISDIR: "a folder", stat.S_ISREG: "a file", stat.S_ISFIFO: "a FIFO", stat.S_ISSOCK: "a local socket"}
     found = next((kind for is_one, kind in kinds.items() if is_one(mode)), "a disk")
     return "" if stat.S_ISCHR(mode) else f"it is {found}, no serial port"
 
 
 def _is_other_device(path: str) -> bool:
-    """Whether a device is there that is no terminal line, such as /dev/null. Only for one that cannot be opened."""
+    """Return whether a device that cannot be opened as a port is no terminal line, like /dev/null."""
     with suppress(OSError, ValueError):
         device = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -75,12 +75,11 @@ def _is_other_device(path: str) -> bool:
 
 
 class Port:
-    """An open port.
+    """An open port, locked while it is in use (board_lock.py).
 
-    url: anything that pyserial's serial_for_url takes: /dev/ttyACM0, a pty, socket://host:port, loop://.
-    Locked while it is in use (lock.py), unless `locked`: the caller has the lock.
-    wrap: what to put around pyserial's port, such as a fault injector.
-    Raises BusyError if another program has it, PortError if it cannot be opened.
+    url: anything that pyserial's serial_for_url takes: /dev/ttyACM0, a pty, socket://host:port, loop://. wrap: puts
+    something around pyserial's port, for example a fault injector. locked: whether the caller holds the port's lock.
+    Raises BusyError if another program has the port, PortError if it cannot be opened.
     """
 
     def __init__(self, url: str, *, baud: int, wrap: Callable[[Any], Any] | None = None, locked: bool = False) -> None:
@@ -99,7 +98,7 @@ class Port:
         options = {} if "://" in self.url else {"exclusive": True}  # two readers would steal each other's bytes
         try:
             line = serial.serial_for_url(self.url, baudrate=self.baud, timeout=0, **options)
-        except (OSError, ValueError, TypeError, LookupError, re.error) as error:  # what pyserial's options give
+        except (OSError, ValueError, TypeError, LookupError, re.error) as error:  # all of these come from pyserial
             if "://" not in self.url and _is_other_device(self.url):
                 raise PortError(f"cannot open {self.url}: it is no serial port; {_EXPECTED}") from error
             others = "".join(f"; `{command}` (pid {pid}) has it open" for pid, command in openers(Path(self.url)))
@@ -107,14 +106,14 @@ class Port:
         self._serial = line if self._wrap is None else self._wrap(line)
         self._fd = self._descriptor()
         if self._fd is not None:
-            self._serial.write_timeout = 0  # write() waits itself, against its deadline
+            self._serial.write_timeout = 0  # write() below waits, against its deadline
         if self.url.startswith("socket://") and self._fd is not None:
             self._send_at_once()
 
     def reopen(self, deadline: float) -> None:
-        """Open the port again after the connection was closed: a device may take until `deadline` to come back.
+        """Open the port again after the connection was closed. A device may take until `deadline` to come back.
 
-        Raises PortError if it does not, and for a socket that nobody listens on at once.
+        Raises PortError if the device does not come back; for a socket that nobody listens on, at once.
         """
         self._serial.close()
         while True:
@@ -126,7 +125,7 @@ class Port:
                 time.sleep(_REOPEN_S)
 
     def read(self, deadline: float) -> bytes:
-        """What has come, at least a byte; b"" when `deadline` (of time.monotonic) passes first.
+        """Return what has come, at least a byte; b"" when `deadline` (of time.monotonic) passes first.
 
         Raises ConnectionClosedError when the other end has gone, so that no caller waits in vain.
         """
@@ -144,8 +143,10 @@ class Port:
                 time.sleep(_POLL_S)
 
     def write(self, data: bytes, deadline: float) -> None:
-        """Send `data`. Raises DamagedError if it is not all taken by `deadline` (of time.monotonic), and
-        ConnectionClosedError if nobody is there.
+        """Send `data`.
+
+        Raises DamagedError if the port has not taken all of it by `deadline` (of time.monotonic), and
+        ConnectionClosedError if the other end has gone.
         """
         rest = memoryview(data)
         while rest:
@@ -186,7 +187,7 @@ class Port:
         return descriptor
 
     def _send_at_once(self) -> None:
-        """Without this, a second request would wait until the other end acknowledged the first."""
+        """Set TCP_NODELAY: without it a second request waits until the other end has acknowledged the first."""
         assert self._fd is not None
         with socket.socket(fileno=os.dup(self._fd)) as line:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

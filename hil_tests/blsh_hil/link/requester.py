@@ -1,4 +1,4 @@
-"""Requests that may be asked twice, each repeated for transport errors alone, so often and no oftener."""
+"""Ask a board, and ask again after transport errors, within bounds: for requests that may be carried out twice."""
 
 import secrets
 import time
@@ -14,27 +14,27 @@ from blsh_hil.wire.messages import Error, Hello, HelloReply
 from blsh_hil.wire.protocol import VERSION
 
 BABBLE_S: Final = 1.4
-"""A line on which bytes come for so long and no frame is no board's: together with half a second for the first byte to
-come, it is named within two seconds.
+"""If bytes come for this long and no frame is among them, the device is no board. With half a second until the first
+byte, the error comes within two seconds.
 """
 
 M = TypeVar("M", bound=Message)
 
 
 class Requester:
-    """Asks the board at the other end of `link`, and asks again."""
+    """Asks the board at the other end of `link`, and asks again where need be."""
 
     def __init__(self, link: Link, timeouts: Timeouts, retries: Retries) -> None:
         self.link = link
         self.timeouts = timeouts
         self.retries = retries
         self.counts = LinkCounts()
-        self.identity: HelloReply | None = None  # of the last hello()
+        self.identity: HelloReply | None = None  # the answer to the last hello()
 
     def hello(self) -> HelloReply:
-        """Ask the board who it is, again and again until it answers: while it boots, bytes may be lost."""
+        """Ask the board who it is until it answers; while it boots, bytes may be lost."""
         link = self.link
-        nonce = secrets.randbelow(0xFFFFFFFF) + 1  # 0 is a board's that announces itself
+        nonce = secrets.randbelow(0xFFFFFFFF) + 1  # a board that announces itself sends 0
         deadline = Deadline(self.timeouts.boot)
         sequences: set[int] = set()
         cuts = 0
@@ -56,7 +56,7 @@ class Requester:
         raise link.silence("HELLO", deadline.seconds)
 
     def _hello_once(self, nonce: int, sequences: set[int], deadline: Deadline) -> HelloReply | None:
-        """The answer to this HELLO or any before, whose numbers are `sequences`; None if it does not come soon."""
+        """Send one HELLO; return the answer to it or to an earlier one (`sequences`), None if there is none soon."""
         link = self.link
         sequences.add(link.send(Hello(nonce), deadline.at))
         again = min(deadline.at, time.monotonic() + min(HELLO_AGAIN_S, deadline.seconds / 4))
@@ -70,7 +70,7 @@ class Requester:
         return None
 
     def ask(self, request: Message, reply: type[M]) -> M:
-        """The `reply` to a request that does no harm when it is carried out twice."""
+        """Return the `reply` to a request that does no harm when it is carried out twice. Raises BoardError."""
         self.counts.requests += 1
         deadline = Deadline(self.timeouts.request)
         sequences: set[int] = set()
@@ -88,7 +88,7 @@ class Requester:
         raise AssertionError("unreachable: the last try returns or raises")
 
     def restore(self) -> bool:
-        """Connect again to a board that has gone, and learn anew who one is that has started again. Whether it had."""
+        """Connect again if the board has gone, and do hello() if it has started again; return whether it had."""
         if self.link.closed:
             self.link.reopen(Deadline(self.timeouts.boot).at)
         if not self.link.started or self.identity is None:
@@ -97,7 +97,7 @@ class Requester:
         return True
 
     def note_repeat(self, error: TransportError, request: str) -> None:
-        """Count and report that `request` is asked again because of `error`."""
+        """Count and log that `request` is asked again because of `error`."""
         setattr(self.counts, error.counted_as, getattr(self.counts, error.counted_as) + 1)
         self.link.logger.warning("%s: %s is asked again: %s", self.link.url, request, error)
 
@@ -106,7 +106,7 @@ class Requester:
         return again if since is None else min(again, since + BABBLE_S)
 
     def _answer(self, sequences: set[int], request: Message, deadline: Deadline, repeats_left: int) -> Frame:
-        """The first frame that answers any of `sequences`. After damage, not before the line has been quiet."""
+        """Return the first frame that answers any of `sequences`. After damage, raise once the line has been quiet."""
         link = self.link
         until, damage = deadline.share(repeats_left + 1), None
         while True:

@@ -1,19 +1,19 @@
-"""How long to wait for a board, how often to ask it again, and the count of both."""
+"""How long to wait for a board, how often to ask it again, and the counts of what happened."""
 
 import time
 from dataclasses import dataclass, fields
 from typing import Final
 
 HELLO_AGAIN_S: Final = 0.5
-"""Between two HELLOs to a board that may still be booting; less where little time is given in all."""
+"""The time between two HELLOs to a board that may still be booting. It is shorter where the whole time is short."""
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds: three numbers, each for the whole of what it names.
+    """Time limits in seconds.
 
-    flash: to put an image on a board. boot: until a board that was opened, reset or connected again answers HELLO.
-    request: until any later request is answered, all its repeats included; counted anew for each hop.
+    flash: for putting an image on a board. boot: until a board that was opened, reset or connected again answers HELLO.
+    request: until any later request is answered, with all its repeats; a stream has this time for each hop.
     """
 
     flash: float = 120.0
@@ -23,26 +23,26 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class Retries:
-    """After which a request fails.
+    """Bounds after which a request fails.
 
-    limit: times that a request is repeated, after transport errors alone; a stream is also begun anew so often without
-    getting any further. quiet_s: after damage the line must be silent so long before anything is said again.
-    replay_hops: the longest stream that is played again from its beginning to a board that has lost it; 0: none is.
+    limit: how often a request is repeated after transport errors. A stream may also be begun anew as often without
+    getting any further. quiet_s: how long the line must be silent after damage before the next request.
+    replay_hops: the longest stream that is played again to a board that has lost it; 0 for no replay.
     """
 
     limit: int = 3
     quiet_s: float = 0.05
-    replay_hops: int = 37_500  # ten minutes of audio; their samples are kept meanwhile, 19 MB
+    replay_hops: int = 37_500  # ten minutes of audio; 19 MB of samples are kept for them
 
 
 @dataclass
 class LinkCounts:
-    """What a client has had to do so far. Zero everywhere but in the first: a line without fault.
+    """What a client has had to do so far. On a line without fault only `requests` is above 0.
 
-    requests: first tries. damaged, silent, lost, closed: repeats, by what was wrong: a frame was damaged, no answer
-    came, a hop or its answer went missing, the connection was closed. restarted: repeats because the board had started
-    again. restarts: starts of the board noticed, also asked-for ones. replayed_hops: hops done again for a stream that
-    the board had lost.
+    requests: first tries. Repeats are counted by their cause: damaged (a frame was damaged), silent (no answer came),
+    lost (a hop or its answer went missing), closed (the connection was closed), restarted (the board had started
+    again). restarts: starts of the board that the client noticed, also those that it asked for. replayed_hops: hops
+    done again for a stream that the board had lost.
     """
 
     requests: int = 0
@@ -56,7 +56,7 @@ class LinkCounts:
 
     @property
     def retries(self) -> int:
-        """Requests that were repeated."""
+        """The number of repeated requests."""
         return self.damaged + self.silent + self.lost + self.closed + self.restarted
 
     def __str__(self) -> str:
@@ -64,12 +64,12 @@ class LinkCounts:
         return f"{self.retries} retries ({', '.join(told)})"
 
     def to_dict(self) -> dict[str, int]:
-        """The counts as JSON values."""
+        """Return the counts as JSON values."""
         return {each.name: getattr(self, each.name) for each in fields(self)} | {"retries": self.retries}
 
 
 class Deadline:
-    """A moment of time.monotonic(): `at`, `seconds` from when it was set."""
+    """A moment of time.monotonic(), `at`: `seconds` after the object was made."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -77,10 +77,10 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
-        """It is over."""
+        """Whether the moment is over."""
         return time.monotonic() >= self.at
 
     def share(self, parts: int) -> float:
-        """The moment at which one of `parts` equal parts of what is left is over."""
+        """Divide the time that is left into `parts` equal parts; return the moment at which the first one ends."""
         now = time.monotonic()
         return now + max(0.0, self.at - now) / parts

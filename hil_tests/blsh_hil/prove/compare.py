@@ -11,7 +11,7 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, Vectors
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.stages import STAGES, stage_values
 from blsh_hil.link.hops import HopReply
-from blsh_trainer.arrays import Progress
+from blsh_trainer.progress import Progress
 
 READ_BACK: Final = 64
 """Hops whose values are read back of each stage that differs: a board that is all wrong would take hours."""

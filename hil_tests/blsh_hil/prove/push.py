@@ -37,8 +37,8 @@ from blsh_hil.wire.messages import (
     SlotsReply,
 )
 from blsh_hil.wire.protocol import PIECE_BYTES
-from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
+from blsh_trainer.progress import Progress
 
 NO_SLOT: Final = 255
 _PROOF: Final = (("speech_like", 48), ("white_noise", 8), ("square_wave", 4), ("silence", 6), ("starts_mid_word", 14))

@@ -1,4 +1,4 @@
-"""A small model, random in all it holds, and its generated C: for tests and the fuzzer."""
+"""A small model with random contents, and its generated C: for tests and the fuzzer."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_hil.wire import protocol_header
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.signals.spectra import feature_count
+from blsh_trainer.signals.features import find_feature_kind
 
 
 def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbours: int = 10) -> IntegerModel:
-    """An integer model of mel features and binary masks; the same for the same seed."""
+    """Return an integer model of mel features and binary masks: the same one for the same seed."""
     rng = np.random.default_rng(seed)
-    projections = rng.normal(size=(bits, feature_count("mel")))
+    projections = rng.normal(size=(bits, find_feature_kind("mel").count))
     artifact = Model(
         name="random",
         feature_kind="mel",
@@ -30,7 +30,7 @@ def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbour
 
 
 def generate_into(folder: Path, model: IntegerModel) -> Path:
-    """Write the C files of `model` and the protocol header to `folder`; returns it."""
+    """Write the C files of `model` and the protocol header into `folder`; return the folder."""
     generate(model, GenerateOptions(), folder)
     protocol_header.write(folder)
     return folder

@@ -20,8 +20,8 @@ from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING
+from blsh_trainer.signals.features import FEATURE_KINDS, find_feature_kind
 from blsh_trainer.signals.masks import MASK_KINDS, find_mask_kind
-from blsh_trainer.signals.spectra import FEATURE_KINDS, feature_count
 
 Bits = npt.NDArray[np.bool_]
 Samples = npt.NDArray[np.int16]
@@ -110,20 +110,20 @@ class Recipe:
     def model(self) -> IntegerModel:
         """Make it."""
         rng = np.random.default_rng(self.seed)
-        kind = find_mask_kind(self.masks)
+        features, kind = find_feature_kind(self.features), find_mask_kind(self.masks)
         levels = rng.integers(0, kind.top + 1, (self.entries, kind.width)).astype(np.uint8)
         model = IntegerModel(
             name=self.name[:31],
             model_sha256="0" * 64,
-            feature_kind=self.features,
+            feature_kind=features,
             bits=self.bits,
             neighbours=self.neighbours,
-            projection_q7=rng.integers(-127, 128, (self.bits, feature_count(self.features))).astype(np.int8),
+            projection_q7=rng.integers(-127, 128, (self.bits, features.count)).astype(np.int8),
             bias_q3=_biases(rng, self.bits),
             codes=pack_words(np.zeros((self.entries, self.bits), np.bool_)),
             masks=pack_words(kind.level_rows(levels)),
             gain_q14=gain_table(self.neighbours, kind.top, self.floor),
-            mel=mel_of(self.features),
+            mel=mel_of(features),
             mask_kind=kind,
             smoothing=self.smoothing,
         )
@@ -177,9 +177,10 @@ def drawn_recipe(seed: int) -> Recipe:
     """A recipe with everything drawn from `seed`: short and long codes alike, few entries and many."""
     rng = np.random.default_rng(seed)
     neighbours = int(rng.choice([1, 2, 8, 10, 15, 16, 17, 31, 32]))
-    features = str(rng.choice(FEATURE_KINDS))
+    features = str(rng.choice(list(FEATURE_KINDS)))
     masks = str(rng.choice(list(MASK_KINDS)))
-    smoothing = 0 if masks == "ibm" else int(rng.integers(0, MAX_SMOOTHING + 1))  # an IBM's takes a kilobyte of RAM
+    smoothed = not MASK_KINDS[masks].of_bins  # else the state takes a kilobyte of RAM more
+    smoothing = int(rng.integers(0, MAX_SMOOTHING + 1)) if smoothed else 0
     return Recipe(
         seed=seed,
         features=features,

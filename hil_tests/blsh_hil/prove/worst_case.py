@@ -70,7 +70,7 @@ def find_worst_case(
     Each signal is as long as the last hop needs to be what it is: a window, or past the start of a noise floor.
     """
     cost = HopCost(model, costs)
-    length = HOP * (TRACKING_START + _WINDOW_HOPS if model.feature_kind == "tracked" else _WINDOW_HOPS)
+    length = HOP * (TRACKING_START + _WINDOW_HOPS if model.feature_kind.tracked else _WINDOW_HOPS)
     pool = _pieces(signals, length, trials // 2, rng)
     codes = [_last_code(model, piece) for piece in pool]
     known = sorted(zip(map(cost.of, codes), range(len(pool)), strict=True), reverse=True)

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from blsh_codegen.spec.stages import STAGES
-from blsh_hil.report.plugin import FORMAT, REPORT_NAME
+from blsh_hil.report.schema import COVERAGE_NAME, FORMAT, REPORT_NAME
 from blsh_trainer.errors import BlshError
 from blsh_trainer.own_files import read_own
 
-COVERAGE_NAME: Final = "coverage.json"
 BAD: Final = ("failed", "error")
 _DIFFERENCE: Final = re.compile(
     r"^(?P<stage>\w+): hop (?P<hop>\d+), (?P<place>[^:\n]+): expected (?P<expected>-?\d+), board (?P<actual>-?\d+)",

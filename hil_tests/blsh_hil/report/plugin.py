@@ -27,16 +27,11 @@ import pytest
 
 from blsh_hil.link.client import BoardClient
 from blsh_hil.report.junit_xml import to_junit
+from blsh_hil.report.schema import FORMAT, HELLO_PROPERTY, JUNIT_NAME, REPORT_NAME
 from blsh_hil.wire.codes import FeatureKind, ResetCause
 from blsh_hil.wire.messages import HelloReply
 from blsh_trainer.files import replacing
 from blsh_trainer.interrupts import ENDING
-
-FORMAT: Final = 1
-REPORT_NAME: Final = "report.json"
-JUNIT_NAME: Final = "junit.xml"
-HELLO_PROPERTY: Final = "hello"
-"""The property under which the board's HELLO travels, with the first test that had that board."""
 
 _SAME_INTERRUPT_S: Final = 2.0
 _CAPTURED_CHARACTERS: Final = 8000  # of a test's output, the last

@@ -1,4 +1,4 @@
-"""A program of others, watched: every line that it writes, no longer than it may take, and nothing of it left over."""
+"""Run an external program: take each line that it writes, end it when its time is up, and leave no child of it."""
 
 import os
 import select
@@ -13,12 +13,12 @@ from pathlib import Path
 
 _TAIL_LINES = 25
 _LOOK_S = 0.5
-"""How soon it is noticed that a program has ended whose own children still hold its output."""
+"""Seconds until the end of a program is noticed while its children still hold its output."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How it ended. code: None where it took too long and was killed. said: the end of its output."""
+    """How a program ended. code: its exit code, None where its time was up and it was killed. said: its last lines."""
 
     code: int | None
     said: str
@@ -32,9 +32,9 @@ def run_watched(
     log: Callable[[str], None],
     timeout_s: float | None = None,
 ) -> Ended:
-    """Run `command` in `folder` to its end, its output line by line to `log`.
+    """Run `command` in `folder` to its end; `log` takes its output, line by line.
 
-    It and what it starts are killed after timeout_s seconds, and when this is interrupted.
+    The program and its children are killed after timeout_s seconds, and when this call is interrupted.
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
@@ -50,7 +50,7 @@ def run_watched(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # so that compilers and probes end with it
+        start_new_session=True,  # so that its children can be killed with it
     ) as process:
         try:
             late = not _follow(process, deadline, take)
@@ -64,7 +64,7 @@ def run_watched(
 
 
 def _follow(process: subprocess.Popen[bytes], deadline: float, take: Callable[[str], object]) -> bool:
-    """Hand over its lines until it ends; False when `deadline` comes first."""
+    """Hand each line of the process to `take` until it ends; return False when `deadline` comes first."""
     assert process.stdout is not None
     output, rest = process.stdout.fileno(), b""
     ended = False
@@ -82,7 +82,7 @@ def _follow(process: subprocess.Popen[bytes], deadline: float, take: Callable[[s
         ended = process.poll() is not None
     if rest:
         take(rest.decode(errors="replace").rstrip())
-    while process.poll() is None:  # it has closed its output, and goes on
+    while process.poll() is None:  # it has closed its output, and runs on
         if time.monotonic() >= deadline:
             return False
         with suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""From a model to an image: generate the C, build it, and know later what was built from what."""
+"""Make an image of a model: generate the C, build it, and know later what was built from what."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ STAMP_NAME = "blsh_build.json"
 
 @dataclass(frozen=True)
 class Image:
-    """A built firmware and what it holds."""
+    """An image that was built for a board. record: what was generated for it; size: what it takes of the part."""
 
     board: Board
     elf: Path
@@ -41,11 +41,14 @@ class Image:
 
     @property
     def expected(self) -> Expected:
-        """What a board with this image says in HELLO."""
+        """What a board with this image must say in HELLO."""
         return replace(_expected(self.record, self.build_id), baud=self.board.uart.baud)
 
     def target(self, port: str | None, icount_shift: int | None = None) -> Target:
-        """What to connect to: `port`, where the board runs already, a real board's own, or a virtual board."""
+        """Return what to connect to: `port` if given, else the port of the real board, or a virtual board to start.
+
+        icount_shift: of the virtual board, so that instructions can be counted.
+        """
         if port is not None:
             return port
         if self.board.qemu_machine is None:
@@ -53,7 +56,7 @@ class Image:
         return VirtualBoard(self.board, self.elf, icount_shift=icount_shift)
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON values."""
+        """Return the figures as JSON values."""
         return {
             "board": self.board.name,
             "elf": str(self.elf),
@@ -70,24 +73,24 @@ class Image:
 
 @dataclass(frozen=True)
 class HostFirmware:
-    """The firmware built for this machine, and what it holds."""
+    """The firmware built for this machine. record: what was generated for it."""
 
     program: HostImage
     record: GeneratedRecord
 
     @property
     def expected(self) -> Expected:
-        """What it says in HELLO."""
+        """What it must say in HELLO."""
         return _expected(self.record, self.program.build_id)
 
 
 def generated_folder(root: Path | None = None) -> Path:
-    """Where the generated C of a checkout lies."""
+    """Return the folder of the generated C in the project `root`."""
     return (root or project_root()) / "firmware" / GENERATED
 
 
 def generate_firmware(model: Model, options: GenerateOptions, folder: Path) -> GeneratedRecord:
-    """Write all generated C of `model` into `folder`: model, tables, protocol, and the record of them."""
+    """Write all generated C of `model` to `folder`: the model, the tables, the protocol, and their record."""
     integers = integer_model(model, options)
     with _lock_of(folder):
         paths = generate(integers, options, folder)
@@ -97,12 +100,12 @@ def generate_firmware(model: Model, options: GenerateOptions, folder: Path) -> G
 def build_image(
     board: Board, log: Callable[[str], None], root: Path | None = None, model: Model | None = None
 ) -> Image:
-    """Build the generated model for `board`; compiles nothing when nothing has changed.
+    """Build the generated model for `board`, if anything has changed since it was last built.
 
-    model: what the code must have been generated from; None: from any. The image is that of the sources as they stood
-    when they were read for the build id: nobody's change reaches a build that has begun.
-    Raises BlshError where nothing was generated, or from another model, a generated file was changed, or the build
-    fails.
+    log: takes each line of the build's output. model: the artifact that the code must have been generated from; None:
+    any. The image is made of the sources as they were when the build id was computed: no later change gets into it.
+    Raises BlshError where nothing was generated, or from another model, where a generated file was changed, and where
+    the build fails.
     """
     root = root or project_root()
     with project_lock(root):
@@ -123,7 +126,7 @@ def build_image(
 def build_host_image(
     model: Model | None = None, root: Path | None = None, coverage: Path | None = None
 ) -> HostFirmware:
-    """Build the generated model for this machine, as build_image does; coverage: as of build_host."""
+    """Build the generated model for this machine, as build_image. coverage: as of build_host."""
     root = root or project_root()
     with project_lock(root):
         folder = generated_folder(root)
@@ -134,10 +137,11 @@ def build_host_image(
 def reach(
     board_name: str, port: str | None, model: Model, log: Callable[[str], None], pushed: bool = False
 ) -> tuple[Target, Expected]:
-    """How to connect to a board with the firmware of `model`, built if need be, and what it must say in HELLO.
+    """Build the firmware of `model` if need be; return what to connect to, and what it must say in HELLO.
 
-    board_name: of boards.toml, or HOST. pushed: at `port`, `model` may have been pushed to firmware of another one,
-    reduced in any way. Raises BlshError if the generated code is of another model.
+    board_name: a name of boards.toml, or HOST. port: where the board runs already; None: start or find it. pushed:
+    whether `model`, reduced in any way, may have been pushed to a board at `port` with the firmware of another model.
+    Raises BlshError if the code was generated from another model.
     """
     any_model = port is not None and pushed and read_record(generated_folder()).options.slots
     wanted = None if any_model else model
@@ -154,9 +158,9 @@ def reach(
 
 
 def built_image(board: Board, root: Path | None = None) -> Image:
-    """The image that build_image made, if it still is what the sources and the generated C say.
+    """Return the image that build_image made for `board`.
 
-    Raises BlshError if there is none, or if either has changed since.
+    Raises BlshError if there is none, or if the sources or the generated C have changed since.
     """
     root = root or project_root()
     with project_lock(root):
@@ -176,14 +180,14 @@ def built_image(board: Board, root: Path | None = None) -> Image:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What an image is made of. build_id: of its digest; HELLO reports it, so an image of anything else is noticed."""
+    """What an image is made of. build_id: the first 32 bits of its digest, which a board reports in HELLO."""
 
     sources: Snapshot
     record: GeneratedRecord
     build_id: int
 
     def stamp(self, elf: Path) -> dict[str, Any]:
-        """What lies beside `elf` if it was built from this, and not changed since."""
+        """Return the stamp that lies beside `elf` if it was built from these inputs and not changed since."""
         return {"build_id": self.build_id, "elf_sha256": _digest(elf)}
 
 
@@ -196,7 +200,7 @@ def _read_inputs(root: Path, board: Board, model: Model | None = None) -> _Input
 
 
 def _lock_of(folder: Path) -> AbstractContextManager[None]:
-    """The lock of the project whose generated C `folder` is; any other folder has none."""
+    """Return the lock of the project whose generated C lies in `folder`; any other folder needs none."""
     folder = folder.absolute()
     root = folder.parent.parent
     ours = folder == generated_folder(root) and (root / "boards.toml").is_file()
@@ -204,7 +208,7 @@ def _lock_of(folder: Path) -> AbstractContextManager[None]:
 
 
 def elf_path(board: Board, root: Path | None = None) -> Path:
-    """Where the image of `board` is built."""
+    """Return where the image of `board` is built."""
     return _stamp_path(root or project_root(), board).with_name("firmware.elf")
 
 

@@ -28,7 +28,7 @@ from blsh_trainer.files import replacing
 COMPILER = "arm-none-eabi-gcc"
 PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi"
 PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./+@:=-]+")
-"""Paths that every tool bears."""
+"""Paths with no character that a tool of the build stumbles over."""
 
 _BUILT: Final = (".pio", "build")
 _PUBLISHED: Final = (".elf", ".bin", ".hex", ".map", ".su")
@@ -39,7 +39,7 @@ class Footprint:
     """What an ELF file takes on the part, in bytes.
 
     flash_bytes: code, tables and start values of variables. ram_bytes: variables, without the stack.
-    sections: every section that takes room, by name.
+    sections: the size of each section that takes room, by its name.
     """
 
     flash_bytes: int
@@ -49,7 +49,7 @@ class Footprint:
 
 @dataclass(frozen=True)
 class BuildResult(Footprint):
-    """A built firmware: the files and the room they take. `stack_bytes` of RAM are kept free besides."""
+    """A built firmware: its files, and what they take. stack_bytes: RAM that the linker keeps free besides."""
 
     elf: Path
     bin: Path
@@ -64,18 +64,19 @@ def build_firmware(
     root: Path | None = None,
     sources: Snapshot | None = None,
 ) -> BuildResult:
-    """Build the firmware for `board`, into the build folder of a project; what was there is replaced if it succeeds.
+    """Build the firmware for `board` into the build folder of the project; only a build that succeeds replaces it.
 
-    PlatformIO works on a copy of the sources, in a temporary folder: what it compiles cannot change meanwhile, nothing
-    of an earlier build is left for it to take, and it never sees the path of the project, of which it would not bear
-    every character. The files that others may be reading, such as the ELF file, are replaced whole.
-    build_id: 32 bits that the firmware reports in HELLO. log: takes each line of the build's output.
-    root: another project folder than this checkout. sources: what to build, by default all that lies there now.
-    Raises BlshError if the compiler is missing or the build fails, with the end of its output.
+    build_id: 32 bits that the firmware reports in HELLO. log: takes each line of the build's output. root: the project
+    folder, by default this project's. sources: what to build, by default the files there as they are now.
+
+    PlatformIO works on a copy of the sources in a temporary folder. So its sources cannot change meanwhile, nothing of
+    an earlier build is in its way, and it does not see the path of the project, of which it may not take every
+    character. The files that others may be reading, such as the ELF file, are replaced whole.
+    Raises BlshError if the compiler is missing, or with the end of the build's output if it fails.
     """
     if not 0 <= build_id < 1 << 32:
         raise BlshError(f"build id {build_id:#x}; expected an integer of 32 bits")
-    compiler_version()  # before PlatformIO, whose own words for a missing compiler are many
+    compiler_version()  # PlatformIO says at length that the compiler is missing
     root = root or project_root()
     with project_lock(root), tempfile.TemporaryDirectory(prefix="blsh-build-") as scratch:
         place = _build_folder(root, board)
@@ -96,7 +97,7 @@ def build_firmware(
 
 @cache
 def compiler_version() -> str:
-    """What the cross-compiler says of itself. Raises BlshError if it is missing."""
+    """Return what the cross-compiler says of itself. Raises BlshError if it is missing."""
     if shutil.which(COMPILER) is None:
         raise BlshError(f"{COMPILER} is missing; install the Debian packages {PACKAGES} (or `make setup`)")
     return subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
@@ -105,9 +106,9 @@ def compiler_version() -> str:
 def upload_firmware(
     board: Board, command: Sequence[str], *, timeout_s: float, log: Callable[[str], None], root: Path | None = None
 ) -> None:
-    """Put the image that build_firmware made on `board`, by the words of `command`, run in the project folder.
+    """Put the image that build_firmware made on `board` by running `command` in the project folder.
 
-    Raises BlshError if the command fails, with the end of its output, or takes more than timeout_s seconds.
+    Raises BlshError, with the end of its output, if the command fails or takes more than timeout_s seconds.
     """
     root = root or project_root()
     with project_lock(root):
@@ -116,7 +117,7 @@ def upload_firmware(
 
 
 def measure(elf: Path) -> Footprint:
-    """The room that an ELF file takes, from its section table.
+    """Return what an ELF file takes, by its section table.
 
     Raises BlshError if the file cannot be read or is no ELF file.
     """
@@ -139,9 +140,9 @@ def measure(elf: Path) -> Footprint:
 
 
 def platformio_environment() -> dict[str, str]:
-    """Variables for PlatformIO: it asks no server for news, tells none of us, and leaves no caches in firmware/.
+    """Return the environment for PlatformIO: no look for updates, no telemetry, no caches in firmware/.
 
-    A user's own settings of it are left out: they would change what is built, and where, unknown to the build id.
+    A user's own settings of PlatformIO are left out: they could change what is built, and the build id would not tell.
     """
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PLATFORMIO_")}
     return {
@@ -170,14 +171,14 @@ def _build_folder(root: Path, board: Board) -> Path:
 def _plain(scratch: Path) -> Path:
     if not PLAIN_PATH.fullmatch(str(scratch)):
         raise BlshError(
-            f"cannot build in {scratch}: PlatformIO does not bear every character of that path; set TMPDIR to a "
+            f"cannot build in {scratch}: PlatformIO does not take every character of that path; set TMPDIR to a "
             "folder whose path has only letters, digits and -_./"
         )
     return scratch
 
 
 def _publish(built: Path, place: Path) -> None:
-    """Move what was built, without the object files, to where it is read; nothing else stays there."""
+    """Copy what was built, without object files, to the folder `place`, where it is read; remove all else there."""
     kept = [path for path in built.rglob("*") if path.is_file() and path.suffix in _PUBLISHED]
     try:
         for path in place.rglob("*"):
@@ -198,7 +199,7 @@ def _run_platformio(project: Path, environment: str, build_id: int, log: Callabl
 
 
 def _plain_python(project: Path) -> str:
-    """This Python, by a path that SCons bears: that of a link in `project` where its own has other characters."""
+    """Return a path of this Python that SCons takes: its own, or that of a link in `project`."""
     if PLAIN_PATH.fullmatch(sys.executable):
         return sys.executable
     link = project / ".pio" / "python"

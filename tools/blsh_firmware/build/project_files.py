@@ -35,13 +35,14 @@ def copy_project(source: Path, target: Path, generated: bool = False) -> Path:
     """Copy the firmware project `source` to the folder `target`, and return that.
 
     Nothing that was built is copied, and the generated C only with `generated`. Of what `target` holds, the generated
-    C and the builds stay; all else in its `firmware/` is replaced.
+    C and the builds stay; all other folders in its `firmware/` are replaced.
     """
     for old in (target / "firmware").glob("*"):
-        if old.name != GENERATED:
+        if old.is_dir() and old.name != GENERATED:
             shutil.rmtree(old)
     folders = [path.name for path in (source / "firmware").iterdir() if generated or path.name != GENERATED]
-    files = [source / _TABLE, source / _ENVIRONMENTS, *_files_of(source, folders)]
+    beside = [path for path in (source / "firmware").iterdir() if path.is_file()]
+    files = [source / _TABLE, source / _ENVIRONMENTS, *beside, *_files_of(source, folders)]
     Snapshot.of(source, files).write(target)
     return target
 

@@ -1,8 +1,7 @@
-"""What the bench measures with: a model of the budgets' kind and noisy speech."""
+"""Make what the bench measures with: the model that the budgets are about, and noisy speech."""
 
 import hashlib
 import json
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,24 +9,28 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.spec.constants import HISTORY, HOP
-from blsh_trainer.arrays import Progress
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.model.artifact import Model, load_model, save_model
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.audio import to_int16
 
 BUDGET_ENTRIES: Final = 4096
 PIECE_HOPS: Final = 8
-"""Hops that come from one recording, one after the other."""
+"""Successive hops of one recording."""
 
 Samples = npt.NDArray[np.int16]
 
 
 def budget_model(corpus: Corpus, folder: Path, progress: Progress) -> Model:
-    """The paper's system with our learner, L = 50, `mel`, K = 10, trained on `corpus`; kept in `folder`."""
-    from blsh_trainer.learning.train import PAPER, train_model
+    """Return the paper's system with our learner, L = 50, `mel`, K = 10, trained on `corpus` on first use.
 
-    options = replace(PAPER, name="budget")
-    told = json.dumps([asdict(options), corpus.sha256], sort_keys=True)
+    folder: keeps the artifact.
+    """
+    from blsh_trainer.learning.options import PAPER
+    from blsh_trainer.learning.train import train_model
+
+    options = PAPER.with_(name="budget")
+    told = json.dumps([options.to_card(), corpus.sha256], sort_keys=True)
     path = folder / f"budget-{hashlib.sha256(told.encode()).hexdigest()[:12]}.npz"
     if not path.exists():
         save_model(path, train_model(corpus, options, progress))
@@ -35,9 +38,9 @@ def budget_model(corpus: Corpus, folder: Path, progress: Progress) -> Model:
 
 
 def noisy_speech(corpus: Corpus, hops: int) -> Samples:
-    """At least `hops` hops of real work: PIECE_HOPS hops from somewhere in each of many test mixtures at 0 dB.
+    """Return at least `hops` hops, int16: PIECE_HOPS hops of each of many test mixtures at 0 dB, one after the other.
 
-    What the search does differs much from one recording to the next, so there are many short pieces.
+    The work of a search differs much from one recording to the next, so there are many short pieces.
     """
     from blsh_trainer.evaluation.protocols import DrawnMixtures
 
@@ -54,13 +57,13 @@ def noisy_speech(corpus: Corpus, hops: int) -> Samples:
 
 
 def counted_hops(hops: int) -> npt.NDArray[np.bool_]:
-    """Which of the hops of noisy_speech are counted: those whose window lies within one piece."""
+    """Return which hops of noisy_speech are counted, bool (hops,): those whose window lies within one piece."""
     counted: npt.NDArray[np.bool_] = np.arange(hops) % PIECE_HOPS >= HISTORY // HOP
     return counted
 
 
 def describe_model(model: Model) -> dict[str, Any]:
-    """What identifies a model in a result."""
+    """Return what identifies a model in a result, as JSON values."""
     return {
         "name": model.name,
         "sha256": model.sha256,

@@ -1,4 +1,4 @@
-"""Measure what an estimate is made of: build a few models for each board, run them in the emulator, fit the costs."""
+"""Measure the costs that estimates are made of: build models for each board, count them in the emulator, fit costs."""
 
 import hashlib
 import subprocess
@@ -30,13 +30,14 @@ from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind
-from blsh_trainer.signals.spectra import feature_count
 
-_FEW_HOPS = 4  # use as much of the stack
+_FEW_HOPS = 4  # where only the stack is measured: more hops use no more of it
 _NONE = np.zeros(0, np.int64)
 
-# features, L, K, N, masks, smoothing: each kind of work at two sizes or more, and none beyond the smallest board
+# Features, L, K, N, masks, smoothing of each model. Together they do each kind of work at two sizes or more, and each
+# fits the smallest board.
 _MODELS = (
     ("mel", 50, 10, 2048, "ibm", 0),
     ("stft", 260, 5, 400, "ibm", 0),
@@ -52,7 +53,11 @@ _MODELS = (
 
 @dataclass(frozen=True)
 class Measured:
-    """A model on a board: its size, and the instructions of each hop (T,) and stage (T, 8), if they were counted."""
+    """A model on a board.
+
+    size, stack_bytes: what it took. totals: int64 (T,), instructions of each hop; stages: int64 (T, 8), of its stages;
+    both without rows where they were not counted.
+    """
 
     model: IntegerModel
     size: Footprint
@@ -67,11 +72,12 @@ def calibrate(
     known: Costs | None = None,
     resumed: Path | None = None,
 ) -> Costs:
-    """Measure every board of `boards`; a core is measured on the first of its virtual boards. Takes minutes.
+    """Measure every board of `boards`, and every core on the first virtual board that has it. Takes minutes.
 
-    A real board is only built for: its stack is taken to be that of the hungriest board before it, or in `known`.
-    resumed: a file that holds what was measured when the last run was interrupted; it is written after each board.
-    Raises BlshError where a board cannot be built for or run.
+    log: takes a line for each model. known: the costs measured before. resumed: a file that keeps what this run has
+    measured, written after each board; a run that was interrupted goes on from it.
+    For a real board the firmware is built, but not run: its stack is taken to be the largest of the boards measured
+    before it and of those in `known`. Raises BlshError where a board cannot be built for or run.
     """
     models = [untrained_model(number, *parts) for number, parts in enumerate(_MODELS)]
     begun = load_costs(resumed) if resumed is not None and resumed.is_file() else None
@@ -105,7 +111,10 @@ def calibrate(
 
 
 def interrupted_file() -> Path:
-    """Where an interrupted calibration of all boards is kept: of this firmware, this compiler and this way to count."""
+    """Return the file that keeps an interrupted calibration of all boards.
+
+    Its name has a digest of the firmware, the compiler and the Python code that counts: a run goes on only with them.
+    """
     digest = hashlib.sha256(firmware_digest().encode() + compiler_version().encode())
     for path in [*sorted(COSTS_FILE.parents[1].rglob("*.py")), Path(__file__)]:
         digest.update(path.read_bytes())
@@ -115,14 +124,14 @@ def interrupted_file() -> Path:
 def untrained_model(
     seed: int, features: str, bits: int, neighbours: int, entries: int, masks: str, smoothing: int
 ) -> IntegerModel:
-    """A model without training: random projections, and codes of a signal like the one that is measured with."""
+    """Return a model without training: random projections and masks, and the codes of a signal like `cost_signal`."""
     rng = np.random.default_rng(seed)
     kind = find_mask_kind(masks)
     first = Model(
         name=f"calibration {seed}",
         feature_kind=features,
         neighbours=neighbours,
-        projections=rng.normal(size=(bits, feature_count(features))),
+        projections=rng.normal(size=(bits, find_feature_kind(features).count)),
         biases=np.zeros(bits),
         betas=np.ones(bits),
         code_bits=rng.random((entries, bits)) < 0.5,
@@ -142,7 +151,7 @@ def untrained_model(
 
 
 def run_model(board: Board, elf: Path, model: IntegerModel, samples: npt.NDArray[np.int16]) -> Measured:
-    """Count the instructions of the hops of `samples` on `board`."""
+    """Run the image `elf` on `board` and count the instructions of the hops of `samples`, int16."""
     expected = Expected(model.model_sha256, model.dictionary_crc32)
     with connect(VirtualBoard(board, elf, icount_shift=ICOUNT_SHIFT), expected) as client:
         totals, stages = count_hops(client, samples)
@@ -151,7 +160,10 @@ def run_model(board: Board, elf: Path, model: IntegerModel, samples: npt.NDArray
 
 
 def board_sizes(measured: Sequence[Measured]) -> BoardSizes:
-    """The most that the firmware takes beside the model: its code is some words shorter with some models' limits."""
+    """Return the most that the firmware took beside any of these models.
+
+    Its code is a few words shorter with the limits of some models than with those of others.
+    """
     many = [each.model.neighbours >= MANY_NEIGHBOURS for each in measured]
     flash = np.array([each.size.flash_bytes - table_bytes(each.model) for each in measured])
     ram = [each.size.ram_bytes - state_bytes(each.model) for each in measured]
@@ -164,7 +176,10 @@ def board_sizes(measured: Sequence[Measured]) -> BoardSizes:
 
 
 def core_costs(measured: Sequence[Measured], lanes: int) -> CoreCosts:
-    """The costs that tell the instructions of all these models, none below 0, by least squares over all hops."""
+    """Fit the cost of each term to the instructions of these models, by least squares over all hops.
+
+    lanes: words that the core works on at once. Only costs of `rest` may be negative.
+    """
     works = [
         stage_work(each.model, signal_codes(each.model, cost_signal(len(each.totals))), lanes) for each in measured
     ]
@@ -197,14 +212,14 @@ def _fitted(works: Sequence[Work], counted: Sequence[npt.NDArray[np.int64]], sig
 
 
 def vector_lanes(board: Board) -> int:
-    """Words that the core of `board` works on at once: 4 where its compiler has Helium's instructions."""
+    """Return the words that the core of `board` works on at once: 4 where it has Helium, else 1."""
     command = ["arm-none-eabi-gcc", *board.cpu_flags, "-dM", "-E", "-x", "c", "/dev/null"]
     macros = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return 4 if "__ARM_FEATURE_MVE" in macros else 1
 
 
 def _other_signal(hops: int, rng: np.random.Generator) -> npt.NDArray[np.int16]:
-    """Like cost_signal, in another voice, louder and softer."""
+    """Return a signal like `cost_signal`, reversed, louder and softer, with more noise; int16."""
     samples = cost_signal(hops)[::-1].astype(np.float64)
     swing = np.exp(0.8 * np.sin(np.arange(len(samples)) / 5000))
     return np.clip(samples * swing + 300 * rng.standard_normal(len(samples)), -32768, 32767).astype(np.int16)

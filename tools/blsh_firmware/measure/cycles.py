@@ -1,7 +1,7 @@
-"""An estimate of cycles from counted instructions: classes with costs for M0+, M4 and M7, and flash besides.
+"""Estimate cycles from counted instructions, by the costs of their classes on M0+, M4 and M7, and of reading flash.
 
-docs/benchmarks.md says where the costs come from. Each estimate is a pair: at best (no wait states, or what caches and
-prefetching promise) and at worst (nothing of that); the truth of a part lies between.
+docs/benchmarks.md says where the costs come from. Each estimate is a pair: at best, without wait states or with all
+that caches and prefetching promise; and at worst, without their help. A real part lies between the two.
 """
 
 import re
@@ -27,12 +27,15 @@ _REGISTER = re.compile(r"\b(?:r\d+|sl|fp|ip|lr)\b")
 
 @dataclass(frozen=True)
 class Mix:
-    """What a hop executes on average, by classes.
+    """What a hop executes on average.
 
-    classes: alu, multiply, divide, system, load, store (one word), adjacent (a load or store right behind one), double
-    (of two words), many (instructions of several registers) and their registers, branches taken and not, calls and
-    returns among the taken, load_use (a load whose result the next instruction needs). code_bytes: of all instructions
-    executed. flash_reads: words of data read from flash; flash_lines: 32-byte lines that they lie in.
+    hops: how many were counted. classes: instructions of each class. The classes are alu, multiply, divide, system;
+    load and store, of one word; adjacent, a load or store right behind another; double, a load or store of two words;
+    many, an instruction of several registers, and `registers`, how many these are; taken and `not taken`, branches;
+    calls, those of the taken branches that call; returns, instructions that load the PC; conditional, branches that
+    may or may not be taken; load_use, a load whose result the next instruction needs.
+    code_bytes: bytes of all instructions executed. flash_reads: words of data read from flash. flash_lines: lines of 32
+    bytes that these words lie in.
     """
 
     hops: int
@@ -43,13 +46,13 @@ class Mix:
 
     @property
     def instructions(self) -> float:
-        """All of them."""
+        """All instructions of a hop."""
         counted = ("alu", "multiply", "divide", "system", "load", "store", "adjacent", "double", "many", "taken")
         return sum(self.classes.get(kind, 0.0) for kind in (*counted, "not taken"))
 
 
 def measure_mix(profile: Profile, functions: dict[str, Function]) -> Mix:
-    """The mean mix of a profile whose passages are hops."""
+    """Return the mean mix of a profile whose passages are hops."""
     classes: Counter[str] = Counter()
     code_bytes = 0
     for function in functions.values():
@@ -118,7 +121,10 @@ def _is_single_access(instruction: Instruction) -> bool:
 
 
 def _needs(load: Instruction, following: Instruction) -> bool:
-    """Whether `following` reads the register that `load` fills; its first operand is taken for its result."""
+    """Return whether `following` reads the register that `load` fills.
+
+    The first operand of most instructions is taken for their result, which is written, not read.
+    """
     loaded = load.operands.split(",")[0].strip()
     operands = following.operands.split(",")
     read = operands if following.name.startswith(("str", "cmp", "tst", "cb", "push", "stm")) else operands[1:]
@@ -127,7 +133,7 @@ def _needs(load: Instruction, following: Instruction) -> bool:
 
 @dataclass(frozen=True)
 class Cycles:
-    """Cycles of a hop, at best and at worst, and the clock in MHz that each takes for real time."""
+    """Cycles of a hop, at best and at worst, and the conditions that each holds under."""
 
     core: str
     best: float
@@ -136,7 +142,7 @@ class Cycles:
     worst_when: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON values."""
+        """Return the figures as JSON values, each with the clock in MHz that it needs for real time."""
         return {
             "core": self.core,
             "best": {"cycles": round(self.best), "mhz": round(clock_mhz(self.best), 1), "when": self.best_when},
@@ -145,12 +151,12 @@ class Cycles:
 
 
 def clock_mhz(cycles: float) -> float:
-    """The clock at which so many cycles take as long as a hop of audio, 16 ms."""
+    """Return the clock in MHz at which `cycles` take as long as a hop of audio, 16 ms."""
     return cycles * HOPS_PER_SECOND / 1e6
 
 
 def m0_plus(mix: Mix) -> Cycles:
-    """Cortex-M0+, r0p1, with the multiplier of one cycle."""
+    """Return the cycles on a Cortex-M0+, r0p1, with the multiplier of one cycle."""
     of = _reader(mix)
     base = of("alu") + of("multiply") + 3 * of("system") + 2 * (of("load") + of("store") + of("adjacent"))
     base += of("many") + of("registers") + 2 * of("returns")
@@ -162,7 +168,7 @@ def m0_plus(mix: Mix) -> Cycles:
 
 
 def m4(mix: Mix) -> Cycles:
-    """Cortex-M4, with a refill of two cycles behind a branch."""
+    """Return the cycles on a Cortex-M4, with a refill of two cycles behind a branch."""
     of = _reader(mix)
     base = of("alu") + of("multiply") + 12 * of("divide") + 3 * of("system")
     base += 2 * of("load") + of("store") + of("adjacent") + 3 * of("double") + of("many") + of("registers")
@@ -178,7 +184,10 @@ def m4(mix: Mix) -> Cycles:
 
 
 def m7(mix: Mix) -> Cycles:
-    """Cortex-M7: the best is the M4's best by the ratio of CoreMark per MHz, the worst issues singly."""
+    """Return the cycles on a Cortex-M7.
+
+    At best they are the M4's, scaled by the ratio of CoreMark per MHz; at worst each instruction is issued alone.
+    """
     of = _reader(mix)
     single = of("alu") + of("multiply") + 7 * of("divide") + 3 * of("system") + of("load") + of("store")
     single += of("adjacent") + of("double") + of("many") + of("registers") / 2

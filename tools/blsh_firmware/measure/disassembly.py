@@ -1,4 +1,4 @@
-"""The functions and instructions of an ELF file for Cortex-M, by the disassembler of binutils."""
+"""Read the functions and instructions of an ELF file for Cortex-M, by the disassembler of binutils."""
 
 import re
 import subprocess
@@ -17,9 +17,10 @@ _TARGET = re.compile(r"^(?:[a-z]\w*, )*([0-9a-f]+) <([^>+]+)(?:\+0x([0-9a-f]+))?
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: its address, bytes, mnemonic without a width suffix, and operands as text.
+    """One instruction.
 
-    target: where a branch or call with a fixed destination goes, and the function it lies in; None for others.
+    size: its bytes. name: its mnemonic, without a suffix for its width. operands: as text. target: the address that a
+    branch or call with a fixed destination goes to, and the function in which that lies; None for other instructions.
     """
 
     address: int
@@ -31,7 +32,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Function:
-    """A function of the image, its instructions in the order of their addresses."""
+    """A function of the image. instructions: in the order of their addresses."""
 
     name: str
     address: int
@@ -39,15 +40,16 @@ class Function:
 
     @property
     def size(self) -> int:
-        """Bytes from the first to the last instruction, without tables between or behind."""
+        """Bytes of the instructions, without tables between or behind them."""
         return sum(instruction.size for instruction in self.instructions)
 
 
 @cache
 def disassemble(elf: Path, written_ns: int | None = None) -> dict[str, Function]:
-    """The functions of `elf` by name. Of several functions with one name each gets its address behind it.
+    """Return the functions of `elf` by name; where several have one name, each name has the function's address behind.
 
-    written_ns: when the file was written, for the cache. Raises BlshError if the disassembler is missing or refuses.
+    written_ns: when the file was written; a file that was written again is read again.
+    Raises BlshError if the disassembler is missing or refuses the file.
     """
     try:
         command = [OBJDUMP, "-d", "-z", str(elf)]
@@ -60,12 +62,12 @@ def disassemble(elf: Path, written_ns: int | None = None) -> dict[str, Function]
 
 
 def functions_of(elf: Path) -> dict[str, Function]:
-    """disassemble, for the file as it is now."""
+    """Return the functions of `elf` as it is now, as disassemble."""
     return disassemble(elf, elf.stat().st_mtime_ns if elf.exists() else None)
 
 
 def parse_disassembly(text: str) -> dict[str, Function]:
-    """The functions in what objdump -d wrote."""
+    """Return the functions in the output of objdump -d, by name."""
     heads: list[tuple[int, str, list[Instruction]]] = []
     for line in text.splitlines():
         if (head := _HEAD.match(line)) is not None:
@@ -81,7 +83,7 @@ def parse_disassembly(text: str) -> dict[str, Function]:
 
 
 def return_addresses(functions: dict[str, Function], callee: str) -> tuple[int, ...]:
-    """Where the calls of `callee` by name return to. BlshError if there is none."""
+    """Return the addresses that direct calls of `callee` return to. Raises BlshError if there is no direct call."""
     places = tuple(
         instruction.address + instruction.size
         for function in functions.values()

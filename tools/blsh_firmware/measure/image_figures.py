@@ -1,4 +1,4 @@
-"""One image on one virtual board, measured: instructions of every stage, bytes of flash, RAM and stack, cycles."""
+"""Measure one image on one virtual board: instructions of every stage, cycles, and bytes of flash, RAM and stack."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ _CORE = "firmware/core/"
 
 @dataclass(frozen=True)
 class Workbench:
-    """Where the bench works: the profiling plugin, a folder for its output, the samples to denoise."""
+    """What the bench works with. plugin: the profiling plugin. folder: for its output. samples: int16, to denoise."""
 
     plugin: Path
     folder: Path
@@ -41,15 +41,18 @@ class Workbench:
 
 
 def measure_image(image: BenchImage, bench: Workbench, case: str) -> dict[str, Any]:
-    """All figures of an image, as JSON values. The counts of plugin and emulator's clock must agree to the handful
-    that reading the clock takes."""
+    """Return all figures of an image, as JSON values. case: what the bench calls it.
+
+    Instructions are counted twice, by the emulator's clock and by the plugin. Raises BlshError unless the two counts
+    differ by the same few instructions in every hop: those that read the clock.
+    """
     every, stages, painted = _counted(image, bench.samples)
     functions = functions_of(image.elf)
     profile = _profiled(image, bench, functions, ("blsh_hop",))
     handful = np.unique(every[: profile.count] - np.array(profile.passes[0]))
     if len(handful) != 1 or not 0 <= handful[0] < 50:
         raise BlshError(
-            f"{image.row}: plugin and icount differ by {handful.tolist()} instructions a hop; expected one handful"
+            f"{image.row}: plugin and icount differ by {handful.tolist()} instructions a hop; expected one, 0 to 49"
         )
     counted = counted_hops(len(every))
     totals, stages = every[counted], stages[counted]
@@ -84,9 +87,9 @@ def measure_image(image: BenchImage, bench: Workbench, case: str) -> dict[str, A
 
 
 def estimated(image: BenchImage, samples: Samples, measured: float) -> dict[str, Any] | None:
-    """What `blsh estimate` would have said of this image and these samples; None where it has no costs of the board.
+    """Return what `blsh estimate` says of this image and these samples; None where it has no costs of the board.
 
-    measured: mean instructions of all hops of the samples, to compare it with.
+    measured: mean instructions of all hops of the samples, which stand beside the estimate.
     """
     try:
         costs = load_costs()
@@ -97,7 +100,10 @@ def estimated(image: BenchImage, samples: Samples, measured: float) -> dict[str,
 
 
 def memory_figures(image: BenchImage, painted: int) -> dict[str, Any]:
-    """Flash, RAM and stack of an image in bytes. painted: what the stack's mark said after the hops."""
+    """Return flash, RAM and stack of an image, in bytes.
+
+    painted: bytes of the stack that were in use after the hops, by the part of it that is no longer painted.
+    """
     sizes, functions = symbol_sizes(image.elf), functions_of(image.elf)
     names = core_functions(image.su_files)
     code = image.size.flash_bytes - image.size.sections.get(".rodata", 0)

@@ -1,4 +1,4 @@
-"""What a passage of an image executes, instruction by instruction, by our plugin for QEMU's translator."""
+"""Count what passages of an image execute, instruction by instruction, with a plugin for QEMU's translator."""
 
 import subprocess
 from collections import Counter
@@ -16,7 +16,7 @@ PLUGIN_SOURCE = "firmware/bench/profile_plugin.c"
 
 @dataclass(frozen=True)
 class Passage:
-    """From the function at address `begin` to the addresses `ends` that its calls return to."""
+    """A part of a run: from the function at address `begin` to one of the addresses `ends` that its calls return to."""
 
     begin: int
     ends: tuple[int, ...]
@@ -26,9 +26,10 @@ class Passage:
 class Profile:
     """Exact counts over all passages of a run.
 
-    passes: instructions of each passage, in order, by the number of the Passage. executed: how often each address was
-    executed; taken: how often the program went on from it elsewhere than at the next instruction; flash_reads: how
-    often it read flash as data. lines: 32-byte lines of flash that were read as data, each once a passage.
+    passes: instructions of each passage, in order, by the number of the Passage. Of each address, executed: how often
+    it was executed; taken: how often the program went on elsewhere than at the next instruction; flash_reads: how often
+    the instruction read data from flash. lines: lines of 32 bytes of flash that were read as data, each counted once a
+    passage.
     """
 
     passes: dict[int, list[int]] = field(default_factory=dict)
@@ -39,17 +40,20 @@ class Profile:
 
     @property
     def count(self) -> int:
-        """How many passages there were."""
+        """The number of passages."""
         return sum(map(len, self.passes.values()))
 
 
 def passage_of(functions: dict[str, Function], name: str) -> Passage:
-    """All runs of the function of that name. BlshError where nothing in the image calls it by name."""
+    """Return the passage of each run of the function `name`. Raises BlshError where nothing calls it directly."""
     return Passage(functions[name].address, return_addresses(functions, name))
 
 
 def build_plugin(folder: Path) -> Path:
-    """The plugin as a shared library in `folder`. Raises BlshError if the host's compiler is missing or refuses."""
+    """Build the plugin in `folder`; returns the shared library.
+
+    Raises BlshError if the host's compiler is missing or refuses it.
+    """
     library = folder / "profile.so"
     command = ["gcc", "-O2", "-shared", "-fPIC", str(project_root() / PLUGIN_SOURCE), "-o", str(library)]
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +67,10 @@ def build_plugin(folder: Path) -> Path:
 
 
 def plugin_arguments(library: Path, output: Path, passages: Sequence[Passage], flash: Memory | None = None) -> str:
-    """The value of QEMU's option -plugin. flash: where reads of data are counted; None: nowhere, which is faster."""
+    """Return the value of QEMU's option -plugin.
+
+    output: the file that the plugin writes. flash: where reads of data are counted; None: nowhere, which is faster.
+    """
     for path in (library, output):
         if "," in str(path):
             raise BlshError(f"{path} has a comma, which ends a value on QEMU's command line; choose another folder")
@@ -73,7 +80,7 @@ def plugin_arguments(library: Path, output: Path, passages: Sequence[Passage], f
 
 
 def read_profile(path: Path, functions: dict[str, Function]) -> Profile:
-    """What the plugin wrote to `path` of an image with these functions. BlshError if it did not come to its end."""
+    """Read what the plugin wrote to `path` about an image with `functions`. Raises BlshError if it is not complete."""
     sizes = {i.address: i.size for function in functions.values() for i in function.instructions}
     profile, complete = Profile(), False
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -88,7 +95,7 @@ def read_profile(path: Path, functions: dict[str, Function]) -> Profile:
         elif kind == "lines":
             profile.lines, complete = numbers[0], True
     if not complete:
-        raise BlshError(f"{path} is not whole: the emulator was ended before it could write; measure again")
+        raise BlshError(f"{path} is not whole: the emulator ended before the plugin had written it; measure again")
     return profile
 
 

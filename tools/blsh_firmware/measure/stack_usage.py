@@ -1,11 +1,15 @@
-"""The most stack that an image can use: frames from -fstack-usage, calls from the linked code.
+"""Compute the most stack that an image can use: frames from -fstack-usage, calls from the linked code.
 
-The compiler's .su files say how large each function's frame is; who calls whom stands in the ELF file itself, after
-inlining and linking. Calls through pointers have to be declared, function by function; recursion, a frame of unknown
-size and an undeclared call are errors, so a figure is a bound. Declarations are checked against the image in both
-directions: a name that is not there is an error, and so is a function of ours that no declared call reaches, because
-the linker has dropped what nobody refers to. Functions without a .su file (libgcc, newlib, assembly) are measured by
-their own instructions.
+The compiler's .su files tell the size of each function's frame. The ELF file tells who calls whom, after inlining and
+linking. Functions without a .su file (libgcc, newlib, assembler) are measured by their own instructions.
+
+A figure is a bound, because everything that could break it is an error: recursion, a frame of unknown size, a call
+through a pointer of a function that `indirect_calls` does not name. These declarations are checked in both directions.
+A declared name that the image does not hold is an error. So is a function of ours that no declared call reaches: the
+linker has dropped all functions that nothing refers to.
+
+GCC's -fcallgraph-info=su is no substitute: it has one placeholder for all calls through pointers, no frames and no
+calls of library functions, and it knows neither what inline assembler calls nor what the linker has dropped.
 """
 
 import re
@@ -23,14 +27,14 @@ from blsh_trainer.errors import BlshError
 ENCODERS = ("blsh_frame_begin", "blsh_frame_put", "blsh_frame_end", "close_block", "write_delimiter")
 OUTPUT = ("write_uart",)
 PROBES = {"blsh_server_hop": "observe", "handle_push": "add_stage"}
-"""What watches the stages of a hop, by the handler of the request that starts it."""
+"""The function that watches the stages of a hop, for each handler of a request that runs one."""
 
 REQUESTS, VECTORS = "requests", "vectors"
-"""Tables in the image whose pointers are what the server, and the core itself, can call."""
+"""Names of the tables in the image with all that the server can call, and all that the processor itself can."""
 
 RESET, FAULT = "reset_handler", "fault_handler"
-_PUSHED_BY_CORE = 32 + 4  # eight registers, and the word that may align the stack
-_PUSHED_FLOATS = 72  # 16 registers, FPSCR and a word, where the image uses floats or Helium
+_PUSHED_BY_CORE = 32 + 4  # by an interrupt: eight registers, and the word that may align the stack
+_PUSHED_FLOATS = 72  # besides, where the image uses floats or Helium: 16 registers, FPSCR and a word
 _COPY = re.compile(r"\.(?:constprop|isra|part|cold)(?:\.\d+)?")
 _SU_LINE = re.compile(r"^(.+):(\d+):(\d+):(\S+)\t(\d+)\t(\S+)$")
 _REGISTER_SPAN = re.compile(r"\b([rsdq])(\d+)-[rsdq](\d+)\b")
@@ -39,7 +43,7 @@ _MINUS = re.compile(r"\[sp, #-(\d+)\]!")
 
 @dataclass(frozen=True)
 class StackUsage:
-    """The deepest chain of calls from a function: its bytes and the names on the way."""
+    """The deepest chain of calls from a function. bytes: of all its frames. chain: the functions on the way."""
 
     bytes: int
     chain: tuple[str, ...]
@@ -47,9 +51,10 @@ class StackUsage:
 
 @dataclass(frozen=True)
 class ImageStack:
-    """Worst cases of an image in bytes: what main and all below it need, the interrupt on top, and their sum.
+    """Worst cases of an image.
 
-    hop: of blsh_hop alone, without a probe: what the core asks of a user's stack.
+    thread: of the start-up code, main and all below. interrupt: of the deepest handler, with what the processor pushes.
+    total_bytes: the sum of both. hop: of blsh_hop without a probe, which is what the core needs of a user's stack.
     """
 
     thread: StackUsage
@@ -61,9 +66,9 @@ class ImageStack:
 class CallGraph:
     """Who calls whom in an image, and what each function takes of the stack.
 
-    functions: of functions_of. frames: bytes by function, as `read_frames` gives them; others are measured by their
-    instructions. indirect: what calls through pointers reach, by calling function.
-    Raises BlshError for a call through a pointer in a function that `indirect` does not name.
+    functions: as functions_of returns them. frames: bytes of each function's frame, as read_frames returns them; a
+    function that is not in it is measured by its instructions. indirect: for each function that calls through pointers,
+    the functions that these calls can reach.
     """
 
     def __init__(
@@ -76,7 +81,11 @@ class CallGraph:
         self._known: dict[str, StackUsage] = {}
 
     def worst_case(self, name: str) -> StackUsage:
-        """The deepest chain from `name`. BlshError for recursion, and for what is not in the image."""
+        """Return the deepest chain from the function `name`.
+
+        Raises BlshError for recursion, a function that is not in the image, and a call through a pointer in a function
+        that `indirect` does not name.
+        """
         return self._deepest(name, ())
 
     def _deepest(self, name: str, above: tuple[str, ...]) -> StackUsage:
@@ -90,7 +99,7 @@ class CallGraph:
         return self._known[name]
 
     def check_reached(self) -> None:
-        """Raise BlshError for a function with a .su file that is below none of the worst cases asked for so far."""
+        """Raise BlshError for a function with a .su file that no chain asked for so far has reached."""
         missed = [name for name in self._functions if _plain_name(name) in self._frames and name not in self._known]
         if missed:
             raise BlshError(
@@ -99,7 +108,7 @@ class CallGraph:
             )
 
     def frame(self, name: str) -> int:
-        """Bytes of the function's own frame."""
+        """Return the bytes of the function's own frame."""
         known = self._frames.get(_plain_name(name))
         return known if known is not None else measured_frame(self._function(name))
 
@@ -119,7 +128,7 @@ class CallGraph:
         return list(called)
 
     def _reached(self, function: Function, instruction: Instruction) -> str | None:
-        """The function that a branch enters; None where it stays in its own."""
+        """Return the function that a branch enters; None where it stays in its own function."""
         assert instruction.target is not None
         address, _ = instruction.target
         callee = self._by_address.get(address)
@@ -142,9 +151,9 @@ class CallGraph:
 
 
 def read_frames(files: Iterable[Path]) -> dict[str, int]:
-    """Bytes of each function's frame, from .su files of -fstack-usage; the most, where a name occurs twice.
+    """Return the bytes of each function's frame, from .su files of -fstack-usage; of two with one name, the larger.
 
-    Raises BlshError for a line that is none, and for a frame whose size is not known when compiling.
+    Raises BlshError for a line of another form, and for a frame whose size is unknown when compiling.
     """
     frames: dict[str, int] = {}
     for file in files:
@@ -162,9 +171,10 @@ def read_frames(files: Iterable[Path]) -> dict[str, int]:
 
 
 def image_stack(elf: Path, su_files: Iterable[Path]) -> ImageStack:
-    """The worst cases of a firmware image. All its interrupts have one priority, and a fault gives the stack up.
+    """Return the worst cases of a firmware image.
 
-    Raises BlshError for whatever CallGraph refuses, and where `indirect_calls` and the image do not fit together.
+    All its interrupts have one priority, so at most one is on top of the thread; a fault does not need the stack below.
+    Raises BlshError for whatever CallGraph and indirect_calls refuse.
     """
     functions = functions_of(elf)
     frames = read_frames(su_files)
@@ -172,7 +182,7 @@ def image_stack(elf: Path, su_files: Iterable[Path]) -> ImageStack:
     graph = CallGraph(functions, frames, declared)
     vectors = pointers_of(elf, VECTORS, functions)
     thread = graph.worst_case(RESET)
-    graph.worst_case(FAULT)  # no recursion and no unknown call there either
+    graph.worst_case(FAULT)  # refuses recursion and unknown calls there, too
     interrupts = [graph.worst_case(name) for name in vectors if name not in (RESET, FAULT)]
     interrupt = max(interrupts, key=lambda usage: usage.bytes)
     graph.check_reached()
@@ -188,11 +198,11 @@ def image_stack(elf: Path, su_files: Iterable[Path]) -> ImageStack:
 
 
 def indirect_calls(elf: Path, functions: Mapping[str, Function]) -> dict[str, tuple[str, ...]]:
-    """What the firmware's calls through pointers can reach: the requests, a hop's probes, the encoder's output.
+    """Return what the firmware's calls through pointers can reach: requests, probes of a hop, output of the encoder.
 
-    Requests come from the image's own table, so those of a firmware with slots are there when it has slots. Raises
-    BlshError for a declared name that the image does not hold: of a caller, which may have been inlined, not even in
-    its debug information.
+    The requests are read from the image's own table, so they include those of the slots where the firmware has slots.
+    Raises BlshError for a declared function that is not in the image. A declared caller may have been inlined: it is
+    also looked for in the debug information.
     """
     requests = pointers_of(elf, REQUESTS, functions)
     probes = tuple(probe for handler, probe in PROBES.items() if handler in requests)
@@ -206,7 +216,7 @@ def indirect_calls(elf: Path, functions: Mapping[str, Function]) -> dict[str, tu
 
 
 def pointers_of(elf: Path, table: str, functions: Mapping[str, Function]) -> tuple[str, ...]:
-    """The functions that the words of the constant `table` point to, each once. BlshError where there is none."""
+    """Return the functions that the words of the constant `table` point to, each once. Raises BlshError for none."""
     thumb = {function.address | 1: name for name, function in functions.items()}
     with elf.open("rb") as stream:
         image = ELFFile(stream)
@@ -225,7 +235,7 @@ def pointers_of(elf: Path, table: str, functions: Mapping[str, Function]) -> tup
 
 
 def _debug_names(elf: Path, names: Iterable[str]) -> set[str]:
-    """Those of `names` that are known to the image's debug information, where inlined functions are."""
+    """Return the `names` that the image's debug information holds; inlined functions are there."""
     with elf.open("rb") as stream:
         section = ELFFile(stream).get_section_by_name(".debug_str")
         strings = set(section.data().split(b"\0")) if section is not None else set()
@@ -233,7 +243,7 @@ def _debug_names(elf: Path, names: Iterable[str]) -> set[str]:
 
 
 def measured_frame(function: Function) -> int:
-    """Bytes that the instructions of `function` take from the stack: all that any of them takes, added up."""
+    """Return the bytes of stack that the instructions of `function` take, added up."""
     return sum(_taken(instruction) for instruction in function.instructions)
 
 
@@ -254,7 +264,7 @@ def _taken(instruction: Instruction) -> int:
 
 
 def register_count(operands: str) -> int:
-    """How many registers stand in the list of an instruction's operands, like {r4-r7, lr}."""
+    """Return the number of registers in a list of operands, like 5 for {r4-r7, lr}."""
     inside = operands[operands.index("{") + 1 : operands.index("}")]
     return sum(
         int(span[3]) - int(span[2]) + 1 if (span := _REGISTER_SPAN.fullmatch(part.strip())) else 1
@@ -263,12 +273,15 @@ def register_count(operands: str) -> int:
 
 
 def _through_pointer(instruction: Instruction) -> bool:
-    """A call of a register, or a jump to one that is not a return. `mov pc` jumps within a function, to a table's."""
+    """Return whether `instruction` calls through a register, or jumps through one other than to return.
+
+    `mov pc` is neither: the compiler uses it within a function, for a table of jumps.
+    """
     if instruction.target is not None:
         return False
     return instruction.name == "blx" or (instruction.name.startswith("bx") and instruction.operands != "lr")
 
 
 def _plain_name(name: str) -> str:
-    """Without what the compiler adds to the name of a copy that it made, or `functions_of` to a name used twice."""
+    """Return `name` without the suffix that the compiler gives a copy, or functions_of a name that occurs twice."""
     return _COPY.sub("", name.split("@")[0])

@@ -24,9 +24,9 @@ from blsh_tools.audio.wav_output import (
 from blsh_tools.console import say
 from blsh_tools.options.arguments import DEFAULT_BOARD
 from blsh_tools.options.model import DictionaryOptions, sized
-from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model, load_model
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 _LONG = 60 * SAMPLE_RATE_HZ  # samples; the progress of a shorter recording is not worth a line

@@ -11,9 +11,10 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_m
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_hil.link.client import BoardClient
-from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.arrays import FloatArray
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.audio import from_int16, to_int16
 
 ENGINES = ("float", "fixed", "device")

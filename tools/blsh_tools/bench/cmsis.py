@@ -12,8 +12,8 @@ from typing import Any
 
 from blsh_codegen.project import project_root
 from blsh_tools.bench.emulated_program import bench_core, compile_program, run_program
-from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
+from blsh_trainer.progress import Progress
 
 PACKAGE = "cmsisdsp==1.10.3"
 TRANSFORMS = ("q31_forward", "q31_inverse", "q15_forward", "q15_inverse")

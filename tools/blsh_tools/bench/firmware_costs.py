@@ -27,11 +27,11 @@ from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT
 from blsh_tools.bench.cmsis import count_cmsis
 from blsh_tools.bench.search_growth import CORES, SIZES, SearchBench, search_growth
-from blsh_trainer.arrays import Progress
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model, load_model
 from blsh_trainer.model.reduction import reduce_model
+from blsh_trainer.progress import Progress
 
 FIXED_HOPS = 24
 """Hops of the cases that are not about the search."""

@@ -13,8 +13,8 @@ from blsh_codegen.project import project_root
 from blsh_codegen.spec.packing import pack_words
 from blsh_hil.boards.board import Board
 from blsh_tools.bench.emulated_program import Program, bench_core, compile_program, run_program
-from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
+from blsh_trainer.progress import Progress
 
 SIZES = (1_000, 2_000, 4_096, 8_192, 16_384, 32_768, 65_536, 100_000)
 CORES = ("cortex-m0", "cortex-m4", "cortex-m55")

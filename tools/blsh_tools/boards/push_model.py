@@ -16,10 +16,10 @@ from blsh_hil.prove.push import NO_SLOT, check_fits, proof_signal, push_model, r
 from blsh_hil.wire.codes import SlotState
 from blsh_tools.console import say
 from blsh_tools.options.model import ModelOptions, sized
-from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 from blsh_trainer.model.artifact import load_model
+from blsh_trainer.progress import Progress
 
 STORAGE_NAME = "slots.bin"
 """The file under build/host in which the host board keeps its slots."""

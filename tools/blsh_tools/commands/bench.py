@@ -19,7 +19,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Count the instructions of each stage of a hop on a virtual board, exactly."""
-    from blsh_firmware.measure.hop_instructions import count_generated
+    from blsh_firmware.measure.generated_firmware import count_generated
     from blsh_hil.boards.table import find_board
 
     result = count_generated(find_board(board), model, hops, say)

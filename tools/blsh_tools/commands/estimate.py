@@ -51,7 +51,7 @@ def _rows(estimate: "BoardEstimate") -> list[tuple[str, str]]:
     board, plan, found = estimate.board, estimate.plan, estimate.plan.estimate
     clock = f"of {board.clock_hz / 1e6:g} MHz, were each one cycle"
     return [
-        ("model", f"{estimate.model.name}, {plan.chosen.told}"),
+        ("model", f"{estimate.model.name}, {plan.chosen.words}"),
         ("flash", f"{found.flash_bytes:,} of {board.flash.size:,} bytes, {sum(found.tables.values()):,} of tables"),
         ("RAM", f"{found.ram_bytes:,} of {board.ram.size:,} bytes, {found.state_bytes:,} of state"),
         ("stack", f"{found.stack_bytes:,} bytes; {board.stack_bytes:,} are kept for it"),

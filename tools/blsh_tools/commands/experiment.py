@@ -1,7 +1,8 @@
-"""`blsh experiment`: the paper's tables and figures on a corpus of one's own, and the trainer's bars."""
+"""`blsh experiment`: the paper's tables and figures on a corpus of one's own, the trainer's bars, quality per byte."""
 
 import os
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,56 +13,91 @@ from blsh_tools.options.arguments import AsJson, NoiseFolder
 from blsh_tools.options.numbers_in_range import COUNT, FEW, JOBS, TRAINING_S
 from blsh_tools.options.outputs import check_output_folder
 from blsh_trainer.errors import BlshError
+from blsh_trainer.experiments.registry import EXPERIMENTS, Experiment, find_experiment
 
 if TYPE_CHECKING:
     from blsh_trainer.corpora.corpus import Corpus
+    from blsh_trainer.experiments.settings import Settings
+    from blsh_trainer.progress import Progress
 
-NAMES = ("table1", "table2", "table3", "fig2", "fig3", "fig4", "fig5", "fig6", "bars", "frontier")
 RESULTS, TRIALS = Path("docs/results"), Path("out/experiments/fast")
-_FOR = {  # options that only some experiments heed
-    "--baselines": ("table1",),
-    "--baseline-seconds": ("table1",),
-    "--voicebank": ("table3",),
-    "--model": ("bars",),
-    "--seeds": ("table1", "table2", "table3", "fig3", "fig4", "bars", "frontier"),
-    "--mixtures": ("table1", "table2", "table3", "fig3", "fig4", "bars", "frontier"),
-}
+_OUTPUT_HELP = f"Folder for the results and their index [default: {RESULTS}; --fast: {TRIALS}]."
+
+Name = Annotated[
+    str,
+    typer.Argument(help=f"{', '.join(EXPERIMENTS)}: the paper's, the trainer's bars, and quality per byte."),
+]
+CorpusFolder = Annotated[Path, typer.Argument(help="Folder of recordings; see `blsh corpus check`.")]
+Seeds = Annotated[int | None, FEW.option("Draws of hash and dictionary [default: 1 to 5, by experiment].")]
+Mixtures = Annotated[int | None, COUNT.option("Test mixtures under each condition [default: 48].")]
+Fast = Annotated[bool, typer.Option("--fast", help="Tiny sizes, to try a corpus out: the figures mean little.")]
+Baselines = Annotated[
+    str | None, typer.Option(help="table1: networks to train too, `all`, or names separated by commas [default: none].")
+]
+BaselineSeconds = Annotated[float | None, TRAINING_S.option("table1: most seconds of training a network.")]
+VoiceBank = Annotated[
+    Path | None,
+    typer.Option(help="table3: recorded mixtures in VoiceBank-DEMAND's layout [default: a held-out source]."),
+]
+BarsModel = Annotated[
+    Path | None, typer.Option(help="bars: artifact to put against other denoisers, by the protocol of the peers.")
+]
+Jobs = Annotated[int | None, JOBS.option("Processes [default: one for each core].")]
+Work = Annotated[
+    Path, typer.Option(help="Folder that keeps what is computed; a run that finds it there goes on from it.")
+]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """The options that some experiments heed and others refuse; None where an option was not given."""
+
+    seeds: int | None
+    mixtures: int | None
+    baselines: str | None
+    baseline_seconds: float | None
+    voicebank: Path | None
+    model: Path | None
+
+    def given(self) -> dict[str, Any]:
+        """Return the values that were given, by the option's name in Settings."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def check(self, experiment: Experiment) -> None:
+        """Raise BlshError for an option that `experiment` does not heed."""
+        for name, value in self.given().items():
+            if name not in experiment.options:
+                heeding = ", ".join(each.name for each in EXPERIMENTS.values() if name in each.options)
+                raise BlshError(f"{_flag(name)} {value} is of no use to {experiment.name}; it is for {heeding}")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What every experiment is given: the folders it reads and writes, and how it runs."""
+
+    corpus: Path
+    noise: Path | None
+    work: Path
+    output: Path
+    fast: bool
+    jobs: int | None
 
 
 def experiment(
-    name: Annotated[
-        str,
-        typer.Argument(help=f"{', '.join(NAMES[:-2])}: the paper's; bars, the trainer's; frontier, quality per byte."),
-    ],
-    corpus: Annotated[Path, typer.Argument(help="Folder of recordings; see `blsh corpus check`.")],
-    seeds: Annotated[int | None, FEW.option("Draws of hash and dictionary [default: 1 to 5, by experiment].")] = None,
-    mixtures: Annotated[int | None, COUNT.option("Test mixtures under each condition [default: 48].")] = None,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="Tiny sizes, to try a corpus out: the figures mean little.")
-    ] = False,
-    baselines: Annotated[
-        str | None,
-        typer.Option(help="table1: networks to train too, `all`, or names separated by commas [default: none]."),
-    ] = None,
-    baseline_seconds: Annotated[float | None, TRAINING_S.option("table1: most seconds of training a network.")] = None,
-    voicebank: Annotated[
-        Path | None,
-        typer.Option(help="table3: recorded mixtures in VoiceBank-DEMAND's layout [default: a held-out source]."),
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="bars: artifact to put against other denoisers, by the protocol of the peers.")
-    ] = None,
+    name: Name,
+    corpus: CorpusFolder,
+    seeds: Seeds = None,
+    mixtures: Mixtures = None,
+    fast: Fast = False,
+    baselines: Baselines = None,
+    baseline_seconds: BaselineSeconds = None,
+    voicebank: VoiceBank = None,
+    model: BarsModel = None,
     noise: NoiseFolder = None,
-    jobs: Annotated[int | None, JOBS.option("Processes [default: one for each core].")] = None,
-    work: Annotated[
-        Path, typer.Option(help="Folder that keeps what is computed; a run that finds it there goes on from it.")
-    ] = Path("out/experiments"),
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help=f"Folder for the results and their index [default: {RESULTS}; --fast: {TRIALS}]."
-        ),
-    ] = None,
+    jobs: Jobs = None,
+    work: Work = Path("out/experiments"),
+    output: Output = None,
     as_json: AsJson = False,
 ) -> None:
     """Regenerate a table or figure of the paper on a corpus, or measure the trainer's bars or quality per byte.
@@ -69,70 +105,68 @@ def experiment(
     Fits and scores are kept in --work as they come: an interrupted run goes on from there, and other options compute
     only what they change. The results are NAME.json and .csv with a table, NAME.md, or a picture, NAME.png.
     """
-    from blsh_tools.bench.frontier_costs import firmware_costs
-    from blsh_trainer.corpora.corpus import load_corpus
-    from blsh_trainer.experiments.registry import EXPERIMENTS
     from blsh_trainer.experiments.report_files import write_report
-    from blsh_trainer.experiments.settings import Settings
-    from blsh_trainer.model.artifact import load_model
 
-    if name not in NAMES:
-        raise BlshError(f"experiment {name!r} is unknown; choose one of {', '.join(NAMES)}")
-    given: dict[str, Any] = {
-        "--seeds": seeds,
-        "--mixtures": mixtures,
-        "--baselines": baselines if baselines != "none" else None,
-        "--baseline-seconds": baseline_seconds,
-        "--voicebank": voicebank,
-        "--model": model,
-    }
-    for option, value in given.items():
-        if value is not None and name not in _FOR[option]:
-            raise BlshError(f"{option} {value} is of no use to {name}; it is for {', '.join(_FOR[option])}")
-    place = output or (TRIALS if fast else RESULTS)
-    for folder in (work, place):
-        check_output_folder(folder)
-    networks = _networks(given["--baselines"])
-    source = load_corpus(corpus, noise)
-    if model is not None:
-        load_model(model)
-    given |= {"--noise": noise, "--fast": fast or None}
+    chosen = find_experiment(name)
+    networks = None if baselines == "none" else baselines
+    sizes = _Sizes(seeds, mixtures, networks, baseline_seconds, voicebank, model)
+    sizes.check(chosen)
+    run = _Run(corpus, noise, work, output or (TRIALS if fast else RESULTS), fast, jobs)
     with progress() as advance:
-        settings = Settings(
-            corpus=source,
-            work=work,
-            output=place,
-            command=_command(name, corpus, given),
-            seeds=seeds,
-            mixtures=mixtures,
-            fast=fast,
-            jobs=jobs,
-            voicebank=None if voicebank is None else _recorded(voicebank),
-            baselines=networks,
-            baseline_seconds=baseline_seconds,
-            model=model,
-            progress=advance,
-            firmware_cost=firmware_costs(source) if name == "frontier" else None,
-        )
-        report = EXPERIMENTS[name](settings)
-    files = write_report(report, place)
+        report = chosen(_settings(name, sizes, run, advance))
+    files = write_report(report, run.output)
     header, rows = report.brief_rows()
     show(report.to_dict(), as_json, rows, report.title, header)
     say(report.finding)
     say(f"written: {', '.join(str(file) for file in files)}")
 
 
-def _command(name: str, corpus: Path, given: dict[str, Any]) -> str:
-    """The command without what leaves the result as it is; paths as seen from here, for others to read."""
-    words = ["blsh", "experiment", name, os.path.relpath(corpus)]
+def _settings(name: str, sizes: _Sizes, run: _Run, advance: "Progress") -> "Settings":
+    """Return the settings of a run, with what it reads loaded and checked. BlshError for what cannot be used."""
+    from blsh_tools.bench.frontier_costs import FrontierFirmware
+    from blsh_trainer.corpora.corpus import load_corpus
+    from blsh_trainer.experiments.settings import Settings
+    from blsh_trainer.model.artifact import load_model
+
+    for folder in (run.work, run.output):
+        check_output_folder(folder)
+    networks = _networks(sizes.baselines)
+    corpus = load_corpus(run.corpus, run.noise)
+    if sizes.model is not None:
+        load_model(sizes.model)
+    return Settings(
+        corpus=corpus,
+        work=run.work,
+        output=run.output,
+        command=_command(name, sizes, run),
+        seeds=sizes.seeds,
+        mixtures=sizes.mixtures,
+        fast=run.fast,
+        jobs=run.jobs,
+        voicebank=None if sizes.voicebank is None else _recorded(sizes.voicebank),
+        baselines=networks,
+        baseline_seconds=sizes.baseline_seconds,
+        model=sizes.model,
+        progress=advance,
+        firmware=FrontierFirmware(corpus) if name == "frontier" else None,
+    )
+
+
+def _command(name: str, sizes: _Sizes, run: _Run) -> str:
+    """Return the command without the options that leave the result as it is, its paths as seen from here."""
+    words = ["blsh", "experiment", name, os.path.relpath(run.corpus)]
+    given = {**sizes.given(), **({} if run.noise is None else {"noise": run.noise})}
     for option, value in given.items():
-        if value is not None:
-            text = os.path.relpath(value) if isinstance(value, Path) else str(value)
-            words += [option] if value is True else [option, text]
-    return shlex.join(words)
+        words += [_flag(option), os.path.relpath(value) if isinstance(value, Path) else str(value)]
+    return shlex.join([*words, *(["--fast"] if run.fast else [])])
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _recorded(folder: Path) -> "Corpus":
+    """Return the corpus of recorded pairs in `folder`. BlshError for a corpus without pairs."""
     from blsh_trainer.corpora.corpus import load_corpus
 
     corpus = load_corpus(folder)
@@ -142,7 +176,7 @@ def _recorded(folder: Path) -> "Corpus":
 
 
 def _networks(asked: str | None) -> tuple[str, ...]:
-    """The names in --baselines, checked; BlshError, too, where PyTorch is missing."""
+    """Return the names in --baselines. BlshError for an unknown name, for no name, and where PyTorch is missing."""
     from blsh_trainer.baselines.architecture import PAPER_SIZES_MB, architecture, require_torch
 
     if asked is None:

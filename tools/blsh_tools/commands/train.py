@@ -2,9 +2,8 @@
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +11,12 @@ from blsh_tools.console import progress, say, show
 from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, NoiseFolder, Seed
 from blsh_tools.options.numbers_in_range import BITS, COUNT, ENTRIES, FLOOR, NEIGHBOURS, SMOOTHING, SNR_DB
 from blsh_tools.options.outputs import check_output, check_outside
-from blsh_trainer.errors import BlshError
 
 DEFAULT_SYSTEM = "extended"
 
 if TYPE_CHECKING:  # the command imports what it needs when it runs, so that `blsh --help` is quick
     from blsh_trainer.compute.block_pool import Pool
+    from blsh_trainer.model.artifact import Model
 
 
 def train(
@@ -71,12 +70,13 @@ def train(
     from blsh_trainer.corpora.corpus import load_corpus
     from blsh_trainer.corpora.unread_files import CONVERT, described
     from blsh_trainer.learning.checkpoint import read_checkpoint
-    from blsh_trainer.learning.train import SYSTEMS, train_model
+    from blsh_trainer.learning.options import system_options
+    from blsh_trainer.learning.train import train_model
     from blsh_trainer.model.artifact import save_model
 
-    if system not in SYSTEMS:
-        raise BlshError(f"system {system!r} is unknown; choose one of {', '.join(SYSTEMS)}")
-    given: dict[str, Any] = {
+    given = {
+        "name": name,
+        "seed": seed,
         "feature_kind": features,
         "bits": bits,
         "neighbours": neighbours,
@@ -93,25 +93,9 @@ def train(
         "fit_frames": fit_frames,
         "steps": steps,
     }
-    chosen = {option: value for option, value in given.items() if value is not None}
-    whole = SYSTEMS[system]
-    if {"learner", "weighting"} & chosen.keys() or masks == "ibm":
-        chosen |= {"refine_steps": 0, "lengths": ()}  # they belong to the extended system as a whole
-    elif bits is not None:
-        chosen["lengths"] = tuple(length for length in whole.lengths if length < bits)
-    options = replace(whole, name=name, seed=seed, **chosen)
-    options.check()
+    options = system_options(system, {option: value for option, value in given.items() if value is not None})
     _check_outputs(output, checkpoint)
-    for flag, value in (("--checkpoint", checkpoint), ("--scheduler", scheduler)):
-        if value is not None and options.learner != "blsh":
-            raise BlshError(
-                f"{flag} {value} is of no use: learner {options.learner} draws its bits at once; leave it out"
-            )
-    if scheduler is not None and options.weighting == "masks":
-        raise BlshError(
-            f"--scheduler {scheduler} is of no use: the masks learner takes many small steps, which cannot be shared; "
-            "choose --weighting residual or adaboost, or leave it out"
-        )
+    options.code.kind.check_use(checkpoint, scheduler)
     source = load_corpus(corpus, noise)
     check_outside(source, output, checkpoint)
     if checkpoint is not None:
@@ -121,6 +105,10 @@ def train(
     with _pool(scheduler) as pool, progress() as advance:
         model = train_model(source, options, advance, checkpoint=checkpoint, pool=pool)
     save_model(output, model)
+    _show(model, output, as_json)
+
+
+def _show(model: "Model", output: Path, as_json: bool) -> None:
     result = {
         "model": str(output),
         "model_sha256": model.sha256,

@@ -102,6 +102,6 @@ def say_plan(plan: "Plan") -> None:
         sizes = (f"{each.entries:,}", f"{taken.flash:,}", f"{taken.ram:,}", mips, improvement)
         rows.append(("*" if here else "", str(each.bits), each.masks, *sizes, reason))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    say(f"chosen (*): {plan.chosen.told}: {plan.why}")
+    say(f"chosen (*): {plan.chosen.words}: {plan.why}")
     for row in rows:
         say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

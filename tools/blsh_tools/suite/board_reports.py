@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from blsh_hil.report.page import overall, write_page
-from blsh_hil.report.plugin import REPORT_NAME
+from blsh_hil.report.schema import REPORT_NAME
 from blsh_tools.console import say
 from blsh_tools.options.arguments import PAGE_NAME
 from blsh_tools.options.outputs import check_output

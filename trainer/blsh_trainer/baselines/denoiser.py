@@ -13,7 +13,8 @@ from blsh_trainer.baselines.network_file import load_arrays, save_arrays
 from blsh_trainer.corpora.mixing import Mixture
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.systems import ModelSize
-from blsh_trainer.signals.spectra import features, filter_frames, istft, stft
+from blsh_trainer.signals.features import features
+from blsh_trainer.signals.spectra import filter_frames, istft, stft
 
 _KIND = "baseline network"
 _VALUE_BYTES = 4

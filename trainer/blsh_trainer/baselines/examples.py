@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from blsh_trainer.baselines.architecture import FC, Architecture
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.corpora.mixing import Mixture, NamedMixture, draw_mixtures
+from blsh_trainer.signals.features import features
 from blsh_trainer.signals.masks import ideal_binary_mask
-from blsh_trainer.signals.spectra import BINS, SAMPLE_RATE_HZ, features, stft
+from blsh_trainer.signals.spectra import BINS, SAMPLE_RATE_HZ, stft
 
 Values = NDArray[np.float32]
 Example: TypeAlias = tuple[Values, Values, Values]

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from blsh_trainer.arrays import AnyArray, Progress
+from blsh_trainer.arrays import AnyArray
 from blsh_trainer.baselines.architecture import Architecture, architecture, require_torch
 from blsh_trainer.baselines.denoiser import NetworkDenoiser
 from blsh_trainer.baselines.examples import (
@@ -26,6 +26,7 @@ from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.corpora.mixing import NamedMixture
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.metrics import si_sdr
+from blsh_trainer.progress import Progress
 
 LEARNING_RATES = {"fc": 1e-4, "bilstm": 1e-4, "conv-tasnet": 1e-3}  # the paper's; Conv-TasNet's own
 _GRADIENT_NORM = 5.0  # Conv-TasNet's training clips to it; recurrent networks want it, too
@@ -45,43 +46,34 @@ class Trained:
     history: tuple[dict[str, float], ...] = field(default=())
 
 
+@dataclass
 class NeuralBaseline:
     """One of the paper's networks, trained on the mixtures of a corpus's train split.
 
-    `name` is an architecture's ("fc-3x1024", "bilstm-2x64", "conv-tasnet-3x8"). SNR, passes and seed choose
-    the mixtures as they do for `train_model`. Losses: binary cross-entropy against the IBM, or the negative
-    SI-SDR of speech and noise in dB. Training ends after `epochs`, after `patience` epochs without a higher
-    SI-SDR on the valid split, or when `seconds` are spent, and keeps the weights of the highest. (The
-    cross-entropy of unseen noise rises while the masks still get better: it is too sure of its errors.)
-    With a `checkpoint` file, written after every epoch and every `checkpoint_seconds`, a training that was
-    stopped at any moment goes on to the same weights (with as many threads). After `fit`: denoiser_, history_.
+    `name` is an architecture's ("fc-3x1024", "bilstm-2x64", "conv-tasnet-3x8"). `snr_db`, `passes` and `seed` choose
+    the mixtures as they do for `train_model`. The loss is the binary cross-entropy against the IBM, or the negative
+    SI-SDR of speech and noise in dB. A `learning_rate` of None is the architecture's own.
+
+    Training ends after `epochs`, after `patience` epochs without a higher SI-SDR on the valid split, or when `seconds`
+    are spent, and keeps the weights with the highest SI-SDR. It does not keep those with the lowest cross-entropy,
+    which rises on unseen noise while the masks still get better, because the network is too sure of its errors.
+
+    The file `checkpoint` is written after every epoch and every `checkpoint_seconds`. With it a training that was
+    stopped at any moment goes on to the same weights, given as many threads. After `fit`: denoiser_, history_.
     """
 
-    def __init__(
-        self,
-        name: str,
-        snr_db: float = 0.0,
-        passes: int = 1,
-        seed: int = 0,
-        epochs: int = 100,
-        patience: int = 10,
-        seconds: float | None = None,
-        learning_rate: float | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
-        checkpoint_seconds: float = 120.0,
-    ) -> None:
-        self.name = name
-        self.snr_db = snr_db
-        self.passes = passes
-        self.seed = seed
-        self.epochs = epochs
-        self.patience = patience
-        self.seconds = seconds
-        self.learning_rate = learning_rate
-        self.checkpoint = checkpoint
-        self.checkpoint_seconds = checkpoint_seconds
-        self.denoiser_: NetworkDenoiser
-        self.history_: list[dict[str, float]]
+    name: str
+    snr_db: float = 0.0
+    passes: int = 1
+    seed: int = 0
+    epochs: int = 100
+    patience: int = 10
+    seconds: float | None = None
+    learning_rate: float | None = None
+    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint_seconds: float = 120.0
+    denoiser_: NetworkDenoiser = field(init=False, repr=False)
+    history_: list[dict[str, float]] = field(init=False, repr=False)
 
     def fit(self, corpus: Corpus, progress: Progress | None = None) -> Self:
         """Train, or go on training from the checkpoint.

@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from blsh_trainer.arrays import ByteArray, FloatArray, IntArray, check_rows
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.features import l2_normalise
 from blsh_trainer.signals.masks import pack_bits, packed_width
-from blsh_trainer.signals.spectra import BINS, l2_normalise
+from blsh_trainer.signals.spectra import BINS
 
 _ROWS = 256  # queries of one matrix product
 _TILE = 8192  # entries of one matrix product: 8 MB of similarities in flight

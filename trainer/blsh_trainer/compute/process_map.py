@@ -13,9 +13,9 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
-from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
 from blsh_trainer.interrupts import deaf_children
+from blsh_trainer.progress import Progress
 
 Result = TypeVar("Result")
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from blsh_trainer.arrays import Progress
 from blsh_trainer.corpora.corpus import KINDS, SPLITS, Corpus, Entry
 from blsh_trainer.corpora.duplicates import copies
 from blsh_trainer.corpora.unread_files import CONVERT, foreign_suffix
 from blsh_trainer.errors import BlshError
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.audio import AudioShape, measure_level, probe_audio
 from blsh_trainer.signals.levels import LOUDEST, LOUDEST_DBFS, Level
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, WINDOW

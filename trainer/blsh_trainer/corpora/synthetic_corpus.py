@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.arrays import FloatArray
 from blsh_trainer.corpora.corpus import COLUMNS, MANIFEST, SPLITS, Corpus, load_corpus
 from blsh_trainer.corpora.synthetic_noise import NOISE_TYPES, make_noise
 from blsh_trainer.corpora.synthetic_text import SENTENCES, VOICES, Voice
 from blsh_trainer.errors import BlshError
 from blsh_trainer.own_files import read_own
+from blsh_trainer.progress import Progress
 from blsh_trainer.replacing_folder import replacing_folder
 from blsh_trainer.signals.audio import read_audio, write_pcm
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ

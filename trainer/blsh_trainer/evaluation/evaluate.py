@@ -9,32 +9,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.arrays import FloatArray
 from blsh_trainer.compute.process_map import check_jobs, computed
 from blsh_trainer.corpora.mixing import Mixture, NamedMixture
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.bootstrap import mean_interval
-from blsh_trainer.evaluation.metrics import METRICS as METRIC_FUNCTIONS
-from blsh_trainer.evaluation.protocols import DrawnMixtures, Mixtures, PeersMixtures
+from blsh_trainer.evaluation.metrics import METRICS, check_metrics
+from blsh_trainer.evaluation.protocols import Mixtures
+from blsh_trainer.progress import Progress
 
-__all__ = [
-    "METRICS",
-    "MIXTURE",
-    "Blind",
-    "Denoiser",
-    "DrawnMixtures",
-    "Evaluation",
-    "Mixtures",
-    "PeersMixtures",
-    "Score",
-    "SilentEstimateError",
-    "Summary",
-    "System",
-    "check_metrics",
-    "evaluate_systems",
-]
-
-METRICS = ("sdr_db", "si_sdr_db", "pesq", "estoi")
 MIXTURE = "mixture"
 
 
@@ -183,7 +166,7 @@ class Evaluation:
 def evaluate_systems(
     systems: Mapping[str, System],
     mixtures: Mixtures,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = tuple(METRICS),
     jobs: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -202,16 +185,6 @@ def evaluate_systems(
     described = mixtures.describe()  # what is drawn is drawn once, before the processes get it
     parts = computed(_Scoring(dict(systems), mixtures, chosen), len(mixtures), jobs, "evaluating", progress)
     return Evaluation(described, chosen, seed, tuple(score for part in parts for score in part))
-
-
-def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
-    """Return them; BlshError for none, an unknown one, or one twice."""
-    for metric in metrics:
-        if metric not in METRICS:
-            raise BlshError(f"metric {metric!r} is unknown; choose of {', '.join(METRICS)}")
-    if not metrics or len(set(metrics)) < len(metrics):
-        raise BlshError(f"metrics {list(metrics)}; give one at least, and none twice")
-    return tuple(metrics)
 
 
 @dataclass(frozen=True)
@@ -246,9 +219,9 @@ def _scored(system: str, named: NamedMixture, estimate: FloatArray, metrics: tup
             f"the estimate has shape {np.shape(estimate)}, the speech {speech.shape}; give signals of one length"
         )
     heard, said = estimate[named.lead :], speech[named.lead :]
-    figures = {metric: METRIC_FUNCTIONS[metric](said, heard) for metric in metrics}
+    figures = {metric: METRICS[metric].measure(said, heard) for metric in metrics}
     for metric, figure in figures.items():
-        if metric.endswith("_db") and figure == -np.inf:
+        if METRICS[metric].is_ratio and figure == -np.inf:
             raise SilentEstimateError(f"the estimate has {metric} {figure}; the denoiser put out silence")
     return Score(system, named.id, named.snr_db, named.speech_path, named.noise_path, named.noise_type, figures)
 

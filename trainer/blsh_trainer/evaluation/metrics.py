@@ -6,7 +6,9 @@ short for the measure, no utterance found), they return NaN: an evaluation leave
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -107,13 +109,68 @@ def estoi(reference: ArrayLike, estimate: ArrayLike) -> float:
         np.random.set_state(state)
 
 
-METRICS: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {
-    "sdr_db": sdr,
-    "si_sdr_db": si_sdr,
-    "pesq": pesq_wb,
-    "estoi": estoi,
+@dataclass(frozen=True)
+class Notation:
+    """How the figures of a metric are written: under which title, and `scale` times the figure to so many decimals."""
+
+    title: str
+    unit: str
+    decimals: int
+    scale: float = 1.0
+
+    def figure(self, value: float, sign: str = "") -> str:
+        """Return `value` as text; sign "+" writes one before positive values, too."""
+        return f"{self.scale * value:{sign}.{self.decimals}f}"
+
+    def interval(self, low: float, high: float) -> str:
+        """Return "low to high"."""
+        return f"{self.figure(low)} to {self.figure(high)}"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure of a denoised signal.
+
+    name: in options, CSV and JSON files. measure: called with reference and estimate, (n,) each. shown: how commands
+    write it. paper: how the paper's tables write it, None for a metric that they do not have. peers_column: where it
+    stands in peers_scores.csv, None for a metric that the peers were not scored by. better: the higher or the lower
+    figure.
+    """
+
+    name: str
+    measure: Callable[[ArrayLike, ArrayLike], float]
+    shown: Notation
+    paper: Notation | None = None
+    peers_column: str | None = None
+    better: Literal["higher", "lower"] = "higher"
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether it is a ratio to the distortion in dB, which is -inf for an estimate without any of the speech."""
+        return self.shown.unit == "dB"
+
+
+_SDR, _SI_SDR = Notation("SDR", "dB", 2), Notation("SI-SDR", "dB", 2)
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("sdr_db", sdr, _SDR, _SDR, "sdr_db"),
+        Metric("si_sdr_db", si_sdr, _SI_SDR, _SI_SDR, "si_sdr_db"),
+        Metric("pesq", pesq_wb, Notation("PESQ-WB", "", 3), Notation("PESQ", "", 2), "pesq_wb"),
+        Metric("estoi", estoi, Notation("ESTOI", "", 3), Notation("ESTOI", "%", 1, scale=100.0), "estoi"),
+    )
 }
-"""The metrics by the names that evaluations use; each is called as metric(reference, estimate)."""
+"""The metrics by name, in the order of all tables. To add one, write its function and its line here."""
+
+
+def check_metrics(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of metrics; BlshError for no name, an unknown one, or one twice."""
+    for name in names:
+        if name not in METRICS:
+            raise BlshError(f"metric {name!r} is unknown; choose of {', '.join(METRICS)}")
+    if not names or len(set(names)) < len(names):
+        raise BlshError(f"metrics {list(names)}; give one at least, and none twice")
+    return tuple(names)
 
 
 def _checked(reference: ArrayLike, estimate: ArrayLike, name: str) -> tuple[FloatArray, FloatArray]:

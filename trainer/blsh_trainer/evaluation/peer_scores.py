@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from blsh_trainer.evaluation.metrics import METRICS
+
 SNRS_DB = (-5.0, 0.0, 5.0, 10.0)
 SHA256_DIGITS = 16
-_COLUMN_OF = {"sdr_db": "sdr_db", "si_sdr_db": "si_sdr_db", "pesq": "pesq_wb", "estoi": "estoi"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class PeersRecipe:
 
 @dataclass(frozen=True)
 class PeerScore:
-    """One peer's figures on one mixture, by the names of evaluate.METRICS; NaN where a figure was not computed."""
+    """One peer's figures on one mixture, by the names of METRICS; NaN where a figure was not computed."""
 
     system: str
     id: str
@@ -67,10 +68,14 @@ def load_peer_scores() -> tuple[PeerScore, ...]:
             row["system"],
             row["mixture"],
             float(row["snr_db"]),
-            {metric: float(row[column] or "nan") for metric, column in _COLUMN_OF.items()},
+            {name: _figure(row, metric.peers_column) for name, metric in METRICS.items()},
         )
         for row in _rows("peers_scores.csv")
     )
+
+
+def _figure(row: dict[str, str], column: str | None) -> float:
+    return float("nan") if column is None else float(row[column] or "nan")
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:

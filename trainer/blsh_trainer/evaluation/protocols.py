@@ -19,6 +19,8 @@ from blsh_trainer.evaluation.peer_scores import PeersRecipe, load_recipes
 from blsh_trainer.signals.audio import FULL_SCALE, read_cut, to_int16
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
+DRAWN, PEERS = "drawn", "peers"
+PROTOCOLS = (DRAWN, PEERS)
 DEFAULT_SNRS_DB = (-5.0, 0.0, 5.0, 10.0)
 PEERS_LEAD = 2 * SAMPLE_RATE_HZ
 PEERS_PEAK = 0.98
@@ -106,7 +108,7 @@ class DrawnMixtures:
             "snrs_db": list(self.snrs_db),
             "mixtures": len(self.draws),
             "draws_sha256": _digest(rows),
-            "protocol": "drawn",
+            "protocol": DRAWN,
             "split": self.split,
             "seed": self.seed,
         }
@@ -201,11 +203,32 @@ class PeersMixtures:
             "snrs_db": list(self.snrs_db),
             "mixtures": len(self.chosen),
             "draws_sha256": _digest([astuple(recipe) for recipe in self.chosen]),
-            "protocol": "peers",
+            "protocol": PEERS,
             "split": "test",
             "lead_samples": PEERS_LEAD,
             "speech_dbfs": LEVEL_DBFS,
         }
+
+
+def choose_mixtures(
+    protocol: str,
+    corpus: Corpus,
+    split: str = "test",
+    snrs_db: tuple[float, ...] = DEFAULT_SNRS_DB,
+    count: int | None = None,
+    seed: int = 0,
+) -> Mixtures:
+    """Return the mixtures of a protocol by name: "drawn" (DrawnMixtures) or "peers" (PeersMixtures).
+
+    BlshError for an unknown protocol, for the peers' with another split than "test", and as of these two.
+    """
+    if protocol not in PROTOCOLS:
+        raise BlshError(f"protocol {protocol!r} is unknown; choose one of {', '.join(PROTOCOLS)}")
+    if protocol == DRAWN:
+        return DrawnMixtures(corpus, split, snrs_db, count, seed)
+    if split != "test":
+        raise BlshError(f"split {split!r} with the protocol peers, which is one of the test split; leave it out")
+    return PeersMixtures(corpus, snrs_db, count)
 
 
 def mix_as_peers(speech: FloatArray, noise: FloatArray, snr_db: float) -> Mixture:

@@ -7,8 +7,9 @@ from blsh_trainer.compute.cosine_index import KNN
 from blsh_trainer.corpora.mixing import Mixture
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.signals.features import FeatureExtractor, find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind, ideal_binary_mask
-from blsh_trainer.signals.spectra import BINS, FeatureExtractor, feature_count, filter_frames, istft, stft
+from blsh_trainer.signals.spectra import BINS, filter_frames, istft, stft
 
 _VALUE_BYTES = 4  # the paper's sizes, and so ours, take 32 bits for each real number
 
@@ -94,9 +95,8 @@ class KnnDenoiser:
 
     def __init__(self, knn: KNN, feature_kind: str) -> None:
         """Take a fitted `knn`. BlshError for an unknown kind of features."""
-        feature_count(feature_kind)
         self.knn = knn
-        self.feature_kind = feature_kind
+        self.feature_kind = find_feature_kind(feature_kind)
 
     @property
     def size(self) -> ModelSize:

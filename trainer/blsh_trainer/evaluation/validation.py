@@ -3,19 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from blsh_trainer.arrays import Progress
 from blsh_trainer.corpora.corpus import Corpus
-from blsh_trainer.evaluation.evaluate import (
-    MIXTURE,
-    Blind,
-    DrawnMixtures,
-    Evaluation,
-    SilentEstimateError,
-    evaluate_systems,
-)
+from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, Evaluation, SilentEstimateError, evaluate_systems
+from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.model.artifact import Card, Model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.reduction import mask_choices, reduce_model
+from blsh_trainer.progress import Progress, named
 
 VALIDATION_MIXTURES = 24
 VALIDATION_ENTRIES = 4096
@@ -41,7 +35,7 @@ def valid_metrics(
     part = model.subsample(min(VALIDATION_ENTRIES, model.entries), seed=seed)
     smaller = list(_smaller(model, lengths)) if model.nested else []
     count = min(VALIDATION_MIXTURES, len(corpus.select("speech", "valid")))
-    told: Progress | None = None if progress is None else lambda _, done, total: progress("validating", done, total)
+    told = named(progress, "validating")
     systems = {"model": Blind(FloatDenoiser(part))}
     systems |= {str(number): Blind(FloatDenoiser(one)) for number, one in enumerate(smaller)}
     try:

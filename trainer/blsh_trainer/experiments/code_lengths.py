@@ -1,12 +1,15 @@
 """Figures 3 and 4: improvement against the length of the code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from blsh_trainer.experiments.drawing import Curve, draw_curves
+from blsh_trainer.evaluation.bootstrap import MeanInterval
+from blsh_trainer.experiments.drawing import Axes, Curve, draw_curves
 from blsh_trainer.experiments.report_files import Report
 from blsh_trainer.experiments.scoring import Condition, Spec
 from blsh_trainer.experiments.settings import Settings
@@ -27,39 +30,62 @@ _FIG4 = {"SSM target (linear)": PAPER, **{f"RBF target, σ² = {width:g}": rbf(w
 _KNN = "KNN on the features"
 
 
+@dataclass(frozen=True)
+class _Sweep:
+    """Learners scored over the lengths of a code; each panel is a kind of features and a share of the dictionary."""
+
+    panels: Mapping[str, tuple[str, float]]
+    learners: Mapping[str, Learner]
+    scored: Scored
+    condition: Condition
+    settings: Settings
+    seeds: int
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths of the codes."""
+        return self.settings.sizes.lengths
+
+    def interval(self, spec: Spec, metric: str = "sdr_db") -> MeanInterval:
+        """Return a system's mean improvement."""
+        return self.scored.gain(spec, self.condition, metric)
+
+    def gain(self, learner: Learner, panel: tuple[str, float], bits: int) -> float:
+        """Return a learner's mean improvement of the SDR, in dB."""
+        return self.interval(hashed(learner, panel[0], bits, panel[1])).mean
+
+    def knn(self, panel: tuple[str, float]) -> float:
+        """Return raw KNN's mean improvement of the SDR, in dB."""
+        return self.interval(_knn(panel)).mean
+
+
 def fig3(settings: Settings) -> Report:
     """Fig. 3: BLSH, LSH and KNN on both features at both sizes of the dictionary."""
     panels = {f"{kind}, ρ = {share:g}": (kind, share) for share in settings.sizes.shares for kind in FEATURES}
-    scored, chosen = _scored("fig3", panels, _FIG3, settings, _FIG3_SEEDS)
-    lengths = settings.sizes.lengths
+    sweep = _scored("fig3", panels, _FIG3, settings, _FIG3_SEEDS)
     above = sum(
-        min(
-            _gain(scored, chosen, DEFAULT, place, bits) - _gain(scored, chosen, rival, place, bits)
-            for rival in (CENTRED, PLAIN)
-        )
-        > 0
-        for place in panels.values()
-        for bits in lengths
+        min(sweep.gain(DEFAULT, panel, bits) - sweep.gain(rival, panel, bits) for rival in (CENTRED, PLAIN)) > 0
+        for panel in panels.values()
+        for bits in sweep.lengths
     )
-    crossings = ", ".join(f"{_crossing(scored, chosen, at, lengths)} ({title})" for title, at in panels.items())
+    crossings = ", ".join(f"{_crossing(sweep, panel)} ({title})" for title, panel in panels.items())
     finding = (
-        f"BLSH (default learner) lies above both LSH variants in {above} of {len(panels) * len(lengths)} places, "
+        f"BLSH (default learner) lies above both LSH variants in {above} of {len(panels) * len(sweep.lengths)} places, "
         f"and passes raw KNN at {crossings}"
     )
-    title = "Fig. 3: improvement of the SDR against the bits of a code"
-    return _report("fig3", title, finding, panels, _FIG3, scored, chosen, settings, _FIG3_SEEDS)
+    return _report("fig3", "Fig. 3: improvement of the SDR against the bits of a code", finding, sweep)
 
 
 def fig4(settings: Settings) -> Report:
     """Fig. 4: RBF targets of three widths against the linear one, in the paper's learner."""
     panels = {f"stft, ρ = {share:g}": ("stft", share) for share in settings.sizes.shares}
-    scored, chosen = _scored("fig4", panels, _FIG4, settings, _FIG4_SEEDS)
-    longest, place = max(settings.sizes.lengths), next(iter(panels.values()))
-    gains = {label: _gain(scored, chosen, learner, place, longest) for label, learner in _FIG4.items()}
+    sweep = _scored("fig4", panels, _FIG4, settings, _FIG4_SEEDS)
+    longest, panel = max(sweep.lengths), next(iter(panels.values()))
+    gains = {label: sweep.gain(learner, panel, longest) for label, learner in _FIG4.items()}
     ranked = ", ".join(f"{label} {gain:+.2f} dB" for label, gain in sorted(gains.items(), key=lambda pair: -pair[1]))
-    finding = f"the paper's learner on stft at L = {longest}, ρ = {place[1]:g}, SDR: {ranked}"
+    finding = f"the paper's learner on stft at L = {longest}, ρ = {panel[1]:g}, SDR: {ranked}"
     title = "Fig. 4: improvement of the SDR with RBF targets, against the bits of a code"
-    return _report("fig4", title, finding, panels, _FIG4, scored, chosen, settings, _FIG4_SEEDS)
+    return _report("fig4", title, finding, sweep)
 
 
 def _scored(
@@ -67,76 +93,74 @@ def _scored(
     panels: Mapping[str, tuple[str, float]],
     learners: Mapping[str, Learner],
     settings: Settings,
-    seeds: int,
-) -> tuple[Scored, Condition]:
-    chosen = drawn_condition(settings, 0.0, METRICS)
-    specs = [Spec("knn", kind, dictionary=share) for kind, share in panels.values()]
+    usual_seeds: int,
+) -> _Sweep:
+    chosen, seeds = drawn_condition(settings, 0.0, METRICS), settings.seeds_or(usual_seeds)
+    specs = [_knn(panel) for panel in panels.values()]
     specs += [
         hashed(learner, kind, bits, share)
         for kind, share in panels.values()
         for learner in learners.values()
         for bits in settings.sizes.lengths
     ]
-    return score_seeds(name, specs, [chosen], settings.seeds_or(seeds), workshop_for(settings), settings), chosen
+    scored = score_seeds(name, specs, [chosen], seeds, workshop_for(settings), settings)
+    return _Sweep(panels, learners, scored, chosen, settings, len(seeds))
 
 
-def _gain(scored: Scored, chosen: Condition, learner: Learner, place: tuple[str, float], bits: int) -> float:
-    return scored.gain(hashed(learner, place[0], bits, place[1]), chosen, "sdr_db").mean
+def _knn(panel: tuple[str, float]) -> Spec:
+    kind, share = panel
+    return Spec("knn", kind, dictionary=share)
 
 
-def _crossing(scored: Scored, chosen: Condition, place: tuple[str, float], lengths: Sequence[int]) -> str:
-    level = scored.gain(Spec("knn", place[0], dictionary=place[1]), chosen, "sdr_db").mean
-    passed = [bits for bits in lengths if _gain(scored, chosen, DEFAULT, place, bits) > level]
-    return f"L = {passed[0]}" if passed else f"no L up to {max(lengths)}"
+def _crossing(sweep: _Sweep, panel: tuple[str, float]) -> str:
+    """Return in words the shortest code with which BLSH lies above raw KNN."""
+    level = sweep.knn(panel)
+    passed = [bits for bits in sweep.lengths if sweep.gain(DEFAULT, panel, bits) > level]
+    return f"L = {passed[0]}" if passed else f"no L up to {max(sweep.lengths)}"
 
 
-def _report(
-    name: str,
-    title: str,
-    finding: str,
-    panels: Mapping[str, tuple[str, float]],
-    learners: Mapping[str, Learner],
-    scored: Scored,
-    chosen: Condition,
-    settings: Settings,
-    seeds: int,
-) -> Report:
+def _report(name: str, title: str, finding: str, sweep: _Sweep) -> Report:
     header = ["panel", "system", "bits", "metric", "improvement_db", "deviation_of_seeds", "low", "high", "seeds"]
-    table: list[list[Any]] = [header]
-    curves: dict[str, list[Curve]] = {}
-    for panel, (kind, share) in panels.items():
-        knn = Spec("knn", kind, dictionary=share)
-        level = scored.gain(knn, chosen, "sdr_db").mean
-        curves[panel] = [Curve(_KNN, np.zeros(1), np.array([level]), level=True)]
-        systems = [(_KNN, [knn])]
-        systems += [
-            (label, [hashed(x, kind, bits, share) for bits in settings.sizes.lengths]) for label, x in learners.items()
-        ]
-        for label, specs in systems:
-            for spec in specs:
-                for metric in METRICS:
-                    found = scored.gain(spec, chosen, metric)
-                    figures = (found.mean, found.deviation, found.low, found.high)
-                    table.append([panel, label, spec.bits or "", metric, *map(repr, figures), found.seeds])
-            if label != _KNN:
-                found_all = [scored.gain(spec, chosen, "sdr_db") for spec in specs]
-                places = np.array(settings.sizes.lengths, dtype=np.float64)
-                means, spread = (np.array([getattr(f, part) for f in found_all]) for part in ("mean", "deviation"))
-                curves[panel].append(Curve(label, places, means, spread))
-    count = len(settings.seeds_or(seeds))
+    table = [header, *_table(sweep)]
+    rows = [[*map(str, row[:4]), f"{float(row[4]):+.2f}"] for row in table[1:] if row[3] == "sdr_db"]
+    settings = sweep.settings
     notes = [
         f"{settings.count} mixtures of the test split at 0 dB, K = {settings.sizes.neighbours}; mean and "
-        f"deviation (shaded) over {count} draws of hash and dictionary. The CSV has SI-SDR, too."
+        f"deviation (shaded) over {sweep.seeds} draws of hash and dictionary. The CSV has SI-SDR, too."
     ]
-    footer = f"{settings.command}\n{notes[0]}"
-    draw = partial(_draw, curves, footer)
-    data = {"corpus_sha256": settings.corpus.sha256, "seeds": count, "mixtures": settings.count}
-    return Report(name, title, settings.command, finding, notes, header[:5], _lines(table), table, data, draw)
+    draw = partial(_draw, _curves(sweep), f"{settings.command}\n{notes[0]}")
+    data = {"corpus_sha256": settings.corpus.sha256, "seeds": sweep.seeds, "mixtures": settings.count}
+    return Report(name, title, settings.command, finding, notes, header[:5], rows, table, data, draw)
 
 
-def _draw(curves: Mapping[str, Sequence[Curve]], footer: str, path: Any) -> None:
-    draw_curves(curves, path, footer, "bits of a code, L", "improvement of the SDR, dB")
+def _table(sweep: _Sweep) -> Iterator[list[Any]]:
+    """Yield a row for each panel, system, length and metric."""
+    for title, (kind, share) in sweep.panels.items():
+        systems = [(_KNN, _knn((kind, share)))]
+        systems += [
+            (label, hashed(learner, kind, bits, share))
+            for label, learner in sweep.learners.items()
+            for bits in sweep.lengths
+        ]
+        for label, spec in systems:
+            for metric in METRICS:
+                found = sweep.interval(spec, metric)
+                figures = (found.mean, found.deviation, found.low, found.high)
+                yield [title, label, spec.bits or "", metric, *map(repr, figures), found.seeds]
 
 
-def _lines(table: Sequence[Sequence[Any]]) -> list[list[str]]:
-    return [[str(cell) for cell in row[:4]] + [f"{float(row[4]):+.2f}"] for row in table[1:] if row[3] == "sdr_db"]
+def _curves(sweep: _Sweep) -> dict[str, list[Curve]]:
+    """Return the curves of each panel: raw KNN as a level, then the learners."""
+    curves = {}
+    for title, (kind, share) in sweep.panels.items():
+        curves[title] = [Curve(_KNN, np.zeros(1), np.array([sweep.knn((kind, share))]), level=True)]
+        for label, learner in sweep.learners.items():
+            found = [sweep.interval(hashed(learner, kind, bits, share)) for bits in sweep.lengths]
+            places = np.array(sweep.lengths, dtype=np.float64)
+            means, spread = (np.array([getattr(each, part) for each in found]) for part in ("mean", "deviation"))
+            curves[title].append(Curve(label, places, means, spread))
+    return curves
+
+
+def _draw(curves: Mapping[str, Sequence[Curve]], footer: str, path: Path) -> None:
+    draw_curves(curves, path, footer, Axes("bits of a code, L", "improvement of the SDR, dB"))

@@ -13,6 +13,7 @@ from blsh_trainer.arrays import FloatArray
 from blsh_trainer.plotting import new_figure
 
 _DPI = 100
+_COLUMNS = 2
 _FOOTER = 6.5  # points
 _COLOURS = 64
 _STYLES = (  # colours of different lightness, with markers and dashes for those who print in grey
@@ -35,58 +36,69 @@ class Curve:
     level: bool = False
 
 
-def draw_curves(
-    panels: Mapping[str, Sequence[Curve]],
-    path: Path,
-    footer: str,
-    horizontal: str,
-    vertical: str | Sequence[str],
-    columns: int = 2,
-    logarithmic: bool = True,
-    markers: bool = True,
-    one_scale: bool = True,
-) -> None:
-    """Write a PNG with a panel for each title; curves of one label look alike in all of them.
+@dataclass(frozen=True)
+class Axes:
+    """How the panels of `draw_curves` are laid out.
 
-    `vertical`: what is drawn, in all panels or in each. `one_scale`: all panels have the same vertical axis.
+    `horizontal` and `vertical` name what is drawn, `vertical` in all panels or in each; `logarithmic` concerns the
+    horizontal axis, which has a tick at each place of a curve. With `one_scale` all panels have the same vertical axis.
     """
+
+    horizontal: str
+    vertical: str | Sequence[str]
+    logarithmic: bool = True
+    markers: bool = True
+    one_scale: bool = True
+
+
+def draw_curves(panels: Mapping[str, Sequence[Curve]], path: Path, footer: str, axes: Axes) -> None:
+    """Write a PNG with a panel for each title, two side by side; curves of one label look alike in all panels."""
     labels = list(dict.fromkeys(curve.label for curves in panels.values() for curve in curves if not curve.level))
-    rows = -(-len(panels) // columns)
-    figure, axes = new_figure((8.5, 0.6 + 2.9 * rows), rows, columns, sharex=True, sharey=one_scale)
+    styles: dict[str, dict[str, Any]] = {
+        label: {**_STYLES[place % len(_STYLES)], **({} if axes.markers else {"marker": ""})}
+        for place, label in enumerate(labels)
+    }
+    rows = -(-len(panels) // _COLUMNS)
+    figure, places = new_figure((8.5, 0.6 + 2.9 * rows), rows, _COLUMNS, sharex=True, sharey=axes.one_scale)
     explained: set[str] = set()
-    verticals = [vertical] * len(panels) if isinstance(vertical, str) else vertical
-    for axis, what, (title, curves) in zip(axes, verticals, panels.items(), strict=False):
+    verticals = [axes.vertical] * len(panels) if isinstance(axes.vertical, str) else axes.vertical
+    for place, vertical, (title, curves) in zip(places, verticals, panels.items(), strict=False):
         for curve in curves:
-            if curve.level:
-                axis.axhline(
-                    float(curve.values[0]), color="black", linewidth=1, linestyle=(0, (6, 3)), label=curve.label
-                )
-                continue
-            style: dict[str, Any] = dict(_STYLES[labels.index(curve.label) % len(_STYLES)])
-            if not markers:
-                style["marker"] = ""
-            axis.plot(curve.places, curve.values, label=curve.label, linewidth=1.3, markersize=4, **style)
-            if curve.deviations is not None:
-                low, high = curve.values - curve.deviations, curve.values + curve.deviations
-                axis.fill_between(curve.places, low, high, color=style["color"], alpha=0.18, linewidth=0)
-        axis.set_title(title, fontsize=9, loc="left")
-        axis.grid(alpha=0.3)
-        if logarithmic:
-            axis.set_xscale("log")
-            ticks = sorted({int(place) for curve in curves if not curve.level for place in curve.places})
-            axis.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=7)
-            axis.minorticks_off()
+            _draw_curve(place, curve, styles)
+        place.set_title(title, fontsize=9, loc="left")
+        place.grid(alpha=0.3)
+        if axes.logarithmic:
+            _tick_each_place(place, curves)
         here = {curve.label for curve in curves}
         if not here <= explained:
-            axis.legend(fontsize=7, loc="best")
+            place.legend(fontsize=7, loc="best")
             explained |= here
-        axis.set_xlabel(horizontal)
-        if one_scale:
-            axis.label_outer()
-        axis.set_ylabel(what)
-    for axis in axes[len(panels) :]:
-        axis.set_visible(False)
+        place.set_xlabel(axes.horizontal)
+        if axes.one_scale:
+            place.label_outer()
+        place.set_ylabel(vertical)
+    for place in places[len(panels) :]:
+        place.set_visible(False)
     _save(figure, path, footer)
+
+
+def _draw_curve(place: Any, curve: Curve, styles: Mapping[str, dict[str, Any]]) -> None:
+    if curve.level:
+        height = float(curve.values[0])
+        place.axhline(height, color="black", linewidth=1, linestyle=(0, (6, 3)), label=curve.label)
+        return
+    style = styles[curve.label]
+    place.plot(curve.places, curve.values, label=curve.label, linewidth=1.3, markersize=4, **style)
+    if curve.deviations is not None:
+        low, high = curve.values - curve.deviations, curve.values + curve.deviations
+        place.fill_between(curve.places, low, high, color=style["color"], alpha=0.18, linewidth=0)
+
+
+def _tick_each_place(place: Any, curves: Sequence[Curve]) -> None:
+    place.set_xscale("log")
+    ticks = sorted({int(tick) for curve in curves if not curve.level for tick in curve.places})
+    place.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=7)
+    place.minorticks_off()
 
 
 def draw_matrices(matrices: Sequence[tuple[str, FloatArray]], path: Path, footer: str, columns: int) -> None:

@@ -4,14 +4,16 @@ from typing import Any
 
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.bootstrap import MeanInterval, mean_interval
-from blsh_trainer.evaluation.evaluate import Blind, PeersMixtures, evaluate_systems
+from blsh_trainer.evaluation.evaluate import Blind, evaluate_systems
 from blsh_trainer.evaluation.peer_comparison import paired_with_peer
+from blsh_trainer.evaluation.protocols import PeersMixtures
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.verdict import Bar
 from blsh_trainer.experiments.work_store import Store
 from blsh_trainer.model.artifact import Model, load_model
 from blsh_trainer.model.decoder import FloatDenoiser
 from blsh_trainer.model.reduction import reduce_model
+from blsh_trainer.progress import named
 
 SNRS_DB = (-5.0, 0.0, 5.0)
 MOST_BITS, MOST_ENTRIES, STRETCH_ENTRIES = 64, 32_768, 8_192
@@ -52,9 +54,8 @@ def _scored(model: Model, mixtures: PeersMixtures, settings: Settings, store: St
     identity = {"model": model.sha256, "corpus_sha256": settings.corpus.sha256, **mixtures.describe()}
     kept = store.result("against-peers", identity)
     if kept is None:
-        progress = settings.progress
         what = f"peers' protocol, {model.entries} entries"
-        told = None if progress is None else lambda _, done, total: progress(what, done, total)
+        told = named(settings.progress, what)
         found = evaluate_systems(
             {"model": Blind(FloatDenoiser(model))}, mixtures, _METRICS, settings.jobs, progress=told
         )

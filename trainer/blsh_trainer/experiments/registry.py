@@ -1,22 +1,57 @@
-"""The experiments by name."""
+"""The experiments by name: which module has each, and which options it heeds.
 
-from collections.abc import Callable
+To add one: a function of its name, taking Settings and returning a Report, in a module of this package, and a row here.
+"""
 
-from blsh_trainer.experiments import bars, frontier, similarities, tables
-from blsh_trainer.experiments import code_lengths as figures
-from blsh_trainer.experiments.report_files import Report
-from blsh_trainer.experiments.settings import Settings
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-EXPERIMENTS: dict[str, Callable[[Settings], Report]] = {
-    "table1": tables.table1,
-    "table2": tables.table2,
-    "table3": tables.table3,
-    "fig2": similarities.fig2,
-    "fig3": figures.fig3,
-    "fig4": figures.fig4,
-    "fig5": similarities.fig5,
-    "fig6": similarities.fig6,
-    "bars": bars.bars,
-    "frontier": frontier.frontier,
+from blsh_trainer.errors import BlshError
+
+if TYPE_CHECKING:  # the modules take a second to import, and the command's help needs no more than the names
+    from blsh_trainer.experiments.report_files import Report
+    from blsh_trainer.experiments.settings import Settings
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment: its name, which is that of its function, the module that has it, and the options it heeds.
+
+    `options` are fields of Settings that other experiments ignore.
+    """
+
+    name: str
+    module: str
+    options: tuple[str, ...] = ()
+
+    def __call__(self, settings: "Settings") -> "Report":
+        """Compute what the work folder lacks, and return the report."""
+        module = import_module(f"{__package__}.{self.module}")
+        report: Report = getattr(module, self.name)(settings)
+        return report
+
+
+_SCORED = ("seeds", "mixtures")
+EXPERIMENTS = {
+    experiment.name: experiment
+    for experiment in (
+        Experiment("table1", "tables", (*_SCORED, "baselines", "baseline_seconds")),
+        Experiment("table2", "tables", _SCORED),
+        Experiment("table3", "tables", (*_SCORED, "voicebank")),
+        Experiment("fig2", "similarities"),
+        Experiment("fig3", "code_lengths", _SCORED),
+        Experiment("fig4", "code_lengths", _SCORED),
+        Experiment("fig5", "similarities"),
+        Experiment("fig6", "similarities"),
+        Experiment("bars", "bars", (*_SCORED, "model")),
+        Experiment("frontier", "frontier", _SCORED),
+    )
 }
-"""Each computes what its store lacks and returns the report."""
+
+
+def find_experiment(name: str) -> Experiment:
+    """Return the experiment called `name`. BlshError for an unknown one."""
+    if name not in EXPERIMENTS:
+        raise BlshError(f"experiment {name!r} is unknown; choose one of {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]

@@ -9,11 +9,13 @@ import numpy as np
 
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.compute.cosine_index import KNN
-from blsh_trainer.evaluation.evaluate import MIXTURE, Mixtures, System, evaluate_systems
+from blsh_trainer.evaluation.evaluate import MIXTURE, System, evaluate_systems
+from blsh_trainer.evaluation.protocols import Mixtures
 from blsh_trainer.evaluation.systems import HashDenoiser, IbmOracle, KnnDenoiser, ModelSize
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.workshop import Learner, Workshop
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.progress import named
 from blsh_trainer.signals.masks import find_mask_kind
 from blsh_trainer.signals.spectra import BINS
 
@@ -133,8 +135,7 @@ def _computed(what: str, batch: Sequence[Cell], workshop: Workshop, settings: Se
     for number, (spec, _) in enumerate(batch):
         if spec.kind != MIXTURE:
             systems[str(number)] = build(spec, workshop, settings, shared)
-    progress = settings.progress
-    told = None if progress is None else lambda _, done, total: progress(what, done, total)
+    told = named(settings.progress, what)
     evaluation = evaluate_systems(systems, chosen.mixtures, chosen.metrics, settings.jobs, progress=told)
     found: dict[Cell, Scores] = {}
     for number, cell in enumerate(batch):

@@ -1,14 +1,15 @@
 """What an experiment runs on and how large it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from blsh_trainer.arrays import Progress
 from blsh_trainer.compute.process_map import check_jobs
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.progress import Progress
 
 MIXTURES = 48
 FAST_MIXTURES = 3
@@ -43,7 +44,7 @@ class Sizes:
 
     def table_bits(self, feature_kind: str) -> int:
         """Return the paper's pick of L for the tables: 300 for "stft", 50 for "mel"."""
-        return self.stft_bits if feature_kind == "stft" else self.mel_bits
+        return {"stft": self.stft_bits, "mel": self.mel_bits}[feature_kind]
 
 
 FULL = Sizes()
@@ -71,12 +72,27 @@ FAST = Sizes(
 class FirmwareCost:
     """What a model takes on microcontrollers: millions of instructions a second, by core, and bytes of RAM and stack.
 
-    ram_board: the one that ram_bytes were taken of.
+    The bytes are those on `Firmware.board`.
     """
 
     millions_per_second: Mapping[str, float]
     ram_bytes: int
-    ram_board: str
+
+
+class Firmware(Protocol):
+    """Counts what models take in the firmware, of which this package itself knows nothing; `board` has the memory."""
+
+    board: str
+
+    def entries_within(self, like: Model, budgets: Sequence[int], most: int) -> list[tuple[int, int]]:
+        """Return, for each budget of flash, the entries that it holds, at most `most`, and the bytes taken with them.
+
+        The models in question are those that differ from `like` in their entries alone. Where no entries fit, 0 are
+        held.
+        """
+
+    def cost(self, model: Model, ordered: bool) -> FirmwareCost:
+        """Return what `model` costs with its entries ordered for the search, or (False) as they come."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +102,7 @@ class Settings:
     `work` keeps what is computed, `output` gets the results, `command` is what was typed and stands in them.
     `seeds` and `mixtures` of None: what suits the experiment. `voicebank` is table 3's corpus of recorded mixtures,
     `baselines` the networks of table 1, each trained for at most `baseline_seconds`; `model` an artifact that the
-    bars put against the peers. `firmware_cost` tells what a model takes in the firmware, of which this package knows
-    nothing: with its entries ordered for the search, or (False) as they come; None leaves it out.
+    bars put against the peers. `firmware` is for the frontier, which cannot do without.
     """
 
     corpus: Corpus
@@ -103,7 +118,7 @@ class Settings:
     baseline_seconds: float | None = None
     model: Path | None = None
     progress: Progress | None = None
-    firmware_cost: Callable[[Model, bool], FirmwareCost] | None = None
+    firmware: Firmware | None = None
 
     def __post_init__(self) -> None:
         check_jobs(self.jobs)

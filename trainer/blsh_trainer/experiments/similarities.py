@@ -10,13 +10,14 @@ import numpy as np
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.experiments.code_lengths import WIDTHS
-from blsh_trainer.experiments.drawing import Curve, draw_curves, draw_matrices
+from blsh_trainer.experiments.drawing import Axes, Curve, draw_curves, draw_matrices
 from blsh_trainer.experiments.report_files import Report
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.summaries import TEST_SEED, workshop_for
 from blsh_trainer.experiments.workshop import DEFAULT, PAPER, Hash, Learner, rbf
 from blsh_trainer.learning.pairs import target_similarity
-from blsh_trainer.signals.spectra import features, l2_normalise, stft
+from blsh_trainer.signals.features import features, l2_normalise
+from blsh_trainer.signals.spectra import stft
 
 SEED = 0
 _LABELS = {"default learner": DEFAULT, "the paper's AdaBoost": PAPER}
@@ -156,7 +157,8 @@ def _smoothed(weights: FloatArray) -> FloatArray:
 
 
 def _draw_weights(panels: Mapping[str, Sequence[Curve]], footer: str, path: Path) -> None:
-    draw_curves(panels, path, footer, "bit, l", "weight", logarithmic=False, markers=False, one_scale=False)
+    axes = Axes("bit, l", "weight", logarithmic=False, markers=False, one_scale=False)
+    draw_curves(panels, path, footer, axes)
 
 
 def _report(

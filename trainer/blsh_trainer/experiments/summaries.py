@@ -7,6 +7,7 @@ import numpy as np
 
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.evaluation.bootstrap import MeanInterval, mean_interval
+from blsh_trainer.evaluation.metrics import METRICS
 from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.experiments.scoring import Cell, Condition, Scores, Spec, condition, run_cells
 from blsh_trainer.experiments.settings import Settings
@@ -15,7 +16,6 @@ from blsh_trainer.experiments.workshop import Learner, Workshop
 
 FEATURES = ("stft", "mel")
 TEST_SEED = 0
-DECIMALS = {"sdr_db": 2, "si_sdr_db": 2, "pesq": 2, "estoi": 1}
 
 
 def workshop_for(settings: Settings) -> Workshop:
@@ -81,12 +81,11 @@ def hashed(learner: Learner, feature_kind: str, bits: int, dictionary: float, fi
 
 
 def told(found: MeanInterval, metric: str) -> str:
-    """Return mean and interval as text; ESTOI in per cent, as the paper has it."""
+    """Return mean and interval as text, written as the paper's tables write the metric."""
     if found.mixtures == 0:
         return "undefined"
-    scale, digits = (100.0 if metric == "estoi" else 1.0), DECIMALS[metric]
-    low, high = (f"{scale * value:.{digits}f}" for value in (found.low, found.high))
-    return f"{scale * found.mean:.{digits}f} ({low} to {high})"
+    notation = METRICS[metric].paper or METRICS[metric].shown
+    return f"{notation.figure(found.mean)} ({notation.interval(found.low, found.high)})"
 
 
 def _matches(cell: Cell, spec: Spec, chosen: Condition) -> bool:

@@ -9,7 +9,8 @@ import numpy as np
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.bootstrap import mean_interval
-from blsh_trainer.evaluation.evaluate import METRICS, MIXTURE
+from blsh_trainer.evaluation.evaluate import MIXTURE
+from blsh_trainer.evaluation.metrics import METRICS
 from blsh_trainer.evaluation.recorded_pairs import RecordedMixtures
 from blsh_trainer.experiments import paper_values as published
 from blsh_trainer.experiments.report_files import Report
@@ -30,7 +31,9 @@ from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PAPER, PLAIN
 SEEDS = 3
 SUBSTITUTE_SNRS_DB = (2.5, 7.5, 12.5, 17.5)
 """Those of VoiceBank-DEMAND's test mixtures."""
-_TITLES = ("SDR dB", "SI-SDR dB", "PESQ", "ESTOI %")
+_METRICS = {name: metric.paper for name, metric in METRICS.items() if metric.paper is not None}
+"""The metrics of the paper's tables, and how the tables write them."""
+_TITLES = tuple(f"{notation.title} {notation.unit}".rstrip() for notation in _METRICS.values())
 _LEARNERS = {"BLSH, default learner": DEFAULT, "BLSH, the paper's AdaBoost": PAPER}
 _MASKS = (
     'Sizes: real numbers at 4 bytes, bits packed. "size" is what the paper counts, codes or features with projections; '
@@ -53,7 +56,7 @@ def table1(settings: Settings) -> Report:
     """Table I: all systems at 0 dB."""
     from blsh_trainer.baselines.architecture import PAPER_SIZES_MB
 
-    chosen = drawn_condition(settings, 0.0, METRICS)
+    chosen = drawn_condition(settings, 0.0, tuple(_METRICS))
     sizes = settings.sizes
     rows = [
         Row("mixture", Spec(MIXTURE), chosen, published.TABLE1["mixture", "", 0.0]),
@@ -96,7 +99,7 @@ def table2(settings: Settings) -> Report:
     """Table II: BLSH at SNRs that it was not trained at."""
     rows: list[Row] = []
     for snr_db in (-5.0, 5.0, 10.0):
-        chosen = drawn_condition(settings, snr_db, METRICS)
+        chosen = drawn_condition(settings, snr_db, tuple(_METRICS))
         place = f"{snr_db:g} dB"
         rows.append(Row("mixture", Spec(MIXTURE), chosen, published.TABLE2[snr_db, "", 0.0], place))
         paper = {(kind, share): published.TABLE2[snr_db, kind, share] for share, kind in _places(settings.sizes)}
@@ -122,7 +125,7 @@ def table3(settings: Settings) -> Report:
     else:
         apart, source = held_out_source(settings.corpus)
         trained = replace(settings, corpus=apart)
-        conditions = [drawn_condition(trained, snr_db, METRICS) for snr_db in SUBSTITUTE_SNRS_DB]
+        conditions = [drawn_condition(trained, snr_db, tuple(_METRICS)) for snr_db in SUBSTITUTE_SNRS_DB]
         note = (
             "A SUBSTITUTE for VoiceBank-DEMAND, which was not given (--voicebank DIR): trained without the recordings "
             f"of source {source!r}, scored on its test speakers alone, at the SNRs of VoiceBank-DEMAND's test "
@@ -176,7 +179,7 @@ def _recorded_condition(settings: Settings, corpus: Corpus) -> Condition:
     count = min(settings.count, len(corpus.select("speech", "test")))
     mixtures = RecordedMixtures(corpus, "test", count, TEST_SEED)
     recipe = {"protocol": "recorded", "split": "test", "count": count, "seed": TEST_SEED}
-    return condition(mixtures, METRICS, corpus_sha256=corpus.sha256, **recipe)
+    return condition(mixtures, tuple(_METRICS), corpus_sha256=corpus.sha256, **recipe)
 
 
 def _places(sizes: Sizes) -> list[tuple[float, str]]:
@@ -231,12 +234,12 @@ def _report(
     header += [f"paper: {title}" for title in _TITLES]
     lines: list[list[str]] = []
     table: list[list[Any]] = [["place", "system", "features", "share", "bits", "entries", "bytes", "bytes_with_masks"]]
-    table[0] += [f"{metric}{part}" for metric in METRICS for part in ("", "_low", "_high")]
+    table[0] += [f"{metric}{part}" for metric in _METRICS for part in ("", "_low", "_high")]
     data = []
     for row in rows:
         cells = scored.cells(row.spec, row.condition)
         spec, size = row.spec, cells[0].size
-        found = {metric: mean_interval(np.array([cell.figures[metric] for cell in cells])) for metric in METRICS}
+        found = {metric: mean_interval(np.array([cell.figures[metric] for cell in cells])) for metric in _METRICS}
         share = f"{spec.dictionary:g}" if spec.dictionary else ""
         line = [row.place] if where else []
         line += [
@@ -247,12 +250,12 @@ def _report(
             f"{cells[0].entries or '':,}" if cells[0].entries else "",
         ]
         line += [f"{size[part] / 1e6:.3f}" if size["total"] else "" for part in ("without_masks", "total")]
-        lines.append([*line, *(told(found[metric], metric) for metric in METRICS), *published.told(row.paper)])
+        lines.append([*line, *(told(found[metric], metric) for metric in _METRICS), *published.told(row.paper)])
         plain = [row.place, row.label, spec.feature_kind, spec.dictionary, spec.bits, cells[0].entries]
-        bounds = [value for metric in METRICS for value in _bounds(found[metric].to_dict())]
+        bounds = [value for metric in _METRICS for value in _bounds(found[metric].to_dict())]
         table.append([*plain, size["without_masks"], size["total"], *bounds])
-        improvement = {metric: scored.gain(spec, row.condition, metric).to_dict() for metric in METRICS}
-        figures = {metric: found[metric].to_dict() for metric in METRICS}
+        improvement = {metric: scored.gain(spec, row.condition, metric).to_dict() for metric in _METRICS}
+        figures = {metric: found[metric].to_dict() for metric in _METRICS}
         data.append(
             {
                 **dict(zip(table[0][:6], plain, strict=True)),

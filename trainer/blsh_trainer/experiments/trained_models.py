@@ -1,20 +1,21 @@
 """Whole models in experiments: trained once, kept as artifacts, and scored once under each condition."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.arrays import FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.evaluate import MIXTURE, evaluate_systems
 from blsh_trainer.evaluation.systems import HashDenoiser
 from blsh_trainer.experiments.scoring import Condition
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.workshop import Workshop
-from blsh_trainer.learning.train import TrainOptions, train_model
+from blsh_trainer.learning.options import TrainOptions
+from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model, load_model, save_model
+from blsh_trainer.progress import named, named_within
 
 _TOGETHER = 16  # models scored at once: what an interrupt can lose
 
@@ -24,7 +25,7 @@ def trained_model(options: TrainOptions, what: str, workshop: Workshop) -> Model
 
     An interrupted training goes on from the bits that it had. `what` names it in the progress.
     """
-    identity = {"corpus_sha256": workshop.corpus.sha256, "train": {**asdict(options), "lengths": [*options.lengths]}}
+    identity = {"corpus_sha256": workshop.corpus.sha256, "train": options.to_card()}
     file = workshop.store.path("models", identity, ".npz")
     if file.is_file():
         try:
@@ -33,8 +34,7 @@ def trained_model(options: TrainOptions, what: str, workshop: Workshop) -> Model
             pass
     file.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = file.with_suffix(".checkpoint")
-    progress = workshop.progress
-    told = None if progress is None else lambda step, done, total: progress(f"{what}: {step}", done, total)
+    told = named_within(workshop.progress, what)
     model = train_model(workshop.corpus, options, told, checkpoint)
     save_model(file, model)
     checkpoint.unlink(missing_ok=True)
@@ -56,20 +56,15 @@ def model_gains(
     missing = [key for key in models if key not in found]
     for at in range(0, len(missing), _TOGETHER):
         batch = missing[at : at + _TOGETHER]
-        what = f"{name}, models {at + 1} to {at + len(batch)} of {len(missing)}"
+        told = named(settings.progress, f"{name}, models {at + 1} to {at + len(batch)} of {len(missing)}")
         systems = {key: HashDenoiser(models[key]) for key in batch}
-        scored = evaluate_systems(systems, chosen.mixtures, (metric,), settings.jobs, progress=_told(settings, what))
+        scored = evaluate_systems(systems, chosen.mixtures, (metric,), settings.jobs, progress=told)
         for key in batch:
             gains = scored.values(key, metric) - scored.values(MIXTURE, metric)
             listed = [float(v) if np.isfinite(v) else None for v in gains]
             workshop.store.keep_result("gains", _identity(models[key], chosen, metric), listed)
             found[key] = _array(listed)
     return found
-
-
-def _told(settings: Settings, what: str) -> Progress | None:
-    progress = settings.progress
-    return None if progress is None else lambda _, done, total: progress(what, done, total)
 
 
 def _identity(model: Model, chosen: Condition, metric: str) -> dict[str, Any]:

@@ -48,8 +48,15 @@ class Store:
             return None
 
     def has(self, kind: str, identity: Identity) -> bool:
-        """Return whether `arrays` has something whole for this identity."""
-        return self.arrays(kind, identity) is not None
+        """Return whether there are arrays for this identity, by the archive's directory: no array is read.
+
+        `arrays` may still find one damaged.
+        """
+        try:
+            with opened_npz(self._file(kind, identity, ".npz")):
+                return True
+        except (NpzError, OSError):
+            return False
 
     def keep_arrays(self, kind: str, identity: Identity, arrays: Mapping[str, AnyArray]) -> None:
         """Write `arrays`. BlshError where the folder or disk refuses it."""

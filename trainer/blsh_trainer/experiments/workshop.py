@@ -1,41 +1,42 @@
 """Training frames, fitted learners and dictionaries of the experiments, each made once and kept in the store."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray, IntArray, Progress
+from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from blsh_trainer.compute.block_pool import single_threaded_blas
 from blsh_trainer.compute.process_map import computed
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.experiments.settings import Sizes
 from blsh_trainer.experiments.work_store import Store
-from blsh_trainer.learning.train import PAPER as PIPELINE
-from blsh_trainer.learning.train import TrainOptions, fit_learner
+from blsh_trainer.learning.options import PAPER as PIPELINE
+from blsh_trainer.learning.options import TrainOptions
+from blsh_trainer.learning.registry import Run, find_learner, fit_learner
 from blsh_trainer.learning.training_frames import TrainingFrames, gather_frames
 from blsh_trainer.model.projection import hash_codes
+from blsh_trainer.progress import Progress, named
 
 _FIT, _DICTIONARY, _SAMPLE = 1, 2, 3  # what a seed's generators are for
 
 
 @dataclass(frozen=True)
 class Learner:
-    """Which learner makes the projections; `learner`, `weighting`, `target` and `sigma2` are TrainOptions'."""
+    """Which learner makes the projections; `learner`, `weighting`, `target` and `sigma2` are CodeOptions'."""
 
     learner: str = "blsh"
-    weighting: str = PIPELINE.weighting
+    weighting: str = PIPELINE.code.weighting
     target: str = "linear"
     sigma2: float = 0.5
 
     @property
     def by_pairs(self) -> bool:
         """Whether its cost grows with pairs of frames within segments."""
-        residual_of_all = self.weighting == "residual" and self.target == "linear"
-        return self.learner == "blsh" and self.weighting in ("residual", "adaboost") and not residual_of_all
+        return self.target in find_learner(self.learner, self.weighting).pair_targets
 
 
 DEFAULT = Learner()
@@ -115,7 +116,7 @@ class Workshop:
 
     def hash_identity(self, learner: Learner, feature_kind: str, seed: int, bits: int | None = None) -> dict[str, Any]:
         """Return what `hash` depends on, as JSON values."""
-        options = asdict(self._options(learner, feature_kind, seed, bits or self.sizes.longest))
+        options = self._options(learner, feature_kind, seed, bits or self.sizes.longest).to_card()
         del options["lengths"]  # of refining, which these are not
         return {**self.identity(feature_kind), "options": options}
 
@@ -145,11 +146,10 @@ class Workshop:
     def _gathered(self, feature_kind: str) -> TrainingFrames:
         rng, keep_rng = np.random.default_rng([0, 0]), np.random.default_rng([0, 1])
         options = self._options(DEFAULT, feature_kind, 0, 1).frames
-        return gather_frames(self.corpus, options, rng, keep_rng, self._told(f"mixing for {feature_kind}"))
+        return gather_frames(self.corpus, options, rng, keep_rng, named(self.progress, f"mixing for {feature_kind}"))
 
     def _options(self, learner: Learner, feature_kind: str, seed: int, bits: int) -> TrainOptions:
-        return replace(
-            PIPELINE,
+        return PIPELINE.with_(
             **asdict(learner),
             feature_kind=feature_kind,
             bits=bits,
@@ -165,16 +165,11 @@ class Workshop:
         options = self._options(learner, feature_kind, seed, bits)
         frames = self.frames(feature_kind)
         order = np.random.default_rng([seed, _SAMPLE]).permutation(len(frames.H))
-        sample = frames.take(np.sort(order[: options.fit_frames]))
-        told = self._told(f"fitting {options.learner} {options.weighting} {feature_kind} seed {seed}")
+        sample = frames.take(np.sort(order[: options.code.fit_frames]))
+        told = named(self.progress, f"fitting {learner.learner} {learner.weighting} {feature_kind} seed {seed}")
         with single_threaded_blas():  # more threads would add up in another order
-            fitted = fit_learner(sample, options, np.random.default_rng([seed, _FIT]), told, checkpoint)
+            fitted = fit_learner(sample, options.code, np.random.default_rng([seed, _FIT]), Run(told, checkpoint))
         return {"projections": fitted.projections_, "biases": fitted.biases_, "betas": fitted.betas_}
-
-    def _told(self, what: str) -> Progress | None:
-        """The progress of one piece of work under a name that tells it from the others."""
-        progress = self.progress
-        return None if progress is None else lambda _, done, total: progress(what, done, total)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """Boosted locality-sensitive hashing: projections learned one by one (paper, section III)."""
 
 import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from blsh_trainer.arrays import AnyArray, FloatArray, Progress
+from blsh_trainer.arrays import AnyArray, FloatArray
 from blsh_trainer.compute.block_pool import LocalPool, Pool, single_threaded_blas
 from blsh_trainer.compute.frame_chunks import as_source, frame_blocks
 from blsh_trainer.errors import BlshError
@@ -23,6 +24,7 @@ from blsh_trainer.learning.objectives import (
 )
 from blsh_trainer.learning.pairs import DIVERGENCES, TARGETS, BoostedPairs, ResidualPairs
 from blsh_trainer.model.projection import Learner, check_bits, check_training_rows
+from blsh_trainer.progress import Progress
 
 WEIGHTINGS = ("residual", "adaboost")
 _ALIKE = 1e-6  # of the unit that a frame's squared length is: less variance than this is rounding
@@ -30,98 +32,40 @@ _STREAMED = 4096  # frames read at once where pairs need no segments
 _LEAST_STREAMED = 8  # such pieces in a block: fewer are not worth a thread
 
 
-class BLSH(Learner):
-    """Projections learned so that Hamming similarity of the codes follows a target similarity.
+@dataclass(frozen=True)
+class BoostOptions:
+    """What the bits of BLSH maximise, and how far they are refined.
 
-    weighting "residual": bit l maximises b' (c_l S' - sum_{m<l} b_m b_m') b, S' the centred target: what the
-    bits before it leave unexplained, under the unweighted Hamming distance that the search uses. c_l is
-    such that the trace of c_l S' is that of `reach` x l bits; so the first bits of a long code are the very
-    bits of a short one. "adaboost": the paper's Algorithm 2, its eq. 11 read pair by pair (the printed
-    sum within exp cannot be meant), `divergence` being the reading of its D (see BoostedPairs).
+    weighting "residual": bit l maximises b' (c_l S' - sum_{m<l} b_m b_m') b, S' the centred target. That is what the
+    bits before it leave unexplained, under the unweighted Hamming distance of the search. c_l is chosen so that the
+    trace of c_l S' is that of `reach` x l bits; so the first bits of a long code are the very bits of a short one.
+    "adaboost": the paper's Algorithm 2, its eq. 11 read pair by pair (the printed sum within exp cannot be meant);
+    `divergence` is the reading of its D (see BoostedPairs).
 
-    target "linear" (H H') or "rbf" (eq. 15 with `sigma2`); pairs lie within shuffled segments of `segment`
-    frames, except that the linear residual affords all pairs. Each bit starts at the leading generalised
-    eigenvector of (X' A X, X' X), X the features with a column of ones, and is refined by `steps` steps along
-    X' ((1 - tanh^2 z) o A b) (eq. 6). `ridge` is added to X' X relative to its mean diagonal. Of more segments
-    than `sample` a bit's start and refinement take as many, drawn anew for each bit; its error and weight take
-    all. (Measured: 3 or 10 of 30 segments denoise as well as all, and holding a segment's A takes 4 MB.)
-    `pool` does the work: threads of this process by default, or a DaskPool; the result is the same.
-
-    After `fit`: projections_ (L, D), biases_ (L,), betas_ (L,) (eq. 13; ones for "residual"), ordered.
+    target: "linear" (H H') or "rbf" (eq. 15 with `sigma2`). Pairs lie within shuffled segments of `segment` frames,
+    except that the linear residual affords all pairs. `steps` steps along X' ((1 - tanh^2 z) o A b) (eq. 6) refine
+    each bit. `ridge` is added to X' X relative to its mean diagonal. A bit's start and refinement take `sample` of the
+    segments, drawn anew for each bit, where there are more; its error and weight take all. (Measured: 3 or 10 of 30
+    segments denoise as well as all, and holding a segment's A takes 4 MB.)
     """
 
-    def __init__(
-        self,
-        bits: int,
-        rng: np.random.Generator,
-        target: str = "linear",
-        weighting: str = "residual",
-        divergence: str = "squared",
-        segment: int = 1000,
-        sigma2: float = 0.5,
-        reach: float = 0.5,
-        steps: int = 20,
-        ridge: float = 1e-4,
-        sample: int = 30,
-        pool: Pool | None = None,
-    ) -> None:
-        self.bits = bits
-        self.rng = rng
-        self.target = target
-        self.weighting = weighting
-        self.divergence = divergence
-        self.segment = segment
-        self.sigma2 = sigma2
-        self.reach = reach
-        self.steps = steps
-        self.ridge = ridge
-        self.sample = sample
-        self.pool = pool
+    weighting: str = "residual"
+    target: str = "linear"
+    sigma2: float = 0.5
+    divergence: str = "squared"
+    segment: int = 1000
+    reach: float = 0.5
+    steps: int = 20
+    ridge: float = 1e-4
+    sample: int = 30
 
-    def fit(
-        self,
-        H: ArrayLike,
-        progress: Progress | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
-    ) -> Self:
-        """Learn the projections from H, L2-normalised (T, D), float32 or float64, in memory or memory-mapped.
+    @property
+    def all_pairs(self) -> bool:
+        """Whether all pairs of frames count, not only those within a segment."""
+        return self.weighting == "residual" and self.target == "linear"
 
-        After every bit `checkpoint`, if given, holds what is learned; a fit that finds it goes on from there, to
-        the same result. One number is drawn from `rng`, and each bit's choices derive from it and the bit: a
-        resumed fit needs a generator in the same state. BlshError for bad parameters or features, or for a
-        checkpoint of another fit or that cannot be written.
-        """
-        self._check()
-        rows = check_training_rows(H)
-        seed = int(self.rng.integers(2**63))
-        saved = None if checkpoint is None else Checkpoint(Path(checkpoint), self._identity(seed), fingerprint(rows))
-        learned = None if saved is None else saved.load(rows.shape[1] + 1)
-        weights = np.empty((self.bits, rows.shape[1] + 1))
-        betas = np.empty(self.bits)
-        with single_threaded_blas():
-            objective, moment = self._prepared(as_source(rows), seed)
-            unwhiten = unwhitening(moment, self.ridge)
-            for bit in range(self.bits):
-                if learned is not None and bit < len(learned[0]):
-                    weights[bit], betas[bit] = learned[0][bit], learned[1][bit]
-                else:
-                    draw = np.random.default_rng([seed, bit])
-                    weights[bit] = fit_bit(objective, draw, moment, unwhiten, self.steps)
-                    betas[bit] = objective.beta(weights[bit])
-                    if saved is not None:
-                        saved.save(weights[: bit + 1], betas[: bit + 1])
-                if bit + 1 < self.bits:
-                    objective.take(weights[bit], betas[bit])
-                if progress is not None:
-                    progress("learning bits", bit + 1, self.bits)
-        weights /= np.linalg.norm(weights[:, :-1], axis=1, keepdims=True)
-        self.projections_ = np.ascontiguousarray(weights[:, :-1])
-        self.biases_ = weights[:, -1].copy()
-        self.betas_ = betas
-        return self
-
-    def _check(self) -> None:
-        check_bits(self.bits)
+    def check(self) -> None:
+        """Raise BlshError, naming the option, unless all values can be used."""
         for name, value, known in (
             ("target", self.target, TARGETS),
             ("weighting", self.weighting, WEIGHTINGS),
@@ -139,30 +83,93 @@ class BLSH(Learner):
         if self.sample < 1:
             raise BlshError(f"sample is {self.sample}; it must be 1 or more")
 
-    def _identity(self, seed: int) -> dict[str, Any]:
-        """Return all that the bits depend on, besides the features."""
-        names = ("target", "weighting", "divergence", "segment", "sigma2", "reach", "steps", "ridge", "sample")
-        return {**{name: getattr(self, name) for name in names}, "seed": seed}
+
+class BLSH(Learner):
+    """Projections learned so that Hamming similarity of the codes follows a target similarity.
+
+    Each bit starts at the leading generalised eigenvector of (X' A X, X' X), X the features with a column of ones,
+    and is then refined. `pool` does the work: threads of this process by default, or a DaskPool; the result is the
+    same.
+
+    After `fit`: projections_ (L, D), biases_ (L,), betas_ (L,) (eq. 13; ones for "residual"), ordered.
+    """
+
+    def __init__(
+        self,
+        bits: int,
+        rng: np.random.Generator,
+        options: BoostOptions | None = None,
+        pool: Pool | None = None,
+    ) -> None:
+        self.bits = bits
+        self.rng = rng
+        self.options = options or BoostOptions()
+        self.pool = pool
+
+    def fit(
+        self,
+        H: ArrayLike,
+        progress: Progress | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Learn the projections from H, L2-normalised (T, D), float32 or float64, in memory or memory-mapped.
+
+        After every bit `checkpoint`, if given, holds what is learned; a fit that finds it goes on from there, to
+        the same result. One number is drawn from `rng`, and each bit's choices derive from it and the bit: a
+        resumed fit needs a generator in the same state. BlshError for bad parameters or features, or for a
+        checkpoint of another fit or that cannot be written.
+        """
+        check_bits(self.bits)
+        self.options.check()
+        rows = check_training_rows(H)
+        seed = int(self.rng.integers(2**63))
+        saved = None
+        if checkpoint is not None:
+            identity = {**asdict(self.options), "seed": seed}  # all that the bits depend on, besides the features
+            saved = Checkpoint(Path(checkpoint), identity, fingerprint(rows))
+        learned = None if saved is None else saved.load(rows.shape[1] + 1)
+        weights = np.empty((self.bits, rows.shape[1] + 1))
+        betas = np.empty(self.bits)
+        with single_threaded_blas():
+            objective, moment = self._prepared(as_source(rows), seed)
+            unwhiten = unwhitening(moment, self.options.ridge)
+            for bit in range(self.bits):
+                if learned is not None and bit < len(learned[0]):
+                    weights[bit], betas[bit] = learned[0][bit], learned[1][bit]
+                else:
+                    draw = np.random.default_rng([seed, bit])
+                    weights[bit] = fit_bit(objective, draw, moment, unwhiten, self.options.steps)
+                    betas[bit] = objective.beta(weights[bit])
+                    if saved is not None:
+                        saved.save(weights[: bit + 1], betas[: bit + 1])
+                if bit + 1 < self.bits:
+                    objective.take(weights[bit], betas[bit])
+                if progress is not None:
+                    progress("learning bits", bit + 1, self.bits)
+        weights /= np.linalg.norm(weights[:, :-1], axis=1, keepdims=True)
+        self.projections_ = np.ascontiguousarray(weights[:, :-1])
+        self.biases_ = weights[:, -1].copy()
+        self.betas_ = betas
+        return self
 
     def _prepared(self, source: AnyArray, seed: int) -> tuple[Objective, FloatArray]:
         """Return what the bits maximise, and X' X / T."""
-        pool = self.pool or LocalPool()
+        pool, options = self.pool or LocalPool(), self.options
         total = len(source)
-        all_pairs = self.weighting == "residual" and self.target == "linear"
-        if all_pairs:
+        if options.all_pairs:
             cut = frame_blocks(source, _STREAMED, least=_LEAST_STREAMED)
         else:
-            cut = frame_blocks(source, self.segment, np.random.default_rng(seed).permutation(total))
+            cut = frame_blocks(source, options.segment, np.random.default_rng(seed).permutation(total))
         blocks = pool.hold(cut)
         moment = second_moments(pool, blocks, total)
         if variance(moment) <= _ALIKE:
             raise BlshError("the training frames are all alike; give recordings that differ")
-        if all_pairs:
-            return AllPairsResidual(pool, blocks, moment, total, self.reach), moment
+        if options.all_pairs:
+            return AllPairsResidual(pool, blocks, moment, total, options.reach), moment
         lengths = [len(block) for block in cut]
-        if self.weighting == "adaboost":
-            boosted = BoostedPairs(self.target, self.sigma2, self.divergence)
-            return SegmentPairs(pool, blocks, lengths, boosted, self.sample), moment
-        spread = segment_variance(pool, blocks, ResidualPairs(self.target, self.sigma2, 1.0), total)
-        residual = ResidualPairs(self.target, self.sigma2, self.reach / spread)
-        return SegmentPairs(pool, blocks, lengths, residual, self.sample), moment
+        if options.weighting == "adaboost":
+            boosted = BoostedPairs(options.target, options.sigma2, options.divergence)
+            return SegmentPairs(pool, blocks, lengths, boosted, options.sample), moment
+        spread = segment_variance(pool, blocks, ResidualPairs(options.target, options.sigma2, 1.0), total)
+        residual = ResidualPairs(options.target, options.sigma2, options.reach / spread)
+        return SegmentPairs(pool, blocks, lengths, residual, options.sample), moment

@@ -1,36 +1,46 @@
 """The dictionary: which frames become entries, and the mask that each of them holds."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray, Progress
+from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from blsh_trainer.compute.hamming_index import hamming_knn
+from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.dictionary_refine import LEAST_SHARE, Start, refine
 from blsh_trainer.learning.mask_distil import distilled_masks
 from blsh_trainer.learning.soft_knn import Matrix
 from blsh_trainer.learning.training_frames import TrainingFrames
 from blsh_trainer.model.projection import Learner, hash_codes
-from blsh_trainer.signals.masks import find_mask_kind, unpack_bits
+from blsh_trainer.progress import Progress
+from blsh_trainer.signals.masks import MaskKind, unpack_bits
 from blsh_trainer.signals.spectra import BINS
 
 
-class DictionaryOptions(Protocol):
-    """What of TrainOptions concerns the dictionary."""
+@dataclass(frozen=True)
+class DictionaryOptions:
+    """Which frames become entries, and how their masks are made.
 
-    @property
-    def entries(self) -> int | None: ...
-    @property
-    def mask_kind(self) -> str: ...
-    @property
-    def neighbours(self) -> int: ...
-    @property
-    def refine_steps(self) -> int: ...
-    @property
-    def bits(self) -> int: ...
-    @property
-    def lengths(self) -> tuple[int, ...]: ...
+    All frames that were kept are entries, or at most `entries` of them. Masks are learned for the mean over
+    `neighbours`, K of the model. `refine_steps` steps learn projections, codes and masks together
+    (dictionary_refine): the first entries are then a dictionary of their own, and the first bits a code of their own
+    at each of `lengths` besides their full number.
+    """
+
+    neighbours: int = 10
+    entries: int | None = None
+    refine_steps: int = 0
+    lengths: tuple[int, ...] = ()
+
+    def check(self) -> None:
+        """Raise BlshError, naming the option, unless all values can be used."""
+        for option, number, least in (
+            ("neighbours", self.neighbours, 1),
+            ("refine_steps", self.refine_steps, 0),
+            ("entries", self.neighbours if self.entries is None else self.entries, self.neighbours),
+        ):
+            if number < least:
+                raise BlshError(f"{option} is {number}; choose {least} or more")
 
 
 @dataclass(frozen=True)
@@ -51,25 +61,26 @@ def build_dictionary(
     frames: TrainingFrames,
     learner: Learner,
     options: DictionaryOptions,
+    mask_kind: MaskKind,
     rng: np.random.Generator,
     progress: Progress | None = None,
 ) -> Dictionary:
-    """Return all frames as entries, or at most `entries` of them drawn at random.
+    """Return the dictionary of all frames, or of at most `entries` frames drawn at random.
 
-    "ibm": each entry has its frame's own ideal binary mask. Bands: the masks are distilled from all frames. If
-    refining is asked for, that is but the start from which codes, masks and projections are learned together.
+    Masks of bins are the ideal binary masks of the entries' frames; masks of bands are distilled from all frames. If
+    refining is asked for, codes, masks and projections are then learned together, from these masks on.
     """
     count = len(frames) if options.entries is None else min(options.entries, len(frames))
     drawn: IntArray = rng.permutation(len(frames))[:count].astype(np.int64)
     chosen = np.sort(drawn)
     projections, biases = learner.projections_, learner.biases_
-    if options.mask_kind == "ibm":
+    if mask_kind.of_bins:
         levels = unpack_bits(frames.ibm[chosen], BINS).astype(np.uint8)
         return Dictionary(projections, biases, learner.transform(frames.H[chosen]), levels)
-    top = find_mask_kind(options.mask_kind).top
+    top = mask_kind.top
     if options.refine_steps:
         masks = _distilled(frames, projections, biases, drawn, options.neighbours, progress)
-        lengths = sorted({*options.lengths, options.bits})
+        lengths = sorted({*options.lengths, len(biases)})
         least = max(options.neighbours, round(LEAST_SHARE * count))
         start = Start(projections, biases, masks)
         refined = refine(frames, drawn, start, lengths, least, top, options.refine_steps, rng, progress)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray, Progress
+from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from blsh_trainer.learning.soft_knn import Adam, Gradient, Matrix, gradient
 from blsh_trainer.learning.supervised import Centred, initial_tau
 from blsh_trainer.learning.training_frames import TrainingFrames
+from blsh_trainer.progress import Progress
 
 LEAST_SHARE = 1 / 16
 """The smallest prefix of the dictionary that is learned for, as a part of the whole."""

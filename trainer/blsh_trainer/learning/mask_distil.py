@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from blsh_trainer.arrays import IntArray, Progress
+from blsh_trainer.arrays import IntArray
 from blsh_trainer.learning.soft_knn import Matrix
+from blsh_trainer.progress import Progress
 
 _STEPS = 15
 

@@ -7,11 +7,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from blsh_trainer.arrays import FloatArray, Progress
+from blsh_trainer.arrays import FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.checkpoint import Checkpoint, fingerprint
 from blsh_trainer.learning.soft_knn import Adam, Matrix, gradient, mask_error, signs, similarity, soft_masks
 from blsh_trainer.model.projection import Learner, check_bits, check_training_rows
+from blsh_trainer.progress import Progress
 
 RATE = 0.01
 _BLOCKS = (10, 25, 50, 100)  # ends of the first blocks of bits; a block of 50 each after that

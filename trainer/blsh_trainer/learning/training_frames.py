@@ -7,23 +7,26 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from blsh_trainer.arrays import ByteArray, IntArray, Progress
+from blsh_trainer.arrays import ByteArray, IntArray
 from blsh_trainer.corpora.corpus import Corpus
-from blsh_trainer.corpora.mixing import NamedMixture, draw_mixtures
+from blsh_trainer.corpora.mixing import MAX_SNR_DB, NamedMixture, draw_mixtures
 from blsh_trainer.corpora.varied_mixtures import varied_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.signals.masks import band_means, ideal_binary_mask, nearest_gains, pack_bits
-from blsh_trainer.signals.spectra import features, l2_normalise, stft
+from blsh_trainer.progress import Progress
+from blsh_trainer.signals.features import features, find_feature_kind, l2_normalise
+from blsh_trainer.signals.masks import band_means, find_mask_kind, ideal_binary_mask, nearest_gains, pack_bits
+from blsh_trainer.signals.spectra import stft
 
 
 @dataclass(frozen=True)
 class TrainingFrames:
     """T frames of training mixtures, in their order.
 
-    H: L2-normalised features, float32 (T, D). ibm: packed ideal binary masks, uint8 (T, 65). band_masks: for each of
-    the 80 bands the mask that the learner wants, float32 (T, 80) in [0, 1]; band_weights: the band's energy over the
-    mean frame's of its mixture, so that every mixture counts alike, as it does in the mean of SI-SDRs.
-    mixture: number of the mixture, int32 (T,). lots: the draw by which frames are dropped. `made` frames there were.
+    H: L2-normalised features, float32 (T, D). ibm: packed ideal binary masks, uint8 (T, 65). band_masks: the mask that
+    each frame needs, in the bands of the mask kind (MaskKind.taught_edges), float32 (T, B) in [0, 1]. band_weights
+    (T, B): the energy of the band over that of the mixture's mean frame; so all mixtures count alike, as they do in
+    the mean of their SI-SDRs. mixture: the number of the frame's mixture, int32 (T,). lots: the random numbers by
+    which frames are dropped, float64 (T,). made: how many frames there were before any was dropped.
     """
 
     H: NDArray[np.float32]
@@ -45,14 +48,28 @@ class TrainingFrames:
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """Which mixtures, and what of them: see TrainOptions, whose fields these are."""
+    """Which training mixtures are made, and what is kept of each frame.
 
-    feature_kind: str
-    mask_kind: str
-    snr_db: float
-    varied: bool
-    passes: int
-    max_frames: int
+    `passes` mixes every training utterance that many times, each time with another noise. `varied` mixes at many SNRs
+    with noises coloured anew (varied_mixtures), else all mixtures are at `snr_db`. At most `max_frames` of the frames
+    are kept, at random: their features of `feature_kind`, and masks as a dictionary of `mask_kind` needs them.
+    """
+
+    feature_kind: str = "mel"
+    mask_kind: str = "ibm"
+    snr_db: float = 0.0
+    varied: bool = False
+    passes: int = 1
+    max_frames: int = 100_000
+
+    def check(self) -> None:
+        """Raise BlshError, naming the option, unless all values can be used."""
+        find_feature_kind(self.feature_kind)
+        find_mask_kind(self.mask_kind)
+        if self.passes < 1:
+            raise BlshError(f"passes is {self.passes}; choose 1 or more")
+        if not abs(self.snr_db) <= MAX_SNR_DB:
+            raise BlshError(f"snr_db is {self.snr_db}; it must be a finite number of -{MAX_SNR_DB:g} to {MAX_SNR_DB:g}")
 
 
 def gather_frames(
@@ -100,7 +117,9 @@ def _frames_of(
     sounding = H.any(axis=1)
     binary = ideal_binary_mask(S, N)
     power = np.abs(X) ** 2
-    band_masks, energy = band_means(binary if options.mask_kind == "ibm" else nearest_gains(S, X, power), power)
+    kind = find_mask_kind(options.mask_kind)
+    wanted = binary if kind.of_bins else nearest_gains(S, X, power)
+    band_masks, energy = band_means(wanted, power, kind.taught_edges)
     band_weights = energy / max(float(energy.sum(axis=1).mean()), 1e-30)
     return TrainingFrames(
         H[sounding],

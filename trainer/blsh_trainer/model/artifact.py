@@ -1,11 +1,15 @@
 """The model artifact: everything downstream is derived from this one file and names its SHA-256.
 
-An .npz (read without pickle) of format_version int64 (), projections float64 (L, D), biases and betas
-float64 (L,), codes uint8 (T, ceil(L/8)), masks uint8 (T, 65, 40, 20 or 10), both packed little bit order, and card, the
-JSON card as UTF-8 in uint8. The card holds name, feature kind, neighbours, provenance and "sha256", the hash
-of all arrays and of the card without that hash; from format 2 on mask kind, smoothing and floor besides, and in
-format 3 "nested". A model that needs none of what a format adds is written in an earlier one: the same model has one
-file and one hash.
+It is an .npz, read without pickle, with these arrays:
+
+- format_version: int64 ().
+- projections float64 (L, D); biases and betas float64 (L,).
+- codes uint8 (T, ceil(L / 8)) and masks uint8 (T, packed width of the mask kind), packed from the lowest bit on.
+- card: JSON as UTF-8, uint8 (bytes,).
+
+The card holds name, feature kind, neighbours and provenance; from format 2 on also mask kind, smoothing and floor;
+in format 3 also "nested". Its "sha256" is the hash of all arrays and of the card without that hash. A model is written
+in the lowest format that can say what it is, so the same model has one file and one hash.
 """
 
 import hashlib
@@ -25,8 +29,8 @@ from blsh_trainer.arrays import AnyArray, BoolArray, ByteArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing, require_file
 from blsh_trainer.npz import NpzError, opened_npz
+from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind, pack_bits, unpack_bits
-from blsh_trainer.signals.spectra import feature_count
 
 FORMAT_VERSION = 3
 """The newest format; `Model.format_version` is what a model needs."""
@@ -34,7 +38,6 @@ MAX_SMOOTHING = 15
 MAX_FLOOR = 255
 Card = dict[str, Any]
 
-_FORMAT_2_MASKS = ("ibm", "bands")
 _ARRAYS: dict[str, tuple[str, int]] = {  # dtype and dimensions of each array in the file
     "projections": ("float64", 2),
     "biases": ("float64", 1),
@@ -50,7 +53,7 @@ class Model:
     """A dictionary of codes and masks with the projections that hash a frame.
 
     projections (L, D), biases (L,), betas (L,) float64; code_bits bool (T, L); mask_levels uint8 (T, W), the
-    levels of `mask_kind` ("ibm": 513 zeros and ones, "bands", "bands2" and "bands1": 80 levels of 0 to 15, 3 or 1);
+    W levels of a mask of `mask_kind`, 0 to the top level of the kind;
     card: provenance as JSON values. `nested`: the entries come in an order in which the first ones are a dictionary
     of their own, so a smaller one is cut, not drawn. The mean mask of the neighbours is raised to at least
     floor / 256 and then smoothed over time, m = (smoothing m_before + (16 - smoothing) mean) / 16; 0 and 0 leave it
@@ -88,10 +91,9 @@ class Model:
     @property
     def format_version(self) -> int:
         """The lowest artifact format that can say what this model is: 1 to 3."""
-        if self.nested or self.mask_kind not in _FORMAT_2_MASKS:
-            return 3
-        plain = self.feature_kind != "tracked" and self.mask_kind == "ibm" and self.smoothing == 0 == self.floor
-        return 1 if plain else 2
+        kinds = (find_feature_kind(self.feature_kind), find_mask_kind(self.mask_kind))
+        played = 2 if self.smoothing or self.floor else 1
+        return max(*(kind.artifact_format for kind in kinds), played, 3 if self.nested else 1)
 
     @cached_property
     def sha256(self) -> str:
@@ -298,7 +300,7 @@ def _content_hash(arrays: dict[str, AnyArray], card: Card) -> str:
 def _check_model(model: Model) -> None:
     if not isinstance(model.name, str) or not model.name:
         raise BlshError(f"model name {model.name!r}; expected text that is not empty")
-    width = feature_count(model.feature_kind)
+    width = find_feature_kind(model.feature_kind).count
     if model.projections.ndim != 2 or model.projections.shape[1] != width or model.projections.shape[0] < 1:
         raise BlshError(f"projections have shape {model.projections.shape}; expected (bits, {width})")
     bits = model.projections.shape[0]

@@ -9,8 +9,9 @@ from blsh_trainer.arrays import ComplexArray, FloatArray, IntArray
 from blsh_trainer.compute.hamming_index import HammingIndex
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.projection import hash_codes
+from blsh_trainer.signals.features import FeatureExtractor, find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind
-from blsh_trainer.signals.spectra import FeatureExtractor, filter_blocks, filter_frames
+from blsh_trainer.signals.spectra import filter_blocks, filter_frames
 
 _FRAMES = 512  # frames whose neighbours' masks are gathered at once: (512, K, 513) bytes, some 3 MB
 
@@ -45,7 +46,7 @@ class _Stream:
         self._model = model
         self._index = index
         self._kind = find_mask_kind(model.mask_kind)
-        self._features = FeatureExtractor(model.feature_kind)
+        self._features = FeatureExtractor(find_feature_kind(model.feature_kind))
         self._smoothed: FloatArray | None = None  # (W,), of the last frame
 
     def masked(self, X: ComplexArray) -> ComplexArray:

@@ -21,14 +21,17 @@ BAND_EDGES = (
 
 @dataclass(frozen=True)
 class MaskKind:
-    """What a mask of the dictionary holds: a level for each band of bins.
+    """A kind of masks in a dictionary: a level for each band of bins.
 
-    edges: band w covers the bins edges[w] to edges[w + 1] - 1. level_bits: the level 2**level_bits - 1 is gain 1.
+    name: in artifacts, on cards and on the command line. edges: band w covers the bins edges[w] to edges[w + 1] - 1.
+    level_bits: the level 2**level_bits - 1 is gain 1. artifact_format: the first format of an artifact that can name
+    the kind.
     """
 
     name: str
     edges: tuple[int, ...]
     level_bits: int
+    artifact_format: int = 3
 
     @property
     def width(self) -> int:
@@ -39,6 +42,16 @@ class MaskKind:
     def top(self) -> int:
         """The level that stands for gain 1; 0 stands for gain 0."""
         return (1 << self.level_bits) - 1
+
+    @property
+    def of_bins(self) -> bool:
+        """Whether each bin has a level of its own: entries then have the paper's ideal binary masks of their frames."""
+        return self.width == BINS
+
+    @property
+    def taught_edges(self) -> tuple[int, ...]:
+        """Edges of the bands in which a learner is told what mask a frame needs: its own, or 80 for those of bins."""
+        return BAND_EDGES if self.of_bins else self.edges
 
     @property
     def packed_width(self) -> int:
@@ -91,14 +104,17 @@ class MaskKind:
 
     def to_bins(self, gains: FloatArray) -> FloatArray:
         """Return gains of bands (T, W) as gains of bins (T, 513)."""
-        return gains if self.width == BINS else np.repeat(gains, np.diff(self.edges), axis=1)
+        return gains if self.of_bins else np.repeat(gains, np.diff(self.edges), axis=1)
 
 
 MASK_KINDS = {
-    "ibm": MaskKind("ibm", tuple(range(BINS + 1)), 1),
-    "bands": MaskKind("bands", BAND_EDGES, 4),
-    "bands2": MaskKind("bands2", BAND_EDGES, 2),
-    "bands1": MaskKind("bands1", BAND_EDGES, 1),
+    kind.name: kind
+    for kind in (
+        MaskKind("ibm", tuple(range(BINS + 1)), 1, artifact_format=1),
+        MaskKind("bands", BAND_EDGES, 4, artifact_format=2),
+        MaskKind("bands2", BAND_EDGES, 2),
+        MaskKind("bands1", BAND_EDGES, 1),
+    )
 }
 """The kinds by name: "ibm" is the paper's, a bit for each bin; the others have 80 bands of 16, 4 or 2 levels."""
 
@@ -123,8 +139,8 @@ def ideal_binary_mask(speech_spectrum: ArrayLike, noise_spectrum: ArrayLike) -> 
     return np.asarray(np.abs(speech) > np.abs(noise))
 
 
-def ideal_band_levels(speech_spectrum: ArrayLike, mixture_spectrum: ArrayLike) -> ByteArray:
-    """Return the levels uint8 (T, 80) of the gains that bring each band of the mixture X nearest to the speech S.
+def ideal_band_levels(speech_spectrum: ArrayLike, mixture_spectrum: ArrayLike, kind: MaskKind) -> ByteArray:
+    """Return the gains that bring each band of the mixture X nearest to the speech S, as levels uint8 (T, W) of `kind`.
 
     A bin's best real gain within [0, 1] is Re(S conj X) / |X|^2, clipped; a band's is the mean of its bins'
     weighted by |X|^2, and 0 where X is silent. BlshError when the spectra do not share one shape (T, 513).
@@ -133,9 +149,8 @@ def ideal_band_levels(speech_spectrum: ArrayLike, mixture_spectrum: ArrayLike) -
     check_spectrum(speech, "the speech spectrum")
     if mixture.shape != speech.shape:
         raise BlshError(f"the mixture has spectrum shape {mixture.shape}; expected that of the speech, {speech.shape}")
-    kind = MASK_KINDS["bands"]
     power = np.abs(mixture) ** 2
-    gains, _ = band_means(nearest_gains(speech, mixture, power), power)
+    gains, _ = band_means(nearest_gains(speech, mixture, power), power, kind.edges)
     return np.asarray(np.floor(gains * kind.top + 0.5), dtype=np.uint8)
 
 
@@ -145,9 +160,14 @@ def nearest_gains(speech: ComplexArray, mixture: ComplexArray, power: FloatArray
     return np.clip(np.divide(along, power, out=np.zeros_like(power), where=power > 0), 0.0, 1.0)
 
 
-def band_means(mask: FloatArray | BoolArray, power: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return a mask of bins (T, 513) as that of the 80 bands, weighted by power, and the energies of the bands."""
-    energy, kept = (np.add.reduceat(rows, BAND_EDGES[:-1], axis=1) for rows in (power, power * mask))
+def band_means(
+    mask: FloatArray | BoolArray, power: FloatArray, edges: tuple[int, ...]
+) -> tuple[FloatArray, FloatArray]:
+    """Return a mask of bins (T, 513) as one of W bands (T, W), and the energy of each band (T, W).
+
+    Band w covers the bins edges[w] to edges[w + 1] - 1. Its mask is the mean of its bins' weighted by their power.
+    """
+    energy, kept = (np.add.reduceat(rows, edges[:-1], axis=1) for rows in (power, power * mask))
     return np.divide(kept, energy, out=np.zeros_like(energy), where=energy > 0), energy
 
 

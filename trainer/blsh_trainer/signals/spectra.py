@@ -1,6 +1,6 @@
-"""Short-time spectra framed as the device frames them, mel features and their normalisation.
+"""Short-time spectra of signals, framed as the device frames them.
 
-Signals are float64 (samples,) at 16 kHz; spectra are complex128 (T, 513); features are float64 (T, D).
+Signals are float64 (samples,) at 16 kHz; spectra are complex128 (T, 513).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,19 +20,8 @@ HOP = 256
 BINS = WINDOW // 2 + 1
 HISTORY = WINDOW - HOP
 """Samples of the past that the device holds when a hop arrives; zeros before the first hop."""
-MEL_BANDS = 128
-TRACKED_BANDS = 64
-FEATURE_KINDS = ("stft", "mel", "tracked")
-TRACKING_START = 32
-"""Frames of a stream in which the noise floor follows upwards as fast as downwards."""
-TRACKING_FAST, TRACKING_SLOW = 1 / 4, 1 / 128
-"""Parts of the distance that the noise floor goes in a frame: downwards and at the start, and upwards later."""
 
 _FRAMES = 1024  # frames that filter_frames holds at once: their spectra take 8 MB
-_HZ_A_MEL = 200.0 / 3  # below the bend, where mel are proportional to frequency
-_MEL_BEND_HZ = 1000.0
-_MEL_BEND = _MEL_BEND_HZ / _HZ_A_MEL
-_MEL_LOG_STEP = float(np.log(6.4)) / 27.0
 _SQUARED_WINDOW_SUM = 1.5  # sum of squared periodic Hann windows at 75 % overlap, the same at every sample
 
 
@@ -130,96 +119,6 @@ def _overlap_add(hops: FloatArray, spectra: ComplexArray) -> None:
 
 def _signal(hops: FloatArray, length: int) -> FloatArray:
     return hops.ravel()[HISTORY : HISTORY + length]
-
-
-@cache
-def mel_filters(bands: int = MEL_BANDS) -> FloatArray:
-    """Return the mel filters of Slaney's Auditory Toolbox for 16 kHz and 1024 points, float64 (bands, 513).
-
-    Triangles of unit area; their edges lie at equal distances in mel, from 0 Hz to 8 kHz. The bits are those of
-    librosa 0.11's defaults. librosa itself takes a second to import, and fails where no folder can be written.
-    """
-    edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel_above_bend(SAMPLE_RATE_HZ / 2), bands + 2))
-    widths = np.diff(edges)[:, np.newaxis]
-    distances = edges[:, np.newaxis] - np.fft.rfftfreq(WINDOW, 1.0 / SAMPLE_RATE_HZ)
-    rising, falling = -distances[:-2] / widths[:-1], distances[2:] / widths[1:]
-    filters: FloatArray = np.maximum(0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))[:, np.newaxis]
-    filters.flags.writeable = False
-    return filters
-
-
-def _hz_to_mel_above_bend(hz: float) -> float:
-    """Return a frequency of 1 kHz or more in Slaney's mel: 15 at 1 kHz, then 27 for each factor of 6.4."""
-    return _MEL_BEND + float(np.log(hz / _MEL_BEND_HZ)) / _MEL_LOG_STEP
-
-
-def _mel_to_hz(mel: FloatArray) -> FloatArray:
-    above = _MEL_BEND_HZ * np.exp(_MEL_LOG_STEP * (mel - _MEL_BEND))
-    return np.where(mel >= _MEL_BEND, above, _HZ_A_MEL * mel)
-
-
-def feature_count(kind: str) -> int:
-    """Return D: 513 for "stft", 128 for "mel" and "tracked"; BlshError for any other kind."""
-    if kind not in FEATURE_KINDS:
-        raise BlshError(f"feature kind {kind!r} is unknown; choose one of {', '.join(FEATURE_KINDS)}")
-    return {"stft": BINS, "mel": MEL_BANDS, "tracked": 2 * TRACKED_BANDS}[kind]
-
-
-class FeatureExtractor:
-    """The features of one signal, whose spectra may come block by block: one extractor for each signal.
-
-    "stft": magnitudes (513). "mel": mel-filtered magnitudes (128). "tracked": square roots c of 64 mel-filtered
-    magnitudes, then the noise floor s of each. The floor starts at the first frame's c; a frame moves it
-    towards its c by 1/4 of the distance, and by 1/128 only where that is upwards and 32 frames have passed.
-    """
-
-    def __init__(self, kind: str) -> None:
-        """BlshError for an unknown kind."""
-        feature_count(kind)
-        self.kind = kind
-        self._frames = 0
-        self._floor = np.zeros(TRACKED_BANDS)
-
-    def __call__(self, X: ArrayLike) -> FloatArray:
-        """Return the features float64 (T, D), not normalised, of the next frames X (T, 513) of the signal.
-
-        BlshError for a spectrum that has not 513 bins.
-        """
-        spectrum = np.asarray(X)
-        check_spectrum(spectrum, "the spectrum")
-        magnitudes: FloatArray = np.abs(spectrum).astype(np.float64)
-        if self.kind == "stft":
-            return magnitudes
-        if self.kind == "mel":
-            return magnitudes @ mel_filters().T
-        levels = np.sqrt(magnitudes @ mel_filters(TRACKED_BANDS).T)
-        return np.concatenate([levels, self._floors(levels)], axis=1)
-
-    def _floors(self, levels: FloatArray) -> FloatArray:
-        floors = np.empty_like(levels)
-        for row, level in zip(floors, levels, strict=True):
-            if self._frames == 0:
-                self._floor = level
-            rising = TRACKING_FAST if self._frames < TRACKING_START else TRACKING_SLOW
-            distance = level - self._floor
-            row[:] = self._floor + distance * np.where(distance < 0, TRACKING_FAST, rising)
-            self._floor = row
-            self._frames += 1
-        self._floor = self._floor.copy()  # not a view that would keep the whole block
-        return floors
-
-
-def features(X: ArrayLike, kind: str) -> FloatArray:
-    """Return the features of a whole signal's spectra X (T, 513), float64 (T, D): see FeatureExtractor."""
-    return FeatureExtractor(kind)(X)
-
-
-def l2_normalise(H: ArrayLike) -> FloatArray:
-    """Return the rows of H (T, D) divided by their L2 norms; rows of zeros stay zero."""
-    rows = np.asarray(H, dtype=np.float64)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    normalised: FloatArray = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
-    return normalised
 
 
 def check_spectrum(X: AnyArray, what: str) -> None:

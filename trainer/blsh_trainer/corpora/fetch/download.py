@@ -12,8 +12,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from blsh_trainer.arrays import Progress
 from blsh_trainer.errors import BlshError
+from blsh_trainer.progress import Progress
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BLOCK = 1 << 18

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from blsh_trainer.arrays import Progress
 from blsh_trainer.corpora.fetch.catalogue import Archive, Offer
 from blsh_trainer.corpora.fetch.download import Patience, download, forget
 from blsh_trainer.corpora.fetch.unpack import unpack
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 from blsh_trainer.own_files import read_own
+from blsh_trainer.progress import Progress
 
 RECORD = "fetched.json"
 SCRATCH = ".fetching"

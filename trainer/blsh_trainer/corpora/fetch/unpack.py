@@ -12,9 +12,9 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from blsh_trainer.arrays import Progress
 from blsh_trainer.corpora.fetch.download import DISK_FULL
 from blsh_trainer.errors import BlshError
+from blsh_trainer.progress import Progress
 
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, RuntimeError)
 _MIB = 1 << 20

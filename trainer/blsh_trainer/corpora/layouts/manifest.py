@@ -1,8 +1,9 @@
-"""manifest.csv: a table that names a corpus's files, their kinds, splits and speakers or noise types."""
+"""The layout "manifest": manifest.csv names a corpus's files, their kinds, splits and speakers or noise types."""
 
 from pathlib import Path, PurePosixPath
 
 from blsh_trainer.corpora.corpus_entry import KINDS, SPLITS, Entry
+from blsh_trainer.corpora.layouts.place import Finding, Layout, Place
 from blsh_trainer.corpora.text_tables import read_table
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import require_file
@@ -11,8 +12,19 @@ MANIFEST = "manifest.csv"
 COLUMNS = ("path", "kind", "split", "speaker_or_type")
 
 
+def look_for_manifest(place: Place) -> Finding:
+    """Return the corpus that a manifest lists, in the folder given or in the only one there; or that there is none."""
+    root = place.given if (place.given / MANIFEST).exists() else place.root
+    manifest = root / MANIFEST
+    if not manifest.exists():
+        return f"no {MANIFEST}, which would list the files, columns {', '.join(COLUMNS)}"
+    place.refuse_noise(f"{manifest} lists its noises")
+    require_file(manifest, f"{manifest} is no file; put a table there")
+    return Layout(place.layout, root, root, read_manifest(manifest))
+
+
 def read_manifest(manifest: Path) -> tuple[Entry, ...]:
-    """Return the entries of a manifest in its order; tables.read_table tells which ways to write one are understood.
+    """Return the entries of a manifest in its order; text_tables.read_table tells how it may be written.
 
     Paths are relative to the manifest's folder. Backslashes in them and absolute ones are understood where they lead
     to a file of the corpus.

@@ -1,14 +1,15 @@
-"""The TIMIT layout: TRAIN/DR1/FCJF0/SA1.WAV, in capitals or not, NIST SPHERE or RIFF."""
+"""The TIMIT layout: TRAIN/DR1/FCJF0/SA1.WAV, in capitals or not, NIST SPHERE or RIFF; the noises lie elsewhere."""
 
 from pathlib import Path
 
 from blsh_trainer.corpora.folders import audio_below, is_dialect, subfolders
-from blsh_trainer.corpora.splits import Recordings, Units, hold_out
+from blsh_trainer.corpora.layouts.place import Finding, Place
+from blsh_trainer.corpora.splits import Recordings, hold_out
 
 
-def timit_splits(root: Path, seed: int) -> dict[str, Units] | str:
-    """Return TIMIT's speakers, valid held out of TRAIN, paths relative to `root`; or why it is not TIMIT."""
-    parts = {path.name.lower(): path for path in subfolders(root)}
+def look_for_timit(place: Place) -> Finding:
+    """Return TIMIT with speakers for `valid` held out of TRAIN, or why it is not TIMIT."""
+    parts = {path.name.lower(): path for path in subfolders(place.root)}
     if "train" not in parts:
         return "no folder TRAIN"
     given: dict[str, dict[str, Recordings]] = {}
@@ -20,9 +21,9 @@ def timit_splits(root: Path, seed: int) -> dict[str, Units] | str:
             speaker.name.upper(): Recordings(speaker.name.upper(), paths)
             for dialect in dialects
             for speaker in subfolders(dialect)
-            if (paths := _utterances(speaker, root))
+            if (paths := _utterances(speaker, place.root))
         }
-    return hold_out(given, seed)
+    return place.with_given_noise(hold_out(given, place.seed))
 
 
 def _utterances(speaker: Path, root: Path) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.corpora.folders import audio_below, subfolders
+from blsh_trainer.corpora.layouts.place import Finding, Layout, Place
 from blsh_trainer.corpora.splits import Recordings, hold_out
 from blsh_trainer.errors import BlshError
 
@@ -12,18 +13,14 @@ _SET = re.compile(r"(clean|noisy)_(train|valid|test)set(.*)", re.IGNORECASE)
 _UNKNOWN_TYPE = "recorded"
 
 
-def voicebank_entries(root: Path, seed: int) -> tuple[Entry, ...] | str:
+def look_for_pairs(place: Place) -> Finding:
     """Return speech (the clean files) and noise (noisy - clean) of all pairs, or why this is not the layout.
 
     The speaker is the name up to the first "_". Speakers for a missing valid or test split are held out of the
     training ones. A noise's type comes from log_*.txt (lines "p226_001 cafeteria 15") where there are such files.
-    BlshError when a clean folder lacks its noisy one, or a recording its counterpart.
+    BlshError when a clean folder lacks its noisy one, a recording its counterpart, or when noises were given.
     """
-    sets: dict[tuple[str, str], dict[str, Path]] = {}
-    for folder in subfolders(root):
-        match = _SET.fullmatch(folder.name)
-        if match:
-            sets.setdefault((match[2].lower(), match[3].lower()), {})[match[1].lower()] = folder
+    sets = _sets(place.root)
     if not any(split == "train" for split, _ in sets):
         return "no folders clean_trainset_... and noisy_trainset_..."
     given: dict[str, dict[str, Recordings]] = {}
@@ -38,18 +35,29 @@ def voicebank_entries(root: Path, seed: int) -> tuple[Entry, ...] | str:
         given.setdefault(split, {})
         for name, path in clean.items():
             speaker = name.split("_")[0]
-            relative = path.relative_to(root).as_posix()
+            relative = path.relative_to(place.root).as_posix()
             given[split].setdefault(speaker, Recordings(speaker)).paths.append(relative)
-            noisy_of[relative] = noisy[name].relative_to(root).as_posix()
-    types = _noise_types(root)
+            noisy_of[relative] = noisy[name].relative_to(place.root).as_posix()
+    place.refuse_noise(f"{place.root} has recorded pairs, whose noises are noisy - clean")
+    types = _noise_types(place.root)
     entries: list[Entry] = []
-    for split, units in hold_out(given, seed).items():
+    for split, units in hold_out(given, place.seed).items():
         paths = [(unit.label, path) for unit in units.values() for path in unit.paths]
         entries += [Entry(path, "speech", split, speaker) for speaker, path in paths]
         entries += [
             Entry(noisy_of[path], "noise", split, types.get(Path(path).stem, _UNKNOWN_TYPE), path) for _, path in paths
         ]
-    return tuple(entries)
+    return Layout(place.layout, place.root, place.root, tuple(entries))
+
+
+def _sets(root: Path) -> dict[tuple[str, str], dict[str, Path]]:
+    """Return the folders of each set: by its split and the rest of its name, then by "clean" and "noisy"."""
+    sets: dict[tuple[str, str], dict[str, Path]] = {}
+    for folder in subfolders(root):
+        match = _SET.fullmatch(folder.name)
+        if match:
+            sets.setdefault((match[2].lower(), match[3].lower()), {})[match[1].lower()] = folder
+    return sets
 
 
 def _by_name(folder: Path) -> dict[str, Path]:

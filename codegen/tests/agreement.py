@@ -1,0 +1,32 @@
+"""Comparison of the scalar reference, the vectorised twin and the C core, stage by stage."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from blsh_codegen.host_core import HostCore
+from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.pipeline.reference import ReferenceDenoiser
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.stages import STAGES, HopVectors
+
+
+def assert_same(expected: HopVectors, actual: HopVectors, where: str) -> None:
+    """Fail with the first stage, value, expected and actual that differ."""
+    for index, stage in enumerate(STAGES):
+        if expected.stage_bytes(index) != actual.stage_bytes(index):
+            a, b = expected.stage(index), actual.stage(index)
+            assert a.shape == b.shape, f"{where}, {stage}: {b.shape} values, expected {a.shape}"
+            at = int(np.flatnonzero(a != b)[0])
+            pytest.fail(f"{where}, {stage}[{at}]: expected {a[at]}, got {b[at]}")
+
+
+def assert_all_agree(model: IntegerModel, samples: npt.NDArray[np.int16], name: str) -> None:
+    """Fail with the first value of any stage of any hop that the vectorised pipeline or the C core has otherwise."""
+    reference, core = ReferenceDenoiser(model), HostCore(model)
+    vectors = VectorisedDenoiser(model).stages(samples)
+    for t, hop in enumerate(samples.reshape(-1, HOP)):
+        expected = reference.hop(hop)
+        assert_same(expected, vectors.hop(t), f"vectorised, {name}, hop {t}")
+        assert_same(expected, core.hop(hop), f"C core, {name}, hop {t}")

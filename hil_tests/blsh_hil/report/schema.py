@@ -1,0 +1,13 @@
+"""The names and the format of what a run of the suite leaves: what the plugin writes and the page reads."""
+
+from typing import Final
+
+FORMAT: Final = 1
+"""The version of report.json's layout."""
+
+REPORT_NAME: Final = "report.json"
+JUNIT_NAME: Final = "junit.xml"
+COVERAGE_NAME: Final = "coverage.json"
+
+HELLO_PROPERTY: Final = "hello"
+"""The property under which a board's HELLO travels, with the first test that had the board."""

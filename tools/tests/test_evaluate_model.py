@@ -1,0 +1,81 @@
+"""What `blsh evaluate` shows of scores, and that its options offer what the registries hold."""
+
+from typing import Any, get_type_hints
+
+import pytest
+
+from blsh_tools.commands.evaluate import DEFAULT_METRICS, evaluate
+from blsh_tools.commands.train import train
+from blsh_tools.evaluate_model import EvaluateOptions, ModelScores
+from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.evaluate import Evaluation, Score
+from blsh_trainer.evaluation.metrics import METRICS, Metric, Notation
+from blsh_trainer.evaluation.peer_comparison import Against
+from blsh_trainer.evaluation.peer_scores import load_peer_scores
+from blsh_trainer.evaluation.protocols import PROTOCOLS
+from blsh_trainer.learning.options import SYSTEMS
+from blsh_trainer.learning.registry import LEARNERS, WEIGHTINGS
+from blsh_trainer.signals.features import FEATURE_KINDS
+from blsh_trainer.signals.masks import MASK_KINDS
+
+CLICKS = Metric("clicks", lambda _reference, _estimate: 0.0, Notation("Clicks", "1/s", 1), better="lower")
+
+
+def scores(metrics: tuple[str, ...]) -> Evaluation:
+    """Two mixtures, on which the mixture has figures of 1 and 3, the model of 2 and 4."""
+    rows = [("mixture", "a", 1.0), ("model", "a", 2.0), ("mixture", "b", 3.0), ("model", "b", 4.0)]
+    made = [Score(who, which, 5.0, "s", "n", "t", dict.fromkeys(metrics, figure)) for who, which, figure in rows]
+    return Evaluation({"mixtures": 2, "split": "test"}, metrics, 0, tuple(made))
+
+
+def test_a_new_metric_is_shown_and_compared_by_its_line_in_the_table_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METRICS, "clicks", CLICKS)
+    load_peer_scores.cache_clear()
+    assert all(score.figures["clicks"] != score.figures["clicks"] for score in load_peer_scores())  # NaN
+    load_peer_scores.cache_clear()
+    EvaluateOptions(metrics=("clicks", "sdr_db")).check()
+    peers = (Against("rival", 5.0, "sdr_db", 3.0, 2.5, 0.5, 0.25, 0.75, 2),)
+    found = ModelScores(scores(("clicks", "sdr_db")), {"engine": "float"}, peers)
+    assert found.header == ["SNR", "system", "Clicks, 1/s", "SDR, dB"]
+    assert found.title == "Evaluated: 2 mixtures of test, engine float; means"
+    rows = {row[1]: row[2:] for row in found.rows() if not row[1].startswith(" ")}
+    assert rows == {
+        "mixture": ["2.0", "2.00"],
+        "model": ["3.0", "3.00"],
+        "improvement": ["+1.0", "+1.00"],
+        "rival": ["", "2.50"],
+    }
+    assert found.rows()[-2:] == [["5", "  model less it", "", "+0.50"], ["5", "  95 % interval", "", "0.25 to 0.75"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"engine": "device"}, "engine 'device' cannot be evaluated; choose float or fixed"),
+        ({"metrics": ("loudness",)}, "metric 'loudness' is unknown; choose of sdr_db, si_sdr_db, pesq, estoi"),
+        ({"jobs": 0}, "jobs"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(BlshError, match=words):
+        EvaluateOptions(**options).check()
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "names"),
+    [
+        (train, "system", SYSTEMS),
+        (train, "features", FEATURE_KINDS),
+        (train, "masks", MASK_KINDS),
+        (train, "learner", LEARNERS),
+        (train, "weighting", WEIGHTINGS),
+        (evaluate, "protocol", PROTOCOLS),
+    ],
+)
+def test_the_help_of_an_option_names_all_that_it_takes(command: Any, option: str, names: Any) -> None:
+    told = get_type_hints(command, include_extras=True)[option].__metadata__[0].help
+    assert sorted(name for name in names if f"`{name}`" in told) == sorted(names)
+
+
+def test_all_metrics_are_measured_by_default() -> None:
+    assert DEFAULT_METRICS.split(",") == list(METRICS) == list(EvaluateOptions().metrics)

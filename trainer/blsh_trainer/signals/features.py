@@ -1,0 +1,161 @@
+"""Features of spectra, from which a hash is made: the kinds that there are, mel filters, and normalisation.
+
+Spectra are complex128 (T, 513); features are float64 (T, D).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from blsh_trainer.arrays import FloatArray
+from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.spectra import BINS, SAMPLE_RATE_HZ, WINDOW, check_spectrum
+
+MEL_BANDS = 128
+TRACKED_BANDS = 64
+TRACKING_START = 32
+"""Frames of a stream in which the noise floor follows upwards as fast as downwards."""
+TRACKING_FAST, TRACKING_SLOW = 1 / 4, 1 / 128
+"""Parts of the distance that the noise floor goes in a frame: downwards and at the start, and upwards later."""
+
+_HZ_A_MEL = 200.0 / 3  # below the bend, where mel are proportional to frequency
+_MEL_BEND_HZ = 1000.0
+_MEL_BEND = _MEL_BEND_HZ / _HZ_A_MEL
+_MEL_LOG_STEP = float(np.log(6.4)) / 27.0
+
+
+@dataclass(frozen=True)
+class FeatureKind:
+    """A kind of features: what the hash sees of a frame.
+
+    name: in artifacts, on cards and on the command line. number: in C, in model images and in the reply to HELLO.
+    bands: the mel filters that the magnitudes go through; None where the magnitudes of the bins are taken themselves.
+    tracked: the features are the square roots of the filtered magnitudes, then the noise floor of each.
+    artifact_format: the first format of an artifact that can name the kind.
+    """
+
+    name: str
+    number: int
+    bands: int | None
+    tracked: bool
+    artifact_format: int
+
+    @property
+    def count(self) -> int:
+        """D, the features of a frame."""
+        levels = BINS if self.bands is None else self.bands
+        return 2 * levels if self.tracked else levels
+
+    @property
+    def counts(self) -> range:
+        """The values of D that the firmware takes with this kind: plain mel filters may be fewer than `bands`."""
+        fewer = self.bands is not None and not self.tracked
+        return range(1 if fewer else self.count, self.count + 1)
+
+    def bands_of(self, count: int) -> int | None:
+        """Return the mel filters of a model with `count` features; None where there are none."""
+        if self.bands is None:
+            return None
+        return count // 2 if self.tracked else count
+
+
+FEATURE_KINDS = {
+    kind.name: kind
+    for kind in (
+        FeatureKind("stft", 0, bands=None, tracked=False, artifact_format=1),
+        FeatureKind("mel", 1, bands=MEL_BANDS, tracked=False, artifact_format=1),
+        FeatureKind("tracked", 2, bands=TRACKED_BANDS, tracked=True, artifact_format=2),
+    )
+}
+"""The kinds by name."""
+
+
+def find_feature_kind(name: str) -> FeatureKind:
+    """Return the kind of that name; BlshError if there is none."""
+    if name not in FEATURE_KINDS:
+        raise BlshError(f"feature kind {name!r} is unknown; choose one of {', '.join(FEATURE_KINDS)}")
+    return FEATURE_KINDS[name]
+
+
+@cache
+def mel_filters(bands: int = MEL_BANDS) -> FloatArray:
+    """Return the mel filters of Slaney's Auditory Toolbox for 16 kHz and 1024 points, float64 (bands, 513).
+
+    Triangles of unit area; their edges lie at equal distances in mel, from 0 Hz to 8 kHz. The bits are those of
+    librosa 0.11's defaults. librosa itself takes a second to import, and fails where no folder can be written.
+    """
+    edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel_above_bend(SAMPLE_RATE_HZ / 2), bands + 2))
+    widths = np.diff(edges)[:, np.newaxis]
+    distances = edges[:, np.newaxis] - np.fft.rfftfreq(WINDOW, 1.0 / SAMPLE_RATE_HZ)
+    rising, falling = -distances[:-2] / widths[:-1], distances[2:] / widths[1:]
+    filters: FloatArray = np.maximum(0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))[:, np.newaxis]
+    filters.flags.writeable = False
+    return filters
+
+
+def _hz_to_mel_above_bend(hz: float) -> float:
+    """Return a frequency of 1 kHz or more in Slaney's mel: 15 at 1 kHz, then 27 for each factor of 6.4."""
+    return _MEL_BEND + float(np.log(hz / _MEL_BEND_HZ)) / _MEL_LOG_STEP
+
+
+def _mel_to_hz(mel: FloatArray) -> FloatArray:
+    above = _MEL_BEND_HZ * np.exp(_MEL_LOG_STEP * (mel - _MEL_BEND))
+    return np.where(mel >= _MEL_BEND, above, _HZ_A_MEL * mel)
+
+
+class FeatureExtractor:
+    """The features of one signal, whose spectra may come block by block: one extractor for each signal.
+
+    The noise floor of a tracked kind starts at the first frame's level c. Each further frame moves it towards its c by
+    1/4 of the distance; once 32 frames have passed, a floor below c rises by 1/128 of the distance only.
+    """
+
+    def __init__(self, kind: FeatureKind) -> None:
+        self.kind = kind
+        self._frames = 0
+        self._floor = np.zeros(kind.bands or BINS)
+
+    def __call__(self, X: ArrayLike) -> FloatArray:
+        """Return the features float64 (T, D), not normalised, of the next frames X (T, 513) of the signal.
+
+        BlshError for a spectrum that has not 513 bins.
+        """
+        spectrum = np.asarray(X)
+        check_spectrum(spectrum, "the spectrum")
+        magnitudes: FloatArray = np.abs(spectrum).astype(np.float64)
+        levels = magnitudes if self.kind.bands is None else magnitudes @ mel_filters(self.kind.bands).T
+        if not self.kind.tracked:
+            return levels
+        roots = np.sqrt(levels)
+        return np.concatenate([roots, self._floors(roots)], axis=1)
+
+    def _floors(self, levels: FloatArray) -> FloatArray:
+        floors = np.empty_like(levels)
+        for row, level in zip(floors, levels, strict=True):
+            if self._frames == 0:
+                self._floor = level
+            rising = TRACKING_FAST if self._frames < TRACKING_START else TRACKING_SLOW
+            distance = level - self._floor
+            row[:] = self._floor + distance * np.where(distance < 0, TRACKING_FAST, rising)
+            self._floor = row
+            self._frames += 1
+        self._floor = self._floor.copy()  # not a view that would keep the whole block
+        return floors
+
+
+def features(X: ArrayLike, kind: str) -> FloatArray:
+    """Return the features of that kind of a whole signal's spectra X (T, 513), float64 (T, D): see FeatureExtractor.
+
+    BlshError for an unknown kind, or a spectrum that has not 513 bins.
+    """
+    return FeatureExtractor(find_feature_kind(kind))(X)
+
+
+def l2_normalise(H: ArrayLike) -> FloatArray:
+    """Return the rows of H (T, D) divided by their L2 norms; rows of zeros stay zero."""
+    rows = np.asarray(H, dtype=np.float64)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    normalised: FloatArray = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+    return normalised
