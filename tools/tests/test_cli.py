@@ -18,7 +18,6 @@ from blsh_tools import cli, commands
 from blsh_trainer.corpora import synthetic_corpus
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.corpora.synthetic_corpus import CorpusSize
-from blsh_trainer.interrupts import ENDING
 from blsh_trainer.model.artifact import load_model
 
 from .blsh_command import TIMEOUT_S, Blsh, tree
@@ -291,7 +290,7 @@ def test_interrupted_training_leaves_the_last_artifact(
     assert tree(blsh.cwd) == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, *ENDING], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_interrupted_evaluation_ends_its_processes(
     blsh: Blsh, corpus: Path, model: Path, number: signal.Signals
 ) -> None:

@@ -259,8 +259,8 @@ def test_upload_that_fails_is_told_with_the_programs_own_words(bench: Bench, act
 
 
 def test_upload_that_hangs_is_ended_with_all_that_it_started(bench: Bench) -> None:
-    options = ("flash", "--board", NUCLEO, "--port", "/dev/null", "--flash-timeout", "10")
-    bench.with_probe("hang").refuse("the upload for 'nucleo_f446re' did not end within 10 s", *options)
+    options = ("flash", "--board", NUCLEO, "--port", "/dev/null", "--flash-timeout", "5")
+    bench.with_probe("hang").refuse("the upload for 'nucleo_f446re' did not end within 5 s", *options)
     assert bench.log.exists(), "it was ended before it began: this machine is too slow for this test"
     assert not is_running(bench.recorded()["pid"])
 
