@@ -58,7 +58,7 @@ def test_every_command_has_a_module_of_its_name() -> None:
 
 
 def test_help_needs_none_of_what_the_commands_need() -> None:
-    """NumPy alone would take as long as all of it."""
+    """NumPy alone would take as long as all that help needs."""
     script = "import sys, blsh_tools.cli; print(*{'numpy', 'scipy', 'soundfile', 'serial'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
@@ -197,7 +197,7 @@ def test_generating_twice_gives_the_same_bytes(blsh: Blsh, model: Path) -> None:
 
 
 def test_generating_again_touches_no_c_file(blsh: Blsh, model: Path) -> None:
-    """So that nothing is compiled in vain."""
+    """Nothing is compiled again that has not changed."""
     blsh.succeed("generate", model, "-o", "c")
     times = {path: path.stat().st_mtime_ns for path in (blsh.cwd / "c").glob("*.[ch]")}
     blsh.succeed("generate", model, "-o", "c")
@@ -294,7 +294,7 @@ def test_interrupted_training_leaves_the_last_artifact(
 def test_interrupted_evaluation_ends_its_processes(
     blsh: Blsh, corpus: Path, model: Path, number: signal.Signals
 ) -> None:
-    """Its processes hear of it, too, as from a terminal or a supervisor."""
+    """The signal goes to its processes, too, as from a terminal or a supervisor."""
     arguments = ("evaluate", model, corpus, "--count", 300, "--snr=0", "-o", "scores.json")
     outcome = blsh.interrupt("evaluating", *arguments, numbers=(number,))
     assert (outcome.code, outcome.stdout) == (128 + number, ""), outcome
