@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +19,22 @@ from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.emit.generate import render_tables
 from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_codegen.model.quantise import IntegerModel
-from blsh_codegen.project import core_folder, project_root
+from blsh_codegen.project import core_folder, core_sources, project_root, stand_ins
 from blsh_codegen.spec.c_structs import layout_check, model_struct, state_struct
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
 
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", *C_WARNINGS)
+_DSP = ("-D__ARM_FEATURE_DSP=1", "-D__ARM_FEATURE_SIMD32=1")
+HOST_VARIANTS: Final = {
+    "portable": (),
+    "short products": ("-DBLSH_SHORT_MULTIPLY=1",),
+    "DSP": _DSP,
+    "Helium": ("-D__ARM_FEATURE_MVE=1", *_DSP),
+}
+"""Flags for each variant of the core's primitives (firmware/core/arch) on this machine. DSP and Helium are compiled
+with stand-ins for the intrinsics; they need `stand_ins()` as include path."""
 
 _POINTER = ctypes.c_void_p
 
@@ -45,7 +55,8 @@ def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
         raise BlshError(f"no C compiler `{compiler}` on PATH; install the Debian package gcc, or set CC")
     core = core_folder()
     written = {"blsh_tables.c": render_tables().encode(), "blsh_layout.c": layout_check().encode()}
-    sources = Snapshot.of(core, core.glob("*.[ch]")) | Snapshot(written)
+    sources = Snapshot.of(core, core_sources()) | Snapshot(written)
+    sources |= Snapshot.of(stand_ins(), stand_ins().glob("*.h")).below("arm")
     digest = hashlib.sha256(" ".join([compiler, *FLAGS, *extra_flags, sources.sha256]).encode())
     cache = project_root() / "build" / "host"
     library = cache / f"libblsh-{digest.hexdigest()[:16]}.so"
@@ -54,7 +65,7 @@ def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             sources.write(Path(scratch))
             names = sorted(name for name in sources.files if name.endswith(".c"))
-            command = [compiler, *FLAGS, *extra_flags, *names, "-o", library.name]
+            command = [compiler, *FLAGS, *extra_flags, "-I.", "-Iarm", *names, "-o", library.name]
             done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise BlshError(f"{compiler} cannot build the C core:\n{done.stderr.strip()}")
@@ -73,6 +84,7 @@ class HostCore:
         self._library = ctypes.CDLL(str(library or compile_core()))
         self._library.blsh_error_text.restype = ctypes.c_char_p
         self._library.blsh_dictionary_crc32.restype = ctypes.c_uint32
+        self._library.blsh_delay_samples.restype = ctypes.c_uint32
         self.model = model
         self.tables = _contiguous(model)
         self.struct = _model_struct(model, self.tables)
@@ -90,13 +102,17 @@ class HostCore:
         """The CRC of the dictionary, computed by the core."""
         return int(self._library.blsh_dictionary_crc32(ctypes.byref(self.struct)))
 
+    def delay_samples(self) -> int:
+        """By how many samples the output lags the input, as the core says."""
+        return int(self._library.blsh_delay_samples())
+
     def nearest(self, code: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
         """The K entries nearest to a code, uint32 (ceil(L / 32),): index and distance of each, uint32 (K, 2)."""
         query = np.ascontiguousarray(code, np.uint32)
         if query.shape != (-(-self.model.bits // 32),):
             raise ValueError(f"a code of {self.model.bits} bits is not of shape {query.shape}")
-        place, found = np.empty(self.model.bits // 2 + 8, np.uint32), np.empty((self.model.neighbours, 2), np.uint32)
-        pointers = [array.ctypes.data_as(_POINTER) for array in (query, place, found)]
+        counted, found = np.empty(self.model.bits // 2 + 8, np.uint32), np.empty((self.model.neighbours, 2), np.uint32)
+        pointers = [array.ctypes.data_as(_POINTER) for array in (query, counted, found)]
         self._library.blsh_find_nearest(ctypes.byref(self.struct), *pointers)
         return found
 

@@ -58,6 +58,16 @@ def core_folder() -> Path:
     return project_data() / "firmware" / "core"
 
 
+def core_sources() -> list[Path]:
+    """Return the core's headers and C files, those in arch/ included, ascending."""
+    return sorted(core_folder().rglob("*.[ch]"))
+
+
+def stand_ins() -> Path:
+    """Return the folder with what stands on a host for <arm_acle.h> and <arm_mve.h>."""
+    return core_folder().parent / "host" / "arm"
+
+
 def _named_or_checkout() -> Path | None:
     named = os.environ.get(VARIABLE)
     if named:

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.host_core import HostCore
+from blsh_codegen.host_core import HOST_VARIANTS, HostCore, compile_core
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
@@ -23,10 +23,12 @@ def assert_same(expected: HopVectors, actual: HopVectors, where: str) -> None:
 
 
 def assert_all_agree(model: IntegerModel, samples: npt.NDArray[np.int16], name: str) -> None:
-    """Fail with the first value of any stage of any hop that the vectorised pipeline or the C core has otherwise."""
-    reference, core = ReferenceDenoiser(model), HostCore(model)
+    """Fail with the first value of any stage of any hop in which the reference and another implementation differ."""
+    reference = ReferenceDenoiser(model)
+    cores = {variant: HostCore(model, compile_core(flags)) for variant, flags in HOST_VARIANTS.items()}
     vectors = VectorisedDenoiser(model).stages(samples)
     for t, hop in enumerate(samples.reshape(-1, HOP)):
         expected = reference.hop(hop)
         assert_same(expected, vectors.hop(t), f"vectorised, {name}, hop {t}")
-        assert_same(expected, core.hop(hop), f"C core, {name}, hop {t}")
+        for variant, core in cores.items():
+            assert_same(expected, core.hop(hop), f"C core, {variant}, {name}, hop {t}")

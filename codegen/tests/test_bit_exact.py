@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
-from blsh_codegen.host_core import HostCore, compile_core
+from blsh_codegen.host_core import HOST_VARIANTS, HostCore, compile_core
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import BINS, HOP
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
@@ -19,6 +19,7 @@ from blsh_trainer.signals.features import FEATURE_KINDS, find_feature_kind
 from blsh_trainer.signals.masks import MASK_KINDS
 
 from .agreement import assert_all_agree
+from .compilers import UNDEFINED
 from .conftest import random_model
 
 
@@ -124,8 +125,11 @@ def test_twin_and_core_agree_over_minutes(rng: np.random.Generator, extended: bo
     assert np.array_equal(VectorisedDenoiser(model).hops(samples), HostCore(model).hops(samples))
 
 
-def test_core_has_no_undefined_behaviour(rng: np.random.Generator, capfd: pytest.CaptureFixture[str]) -> None:
-    library = compile_core(("-fsanitize=undefined", "-fsanitize-recover=undefined"))
+@pytest.mark.parametrize("variant", HOST_VARIANTS)
+def test_core_has_no_undefined_behaviour(
+    rng: np.random.Generator, capfd: pytest.CaptureFixture[str], variant: str
+) -> None:
+    library = compile_core((*UNDEFINED, *HOST_VARIANTS[variant]))
     for kind, masks, smoothing in (("mel", "ibm", 0), ("stft", "ibm", 0), ("tracked", "bands", 15)):
         core = HostCore(random_model(rng, kind, 64, 100, 10, masks, smoothing), library)
         for name in EDGE_SIGNALS:
@@ -133,9 +137,12 @@ def test_core_has_no_undefined_behaviour(rng: np.random.Generator, capfd: pytest
     assert "runtime error" not in capfd.readouterr().err
 
 
-def test_worst_case_phases_stay_inside_the_bounds(rng: np.random.Generator, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("variant", HOST_VARIANTS)
+def test_worst_case_phases_stay_inside_the_bounds(
+    rng: np.random.Generator, capfd: pytest.CaptureFixture[str], variant: str
+) -> None:
     """Frames built to grow as far as SPEC.md, 7 allows: the window undone, all bins in phase at one sample."""
-    library = compile_core(("-fsanitize=undefined", "-fsanitize-recover=undefined"))
+    library = compile_core((*UNDEFINED, *HOST_VARIANTS[variant]))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(1024) + 0.5) / 1024)
     for place in (0, 1, 511, 512, 1023):
         chirp = np.sign(rng.normal(size=1024)) * np.minimum(1 / window, 1e4)

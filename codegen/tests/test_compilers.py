@@ -104,7 +104,7 @@ def test_no_load_of_a_pair_can_lose_its_base(tmp_path: Path) -> None:
 @pytest.mark.parametrize("flag", ["-U__BYTE_ORDER__", "-U__ORDER_LITTLE_ENDIAN__"])
 def test_a_compiler_that_tells_no_byte_order_is_stopped(flag: str) -> None:
     require("gcc")
-    done = run("gcc", "-std=c11", flag, f"-I{core_folder()}", "-fsyntax-only", core_folder() / "blsh_model.c")
+    done = run("gcc", "-std=c11", flag, f"-I{core_folder()}", "-fsyntax-only", core_folder() / "blsh_init.c")
     assert b"does not tell its byte order" in done.stderr
 
 

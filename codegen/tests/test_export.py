@@ -314,7 +314,7 @@ def test_record_accounts_for_every_file(model: Model, library: Path) -> None:
 
 def test_examples_are_short_enough_to_be_read(library: Path) -> None:
     for example in (STREAM_EXAMPLE, ARDUINO_EXAMPLE):
-        assert len((library / example).read_text().splitlines()) <= 35
+        assert len((library / example).read_text().splitlines()) <= 40
 
 
 def test_a_name_cannot_leave_its_line(rng: np.random.Generator, tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blsh_codegen.host_core import FLAGS, HostCore
+from blsh_codegen.host_core import FLAGS, HOST_VARIANTS, HostCore
 from blsh_codegen.model.entry_order import tight_order
 from blsh_codegen.model.quantise import gain_table
-from blsh_codegen.project import core_folder
+from blsh_codegen.project import core_folder, stand_ins
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.compute.hamming_index import hamming_knn
 
+from .compilers import UNDEFINED
 from .conftest import random_model
 
 Bits = npt.NDArray[np.bool_]
@@ -33,7 +34,7 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
         library = tmp_path_factory.mktemp("check") / "check.so"
         bench = core_folder().parent / "bench"
         sources = [core_folder() / "blsh_search.c", bench / "search_check.c", bench / "plain_scan.c"]
-        folders = [f"-I{core_folder()}", f"-I{bench}", f"-DSEARCH_CHECK_WORDS={words}u"]
+        folders = [f"-I{each}" for each in (core_folder(), bench, stand_ins())] + [f"-DSEARCH_CHECK_WORDS={words}u"]
         subprocess.run(["gcc", *FLAGS, *flags, *folders, *map(str, sources), "-o", str(library)], check=True)
         built = ctypes.CDLL(str(library))
         built.search_check.restype = ctypes.c_uint32
@@ -98,12 +99,17 @@ def test_thousands_of_dictionaries(check: Check, test_seed: int) -> None:
     assert check(test_seed, 30_000) != 0
 
 
+def test_every_variant_finds_the_same(check: Check, test_seed: int) -> None:
+    """One word at a time, and four: the answers' checksums."""
+    assert len({check(test_seed, 3000, 1100, *flags) for flags in HOST_VARIANTS.values()} - {0}) == 1
+
+
 def test_hundreds_of_larger_dictionaries(check: Check, test_seed: int) -> None:
     assert check(test_seed, 500, 16_000) != 0
 
 
 def test_no_undefined_behaviour(check: Check, test_seed: int, capfd: pytest.CaptureFixture[str]) -> None:
-    assert check(test_seed, 1000, 6000, "-fsanitize=undefined", "-fsanitize-recover=undefined") != 0
+    assert check(test_seed, 1000, 6000, *UNDEFINED) != 0
     assert "runtime error" not in capfd.readouterr().err
 
 
@@ -115,7 +121,7 @@ def test_millions_of_dictionaries(check: Check, test_seed: int) -> None:
 def test_the_check_notices_a_wrong_answer(tmp_path: Path) -> None:
     """A search that overlooks neighbours at the K-th distance in another block is found out."""
     source = (core_folder() / "blsh_search.c").read_text()
-    broken = source.replace("search->last->index + search->top", "search->last->index - search->first")
+    broken = source.replace("search->ranking.last->index + search->top", "search->ranking.last->index - search->first")
     assert broken != source
     (tmp_path / "search.c").write_text(broken)
     bench = core_folder().parent / "bench"

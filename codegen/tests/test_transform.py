@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.host_core import compile_core
+from blsh_codegen.host_core import HOST_VARIANTS, compile_core
 from blsh_codegen.pipeline import reference, vectorised
 from blsh_codegen.spec.constants import BINS, WINDOW, mul_q16, sine_q14, split_turns_q14, stage_turns_q14, turns_q14
+
+from .compilers import UNDEFINED
 
 Ints = npt.NDArray[np.int64]
 
 PEAK = 1 << 28  # of what is transformed: SPEC.md, 4.1
 BIN_PEAK = 1 << 29  # of a bin, 4.3
-PATHS = {"long products": (), "short products": ("-DBLSH_SHORT_MULTIPLY",)}
-"""Flags for the arithmetic of cores with a product of 64 bits and of those without (M0)."""
 
 
 class CTransforms:
@@ -29,7 +29,7 @@ class CTransforms:
     def spectrum(self, samples: Ints) -> Ints:
         """1024 samples to bins, (513, 2)."""
         values = np.concatenate([samples, [123, -456]]).astype(np.int32)  # what lies behind must not matter
-        self._library.blsh_real_spectrum(values.ctypes.data_as(ctypes.c_void_p))
+        self._library.blsh_forward_fft(values.ctypes.data_as(ctypes.c_void_p))
         found: Ints = values.astype(np.int64).reshape(BINS, 2)
         return found
 
@@ -37,14 +37,14 @@ class CTransforms:
         """Bins, (513, 2), times gains to 1024 samples."""
         values = bins.astype(np.int32)
         pointers = (array.ctypes.data_as(ctypes.c_void_p) for array in (values, gains))
-        self._library.blsh_masked_samples(*pointers)
+        self._library.blsh_inverse_fft(*pointers)
         found: Ints = values.reshape(-1)[:WINDOW].astype(np.int64)
         return found
 
 
-@pytest.fixture(scope="module", params=PATHS)
+@pytest.fixture(scope="module", params=HOST_VARIANTS)
 def core(request: pytest.FixtureRequest) -> CTransforms:
-    return CTransforms(PATHS[request.param])
+    return CTransforms(HOST_VARIANTS[request.param])
 
 
 def hard_signals(rng: np.random.Generator) -> Iterator[tuple[str, Ints]]:
@@ -118,11 +118,11 @@ def test_samples_agree(rng: np.random.Generator, core: CTransforms) -> None:
             assert_equal(expected, twin, f"vectorised, {name}")
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("variant", HOST_VARIANTS)
 def test_nothing_overflows_at_the_bounds(
-    rng: np.random.Generator, path: str, capfd: pytest.CaptureFixture[str]
+    rng: np.random.Generator, variant: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    core = CTransforms((*PATHS[path], "-fsanitize=undefined", "-fsanitize-recover=undefined"))
+    core = CTransforms((*UNDEFINED, *HOST_VARIANTS[variant]))
     for _, samples in hard_signals(rng):
         core.spectrum(samples)
     for _, bins in hard_bins(rng):

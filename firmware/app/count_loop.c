@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "count_loop.h"
 
 #if defined(__arm__)

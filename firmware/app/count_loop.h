@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* A loop of exactly known length, to learn how many ticks an instruction takes. */
 #ifndef BLSH_COUNT_LOOP_H
 #define BLSH_COUNT_LOOP_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "frame.h"
 
 #include <string.h>
@@ -97,8 +98,8 @@ int blsh_decoder_feed(blsh_decoder_t *decoder, uint8_t byte, blsh_frame_t *frame
 
 const char *blsh_frame_error_text(int error) {
     switch (error) {
-#define BLSH_CASE(name, value, text) \
-    case name: \
+#define BLSH_CASE(name, value, text)                                                                                   \
+    case name:                                                                                                         \
         return text;
         BLSH_FRAME_ERRORS(BLSH_CASE)
 #undef BLSH_CASE
@@ -135,9 +136,8 @@ static void write_delimiter(const blsh_encoder_t *encoder) {
 
 void blsh_frame_begin(blsh_encoder_t *encoder, uint8_t type, uint16_t sequence, uint16_t length) {
     const uint8_t header[BLSH_FRAME_HEADER_BYTES] = {
-        BLSH_PROTOCOL_VERSION, type,
-        (uint8_t)sequence,     (uint8_t)(sequence >> 8),
-        (uint8_t)length,       (uint8_t)(length >> 8),
+        BLSH_PROTOCOL_VERSION,  type, (uint8_t)sequence, (uint8_t)(sequence >> 8), (uint8_t)length,
+        (uint8_t)(length >> 8),
     };
     write_delimiter(encoder);
     encoder->crc = 0;

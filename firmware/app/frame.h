@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Frames on the serial line: 0x00 | COBS(header, payload, crc32) | 0x00.
  *
  * Receiving, a byte at a time; nothing blocks, and a partial frame costs nothing but its place:
@@ -66,7 +67,7 @@ typedef struct {
     void (*write)(void *context, const uint8_t *bytes, size_t count); /* called at least every 255 bytes */
     void *context;
     uint32_t crc;
-    size_t used;                        /* bytes in the open block, its code byte included */
+    size_t used; /* bytes in the open block, its code byte included */
     uint8_t block[1u + BLSH_COBS_BLOCK];
 } blsh_encoder_t;
 

@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The firmware: serial port, server and model wired together. The same on every board and as a host process. */
+#include <stdbool.h>
+
 #include "blsh_model.h"
 #include "hal.h"
 #include "server.h"
@@ -32,7 +35,8 @@ static const blsh_server_config_t config = {
 /* With an encoder of its own: the fault may have struck in the middle of a frame, which the first 0x00 ends. */
 void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t bfar, bool watchdog) {
     blsh_encoder_t encoder = {.write = write_uart};
-    blsh_msg_fault_t fault = {.cfsr = cfsr, .bfar = bfar, .reason = watchdog ? BLSH_REASON_WATCHDOG : BLSH_REASON_FAULT};
+    blsh_msg_fault_t fault = {
+        .cfsr = cfsr, .bfar = bfar, .reason = watchdog ? BLSH_REASON_WATCHDOG : BLSH_REASON_FAULT};
     for (size_t i = 0; i < 8u; i++) {
         fault.registers[i] = stacked[i];
     }

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "models.h"
 
 #ifdef BLSH_SLOTS
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "blsh_crc32.h"
@@ -9,12 +11,8 @@
 #include "blsh_protocol.h"
 #include "hal_storage.h"
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("Os") /* as in sha256.c */
-#endif
-
-#define ERASED UINT32_MAX
-#define PROVEN 0u
+#define ERASED         UINT32_MAX
+#define PROVEN         0u
 #define SELF_TEST_HOPS 6u
 
 _Static_assert(sizeof(blsh_image_header_t) == BLSH_MSG_PUSH_BEGIN_BYTES, "a push begins with the image's header");
@@ -36,7 +34,8 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
     if (header->bytes > room || header->bytes < sizeof *header || header->bytes % 4u != 0u) {
         return BLSH_IMAGE_SIZE;
     }
-    if (header->features > (header->feature_kind == BLSH_FEATURES_STFT ? BLSH_BINS : BLSH_MAX_MEL_BANDS)) { /* as many as are tracked */
+    if (header->features >
+        (header->feature_kind == BLSH_FEATURES_STFT ? BLSH_BINS : BLSH_MAX_MEL_BANDS)) { /* as many as are tracked */
         return BLSH_ERR_FEATURES;
     }
     if (header->bits > BLSH_MAX_BITS || header->radius > header->bits) {
@@ -48,7 +47,7 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
     if (header->entries < 1u || header->entries > BLSH_MAX_ENTRIES) {
         return BLSH_ERR_ENTRIES;
     }
-    if (header->mask_bands > BLSH_BINS || header->mask_level_bits > 4u || header->smoothing > 15u ||
+    if (header->mask_bands > BLSH_BINS || header->mask_level_bits > 4u || header->smoothing > BLSH_MAX_SMOOTHING ||
         (header->smoothing != 0u && header->mask_bands > BLSH_MAX_SMOOTHED)) {
         return BLSH_ERR_MASKS;
     }
@@ -141,26 +140,20 @@ int blsh_image_check(const blsh_image_header_t *image, uint32_t room, blsh_model
 
 /* ---- slots ------------------------------------------------------------------------------------------------------ */
 
-static blsh_slot_record_t *record_of(uint32_t slot) {
-    return (blsh_slot_record_t *)hal_slot(slot);
-}
+static blsh_slot_record_t *record_of(uint32_t slot) { return (blsh_slot_record_t *)hal_slot(slot); }
 
 const blsh_image_header_t *blsh_models_image(uint32_t slot) {
     return (const blsh_image_header_t *)(record_of(slot) + 1);
 }
 
-uint32_t blsh_models_sequence(uint32_t slot) {
-    return record_of(slot)->sequence;
-}
+uint32_t blsh_models_sequence(uint32_t slot) { return record_of(slot)->sequence; }
 
 uint32_t blsh_models_room(void) {
     const uint32_t bytes = hal_slot_bytes();
     return bytes < sizeof(blsh_slot_record_t) ? 0u : bytes - (uint32_t)sizeof(blsh_slot_record_t);
 }
 
-static uint32_t check_of(const blsh_models_t *models, uint32_t sequence) {
-    return ~sequence ^ models->key;
-}
+static uint32_t check_of(const blsh_models_t *models, uint32_t sequence) { return ~sequence ^ models->key; }
 
 /* A transfer to this slot was begun, or is done. */
 static bool begun(const blsh_models_t *models, uint32_t slot) {
@@ -171,9 +164,7 @@ static bool proven(const blsh_models_t *models, uint32_t slot) {
     return begun(models, slot) && record_of(slot)->proven == PROVEN;
 }
 
-static uint32_t free_slot(const blsh_models_t *models) {
-    return models->kept == 0u ? 1u : 0u;
-}
+static uint32_t free_slot(const blsh_models_t *models) { return models->kept == 0u ? 1u : 0u; }
 
 static int program(uint32_t *at, uint32_t word) {
     if (*at != word) {
@@ -231,9 +222,7 @@ void blsh_models_start(blsh_models_t *models, const blsh_model_t *factory, blsh_
 }
 
 /* Back to what a reset would bring. */
-static void fall_back(blsh_models_t *models) {
-    blsh_models_start(models, models->factory, models->state);
-}
+static void fall_back(blsh_models_t *models) { blsh_models_start(models, models->factory, models->state); }
 
 int blsh_models_begin(blsh_models_t *models, const blsh_image_header_t *header, uint32_t *offset) {
     int result = check_header(header, blsh_models_room());
@@ -266,7 +255,8 @@ int blsh_models_begin(blsh_models_t *models, const blsh_image_header_t *header, 
 int blsh_models_write(blsh_models_t *models, uint32_t offset, const void *words, uint32_t count) {
     const uint32_t slot = free_slot(models);
     const blsh_image_header_t *image = blsh_models_image(slot);
-    if (hal_slot_bytes() == 0u || models->running == slot || !begun(models, slot) || record_of(slot)->proven != ERASED) {
+    if (hal_slot_bytes() == 0u || models->running == slot || !begun(models, slot) ||
+        record_of(slot)->proven != ERASED) {
         return BLSH_IMAGE_NOT_BEGUN;
     }
     if (check_header(image, blsh_models_room()) != BLSH_OK || offset % 4u != 0u || offset < sizeof *image ||
@@ -347,7 +337,8 @@ uint8_t blsh_models_state(const blsh_models_t *models, uint32_t slot) {
     if (record_of(slot)->proven == ERASED) {
         return BLSH_SLOT_UNPROVEN;
     }
-    const bool sound = proven(models, slot) && blsh_image_check(blsh_models_image(slot), blsh_models_room(), &found) == BLSH_OK;
+    const bool sound =
+        proven(models, slot) && blsh_image_check(blsh_models_image(slot), blsh_models_room(), &found) == BLSH_OK;
     return sound ? BLSH_SLOT_PROVEN : BLSH_SLOT_DAMAGED;
 }
 

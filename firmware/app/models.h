@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Models without reflashing: two slots in flash beside the model that is compiled in (docs/SPEC.md, 11).
  *
  *     static blsh_models_t models;
@@ -19,15 +20,15 @@
 #include "blsh.h"
 #include "sha256.h"
 
-#define BLSH_IMAGE_MAGIC 0x4d534c42u /* "BLSM" */
+#define BLSH_IMAGE_MAGIC  0x4d534c42u /* "BLSM" */
 #define BLSH_IMAGE_FORMAT 1u
-#define BLSH_NO_SLOT 0xffu
+#define BLSH_NO_SLOT      0xffu
 
 /* A model image begins with this; its tables follow in the order of blsh_model_t, each from a multiple of 4 on. */
 typedef struct {
     uint32_t magic;
     uint8_t sha256[BLSH_SHA256_BYTES]; /* of the `bytes` - 36 bytes that follow */
-    uint32_t bytes;     /* of the image */
+    uint32_t bytes;                    /* of the image */
     uint16_t image_format;
     uint16_t runtime_format;
     uint8_t model_sha256[32];
@@ -57,43 +58,43 @@ typedef struct {
 typedef struct {
     const blsh_model_t *factory; /* compiled in */
     blsh_state_t *state;
-    blsh_model_t model;          /* the one that runs */
-    uint32_t key;                /* CRC-32 of the compiled model's SHA-256 */
-    uint8_t running;             /* its slot, or BLSH_NO_SLOT: the factory's */
-    uint8_t kept;                /* the slot that the board would start with, or BLSH_NO_SLOT */
+    blsh_model_t model; /* the one that runs */
+    uint32_t key;       /* CRC-32 of the compiled model's SHA-256 */
+    uint8_t running;    /* its slot, or BLSH_NO_SLOT: the factory's */
+    uint8_t kept;       /* the slot that the board would start with, or BLSH_NO_SLOT */
 } blsh_models_t;
 
-void blsh_models_start(blsh_models_t *models, const blsh_model_t *factory, blsh_state_t *state);
+BLSH_RARE void blsh_models_start(blsh_models_t *models, const blsh_model_t *factory, blsh_state_t *state);
 
 /* Prepare the free slot for the image of `header`. `offset`: where blsh_models_write is to go on; all before it is
  * there already when the same image was interrupted. */
-int blsh_models_begin(blsh_models_t *models, const blsh_image_header_t *header, uint32_t *offset);
+BLSH_RARE int blsh_models_begin(blsh_models_t *models, const blsh_image_header_t *header, uint32_t *offset);
 
 /* Program `count` words, the image's from byte `offset` on; what lies beyond the image is left out. May be repeated. */
-int blsh_models_write(blsh_models_t *models, uint32_t offset, const void *words, uint32_t count);
+BLSH_RARE int blsh_models_write(blsh_models_t *models, uint32_t offset, const void *words, uint32_t count);
 
 /* Check the image in the free slot and run the self-test with it. A bad one is erased, and the kept model runs. */
-int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_HOP]);
+BLSH_RARE int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_HOP]);
 
 /* Keep the model that is on trial, if it is the image of this SHA-256: after a reset it is on trial no more. */
-int blsh_models_prove(blsh_models_t *models, const uint8_t sha256[BLSH_SHA256_BYTES]);
+BLSH_RARE int blsh_models_prove(blsh_models_t *models, const uint8_t sha256[BLSH_SHA256_BYTES]);
 
 /* Erase what the slots hold and run the compiled model. */
-int blsh_models_factory(blsh_models_t *models);
+BLSH_RARE int blsh_models_factory(blsh_models_t *models);
 
 /* BLSH_SLOT_... of the protocol. Of a proven slot, all of its image is read. */
-uint8_t blsh_models_state(const blsh_models_t *models, uint32_t slot);
+BLSH_RARE uint8_t blsh_models_state(const blsh_models_t *models, uint32_t slot);
 
 /* Of a slot that is not empty. */
-uint32_t blsh_models_sequence(uint32_t slot);
+BLSH_RARE uint32_t blsh_models_sequence(uint32_t slot);
 
 /* The image in a slot, whatever it holds. */
-const blsh_image_header_t *blsh_models_image(uint32_t slot);
+BLSH_RARE const blsh_image_header_t *blsh_models_image(uint32_t slot);
 
 /* Bytes that an image may have. */
-uint32_t blsh_models_room(void);
+BLSH_RARE uint32_t blsh_models_room(void);
 
 /* Check an image within `room` bytes, on a multiple of 4, and point `model` into it. Never reads beyond. */
-int blsh_image_check(const blsh_image_header_t *image, uint32_t room, blsh_model_t *model);
+BLSH_RARE int blsh_image_check(const blsh_image_header_t *image, uint32_t room, blsh_model_t *model);
 
 #endif

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 
 #include "blsh_crc32.h"
@@ -21,8 +22,8 @@ void blsh_server_reply(blsh_server_t *server, uint8_t type, const void *payload,
 
 static const char *error_text(uint16_t code) {
     switch (code) {
-#define BLSH_CASE(name, value, text) \
-    case name: \
+#define BLSH_CASE(name, value, text)                                                                                   \
+    case name:                                                                                                         \
         return text;
         BLSH_WIRE_ERRORS(BLSH_CASE)
 #undef BLSH_CASE

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The board's side of the protocol: takes bytes as they come, does what they ask, writes replies.
  *
  *     static blsh_state_t state;
@@ -8,8 +9,8 @@
  *     for (;;) blsh_server_receive(&server, bytes, uart_read(bytes, sizeof bytes));
  *
  * A request that cannot be carried out is answered by ERROR, a damaged frame too; frames of the kind that boards
- * send are ignored, so that two boards on one line, or an echo, cannot keep each other busy. A hop is done once, however
- * often it is asked for: the replies to the last BLSH_KEPT_REPLIES are kept (docs/SPEC.md, 9).
+ * send are ignored, so that two boards on one line, or an echo, cannot keep each other busy. A hop is done once,
+ * however often it is asked for: the replies to the last BLSH_KEPT_REPLIES are kept (docs/SPEC.md, 9).
  * Time, interrupts and the part's names come from hal.h; nothing else of the hardware is known here.
  */
 #ifndef BLSH_SERVER_H
@@ -25,7 +26,7 @@ typedef struct {
     const blsh_model_t *model;
     blsh_state_t *state;
     blsh_models_t *models; /* with BLSH_SLOTS: whose model `model` is; else NULL */
-    uint32_t build_id; /* of the firmware, or 0 */
+    uint32_t build_id;     /* of the firmware, or 0 */
 } blsh_server_config_t;
 
 /* What a hop came to, besides what lies in the state's scratch. */

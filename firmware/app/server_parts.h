@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Between the parts of the server; nobody else includes this. server.c knows every request and answers what is short;
  * server_stream.c does the hops. */
 #ifndef BLSH_SERVER_PARTS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* RESET_STREAM and HOP: a hop is done once and observed as its flags ask; the replies to the last two are kept. */
 #include <string.h>
 
@@ -84,10 +85,10 @@ static void pass_through(blsh_state_t *state, int16_t samples[BLSH_HOP]) {
 }
 
 /* Between two hops the core needs nothing of what its frame holds: the reply to the last hop is kept there. */
-#define KEPT_WORDS (BLSH_HOP * sizeof(int16_t) / sizeof(int32_t))
+#define KEPT_WORDS   (BLSH_HOP * sizeof(int16_t) / sizeof(int32_t))
 #define KEPT_SAMPLES 0u
 #define KEPT_DIGESTS KEPT_WORDS
-#define KEPT_TICKS (KEPT_DIGESTS + BLSH_WIRE_STAGES)
+#define KEPT_TICKS   (KEPT_DIGESTS + BLSH_WIRE_STAGES)
 _Static_assert(KEPT_TICKS + BLSH_WIRE_STAGES <= sizeof(((blsh_state_t *)0)->frame.values) / sizeof(int32_t),
                "the frame has room for a reply");
 

@@ -1,10 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "sha256.h"
 
 #include <string.h>
-
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("Os") /* a second more at a push costs nobody anything; flash does */
-#endif
 
 #define BLOCK 64u
 
@@ -23,9 +20,7 @@ static const uint32_t start_value[8] = {
     0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au, 0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u,
 };
 
-static uint32_t rotated(uint32_t value, unsigned bits) {
-    return value >> bits | value << (32u - bits);
-}
+static uint32_t rotated(uint32_t value, unsigned bits) { return value >> bits | value << (32u - bits); }
 
 static uint32_t big_endian(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* SHA-256 (FIPS 180-4) of one piece of memory: small rather than quick, for models in flash. */
 #ifndef BLSH_SHA256_H
 #define BLSH_SHA256_H
@@ -7,7 +8,10 @@
 
 #define BLSH_SHA256_BYTES 32u
 
+/* What is called for a push alone, and compiled for size: a second more there costs nobody anything; flash does. */
+#define BLSH_RARE __attribute__((cold))
+
 /* `bytes`: below 2^32. */
-void blsh_sha256(const void *data, size_t bytes, uint8_t digest[BLSH_SHA256_BYTES]);
+BLSH_RARE void blsh_sha256(const void *data, size_t bytes, uint8_t digest[BLSH_SHA256_BYTES]);
 
 #endif

@@ -1,13 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
 /* CMSIS-DSP's real transforms of 1024 points, to be counted from outside. Its sources are not part of this repository:
  * see tools/blsh_tools/bench/cmsis.py. Writes "ok" by semihosting and leaves. */
 #include <stdint.h>
 
 #include "arm_math.h"
 
-#define SYS_WRITE0 4
-#define SYS_EXIT 0x18
+#define SYS_WRITE0      4
+#define SYS_EXIT        0x18
 #define STOPPED_BY_EXIT ((const void *)0x20026)
-#define POINTS 1024
+#define POINTS          1024
 
 int main(void);
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "plain_scan.h"
 
 /* Cortex-M0 to M7 have no such instruction, and the compiler's builtin is a library call there. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The plain search: what the core's is measured and tested against. */
 #ifndef PLAIN_SCAN_H
 #define PLAIN_SCAN_H

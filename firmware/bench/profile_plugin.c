@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* A plugin of QEMU's translator (API version 1, QEMU 6.0 and later) that profiles passages of a program:
  *
  *     gcc -O2 -shared -fPIC profile_plugin.c -o profile.so
@@ -18,9 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPORT __attribute__((visibility("default")))
-#define PASSAGES 4
-#define CALLS 8
+#define EXPORT     __attribute__((visibility("default")))
+#define PASSAGES   4
+#define CALLS      8
 #define LINE_BYTES 32u
 
 typedef uint64_t plugin_id;
@@ -31,8 +32,8 @@ enum { CB_NO_REGS = 0, MEM_BOTH = 3 };
 
 extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id, struct qemu_plugin_tb *));
 extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, void (*)(unsigned, void *), int, void *);
-extern void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *,
-                                             void (*)(unsigned, mem_info, uint64_t, void *), int, int, void *);
+extern void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *, void (*)(unsigned, mem_info, uint64_t, void *),
+                                             int, int, void *);
 extern void qemu_plugin_register_atexit_cb(plugin_id, void (*)(plugin_id, void *), void *);
 extern bool qemu_plugin_mem_is_store(mem_info);
 extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
@@ -146,8 +147,8 @@ static void on_exit_of_qemu(plugin_id id, void *context) {
     (void)context;
     for (const block_t *block = blocks; block != NULL; block = block->next) {
         if (block->runs != 0u) {
-            fprintf(out, "block 0x%" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", block->start,
-                    block->instructions, block->runs, block->taken);
+            fprintf(out, "block 0x%" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", block->start, block->instructions,
+                    block->runs, block->taken);
         }
     }
     for (const reader_t *reader = readers; reader != NULL; reader = reader->next) {

@@ -1,5 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "search_check.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "blsh_stages.h"
@@ -9,14 +11,14 @@
 #define SEARCH_CHECK_WORDS 1000u /* of the largest dictionary's codes: a micro:bit has 16 KiB */
 #endif
 #define MAX_WORDS ((BLSH_MAX_BITS + 31u) / 32u)
-#define BESIDE 10u /* planes of a block beside those of its codes, at most */
-#define ROWS (BLSH_MAX_BITS + BESIDE + 9u) /* of bounds: 9 bits hold a radius */
-#define QUERIES 4u
+#define BESIDE    10u                           /* planes of a block beside those of its codes, at most */
+#define ROWS      (BLSH_MAX_BITS + BESIDE + 9u) /* of bounds: 9 bits hold a radius */
+#define QUERIES   4u
 
 static uint32_t codes[SEARCH_CHECK_WORDS];
 static uint32_t planes[SEARCH_CHECK_WORDS + SEARCH_CHECK_WORDS / 3u + 32u * MAX_WORDS + BESIDE];
 static uint32_t bounds[SEARCH_CHECK_WORDS / 20u + ROWS];
-static uint32_t place[BLSH_MAX_BITS / 2u + 8u];
+static uint32_t counted_plane[BLSH_SEARCH_WORDS];
 static uint32_t random_state;
 
 static uint32_t draw(void) { /* xorshift, Marsaglia 2003 */
@@ -93,7 +95,8 @@ static void slice_codes(const blsh_model_t *model) {
     const unsigned words = (model->bits + 31u) / 32u;
     memset(planes, 0, sizeof planes);
     for (uint32_t entry = 0; entry < model->entries; entry++) {
-        slice_code(model, codes + entry * words, planes + entry / 32u * BLSH_PLANES((unsigned)model->bits), entry % 32u);
+        slice_code(model, codes + entry * words, planes + entry / 32u * BLSH_PLANES((unsigned)model->bits),
+                   entry % 32u);
     }
 }
 
@@ -170,7 +173,7 @@ uint32_t search_check(uint32_t seed, uint32_t dictionaries) {
             blsh_neighbour_t expected[BLSH_MAX_NEIGHBOURS], found[BLSH_MAX_NEIGHBOURS];
             make_query(&model, query, code);
             plain_scan(codes, model.entries, (model.bits + 31u) / 32u, code, model.neighbours, expected);
-            blsh_find_nearest(&model, code, place, found);
+            blsh_find_nearest(&model, code, counted_plane, found);
             for (unsigned k = 0; k < model.neighbours; k++) {
                 if (found[k].index != expected[k].index || found[k].distance != expected[k].distance) {
                     return 0;

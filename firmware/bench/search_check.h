@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The search against the plain scan, on random and on awkward dictionaries; runs on any core and on the host. */
 #ifndef SEARCH_CHECK_H
 #define SEARCH_CHECK_H

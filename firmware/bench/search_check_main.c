@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 /* search_check on a board under an emulator with semihosting: writes "ok CHECKSUM" or "FAIL" and leaves. */
 #include "search_check.h"
 
-#define SYS_WRITE0 4
-#define SYS_EXIT 0x18
+#define SYS_WRITE0      4
+#define SYS_EXIT        0x18
 #define STOPPED_BY_EXIT ((const void *)0x20026)
 
 #ifndef SEARCH_CHECK_DICTIONARIES

@@ -1,10 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The core's search and the plain scan over one dictionary that a debugger or an emulator has put into memory, to be
  * counted from outside; both must find the same. Writes "ok" or "FAIL" by semihosting and leaves. */
 #include "blsh_stages.h"
 #include "plain_scan.h"
 
-#define SYS_WRITE0 4
-#define SYS_EXIT 0x18
+#define SYS_WRITE0      4
+#define SYS_EXIT        0x18
 #define STOPPED_BY_EXIT ((const void *)0x20026)
 
 /* At DICTIONARY: these words, then planes, and at the offsets (in words) bounds, queries and codes. */
@@ -14,7 +15,7 @@ typedef struct {
 
 int main(void);
 
-static uint32_t place[BLSH_MAX_BITS / 2u + 8u];
+static uint32_t counted_plane[BLSH_SEARCH_WORDS];
 static blsh_neighbour_t found[BLSH_MAX_NEIGHBOURS], expected[BLSH_MAX_NEIGHBOURS];
 
 static void semihost(int call, const void *argument) {
@@ -35,7 +36,7 @@ int main(void) {
     const char *verdict = "ok\n";
     for (uint32_t i = 0; i < head->queries; i++) {
         const uint32_t *code = words + head->queries_at + i * head->code_words;
-        blsh_find_nearest(&model, code, place, found);
+        blsh_find_nearest(&model, code, counted_plane, found);
         plain_scan(words + head->codes_at, head->entries, head->code_words, code, head->neighbours, expected);
         for (uint32_t k = 0; k < head->neighbours; k++) {
             if (found[k].index != expected[k].index || found[k].distance != expected[k].distance) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* From reset to main(), and from a fault to app_fault(). Any Cortex-M; no vendor header. */
 #include <string.h>
 
@@ -24,21 +25,18 @@ void report_fault(void) __attribute__((noreturn));
 /* Of drivers that need it. */
 void hal_systick_irq(void) __attribute__((weak, alias("fault_handler")));
 
-/* The table ends with the UART's interrupt; SysTick's is the only other one that is ever enabled. The words left zero are reserved, or belong to
- * what is never enabled; taking one would be a fault, and so be reported. */
+/* The table ends with the UART's interrupt; SysTick's is the only other one that is ever enabled. The words left zero
+ * are reserved, or belong to what is never enabled; taking one would be a fault, and so be reported. */
 typedef void (*vector)(void);
 __attribute__((section(".vectors"), used, aligned(512))) static const vector vectors[] = {
-    [0] = (vector)_estack,
-    [1] = reset_handler,
+    [0] = (vector)_estack,  [1] = reset_handler,
     [2] = fault_handler, /* NMI: the watchdog's warning */
     [3] = fault_handler, /* HardFault: the others rise to it, because they are never enabled */
-    [15] = hal_systick_irq,
-    [16u + BOARD_UART_RX_IRQ] = hal_rx_irq,
+    [15] = hal_systick_irq, [16u + BOARD_UART_RX_IRQ] = hal_rx_irq,
 };
 
 /* In assembly because it paints the stack: nothing may stand there yet. */
-__attribute__((naked)) void reset_handler(void)
-{
+__attribute__((naked)) void reset_handler(void) {
     __asm__ volatile(".syntax unified\n"
                      "    ldr   r0, =_estack\n"
                      "    mov   sp, r0\n"
@@ -51,8 +49,7 @@ __attribute__((naked)) void reset_handler(void)
                      "    .ltorg\n" ::"i"(STACK_PAINT));
 }
 
-void start(void)
-{
+void start(void) {
 #if !defined(__ARM_ARCH_6M__)
     SCB_VTOR = (uint32_t)(uintptr_t)vectors;
     SCB_CCR |= CCR_TRAP_DIVISION_BY_ZERO;
@@ -72,8 +69,7 @@ static uint32_t fault_registers[8] __attribute__((used));
 
 /* Gives up the stack, which may be what overflowed, after saving the eight words that the core pushed there;
  * they are left zero when the stack pointer does not lie in RAM. */
-__attribute__((naked)) void fault_handler(void)
-{
+__attribute__((naked)) void fault_handler(void) {
     __asm__ volatile(".syntax unified\n"
                      "    mov   r0, sp\n"
                      "    ldr   r1, =_sram\n"
@@ -93,8 +89,7 @@ __attribute__((naked)) void fault_handler(void)
                      "    .ltorg\n");
 }
 
-void report_fault(void)
-{
+void report_fault(void) {
     bool watchdog = hal_exception() == EXCEPTION_NMI;
 
     hal_leave_note(); /* now: the report may hang as well */
@@ -107,8 +102,7 @@ void report_fault(void)
     }
 }
 
-__attribute__((weak)) void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t bfar, bool watchdog)
-{
+__attribute__((weak)) void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t bfar, bool watchdog) {
     (void)stacked;
     (void)cfsr;
     (void)bfar;

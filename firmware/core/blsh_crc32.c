@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "blsh_crc32.h"
 
 /* Half a byte a step: 64 bytes of table where a byte a step would cost a kilobyte of flash. */

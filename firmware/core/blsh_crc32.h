@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* CRC-32/ISO-HDLC (the CRC of zlib, PNG and Ethernet), a piece at a time. */
 #ifndef BLSH_CRC32_H
 #define BLSH_CRC32_H

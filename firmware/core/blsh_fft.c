@@ -1,12 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Stage `spectrum`, and the inverse transform (SPEC.md, 4.2, 4.3 and 6.1). */
 #include "blsh_fft.h"
 
 #include <stdbool.h>
 
-#if defined(__ARM_FEATURE_MVE)
-#include "blsh_fft_mve.h"
-#else
-#include "blsh_fft_scalar.h"
-#endif
+#include "arch/blsh_fft_steps.h"
 
 /* The permutation and the first stage. The digits of a place read the same in both directions, so of the 32 sets of
  * 16 points (places 128 a + 4 m + e) each goes to one other and takes that one's place. */
@@ -32,7 +30,7 @@ static void four_stages(blsh_point_t *z) {
     blsh_radix4_stage(z, 32u, false);
 }
 
-void blsh_real_spectrum(int32_t values[2u * BLSH_BINS]) {
+void blsh_forward_fft(int32_t values[2u * BLSH_BINS]) {
     blsh_point_t *z = (blsh_point_t *)(void *)values;
     four_stages(z);
     blsh_radix4_stage(z, 128u, false);
@@ -41,7 +39,7 @@ void blsh_real_spectrum(int32_t values[2u * BLSH_BINS]) {
     z[256] = (blsh_point_t){z[256].re >> 1, -(z[256].im >> 1)}; /* its own mirror */
 }
 
-void blsh_masked_samples(int32_t values[2u * BLSH_BINS], const int16_t gain_q14[BLSH_BINS]) {
+void blsh_inverse_fft(int32_t values[2u * BLSH_BINS], const int16_t gain_q14[BLSH_BINS]) {
     blsh_point_t *z = (blsh_point_t *)(void *)values;
     blsh_split_back(z, gain_q14);
     const blsh_point_t middle = blsh_scaled(z[256], gain_q14[256]);

@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A hop, from samples to samples: the stages of SPEC.md in their order. */
+#include "blsh.h"
 #include "blsh_fft.h"
 #include "blsh_stages.h"
 
@@ -7,14 +10,13 @@ static void report(const blsh_probe_t *probe, blsh_stage_t stage, const void *va
     }
 }
 
-void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output[BLSH_HOP],
-              const blsh_probe_t *probe) {
+void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output[BLSH_HOP], const blsh_probe_t *probe) {
     const blsh_model_t *model = state->model;
 
     blsh_window_frame(state, input);
     report(probe, BLSH_STAGE_WINDOW, &state->frame, (1u + BLSH_WINDOW) * sizeof(int32_t));
 
-    blsh_real_spectrum(state->frame.values);
+    blsh_forward_fft(state->frame.values);
     report(probe, BLSH_STAGE_SPECTRUM, state->frame.values, sizeof state->frame.values);
 
     blsh_extract_features(state);
@@ -32,7 +34,7 @@ void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output
     blsh_average_masks(state);
     report(probe, BLSH_STAGE_MASK, state->gain_q14, sizeof state->gain_q14);
 
-    blsh_masked_samples(state->frame.values, state->gain_q14);
+    blsh_inverse_fft(state->frame.values, state->gain_q14);
     blsh_overlap_add(state, output);
     report(probe, BLSH_STAGE_OUTPUT, output, BLSH_HOP * sizeof(int16_t));
 
@@ -40,3 +42,6 @@ void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output
         state->hops++;
     }
 }
+
+/* A hop finishes the oldest BLSH_HOP samples of the frame that ends with its input. */
+uint32_t blsh_delay_samples(void) { return BLSH_HISTORY; }

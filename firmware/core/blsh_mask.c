@@ -1,3 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Stage `mask` (SPEC.md, 5): the masks of the neighbours, averaged, smoothed, spread over the bins. */
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
 
@@ -52,7 +57,7 @@ static inline void gains_of_counts(const uint32_t *plane, unsigned planes, const
 }
 
 /* `planes` is a constant where this is called, so that its loops unroll. */
-static inline __attribute__((always_inline)) void average_bits(blsh_state_t *state, const masks_t *masks, unsigned planes) {
+BLSH_ALWAYS_INLINE void average_bits(blsh_state_t *state, const masks_t *masks, unsigned planes) {
     const int16_t *gain = state->model->gain_q14;
     uint32_t plane[6];
     unsigned word = 0;
@@ -67,7 +72,8 @@ static inline __attribute__((always_inline)) void average_bits(blsh_state_t *sta
     state->gain_q14[BLSH_BINS - 1u] = gain[votes];
 }
 
-/* ---- levels of bands: four at a time, in the bytes of a word ------------------------------------------------------- */
+/* ---- levels of bands: four at a time, in the bytes of a word
+ * ------------------------------------------------------- */
 
 static inline uint32_t add_levels(const masks_t *masks, unsigned from, unsigned to, unsigned word, unsigned shift,
                                   uint32_t lanes) {
@@ -106,7 +112,8 @@ static void average_levels(blsh_state_t *state, const masks_t *masks) {
     }
 }
 
-/* ---- both ---------------------------------------------------------------------------------------------------------- */
+/* ---- both
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void smooth(blsh_state_t *state, unsigned bands) {
     const int32_t kept = state->model->smoothing;

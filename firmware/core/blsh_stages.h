@@ -1,10 +1,10 @@
-/* The steps of a hop, in order, each on the state that the one before it left. For blsh_hop and its tests only. */
+// SPDX-License-Identifier: Apache-2.0
+/* The steps of a hop, in order, each on the state that the one before it left. For blsh_hop and its tests only. Behind
+ * each step stands what it writes. */
 #ifndef BLSH_STAGES_H
 #define BLSH_STAGES_H
 
-#include "blsh.h"
-
-#define BLSH_TRACKING_START 32u /* hops in which a noise floor rises as fast as it falls */
+#include "blsh_state.h"
 
 /* Words of a mask in the dictionary. */
 static inline unsigned blsh_mask_words(const blsh_model_t *model) {
@@ -17,11 +17,12 @@ void blsh_track_floors(blsh_state_t *state, int32_t exponent);              /* l
 void blsh_project(blsh_state_t *state);                                     /* accumulator */
 void blsh_sign_bits(blsh_state_t *state);                                   /* code */
 void blsh_find_neighbours(blsh_state_t *state);                             /* neighbour */
-
-/* The K entries nearest to `code`, by (distance, index). `place` is scratch, model->bits / 2 + 8 words. */
-void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *place, blsh_neighbour_t *found);
-
 void blsh_average_masks(blsh_state_t *state);                               /* gain_q14 */
 void blsh_overlap_add(blsh_state_t *state, int16_t output[BLSH_HOP]);       /* overlap, output */
+
+/* Find the K entries nearest to `code`, by (distance, index). `counted_plane` is scratch: BLSH_SEARCH_WORDS words, or
+ * model->bits / 2 + 8. */
+void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *counted_plane,
+                       blsh_neighbour_t *found);
 
 #endif

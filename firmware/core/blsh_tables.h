@@ -1,11 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Tables that no model changes; generated beside the model, so that Python and C hold the same integers. */
 #ifndef BLSH_TABLES_H
 #define BLSH_TABLES_H
 
 #include <stdint.h>
 
-#include "blsh.h"
-#include "blsh_fixed.h"
+#include "arch/blsh_multiply.h"
+#include "blsh_constants.h"
 
 extern const int16_t blsh_window_q14[BLSH_BINS]; /* periodic Hann, samples 0 to 512; sample n is sample 1024 - n */
 

@@ -1,10 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Tracked features (SPEC.md, 5): the level of each band beside its noise floor. */
+#include <stdbool.h>
+
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
-
-#define FRACTION_BITS 8 /* of levels and noise floors */
-#define TRACKED_BITS 14 /* of the features: rounding up the largest still fits int16 */
-#define FAST_SHIFT 2u   /* 1/4 of the distance a hop */
-#define SLOW_SHIFT 7u   /* 1/128 */
 
 /* The root of value / 2^exponent, Q22.8: 15 or 16 significant bits, whatever the exponent. */
 static int32_t scaled_root(uint32_t value, int32_t exponent) {
@@ -13,13 +12,15 @@ static int32_t scaled_root(uint32_t value, int32_t exponent) {
     }
     int32_t raised = 32 - blsh_bit_length(value);
     raised -= (raised + exponent) & 1;
-    return blsh_shifted((int32_t)blsh_floor_sqrt32(value << raised), FRACTION_BITS - (raised + exponent) / 2);
+    return blsh_shifted((int32_t)blsh_floor_sqrt32(value << raised),
+                        BLSH_TRACKED_FRACTION_BITS - (raised + exponent) / 2);
 }
 
 /* Fast downwards and at the start of a stream, else slowly: so the floor stays at the noise below the speech. */
 static int32_t moved_floor(int32_t floor, int32_t level, uint32_t hops) {
     const int32_t distance = level - floor;
-    return floor + blsh_rounded_shift(distance, distance < 0 || hops < BLSH_TRACKING_START ? FAST_SHIFT : SLOW_SHIFT);
+    const bool fast = distance < 0 || hops < BLSH_TRACKING_START;
+    return floor + blsh_rounded_shift(distance, fast ? BLSH_TRACKING_FAST_SHIFT : BLSH_TRACKING_SLOW_SHIFT);
 }
 
 void blsh_track_floors(blsh_state_t *state, int32_t exponent) {
@@ -33,7 +34,7 @@ void blsh_track_floors(blsh_state_t *state, int32_t exponent) {
         peak = level[band] > peak ? level[band] : peak;
         peak = now > peak ? now : peak;
     }
-    const int32_t excess = blsh_bit_length((uint32_t)peak) - TRACKED_BITS;
+    const int32_t excess = blsh_bit_length((uint32_t)peak) - BLSH_TRACKED_BITS;
     const unsigned drop = excess > 0 ? (unsigned)excess : 0u;
     for (unsigned band = 0; band < BLSH_TRACKED_BANDS; band++) {
         state->feature[band] = (int16_t)blsh_rounded_shift(level[band], drop);

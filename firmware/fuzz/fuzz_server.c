@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The decoder and the server under libFuzzer, with a small model and the sanitizers: python -m blsh_hil.prove.fuzzing.
  *
  * An input is a row of records, each `type`, `length` (16 bits) and what is left of the input up to that length:
@@ -19,15 +20,15 @@
 #include "hal_storage.h"
 #include "server.h"
 
-#define RAW 0xffu
-#define IMAGE 0xfeu
-#define PROVE 0xfdu
-#define START 0xfcu
-#define LONGEST 0x1000u /* of a record: longer than any request, and an image of a small model */
-#define SLOT_WORDS 0x800u
+#define RAW          0xffu
+#define IMAGE        0xfeu
+#define PROVE        0xfdu
+#define START        0xfcu
+#define LONGEST      0x1000u /* of a record: longer than any request, and an image of a small model */
+#define SLOT_WORDS   0x800u
 #define SECTOR_WORDS 0x100u
-#define NONCE 0x1234567u
-#define MOST_HOPS 4u /* of an input: they take the time, and the server looks back two */
+#define NONCE        0x1234567u
+#define MOST_HOPS    4u /* of an input: they take the time, and the server looks back two */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -57,8 +58,11 @@ static void hear(void *context, const uint8_t *bytes, size_t count) {
     }
 }
 
-static const blsh_server_config_t config = {
-    .write = hear, .model = &models.model, .models = &models, .state = &state, .build_id = 1u};
+static const blsh_server_config_t config = {.write = hear,
+                                            .model = &models.model,
+                                            .models = &models,
+                                            .state = &state,
+                                            .build_id = 1u};
 
 /* ---- the host: says ------------------------------------------------------------------------------------------- */
 
@@ -86,7 +90,8 @@ static void push_image(const uint8_t *data, size_t size) {
     head.magic = BLSH_IMAGE_MAGIC;
     head.bytes = ((uint32_t)(size < sizeof head ? sizeof head : size) + 3u) & ~3u;
     memcpy(image, &head, sizeof head);
-    blsh_sha256(image + offsetof(blsh_image_header_t, bytes), head.bytes - offsetof(blsh_image_header_t, bytes), head.sha256);
+    blsh_sha256(image + offsetof(blsh_image_header_t, bytes), head.bytes - offsetof(blsh_image_header_t, bytes),
+                head.sha256);
     memcpy(image, &head, sizeof head);
     memcpy(pushed, head.sha256, sizeof pushed);
     send_frame(BLSH_MSG_PUSH_BEGIN, image, sizeof head);
@@ -160,83 +165,47 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 /* ---- the part ------------------------------------------------------------------------------------------------- */
 
-void hal_reset(void) {
-    longjmp(reset, 1);
-}
+void hal_reset(void) { longjmp(reset, 1); }
 
-uint32_t blsh_count_loop(uint32_t iterations) { /* in no time */
-    return 2u * iterations;
-}
+uint32_t blsh_count_loop(uint32_t iterations) { /* in no time */ return 2u * iterations; }
 
 uint32_t hal_ticks(void) {
     static uint32_t ticks;
     return ticks += 100u;
 }
 
-uint32_t hal_tick_hz(void) {
-    return 1000000u;
-}
+uint32_t hal_tick_hz(void) { return 1000000u; }
 
-uint32_t hal_core_hz(void) {
-    return 1000000u;
-}
+uint32_t hal_core_hz(void) { return 1000000u; }
 
-const char *hal_core_name(void) {
-    return "fuzzed-core-with-a-name-that-is-cut"; /* longer than its field */
-}
+const char *hal_core_name(void) { return "fuzzed-core-with-a-name-that-is-cut"; /* longer than its field */ }
 
-const char *hal_board_name(void) {
-    return "fuzzed";
-}
+const char *hal_board_name(void) { return "fuzzed"; }
 
-uint32_t hal_receive_ring_bytes(void) {
-    return 2048u;
-}
+uint32_t hal_receive_ring_bytes(void) { return 2048u; }
 
-uint32_t hal_overruns(void) {
-    return 0u;
-}
+uint32_t hal_overruns(void) { return 0u; }
 
-uint32_t hal_irq_disable(void) {
-    return 0u;
-}
+uint32_t hal_irq_disable(void) { return 0u; }
 
-void hal_irq_restore(uint32_t saved) {
-    (void)saved;
-}
+void hal_irq_restore(uint32_t saved) { (void)saved; }
 
-uint32_t hal_reset_cause(void) {
-    return HAL_RESET_POWER_ON;
-}
+uint32_t hal_reset_cause(void) { return HAL_RESET_POWER_ON; }
 
-uint32_t hal_stack_bytes_used(void) {
-    return 0u;
-}
+uint32_t hal_stack_bytes_used(void) { return 0u; }
 
-bool hal_stack_overflowed(void) {
-    return false;
-}
+bool hal_stack_overflowed(void) { return false; }
 
 void hal_watchdog_watch(void) {}
 
 void hal_watchdog_rest(void) {}
 
-uint32_t *hal_slot(uint32_t slot) {
-    return slots[slot];
-}
+uint32_t *hal_slot(uint32_t slot) { return slots[slot]; }
 
-uint32_t hal_slot_bytes(void) {
-    return sizeof slots[0];
-}
+uint32_t hal_slot_bytes(void) { return sizeof slots[0]; }
 
-uint32_t hal_sector_bytes(void) {
-    return SECTOR_WORDS * sizeof(uint32_t);
-}
+uint32_t hal_sector_bytes(void) { return SECTOR_WORDS * sizeof(uint32_t); }
 
-void hal_sector_erase(uint32_t *sector) {
-    memset(sector, 0xff, SECTOR_WORDS * sizeof(uint32_t));
-}
+void hal_sector_erase(uint32_t *sector) { memset(sector, 0xff, SECTOR_WORDS * sizeof(uint32_t)); }
 
-void hal_word_program(uint32_t *at, uint32_t word) {
-    *at &= word;
-}
+void hal_word_program(uint32_t *at, uint32_t word) { *at &= word; }

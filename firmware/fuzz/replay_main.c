@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Runs the fuzz target on the files named, without libFuzzer: any compiler, any debugger. */
 #include <stdint.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* nRF52: 64 MHz, always. The crystal (HFXO) gives the UART its exact rate; without it the internal oscillator, good to
  * a few per cent, goes on. Flash is cached: the core is faster than it. The debug port is kept open: from revision 3 on
  * it closes at each reset unless the firmware says so, and the board could be flashed once only. */
@@ -14,8 +15,7 @@
 
 static const char *trouble;
 
-void hal_clock_init(void)
-{
+void hal_clock_init(void) {
     APPROTECT_DISABLE = DEBUG_OPEN;
     NVMC_ICACHECNF = ICACHE_ENABLE;
     dwt_start();
@@ -29,22 +29,10 @@ void hal_clock_init(void)
     trouble = "clock: the crystal (HFXO) does not start";
 }
 
-uint32_t hal_clock_uart_hz(void)
-{
-    return BOARD_UART_CLOCK_HZ;
-}
+uint32_t hal_clock_uart_hz(void) { return BOARD_UART_CLOCK_HZ; }
 
-uint32_t hal_core_hz(void)
-{
-    return BOARD_CORE_HZ;
-}
+uint32_t hal_core_hz(void) { return BOARD_CORE_HZ; }
 
-uint32_t hal_tick_hz(void)
-{
-    return BOARD_CORE_HZ;
-}
+uint32_t hal_tick_hz(void) { return BOARD_CORE_HZ; }
 
-const char *hal_clock_trouble(void)
-{
-    return trouble;
-}
+const char *hal_clock_trouble(void) { return trouble; }

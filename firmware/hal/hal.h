@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The hardware, as the application sees it: one serial port, one counter, and what the part can say of itself.
  *
  * This is the whole seam. To bring blsh-mcu to another part: add it to boards.toml and write
@@ -55,8 +56,8 @@ const char *hal_clock_trouble(void);
 uint32_t hal_irq_disable(void);
 void hal_irq_restore(uint32_t saved);
 
-/* Why the part last started. Best effort: a note left in RAM and what the part records of its watchdog, so that whatever
- * is not one of our own resets reads as power-on (or reset pin). */
+/* Why the part last started. Best effort: a note left in RAM and what the part records of its watchdog, so that
+ * whatever is not one of our own resets reads as power-on (or reset pin). */
 enum {
     HAL_RESET_POWER_ON = 0,
     HAL_RESET_SOFTWARE = 1, /* hal_reset() */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Arm CMSDK UART and watchdog, and a memory-mapped counter: the MPS2 and MPS3 images, as built by Arm and by QEMU. */
 #include "hal.h"
 #include "hal_port.h"
@@ -26,11 +27,10 @@ _Static_assert(BAUD_DIVIDER >= 16u, "the UART stops below a divider of 16: lower
 #define WATCHDOG_CLEAR   HAL_REGISTER(BOARD_WATCHDOG_BASE + 0x00cu)
 #define WATCHDOG_LOCK    HAL_REGISTER(BOARD_WATCHDOG_BASE + 0xc00u)
 
-#define WATCHDOG_KEY     0x1acce551u
-#define WATCHDOG_WARNS   (1u << 0)
+#define WATCHDOG_KEY   0x1acce551u
+#define WATCHDOG_WARNS (1u << 0)
 
-static void set_watchdog(uint32_t control)
-{
+static void set_watchdog(uint32_t control) {
     WATCHDOG_LOCK = WATCHDOG_KEY;
     WATCHDOG_LOAD = (uint32_t)((uint64_t)BOARD_WATCHDOG_HZ * HAL_WATCHDOG_MS / 1000u);
     WATCHDOG_CLEAR = 1u; /* of a zero reached while it was disabled */
@@ -38,31 +38,20 @@ static void set_watchdog(uint32_t control)
     WATCHDOG_LOCK = 0u; /* a program that has gone astray does not reach it */
 }
 
-void hal_watchdog_watch(void)
-{
-    set_watchdog(WATCHDOG_WARNS);
-}
+void hal_watchdog_watch(void) { set_watchdog(WATCHDOG_WARNS); }
 
-void hal_watchdog_rest(void)
-{
-    set_watchdog(0u);
-}
+void hal_watchdog_rest(void) { set_watchdog(0u); }
 
-bool hal_port_reset_by_watchdog(void)
-{
-    return false; /* the note that its warning leaves says so */
-}
+bool hal_port_reset_by_watchdog(void) { return false; /* the note that its warning leaves says so */ }
 
-void hal_port_init(void)
-{
+void hal_port_init(void) {
     hal_watchdog_rest();
     UART_BAUDDIV = BAUD_DIVIDER;
     UART_CTRL = CTRL_TX | CTRL_RX | CTRL_RX_IRQ;
     (void)UART_DATA; /* QEMU looks for input again only when DATA is read, not when reception is enabled */
 }
 
-void hal_rx_irq(void)
-{
+void hal_rx_irq(void) {
     UART_INTCLEAR = INT_RX;
     for (;;) {
         uint32_t state = UART_STATE;
@@ -82,8 +71,7 @@ void hal_rx_irq(void)
     }
 }
 
-void hal_write(const uint8_t *src, size_t n)
-{
+void hal_write(const uint8_t *src, size_t n) {
     for (size_t i = 0; i < n; i++) {
         while ((UART_STATE & STATE_TX_FULL) != 0u) {
         }
@@ -91,7 +79,4 @@ void hal_write(const uint8_t *src, size_t n)
     }
 }
 
-uint32_t hal_ticks(void)
-{
-    return HAL_REGISTER(BOARD_TICK_COUNTER);
-}
+uint32_t hal_ticks(void) { return HAL_REGISTER(BOARD_TICK_COUNTER); }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The half of the HAL that is the same on every Cortex-M: receive ring, sleep, reset, stack mark. */
 #include "hal.h"
 #include "hal_port.h"
@@ -14,8 +15,8 @@
 /* One writer, the interrupt; one reader, the main loop. Both indices run freely and wrap at 2^32. */
 _Static_assert((BOARD_RECEIVE_RING_BYTES & (BOARD_RECEIVE_RING_BYTES - 1u)) == 0u, "the ring is indexed by masking");
 static struct {
-    volatile uint32_t head;    /* bytes put */
-    volatile uint32_t tail;    /* bytes taken */
+    volatile uint32_t head; /* bytes put */
+    volatile uint32_t tail; /* bytes taken */
     volatile uint32_t lost;
     volatile bool stalled;
     uint8_t bytes[BOARD_RECEIVE_RING_BYTES];
@@ -35,8 +36,7 @@ static uint32_t reset_cause;
 #define RESET_OF_NMI HAL_RESET_WATCHDOG
 #endif
 
-static uint32_t take_note(void)
-{
+static uint32_t take_note(void) {
     uint32_t cause = note.value - NOTE_SEED;
     bool valid = note.value == ~note.complement;
 
@@ -45,8 +45,7 @@ static uint32_t take_note(void)
     return valid && cause <= HAL_RESET_CLOCK ? cause : HAL_RESET_POWER_ON;
 }
 
-void hal_init(void)
-{
+void hal_init(void) {
     reset_cause = take_note();
     if (hal_port_reset_by_watchdog()) {
         reset_cause = HAL_RESET_WATCHDOG;
@@ -56,13 +55,9 @@ void hal_init(void)
     NVIC_ENABLE(BOARD_UART_RX_IRQ) = IRQ_BIT(BOARD_UART_RX_IRQ);
 }
 
-bool hal_ring_full(void)
-{
-    return ring.head - ring.tail == BOARD_RECEIVE_RING_BYTES;
-}
+bool hal_ring_full(void) { return ring.head - ring.tail == BOARD_RECEIVE_RING_BYTES; }
 
-void hal_ring_put(uint8_t byte)
-{
+void hal_ring_put(uint8_t byte) {
     uint32_t head = ring.head;
 
     ring.bytes[head % BOARD_RECEIVE_RING_BYTES] = byte;
@@ -70,27 +65,21 @@ void hal_ring_put(uint8_t byte)
     ring.head = head + 1u;
 }
 
-void hal_ring_stall(void)
-{
+void hal_ring_stall(void) {
     ring.stalled = true;
     NVIC_DISABLE(BOARD_UART_RX_IRQ) = IRQ_BIT(BOARD_UART_RX_IRQ);
 }
 
-void hal_ring_lost(void)
-{
-    ring.lost++;
-}
+void hal_ring_lost(void) { ring.lost++; }
 
 /* The interrupt is pended by hand: its handler may have cleared what the UART raised, and left the byte there. */
-static void resume_reception(void)
-{
+static void resume_reception(void) {
     ring.stalled = false; /* before enabling: the interrupt may set it again at once */
     NVIC_PEND(BOARD_UART_RX_IRQ) = IRQ_BIT(BOARD_UART_RX_IRQ);
     NVIC_ENABLE(BOARD_UART_RX_IRQ) = IRQ_BIT(BOARD_UART_RX_IRQ);
 }
 
-size_t hal_read(uint8_t *dst, size_t max)
-{
+size_t hal_read(uint8_t *dst, size_t max) {
     uint32_t tail = ring.tail;
     size_t ready = ring.head - tail;
     size_t count = ready < max ? ready : max;
@@ -108,8 +97,7 @@ size_t hal_read(uint8_t *dst, size_t max)
 }
 
 /* A LED is lit while the core works: its brightness is the load. */
-static void show_busy(bool busy)
-{
+static void show_busy(bool busy) {
 #ifdef BOARD_LED_PIN
     hal_port_led(busy);
 #else
@@ -117,8 +105,7 @@ static void show_busy(bool busy)
 #endif
 }
 
-void hal_idle(void)
-{
+void hal_idle(void) {
     show_busy(false);
     while (ring.head == ring.tail) {
         uint32_t saved = hal_irq_disable();
@@ -132,46 +119,26 @@ void hal_idle(void)
     show_busy(true);
 }
 
-uint32_t hal_receive_ring_bytes(void)
-{
-    return BOARD_RECEIVE_RING_BYTES;
-}
+uint32_t hal_receive_ring_bytes(void) { return BOARD_RECEIVE_RING_BYTES; }
 
-uint32_t hal_overruns(void)
-{
-    return ring.lost;
-}
+uint32_t hal_overruns(void) { return ring.lost; }
 
-const char *hal_core_name(void)
-{
-    return BOARD_CORE;
-}
+const char *hal_core_name(void) { return BOARD_CORE; }
 
-const char *hal_board_name(void)
-{
-    return BOARD_NAME;
-}
+const char *hal_board_name(void) { return BOARD_NAME; }
 
-uint32_t hal_irq_disable(void)
-{
+uint32_t hal_irq_disable(void) {
     uint32_t saved;
 
     __asm__ volatile("mrs %0, primask\n\tcpsid i" : "=r"(saved)::"memory");
     return saved;
 }
 
-void hal_irq_restore(uint32_t saved)
-{
-    __asm__ volatile("msr primask, %0" ::"r"(saved) : "memory");
-}
+void hal_irq_restore(uint32_t saved) { __asm__ volatile("msr primask, %0" ::"r"(saved) : "memory"); }
 
-uint32_t hal_reset_cause(void)
-{
-    return reset_cause;
-}
+uint32_t hal_reset_cause(void) { return reset_cause; }
 
-void hal_leave_note(void)
-{
+void hal_leave_note(void) {
     uint32_t exception = hal_exception();
 
     note.value = NOTE_SEED + (uint32_t)(exception == EXCEPTION_NMI     ? RESET_OF_NMI
@@ -180,8 +147,7 @@ void hal_leave_note(void)
     note.complement = ~note.value;
 }
 
-void hal_reset(void)
-{
+void hal_reset(void) {
     hal_leave_note();
     __asm__ volatile("dsb" ::: "memory"); /* the note is in RAM before the reset takes hold */
     SCB_AIRCR = AIRCR_RESET;
@@ -189,8 +155,7 @@ void hal_reset(void)
     }
 }
 
-uint32_t hal_stack_bytes_used(void)
-{
+uint32_t hal_stack_bytes_used(void) {
     const volatile uint32_t *mark = _stack_limit;
 
     while (mark < _estack && *mark == STACK_PAINT) {
@@ -199,8 +164,7 @@ uint32_t hal_stack_bytes_used(void)
     return (uint32_t)((uintptr_t)_estack - (uintptr_t)mark);
 }
 
-bool hal_stack_overflowed(void)
-{
+bool hal_stack_overflowed(void) {
     const volatile uint32_t *guard = _stack_limit;
     uint32_t changed = 0u;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Between the parts of the HAL: hal_cortexm.c and the start-up code, the same for every Cortex-M, and
  * hal_<driver>.c, one for each family of peripherals. The application includes hal.h alone. */
 #ifndef BLSH_HAL_PORT_H
@@ -7,12 +8,6 @@
 #include <stdint.h>
 
 #include "board.h"
-
-/* gcc 12 repeats a volatile store after the loop that it stands in: a byte would go out twice. Older ones do not
- * know the option. */
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
-#pragma GCC optimize("no-move-loop-stores")
-#endif
 
 #ifndef HAL_REGISTER /* a test on the host puts a model of the part in its place */
 #define HAL_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
@@ -44,8 +39,7 @@ bool hal_port_reset_by_watchdog(void);
 #define EXCEPTION_NMI   2u /* one thing on each part: the watchdog's warning, or a crystal that fails */
 #define EXCEPTION_FAULT 3u
 
-static inline uint32_t hal_exception(void)
-{
+static inline uint32_t hal_exception(void) {
     uint32_t number;
 
     __asm__ volatile("mrs %0, ipsr" : "=r"(number));
@@ -75,8 +69,8 @@ uint32_t hal_clock_uart_hz(void);
 
 /* --- The stack, from the linker script and the start-up code ---------------------------------------------- */
 
-#define STACK_PAINT 0xa5a5a5a5u /* every word from _stack_limit up to _estack, at reset */
-#define STACK_GUARD_WORDS 4u    /* of these, at the end: no function's frame comes so far */
+#define STACK_PAINT       0xa5a5a5a5u /* every word from _stack_limit up to _estack, at reset */
+#define STACK_GUARD_WORDS 4u          /* of these, at the end: no function's frame comes so far */
 extern uint32_t _stack_limit[];
 extern uint32_t _estack[];
 

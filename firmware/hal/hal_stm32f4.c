@@ -1,5 +1,6 @@
-/* STM32F4: any USART, IWDG and, where the core's cycle counter does not serve, TIM2. Pins are numbered 0xa0 for PA0 to 0xff
- * for PF15. */
+// SPDX-License-Identifier: Apache-2.0
+/* STM32F4: any USART, IWDG and, where the core's cycle counter does not serve, TIM2. Pins are numbered 0xa0 for PA0 to
+ * 0xff for PF15. */
 #include "hal.h"
 #include "hal_port.h"
 
@@ -38,10 +39,10 @@
 #define PULL_UP         1u
 _Static_assert(PORT(BOARD_UART_TX_PIN) < 6u && PORT(BOARD_UART_RX_PIN) < 6u, "pins are 0xa0 to 0xff");
 
-#define USART_SR  HAL_REGISTER(BOARD_UART_BASE + 0x00u)
-#define USART_DR  HAL_REGISTER(BOARD_UART_BASE + 0x04u)
-#define USART_BRR HAL_REGISTER(BOARD_UART_BASE + 0x08u)
-#define USART_CR1 HAL_REGISTER(BOARD_UART_BASE + 0x0cu)
+#define USART_SR   HAL_REGISTER(BOARD_UART_BASE + 0x00u)
+#define USART_DR   HAL_REGISTER(BOARD_UART_BASE + 0x04u)
+#define USART_BRR  HAL_REGISTER(BOARD_UART_BASE + 0x08u)
+#define USART_CR1  HAL_REGISTER(BOARD_UART_BASE + 0x0cu)
 #define SR_OVERRUN (1u << 3)
 #define SR_RXNE    (1u << 5)
 #define SR_TC      (1u << 6)
@@ -53,16 +54,15 @@ _Static_assert(PORT(BOARD_UART_TX_PIN) < 6u && PORT(BOARD_UART_RX_PIN) < 6u, "pi
 
 /* BOARD_TICK_COUNTER is CNT of a timer of 32 bits, or the core's. */
 #ifndef BOARD_TICK_IS_DWT
-#define TIM_BASE (BOARD_TICK_COUNTER - 0x24u)
-#define TIM_CR1  HAL_REGISTER(TIM_BASE + 0x00u)
-#define TIM_EGR  HAL_REGISTER(TIM_BASE + 0x14u)
-#define TIM_PSC  HAL_REGISTER(TIM_BASE + 0x28u)
-#define TIM_ARR  HAL_REGISTER(TIM_BASE + 0x2cu)
+#define TIM_BASE    (BOARD_TICK_COUNTER - 0x24u)
+#define TIM_CR1     HAL_REGISTER(TIM_BASE + 0x00u)
+#define TIM_EGR     HAL_REGISTER(TIM_BASE + 0x14u)
+#define TIM_PSC     HAL_REGISTER(TIM_BASE + 0x28u)
+#define TIM_ARR     HAL_REGISTER(TIM_BASE + 0x2cu)
 #define ENABLE_TIM2 (1u << 0)
 _Static_assert(TIM_BASE == 0x40000000u, "this driver knows TIM2 alone");
 
-static void start_timer(void)
-{
+static void start_timer(void) {
     RCC_APB1ENR |= ENABLE_TIM2;
     (void)RCC_APB1ENR; /* a peripheral may be touched two cycles after its clock is on */
     TIM_PSC = 0u;
@@ -88,16 +88,15 @@ static void start_timer(void)
 #define IWDG_RELOAD        (HAL_WATCHDOG_MS * (32000u / 256u) / 1000u)
 _Static_assert(IWDG_RELOAD >= 1u && IWDG_RELOAD <= 0xfffu, "the watchdog cannot wait that long");
 
-#define SYST_CSR HAL_REGISTER(0xe000e010u)
-#define SYST_RVR HAL_REGISTER(0xe000e014u)
-#define SYST_CVR HAL_REGISTER(0xe000e018u)
+#define SYST_CSR             HAL_REGISTER(0xe000e010u)
+#define SYST_RVR             HAL_REGISTER(0xe000e014u)
+#define SYST_CVR             HAL_REGISTER(0xe000e018u)
 #define SYST_ENABLE_WITH_IRQ 7u        /* of the core's clock */
 #define SYST_LONGEST         0xffffffu /* a second or less: the watchdog waits longer */
 
 static volatile bool working; /* on a request */
 
-static void start_watchdog(void)
-{
+static void start_watchdog(void) {
     DBGMCU_APB1_FZ |= STOP_IWDG;
     IWDG_KR = KEY_START;
     IWDG_KR = KEY_UNLOCK;
@@ -108,35 +107,30 @@ static void start_watchdog(void)
     SYST_CSR = SYST_ENABLE_WITH_IRQ;
 }
 
-void hal_systick_irq(void)
-{
+void hal_systick_irq(void) {
     if (!working) {
         IWDG_KR = KEY_FEED;
     }
 }
 
-void hal_watchdog_watch(void)
-{
+void hal_watchdog_watch(void) {
     working = true;
     IWDG_KR = KEY_FEED;
 }
 
-void hal_watchdog_rest(void)
-{
+void hal_watchdog_rest(void) {
     working = false;
     IWDG_KR = KEY_FEED;
 }
 
-bool hal_port_reset_by_watchdog(void)
-{
+bool hal_port_reset_by_watchdog(void) {
     const uint32_t status = RCC_CSR;
 
     RCC_CSR = status | CSR_CLEAR_FLAGS; /* they add up otherwise */
     return (status & CSR_WATCHDOG_RESET) != 0u;
 }
 
-static void set_mode(uint32_t pin, uint32_t mode)
-{
+static void set_mode(uint32_t pin, uint32_t mode) {
     const uint32_t two = 2u * (pin % 16u);
 
     RCC_AHB1ENR |= 1u << PORT(pin);
@@ -144,8 +138,7 @@ static void set_mode(uint32_t pin, uint32_t mode)
     GPIO_MODER(pin) = (GPIO_MODER(pin) & ~(3u << two)) | (mode << two);
 }
 
-static void use_for_usart(uint32_t pin)
-{
+static void use_for_usart(uint32_t pin) {
     const uint32_t two = 2u * (pin % 16u);
     const uint32_t four = 4u * (pin % 8u);
 
@@ -159,13 +152,9 @@ static void use_for_usart(uint32_t pin)
 /* Sixteen samples to a bit, the divisor in sixteenths: together, the clock over the rate. */
 _Static_assert(BOARD_UART_CLOCK_HZ / BOARD_UART_BAUD >= 16u && BOARD_UART_CLOCK_HZ / BOARD_UART_BAUD <= 0xfffeu,
                "the USART cannot make this rate of its clock");
-static uint32_t baud_divider(void)
-{
-    return (hal_clock_uart_hz() + BOARD_UART_BAUD / 2u) / BOARD_UART_BAUD;
-}
+static uint32_t baud_divider(void) { return (hal_clock_uart_hz() + BOARD_UART_BAUD / 2u) / BOARD_UART_BAUD; }
 
-void hal_port_init(void)
-{
+void hal_port_init(void) {
     start_watchdog();
     USART_ENABLE_REGISTER |= USART_ENABLE;
     use_for_usart(BOARD_UART_TX_PIN);
@@ -182,16 +171,14 @@ void hal_port_init(void)
 }
 
 #ifdef BOARD_LED_PIN
-void hal_port_led(bool lit)
-{
+void hal_port_led(bool lit) {
     const uint32_t bit = 1u << (BOARD_LED_PIN % 16u);
 
     GPIO_BSRR(BOARD_LED_PIN) = lit == (BOARD_LED_ACTIVE_LOW == 0u) ? bit : bit << 16; /* sets it; clears it */
 }
 #endif
 
-void hal_rx_irq(void)
-{
+void hal_rx_irq(void) {
     for (;;) {
         const uint32_t status = USART_SR;
 
@@ -209,8 +196,7 @@ void hal_rx_irq(void)
     }
 }
 
-void hal_write(const uint8_t *src, size_t n)
-{
+void hal_write(const uint8_t *src, size_t n) {
     for (size_t i = 0; i < n; i++) {
         while ((USART_SR & SR_TXE) == 0u) {
         }
@@ -220,7 +206,4 @@ void hal_write(const uint8_t *src, size_t n)
     }
 }
 
-uint32_t hal_ticks(void)
-{
-    return HAL_REGISTER(BOARD_TICK_COUNTER);
-}
+uint32_t hal_ticks(void) { return HAL_REGISTER(BOARD_TICK_COUNTER); }

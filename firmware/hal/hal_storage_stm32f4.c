@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* STM32F4: the embedded flash, by words of 32 bits (2.7 to 3.6 V). The core waits where it reads flash meanwhile: 16 us
  * for a word, 1 to 2 s for a sector of 128 KiB. Slots are whole sectors, of which boards.toml gives the size. */
 #include "hal.h"
@@ -29,8 +30,7 @@
 #define LONGEST_S    4u /* a sector takes 2 s at worst */
 _Static_assert(BOARD_TICK_HZ <= UINT32_MAX / LONGEST_S, "the counter wraps while a sector is erased");
 
-static void settle(void)
-{
+static void settle(void) {
     const uint32_t start = hal_ticks();
 
     while ((FLASH_SR & SR_BUSY) != 0u && hal_ticks() - start < LONGEST_S * BOARD_TICK_HZ) {
@@ -38,15 +38,13 @@ static void settle(void)
 }
 
 /* Four sectors of 16 KiB, one of 64, the rest of 128. */
-static uint32_t sector_number(uint32_t address)
-{
+static uint32_t sector_number(uint32_t address) {
     const uint32_t kib = (address - FLASH_ORIGIN) >> 10;
 
     return kib < 64u ? kib / 16u : kib < 128u ? 4u : 4u + kib / 128u;
 }
 
-static void unlock(uint32_t control)
-{
+static void unlock(uint32_t control) {
     FLASH_KEYR = KEY_1;
     FLASH_KEYR = KEY_2;
     settle();
@@ -54,15 +52,13 @@ static void unlock(uint32_t control)
     FLASH_CR = control;
 }
 
-static void lock(void)
-{
+static void lock(void) {
     settle();
     FLASH_CR = CR_LOCK;
 }
 
 /* The data cache does not see what was erased. */
-static void forget_cache(void)
-{
+static void forget_cache(void) {
     const uint32_t control = FLASH_ACR;
 
     FLASH_ACR = control & ~ACR_DATA_CACHE;
@@ -70,8 +66,7 @@ static void forget_cache(void)
     FLASH_ACR = control;
 }
 
-void hal_sector_erase(uint32_t *sector)
-{
+void hal_sector_erase(uint32_t *sector) {
     const uint32_t control = CR_WORDS | CR_ERASE | CR_SECTOR(sector_number((uint32_t)(uintptr_t)sector));
 
     unlock(control);
@@ -80,8 +75,7 @@ void hal_sector_erase(uint32_t *sector)
     forget_cache();
 }
 
-void hal_word_program(uint32_t *at, uint32_t word)
-{
+void hal_word_program(uint32_t *at, uint32_t word) {
     unlock(CR_WORDS | CR_PROGRAM);
     *(volatile uint32_t *)at = word;
     lock();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The HAL on a POSIX host: the very same application as a native process, its serial port a TCP connection.
  *
  *     BLSH_HOST_PORT=5555 ./blsh-host          # listens on 127.0.0.1; one client at a time, the next may follow
@@ -162,13 +163,9 @@ void hal_idle(void) {
 }
 
 /* The kernel's buffers take far more: a number like a board's, so that senders behave as with one. */
-uint32_t hal_receive_ring_bytes(void) {
-    return 4096;
-}
+uint32_t hal_receive_ring_bytes(void) { return 4096; }
 
-uint32_t hal_overruns(void) {
-    return 0;
-}
+uint32_t hal_overruns(void) { return 0; }
 
 /* --- Time ----------------------------------------------------------------------------------------------- */
 
@@ -178,39 +175,23 @@ uint32_t hal_ticks(void) {
     return (uint32_t)((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 }
 
-uint32_t hal_tick_hz(void) {
-    return 1000000000u;
-}
+uint32_t hal_tick_hz(void) { return 1000000000u; }
 
 /* --- The part ------------------------------------------------------------------------------------------- */
 
-uint32_t hal_core_hz(void) {
-    return 0; /* it varies */
-}
+uint32_t hal_core_hz(void) { return 0; /* it varies */ }
 
-const char *hal_clock_trouble(void) {
-    return NULL;
-}
+const char *hal_clock_trouble(void) { return NULL; }
 
-const char *hal_core_name(void) {
-    return "host";
-}
+const char *hal_core_name(void) { return "host"; }
 
-const char *hal_board_name(void) {
-    return "host";
-}
+const char *hal_board_name(void) { return "host"; }
 
-uint32_t hal_irq_disable(void) {
-    return 0;
-}
+uint32_t hal_irq_disable(void) { return 0; }
 
-void hal_irq_restore(uint32_t saved) {
-    (void)saved;
-}
+void hal_irq_restore(uint32_t saved) { (void)saved; }
 
-uint32_t hal_reset_cause(void) {
-    return reset_cause;
-}
+uint32_t hal_reset_cause(void) { return reset_cause; }
 
 /* The same process from its first instruction, on the same connection. */
 void hal_reset(void) {
@@ -229,13 +210,9 @@ void hal_reset(void) {
     stop("cannot restart");
 }
 
-uint32_t hal_stack_bytes_used(void) {
-    return 0;
-}
+uint32_t hal_stack_bytes_used(void) { return 0; }
 
-bool hal_stack_overflowed(void) {
-    return false; /* the kernel guards it */
-}
+bool hal_stack_overflowed(void) { return false; /* the kernel guards it */ }
 
 /* Nothing to reset: who waits for this process can end it. */
 void hal_watchdog_watch(void) {}

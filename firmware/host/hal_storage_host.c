@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Slots for models in a file, of which each half is one: BLSH_HOST_STORAGE names it. Without it there is no storage.
  *
  * BLSH_HOST_CUT_AFTER=n: the power fails in the middle of the n-th word programmed or sector erased; the process ends
@@ -16,7 +17,7 @@
 #include "power_cut.h"
 
 #define SECTOR_BYTES 1024u
-#define CUT_EXIT 86
+#define CUT_EXIT     86
 
 static uint32_t *storage;
 static uint32_t slot_bytes;
@@ -62,18 +63,12 @@ uint32_t hal_slot_bytes(void) {
     return slot_bytes;
 }
 
-uint32_t *hal_slot(uint32_t slot) {
-    return storage + slot * (slot_bytes / sizeof *storage);
-}
+uint32_t *hal_slot(uint32_t slot) { return storage + slot * (slot_bytes / sizeof *storage); }
 
-uint32_t hal_sector_bytes(void) {
-    return SECTOR_BYTES;
-}
+uint32_t hal_sector_bytes(void) { return SECTOR_BYTES; }
 
 /* Whether the power fails in this step. */
-static int cut_now(void) {
-    return steps_left != 0u && --steps_left == 0u;
-}
+static int cut_now(void) { return steps_left != 0u && --steps_left == 0u; }
 
 void hal_sector_erase(uint32_t *sector) {
     if (cut_now()) {

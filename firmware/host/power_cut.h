@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* What a loss of power leaves of a write to flash, for tests: each bit that was to change has done so or not. */
 #ifndef BLSH_POWER_CUT_H
 #define BLSH_POWER_CUT_H

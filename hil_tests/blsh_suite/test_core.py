@@ -1,6 +1,7 @@
 """Call the C core directly, on the host: any model in milliseconds, and models that no firmware could hold.
 
-Each test runs twice: with the core as the host compiles it, and with products of at most 32 bits, as on a Cortex-M0.
+Each test runs with every variant of the primitives: portable, with products of at most 32 bits as on a Cortex-M0, and
+with the intrinsics of DSP and of Helium.
 """
 
 from pathlib import Path
@@ -9,11 +10,12 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, seed, settings
 
+from blsh_codegen.host_core import HOST_VARIANTS
 from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_codegen.spec.constants import BINS, HOP, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MAX_SMOOTHING
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.prove.core_client import CoreClient
-from blsh_hil.prove.coverage import SHORT_MULTIPLY, core_library
+from blsh_hil.prove.coverage import core_library
 from blsh_hil.prove.recipes import Recipe
 from blsh_trainer.errors import BlshError
 
@@ -23,11 +25,10 @@ from .strategies import MODELS, PHASES, SIGNALS
 pytestmark = pytest.mark.xdist_group("board")
 
 
-@pytest.fixture(scope="session", params=["as compiled here", "products of 32 bits"])
+@pytest.fixture(scope="session", params=HOST_VARIANTS)
 def library(request: pytest.FixtureRequest, coverage_folder: Path | None) -> Path:
     """Return the core, built for this machine as a library."""
-    flags = (SHORT_MULTIPLY,) if "32" in request.param else ()
-    return core_library(flags, coverage_folder)
+    return core_library(HOST_VARIANTS[request.param], coverage_folder)
 
 
 def test_generated_models_and_signals(library: Path, exact: Exactness) -> None:

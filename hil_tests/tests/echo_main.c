@@ -1,18 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
 /* For the tests of the HAL and of the virtual boards: sends back what it receives. A zero byte is an escape: the
  * byte after it is a command (see command()), and what is none is answered by a single zero. */
 #include <stdint.h>
 
 #include "hal.h"
 
-static void send_u32(uint32_t value)
-{
+static void send_u32(uint32_t value) {
     uint8_t bytes[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24)};
 
     hal_write(bytes, sizeof bytes);
 }
 
-void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t bfar, bool watchdog)
-{
+void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t bfar, bool watchdog) {
     (void)watchdog;
     send_u32(stacked[6]);
     send_u32(cfsr);
@@ -21,8 +20,7 @@ void app_fault(const uint32_t stacked[8], uint32_t cfsr, uint32_t bfar, bool wat
 }
 
 /* Long enough for the ring to fill behind it, so that reception is held back. */
-static void dawdle(void)
-{
+static void dawdle(void) {
     uint32_t start = hal_ticks();
 
     while (hal_ticks() - start < hal_tick_hz() / 2u) {
@@ -30,8 +28,7 @@ static void dawdle(void)
 }
 
 /* The ticks of a fixed piece of work. */
-static uint32_t measured_loop(void)
-{
+static uint32_t measured_loop(void) {
     uint32_t saved = hal_irq_disable();
     uint32_t start = hal_ticks();
     uint32_t spent;
@@ -43,8 +40,7 @@ static uint32_t measured_loop(void)
     return spent;
 }
 
-static void __attribute__((noinline)) use_stack(uint32_t depth)
-{
+static void __attribute__((noinline)) use_stack(uint32_t depth) {
     volatile uint32_t frame[64];
 
     frame[0] = depth;
@@ -54,8 +50,7 @@ static void __attribute__((noinline)) use_stack(uint32_t depth)
     (void)frame[0];
 }
 
-static void command(uint8_t code)
-{
+static void command(uint8_t code) {
     static const uint8_t zero;
 
     switch (code) {
@@ -90,8 +85,7 @@ static void command(uint8_t code)
     }
 }
 
-int main(void)
-{
+int main(void) {
     static uint8_t received[512];
     int escaped = 0;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Checks images that come on stdin, each as its length and its bytes, in memory of exactly that size: the address
  * sanitizer then sees every read outside. Answers each with blsh_image_check's result and blsh_init's, two words. */
 #include <stdio.h>
@@ -16,13 +17,9 @@ uint32_t *hal_slot(uint32_t slot) {
     abort();
 }
 
-uint32_t hal_slot_bytes(void) {
-    abort();
-}
+uint32_t hal_slot_bytes(void) { abort(); }
 
-uint32_t hal_sector_bytes(void) {
-    abort();
-}
+uint32_t hal_sector_bytes(void) { abort(); }
 
 void hal_sector_erase(uint32_t *sector) {
     (void)sector;

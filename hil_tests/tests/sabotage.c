@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Linked with --wrap=blsh_hop: hops whose first sample is one of these do harm instead. For the tests of what a board
  * does about it. */
 #include <string.h>
@@ -7,7 +8,7 @@
 
 enum { OVERFLOW_STACK = 0x7101, FAULT = 0x7102, HANG = 0x7103, NMI = 0x7104 };
 
-#define SCB_ICSR HAL_REGISTER(0xe000ed04u)
+#define SCB_ICSR      HAL_REGISTER(0xe000ed04u)
 #define ICSR_PEND_NMI (1u << 31)
 
 #define BEYOND 32u /* bytes */
@@ -16,8 +17,7 @@ void __real_blsh_hop(blsh_state_t *state, const int16_t *input, int16_t *output,
 void __wrap_blsh_hop(blsh_state_t *state, const int16_t *input, int16_t *output, const blsh_probe_t *probe);
 void hang(void);
 
-static void __attribute__((noinline)) overflow_stack(void)
-{
+static void __attribute__((noinline)) overflow_stack(void) {
     uint32_t here;
     uintptr_t room = (uintptr_t)&here - (uintptr_t)_stack_limit + BEYOND;
     volatile uint8_t *bytes = __builtin_alloca(room);
@@ -27,15 +27,13 @@ static void __attribute__((noinline)) overflow_stack(void)
     }
 }
 
-void __attribute__((noinline)) hang(void)
-{
+void __attribute__((noinline)) hang(void) {
     for (;;) {
         __asm__ volatile("nop");
     }
 }
 
-void __wrap_blsh_hop(blsh_state_t *state, const int16_t *input, int16_t *output, const blsh_probe_t *probe)
-{
+void __wrap_blsh_hop(blsh_state_t *state, const int16_t *input, int16_t *output, const blsh_probe_t *probe) {
     switch (input[0]) {
     case OVERFLOW_STACK:
         overflow_stack();

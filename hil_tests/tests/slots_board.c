@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* A board of memory alone, for the sweeps of test_power_cuts.py: two slots of NOR flash whose power can be cut at any
  * write, and the firmware's models.c on top. */
 #include <setjmp.h>
@@ -6,9 +7,9 @@
 
 #include "power_cut.h"
 
-#define SLOT_WORDS 2560u
+#define SLOT_WORDS   2560u
 #define SECTOR_WORDS 256u
-#define POWER_CUT 1000
+#define POWER_CUT    1000
 
 void board_fill(const void *content);
 void board_read(void *content);
@@ -30,17 +31,11 @@ static blsh_model_t factory;
 static blsh_state_t state;
 static blsh_models_t models;
 
-uint32_t *hal_slot(uint32_t slot) {
-    return flash[slot];
-}
+uint32_t *hal_slot(uint32_t slot) { return flash[slot]; }
 
-uint32_t hal_slot_bytes(void) {
-    return sizeof flash[0];
-}
+uint32_t hal_slot_bytes(void) { return sizeof flash[0]; }
 
-uint32_t hal_sector_bytes(void) {
-    return SECTOR_WORDS * sizeof flash[0][0];
-}
+uint32_t hal_sector_bytes(void) { return SECTOR_WORDS * sizeof flash[0][0]; }
 
 void hal_sector_erase(uint32_t *sector) {
     if (++steps == cut_at) {
@@ -59,13 +54,9 @@ void hal_word_program(uint32_t *at, uint32_t word) {
 }
 
 /* The content of both slots, as it may be on a new part or after other firmware. */
-void board_fill(const void *content) {
-    memcpy(flash, content, sizeof flash);
-}
+void board_fill(const void *content) { memcpy(flash, content, sizeof flash); }
 
-void board_read(void *content) {
-    memcpy(content, flash, sizeof flash);
-}
+void board_read(void *content) { memcpy(content, flash, sizeof flash); }
 
 /* 0: never. Counts from here on. */
 void board_cut_after(uint32_t after, uint32_t cut_seed) {
@@ -74,9 +65,7 @@ void board_cut_after(uint32_t after, uint32_t cut_seed) {
     seed = cut_seed;
 }
 
-uint32_t board_steps(void) {
-    return steps;
-}
+uint32_t board_steps(void) { return steps; }
 
 /* The model that is compiled in. */
 int board_factory_model(const void *image, uint32_t bytes) {
@@ -130,13 +119,9 @@ int board_push(const void *image, uint32_t piece) {
     return blsh_models_prove(&models, (const uint8_t *)image + offsetof(blsh_image_header_t, sha256));
 }
 
-int board_erase(void) {
-    return setjmp(power) != 0 ? POWER_CUT : blsh_models_factory(&models);
-}
+int board_erase(void) { return setjmp(power) != 0 ? POWER_CUT : blsh_models_factory(&models); }
 
-int board_state(uint32_t slot) {
-    return blsh_models_state(&models, slot);
-}
+int board_state(uint32_t slot) { return blsh_models_state(&models, slot); }
 
 /* Turn one bit of a slot over. Returns its new value. */
 int board_flip(uint32_t slot, uint32_t bit) {

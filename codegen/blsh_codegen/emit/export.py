@@ -15,7 +15,7 @@ from typing import Any, Final
 from blsh_codegen.emit.c_code import c_environment, plain_text
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, integer_model, render
 from blsh_codegen.model.quantise import IntegerModel
-from blsh_codegen.project import core_folder
+from blsh_codegen.project import core_folder, core_sources
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
@@ -27,7 +27,7 @@ LIBRARY_NAME: Final = "blsh-denoiser"
 SENTENCE: Final = "A learned speech denoiser for ARM Cortex-M, in integers."
 STREAM_EXAMPLE: Final = "examples/stream.c"
 ARDUINO_EXAMPLE: Final = "examples/Denoise/Denoise.ino"
-_NO_LICENCE: Final = "none came with the project that this was exported from; ask its authors before you pass it on."
+CAPACITY_HEADER: Final = "blsh_capacity.h"
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,16 @@ def export_library(model: Model, options: GenerateOptions, folder: Path) -> Expo
 
 def library_files(model: IntegerModel, options: GenerateOptions) -> dict[str, bytes]:
     """Path to content of everything in an export but its record; the same bytes for the same model and options."""
-    generated = {name: text.encode() for name, text in render(model, options).items()}
-    core = {path.name: path.read_bytes() for path in sorted(core_folder().glob("*.[ch]"))}
-    core["blsh.h"] = _with_limits(core["blsh.h"])
-    sources = {_beside(name, generated): content for name, content in core.items()} | generated
+    core = {path.relative_to(core_folder()).as_posix(): path.read_bytes() for path in core_sources()}
     checkout = core_folder().parents[1]
-    licences = {path.name: path.read_bytes() for path in sorted(checkout.glob("LICEN[CS]E*")) if path.is_file()}
+    licences = {
+        path.name: path.read_bytes() for path in sorted(checkout.glob("LICENSE")) + sorted(checkout.glob("NOTICE"))
+    }
+    generated = {name: text.encode() for name, text in render(model, options).items()}
+    twice = core.keys() & generated.keys()
+    if twice:
+        raise ValueError(f"{', '.join(sorted(twice))}: a file of the core has the name of a generated one; rename it")
+    sources = core | generated
     context = {
         "version": version("blsh-mcu"),
         "library": LIBRARY_NAME,
@@ -101,13 +105,15 @@ def library_files(model: IntegerModel, options: GenerateOptions) -> dict[str, by
         "table_bytes": f"{_table_bytes(model):,}",
         "record_name": EXPORT_RECORD_NAME,
         "sources": sorted(name for name in sources if name.endswith(".c")),
-        "licence": f"see {', '.join(licences)}." if licences else _NO_LICENCE,
+        "licence": ", ".join(["Apache-2.0", *licences]),
     }
     environment = c_environment("blsh_codegen")
 
     def rendered(name: str) -> bytes:
         return environment.get_template(f"export/{name}.j2").render(context).encode()
 
+    # With a flag, library and user could differ in the size of the state.
+    sources[CAPACITY_HEADER] = rendered(CAPACITY_HEADER)
     return {
         **{f"src/{name}": content for name, content in sorted(sources.items())},
         **licences,
@@ -120,29 +126,12 @@ def library_files(model: IntegerModel, options: GenerateOptions) -> dict[str, by
     }
 
 
-def _beside(core: str, generated: dict[str, bytes]) -> str:
-    """The name of a file of the core in the one folder that it shares with the generated ones."""
-    if core not in generated:
-        return core
-    if not core.endswith(".c"):
-        raise ValueError(f"the header {core} of the core has the name of a generated one: nobody could include both")
-    return core.replace("blsh_", "blsh_core_", 1)
-
-
-def _with_limits(header: bytes) -> bytes:
-    """`blsh.h` that always takes the model's limits: with a flag, library and user could differ in the state's size."""
-    switch = b"#ifdef BLSH_MODEL_LIMITS\n"
-    if header.count(switch) != 1:
-        raise ValueError(f"blsh.h has {header.count(switch)} lines {switch.decode().strip()!r}, expected one")
-    always = b"#ifndef BLSH_MODEL_LIMITS\n#define BLSH_MODEL_LIMITS /* exported with its one model */\n#endif\n"
-    return header.replace(switch, always + switch)
-
-
 def _library_json() -> str:
     manifest = {
         "name": LIBRARY_NAME,
         "version": version("blsh-mcu"),
         "description": metadata("blsh-mcu")["Summary"],
+        "license": "Apache-2.0",
         "keywords": ["audio", "dsp", "noise suppression", "speech"],
         "headers": "blsh_model.h",
         "frameworks": "*",

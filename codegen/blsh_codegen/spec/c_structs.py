@@ -1,4 +1,4 @@
-"""Describe the structs of the C core in ctypes, once for all of Python and for any size of a pointer.
+"""Describe the structs and constants of the C core, once for all of Python and for any size of a pointer.
 
 From this description come the sizes on a board and the models that the host library is given. The C text of
 `layout_check` compares it with the headers; the host library is compiled with it, so the two cannot differ.
@@ -9,18 +9,37 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from blsh_codegen.spec.constants import (
+    BIAS_FRACTION_BITS,
     BINS,
+    BLOCK,
+    FEATURE_BITS,
     HISTORY,
     HOP,
+    LONG_CODE_BITS,
+    MAGNITUDE_Q14,
     MAX_BITS,
     MAX_ENTRIES,
     MAX_MEL_BANDS,
     MAX_NEIGHBOURS,
+    MAX_SMOOTHING,
+    MEL_SUM_MAX,
+    NORM_BITS,
+    OVERLAP_FRACTION_BITS,
+    PEAK_BITS,
     PEAK_BLOCK,
+    Q14_ONE,
     RUNTIME_FORMAT,
     SAMPLE_RATE_HZ,
+    THIRD_Q16,
     TRACKED_BANDS,
+    TRACKED_BITS,
+    TRACKED_FRACTION_BITS,
+    TRACKING_FAST_SHIFT,
+    TRACKING_SLOW_SHIFT,
+    TRACKING_START,
     WINDOW,
+    ZERO_BITS_LONG,
+    ZERO_BITS_SHORT,
 )
 
 BOARD_POINTER: Final = ctypes.c_uint32
@@ -33,12 +52,44 @@ _CONSTANTS = {
     "HOP": HOP,
     "HISTORY": HISTORY,
     "BINS": BINS,
-    "TRACKED_BANDS": TRACKED_BANDS,
+    "PEAK_BITS": PEAK_BITS,
+    "PEAK_BLOCK": PEAK_BLOCK,
+    "OVERLAP_FRACTION_BITS": OVERLAP_FRACTION_BITS,
+    "THIRD_Q16": THIRD_Q16,
+    "FEATURE_BITS": FEATURE_BITS,
     "MAX_MEL_BANDS": MAX_MEL_BANDS,
+    "MEL_SUM_MAX": MEL_SUM_MAX,
+    "TRACKED_BANDS": TRACKED_BANDS,
+    "TRACKED_BITS": TRACKED_BITS,
+    "TRACKED_FRACTION_BITS": TRACKED_FRACTION_BITS,
+    "TRACKING_START": TRACKING_START,
+    "TRACKING_FAST_SHIFT": TRACKING_FAST_SHIFT,
+    "TRACKING_SLOW_SHIFT": TRACKING_SLOW_SHIFT,
+    "NORM_BITS": NORM_BITS,
+    "BIAS_FRACTION_BITS": BIAS_FRACTION_BITS,
+    "BLOCK": BLOCK,
+    "LONG_CODE_BITS": LONG_CODE_BITS,
+    "ZERO_BITS_SHORT": ZERO_BITS_SHORT,
+    "ZERO_BITS_LONG": ZERO_BITS_LONG,
     "MAX_ENTRIES": MAX_ENTRIES,
-    "MAX_BITS": MAX_BITS,
-    "MAX_NEIGHBOURS": MAX_NEIGHBOURS,
+    "MAX_SMOOTHING": MAX_SMOOTHING,
+    "GAIN_ONE_Q14": Q14_ONE,
 }
+"""The numbers of blsh_constants.h."""
+
+_PAIRS = dict(zip(("FLAT_Q14", "MIDDLE_Q14", "STEEP_Q14"), MAGNITUDE_Q14, strict=True))
+"""The pairs of numbers in blsh_constants.h."""
+
+_LIMITS = {"MAX_BITS": MAX_BITS, "MAX_NEIGHBOURS": MAX_NEIGHBOURS}
+
+
+_CHECK_HEAD = """\
+#include "blsh.h"
+#define FIRST_OF(a, b) (a)
+#define SECOND_OF(a, b) (b)
+#define FIRST(pair) FIRST_OF(pair)
+#define SECOND(pair) SECOND_OF(pair)
+"""
 
 
 class Limits(NamedTuple):
@@ -105,13 +156,16 @@ def board_bytes(struct: Any, *limits: Limits) -> int:
 
 
 def layout_check(pointer: Any = HOST_POINTER, limits: Limits = CORE_LIMITS) -> str:
-    """Return C that compiles only where the headers have these constants, and their structs these offsets and sizes."""
-    claims = [f"BLSH_{name} == {value}" for name, value in _CONSTANTS.items() if limits == CORE_LIMITS]
+    """Return C that compiles only where the core has these constants, and its structs these offsets and sizes."""
+    constants = _CONSTANTS | (_LIMITS if limits == CORE_LIMITS else {})
+    claims = [f"BLSH_{name} == {value}" for name, value in constants.items()]
+    for name, pair in _PAIRS.items():
+        claims += [f"{which}(BLSH_{name}) == {value}" for which, value in zip(("FIRST", "SECOND"), pair, strict=True)]
     for struct in (model_struct(pointer), state_struct(limits, pointer)):
         names = [field[0] for field in struct._fields_]
         claims += [f"offsetof({struct.__name__}, {name}) == {getattr(struct, name).offset}" for name in names]
         claims.append(f"sizeof({struct.__name__}) == {ctypes.sizeof(struct)}")
-    return '#include "blsh.h"\n' + "".join(f'_Static_assert({claim}, "c_structs.py says so");\n' for claim in claims)
+    return _CHECK_HEAD + "".join(f'_Static_assert({claim}, "c_structs.py says so");\n' for claim in claims)
 
 
 def _union(*members: type[Any]) -> type[ctypes.Union]:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* GENERATED from boards.toml - do not edit; rewrite with: blsh boards --write */
 #ifndef BLSH_BOARD_MPS2_AN386_H
 #define BLSH_BOARD_MPS2_AN386_H

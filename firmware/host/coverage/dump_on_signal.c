@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Only in builds that gcov counts in: the suite ends the process by a signal, and the counters go to disk first. */
 #define _POSIX_C_SOURCE 200809L /* sigaction */
 

@@ -95,7 +95,7 @@ def render_board_header(board: Board) -> str:
     if board.clock is not None and board.clock.pll is not None:
         values |= _pll_values(board.clock.pll)
     guard = "BLSH_BOARD_" + board.name.upper().replace("-", "_") + "_H"
-    lines = [f"/* {_NOTE} */", f"#ifndef {guard}", f"#define {guard}", ""]
+    lines = ["// SPDX-License-Identifier: Apache-2.0", f"/* {_NOTE} */", f"#ifndef {guard}", f"#define {guard}", ""]
     lines += [f"#define {'BOARD_' + name:<24} {value}" for name, value in values.items()]
     return "\n".join([*lines, "", "#endif", ""])
 

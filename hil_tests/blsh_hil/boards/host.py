@@ -84,6 +84,7 @@ def build_host(
 def _sources(firmware: Path, generated: Path, covered: bool) -> Snapshot:
     """All that is compiled, by paths like the checkout's, whatever folder `generated` is."""
     paths = [path for folder in ("core", "app", "host", "hal") for path in (firmware / folder).glob("*.[ch]")]
+    paths += (firmware / "core" / "arch").glob("*.h")
     if covered:
         paths.append(firmware / "host" / "coverage" / "dump_on_signal.c")
     made = Snapshot.of(generated, generated.glob("*.[ch]")).below("firmware/generated")
@@ -96,8 +97,7 @@ def _compile(options: list[str], sources: Snapshot, output: Path) -> None:
 
     Another process may be doing the same: the program appears whole, and executable.
     """
-    # the core's blsh_model.c behind the generated one, whose notes for gcov have its name
-    names = sorted((name for name in sources.files if _is_compiled(name)), reverse=True)
+    names = sorted(name for name in sources.files if _is_compiled(name))
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         sources.write(Path(folder))

@@ -1,7 +1,7 @@
 """Which lines and branches of the C core were executed on this machine: builds that count, and gcov's account of them.
 
-What is compiled for other cores only is not in it: Helium, the DSP instructions, the M0's own loops. The products of
-at most 32 bits, which the M0 needs, are compiled here too (`SHORT_MULTIPLY`).
+Every variant of the core's primitives is compiled here (`HOST_VARIANTS`): with products of at most 32 bits, which$
+the M0 needs, and with stand-ins for the intrinsics of DSP and Helium. Only inline assembler is not in it.
 """
 
 import json
@@ -15,13 +15,12 @@ from typing import Any, Final
 
 from blsh_codegen.emit.generate import render_tables
 from blsh_codegen.host_core import FLAGS, compile_core
-from blsh_codegen.project import core_folder
+from blsh_codegen.project import core_folder, stand_ins
 from blsh_hil.boards.host import COMPILER, COVERAGE
 from blsh_trainer.errors import BlshError
 
 LINES_BAR: Final = 0.95
 BRANCHES_BAR: Final = 0.90
-SHORT_MULTIPLY: Final = "-DBLSH_SHORT_MULTIPLY"
 _GCOV: Final = "gcov"
 
 
@@ -35,7 +34,17 @@ def core_library(extra_flags: tuple[str, ...], folder: Path | None) -> Path:
     tables.write_text(render_tables(), encoding="utf-8")
     core, library = core_folder(), place / "libblsh.so"
     sources = [str(tables), *map(str, sorted(core.glob("*.c")))]
-    command = [COMPILER, *FLAGS, *COVERAGE, *extra_flags, f"-I{core}", "-dumpdir", f"{place}/", *sources]
+    command = [
+        COMPILER,
+        *FLAGS,
+        *COVERAGE,
+        *extra_flags,
+        f"-I{core}",
+        f"-I{stand_ins()}",
+        "-dumpdir",
+        f"{place}/",
+        *sources,
+    ]
     done = subprocess.run([*command, "-o", str(library)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise BlshError(f"{COMPILER} cannot build the C core for gcov:\n{done.stderr.strip()}")
@@ -116,11 +125,10 @@ def collect(folder: Path) -> Coverage:
     if shutil.which(_GCOV) is None:
         raise BlshError(f"{_GCOV} is missing; install the Debian package gcc")
     files: dict[str, FileCoverage] = {}
-    core = core_folder().name
     for report in _reports(sorted(folder.rglob("*.gcda"))):
         for each in report["files"]:
             path = Path(each["file"])
-            if path.parent.name == core and path.parent.parent.name == "firmware":
+            if "firmware/core" in path.as_posix():
                 found = files.setdefault(path.name, FileCoverage())
                 for line in each["lines"]:
                     found.add(line)

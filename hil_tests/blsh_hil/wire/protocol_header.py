@@ -22,7 +22,6 @@ def render() -> str:
         codes=codes,
         hop=HOP,
         version=number,
-        version_numbers=[int(part) for part in number.split(".")[:3]],
         all_flags=sum(codes.HopFlag),
         messages=MESSAGES,
         max_request_payload=MAX_REQUEST_PAYLOAD,

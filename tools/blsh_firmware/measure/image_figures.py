@@ -25,7 +25,7 @@ from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops
 from blsh_trainer.errors import BlshError
 
 CYCLES = {"cortex-m0": m0_plus, "cortex-m4": m4, "cortex-m7": m7}
-TRANSFORMS = ("blsh_real_spectrum", "blsh_masked_samples")
+TRANSFORMS = ("blsh_forward_fft", "blsh_inverse_fft")
 SEARCH_STAGE = "neighbours"
 _PROFILED_HOPS = 40
 _CORE = "firmware/core/"

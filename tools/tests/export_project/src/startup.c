@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Enough for an emulated Cortex-M to come up: newlib's semihosting start does the rest. */
 #if defined(__arm__)
 #include <stdint.h>

@@ -1,9 +1,7 @@
-/* The steps of blsh_fft.c, one butterfly at a time. */
-#ifndef BLSH_FFT_SCALAR_H
-#define BLSH_FFT_SCALAR_H
-
-#include "blsh_points.h"
-#include "blsh_tables.h"
+// SPDX-License-Identifier: Apache-2.0
+/* blsh_fft_steps.h in C, one butterfly at a time. */
+#ifndef BLSH_FFT_STEPS_PORTABLE_H
+#define BLSH_FFT_STEPS_PORTABLE_H
 
 /* Before a loop of turned butterflies: two at a time, but not where one fills the registers. */
 #if defined(BLSH_SHORT_MULTIPLY)
@@ -36,7 +34,6 @@ static inline void blsh_turned_butterfly4(blsh_point_t *near, blsh_point_t *far,
     blsh_butterfly4(near, far, stride, exchange, blsh_quarter(blsh_load(near)), b, c, d);
 }
 
-/* A radix-4 stage of points `quarter` apart. */
 static inline void blsh_radix4_stage(blsh_point_t *z, unsigned quarter, bool exchange) {
     const blsh_point_t *const end = z + BLSH_POINTS;
     blsh_point_t *near = z;
@@ -52,7 +49,7 @@ static inline void blsh_radix4_stage(blsh_point_t *z, unsigned quarter, bool exc
     } while (near != end);
 }
 
-/* The radix-4 stage of points 4 apart, of which every fourth butterfly has no turns. */
+/* Every fourth butterfly has no turns. */
 static inline void blsh_second_stage(blsh_point_t *z) {
     for (const blsh_point_t *end = z + BLSH_POINTS; z != end; z += 12) {
         blsh_butterfly4(z, z + 8, 4u, false, blsh_quarter(blsh_load(z)), blsh_quarter(blsh_load(z + 4)),
@@ -65,7 +62,6 @@ static inline void blsh_second_stage(blsh_point_t *z) {
     }
 }
 
-/* The radix-2 stage: points 16 apart. */
 static inline void blsh_radix2_stage(blsh_point_t *z) {
     enum { HALF = 16 };
     for (const blsh_point_t *end = z + BLSH_POINTS; z != end; z += HALF) {
@@ -81,7 +77,6 @@ static inline void blsh_radix2_stage(blsh_point_t *z) {
     }
 }
 
-/* Four DFTs of points 128 apart, from[0] to from[3] on; that of from[e] goes to row e of `to`. */
 static inline void blsh_first_butterflies(const blsh_point_t *from, blsh_point_t *to, unsigned row) {
     const blsh_point_t *far = from + 256;
     BLSH_UNROLL(2)
@@ -91,7 +86,6 @@ static inline void blsh_first_butterflies(const blsh_point_t *from, blsh_point_t
     }
 }
 
-/* Four rows of four points to rows 128 apart. */
 static inline void blsh_copy_rows(blsh_point_t *to, const blsh_point_t *from) {
     for (const blsh_point_t *end = from + 16; from != end; from += 4, to += 128) {
         for (unsigned i = 0; i < 4u; i++) {
@@ -101,7 +95,6 @@ static inline void blsh_copy_rows(blsh_point_t *to, const blsh_point_t *from) {
     }
 }
 
-/* Bins k and 512 - k from the transform of pairs, k below 256. */
 static inline void blsh_split(blsh_point_t *z) {
     blsh_point_t *mirror = z + BLSH_POINTS;
     for (const blsh_factors_t *turn = blsh_split_q14; turn != blsh_split_q14 + 256; turn++) {
@@ -112,7 +105,6 @@ static inline void blsh_split(blsh_point_t *z) {
     }
 }
 
-/* The inverse of the bins times `gain`, but for k = 256; re and im exchanged. */
 static inline void blsh_split_back(blsh_point_t *z, const int16_t *gain_q14) {
     blsh_point_t *mirror = z + BLSH_POINTS;
     const int16_t *mirror_gain = gain_q14 + BLSH_POINTS;

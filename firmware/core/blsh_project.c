@@ -1,9 +1,8 @@
-#include "blsh_dot.h"
+// SPDX-License-Identifier: Apache-2.0
+/* Stages `accumulators` and `code` (SPEC.md, 5): the features' projections, and their signs. */
+#include "arch/blsh_dot.h"
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
-
-#define NORM_BITS 15 /* of the norm that a bias is multiplied by */
-#define BIAS_FRACTION_BITS 3
 
 static uint32_t norm_of(const int16_t *features, unsigned count) {
     uint64_t sum = 0;
@@ -18,15 +17,16 @@ void blsh_project(blsh_state_t *state) {
     const blsh_model_t *model = state->model;
     const unsigned stride = BLSH_ROW(model->features);
     const int32_t norm = (int32_t)norm_of(state->feature, model->features);
-    const int32_t excess = blsh_bit_length((uint32_t)norm) - NORM_BITS;
+    const int32_t excess = blsh_bit_length((uint32_t)norm) - BLSH_NORM_BITS;
     const int32_t drop = excess > 0 ? excess : 0;
     for (unsigned bit = 0; bit < model->bits; bit += 2u) { /* an odd last row beside itself */
         const unsigned next = bit + 1u < model->bits ? bit + 1u : bit;
         const int8_t *const rows[2] = {model->projection_q7 + bit * stride, model->projection_q7 + next * stride};
         int32_t sums[2];
         blsh_dot2_s8(rows, state->feature, stride, sums);
-        state->accumulator[bit] = sums[0] + ((model->bias_q3[bit] * (norm >> drop)) >> (BIAS_FRACTION_BITS - drop));
-        state->accumulator[next] = sums[1] + ((model->bias_q3[next] * (norm >> drop)) >> (BIAS_FRACTION_BITS - drop));
+        const int32_t bias = model->bias_q3[bit] * (norm >> drop), next_bias = model->bias_q3[next] * (norm >> drop);
+        state->accumulator[bit] = sums[0] + (bias >> (BLSH_BIAS_FRACTION_BITS - drop));
+        state->accumulator[next] = sums[1] + (next_bias >> (BLSH_BIAS_FRACTION_BITS - drop));
     }
 }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Integer square roots (SPEC.md, 2: isqrt). */
 #include "blsh_fixed.h"
 
 /* Digit by digit in base 4: the root grows one bit a step, and no step divides. */

@@ -1,12 +1,10 @@
-/* The steps of blsh_fft.c for Helium, two points at a time as they lie: re, im, re, im. The same integers as
- * blsh_fft_scalar.h, for VMULH by a factor times 2^16 floors, and VCADD adds what is turned by a quarter. */
-#ifndef BLSH_FFT_MVE_H
-#define BLSH_FFT_MVE_H
+// SPDX-License-Identifier: Apache-2.0
+/* blsh_fft_steps.h by Helium, two points at a time as they lie: re, im, re, im. The same integers as in C, for VMULH by
+ * a factor times 2^16 floors, and VCADD adds a point that is turned by a quarter. */
+#ifndef BLSH_FFT_STEPS_MVE_H
+#define BLSH_FFT_STEPS_MVE_H
 
 #include <arm_mve.h>
-
-#include "blsh_points.h"
-#include "blsh_tables.h"
 
 typedef struct {
     int32x4_t cosine, sine; /* times 2^16 */
@@ -27,13 +25,14 @@ static inline void blsh_store2_down(blsh_point_t *to, int32x4_t value) {
     vstrdq_scatter_offset_s64((int64_t *)(void *)(to - 1), down, vreinterpretq_s64_s32(value));
 }
 
-/* Addresses of turn[0] and turn[step], for both parts of a point each. */
-static inline uint32x4_t blsh_turns_at(const blsh_factors_t *turn, unsigned step) {
+/* Where turn[0] and turn[step] lie behind a `turn`, in bytes, for both parts of a point each. */
+static inline uint32x4_t blsh_turn_places(unsigned step) {
     const uint32x4_t second = {0u, 0u, 4u, 4u};
-    return vaddq_n_u32(vmulq_n_u32(second, step), (uint32_t)(uintptr_t)turn);
+    return vmulq_n_u32(second, step);
 }
 
-static inline blsh_vector_turn_t blsh_unpacked(uint32x4_t both) {
+static inline blsh_vector_turn_t blsh_turns_at(const blsh_factors_t *turn, uint32x4_t places) {
+    const uint32x4_t both = vldrwq_gather_offset_u32(turn, places);
     const blsh_vector_turn_t result = {vreinterpretq_s32_u32(vshlq_n_u32(both, 16)),
                                        vreinterpretq_s32_u32(vandq_u32(both, vdupq_n_u32(0xffff0000u)))};
     return result;
@@ -51,11 +50,8 @@ static inline int32x4_t blsh_conjugate2(int32x4_t value) {
     return vcaddq_rot270_s32(vdupq_n_s32(0), vrev64q_s32(value));
 }
 
-static inline int32x4_t blsh_exchange2(int32x4_t value, bool exchange) {
-    return exchange ? vrev64q_s32(value) : value;
-}
+static inline int32x4_t blsh_exchange2(int32x4_t value, bool exchange) { return exchange ? vrev64q_s32(value) : value; }
 
-/* Four DFTs of points 128 apart, from[0] to from[3] on; that of from[e] goes to row e of `to`. */
 static inline void blsh_first_butterflies(const blsh_point_t *from, blsh_point_t *to, unsigned row) {
     const uint32x4_t second = {0u, 0u, 8u, 0u}; /* gcc 12 gets a vector of two variable words of 64 bits wrong */
     const uint64x2_t rows = vreinterpretq_u64_u32(vmulq_n_u32(second, row));
@@ -71,7 +67,6 @@ static inline void blsh_first_butterflies(const blsh_point_t *from, blsh_point_t
     }
 }
 
-/* Four rows of four points to rows 128 apart. */
 static inline void blsh_copy_rows(blsh_point_t *to, const blsh_point_t *from) {
     for (unsigned row = 0; row < 4u; row++, from += 4, to += 128) {
         const int32x4_t low = blsh_load2(from), high = blsh_load2(from + 2);
@@ -80,15 +75,14 @@ static inline void blsh_copy_rows(blsh_point_t *to, const blsh_point_t *from) {
     }
 }
 
-/* A radix-4 stage of points `quarter` apart. */
 static inline void blsh_radix4_stage(blsh_point_t *z, unsigned quarter, bool exchange) {
     const unsigned step = 384u / quarter;
-    uint32x4_t turns = blsh_turns_at(blsh_turn_q14, step);
+    uint32x4_t places = blsh_turn_places(step);
     for (unsigned k = 0; k < quarter; k += 2u, z += 2) {
-        const blsh_vector_turn_t once = blsh_unpacked(vldrwq_gather_base_u32(turns, 0));
-        const blsh_vector_turn_t twice = blsh_unpacked(vldrwq_gather_base_u32(turns, 4));
-        const blsh_vector_turn_t thrice = blsh_unpacked(vldrwq_gather_base_u32(turns, 8));
-        turns = vaddq_n_u32(turns, 8u * step);
+        const blsh_vector_turn_t once = blsh_turns_at(blsh_turn_q14, places);
+        const blsh_vector_turn_t twice = blsh_turns_at(blsh_turn_q14 + 1, places);
+        const blsh_vector_turn_t thrice = blsh_turns_at(blsh_turn_q14 + 2, places);
+        places = vaddq_n_u32(places, 8u * step);
         blsh_point_t *at = z;
         for (unsigned block = 0; block < BLSH_POINTS / (4u * quarter); block++, at += 4u * quarter) {
             const int32x4_t b = blsh_turn2(blsh_load2(at + quarter), once);
@@ -105,43 +99,39 @@ static inline void blsh_radix4_stage(blsh_point_t *z, unsigned quarter, bool exc
     }
 }
 
-/* The radix-4 stage of points 4 apart. */
 static inline void blsh_second_stage(blsh_point_t *z) { blsh_radix4_stage(z, 4u, false); }
 
-/* The radix-2 stage: points 16 apart. */
 static inline void blsh_radix2_stage(blsh_point_t *z) {
     enum { HALF = 16, STEP = 384 / HALF };
-    uint32x4_t turns = blsh_turns_at(blsh_turn_q14 + 1, STEP);
+    uint32x4_t places = blsh_turn_places(STEP);
     for (unsigned k = 0; k < HALF; k += 2u, z += 2) {
-        const blsh_vector_turn_t turn = blsh_unpacked(vldrwq_gather_base_u32(turns, 0));
-        turns = vaddq_n_u32(turns, 8u * STEP);
+        const blsh_vector_turn_t once = blsh_turns_at(blsh_turn_q14 + 1, places);
+        places = vaddq_n_u32(places, 8u * STEP);
         blsh_point_t *at = z;
         for (unsigned block = 0; block < BLSH_POINTS / (2u * HALF); block++, at += 2 * HALF) {
-            const int32x4_t a = vshrq_n_s32(blsh_load2(at), 2), b = blsh_turn2(blsh_load2(at + HALF), turn);
+            const int32x4_t a = vshrq_n_s32(blsh_load2(at), 2), b = blsh_turn2(blsh_load2(at + HALF), once);
             blsh_store2(at, vaddq_s32(a, b));
             blsh_store2(at + HALF, vsubq_s32(a, b));
         }
     }
 }
 
-/* Bins k = 0 to 255 and 512 - k from the transform of pairs. */
 static inline void blsh_split(blsh_point_t *z) {
     blsh_point_t *mirror = z + BLSH_POINTS;
-    uint32x4_t turns = blsh_turns_at(blsh_split_q14, 1u);
+    uint32x4_t places = blsh_turn_places(1u);
     for (unsigned k = 0; k < BLSH_POINTS / 2u; k += 2u, z += 2, mirror -= 2) {
         const int32x4_t a = blsh_load2(z), m = vrev64q_s32(blsh_load2_down(mirror));
-        const int32x4_t t = blsh_turn2(vcaddq_rot90_s32(a, m), blsh_unpacked(vldrwq_gather_base_u32(turns, 0)));
+        const int32x4_t t = blsh_turn2(vcaddq_rot90_s32(a, m), blsh_turns_at(blsh_split_q14, places));
         const int32x4_t e = vshrq_n_s32(vcaddq_rot270_s32(a, m), 2);
-        turns = vaddq_n_u32(turns, 8u);
+        places = vaddq_n_u32(places, 8u);
         blsh_store2(z, vcaddq_rot270_s32(e, t));
         blsh_store2_down(mirror, blsh_conjugate2(vcaddq_rot90_s32(e, t)));
     }
 }
 
-/* The inverse of the bins times `gain`, but for k = 256; re and im exchanged. */
 static inline void blsh_split_back(blsh_point_t *z, const int16_t *gain_q14) {
     blsh_point_t *mirror = z + BLSH_POINTS;
-    uint32x4_t turns = blsh_turns_at(blsh_split_q14, 1u);
+    uint32x4_t places = blsh_turn_places(1u);
     const int16_t *mirror_gain = gain_q14 + BLSH_POINTS - 1u;
     const uint32x4_t up = {0u, 0u, 2u, 2u}, down = {2u, 2u, 0u, 0u};
     for (unsigned k = 0; k < BLSH_POINTS / 2u; k += 2u, z += 2, mirror -= 2, gain_q14 += 2, mirror_gain -= 2) {
@@ -149,9 +139,9 @@ static inline void blsh_split_back(blsh_point_t *z, const int16_t *gain_q14) {
         const int32x4_t other = vshlq_n_s32(vldrhq_gather_offset_s32(mirror_gain, down), 16);
         const int32x4_t a = vmulhq_s32(blsh_load2(z), gain);
         const int32x4_t m = vrev64q_s32(vmulhq_s32(blsh_load2_down(mirror), other));
-        const int32x4_t t = blsh_turn2_back(vcaddq_rot90_s32(a, m), blsh_unpacked(vldrwq_gather_base_u32(turns, 0)));
+        const int32x4_t t = blsh_turn2_back(vcaddq_rot90_s32(a, m), blsh_turns_at(blsh_split_q14, places));
         const int32x4_t e = vshrq_n_s32(vcaddq_rot270_s32(a, m), 2);
-        turns = vaddq_n_u32(turns, 8u);
+        places = vaddq_n_u32(places, 8u);
         blsh_store2(z, vrev64q_s32(vcaddq_rot90_s32(e, t)));
         blsh_store2_down(mirror, vcaddq_rot90_s32(vdupq_n_s32(0), vcaddq_rot270_s32(e, t)));
     }

@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Whether a model can be worked with, and the start of a stream. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "blsh.h"
@@ -5,21 +8,15 @@
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
 
-#define MAX_WEIGHT_SUM (INT32_C(1) << 16) /* of a mel band, Q0.16 */
-#define GAIN_ONE_Q14 (1 << 14)
-
 _Static_assert((-1 >> 1) == -1, "right shifts of negative values must be arithmetic");
 
 /* Digests are over memory, and SPEC.md states them over little-endian words. */
-#if !defined(__BYTE_ORDER__) || !defined(__ORDER_LITTLE_ENDIAN__)
-#error "this compiler does not tell its byte order: define __BYTE_ORDER__ and __ORDER_LITTLE_ENDIAN__ as gcc does"
-#endif
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the core is for little-endian machines");
 
 const char *blsh_error_text(int result) {
     switch (result) {
-#define BLSH_CASE(name, value, text) \
-    case name: \
+#define BLSH_CASE(name, value, text)                                                                                   \
+    case name:                                                                                                         \
         return text;
         BLSH_ERRORS(BLSH_CASE)
 #undef BLSH_CASE
@@ -38,7 +35,8 @@ const char *blsh_stage_name(blsh_stage_t stage) {
 }
 
 uint32_t blsh_dictionary_crc32(const blsh_model_t *model) {
-    const size_t blocks = (model->entries + 31u) / 32u, groups = (blocks + 31u) / 32u;
+    const size_t blocks = (model->entries + BLSH_BLOCK - 1u) / BLSH_BLOCK;
+    const size_t groups = (blocks + BLSH_BLOCK - 1u) / BLSH_BLOCK;
     const size_t planes = BLSH_PLANES((size_t)model->bits), rows = (unsigned)blsh_bit_length(model->radius) + planes;
     uint32_t crc = blsh_crc32(0, model->planes, blocks * planes * sizeof(uint32_t));
     crc = blsh_crc32(crc, model->bounds, groups * rows * sizeof(uint32_t));
@@ -54,7 +52,7 @@ static bool weights_known(const int16_t *weight, unsigned count) {
         }
         sum += *weight;
     }
-    return sum <= MAX_WEIGHT_SUM;
+    return sum <= BLSH_MEL_SUM_MAX;
 }
 
 /* Bands that stay inside the spectrum, and may be written over its magnitudes from the lowest on. */
@@ -65,7 +63,8 @@ static bool bands_known(const blsh_model_t *model, unsigned bands) {
     const int16_t *weight = model->mel_weight_q16;
     for (unsigned band = 0; band < bands; band++) {
         const int first = model->mel_first[band], count = model->mel_count[band];
-        if (first < (int)band || count < 0 || first + count > (int)BLSH_BINS || !weights_known(weight, (unsigned)count)) {
+        if (first < (int)band || count < 0 || first + count > (int)BLSH_BINS ||
+            !weights_known(weight, (unsigned)count)) {
             return false;
         }
         weight += count;
@@ -90,7 +89,7 @@ static bool features_known(const blsh_model_t *model) {
 static bool gains_known(const blsh_model_t *model) {
     const unsigned last = model->neighbours * ((1u << model->mask_level_bits) - 1u);
     for (unsigned votes = 0; votes <= last; votes++) {
-        if (model->gain_q14[votes] < 0 || model->gain_q14[votes] > GAIN_ONE_Q14) {
+        if (model->gain_q14[votes] < 0 || model->gain_q14[votes] > BLSH_GAIN_ONE_Q14) {
             return false;
         }
     }
@@ -100,7 +99,7 @@ static bool gains_known(const blsh_model_t *model) {
 /* Masks of bins, or of bands that may be spread over the bins from the highest on. */
 static bool masks_known(const blsh_model_t *model) {
     const unsigned bands = model->mask_bands, level_bits = model->mask_level_bits;
-    if (model->smoothing > 15u || (model->smoothing != 0u && bands > BLSH_MAX_SMOOTHED)) {
+    if (model->smoothing > BLSH_MAX_SMOOTHING || (model->smoothing != 0u && bands > BLSH_MAX_SMOOTHED)) {
         return false;
     }
     if (model->band_edge == NULL) {
@@ -121,8 +120,8 @@ static int check(const blsh_model_t *model) {
     if (model->runtime_format != BLSH_RUNTIME_FORMAT) {
         return BLSH_ERR_FORMAT;
     }
-    if (model->projection_q7 == NULL || model->bias_q3 == NULL || model->planes == NULL || model->bounds == NULL || model->masks == NULL ||
-        model->gain_q14 == NULL) {
+    if (model->projection_q7 == NULL || model->bias_q3 == NULL || model->planes == NULL || model->bounds == NULL ||
+        model->masks == NULL || model->gain_q14 == NULL) {
         return BLSH_ERR_ARGUMENT;
     }
     if (!features_known(model)) {

@@ -1,11 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Complex points of the transforms (SPEC.md, 4.2): what one butterfly is made of. */
 #ifndef BLSH_POINTS_H
 #define BLSH_POINTS_H
 
 #include <stdbool.h>
 
-#include "blsh.h"
-#include "blsh_fixed.h"
+#include "../blsh_constants.h"
+#include "blsh_multiply.h"
 #include "blsh_pairs.h"
 
 #define BLSH_POINTS (BLSH_WINDOW / 2u) /* of the complex transform: a pair of samples each */
@@ -16,24 +17,24 @@ typedef struct {
 
 _Static_assert(sizeof(blsh_point_t) == 2u * sizeof(int32_t), "points must lie as interleaved values");
 
-static inline blsh_point_t blsh_load(const blsh_point_t *from) {
 #if defined(BLSH_ASM_PAIRS)
+static inline blsh_point_t blsh_load(const blsh_point_t *from) {
     uint32_t re, im;
     blsh_load_pair(from, &re, &im);
     return (blsh_point_t){(int32_t)re, (int32_t)im};
-#else
-    return *from;
-#endif
 }
 
 static inline void blsh_store(blsh_point_t *to, int32_t re, int32_t im) {
-#if defined(BLSH_ASM_PAIRS)
     blsh_store_pair(to, (uint32_t)re, (uint32_t)im);
+}
 #else
+static inline blsh_point_t blsh_load(const blsh_point_t *from) { return *from; }
+
+static inline void blsh_store(blsh_point_t *to, int32_t re, int32_t im) {
     to->re = re;
     to->im = im;
-#endif
 }
+#endif
 
 static inline blsh_point_t blsh_sum(blsh_point_t a, blsh_point_t b) {
     const blsh_point_t result = {a.re + b.re, a.im + b.im};
@@ -57,8 +58,8 @@ static inline blsh_point_t blsh_scaled(blsh_point_t value, int32_t gain) {
 }
 
 /* value * (cos - j sin) / 4 */
-static inline blsh_point_t blsh_turn(blsh_point_t value, blsh_factors_t turn) {
 #if defined(BLSH_ASM_THUMB1)
+static inline blsh_point_t blsh_turn(blsh_point_t value, blsh_factors_t turn) {
     /* Each part as 2^16 high + low: two products of 32 bits for one of 48. In seven registers; a compiler spills. */
     blsh_point_t result;
     int32_t c, part;
@@ -94,12 +95,15 @@ static inline blsh_point_t blsh_turn(blsh_point_t value, blsh_factors_t turn) {
               [c] "=&l"(c), [part] "=&l"(part)
             :
             : "cc");
-#else
-    const blsh_point_t result = {blsh_add_mul_high(blsh_mul_low(value.re, turn), value.im, turn),
-                                 blsh_mul_low(value.im, turn) - blsh_mul_high(value.re, turn)};
-#endif
     return result;
 }
+#else
+static inline blsh_point_t blsh_turn(blsh_point_t value, blsh_factors_t turn) {
+    const blsh_point_t result = {blsh_add_mul_high(blsh_mul_low(value.re, turn), value.im, turn),
+                                 blsh_mul_low(value.im, turn) - blsh_mul_high(value.re, turn)};
+    return result;
+}
+#endif
 
 /* value * (cos + j sin) / 4: as above, but for exchanged parts */
 static inline blsh_point_t blsh_turn_back(blsh_point_t value, blsh_factors_t turn) {

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/* blsh_dot.h by Helium: eight products at once. */
+#ifndef BLSH_DOT_MVE_H
+#define BLSH_DOT_MVE_H
+
+#include <arm_mve.h>
+
+static inline int32_t blsh_dot_s16(const int16_t *a, const int16_t *b, unsigned count) {
+    int32_t sum = 0;
+    for (; count > 0u; count = count > 8u ? count - 8u : 0u) {
+        const mve_pred16_t inside = vctp16q(count);
+        sum = vmladavaq_s16(sum, vldrhq_z_s16(a, inside), vldrhq_z_s16(b, inside));
+        a += 8;
+        b += 8;
+    }
+    return sum;
+}
+
+static inline void blsh_dot2_s8(const int8_t *const row[2], const int16_t *features, unsigned count, int32_t sums[2]) {
+    static const uint16_t order[8] = {0, 2, 1, 3, 4, 6, 5, 7};
+    const uint16x8_t place = vldrhq_u16(order);
+    const int8_t *row0 = row[0], *row1 = row[1];
+    int32_t first = 0, second = 0;
+    for (const int16_t *const end = features + count; features < end; features += 8, row0 += 8, row1 += 8) {
+        const int16x8_t x = vldrhq_gather_shifted_offset_s16(features, place);
+        first = vmladavaq_s16(first, vldrbq_s16(row0), x);
+        second = vmladavaq_s16(second, vldrbq_s16(row1), x);
+    }
+    sums[0] = first;
+    sums[1] = second;
+}
+
+#endif

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Stage `features` (SPEC.md, 5): magnitudes of the bins, and what a model takes of them. */
+#include "arch/blsh_dot.h"
+#include "arch/blsh_frame.h"
+#include "blsh_fixed.h"
+#include "blsh_stages.h"
+
+/* Writes the magnitudes, each shifted right by `halved` more than the spectrum was; returns by how much that was. */
+static unsigned find_magnitudes(blsh_state_t *state, unsigned halved) {
+    const int32_t excess = blsh_bit_length(blsh_size_bits(state->frame.values)) - BLSH_FEATURE_BITS;
+    const unsigned drop = excess > 0 ? (unsigned)excess : 0u;
+    blsh_magnitudes(state->frame.values, state->feature, drop, 14u + halved);
+    return drop;
+}
+
+/* The magnitudes through the filter of a band, times 2^16; afterwards *weight is that of the next band. */
+static inline int32_t filtered(const blsh_state_t *state, unsigned band, const int16_t **weight) {
+    const unsigned count = (unsigned)state->model->mel_count[band];
+    const int32_t sum = blsh_dot_s16(state->feature + state->model->mel_first[band], *weight, count);
+    *weight += count;
+    return sum;
+}
+
+void blsh_extract_features(blsh_state_t *state) {
+    const blsh_model_t *model = state->model;
+    const int16_t *weight = model->mel_weight_q16;
+    const unsigned drop = find_magnitudes(state, model->feature_kind == BLSH_FEATURES_STFT ? 1u : 0u);
+    if (model->feature_kind == BLSH_FEATURES_MEL) {
+        for (unsigned band = 0; band < model->features; band++) { /* over magnitudes that no later band covers */
+            state->feature[band] = (int16_t)(filtered(state, band, &weight) >> 16);
+        }
+    } else if (model->feature_kind == BLSH_FEATURES_TRACKED) {
+        for (unsigned band = 0; band < BLSH_TRACKED_BANDS; band++) {
+            state->level[band] = filtered(state, band, &weight);
+        }
+        blsh_track_floors(state, state->frame.shift - (int32_t)drop);
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The model as the core reads it: what `blsh generate` writes and `blsh push` sends. A user of the core takes a model
+ * as it is and needs none of this; docs/SPEC.md, 3 says how the tables come about. */
+#ifndef BLSH_FORMAT_H
+#define BLSH_FORMAT_H
+
+#include <stdint.h>
+
+#include "blsh_constants.h"
+
+enum { BLSH_FEATURES_STFT = 0, BLSH_FEATURES_MEL = 1, BLSH_FEATURES_TRACKED = 2 };
+
+/* Weights of a row of the projection as it lies in memory: rows are read eight weights at a time. */
+#define BLSH_ROW(features) (((features) + 7u) & ~7u)
+
+/* Words of a mask: the levels of its bands, one after the other, the lowest bits first. */
+#define BLSH_MASK_WORDS(bands, level_bits) (((bands) * (level_bits) + 31u) / 32u)
+
+/* Words of a block of 32 entries: the number of zeros of each code, the codes, and one word of zeros. */
+#define BLSH_ZERO_BITS(bits) ((bits) < BLSH_LONG_CODE_BITS ? BLSH_ZERO_BITS_SHORT : BLSH_ZERO_BITS_LONG)
+#define BLSH_PLANES(bits)    (BLSH_ZERO_BITS(bits) + (bits) + 1u)
+
+/* Read-only tables, row-major. Tables of bytes and of words begin on a word; those of int16_t on an int16_t. */
+typedef struct {
+    uint32_t runtime_format;   /* BLSH_RUNTIME_FORMAT of the generator */
+    const char *name;          /* for people; the core does not read it */
+    uint8_t model_sha256[32];  /* digest of the artifact that the model was generated from */
+    uint32_t dictionary_crc32; /* CRC-32/ISO-HDLC of planes, bounds and masks, as little-endian words */
+    uint16_t feature_kind;     /* BLSH_FEATURES_... */
+    uint16_t features;         /* D: 513 (stft), the number of mel bands, at most 128, or 128 (tracked) */
+    uint16_t bits;             /* L: bits of a code */
+    uint16_t neighbours;       /* K: neighbours whose masks are averaged */
+    uint32_t entries;          /* N: entries of the dictionary */
+    uint16_t radius;           /* R: no entry is farther than this from the centre of its block */
+    uint16_t mask_bands;       /* W: BLSH_BINS of an IBM, else at most BLSH_BINS / 2 */
+    uint16_t mask_level_bits;  /* g: bits of the level of a band: 1 of an IBM, else 1, 2 or 4 */
+    uint16_t smoothing;        /* a: of each mask a / 16 are the one before; 0 to 15 */
+    /* [bits][BLSH_ROW(features)]: each row is scaled to its own peak and followed by zeros; each four weights lie in
+     * the order 0, 2, 1, 3 */
+    const int8_t *projection_q7;
+    const int16_t *bias_q3;  /* [bits]: in eighths, at the scale of its row */
+    const uint32_t *planes;  /* [blocks][BLSH_PLANES(bits)]: bit j of a word belongs to entry 32 b + j of block b */
+    const uint32_t *bounds;  /* [groups of 32 blocks][bits of radius + BLSH_PLANES(bits)]: where the blocks lie */
+    const uint32_t *masks;   /* [entries][BLSH_MASK_WORDS(mask_bands, mask_level_bits)]: band after band */
+    const int16_t *gain_q14; /* [neighbours * (2^g - 1) + 1]: the gain for each sum of levels, not below the floor */
+    /* [mask_bands + 1]: the first bin of band w of a mask, not below w, and BLSH_BINS at the end; NULL for IBMs */
+    const int16_t *band_edge;
+    const int16_t *mel_first;      /* [bands]: the first bin of band m, not below m; NULL for stft, as the next two */
+    const int16_t *mel_count;      /* [bands]: bins of a band */
+    const int16_t *mel_weight_q16; /* weights of all bands, one after the other; those of a band sum to at most 2^16 */
+} blsh_model_t;
+
+#endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a stream keeps. It is here so that its size is known; its members are the core's own and may change. A probe may
+ * read them; nobody else needs to. */
+#ifndef BLSH_STATE_H
+#define BLSH_STATE_H
+
+#include <stdint.h>
+
+#include "blsh_capacity.h"
+#include "blsh_constants.h"
+#include "blsh_format.h"
+
+typedef struct {
+    uint32_t index;    /* of the entry in the dictionary */
+    uint32_t distance; /* Hamming distance of its code, in bits */
+} blsh_neighbour_t;
+
+/* Words that the search counts with: half of the planes of a code, filled up to a whole step of eight. */
+#define BLSH_SEARCH_WORDS (BLSH_MAX_BITS / 2u + 8u)
+
+typedef struct {
+    const blsh_model_t *model;
+
+    /* From one hop to the next. */
+    int16_t history[BLSH_HISTORY];               /* the last input samples, the oldest first */
+    int16_t peak[BLSH_WINDOW / BLSH_PEAK_BLOCK]; /* the bits of the magnitudes, or-ed, of each block of the frame */
+    int32_t overlap[BLSH_HISTORY];               /* sums of output samples that are not finished, Q23.8, times 3/2 */
+    uint32_t hops;                               /* done in this stream; stops at BLSH_TRACKING_START */
+    int32_t noise_floor[BLSH_TRACKED_BANDS];     /* magnitudes, Q22.8; of tracked features only */
+    int16_t smoothed_q14[BLSH_MAX_SMOOTHED];     /* the mask of the hop before; with smoothing only */
+
+    /* Within a hop only. Between two hops the caller may keep things in `frame`, which the next one overwrites. */
+    struct {
+        int32_t shift;                  /* left shift that brought the windowed frame to at most BLSH_PEAK_BITS bits */
+        int32_t values[2u * BLSH_BINS]; /* windowed samples, then the spectrum (re, im), then samples again */
+    } frame;
+    union {
+        int16_t feature[BLSH_ROW(BLSH_BINS)]; /* the magnitudes, then the features in their place */
+        int16_t gain_q14[BLSH_BINS];          /* once the neighbours are known */
+    };
+    union {
+        int32_t level[BLSH_TRACKED_BANDS];         /* magnitudes of bands, Q22.8; until there are features */
+        int32_t accumulator[BLSH_MAX_BITS];        /* projections; until there is a code */
+        uint32_t counted_plane[BLSH_SEARCH_WORDS]; /* during the search: the planes that it counts */
+    };
+    uint32_t code[(BLSH_MAX_BITS + 31u) / 32u];
+    blsh_neighbour_t neighbour[BLSH_MAX_NEIGHBOURS]; /* the nearest first; of equal distances, the lower index first */
+} blsh_state_t;
+
+#endif
