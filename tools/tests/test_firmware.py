@@ -28,7 +28,7 @@ def quiet(line: str) -> None:
 
 @pytest.fixture
 def own(tmp_path: Path, built_project: Path) -> Path:
-    """A built project of the test's own."""
+    """Return a built project of the test's own."""
     return copy_built(built_project, tmp_path / "project")
 
 

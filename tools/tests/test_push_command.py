@@ -25,7 +25,7 @@ from .tiny_corpus import Samples
 
 @pytest.fixture(scope="session")
 def slots_project(made_once: MadeOnce, model: Path, empty_project: Path) -> Path:
-    """A project whose firmware takes pushed models, generated for the host and built for no board yet; read only."""
+    """Return a project whose firmware takes pushed models, generated and not built yet; read only."""
 
     def fill(folder: Path) -> None:
         copy_project(empty_project, folder)
@@ -36,7 +36,7 @@ def slots_project(made_once: MadeOnce, model: Path, empty_project: Path) -> Path
 
 @pytest.fixture
 def own(tmp_path: Path, blsh: Blsh, slots_project: Path) -> Blsh:
-    """`blsh` with a project of its own, generated with --slots."""
+    """Return `blsh` with a project of its own, generated with --slots."""
     return Blsh(blsh.cwd, copy_project(slots_project, tmp_path / "project", generated=True))
 
 
@@ -111,7 +111,7 @@ def test_firmware_without_slots_is_refused_before_it_starts(built: Blsh, model: 
 
 @pytest.mark.slow  # half a minute: two builds by PlatformIO
 def test_a_model_beyond_the_firmwares_state_is_refused_with_numbers(own: Blsh, model: Path, emulator: None) -> None:
-    """Its state on a board is just as large as was asked for."""
+    """The firmware's state on a board is as large as was asked for, and no larger."""
     own.succeed("generate", model, "--slots", "--bits", "12")
     own.succeed("build", "--board", "microbit")
     message = own("push", model, "--board", "microbit", "--entries", "64").stderr

@@ -128,7 +128,7 @@ def test_a_compiled_program_takes_its_deepest_chain(tmp_path: Path, core: str) -
 
 @pytest.fixture(scope="module")
 def with_slots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a micro:bit's firmware that takes models over the link."""
+    """Return the folder of a micro:bit's firmware that takes models over the link."""
     folder = tmp_path_factory.mktemp("slots")
     model = untrained_model(1, "mel", 20, 3, 64, "bands1", 0)
     build_alone(find_board("microbit"), model, folder, GenerateOptions(slots=True))
