@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,12 @@ def test_code_that_is_named_exists(page: Path) -> None:
     missing = [path for path in paths if not any(ROOT.glob(path.rstrip("/")))]
     missing += [name for name in FILE_IN_CODE.findall(text) if name not in names]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_modules_that_are_named_can_be_found(page: Path) -> None:
+    named = set(re.findall(r"(?:-m |-p |from |import )(blsh_\w+(?:\.\w+)+)", page.read_text(encoding="utf-8")))
+    assert sorted(name for name in named if find_spec(name) is None) == []
 
 
 def test_every_page_is_in_the_index() -> None:

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.corpora.corpus import Corpus, Entry
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.corpora.mixing import LEVEL_DBFS, MAX_SNR_DB, Mixture, NamedMixture, draw_mixtures, mix_at_snr, rms
 from blsh_trainer.corpora.mixture_sources import NoiseSource, read_speech
 from blsh_trainer.errors import BlshError

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from blsh_trainer.corpora.corpus import Corpus, Entry
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.corpora.mixing import NamedMixture, recorded_mixture
 from blsh_trainer.errors import BlshError
 

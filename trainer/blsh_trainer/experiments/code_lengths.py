@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.evaluation.bootstrap import MeanInterval
+from blsh_trainer.experiments.compared_systems import FEATURES, Spec, hashed
 from blsh_trainer.experiments.drawing import Axes, Curve, draw_curves
 from blsh_trainer.experiments.report_files import Report
-from blsh_trainer.experiments.scoring import Condition, Spec
+from blsh_trainer.experiments.scoring import Condition, Scored, drawn_condition, score_seeds
 from blsh_trainer.experiments.settings import Settings
-from blsh_trainer.experiments.summaries import FEATURES, Scored, drawn_condition, hashed, score_seeds, workshop_for
-from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PAPER, PLAIN, Learner, rbf
+from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PAPER, PLAIN, Learner, rbf, workshop_for
 
 METRICS = ("sdr_db", "si_sdr_db")
 WIDTHS = (0.9, 0.5, 0.1)
