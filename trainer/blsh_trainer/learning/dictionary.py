@@ -18,7 +18,7 @@ from blsh_trainer.signals.spectra import BINS
 
 
 @dataclass(frozen=True)
-class DictionaryOptions:
+class EntryOptions:
     """Which frames become entries, and how their masks are made.
 
     All frames that were kept are entries, or at most `entries` of them. Masks are learned for the mean over
@@ -60,7 +60,7 @@ class Dictionary:
 def build_dictionary(
     frames: TrainingFrames,
     learner: Learner,
-    options: DictionaryOptions,
+    options: EntryOptions,
     mask_kind: MaskKind,
     rng: np.random.Generator,
     progress: Progress | None = None,
