@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow lint fuzz hil coverage bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale vectors lock clean
+.PHONY: help setup demo test test-fast test-slow lint format fuzz hil coverage bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale vectors lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -10,6 +10,8 @@ MINUTES ?= 30
 export BOARD MODEL MINUTES CORPUS KEEP
 BLSH := .venv/bin/python -m blsh_tools.cli
 CORPUS_OPTION := $${CORPUS:+--corpus "$$CORPUS"}
+C_FILES := find firmware hil_tests/tests tools/tests -name '*.[ch]' -not -path 'firmware/generated/*'
+CLANG_FORMAT := .venv/bin/python -c 'from clang_format import clang_format; clang_format()'
 WITH_MODEL := [ ! -f "$$MODEL" ] || set -- --model "$$MODEL";
 
 help: ## this list
@@ -33,8 +35,13 @@ test-slow: setup ## the tests that take minutes each
 lint: setup ## style, types and layers alone
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m ruff format --check
+	$(C_FILES) -exec $(CLANG_FORMAT) --dry-run --Werror {} +
 	.venv/bin/python -m mypy
 	.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo --no-cache
+
+format: setup ## give Python and C the style that `make lint` asks for
+	.venv/bin/python -m ruff format
+	$(C_FILES) -exec $(CLANG_FORMAT) -i {} +
 
 fuzz: setup ## search for serial input that breaks the firmware [MINUTES=30 KEEP=1]
 	.venv/bin/python -m blsh_hil.prove.fuzzing --minutes "$$MINUTES" $${KEEP:+--keep}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.host_core import HOST_VARIANTS, HostCore, compile_core
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import BINS, HOP, MAX_BITS, MAX_NEIGHBOURS
+from blsh_codegen.spec.constants import BINS, HISTORY, HOP, MAX_BITS, MAX_NEIGHBOURS
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING, Model
@@ -118,6 +118,17 @@ def test_twin_and_core_agree_over_minutes(rng: np.random.Generator, extended: bo
     samples = (rng.normal(0, 1, 1100 * HOP) * np.exp(rng.normal(5, 3, 1100).repeat(HOP))).clip(-32768, 32767)
     samples = samples.astype(np.int16)  # 1100 hops: three chunks of the twin
     assert np.array_equal(VectorisedDenoiser(model).hops(samples), HostCore(model).hops(samples))
+
+
+def test_the_output_is_as_late_as_the_core_says(rng: np.random.Generator) -> None:
+    """Masks that let all pass: the output is the input, but for rounding, and for the delay."""
+    model = random_model(rng)
+    core = HostCore(replace(model, masks=np.full_like(model.masks, 0xFFFF_FFFF)))
+    samples = rng.integers(-20_000, 20_000, 20 * HOP).astype(np.int16)
+    delay = core.delay_samples()
+    output = core.hops(samples)
+    assert delay == HISTORY and np.abs(output[:delay]).max() <= 8
+    assert np.abs(output[delay:].astype(int) - samples[: len(samples) - delay]).max() <= 8
 
 
 @pytest.mark.parametrize("variant", HOST_VARIANTS)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The numbers of docs/SPEC.md. In C each stands here and nowhere else. Python's stand in codegen/blsh_codegen/spec/constants.py
- * and blocks.py; a test compares every line of this file with them. */
+/* The numbers of docs/SPEC.md. In C each stands here and nowhere else. Python's stand in
+ * codegen/blsh_codegen/spec/constants.py; every build of the core for tests compares the two. */
 #ifndef BLSH_CONSTANTS_H
 #define BLSH_CONSTANTS_H
 

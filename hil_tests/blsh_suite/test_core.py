@@ -35,7 +35,7 @@ def test_generated_models_and_signals(library: Path, exact: Exactness) -> None:
     """Draw the same cases for the same seed. Hypothesis shrinks a model and a signal that fail."""
 
     @seed(exact.seed)
-    @settings(max_examples=40, deadline=None, database=None, phases=PHASES)
+    @settings(max_examples=20, deadline=None, database=None, phases=PHASES)
     @given(MODELS, SIGNALS)
     def check(recipe: Recipe, signal: npt.NDArray) -> None:
         model = recipe.model()

@@ -24,7 +24,10 @@ CORES = [
     pytest.param(find_board("mps2-an385"), (), id="cortex-m3"),
     pytest.param(find_board("mps2-an386"), (), id="cortex-m4"),
     pytest.param(find_board("mps3-an547"), (), id="cortex-m55"),
+    pytest.param(find_board("mps2-an386"), ("-DBLSH_NO_ASM",), id="cortex-m4 without assembler"),
     pytest.param(find_board("mps3-an547"), ("-DBLSH_NO_ASM",), id="cortex-m55 without assembler"),
+    pytest.param(find_board("mps3-an547"), ("-O0",), id="cortex-m55 without optimisation"),
+    pytest.param(find_board("mps3-an547"), ("-fno-omit-frame-pointer",), id="cortex-m55 with frame pointers"),
 ]
 
 pytestmark = needs_emulator

@@ -5,7 +5,7 @@
  *   BLSH_ARCH_MVE        Helium: eight vector registers of four words (M55, M85)
  *   BLSH_ARCH_DSP        two products of halves of a word at once (M4, M7, M33; ARMv6 and later)
  *   BLSH_ARCH_CLZ        an instruction that counts leading zeros (from M3 on)
- *   BLSH_SHORT_MULTIPLY  no product of more than 32 bits (M0, M23); a host may define it to test that path
+ *   BLSH_SHORT_MULTIPLY  no product of more than 32 bits (M0, M23); a host may define it to run what those cores run
  *   BLSH_ASM_PAIRS       LDRD and STRD of any two registers; ARM instructions take neighbours only
  *   BLSH_ASM_THUMB1      M0, M23: a turn in seven registers
  *   BLSH_ASM_SATURATE    SSAT (from M3 on)
@@ -33,7 +33,7 @@
 #if defined(__ARM_FEATURE_SIMD32) && defined(__ARM_FEATURE_DSP) && !defined(BLSH_ARCH_THUMB1)
 #define BLSH_ARCH_DSP 1
 #endif
-#if !defined(__ARM_ARCH) || defined(__ARM_FEATURE_CLZ)
+#if !defined(BLSH_SHORT_MULTIPLY) && (!defined(__ARM_ARCH) || defined(__ARM_FEATURE_CLZ))
 #define BLSH_ARCH_CLZ 1
 #endif
 

@@ -1,0 +1,54 @@
+"""Every variant of the core's primitives, under sanitizers that stop a program: an exported library, and the search."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from blsh_codegen.emit.export import STREAM_EXAMPLE, export_library
+from blsh_codegen.emit.generate import GenerateOptions, integer_model
+from blsh_codegen.host_core import HOST_VARIANTS
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.project import core_folder, stand_ins
+from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
+
+from .compilers import require, run
+from .test_export import artifact
+
+SANITIZED = ("-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+HOPS = 12
+
+
+def built(folder: Path, variant: str, sources: list[Path], includes: list[Path]) -> Path:
+    require("gcc")
+    program = folder / "program"
+    search = [f"-I{path}" for path in (*includes, stand_ins())]
+    done = run("gcc", "-std=c11", *SANITIZED, *HOST_VARIANTS[variant], *search, *sources, "-o", program)
+    assert done.returncode == 0, done.stderr.decode()
+    return program
+
+
+@pytest.mark.parametrize("variant", HOST_VARIANTS)
+def test_an_export_reads_and_writes_within_its_bounds(rng: np.random.Generator, tmp_path: Path, variant: str) -> None:
+    model, options = artifact(rng, "tracked", "bands"), GenerateOptions(entries=190)
+    export_library(model, options, tmp_path / "library")
+    source = tmp_path / "library" / "src"
+    sources = [tmp_path / "library" / STREAM_EXAMPLE, *source.glob("*.c")]
+    program = built(tmp_path, variant, sources, [source])
+    signal = np.concatenate([edge_signal(name, HOPS * HOP, rng) for name in EDGE_SIGNALS])
+    done = run(program, data=signal.astype("<i2").tobytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+    padded = np.concatenate([signal, np.zeros(HISTORY, np.int16)])
+    expected = VectorisedDenoiser(integer_model(model, options)).hops(padded)[HISTORY:]
+    assert done.stdout == expected.astype("<i2").tobytes()
+
+
+@pytest.mark.parametrize("variant", HOST_VARIANTS)
+def test_the_search_reads_and_writes_within_its_bounds(tmp_path: Path, variant: str) -> None:
+    bench = core_folder().parent / "bench"
+    main = tmp_path / "main.c"
+    main.write_text('#include "search_check.h"\nint main(void) { return search_check(1, 300) != 0u ? 0 : 1; }\n')
+    sources = [main, core_folder() / "blsh_search.c", bench / "search_check.c", bench / "plain_scan.c"]
+    done = run(built(tmp_path, variant, sources, [core_folder(), bench]))
+    assert (done.returncode, done.stderr) == (0, b"")
