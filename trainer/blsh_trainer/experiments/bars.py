@@ -16,7 +16,7 @@ from blsh_trainer.experiments.scoring import Scored, drawn_condition, score_seed
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.similarities import rank_correlation
 from blsh_trainer.experiments.verdict import Bar, state
-from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PLAIN, Learner, workshop_for
+from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PLAIN, LearnerChoice, workshop_for
 
 SEEDS = 5
 _METRIC = "si_sdr_db"
@@ -32,7 +32,7 @@ class _Measured:
     scored: Scored
     settings: Settings
 
-    def hash(self, learner: Learner, kind: str, bits: int, fitted: int | None = None) -> Any:
+    def hash(self, learner: LearnerChoice, kind: str, bits: int, fitted: int | None = None) -> Any:
         spec = hashed(learner, kind, bits, self.settings.sizes.bar_entries, fitted)
         return self.scored.gains(spec, self._condition, _METRIC)
 

@@ -9,7 +9,7 @@ from blsh_trainer.compute.cosine_index import KNN
 from blsh_trainer.evaluation.evaluate import System
 from blsh_trainer.evaluation.systems import HashDenoiser, IbmOracle, KnnDenoiser
 from blsh_trainer.experiments.settings import Settings
-from blsh_trainer.experiments.workshop import Learner, Workshop
+from blsh_trainer.experiments.workshop import LearnerChoice, Workshop
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.signals.masks import find_mask_kind
 
@@ -27,7 +27,7 @@ class Spec:
 
     kind: str
     feature_kind: str = ""
-    learner: Learner | None = None
+    learner: LearnerChoice | None = None
     bits: int = 0
     dictionary: float = 0.0
     seed: int = 0
@@ -35,7 +35,7 @@ class Spec:
     network: str = ""
 
 
-def hashed(learner: Learner, feature_kind: str, bits: int, dictionary: float, fitted: int | None = None) -> Spec:
+def hashed(learner: LearnerChoice, feature_kind: str, bits: int, dictionary: float, fitted: int | None = None) -> Spec:
     """Return the spec of the hash look-up with `learner`."""
     return Spec("hash", feature_kind, learner, bits, dictionary, fitted=fitted)
 

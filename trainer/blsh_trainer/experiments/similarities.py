@@ -14,7 +14,7 @@ from blsh_trainer.experiments.drawing import Axes, Curve, draw_curves, draw_matr
 from blsh_trainer.experiments.report_files import Report
 from blsh_trainer.experiments.scoring import TEST_SEED
 from blsh_trainer.experiments.settings import Settings
-from blsh_trainer.experiments.workshop import DEFAULT, PAPER, Hash, Learner, rbf, workshop_for
+from blsh_trainer.experiments.workshop import DEFAULT, PAPER, Hash, LearnerChoice, rbf, workshop_for
 from blsh_trainer.learning.pair_forms import target_similarity
 from blsh_trainer.signals.features import features, l2_normalise
 from blsh_trainer.signals.spectra import stft
@@ -53,7 +53,7 @@ def fig2(settings: Settings) -> Report:
 def fig5(settings: Settings) -> Report:
     """Fig. 5: targets, and the beta-weighted sums of the bits of the paper's learner that are to reproduce them."""
     workshop = workshop_for(settings)
-    wanted: dict[str, tuple[str, Learner]] = {"STFT SSM": ("stft", PAPER), "mel SSM": ("mel", PAPER)}
+    wanted: dict[str, tuple[str, LearnerChoice]] = {"STFT SSM": ("stft", PAPER), "mel SSM": ("mel", PAPER)}
     wanted |= {f"RBF, σ² = {width:g}": ("stft", rbf(width)) for width in WIDTHS[1:]}
     workshop.prepare([(learner, kind, SEED, None) for kind, learner in wanted.values()], settings.jobs)
     targets: list[tuple[str, FloatArray]] = []
@@ -83,7 +83,7 @@ def fig5(settings: Settings) -> Report:
 def fig6(settings: Settings) -> Report:
     """Fig. 6: the weight of each bit in the paper's learner, and the share of each bit in the default one."""
     workshop = workshop_for(settings)
-    boosted: dict[str, tuple[str, Learner]] = {"mel, linear": ("mel", PAPER), "stft, linear": ("stft", PAPER)}
+    boosted: dict[str, tuple[str, LearnerChoice]] = {"mel, linear": ("mel", PAPER), "stft, linear": ("stft", PAPER)}
     boosted |= {f"stft, RBF σ² = {width:g}": ("stft", rbf(width)) for width in WIDTHS}
     ours = {"mel": ("mel", DEFAULT), "stft": ("stft", DEFAULT)}
     fits = [(learner, kind, SEED, None) for kind, learner in [*boosted.values(), *ours.values()]]

@@ -25,7 +25,7 @@ _FIT, _DICTIONARY, _SAMPLE = 1, 2, 3  # each use of a seed has its own generator
 
 
 @dataclass(frozen=True)
-class Learner:
+class LearnerChoice:
     """Which learner makes the projections; `learner`, `weighting`, `target` and `sigma2` are CodeOptions'."""
 
     learner: str = "blsh"
@@ -39,15 +39,15 @@ class Learner:
         return self.target in find_learner(self.learner, self.weighting).pair_targets
 
 
-DEFAULT = Learner()
-PAPER = Learner(weighting="adaboost")
-CENTRED = Learner("lsh")
-PLAIN = Learner("lsh-plain")
+DEFAULT = LearnerChoice()
+PAPER = LearnerChoice(weighting="adaboost")
+CENTRED = LearnerChoice("lsh")
+PLAIN = LearnerChoice("lsh-plain")
 
 
-def rbf(sigma2: float) -> Learner:
+def rbf(sigma2: float) -> LearnerChoice:
     """Return the paper's learner with the RBF target of eq. 15."""
-    return Learner(weighting="adaboost", target="rbf", sigma2=sigma2)
+    return LearnerChoice(weighting="adaboost", target="rbf", sigma2=sigma2)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Hash:
         return hash_codes(H, self.projections, self.biases)
 
 
-Fit = tuple[Learner, str, int, int | None]
+Fit = tuple[LearnerChoice, str, int, int | None]
 """A fit: the learner, the kind of features, the seed and the bits (None: the longest code of the sizes)."""
 
 
@@ -82,7 +82,7 @@ class Workshop:
         self.store = store
         self.progress = progress
         self._frames: dict[str, TrainingFrames] = {}
-        self._hashes: dict[tuple[Learner, str, int, int], Hash] = {}
+        self._hashes: dict[tuple[LearnerChoice, str, int, int], Hash] = {}
 
     def identity(self, feature_kind: str) -> dict[str, Any]:
         """Return what the training frames depend on, as JSON values."""
@@ -99,7 +99,7 @@ class Workshop:
             self._frames[feature_kind] = _from_arrays(kept)
         return self._frames[feature_kind]
 
-    def hash(self, learner: Learner, feature_kind: str, seed: int, bits: int | None = None) -> Hash:
+    def hash(self, learner: LearnerChoice, feature_kind: str, seed: int, bits: int | None = None) -> Hash:
         """Return `bits` bits (None: the longest code of the sizes) that the learner finds on the seed's frames."""
         wanted = bits or self.sizes.longest
         key = (learner, feature_kind, seed, wanted)
@@ -114,7 +114,9 @@ class Workshop:
             self._hashes[key] = Hash(**kept)
         return self._hashes[key]
 
-    def hash_identity(self, learner: Learner, feature_kind: str, seed: int, bits: int | None = None) -> dict[str, Any]:
+    def hash_identity(
+        self, learner: LearnerChoice, feature_kind: str, seed: int, bits: int | None = None
+    ) -> dict[str, Any]:
         """Return what `hash` depends on, as JSON values."""
         options = self._options(learner, feature_kind, seed, bits or self.sizes.longest).to_card()
         del options["lengths"]  # it concerns refining, and these fits are not refined
@@ -149,7 +151,7 @@ class Workshop:
         options = self._options(DEFAULT, feature_kind, 0, 1).frames
         return gather_frames(self.corpus, options, rng, keep_rng, named(self.progress, f"mixing for {feature_kind}"))
 
-    def _options(self, learner: Learner, feature_kind: str, seed: int, bits: int) -> TrainOptions:
+    def _options(self, learner: LearnerChoice, feature_kind: str, seed: int, bits: int) -> TrainOptions:
         return PIPELINE.with_(
             **asdict(learner),
             feature_kind=feature_kind,
@@ -161,7 +163,7 @@ class Workshop:
         )
 
     def _fitted(
-        self, learner: Learner, feature_kind: str, seed: int, bits: int, checkpoint: Path
+        self, learner: LearnerChoice, feature_kind: str, seed: int, bits: int, checkpoint: Path
     ) -> dict[str, AnyArray]:
         options = self._options(learner, feature_kind, seed, bits)
         frames = self.frames(feature_kind)
