@@ -7,7 +7,7 @@ MINUTES ?= 30
 
 # Recipes read these as shell variables, in quotes, because a path may hold any character. They run `python -m`, because
 # the scripts of .venv/bin name their interpreter in the first line, where not every path works.
-export BOARD MODEL MINUTES CORPUS
+export BOARD MODEL MINUTES CORPUS KEEP
 BLSH := .venv/bin/python -m blsh_tools.cli
 CORPUS_OPTION := $${CORPUS:+--corpus "$$CORPUS"}
 C_FILES := find firmware hil_tests/tests tools/tests -name '*.[ch]' -not -path 'firmware/generated/*'
@@ -43,8 +43,8 @@ format: setup ## give Python and C the style that `make lint` asks for
 	.venv/bin/python -m ruff format
 	$(C_FILES) -exec $(CLANG_FORMAT) -i {} +
 
-fuzz: setup ## search for serial input that breaks the firmware [MINUTES=30]
-	.venv/bin/python -m blsh_hil.prove.fuzzing --minutes "$$MINUTES"
+fuzz: setup ## search for serial input that breaks the firmware [MINUTES=30 KEEP=1]
+	.venv/bin/python -m blsh_hil.prove.fuzzing --minutes "$$MINUTES" $${KEEP:+--keep}
 
 hil: setup ## prove a board bit for bit, after `make demo` or `blsh generate` [BOARD=NAME|all MODEL=FILE CORPUS=DIR]
 	$(BLSH) hil --board "$$BOARD" --model "$$MODEL" $(CORPUS_OPTION)

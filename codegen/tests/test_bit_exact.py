@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.host_core import HOST_VARIANTS, HostCore, compile_core
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import BINS, HISTORY, HOP
+from blsh_codegen.spec.constants import BINS, HISTORY, HOP, MAX_BITS, MAX_NEIGHBOURS
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING, Model
@@ -43,7 +44,7 @@ def test_edge_signals(
 
 @pytest.mark.parametrize(("kind", "digest"), [("mel", 0x7A60EFFF), ("stft", 0xEBC23D47)])
 def test_runtime_format_4_is_what_it_was(kind: str, digest: int) -> None:
-    """Every stage of every edge signal: where this changes, old models would sound different under the same number."""
+    """Every stage of every edge signal keeps its digest: with this format, old models sound as they did."""
     rng = np.random.default_rng(1)
     levels = (rng.random((200, BINS)) < 0.5).astype(np.uint8)
     model = Model(
@@ -66,33 +67,27 @@ def test_runtime_format_4_is_what_it_was(kind: str, digest: int) -> None:
     assert found == digest
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    kind=st.sampled_from(list(FEATURE_KINDS)),
-    masks=st.sampled_from(list(MASK_KINDS)),
-    smoothing=st.integers(0, MAX_SMOOTHING),
-    floor=st.integers(0, MAX_FLOOR),
-    bits=st.integers(1, 300),
-    neighbours=st.integers(1, 32),
-    extra=st.integers(0, 90),
-    level=st.integers(0, 15),
-    seed=st.integers(0, 2**32 - 1),
+SHAPES = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(list(FEATURE_KINDS)),
+        "masks": st.sampled_from(list(MASK_KINDS)),
+        "smoothing": st.integers(0, MAX_SMOOTHING),
+        "floor": st.integers(0, MAX_FLOOR),
+        "bits": st.integers(1, MAX_BITS),
+        "neighbours": st.integers(1, MAX_NEIGHBOURS),
+    }
 )
-def test_any_model(
-    kind: str,
-    masks: str,
-    smoothing: int,
-    floor: int,
-    bits: int,
-    neighbours: int,
-    extra: int,
-    level: int,
-    seed: int,
-) -> None:
+"""Arguments of random_model but `entries`."""
+
+
+@settings(max_examples=40, deadline=None)
+@given(shape=SHAPES, extra=st.integers(0, 90), level=st.integers(0, 15), seed=st.integers(0, 2**32 - 1))
+def test_any_model(shape: dict[str, Any], extra: int, level: int, seed: int) -> None:
+    """extra: entries beyond the neighbours. level: bits of the samples."""
     rng = np.random.default_rng(seed)
-    model = random_model(rng, kind, bits, neighbours + extra, neighbours, masks, smoothing, floor)
+    model = random_model(rng, entries=shape["neighbours"] + extra, **shape)
     samples = rng.integers(-(2**level), 2**level, 5 * HOP).astype(np.int16)
-    assert_all_agree(model, samples, f"L={bits} K={neighbours}")
+    assert_all_agree(model, samples, f"{shape}")
 
 
 def test_ties_go_to_the_lower_index(rng: np.random.Generator) -> None:
@@ -110,7 +105,7 @@ def test_identical_entries_give_the_first_k(rng: np.random.Generator) -> None:
 
 
 def test_noise_floors_and_smoothed_masks_agree_past_the_start(rng: np.random.Generator) -> None:
-    """40 hops: past the 32 in which floors rise fast, down through a fade to digital silence and up again."""
+    """40 hops: the 32 in which floors rise fast, then a fade to digital silence, then loud noise."""
     levels = np.concatenate([np.full(34, 3000.0), [300, 30, 3, 0, 0, 20_000]]).repeat(HOP)
     samples = (rng.normal(0, 1, len(levels)) * levels).clip(-32768, 32767).astype(np.int16)
     assert_all_agree(random_model(rng, "tracked", masks="bands", smoothing=9, floor=26), samples, "a fade")
@@ -152,7 +147,7 @@ def test_core_has_no_undefined_behaviour(
 def test_worst_case_phases_stay_inside_the_bounds(
     rng: np.random.Generator, capfd: pytest.CaptureFixture[str], variant: str
 ) -> None:
-    """Frames built to grow as far as SPEC.md, 7 allows: the window undone, all bins in phase at one sample."""
+    """The frames grow as far as SPEC.md, 7 allows: their window is undone, all bins are in phase at one sample."""
     library = compile_core((*UNDEFINED, *HOST_VARIANTS[variant]))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(1024) + 0.5) / 1024)
     for place in (0, 1, 511, 512, 1023):

@@ -1,4 +1,4 @@
-"""The dictionary's layout: an order that makes blocks tight, planes that hold the codes, bounds that hold."""
+"""The dictionary's layout: a tight order, planes that hold the codes, bounds that no entry exceeds."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +10,13 @@ Bits = npt.NDArray[np.bool_]
 
 
 def clustered(rng: np.random.Generator, entries: int, length: int, clusters: int = 12, rate: float = 0.1) -> Bits:
-    """Codes (N, L) around a few centres, in random order."""
+    """Return codes (N, L) around a few centres, in random order."""
     centres = rng.random((clusters, length)) < 0.5
     return centres[rng.integers(0, clusters, entries)] ^ (rng.random((entries, length)) < rate)
 
 
 def unpacked_bounds(bits: Bits) -> tuple[npt.NDArray[np.int64], Bits]:
-    """Radii (B,) and centres (B, L) as the table says, read bit by bit."""
+    """Return radii (B,) and centres (B, L), read bit by bit from the table."""
     table, largest = bounds_table(bits)
     blocks, slack = -(-len(bits) // 32), largest.bit_length()
     assert table.shape == (-(-blocks // 32), slack + planes_of(bits.shape[1]))

@@ -1,4 +1,4 @@
-"""The table of measured costs: read whole or refused, and what it does not know is said."""
+"""The table of measured costs: it is read whole or refused, and a missing cost is named."""
 
 import json
 

@@ -26,7 +26,7 @@ def snr_db(reference: npt.NDArray[np.float64], actual: npt.NDArray[np.float64]) 
 
 
 def voiced(rng: np.random.Generator, samples: int) -> npt.NDArray[np.float64]:
-    """Pulses through resonances, swelling and pausing, peak 1: the dynamics of speech without a recording."""
+    """Return pulses through resonances that swell and pause, peak 1: the dynamics of speech without a recording."""
     pulses = np.zeros(samples)
     pulses[np.cumsum(rng.integers(80, 180, samples // 80)).clip(max=samples - 1)] = 1
     shape = np.zeros(400)
@@ -112,7 +112,7 @@ def test_mel_table_is_the_same_with_every_numpy(bands: int) -> None:
 
 @pytest.mark.parametrize("level_dbfs", [-6, -36, -66])
 def test_tracked_features_are_those_of_the_floats(rng: np.random.Generator, level_dbfs: int) -> None:
-    """Speech, then a minute of its last noise at one step of the input: floors that must still move at 1/128."""
+    """After speech comes a minute of noise of one step of the input; floors must still move, at 1/128."""
     size = 32768 * 10 ** (level_dbfs / 20)
     sounds = np.concatenate([voiced(rng, 256 * 300) * size, np.zeros(256 * 3700)])
     noise = np.concatenate([np.full(256 * 300, 0.02 * size), np.linspace(2, 0.7, 256 * 3700)])

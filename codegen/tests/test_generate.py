@@ -1,4 +1,4 @@
-"""Generated C: the same bytes each time, what the integers say, and refused where it does not belong."""
+"""Generated C: the same bytes each time, the values of the integers; and the core refuses what it cannot run."""
 
 import ctypes
 import subprocess
@@ -173,7 +173,7 @@ def test_quantised_rows_use_the_whole_range(rng: np.random.Generator) -> None:
     scale = 127 / np.abs(weights).max(axis=1)
     error = q7 - weights * scale[:, None]
     assert np.abs(error).max() <= 1
-    assert np.abs(error.cumsum(axis=1)).max() <= 1  # what one weight leaves, the next one takes
+    assert np.abs(error.cumsum(axis=1)).max() <= 1  # the next weight takes up the rounding error of each
     assert np.abs(bias - 8 * biases * scale).max() <= 0.5
 
 

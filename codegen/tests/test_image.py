@@ -1,4 +1,4 @@
-"""Model images: what is written is read again, the same bytes for the same model, and what is not whole is refused."""
+"""Model images: reading gives what was written, one model has one image, and a damaged image is refused."""
 
 import hashlib
 import struct

@@ -9,6 +9,7 @@ import pytest
 
 from blsh_codegen.emit.generate import GenerateOptions, integer_model, render
 from blsh_codegen.emit.model_image import decode_image, encode_image
+from blsh_codegen.project import core_folder
 from blsh_trainer.model.artifact import Model, load_model, save_model
 from blsh_trainer.signals.features import FEATURE_KINDS
 from blsh_trainer.signals.masks import BAND_EDGES, MASK_KINDS, MaskKind
@@ -16,7 +17,6 @@ from blsh_trainer.signals.masks import BAND_EDGES, MASK_KINDS, MaskKind
 from .agreement import assert_all_agree
 from .conftest import random_model
 
-CORE = Path(__file__).parents[2] / "firmware" / "core"
 WIDE = MaskKind("wide", BAND_EDGES[::2], 2)
 """40 bands of 4 levels: each is two of the 80 bands."""
 
@@ -28,7 +28,7 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> MaskKind:
 
 
 def test_features_have_the_numbers_of_the_core() -> None:
-    text = (CORE / "blsh.h").read_text(encoding="utf-8")
+    text = "".join(header.read_text(encoding="utf-8") for header in sorted(core_folder().glob("*.h")))
     numbers = {name.lower(): int(number) for name, number in re.findall(r"BLSH_FEATURES_(\w+) = (\d+)", text)}
     assert numbers == {kind.name: kind.number for kind in FEATURE_KINDS.values()}
 

@@ -1,4 +1,4 @@
-"""Python's description of the core's structs is the compiler's, on this machine and on a board."""
+"""Python's structs are those of the compiler, on this machine and on a board."""
 
 from pathlib import Path
 

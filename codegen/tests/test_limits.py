@@ -1,4 +1,4 @@
-"""Models that firmware cannot hold: refused before anything is written, with the numbers; by the core once more."""
+"""Models that firmware cannot hold: they are refused with the numbers before anything is written, and by the core."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -48,7 +48,7 @@ def test_weights_that_are_not_finite(rng: np.random.Generator, value: float) -> 
 
 @pytest.mark.parametrize("peak", [5e-324, 1e-310, 1e-303])
 def test_a_projection_that_would_saturate(rng: np.random.Generator, peak: float) -> None:
-    """Scaled up to the whole range its scale is infinite, and every weight of the row an extreme or no number."""
+    """The scale of such a row would be infinite, and each of its weights an extreme or no number."""
     weights = rng.normal(size=(6, 128))
     weights[3] = weights[3] / np.abs(weights[3]).max() * peak
     with pytest.raises(BlshError, match=r"the projection of bit 3 peaks at \d.*e-3\d\d: .*would saturate"):
@@ -68,7 +68,7 @@ def test_a_bias_that_no_frame_outweighs(rng: np.random.Generator) -> None:
 
 
 def test_more_entries_than_an_index_holds(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a smaller limit, because a million entries take seconds to make."""
+    """The limit is made smaller here: a million entries take seconds to make."""
     monkeypatch.setattr(quantise, "MAX_ENTRIES", 199)
     with pytest.raises(BlshError, match="200 dictionary entries: firmware indexes 1 to 199; keep fewer"):
         integer_model(artifact(rng), GenerateOptions())
@@ -112,7 +112,7 @@ def test_masks_that_do_not_match(rng: np.random.Generator, case: str) -> None:
 
 
 def test_a_place_that_cannot_be_written_holds_nothing_half(rng: np.random.Generator, tmp_path: Path) -> None:
-    """All texts are made before the first is written: what cannot be rendered leaves an old folder as it was."""
+    """All texts are made before the first is written, so a model that cannot be rendered leaves an old folder alone."""
     model = random_model(rng)
     generate(model, GenerateOptions(), tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -125,7 +125,7 @@ def test_a_place_that_cannot_be_written_holds_nothing_half(rng: np.random.Genera
 
 
 def with_bands(rng: np.random.Generator, bands: int) -> IntegerModel:
-    """A model of `mel` features with `bands` filters of one bin each."""
+    """Return a model of `mel` features with `bands` filters of one bin each."""
     weights = np.full(bands, 32_767, np.int16)
     mel = MelBands(np.arange(bands, dtype=np.int16), np.ones(bands, np.int16), weights)
     projection = rng.integers(-127, 128, (20, bands)).astype(np.int8)
@@ -141,7 +141,7 @@ def _no_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_no_self_test")
 @pytest.mark.parametrize("bands", [129, 300, 512])
 def test_more_mel_bands_than_the_norm_has_room_for(rng: np.random.Generator, bands: int) -> None:
-    """Their norm may pass 2^18, and the bias would be shifted by a negative count."""
+    """With them the norm may pass 2^18, and the bias would be shifted by a negative count."""
     model = with_bands(rng, bands)
     with pytest.raises(BlshError, match="feature kind or count is unknown"):
         HostCore(model)

@@ -1,4 +1,4 @@
-"""What the integers cost against double precision, on recordings."""
+"""How much quality the integers lose against double precision, on recordings."""
 
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.learning.options import PAPER
 from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.projection import LSH
 from blsh_trainer.signals.audio import from_int16, to_int16
 from blsh_trainer.signals.features import features, l2_normalise
@@ -36,7 +36,7 @@ def model(request: pytest.FixtureRequest, any_corpus: Corpus) -> Model:
 
 
 def extended_model(corpus: Corpus) -> Model:
-    """Every option at once, without the time that learning takes: centred LSH, masks of the frames themselves."""
+    """A model with every option, quick to make: centred LSH, and masks of the frames themselves."""
     rng = np.random.default_rng(5)
     H, levels = [], []
     for mixture in draw_mixtures(corpus, "train", 60, 0.0, rng):
@@ -80,7 +80,7 @@ def test_fixed_path_loses_at_most_a_tenth_of_a_decibel(model: Model, any_corpus:
 
 @dataclass(frozen=True)
 class FixedDenoiser:
-    """The integers, as a denoiser of floats."""
+    """The integer path behind the interface of a denoiser of floats."""
 
     integers: VectorisedDenoiser
 

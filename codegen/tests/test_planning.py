@@ -1,4 +1,4 @@
-"""Plans: the best validated model inside every budget, whatever is asked for kept, and refusals with numbers."""
+"""Plans: they take the best validated model within the budgets, keep what is asked for, and refuse with numbers."""
 
 import re
 from dataclasses import replace
@@ -23,7 +23,7 @@ KIB = 1024
 
 
 def core() -> CoreCosts:
-    """One instruction for each thing done, so that a larger dictionary costs more."""
+    """Costs of a made-up core, on which a larger dictionary costs more."""
     ones = {"hops": 1000.0}
     features = dict.fromkeys(("mel", "stft", "tracked"), 500.0)
     masks = ("bands", "words", "sums", "sums, neighbours", "smoothed", "bins, 4 planes", "bins, 4 planes, neighbours")

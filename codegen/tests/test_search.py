@@ -1,4 +1,4 @@
-"""The search of the C core finds what the plain scan finds, whatever the dictionary, its order and its bounds."""
+"""The search of the C core finds what the plain scan finds, for any dictionary, order and bounds."""
 
 import ctypes
 import subprocess
@@ -119,7 +119,7 @@ def test_millions_of_dictionaries(check: Check, test_seed: int) -> None:
 
 
 def test_the_check_notices_a_wrong_answer(tmp_path: Path) -> None:
-    """A search that overlooks neighbours at the K-th distance in another block is found out."""
+    """The check detects a search that overlooks neighbours at the K-th distance in another block."""
     source = (core_folder() / "blsh_search.c").read_text()
     broken = source.replace("search->ranking.last->index + search->top", "search->ranking.last->index - search->first")
     assert broken != source

@@ -1,4 +1,4 @@
-"""Counting a search takes the firmware's steps: what it finds is what the reference finds, whatever it skips."""
+"""A counted search finds what the reference finds, whatever it skips; and its counts are those of a case by hand."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_a_tight_order_spares_visits(rng):
 
 
 def test_counts_are_those_of_a_search_by_hand():
-    """Two blocks, the second's codes all ones: both are bounded, the first decides, the second is left out."""
+    """Of two blocks the second has codes of ones alone: both are bounded, and only the first is visited."""
     codes = np.zeros((64, 8), np.bool_)
     codes[32:] = True
     model = model_of(codes, 2, "plain")
@@ -79,10 +79,10 @@ def test_counts_are_those_of_a_search_by_hand():
     once = ("hops", "words", "spans", "bounds", "blocks", "visits", "takes", "take_rounds", "take_blocks")
     assert {name: found[name] for name in once} == dict.fromkeys(once, 1)
     assert found["neighbours"] == 2
-    # a row of bounds and a block; not one plane of a code without ones, so a step of padding each
+    # one row of bounds and one of a block; a code without ones has no planes, so each takes a step of padding
     assert (found["planes"], found["padding"]) == (0, 8)
     assert (found["narrow_rows"], found["narrow_steps"], found["wide_rows"]) == (2, 2, 0)
     # z + 2 s is compared with n + L + 1 - d: 9 for the bounds, 0 where all entries are near enough
     assert found["limit_bits"] == 2
-    # of the 32 entries at distance 0 two are kept; the third, no nearer, ends the block
+    # two of the 32 entries at distance 0 are kept; the third is no nearer and ends the block
     assert found["taken"] == 3

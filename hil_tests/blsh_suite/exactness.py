@@ -19,8 +19,7 @@ from blsh_codegen.spec.stages import STAGES
 from blsh_hil.prove.compare import Comparison, Difference, HopSource, compare
 from blsh_hil.prove.recipes import Recipe
 from blsh_hil.prove.regression_vectors import FOUND_FOLDER, shortest_difference, vector_of
-
-_RERUN_OPTIONS = ("board", "port", "model", "corpus", "minutes", "stage", "generated")
+from blsh_hil.report.schema import SUITE_OPTIONS
 
 
 @dataclass
@@ -114,7 +113,7 @@ class Exactness:
 
 
 def _options_of(config: pytest.Config) -> list[str]:
-    given = {name: config.getoption(name) for name in _RERUN_OPTIONS}
+    given = {name: config.getoption(name) for name in SUITE_OPTIONS}
     return [f"--{name}={value}" for name, value in given.items() if value is not None]
 
 

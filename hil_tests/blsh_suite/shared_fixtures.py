@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,21 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose programs are missing, before its fixtures are made."""
-    for program in (program for mark in item.iter_markers("needs") for program in mark.args):
+    for mark in item.iter_markers("needs"):
+        _require(*mark.args)
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[..., None]:
+    """Return a function that skips the test where one of the programs that it is given is not installed.
+
+    For fixtures, and for what depends on a case; a test has the marker `needs`.
+    """
+    return _require
+
+
+def _require(*programs: str) -> None:
+    for program in programs:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
 

@@ -1,4 +1,4 @@
-"""What an image's ELF file must say of where things lie, whatever board it is for."""
+"""Check by an image's ELF file where its parts lie, for any board."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from blsh_hil.boards.board import Board, Memory
 
 
 def symbol(elf: Path, name: str) -> int:
-    """The value of a symbol."""
+    """Return the value of a symbol."""
     with elf.open("rb") as stream:
         table = ELFFile(stream).get_section_by_name(".symtab")
         assert table is not None
@@ -18,7 +18,7 @@ def symbol(elf: Path, name: str) -> int:
 
 
 def check_memory_map(elf: Path, board: Board) -> None:
-    """Code, tables and start values lie in flash, variables in RAM below the stack; the vectors are the board's."""
+    """Check that code, tables and start values lie in flash, variables in RAM below the stack; check the vectors."""
     with elf.open("rb") as stream:
         image = ELFFile(stream)
         assert (image["e_machine"], image["e_entry"]) == ("EM_ARM", symbol(elf, "reset_handler") | 1)

@@ -1,4 +1,4 @@
-"""A part's registers, modelled: the drivers run on this machine, and each register that they touch is looked at.
+"""Model a part's registers: the drivers run on this machine, and the model looks at each register that they touch.
 
 The model behaves as the manual says (a ready bit follows its switch) and fails the test where the manual forbids
 something: changing a PLL that runs, a clock too fast for its bus, a peripheral without its clock.
@@ -28,14 +28,14 @@ Address = int
 
 
 class Registers:
-    """32-bit registers, all 0 at first, that Python watches. Subclasses say what a write brings about."""
+    """32-bit registers, all 0 at first. Subclasses define what a write does."""
 
     def __init__(self) -> None:
         self._cells: dict[Address, ctypes.c_uint32] = {}
         self._seen: dict[Address, int] = {}
         self._last: Address | None = None
         self.accesses = 0
-        self.writes: list[tuple[Address, int]] = []  # those that changed a register, in their order
+        self.writes: list[tuple[Address, int]] = []  # the writes that changed a register, in their order
 
     def __getitem__(self, address: Address) -> int:
         return self._cells[address].value if address in self._cells else 0
@@ -45,13 +45,13 @@ class Registers:
         self._seen[address] = value
 
     def written(self, address: Address, before: int, value: int) -> None:
-        """The driver has changed a register: what follows from it, or why it must not."""
+        """Act on a register that the driver has changed; fail if the driver must not change it."""
 
     def before_access(self, address: Address) -> None:
-        """The driver is about to read or write a register."""
+        """Note that the driver is about to read or write a register."""
 
     def touch(self, address: Address) -> int:
-        """Where the driver finds a register."""
+        """Return the address at which the driver finds a register."""
         self.settle()
         self.accesses += 1
         self.before_access(address)
@@ -59,7 +59,7 @@ class Registers:
         return ctypes.addressof(self._cell(address))
 
     def settle(self) -> None:
-        """See to what the driver did with the register that it touched last."""
+        """Act on what the driver did with the register that it touched last."""
         if self._last is None:
             return
         address, self._last = self._last, None
@@ -87,7 +87,7 @@ class Driver:
         ).value
 
     def start(self) -> None:
-        """What hal_init does with them."""
+        """Initialise clock and UART as hal_init does."""
         self._run("hal_clock_init")
         self._run("hal_port_init")
 
@@ -102,7 +102,7 @@ class Driver:
 
     @property
     def trouble(self) -> str | None:
-        """hal_clock_trouble()."""
+        """Return what hal_clock_trouble() returns."""
         self._library.hal_clock_trouble.restype = ctypes.c_char_p
         text: bytes | None = self._library.hal_clock_trouble()
         return None if text is None else text.decode()
@@ -121,7 +121,7 @@ class Driver:
         return ctypes.addressof(self.registers._cell(address))
 
     def _guard(self, action: Callable[[], object]) -> None:
-        """An exception cannot pass through C: it is kept until that has returned."""
+        """Keep an exception until the C function has returned: it cannot pass through C."""
         try:
             action()
         except BaseException as error:
@@ -129,7 +129,7 @@ class Driver:
 
 
 def _compiled(board: Board, folder: Path) -> Path:
-    """The drivers as a library of this machine, every register of theirs behind fake_register()."""
+    """Compile the drivers as a library of this machine, with every register behind fake_register()."""
     root = project_root()
     (folder / "board.h").write_text(render_board_header(board))
     (folder / "shim.c").write_text(SHIM)

@@ -1,4 +1,4 @@
-"""Suites for pytest to run, and what the page made of their reports says."""
+"""Run suites with pytest, and read the page made of their reports."""
 
 import json
 import os
@@ -100,7 +100,7 @@ def environment() -> dict[str, str]:
 
 
 def run(folder: Path, text: str, *arguments: str) -> Run:
-    """The report.json of a suite with this text, and the folder it lies in."""
+    """Run a suite with this text; return its report.json and the folder that holds it."""
     suite, report = folder / "test_it.py", folder / "reports" / "microbit"
     suite.write_text(textwrap.dedent(text))
     command = pytest_command(suite, report, *arguments)
@@ -109,7 +109,7 @@ def run(folder: Path, text: str, *arguments: str) -> Run:
 
 
 class Page(HTMLParser):
-    """The text, tags and addresses of a page."""
+    """The text, the tags and the links of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The firmware's models.c on this machine, called through ctypes: on slots in memory, or on one image."""
+"""Call the firmware's models.c on this machine through ctypes: on slots in memory, or on one image."""
 
 import ctypes
 import subprocess
@@ -16,7 +16,7 @@ POWER_CUT = 1000
 
 
 def compile_library(folder: Path, *flags: str, source: Path = BOARD) -> Path:
-    """`source`, which includes models.c, with the core and SHA-256, as a shared library in `folder`."""
+    """Compile `source`, which includes models.c, with the core and SHA-256 into a shared library in `folder`."""
     firmware = project_root() / "firmware"
     (folder / "blsh_tables.c").write_text(render_tables(), encoding="utf-8")
     protocol_header.write(folder)
@@ -35,7 +35,7 @@ def compile_library(folder: Path, *flags: str, source: Path = BOARD) -> Path:
         "-Wno-clobbered",
         *flags,
     ]
-    command += ["-Wno-clobbered", *flags]  # of setjmp
+    command += ["-Wno-clobbered", *flags]  # setjmp causes the warning
     command += [*(f"-I{path}" for path in includes), *map(str, sources), "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -43,55 +43,55 @@ def compile_library(folder: Path, *flags: str, source: Path = BOARD) -> Path:
 
 
 class MemoryBoard:
-    """slots_board.c: pushes and power cuts in microseconds."""
+    """A board of slots_board.c, on which pushes and power cuts take microseconds."""
 
     def __init__(self, library: Path, factory: bytes) -> None:
         self._library = ctypes.CDLL(str(library))
         assert self._library.board_factory_model(factory, len(factory)) == 0
 
     def fill(self, content: bytes = b"\xff" * (2 * SLOT_BYTES)) -> None:
-        """Both slots."""
+        """The content of both slots."""
         assert len(content) == 2 * SLOT_BYTES
         self._library.board_fill(content)
 
     def content(self) -> bytes:
-        """Of both slots."""
+        """The size of both slots."""
         buffer = ctypes.create_string_buffer(2 * SLOT_BYTES)
         self._library.board_read(buffer)
         return buffer.raw
 
     def cut_after(self, step: int, seed: int = 0) -> None:
-        """The power fails in the middle of write number `step` from now on; 0: it does not."""
+        """Have the power fail in the middle of write number `step` from now on; with 0 it does not fail."""
         self._library.board_cut_after(step, seed & 0xFFFFFFFF)
 
     @property
     def steps(self) -> int:
-        """Words programmed and sectors erased since cut_after."""
+        """Return how many words were programmed and sectors erased since cut_after()."""
         return int(self._library.board_steps())
 
     def power_on(self) -> tuple[int, str, int]:
-        """Start: the slot that runs, the SHA-256 of its model, and the CRC of its self-test."""
+        """Start; return the slot that runs, the SHA-256 of its model, and the CRC of its self-test."""
         sha256, crc = ctypes.create_string_buffer(32), ctypes.c_uint32()
         slot = int(self._library.board_power_on(sha256, ctypes.byref(crc)))
         assert slot in (0, 1, NO_SLOT), f"the model that runs is refused by the core: {slot}"
         return slot, sha256.raw.hex(), crc.value
 
     def push(self, image: bytes, piece: int = 256) -> int:
-        """Transfer, try, keep: 0, a refusal or POWER_CUT."""
+        """Transfer an image, try and keep it; return 0, a refusal or POWER_CUT."""
         return int(self._library.board_push(image, piece))
 
     def try_only(self, image: bytes, piece: int = 256) -> int:
-        """Transfer and try."""
+        """Transfer an image and try it."""
         return int(self._library.board_try(image, piece))
 
     def erase(self) -> int:
-        """Back to the factory's model."""
+        """Go back to the compiled-in model."""
         return int(self._library.board_erase())
 
     def state(self, slot: int) -> int:
-        """A SlotState."""
+        """Return the SlotState of a slot."""
         return int(self._library.board_state(slot))
 
     def flip(self, slot: int, bit: int) -> int:
-        """Turn one bit of a slot over; its new value."""
+        """Flip one bit of a slot; return its new value."""
         return int(self._library.board_flip(slot, bit))

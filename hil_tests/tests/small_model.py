@@ -1,4 +1,4 @@
-"""A model of a few entries in C, made without the generator: also one that a board must refuse."""
+"""Write a model of a few entries in C, without the generator: also one that a board must refuse."""
 
 import zlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An STM32F4 as its reference manual (RM0090, RM0383, RM0390) and data sheet describe it, as far as our drivers go."""
+"""Model an STM32F4 by its reference manual (RM0090, RM0383, RM0390) and data sheet, as far as the drivers use it."""
 
 import math
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ READY = ("HSERDY", "PLLRDY", "ODRDY", "ODSWRDY", "VOSRDY", "LATENCY", "SWS")
 
 @dataclass(frozen=True)
 class Part:
-    """What the data sheet allows, at 3.3 V. wait_states: the highest clock in Hz for 0, 1, 2... of them."""
+    """The limits of the data sheet at 3.3 V. wait_states: the highest clock in Hz for 0, 1, 2... wait states."""
 
     core_hz: int
     apb1_hz: int
@@ -57,7 +57,7 @@ PARTS = {
 
 
 class Stm32f4(Registers):
-    """stuck: of READY, those that stay as they are. left_on: a loader has left the PLL running, and the core on it."""
+    """A part. stuck: bits of READY that never change. left_on: whether a loader has left the core on a running PLL."""
 
     def __init__(self, part: Part, crystal_hz: int, stuck: str | None = None, left_on: bool = False) -> None:
         super().__init__()
@@ -74,11 +74,11 @@ class Stm32f4(Registers):
 
     @property
     def core_hz(self) -> int:
-        """As the registers make it."""
+        """The clock that the registers make."""
         return self._pll_hz() if self[RCC_CFGR] >> 2 & 3 == 2 else HSI_HZ
 
     def bus_hz(self, shift: int) -> int:
-        """Of APB1 (shift 10) or APB2 (13)."""
+        """Return the divisor of APB1 (shift 10) or APB2 (13)."""
         code = self[RCC_CFGR] >> shift & 7
         return self.core_hz >> (code - 3 if code >= 4 else 0)
 
@@ -136,7 +136,7 @@ class Stm32f4(Registers):
                 self[PWR_CSR] = self[PWR_CSR] | 1 << bit if on else self[PWR_CSR] & ~(1 << bit)
 
     def _check_pll(self) -> None:
-        """The factors: the manual's ranges, and a clock that is not above the part's."""
+        """Check that the PLL's factors lie in the manual's ranges, and that the clock is not above the part's."""
         m, n = self[RCC_PLLCFGR] & 63, self[RCC_PLLCFGR] >> 6 & 511
         assert self[RCC_PLLCFGR] >> 22 & 1, "the PLL's source is not the crystal"
         assert 1_000_000 <= self.crystal_hz / m <= 2_000_000

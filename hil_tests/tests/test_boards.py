@@ -1,4 +1,4 @@
-"""boards.toml: what it must hold, and that the files written from it are the committed ones."""
+"""Check what boards.toml must hold, and that the committed files are those written from it."""
 
 import re
 from pathlib import Path

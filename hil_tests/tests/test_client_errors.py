@@ -1,4 +1,4 @@
-"""Every way in which a board can disappoint has its own error, which says what was found and what to do."""
+"""Check that each fault of a board has its own error, which says what was found and what to do."""
 
 import logging
 import os
@@ -120,7 +120,9 @@ def test_pty_works_like_a_socket() -> None:
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    with BoardClient.open(os.ttyname(theirs), Timeouts(boot=3)) as client:  # so long it looks for the pty again
+    with BoardClient.open(
+        os.ttyname(theirs), Timeouts(boot=3)
+    ) as client:  # the time in which it looks for the pty again
         assert client.hello().board == "fake"
         with pytest.raises(BusyError, match=r"is in use by .*this very program"):
             BoardClient.open(os.ttyname(theirs))
@@ -197,7 +199,7 @@ def test_endless_garbage_ends_in_time() -> None:
     ids=["good", "bad"],
 )
 def test_endless_chatter_ends_in_time(chatter: bytes, words: str) -> None:
-    """Whole frames, good or bad, without a pause: the deadline counts, not the silence."""
+    """Send whole frames, good or bad, without a pause: the deadline must count, not the silence."""
     over = threading.Event()
     stop = time.monotonic() + 60
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -1,4 +1,4 @@
-"""The whole firmware on every virtual board: memory map, HELLO, bits of a few hops, and the ruler for instructions."""
+"""Run the whole firmware on every virtual board: memory map, HELLO, bits of a few hops, and the instruction counter."""
 
 import shutil
 import subprocess
@@ -31,7 +31,7 @@ from .elf_map import check_memory_map
 from .marks import needs_emulator
 
 pytestmark = [
-    pytest.mark.xdist_group("every board"),  # what its fixtures build is built once
+    pytest.mark.xdist_group("every board"),  # one worker builds its fixtures, once
     needs_emulator,
 ]
 
@@ -48,7 +48,7 @@ class Firmware:
 
 @pytest.fixture(scope="module")
 def model() -> IntegerModel:
-    """A small model, random in all it holds."""
+    """Return a small model with random contents."""
     rng = np.random.default_rng(4)
     projections = rng.normal(size=(50, find_feature_kind("mel").count))
     artifact = Model(
@@ -67,7 +67,7 @@ def model() -> IntegerModel:
 
 @pytest.fixture(scope="module")
 def project(model: IntegerModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkout's firmware with this model, in a scratch folder."""
+    """Return a copy of the firmware with this model, in a scratch folder."""
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(project_root() / "firmware", root / "firmware", ignore=shutil.ignore_patterns("generated"))
     folder = root / "firmware" / "generated"
@@ -78,7 +78,7 @@ def project(model: IntegerModel, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module", params=[name for name, board in load_boards().items() if board.qemu_machine])
 def firmware(project: Path, model: IntegerModel, request: pytest.FixtureRequest) -> Firmware:
-    """The firmware of one board, by the compiler alone: PlatformIO's start would cost more than the build."""
+    """Return the firmware of one board, built by the compiler alone."""
     board = find_board(request.param)
     folders = ("core", "app", "generated")
     sources = [source for folder in folders for source in sorted((project / "firmware" / folder).glob("*.c"))]

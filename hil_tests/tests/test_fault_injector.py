@@ -1,4 +1,4 @@
-"""The injector itself: faults by seed and place alone, every kind of them, and nothing where none is asked for."""
+"""Check the fault injector itself: seed and place alone decide the faults, and without chances there are none."""
 
 import time
 from collections import deque
@@ -15,7 +15,7 @@ NONE = Faults()
 
 
 class Loop:
-    """What is written can be read."""
+    """A line that gives back what is written to it."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []

@@ -1,4 +1,4 @@
-"""One table of cases for both codecs: framing.py, and firmware/app/frame.c compiled for this machine."""
+"""Run one table of cases through both codecs: framing.py, and firmware/app/frame.c compiled for this machine."""
 
 import ctypes
 import subprocess
@@ -139,7 +139,7 @@ def decode(request: pytest.FixtureRequest, c_codec: CCodec) -> Decode:
 
 
 def stuffed(body: bytes, crc: int | None = None) -> bytes:
-    """A frame around any body, with the right CRC unless another is given."""
+    """Return a frame around any body, with the right CRC unless another one is given."""
     value = zlib.crc32(body) if crc is None else crc
     return b"\0" + cobs_encode(body + value.to_bytes(4, "little")) + b"\0"
 

@@ -1,4 +1,4 @@
-"""The committed inputs of the fuzzer, replayed with the sanitizers; and a broken decoder, to see that they tell."""
+"""Replay the fuzzer's committed inputs with the sanitizers, and once on a broken decoder, which they must find."""
 
 import shutil
 import subprocess
@@ -29,7 +29,7 @@ def test_committed_inputs_find_nothing(tmp_path: Path) -> None:
 
 
 def test_first_inputs_are_whole_records() -> None:
-    """A regression: payloads without their last zeros swallowed the record behind them."""
+    """Hold a mended fault: payloads without their last zeros swallowed the record behind them."""
     for data in first_inputs():
         place = 0
         while place < len(data):
@@ -46,7 +46,7 @@ def test_first_inputs_are_whole_records() -> None:
     ids=["writes beyond its buffer", "loses the next good frame"],
 )
 def test_broken_firmware_is_found(tmp_path: Path, file: str, good: str, broken: str) -> None:
-    """By inputs made for it: the check itself works."""
+    """Check the check itself, by inputs made for it."""
     shutil.copytree(
         project_root() / "firmware", tmp_path / "firmware", ignore=shutil.ignore_patterns("generated", "corpus")
     )

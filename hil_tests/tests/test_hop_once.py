@@ -1,4 +1,4 @@
-"""The board's side of repeats: a hop is done once, however often it is asked for."""
+"""Check the board's side of repeats: it does a hop once, however often the hop is asked for."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from blsh_hil.wire.framing import Decoder, Frame, encode
 from blsh_hil.wire.layout import Message
 from blsh_hil.wire.messages import Check, Done, Error, Hop, HopDone, ResetStream, StageData
 
-pytestmark = pytest.mark.xdist_group("hop once")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("hop once")  # one worker builds its fixtures, once
 
 MODEL = random_model()
 SAMPLES = np.random.default_rng(3).integers(-9000, 9000, (8, HOP)).astype(np.int16)
@@ -26,7 +26,7 @@ STREAM = 0xBEEF
 
 
 class Board:
-    """A board asked frame by frame, as a host would that means no good."""
+    """A board that is asked frame by frame, also as no sound host would ask."""
 
     def __init__(self, url: str) -> None:
         self._port = Port(url, baud=115200)
@@ -34,7 +34,7 @@ class Board:
         self._sequence = 0
 
     def ask(self, message: Message) -> list[Frame]:
-        """What it answers, up to the frame that ends an answer."""
+        """Return the board's frames, up to the one that ends an answer."""
         self._sequence += 1
         self._port.write(encode(message.TYPE, self._sequence, message.pack()), time.monotonic() + 10)
         found: list[Frame] = []
@@ -51,7 +51,7 @@ class Board:
         assert self.ask(ResetStream(stream))[0].type == Done.TYPE
 
     def hop(self, number: int, flags: int = 0, *, stage: int = 0, place: int | None = None) -> HopDone:
-        """The samples of that hop, or of `place`."""
+        """Return the samples of a hop, or those of `place`."""
         samples = SAMPLES[number if place is None else place].tobytes()
         frame = self.ask(Hop(number & 0xFFFF, STREAM, flags, stage, samples))[-1]
         assert frame.type == HopDone.TYPE, Error.unpack(frame.payload)
@@ -163,7 +163,7 @@ def test_other_requests_in_between_take_nothing_away(board: Board) -> None:
 
 @pytest.mark.slow
 def test_stream_goes_on_beyond_the_last_number_of_16_bits(image: HostImage) -> None:
-    """65,600 hops: half a minute."""
+    """Send 65,600 hops, which takes half a minute."""
     samples = np.tile(SAMPLES.reshape(-1), 8200)
     with HostBoard(image) as running, BoardClient.open(running.url) as client:
         client.reset_stream()

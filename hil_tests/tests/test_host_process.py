@@ -18,7 +18,7 @@ from blsh_trainer.errors import BlshError
 from .small_model import write_model
 
 pytestmark = pytest.mark.xdist_group("server host")  # the program is built once
-PATIENCE_S = 60  # for what comes at once, on a machine that may be busy
+PATIENCE_S = 60  # long enough for an immediate answer on a busy machine
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What a board does about its own damage: it says so, and audio passes through unprocessed."""
+"""Check what a board does about its own damage: it says so, and passes audio through unprocessed."""
 
 import socket
 import time
@@ -27,12 +27,12 @@ from blsh_hil.wire.messages import HelloReply
 from .marks import needs_emulator
 
 pytestmark = [
-    pytest.mark.xdist_group("integrity"),  # what its fixtures build is built once
+    pytest.mark.xdist_group("integrity"),  # one worker builds its fixtures, once
     needs_emulator,
 ]
 
 MODEL = random_model()
-OVERFLOW, FAULT, HANG = 0x7101, 0x7102, 0x7103  # of sabotage.c
+OVERFLOW, FAULT, HANG = 0x7101, 0x7102, 0x7103  # codes of sabotage.c
 WATCHDOG_MS = 700
 OTHERS = tuple(pytest.param(name, marks=pytest.mark.slow) for name in ("mps2-an505", "mps3-an547"))
 ALL = ("microbit", "mps2-an386", pytest.param("netduinoplus2", marks=pytest.mark.slow), *OTHERS)
@@ -48,7 +48,7 @@ class Sabotaged:
     elf: Path
 
     def symbol(self, name: str) -> int:
-        """Its address."""
+        """Return the address of a symbol."""
         with self.elf.open("rb") as stream:
             table = ELFFile(stream).get_section_by_name(".symtab")
             assert table is not None
@@ -194,7 +194,7 @@ STM32_IWDG = {4: 6, 8: WATCHDOG_MS * 125 // 1000, 0: 0xAAAA}  # PR, RLR; KR: the
 def test_watchdog_that_is_not_modelled_gets_the_register_writes_of_its_manual(
     firmware: Sabotaged, region: str, writes: dict[int, int], tmp_path: Path
 ) -> None:
-    """All that can be shown without the part: QEMU notes what is written where it models nothing."""
+    """Show what can be shown without the part: QEMU logs what is written where it models nothing."""
     log = tmp_path / "unimplemented.log"
     with running(firmware, "-d", "unimp", "-D", str(log)) as client:
         client.check()
@@ -210,7 +210,7 @@ def test_watchdog_that_is_not_modelled_gets_the_register_writes_of_its_manual(
 
 
 class Debugger:
-    """As much of GDB's remote protocol as it takes to change a running board's memory."""
+    """The part of GDB's remote protocol that changes a running board's memory."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -240,7 +240,7 @@ class Debugger:
         assert int(self.ask(f"m{address:x},1"), 16) == byte ^ 1 << bit
 
     def leave(self) -> None:
-        """Lets the core go on."""
+        """Let the core go on."""
         self.ask("D")
         self._socket.close()
 

@@ -1,4 +1,4 @@
-"""Whole sessions over a line that fails: never a wrong answer, never a hang, and the next good frame is answered.
+"""Run whole sessions over a line that fails: no wrong answer, no hang, and the next good frame is answered.
 
 Each case is a seed. Its session must give what a clean line gives (survived), or end in a BoardError (failed cleanly),
 and the board must serve the next client on a clean line. Anything else is a case lost.
@@ -36,7 +36,7 @@ from blsh_hil.wire.messages import Hop
 
 from .marks import needs_emulator
 
-pytestmark = pytest.mark.xdist_group("link under fire")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("link under fire")  # one worker builds its fixtures, once
 
 STREAMED = 24  # hops, after six that are asked for one by one
 PATIENT = Retries(limit=20)  # a dump of 4 KB is not kept: it must get through whole
@@ -48,7 +48,7 @@ QUIET.setLevel(logging.ERROR)  # thousands of warnings are meant
 
 @dataclass(frozen=True)
 class Truth:
-    """What a board must answer, by the reference."""
+    """The answers that a board must give, by the reference."""
 
     samples: npt.NDArray[np.int16]
     stages: Vectors
@@ -89,7 +89,7 @@ def board(
 
 
 def session(client: BoardClient, truth: Truth) -> None:
-    """All kinds of requests; every answer is compared."""
+    """Make all kinds of requests, and compare every answer."""
     hello = client.require(dictionary_crc32=MODEL.dictionary_crc32)
     assert (hello.bits, hello.entries, hello.integrity) == (50, 128, 0)
     client.reset_stream()
@@ -109,7 +109,7 @@ def session(client: BoardClient, truth: Truth) -> None:
 def under_fire(
     board: ChildBoard, truth: Truth, injector: FaultInjector, retries: Retries = PATIENT
 ) -> tuple[str, LinkCounts]:
-    """How a session over `injector` ended; afterwards the board must serve a clean line."""
+    """Return how a session over `injector` ended. Afterwards the board must serve a clean line."""
     counts = LinkCounts()
     try:
         opened = BoardClient.open(board.url, TIMEOUTS, logger=QUIET, retries=retries, wrap=injector.wrap)
@@ -130,7 +130,7 @@ def under_fire(
 
 
 def sweep(board: ChildBoard, truth: Truth, seeds: range, there: Faults, back: Faults) -> Counter[str]:
-    """Cases by outcome, and what struck."""
+    """The number of cases by outcome, and of faults by kind."""
     tally: Counter[str] = Counter()
     for seed in seeds:
         injector = FaultInjector(seed, there, back)
@@ -163,7 +163,7 @@ def test_session_survives_all_kinds_of_faults_at_once(board: ChildBoard, truth: 
 
 @pytest.mark.parametrize("board", ["host"], indirect=True)
 def test_hopeless_line_fails_cleanly_within_its_bounds(board: ChildBoard, truth: Truth, test_seed: int) -> None:
-    """A fault every 100 bytes: hardly a hop gets through. What is said to have got through still must be right."""
+    """Make a fault every 100 bytes. Hardly a hop gets through, but each that does must be right."""
     for seed in range(test_seed, test_seed + 2):
         injector = FaultInjector(seed, Faults.all(2e-3), Faults.all(2e-3))
         outcome, counts = under_fire(board, truth, injector, Retries(limit=2))
@@ -183,7 +183,7 @@ def test_virtual_board_survives_all_kinds_of_faults(board: ChildBoard, truth: Tr
     "board", ["host", *(pytest.param(name, marks=needs_emulator) for name in ("mps2-an386", "microbit"))], indirect=True
 )
 def test_hundreds_of_seeds_at_three_rates(board: ChildBoard, truth: Truth, test_seed: int) -> None:
-    """Ten minutes a board. At the two lower rates all survive; at the highest some fail, cleanly."""
+    """Run for ten minutes on each board. At the two lower rates all survive; at the highest some fail, cleanly."""
     for count, chance in ((150, 1e-5), (150, 3e-5), (50, 2e-4)):
         faults = Faults.all(chance, cut=chance / 10)
         tally = sweep(board, truth, range(test_seed, test_seed + count), faults, faults)
@@ -195,7 +195,7 @@ def test_hundreds_of_seeds_at_three_rates(board: ChildBoard, truth: Truth, test_
 
 
 def noise_of(kind: str, rng: np.random.Generator, count: int) -> bytes:
-    """Random bytes: as they come, without a delimiter, hardly anything but delimiters, or shreds of good frames."""
+    """Send random bytes: any, none of them a delimiter, nearly all delimiters, or shreds of good frames."""
     data = rng.integers(1 if kind == "endless" else 0, 256, count).astype(np.uint8)
     if kind == "delimiters":
         data[rng.random(count) < 0.7] = 0
@@ -235,6 +235,6 @@ def test_good_frame_is_answered_after_random_bytes_over_the_uart(
 
 
 def test_transport_errors_alone_are_asked_again() -> None:
-    """What is retried is a TransportError, and no verdict on a board is one."""
+    """Check that only TransportErrors are retried, and that no verdict on a board is one."""
     names = {error.__name__ for error in TransportError.__subclasses__()}
     assert names == {"NoAnswerError", "DamagedError", "LostError", "ConnectionClosedError", "RestartedError"}

@@ -1,4 +1,4 @@
-"""Live audio: hops sent when they are there and played when they are due, the way of each measured, none lost."""
+"""Check live audio: hops are sent when they are there, played when they are due, timed, and none is lost."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,7 @@ from blsh_hil.live.timing import Spread, hops_per_second
 from blsh_hil.prove.random_model import generate_into, random_model
 from blsh_hil.wire.codes import Integrity
 
-pytestmark = pytest.mark.xdist_group("live")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("live")  # one worker builds its fixtures, once
 
 MODEL = random_model()
 SOUND = Integrity(0)
@@ -34,7 +34,7 @@ Samples = npt.NDArray[np.int16]
 
 
 class Clock:
-    """A time that passes when it is told to."""
+    """A clock that moves only when it is told to."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -55,7 +55,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def numbered(count: int) -> list[Samples]:
-    """Hops that tell which they are."""
+    """Return hops whose samples are their numbers."""
     return [np.full(HOP, number, np.int16) for number in range(count)]
 
 
@@ -220,7 +220,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostBoard]:
 
 
 class Bursts:
-    """A feed that has nothing, one or many hops, at moments of its own."""
+    """A feed that has no hop, one or many, at random moments."""
 
     def __init__(self, hops: Sequence[Samples], rng: np.random.Generator) -> None:
         self._hops = list(hops)

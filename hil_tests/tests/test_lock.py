@@ -1,5 +1,6 @@
-"""One program to a board: who comes second is told who holds it, and a killed holder keeps nobody out."""
+"""Check that a board has one program: the second is told who holds it, and a killed holder keeps nobody out."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -33,7 +34,7 @@ with Lock(sys.argv[1], board="a-board", url="socket://somewhere"):
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Locks of this test alone."""
+    """Give each test a folder of locks of its own."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     return tmp_path / "blsh"
 
@@ -48,7 +49,7 @@ def open_port(url: str) -> Port:
 
 @contextmanager
 def terminal() -> Iterator[str]:
-    """The name of a pseudo-terminal, whose other end stays open."""
+    """Yield the name of a pseudo-terminal whose other end stays open."""
     other, user = os.openpty()
     tty.setraw(user)
     try:
@@ -157,6 +158,20 @@ def test_folder_of_somebody_else_is_refused(folder: Path) -> None:
         runtime_folder()
 
 
+def test_locks_that_cannot_be_written_say_where_they_may_go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime_folder()
+    (folder / "probe_1.lock").mkdir()
+    with pytest.raises(BlshError, match=r"cannot lock probe 1: .*: Is a directory; make it writable, or set XDG_RUNT"):
+        Lock("probe 1").__enter__()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(BlshError, match=r"cannot make .*/blsh, .*: Read-only file system; set XDG_RUNTIME_DIR to a fo"):
+        runtime_folder()
+
+
 def test_every_name_of_a_port_is_one_lock(tmp_path: Path) -> None:
     link = tmp_path / "by-id"
     link.symlink_to("/dev/null")
@@ -238,7 +253,7 @@ class FakePort:
 
 @pytest.fixture
 def usb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two ST-LINKs, one of them with a port; a mouse; a port that is nobody's."""
+    """Pretend that four devices are attached: two ST-LINKs, one of them with a port, a mouse, and a plain port."""
     devices: dict[str, tuple[str, ...]] = {
         "1-1": ("0483", "374b", "066A", "STM32 STLink"),
         "1-2": ("0483", "3748", "55FF", "STM32 STLink"),

@@ -1,4 +1,4 @@
-"""Flashing by a USB drive: a folder stands for the drive, and what happens at a moment for the probe behind it."""
+"""Flash by a USB drive: a folder stands for the drive, and a function for what the probe does with it."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ LABEL = "NODE_F446RE"
 
 
 class Clock:
-    """A time that passes when it is slept through. The first sleep comes when the image is on the drive."""
+    """A clock that moves when it is slept through. The first sleep comes when the image is on the drive."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -44,7 +44,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A mounted drive."""
+    """Return the folder that stands for a mounted drive."""
     monkeypatch.setenv("BLSH_DRIVES", str(tmp_path / "media"))
     folder = tmp_path / "media" / LABEL
     folder.mkdir(parents=True)
@@ -72,7 +72,7 @@ def test_probe_that_complains_is_heard(drive: Path, image: Path, clock: Clock) -
 
 
 def test_drive_that_comes_back_is_waited_for(drive: Path, image: Path, clock: Clock) -> None:
-    """As they do once the part was programmed."""
+    """Let the drive go away and come back, as drives do once the part was programmed."""
     clock.at(0.5, lambda: drive.rename(drive.with_name("away")))
     clock.at(15, lambda: drive.with_name("away").rename(drive))
     copy_image(image, drive)

@@ -1,6 +1,6 @@
-"""The board's check of model images: refuses what is not whole and says why, and never reads outside.
+"""Check how the board checks model images: it refuses damaged ones, says why, and never reads outside.
 
-By a program with the address and undefined-behaviour sanitizers, in which every image lies in memory of just its size.
+The check runs in a program with sanitizers, in which every image lies in memory of exactly its size.
 """
 
 import struct
@@ -31,7 +31,7 @@ from blsh_hil.wire.codes import ImageFault
 
 from .slot_models import slot_model, tiny_model
 
-pytestmark = pytest.mark.xdist_group("model images")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("model images")  # one worker builds its fixtures, once
 
 FORMAT, FEATURES, BITS, NEIGHBOURS, ENTRIES, CRC, MASKS = -2, -3, -4, -5, -6, -7, -8
 FIELDS = {
@@ -49,7 +49,7 @@ class Checker:
         self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def check(self, image: bytes) -> tuple[int, int]:
-        """Results of blsh_image_check and blsh_init."""
+        """Return the results of blsh_image_check and blsh_init."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(struct.pack("<I", len(image)) + image)
         self._process.stdin.flush()
@@ -93,7 +93,7 @@ WHOLE = {
 
 
 def changed(image: bytes, reseal: bool = True, **values: int) -> bytes:
-    """`image` with other numbers in its head, and the SHA-256 that then belongs to it."""
+    """Return `image` with other numbers in its head, and with the SHA-256 of that content."""
     content = bytearray(image)
     for name, value in values.items():
         offset, form = FIELDS[name]
@@ -179,7 +179,7 @@ def test_a_head_of_any_numbers_never_makes_it_read_outside(checker: Checker, nam
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(["mel", "tracked", "tiny"]), st.data())
 def test_tables_of_any_bytes_never_make_it_read_outside(checker: Checker, name: str, data: st.DataObject) -> None:
-    """The tables that others are found by: the mel bands and the edges stand at the end."""
+    """Damage the tables by which others are found: mel bands and edges stand at the end."""
     image = bytearray(WHOLE[name])
     start = data.draw(st.integers(HEAD.size, len(image) - 1))
     piece = data.draw(st.binary(min_size=1, max_size=64))

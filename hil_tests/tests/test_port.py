@@ -1,4 +1,4 @@
-"""The port under the link: no reader goes on at the end of a line, no writer waits for one that nobody reads."""
+"""Check the port under the link: a reader stops when the line ends, a writer when nobody reads."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ FAR = 3600.0  # seconds: who waits for it hangs
 
 
 class Counted:
-    """Counts the reads of pyserial's port."""
+    """Count the reads of pyserial's port."""
 
     def __init__(self) -> None:
         self.reads = 0
@@ -38,7 +38,7 @@ class Counted:
 
 @contextmanager
 def ended(kind: str, counted: Counted) -> Iterator[Port]:
-    """A port whose other end has said "last" and gone."""
+    """Yield a port whose other end has said "last" and gone."""
     if kind == "pty":
         ours, theirs = os.openpty()
         tty.setraw(theirs)

@@ -1,4 +1,4 @@
-"""Power cut at every write of a transfer: afterwards the old model runs or the new one, and a push goes on.
+"""Cut the power at every write of a transfer: afterwards the old model runs or the new one, and a push goes on.
 
 In memory, with the firmware's own models.c; each cut leaves the word or sector that it struck done in part, from not at
 all to wholly. test_push.py cuts real processes and emulators.
@@ -17,7 +17,7 @@ from blsh_hil.wire.codes import SlotState
 from .slot_models import tiny_model
 from .slots_on_host import POWER_CUT, SLOT_BYTES, MemoryBoard, compile_library
 
-pytestmark = pytest.mark.xdist_group("power cuts")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("power cuts")  # one worker builds its fixtures, once
 
 FACTORY, FIRST, SECOND, THIRD = range(4)
 IMAGES = [encode_image(tiny_model(seed)) for seed in range(4)]
@@ -30,7 +30,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> MemoryBoard:
 
 
 def running(board: MemoryBoard) -> bytes:
-    """The image that runs after a start. Its self-test must give what the reference says: no broken model runs."""
+    """Start; return the image that runs. Its self-test must give the reference's value: no broken model runs."""
     _, model, self_test = board.power_on()
     found = [image for image, runs in RUNS.items() if runs == (model, self_test)]
     assert found, f"a broken model runs: {model}, its self-test gives {self_test:08x}"
@@ -38,7 +38,7 @@ def running(board: MemoryBoard) -> bytes:
 
 
 def prepared(board: MemoryBoard, content: bytes, *pushed: int) -> bytes:
-    """The slots after these pushes onto `content`."""
+    """Return the slots after these pushes onto `content`."""
     board.fill(content)
     board.cut_after(0)
     for number in pushed:
@@ -49,7 +49,7 @@ def prepared(board: MemoryBoard, content: bytes, *pushed: int) -> bytes:
 
 
 def steps_of(board: MemoryBoard, content: bytes, action: Callable[[], int]) -> int:
-    """Writes that `action` makes on `content` when nothing disturbs it."""
+    """Return how many writes `action` makes on `content` when nothing disturbs it."""
     board.fill(content)
     board.power_on()
     board.cut_after(0)

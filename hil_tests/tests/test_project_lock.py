@@ -1,4 +1,4 @@
-"""The lock of a project: one program at a time, given up by who is killed, taken again by who has it."""
+"""Check the lock of a project: one program at a time has it, a killed one gives it up, its holder may take it again."""
 
 import os
 import threading
@@ -19,7 +19,7 @@ with project_lock(pathlib.Path(sys.argv[1])):
 
 
 def test_lock_of_a_killed_program_is_free(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Who waits is told of the one who is in the way; nothing else than its end lets the waiter through."""
+    """Check that a waiter is told who holds the lock, and gets it only when the holder ends."""
     with other_program(HOLD, str(tmp_path)) as holder:
         entered = threading.Event()
 

@@ -1,4 +1,4 @@
-"""The generated header compiles, lays messages out as Python packs them, and never changes by itself."""
+"""Check that the generated header compiles, lays messages out as Python packs them, and never changes by itself."""
 
 import dataclasses
 import subprocess
@@ -16,7 +16,7 @@ from blsh_trainer.signals.features import FEATURE_KINDS
 
 
 def filled(message: type[Message]) -> Message:
-    """A message in which every byte differs from its neighbours."""
+    """Return a message in which every byte differs from its neighbours."""
     values: dict[str, object] = {}
     for number, field in enumerate(message.layout().fields):
         size = field.element_bytes * field.wire.count
@@ -49,7 +49,7 @@ def test_rendering_is_deterministic_and_writing_keeps_the_time(tmp_path: Path) -
 
 @pytest.mark.parametrize("compiler", [["gcc"], ["arm-none-eabi-gcc", "-mcpu=cortex-m0", "-mthumb"]])
 def test_header_compiles_twice_over_as_c11(tmp_path: Path, compiler: list[str]) -> None:
-    """Its own assertions compare every offset and size with what Python says."""
+    """Compile the header: its own assertions compare every offset and size with those of Python."""
     protocol_header.write(tmp_path)
     source = tmp_path / "use.c"
     source.write_text('#include "blsh_protocol.h"\n#include "blsh_protocol.h"\n')
@@ -58,7 +58,7 @@ def test_header_compiles_twice_over_as_c11(tmp_path: Path, compiler: list[str]) 
 
 @pytest.mark.parametrize("message", [m for m in MESSAGES if m.layout().fields], ids=lambda m: m.__name__)
 def test_c_reads_what_python_packs(tmp_path: Path, message: type[Message]) -> None:
-    """A C program prints every field of a packed message; Python unpacks the same bytes."""
+    """Have a C program print every field of a packed message, and compare with what Python unpacks."""
     protocol_header.write(tmp_path)
     sample = filled(message)
     packed = sample.pack()

@@ -33,7 +33,7 @@ from blsh_trainer.errors import BlshError
 
 from .slot_models import FACTORY, IMAGE, ONE, OTHER, SAMPLES, tiny_model
 
-pytestmark = pytest.mark.xdist_group("push")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("push")  # one worker builds its fixtures, once
 
 CRC_OF_SELF_TEST = 80
 
@@ -59,7 +59,7 @@ def client(host: HostImage, storage: Path) -> Iterator[BoardClient]:
 
 
 def model_on(host: HostImage, storage: Path) -> str:
-    """Which model a board starts with."""
+    """Return the name of the model that a board starts with."""
     with connect(HostBoard(host, storage), Expected()) as client:
         return client.hello().model
 
@@ -198,7 +198,7 @@ def test_a_model_that_fails_the_self_test_is_refused(client: BoardClient) -> Non
 def test_a_model_that_the_host_finds_different_is_not_kept(client: BoardClient, host: HostImage, storage: Path) -> None:
     gains = ONE.gain_q14.copy()
     gains[gains < 16384] += 1
-    other = dataclasses.replace(ONE, gain_q14=gains)  # what the reference is told, not what is sent
+    other = dataclasses.replace(ONE, gain_q14=gains)  # the model that the reference gets; the board gets ONE
     with pytest.raises(BoardError, match="differs from the reference, first in mask: hop 0, bin"):
         push_model(client, other, IMAGE, SAMPLES)
     assert client.hello().model == "factory"
@@ -218,7 +218,7 @@ def test_a_model_on_trial_is_gone_after_a_reset_and_then_cannot_be_kept(client: 
 
 
 def test_only_the_model_that_runs_is_kept(client: BoardClient) -> None:
-    """A board that has started again runs an older proven model: that must not pass for the new one."""
+    """Check that an older proven model, which runs after a restart, does not pass for the new one."""
     push_model(client, ONE, IMAGE, SAMPLES)
     client.ask(ModelProve(read_head(IMAGE).sha256), Done)  # asked twice: the answer may have been lost
     with pytest.raises(RefusedError) as caught:
@@ -330,7 +330,7 @@ def test_requests_in_any_order_leave_a_sound_model(host: HostImage, storage: Pat
 def test_a_process_that_loses_its_power_starts_with_the_old_model_or_the_new_one(
     host: HostImage, storage: Path, rng: np.random.Generator
 ) -> None:
-    """The sweep of test_power_cuts.py, sampled, over the whole of firmware and link."""
+    """Sample the sweep of test_power_cuts.py, with the whole firmware and the link."""
     image = encode_image(tiny_model(1))
     steps = 1024 + len(image) // 4  # the sectors of a slot, and the words
     for step in sorted(rng.choice(np.arange(1000, steps), 8, replace=False).tolist()):

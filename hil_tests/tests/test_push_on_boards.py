@@ -40,7 +40,7 @@ def test_a_board_takes_models_and_is_bit_exact_with_them(name: str, tmp_path: Pa
 
 
 def test_a_board_that_is_reset_during_a_push_runs_the_old_model_or_the_new_one(tmp_path: Path) -> None:
-    """By the reset button, at steps throughout the transfer: the client goes on by itself."""
+    """Press the reset button at steps throughout the transfer: the client must go on by itself."""
     board = find_board("microbit")
     virtual = VirtualBoard(board, build_alone(board, FACTORY, tmp_path, WITH_SLOTS))
     pieces = -(-(len(IMAGE) - HEAD.size) // 256)

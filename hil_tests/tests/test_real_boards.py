@@ -44,13 +44,13 @@ from .stm32f4_model import (
     Stm32f4,
 )
 
-pytestmark = pytest.mark.xdist_group("real boards")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("real boards")  # one worker builds its fixtures, once
 
 REAL = [name for name, board in load_boards().items() if board.uploads]
 STM32 = list(PARTS)
 READS = 100_000  # HAL_CLOCK_READINGS
-NMI = 0x7104  # of sabotage.c
-BAUD_ERROR = 0.01  # of a rate; two ends may differ by some 4 %
+NMI = 0x7104  # a code of sabotage.c
+BAUD_ERROR = 0.01  # the share by which a rate may be wrong; two ends may differ by some 4 %
 
 
 def stm32f4(name: str, folder: Path, stuck: str | None = None, left_on: bool = False) -> tuple[Driver, Stm32f4]:
@@ -61,7 +61,7 @@ def stm32f4(name: str, folder: Path, stuck: str | None = None, left_on: bool = F
 
 
 def check_usart(part: Stm32f4, board: Board) -> None:
-    """Its rate is right for the clock that its bus has now, its pins are connected, it sends and receives."""
+    """Check that the UART's rate is right for its bus, that its pins are connected, and that it sends and receives."""
     brr, cr1 = part[board.uart.base + 0x08], part[board.uart.base + 0x0C]
     assert part.bus_hz(10) / brr == pytest.approx(board.uart.baud, rel=BAUD_ERROR)
     assert cr1 == 1 << 13 | 1 << 5 | 1 << 3 | 1 << 2
@@ -169,7 +169,7 @@ OUTSET, OUTCLR, DIRSET, PIN_CNF = 0x508, 0x50C, 0x518, 0x700
 
 
 class Nrf52(Registers):
-    """The crystal starts a few readings after it was asked to; or never."""
+    """Let the crystal start a few readings after it was asked to, or never."""
 
     def __init__(self, starts: bool = True) -> None:
         super().__init__()
@@ -223,7 +223,7 @@ def model() -> IntegerModel:
 
 @pytest.fixture(scope="module", params=REAL)
 def image(request: pytest.FixtureRequest, model: IntegerModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The image of one board, by the compiler alone."""
+    """Return the image of one board, built by the compiler alone."""
     return build_alone(find_board(request.param), model, tmp_path_factory.mktemp(request.param))
 
 
@@ -242,7 +242,7 @@ def test_image_lies_where_the_part_has_memory(image: Path) -> None:
 @needs_emulator
 @pytest.mark.parametrize("image", STM32, indirect=True)
 def test_image_starts_without_its_clock_reports_it_and_is_bit_exact(image: Path, model: IntegerModel) -> None:
-    """The emulator's STM32F405 has the same memory and USART2, and an RCC whose every bit stays 0."""
+    """Run the image on the emulator's STM32F405: it has the same memory and USART2, and an RCC whose bits stay 0."""
     board = find_board(image.stem)
     twin = replace(board, qemu_machine="netduinoplus2", uploads=())
     samples = edge_signal("speech_like", 6 * HOP, np.random.default_rng(4))
@@ -260,7 +260,7 @@ def test_image_starts_without_its_clock_reports_it_and_is_bit_exact(image: Path,
 @needs_emulator
 @pytest.mark.parametrize(("name", "cause"), [("disco_f407vg", ResetCause.CLOCK), ("mps2-an386", ResetCause.WATCHDOG)])
 def test_nmi_is_a_failed_crystal_where_one_is_watched(name: str, cause: ResetCause, tmp_path: Path) -> None:
-    """The NMI is raised by hand: the emulator has no crystal that could fail."""
+    """Raise the NMI by hand: the emulator has no crystal that could fail."""
     board, model = find_board(name), random_model()
     harmful = ["-Wl,--wrap=blsh_hop", Path(__file__).with_name("sabotage.c")]
     image = build_alone(board, model, tmp_path, arguments=harmful)
@@ -276,7 +276,7 @@ def test_nmi_is_a_failed_crystal_where_one_is_watched(name: str, cause: ResetCau
 
 @needs_emulator
 def test_clock_of_the_nrf52_starts_on_the_emulated_nrf51(model: IntegerModel, tmp_path: Path) -> None:
-    """Whose clock is ready at once; the registers are the same."""
+    """Use the nRF51, whose clock is ready at once and whose registers are the same."""
     board = replace(find_board("microbit"), clock=Clock("nrf52", None))
     with VirtualBoard(board, build_alone(board, model, tmp_path)) as virtual, BoardClient.open(virtual.url) as client:
         client.require(dictionary_crc32=model.dictionary_crc32)
@@ -291,7 +291,7 @@ def test_clock_of_the_nrf52_starts_on_the_emulated_nrf51(model: IntegerModel, tm
 def test_platformio_builds_the_same_image_offline(
     name: str, model: IntegerModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`pio run -e NAME`, by the platform of the checkout: its three files hold one image, which lies where it must."""
+    """Build with `pio run -e NAME` and the checkout's platform: its three files hold one image, at the right place."""
     for variable in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nobody listens there: no registry is asked
     board = find_board(name)

@@ -1,4 +1,4 @@
-"""The worst case that is searched for, the verdict on real time, and gcov's account of the core."""
+"""Check the search for the worst case, the verdict on real time, and the coverage of the core."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_a_micro_bit_stands_for_faster_parts_of_its_core() -> None:
 
 
 def test_a_real_board_is_judged_by_its_own_counter(tmp_path: Path, rng: np.random.Generator) -> None:
-    """Without a loop of known length: ticks as they are, here the host's nanoseconds."""
+    """Count ticks as they are, without a loop of known length: here the host's nanoseconds."""
     model = Recipe(1, bits=9, neighbours=2, entries=33).model()
     generate(model, GenerateOptions(), tmp_path)
     real = replace(find_board("mps2-an386"), qemu_machine=None)

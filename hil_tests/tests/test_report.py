@@ -1,4 +1,4 @@
-"""report.json and junit.xml: every test's outcome and what it recorded, kept whatever ends the run."""
+"""Check report.json and junit.xml: they hold every test's outcome and records, whatever ends the run."""
 
 import json
 import signal

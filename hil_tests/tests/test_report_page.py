@@ -1,4 +1,4 @@
-"""The page made of reports: every board and stage, failures first, nothing from elsewhere, whatever tests recorded."""
+"""Check the page made of reports: all boards and stages, failures first, self-contained, whatever tests recorded."""
 
 import json
 import re
@@ -94,7 +94,7 @@ def test_a_property_of_another_shape_is_shown_as_it_is(tmp_path: Path, name: str
 
 
 def run_once(tmp_path: Path) -> tuple[dict[str, Any], Path]:
-    """A report.json as the plugin writes it, without a run: two tests that recorded nothing."""
+    """Return a report.json as the plugin writes it, without a run: two tests that recorded nothing."""
     test = {"nodeid": "t.py::test_a", "outcome": "passed", "duration_s": 1.0, "text": "", "captured": "", "rerun": ""}
     report = {
         "format": 1, "board": "microbit", "state": "finished", "started": "2024-01-01T00:00:00+00:00",
@@ -170,7 +170,7 @@ def browse(tmp_path: Path, page: Path, *arguments: str) -> str:
 
 
 def png_rows(data: bytes) -> tuple[int, int, set[bytes]]:
-    """Width, height and the distinct scan lines of a PNG without interlacing."""
+    """Return width, height and the distinct scan lines of a PNG without interlacing."""
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     at, content, width, height = 8, b"", 0, 0
     while at < len(data):

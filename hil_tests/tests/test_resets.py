@@ -1,6 +1,6 @@
-"""A board that resets, at every frame boundary of a session and in the midst of every request.
+"""Reset a board at every frame boundary of a session, and in the midst of every request.
 
-It is noticed by its boot nonce, and the session goes on with the right answers.
+The client notices it by the boot nonce, and the session goes on with the right answers.
 """
 
 import logging
@@ -38,7 +38,7 @@ from blsh_hil.wire.messages import Reset
 
 from .marks import needs_emulator
 
-pytestmark = pytest.mark.xdist_group("resets")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("resets")  # one worker builds its fixtures, once
 
 MODEL = random_model()
 TIMEOUTS = Timeouts(boot=10, request=6)
@@ -46,7 +46,7 @@ QUIET = logging.getLogger("blsh_hil.resets")
 QUIET.setLevel(logging.ERROR)  # its warnings are meant
 SAMPLES = edge_signal("speech_like", 9 * HOP, np.random.default_rng(8))
 OUTPUT = VectorisedDenoiser(MODEL).hops(SAMPLES)
-REQUESTS = 1 + 1 + 3 + 1 + 6 + 1  # of session(): HELLO, RESET_STREAM, hops, CHECK, hops ahead, COUNT_LOOP
+REQUESTS = 1 + 1 + 3 + 1 + 6 + 1  # the requests of session(): HELLO, RESET_STREAM, hops, CHECK, hops ahead, COUNT_LOOP
 PARTS = ("before", "within", "after", "answered")
 emulated = pytest.param("mps2-an386", marks=needs_emulator)
 boards = pytest.mark.parametrize("board", ["host", emulated], indirect=True)
@@ -134,7 +134,7 @@ def press_reset(board: ChildBoard) -> Callable[[Any], None]:
 
 
 def session(client: BoardClient) -> None:
-    """Every answer is compared."""
+    """Run a session, and compare every answer."""
     client.require(dictionary_crc32=MODEL.dictionary_crc32)
     client.reset_stream()
     for place in range(3):
@@ -169,7 +169,7 @@ def reset_in_session(board: ChildBoard, when: int, part: int) -> LinkCounts:
     indirect=["board"],
 )
 def test_reset_at_any_frame_of_a_session(board: ChildBoard, part: int) -> None:
-    """13 requests, 4 places each: none of the 52 cases of a board is lost."""
+    """Reset at 4 places of 13 requests: none of the 52 cases of a board may fail."""
     noticed = replayed = 0
     for when in range(REQUESTS):
         try:

@@ -1,4 +1,4 @@
-"""What is asked again, how often, and what never: against a board made of Python."""
+"""Check what is asked again, how often, and what never, by a board made of Python."""
 
 import numpy as np
 import pytest
@@ -170,7 +170,7 @@ def test_wrong_answers_are_never_asked_for_again() -> None:
 
 
 def restarts_once(then: dict[str, object]) -> Behaviour:
-    """A board that no longer knows its stream at the third hop, and answers HELLO with `then` from there on."""
+    """Return a board that no longer knows its stream at the third hop, and then answers HELLO with `then`."""
     hops = 0
 
     def behave(request: Frame) -> list[Answer]:
@@ -195,7 +195,7 @@ def test_stream_is_played_again_to_a_board_that_has_started_again() -> None:
 
 @pytest.mark.parametrize("deaf_to", [Hello.TYPE, ResetStream.TYPE])
 def test_board_that_starts_again_and_then_falls_silent_is_given_up(deaf_to: int) -> None:
-    """A regression: to begin a stream anew had no bound where the beginning itself failed."""
+    """Hold a mended fault: nothing bounded how often a stream was begun anew if the beginning itself failed."""
     then = restarts_once({"boot_nonce": 2})
     hops = 0
 
@@ -219,7 +219,7 @@ def test_stream_is_not_played_on_to_other_firmware(other: dict[str, object]) -> 
 
 
 def test_announced_start_is_noticed_before_any_time_has_run_out() -> None:
-    """The unasked-for HELLO_REPLY of a board that starts."""
+    """Return the HELLO_REPLY that a board sends on its own when it starts."""
     hops = 0
 
     def starts_at_third_hop(request: Frame) -> list[Answer]:
@@ -254,7 +254,7 @@ def test_unprocessed_audio_is_an_error_unless_it_is_accepted() -> None:
 
 
 def test_gap_in_stage_data_plays_the_stream_again() -> None:
-    """Stage data are not kept by the board, so a hop whose dump was lost is done again from the stream's beginning."""
+    """Lose stage data, which the board does not keep: the stream must be played again from its beginning."""
     expected = 0
     resets = 0
 

@@ -1,4 +1,4 @@
-"""The search gives the same answers on every kind of core: plain Thumb, Thumb-2 and Helium, each on its emulator."""
+"""Check that the search gives the same answers on every kind of core: plain Thumb, Thumb-2 and Helium, emulated."""
 
 import ctypes
 import subprocess
@@ -35,7 +35,7 @@ pytestmark = needs_emulator
 
 @pytest.fixture(scope="module")
 def on_the_host(tmp_path_factory: pytest.TempPathFactory) -> int:
-    """The checksum of all answers on this machine, where tests compare the same search with numpy."""
+    """Return the checksum of all answers on this machine, where tests compare the same search with numpy."""
     library = tmp_path_factory.mktemp("host") / "check.so"
     firmware = project_root() / "firmware"
     folders = [f"-I{firmware / folder}" for folder in ("core", "bench")]

@@ -32,12 +32,12 @@ from blsh_hil.wire.protocol import COUNT_LOOP_MAX
 
 from .small_model import BITS, MODEL_NAME, MODEL_SHA256, NEIGHBOURS, write_model
 
-pytestmark = pytest.mark.xdist_group("server host")  # what its fixtures build is built once
+pytestmark = pytest.mark.xdist_group("server host")  # one worker builds its fixtures, once
 
 # ---- fixtures -----------------------------------------------------------------------------------------------
 
 Model = Callable[..., HostImage]
-PATIENCE_S = 60  # for what comes at once, on a machine that may be busy
+PATIENCE_S = 60  # long enough for an immediate answer on a busy machine
 TIMEOUTS = Timeouts(boot=PATIENCE_S, request=PATIENCE_S)
 STAGE_BYTES = {
     "window": 4 * 1025, "spectrum": 8 * 513, "features": 2 * 513, "accumulators": 4 * BITS, "code": 8,
@@ -78,7 +78,7 @@ def noise(hops: int, seed: int = 5) -> npt.NDArray[np.int16]:
 
 
 class Line:
-    """The bare line to a board: bytes in, frames out."""
+    """The bare line to a board: it takes bytes and gives frames."""
 
     def __init__(self, url: str) -> None:
         self._port = Port(url, baud=115200)
@@ -93,7 +93,7 @@ class Line:
         return found
 
     def answer(self, data: bytes, sequence: int) -> Frame:
-        """The frame that answers request number `sequence`, however many complaints come before it."""
+        """Return the frame that answers request `sequence`, however many complaints come before it."""
         self._port.write(data, time.monotonic() + PATIENCE_S)
         deadline = time.monotonic() + PATIENCE_S
         while got := self._port.read(deadline):
@@ -103,7 +103,7 @@ class Line:
         raise AssertionError(f"no answer to request {sequence}")
 
     def error(self, data: bytes) -> Error:
-        """The ERROR that `data` provokes."""
+        """Return the ERROR that `data` provokes."""
         (frame,) = self.exchange(data, 1)
         assert frame.type == Error.TYPE
         return Error.unpack(frame.payload)
@@ -145,7 +145,7 @@ def test_boot_nonce_stays_while_it_runs_and_differs_after_reset(client: BoardCli
 
 
 def test_next_client_must_start_a_stream_of_its_own(board: HostBoard) -> None:
-    """Whatever the last one left, its hops cannot be taken for those of the next."""
+    """Check that no hop of an earlier client passes for one of the next."""
     with BoardClient.open(board.url, TIMEOUTS) as first:
         nonce = first.hello().boot_nonce
         first.reset_stream()
@@ -311,7 +311,7 @@ def test_request_in_single_bytes(line: Line) -> None:
 
 
 def passed_through(image: HostImage) -> tuple[HelloReply, str]:
-    """HELLO of a board with a bad model, and what require() says of it; its audio must come out late and unchanged."""
+    """Return HELLO of a board with a bad model, and what require() says of it. Its audio must come out unchanged."""
     samples = noise(9)
     delayed = np.concatenate([np.zeros(HISTORY, np.int16), samples])[: len(samples)]
     with HostBoard(image) as board, BoardClient.open(board.url, TIMEOUTS) as client:
@@ -330,7 +330,7 @@ def passed_through(image: HostImage) -> tuple[HelloReply, str]:
             assert (reply.integrity, reply.ticks, reply.stage_bytes) == (hello.integrity, 0, None)
             assert reply.digests == reply.stage_ticks == (0,) * 8
         assert client.check().integrity == hello.integrity
-        assert client.count_loop(10).ticks >= 0  # what needs no model still works
+        assert client.count_loop(10).ticks >= 0  # requests without a model still work
         with pytest.raises(BoardError) as mismatch:
             client.require()
         board.check()

@@ -1,4 +1,4 @@
-"""The firmware's SHA-256 against hashlib's, also with sanitizers on and the bytes ending where memory does."""
+"""Compare the firmware's SHA-256 with hashlib's, also with sanitizers and with bytes that end where memory does."""
 
 import ctypes
 import hashlib

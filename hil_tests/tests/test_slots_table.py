@@ -1,4 +1,4 @@
-"""`slots` of boards.toml, and the drivers of the flash that they name."""
+"""Check `slots` of boards.toml, and the drivers of the flash that they name."""
 
 import ctypes
 import shutil
@@ -115,7 +115,7 @@ LOCK, START = 1 << 31, 1 << 16
 
 
 class Stm32Flash:
-    """hal_storage_stm32f4.c with its registers replaced by a list of what is written to them."""
+    """hal_storage_stm32f4.c with a list of writes in place of its registers."""
 
     def __init__(self, folder: Path) -> None:
         hal = project_root() / "firmware" / "hal"
@@ -132,7 +132,7 @@ class Stm32Flash:
         self.ticks = ctypes.c_uint32.in_dll(self.c, "fake_ticks")
 
     def writes(self) -> list[tuple[int, int]]:
-        """(register, value) since the start."""
+        """Return each write since the start: register and value."""
         self.c.fake_end()
         count = ctypes.c_uint32.in_dll(self.c, "fake_count").value
         log = (ctypes.c_uint32 * 256).in_dll(self.c, "fake_log")

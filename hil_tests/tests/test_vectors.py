@@ -1,4 +1,4 @@
-"""Vectors, the generated models that they travel with, and how a difference is cut down to what still shows it."""
+"""Check regression vectors, the models that they hold, and how a difference is shortened."""
 
 import json
 from dataclasses import replace
@@ -99,7 +99,7 @@ def test_what_is_committed_is_small_and_says_why() -> None:
 
 
 class Wrong(CoreClient):
-    """A core that adds one to the first value of a stage in every hop where it has been `after` hops of noise."""
+    """A core that adds one to the first value of a stage in each hop that comes behind `after` hops of noise."""
 
     def __init__(self, recipe: Recipe, stage: str, after: int) -> None:
         super().__init__(recipe.model())
@@ -133,7 +133,7 @@ def test_a_difference_is_cut_down_to_the_hops_that_it_needs(rng: np.random.Gener
     assert found.first is not None and (found.first.stage, found.first.hop) == ("mask", after - 1)
     late = compare(client, reference, noise, stages=("mask",)).first
     assert late is not None
-    last = replace(late, hop=119)  # as if it had been seen at the end only
+    last = replace(late, hop=119)  # as if the difference had been seen at the end only
     short = shortest_difference(client, reference, noise, last, STAGES)
     assert short is not None
     samples, first = short

@@ -1,4 +1,4 @@
-"""The emulator behind a serial port: bytes, faults and resets pass, and no process outlives its use."""
+"""Check the emulator behind a serial port: bytes, faults and resets pass, and no process outlives its use."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ POWER_ON, SOFTWARE, FAULT = 0, 1, 2
 
 
 def build_echo(board: Board, folder: Path) -> Path:
-    """The echo application on top of the firmware's own HAL and start-up code."""
+    """Build the echo application on top of the firmware's own HAL and start-up code."""
     output = folder / "echo.elf"
     source = Path(__file__).with_name("echo_main.c")
     command = board.compile_command(project_root(), output, [source])
@@ -88,7 +88,7 @@ def read(port: Any, count: int) -> bytes:
 
 
 def echo(port: Any, data: bytes) -> bytes:
-    """Send and receive at the same time, as the echo fills both directions."""
+    """Send and receive at the same time, because the echo fills both directions."""
     writer = threading.Thread(target=port.write, args=(data,))
     writer.start()
     try:
@@ -104,7 +104,7 @@ def words(port: Any, command: bytes, count: int) -> list[int]:
 
 
 def emulators(elf: Path) -> list[int]:
-    """The processes, of any parent, that run this very ELF file."""
+    """Return the processes, of any parent, that run this very ELF file."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -137,7 +137,7 @@ def test_input_waits_while_the_board_does_not_read(port: Any) -> None:
 
 @pytest.mark.parametrize("name", VIRTUAL)
 def test_hal_of_every_board(name: str, tmp_path: Path) -> None:
-    """Bytes pass also when the ring fills and reception is held back; resets and faults are reported and told apart."""
+    """Check that bytes pass even when the ring is full, and that resets and faults are reported and told apart."""
     board = find_board(name)
     burst = DATA[: 2 * board.ring_bytes]
     with VirtualBoard(board, build_echo(board, tmp_path)) as virtual, open_port(virtual) as port:
@@ -255,7 +255,7 @@ def test_what_is_no_firmware_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_emulator_that_dies_is_reported_with_its_words(
     elf: Path, tmp_path: Path, link: Literal["socket", "pty"]
 ) -> None:
-    """Without its vectors the core has nothing to run and locks up, which ends QEMU."""
+    """Run a program without vectors: the core locks up, which ends QEMU."""
     program = bytearray(elf.read_bytes())
     with elf.open("rb") as stream:
         text = ELFFile(stream).get_section_by_name(".text")

@@ -1,4 +1,4 @@
-"""What is not a board is named for what it is, within two seconds: of a made-up clock, which no load can move."""
+"""Check that a device that is no board is named within two seconds, by a made-up clock that no load can move."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +14,11 @@ from blsh_hil.wire.framing import BadFrame, Decoder, encode
 from blsh_hil.wire.messages import Error, Log
 
 BAUD = 115_200
-Device = Callable[[bytes], bytes]  # what it says to what it hears
+Device = Callable[[bytes], bytes]  # gives the bytes that it says to the bytes that it hears
 
 
 class MadeUpTime:
-    """Stands for the module time: passes only while somebody waits."""
+    """A clock in place of the module time. It moves only while somebody waits."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -70,7 +70,7 @@ def meet(
     chatter: bytes = b"",
     every: float = 0.2,
 ) -> tuple[BoardError, float]:
-    """The error of a first HELLO to `device`, and the seconds until it came."""
+    """Return the error of a first HELLO to `device`, and the seconds until it came."""
     clock = MadeUpTime()
     for module in (frame_link, requester, retry):
         monkeypatch.setattr(module, "time", clock)
@@ -82,7 +82,7 @@ def meet(
 
 
 def board_at(baud: int) -> Device:
-    """A board of another rate: it complains of what it cannot read, and we cannot read that."""
+    """Return a board of another rate: it complains of what it cannot read, and we cannot read its complaint."""
     decoder = Decoder()
 
     def device(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What a case lays out: good files to spoil, or to go with bad ones; and the commands that have to do with firmware."""
+"""Lay out the files of a case: good ones to spoil, or to go with bad ones; and list the commands that need firmware."""
 
 import shutil
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from .tiny_corpus import Samples, write_manifest
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a case lays out its files, and good ones to spoil or to go with bad ones."""
+    """The folder in which a case lays out its files, and good files to spoil or to go with bad ones."""
 
     folder: Path  # where `blsh` runs
     corpus: Path
@@ -22,7 +22,7 @@ class Bench:
     noisy: Samples
 
     def audio(self, name: str, samples: Any, rate: int = 16_000, **options: Any) -> str:
-        """Write a recording; returns its name."""
+        """Write a recording and return its name."""
         soundfile.write(self.folder / name, samples, rate, **options)
         return name
 
@@ -31,7 +31,7 @@ class Bench:
         return name
 
     def own_corpus(self, rows: Sequence[dict[str, str]] | None = None) -> Path:
-        """A copy of the corpus, to be spoilt."""
+        """Copy the corpus, so that it may be spoilt, and return its folder."""
         root = self.folder / "recordings"
         shutil.copytree(self.corpus, root)
         if rows is not None:
@@ -39,7 +39,7 @@ class Bench:
         return root
 
     def arrays(self, **changes: Any) -> str:
-        """The model's arrays with some changed (None: left out), as a file that nobody signed."""
+        """Write the model's arrays with some changed (None: left out) and the old SHA-256. Return the file's name."""
         with np.load(self.model) as loaded:
             arrays = {name: loaded[name] for name in loaded.files} | changes
         np.savez(self.folder / "spoilt.npz", **{name: value for name, value in arrays.items() if value is not None})
@@ -54,11 +54,11 @@ FIRMWARE_COMMANDS = {
     "hil host": "hil --board host --model MODEL",
     "denoise": "denoise in.wav out.wav --engine device --model MODEL",
 }
-"""The commands that have to do with firmware."""
+"""The commands that need firmware."""
 
 
 def firmware_command(bench: Bench, name: str, model: Path | None = None) -> list[object]:
-    """The command line; an output of yesterday lies in its way."""
+    """Return the words of a command line, and lay out its input and an output of yesterday."""
     bench.audio("in.wav", bench.noisy)
     bench.file("out.wav")
     return [model or bench.model if word == "MODEL" else word for word in FIRMWARE_COMMANDS[name].split()]

@@ -1,4 +1,4 @@
-"""Rows of bench-firmware.json, made up."""
+"""Make up rows of bench-firmware.json."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`blsh` as the tests run it: within their own process, or as a process of its own."""
+"""Run `blsh`: within the process of the tests, or as a process of its own."""
 
 import hashlib
 import io
@@ -51,13 +51,13 @@ class Blsh:
     alone: bool = False
 
     def apart(self) -> "Blsh":
-        """The same as a process of its own."""
+        """Return the same `blsh` as a process of its own."""
         return replace(self, alone=True)
 
     def start(self, *arguments: object, stdout: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[str]:
-        """The process, its output piped unless `stdout` says where to.
+        """Start a process and return it. Its output is piped, unless `stdout` says where to.
 
-        In a session of its own, and not deaf to Ctrl-C as background jobs are.
+        It has a session of its own, and hears Ctrl-C, which background jobs do not.
         """
         script = Path(sys.executable).with_name("blsh")
         command = [str(script)] if script.is_file() else [sys.executable, "-m", "blsh_tools.cli"]
@@ -74,7 +74,7 @@ class Blsh:
         )
 
     def __call__(self, *arguments: object) -> Outcome:
-        """Run it to its end."""
+        """Run the command to its end."""
         if not self.alone:
             return self._run_here(*arguments)
         with self.start(*arguments) as process:
@@ -109,23 +109,23 @@ class Blsh:
         return {**inherited, **ENVIRONMENT, "BLSH_PROJECT": str(self.project), **self.environment}
 
     def succeed(self, *arguments: object) -> Outcome:
-        """Run it; it must succeed."""
+        """Run the command; it must succeed."""
         outcome = self(*arguments)
         assert outcome.code == 0, str(outcome)
         assert "Traceback" not in outcome.stderr, str(outcome)
         return outcome
 
     def json(self, *arguments: object) -> Any:
-        """Run it with --json; stdout must be one JSON document and nothing else."""
+        """Run the command with --json, and return its result; stdout must be one JSON document and nothing else."""
         outcome = self.succeed(*arguments, "--json")
         result = json.loads(outcome.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
         assert outcome.stdout == json.dumps(result, indent=2, sort_keys=True) + "\n"
         return result
 
     def refuse(self, expected: str, *arguments: object, alone: bool = False) -> str:
-        """Run it; it must refuse with one message that matches `expected`, and change no file. Returns the message.
+        """Run the command; it must refuse with one message that matches `expected`, and change no file.
 
-        alone: as a process of its own.
+        Return the message. alone: run it as a process of its own.
         """
         before = self._files()
         outcome = replace(self, alone=alone or self.alone)(*arguments)
@@ -139,7 +139,7 @@ class Blsh:
         return message
 
     def interrupt(self, when: str, *arguments: object, numbers: Sequence[int] = (signal.SIGINT,)) -> Outcome:
-        """Run it and press Ctrl-C, or send the signals `numbers` to all its group, once `when` is on its stderr."""
+        """Run the command, and send the signals `numbers` (Ctrl-C) to its group once `when` is on its stderr."""
         said = ""
         with self.start(*arguments) as process:
             assert process.stderr is not None
@@ -165,7 +165,7 @@ def _hear_interrupts() -> None:
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Every file and folder under `folder`, with a digest of its contents."""
+    """Return every file and folder under `folder`, with a digest of its contents."""
     return {
         str(path): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
         for path in folder.rglob("*")

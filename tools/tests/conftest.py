@@ -22,12 +22,12 @@ from .tiny_corpus import SEED, TRAINING, Samples, noise, speech, write_corpus
 
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 Require = Callable[..., None]
-"""The fixture `require` of the checkout's conftest.py."""
+"""The fixture `require` of blsh_suite.shared_fixtures."""
 
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
-    """A folder by name, filled by the first of pytest's processes that asks; read only for all of them."""
+    """Return a function that returns a folder by name. The first process that asks fills it; read only."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
 
@@ -47,13 +47,13 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
 
 @pytest.fixture(scope="session")
 def corpus(made_once: MadeOnce) -> Path:
-    """A corpus of a few seconds; read only."""
+    """Return a corpus of a few seconds; read only."""
     return made_once("corpus", write_corpus)
 
 
 @pytest.fixture(scope="session")
 def noisy() -> Samples:
-    """Speech in noise, 12,345 samples at 16 kHz: no whole number of hops."""
+    """Return speech in noise, 12,345 samples at 16 kHz: no whole number of hops."""
     rng = np.random.default_rng(SEED + 1)
     return np.round((speech(12_345, rng) + 0.5 * noise(12_345, rng)) * 32768) / 32768
 
@@ -63,13 +63,13 @@ def noisy() -> Samples:
 
 @pytest.fixture(scope="session")
 def empty_project(made_once: MadeOnce) -> Path:
-    """The checkout's firmware project with nothing generated; read only."""
+    """Return a copy of the checkout's firmware project with nothing generated; read only."""
     return made_once("empty-project", lambda folder: copy_project(project_root(), folder))
 
 
 @pytest.fixture(scope="session")
 def model(made_once: MadeOnce, corpus: Path, empty_project: Path) -> Path:
-    """An artifact that `blsh train` wrote; read only."""
+    """Return an artifact that `blsh train` wrote; read only."""
 
     def train(folder: Path) -> None:
         Blsh(folder, empty_project).succeed("train", corpus, "-o", "model.npz", *TRAINING)
@@ -79,14 +79,14 @@ def model(made_once: MadeOnce, corpus: Path, empty_project: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def other_model(made_once: MadeOnce, model: Path) -> Path:
-    """The same model with another card: it works alike and is another."""
+    """Return the same model with another card: it computes the same, and is another artifact."""
     other = load_model(model).with_metrics({"other": True})
     return made_once("other", lambda folder: save_model(folder / "model.npz", other)) / "model.npz"
 
 
 @pytest.fixture(scope="session")
 def generated_project(made_once: MadeOnce, model: Path) -> Path:
-    """A project whose firmware was generated from `model`, not built; read only."""
+    """Return a project whose firmware was generated from `model`, and not built; read only."""
 
     def generate(folder: Path) -> None:
         Blsh(folder, copy_project(project_root(), folder)).succeed("generate", model)
@@ -96,7 +96,7 @@ def generated_project(made_once: MadeOnce, model: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def built_project(made_once: MadeOnce, generated_project: Path, require: Require) -> Path:
-    """A project whose firmware was generated from `model` and built; read only."""
+    """Return a project whose firmware was generated from `model` and built; read only."""
     require("arm-none-eabi-gcc")
 
     def build(folder: Path) -> None:
@@ -107,7 +107,7 @@ def built_project(made_once: MadeOnce, generated_project: Path, require: Require
 
 @pytest.fixture
 def blsh(tmp_path: Path, empty_project: Path) -> Blsh:
-    """`blsh` in an empty folder; nothing is generated."""
+    """Return `blsh` in an empty folder, with a project in which nothing is generated."""
     folder = tmp_path / "here"
     folder.mkdir()
     return Blsh(folder, empty_project)
@@ -115,7 +115,7 @@ def blsh(tmp_path: Path, empty_project: Path) -> Blsh:
 
 @pytest.fixture
 def built(blsh: Blsh, built_project: Path) -> Blsh:
-    """`blsh` in an empty folder, with firmware generated and built."""
+    """Return `blsh` in an empty folder, with a project whose firmware is built."""
     return Blsh(blsh.cwd, built_project)
 
 
@@ -127,7 +127,7 @@ def emulator(require: Require) -> None:
 
 @pytest.fixture
 def generated(tmp_path: Path, blsh: Blsh, generated_project: Path) -> Blsh:
-    """`blsh` with a project of its own, generated but not built."""
+    """Return `blsh` with a project of its own, generated but not built."""
     return Blsh(blsh.cwd, copy_project(generated_project, tmp_path / "project", generated=True))
 
 

@@ -1,4 +1,4 @@
-"""Runs of `blsh live`: how they are started, and what they leave."""
+"""Start `blsh live`, and read what it leaves."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ def live(model: Path) -> tuple[object, ...]:
 
 
 def hops_said(outcome: Outcome) -> int:
-    """How far it had come when Ctrl-C was pressed, by its own words."""
+    """Return the hops that it had printed when Ctrl-C was pressed."""
     said = re.search(r"live: ([\d,]+) hops", outcome.stderr)
     assert said, outcome
     return int(said[1].replace(",", ""))

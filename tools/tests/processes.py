@@ -1,4 +1,4 @@
-"""Processes that tests start and watch."""
+"""Start and watch processes."""
 
 import subprocess
 import time
@@ -11,7 +11,7 @@ from .blsh_command import TIMEOUT_S, Blsh
 
 @contextmanager
 def running(blsh: Blsh, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A command that is ended whatever happens."""
+    """Yield a command that runs; it is killed at the end of the block, whatever happens."""
     with blsh.start(*arguments) as process:
         try:
             yield process

@@ -1,4 +1,4 @@
-"""Firmware projects of the tests' own: copies of the checkout's, generated and built or not."""
+"""Copy firmware projects that are built."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ BOARD = "mps2-an386"
 
 
 def copy_built(source: Path, target: Path) -> Path:
-    """A project like `source`, its image included."""
+    """Copy the project `source` with its image, and return its folder."""
     copy_project(source, target, generated=True)
     folder = Path(".pio") / "build" / BOARD
     (target / folder).mkdir(parents=True)

@@ -38,7 +38,7 @@ class FakeBoard:
 
     @contextmanager
     def running(self) -> Iterator[str]:
-        """Its port's URL."""
+        """Run the board and yield the URL of its port."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             thread = threading.Thread(target=self._serve, args=(listener,), daemon=True)
             thread.start()
@@ -70,13 +70,13 @@ def answer(request: Frame, message: Message) -> bytes:
 
 
 def introduce(board: FakeBoard, request: Frame, **changes: Any) -> Replies:
-    """HELLO as the right board says it, but for `changes`."""
+    """Return the HELLO of the right board with `changes`."""
     nonce = Hello.unpack(request.payload).host_nonce
     return [answer(request, HelloReply(**(board.hello | {"host_nonce": nonce} | changes)))]
 
 
 def after_hello(replies: Callable[[Frame], Replies]) -> Behaviour:
-    """A board that is the right one, until it is asked for anything."""
+    """Return a board that says the right HELLO, and answers anything else by `replies`."""
     return lambda board, request: introduce(board, request) if request.type == Hello.TYPE else replies(request)
 
 
@@ -122,7 +122,7 @@ HELLO: dict[str, Any] = {
 
 @pytest.fixture
 def hello(built_project: Path) -> dict[str, Any]:
-    """What a board with the built firmware says."""
+    """Return the fields of HELLO of a board with the built firmware."""
     record = read_record(built_project / "firmware" / "generated")
     stamp = json.loads((built_project / ".pio" / "build" / BOARD / STAMP_NAME).read_text())
     return HELLO | {
@@ -149,7 +149,7 @@ def test_board_disappoints(built: Blsh, bench: Bench, hello: dict[str, Any], cas
 
 
 def test_boards_that_never_answer(built: Blsh, bench: Bench, hello: dict[str, Any]) -> None:
-    """Side by side, because each takes its eight seconds."""
+    """Both cases run side by side, because each takes eight seconds."""
     arguments = firmware_command(bench, "denoise")
 
     def disappoint(case: str) -> None:

@@ -1,4 +1,4 @@
-"""Corpora that would train a model on less, or on other things, than their makers think: refused with one message."""
+"""Corpora that would train a model on less, or on other data, than their makers think are refused with one message."""
 
 import shutil
 from collections.abc import Callable

@@ -1,7 +1,6 @@
-"""Everything that can be wrong with what `blsh` is given has one clear message, exit code 2, and changes no file.
+"""Corpora, recordings and artifacts that cannot be used have one clear message, exit code 2, and change no file.
 
-`Blsh.refuse` holds each case to all of that; the tables say what is wrong, what the message must name, and what
-it must tell the user to do.
+`Blsh.refuse` holds each case to this. The tables say what is wrong, and what the message must name and advise.
 """
 
 from collections.abc import Callable
@@ -37,7 +36,7 @@ def manifest_that_is_no_text(bench: Bench) -> Path:
 
 
 def changed_row(**changes: str) -> Callable[[Bench], Path]:
-    """A manifest whose third row is changed."""
+    """Return what lays out a corpus whose manifest has `changes` in its third row."""
 
     def lay(bench: Bench) -> Path:
         rows = corpus_rows()
@@ -48,7 +47,7 @@ def changed_row(**changes: str) -> Callable[[Bench], Path]:
 
 
 def without(kind: str, split: str) -> Callable[[Bench], Path]:
-    """A manifest without one kind of recording."""
+    """Return what lays out a corpus whose manifest lacks a kind of recording in a split."""
     return lambda bench: bench.own_corpus(
         [row for row in corpus_rows() if (row["kind"], row["split"]) != (kind, split)]
     )
@@ -61,7 +60,7 @@ def missing_file(bench: Bench) -> Path:
 
 
 def recording(samples: Samples | bytes, **options: Any) -> Callable[[Bench], Path]:
-    """A corpus of which one training recording is this."""
+    """Return what lays out a corpus of which one training recording holds `samples`."""
 
     def lay(bench: Bench) -> Path:
         root = bench.own_corpus(
@@ -167,7 +166,7 @@ def cut_short(bench: Bench) -> str:
 
 
 def bit_flip(bench: Bench) -> str:
-    """One bit of the stored codes, behind zip's back: the container is sound, the content is not."""
+    """Flip a bit of the stored codes: the zip archive is sound, its content is not."""
     with np.load(bench.model) as loaded:
         codes = loaded["codes"].copy()
     codes[5, 1] ^= 4

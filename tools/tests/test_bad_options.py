@@ -128,7 +128,7 @@ def test_output_is_refused_before_the_work(blsh: Blsh, bench: Bench, line: str) 
 
 @pytest.mark.parametrize("line", [f"train CORPUS -o out.npz {QUICK}", "denoise in.wav out.wav --model MODEL"])
 def test_full_disk_is_reported(blsh: Blsh, bench: Bench, line: str) -> None:
-    """As a limit on the size of files, which no file here keeps to."""
+    """A limit on the size of files stands for the full disk."""
     bench.audio("in.wav", bench.noisy)
     bench.file("out.wav")
     bench.file("out.npz")

@@ -20,7 +20,7 @@ BOARDS = (SMALLEST, M4, M55)
 
 @pytest.fixture
 def rows() -> dict[str, dict[str, Any]]:
-    """Figures that keep every budget, most of them just so."""
+    """Return figures that keep every budget, most of them by no margin."""
     found = [row(M0, 500_000, 160_000, 16.0), row(SMALLEST, 480_000, 160_000, 20.0)]
     found += [row(M4, 160_000, 45_000, 8.0), row(M55, 80_000, 35_000, 1.5)]
     return {each["board"]: each for each in found}

@@ -32,7 +32,7 @@ needs_emulator = pytest.mark.needs("qemu-system-arm", "arm-none-eabi-gcc", "gcc"
 
 @pytest.fixture
 def result() -> dict[str, Any]:
-    """What a measurement of two boards left."""
+    """Return the result of a measurement of two boards."""
     model = {"bits": 50, "feature_kind": "mel", "neighbours": 10, "masks": "ibm"}
     cycles = {
         "core": "Cortex-M4",

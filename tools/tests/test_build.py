@@ -15,7 +15,7 @@ from blsh_hil.boards.table import find_board
 from blsh_trainer.errors import BlshError
 
 BOARD = find_board("mps2-an386")
-needs_compiler = pytest.mark.needs(build.COMPILER)
+needs_compiler = pytest.mark.needs(build.CROSS_COMPILER)
 
 PROGRAM = """\
 #include <stdint.h>

@@ -1,4 +1,4 @@
-"""Builds while others generate or edit, and builds in folders whose path no tool of others bears."""
+"""Builds while others generate or edit, and builds in folders with a path that external tools cannot take."""
 
 import json
 import os
@@ -28,11 +28,11 @@ from .projects import BOARD
 
 ODD = "odd a,b'c\"d(e)&f$g;h#i%j`k é"
 NUCLEO = "nucleo_f446re"
-needs_compiler = pytest.mark.needs(build.COMPILER)
+needs_compiler = pytest.mark.needs(build.CROSS_COMPILER)
 
 
 def quiet(line: str) -> None:
-    """Takes the build's output."""
+    """Take a line of the build's output, and drop it."""
 
 
 # ---- others at work -------------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def test_who_generates_or_builds_waits_for_the_one_who_does(generated: Blsh, mod
 
 
 def test_a_users_settings_of_platformio_do_not_reach_a_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flags that no build id tells of, and another folder for the result."""
+    """A user's PlatformIO settings: flags that the build id would not tell, and another folder for the result."""
     settings = {"PLATFORMIO_BUILD_FLAGS": "-O0", "PLATFORMIO_BUILD_DIR": "elsewhere"}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
@@ -113,7 +113,7 @@ def test_a_users_settings_of_platformio_do_not_reach_a_build(monkeypatch: pytest
 def test_project_in_a_folder_of_every_character(
     tmp_path: Path, generated_project: Path, built_project: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Built, run and named to who flashes it; the Python that starts PlatformIO lies there, too."""
+    """Such a path works for building, running and flashing, also where the Python that starts PlatformIO lies in it."""
     folder = tmp_path / ODD
     root = copy_project(generated_project, folder, generated=True)
     python = Path(sys.executable).relative_to(sys.prefix)
@@ -155,7 +155,7 @@ MAKE_TARGETS = {
 @pytest.mark.needs("make")
 @pytest.mark.parametrize("target", MAKE_TARGETS)
 def test_make_hands_on_paths_of_every_character(tmp_path: Path, target: str) -> None:
-    """In a folder of that name; a program that says what it was given stands for Python."""
+    """Python lies in such a folder, too; a program that prints its arguments stands for it."""
     folder = tmp_path / ODD
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / "tools").mkdir()

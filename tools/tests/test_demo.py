@@ -31,20 +31,20 @@ QUICK = options.EXTENDED.with_(steps=20, passes=1, fit_frames=1000, max_frames=2
 
 @pytest.fixture
 def own(blsh: Blsh, tmp_path: Path, require: Require) -> Blsh:
-    """`blsh` with a project of its own."""
+    """Return `blsh` with a project of its own."""
     require("qemu-system-arm", "arm-none-eabi-gcc")
     return Blsh(blsh.cwd, copy_project(blsh.project, tmp_path / "project"))
 
 
 def test_demo_goes_all_the_way(own: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within the tests' process, where it can be told to train less."""
+    """It runs within the process of the tests, where it can be made to train less."""
     monkeypatch.setattr(options, "EXTENDED", QUICK)
     check_demo(own, corpus)
 
 
 @pytest.mark.slow
 def test_demo_as_it_is_typed(own: Blsh, corpus: Path) -> None:
-    """Two minutes of training."""
+    """It trains for two minutes."""
     check_demo(own.apart(), corpus)
 
 

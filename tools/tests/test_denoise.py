@@ -1,4 +1,4 @@
-"""`blsh denoise`: every kind of recording in, as many samples out, in step with it; the board like the integers."""
+"""`blsh denoise` takes every kind of recording, keeps its length and place; the board gives the integers' samples."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ from .tiny_corpus import Samples, speech
 
 @pytest.fixture(scope="session")
 def transparent_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose masks let everything pass: what comes out must be what went in."""
+    """Return a model whose masks let everything pass: what comes out must be what went in."""
     rng = np.random.default_rng(1)
     path = tmp_path_factory.mktemp("transparent") / "model.npz"
     masks, codes = np.ones((40, 513), dtype=np.uint8), rng.random((40, 16)) < 0.5
@@ -32,14 +32,14 @@ def transparent_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(path: Path) -> Samples:
-    """The samples of what `blsh denoise` wrote, which is always of one kind."""
+    """Return the samples of a file that `blsh denoise` wrote; its format is always the same."""
     info = soundfile.info(path)
     assert (info.samplerate, info.channels, info.format, info.subtype) == (16_000, 1, "WAV", "PCM_16")
     return soundfile.read(path)[0]
 
 
 def lag(reference: Samples, output: Samples) -> int:
-    """By how many samples `output` comes late."""
+    """Return by how many samples `output` comes late."""
     return int(np.argmax(np.correlate(output, reference, "full"))) - (len(reference) - 1)
 
 
@@ -157,7 +157,7 @@ def test_earlier_output_is_replaced(blsh: Blsh, model: Path, noisy: Samples) -> 
 def test_device_gives_the_samples_of_the_integers(
     built: Blsh, model: Path, noisy: Samples, link: str, emulator: None
 ) -> None:
-    """own, host: a board that `blsh` starts. Else one that runs already, behind --port."""
+    """own, host: `blsh` starts the board. Otherwise the board runs already, behind --port."""
     soundfile.write(built.cwd / "in.wav", noisy[2000:9999], 16_000)
     built.succeed("denoise", "in.wav", "fixed.wav", "--model", model, "--engine", "fixed")
     arguments = ("denoise", "in.wav", "device.wav", "--model", model, "--engine", "device")

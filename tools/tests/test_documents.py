@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,18 @@ from blsh_trainer.signals.masks import MASK_KINDS
 ROOT = project_root()
 FOLDERS = ("trainer", "codegen", "hil_tests", "tools", "firmware", "docs")
 BELOW = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "firmware").rglob("*.md")])
 WRITTEN_BY_COMMANDS = {"NAME.md", "NOTES.md"}
 PATH_IN_CODE = re.compile(r"`((?:trainer|codegen|hil_tests|tools|firmware|docs)/[\w./*-]+)`")
 FILE_IN_CODE = re.compile(r"`([a-z][\w-]*\.(?:py|[ch]|toml|sh))`")
 WRITTEN_BY_BUILDS = ("firmware/generated",)
-ELSEWHERE = {"blsh_model.h", "blsh_generated.json", "string.h"}  # generated, or of the C library
+ELSEWHERE = {
+    "blsh_model.c",
+    "blsh_model.h",
+    "blsh_tables.c",
+    "blsh_generated.json",
+    "string.h",
+}  # generated, or of the C library
 APACHE_2_0 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"  # SHA-256 of the text as published
 
 
@@ -68,6 +75,12 @@ def test_code_that_is_named_exists(page: Path) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_modules_that_are_named_can_be_found(page: Path) -> None:
+    named = set(re.findall(r"(?:-m |-p |from |import )(blsh_\w+(?:\.\w+)+)", page.read_text(encoding="utf-8")))
+    assert sorted(name for name in named if find_spec(name) is None) == []
+
+
 def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
@@ -92,6 +105,14 @@ def test_the_design_says_how_to_add_things_in_eight_lines_each() -> None:
     things = "a board, a metric, a corpus layout, a learner, a feature kind, a mask kind, a command, a stage, a message"
     assert [name.lower() for name in recipes] == things.split(", ")
     assert {name for name, text in recipes.items() if len(text.strip().splitlines()) > 8} == set()
+
+
+def test_what_the_recipes_name_is_in_the_sources() -> None:
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    part = design.split("\n## How to add\n")[1].split("\n## ")[0]
+    sources = [path for path in BELOW if path.suffix in (".py", ".c", ".h") and "tests" not in path.parts]
+    words = {word for path in sources for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
+    assert sorted(set(re.findall(r"`([A-Za-z_]\w+)(?:\[\])?`", part)) - words) == []
 
 
 def test_the_map_has_every_room() -> None:

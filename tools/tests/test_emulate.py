@@ -21,7 +21,7 @@ from .projects import BOARD, copy_built
 
 
 def test_flash_restarts_the_emulator_that_runs(built_project: Path, blsh: Blsh, tmp_path: Path, emulator: None) -> None:
-    """Behind the same port: with the image of today, and nobody in between."""
+    """It keeps its port, has the new image, and nobody can take its port in between."""
     project = copy_built(built_project, tmp_path / "project")
     blsh = Blsh(blsh.cwd, project, {"XDG_RUNTIME_DIR": str(tmp_path)})
     first = f"{built_image(find_board(BOARD), project).build_id:08x}"
@@ -78,7 +78,7 @@ with BoardClient.open(sys.argv[1]) as client:
 
 
 def test_two_programs_cannot_talk_to_one_board(built: Blsh, tmp_path: Path, model: Path, emulator: None) -> None:
-    """Every command that opens a port says who has it; when that is killed, the next one gets it."""
+    """Every command that opens a port says who holds it; when the holder is killed, the next command gets it."""
     environment = {"XDG_RUNTIME_DIR": str(tmp_path)}
     blsh = replace(built, environment=environment)
     soundfile.write(built.cwd / "in.wav", 0.1 * np.sin(np.arange(4000)), 16_000)

@@ -46,7 +46,7 @@ Pcm = npt.NDArray[np.int16]
 
 
 class EchoBoard:
-    """Puts out what comes in, as late as the core does."""
+    """A board that puts out what comes in, as late as the core does."""
 
     def reset_stream(self) -> None:
         self._late = np.zeros(HISTORY, np.int16)

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.xdist_group("estimate")  # what its fixtures build is b
 
 VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]
 HOPS = 10
-INTERRUPT_BYTES = 168  # what an M55 keeps with its floating-point registers, and its handler
+INTERRUPT_BYTES = 168  # the registers that an M55 pushes, floating-point ones included, and its handler
 STALE = "codegen/blsh_codegen/cost/costs.json is stale: run blsh estimate --calibrate"
 
 needs_compiler = pytest.mark.needs("arm-none-eabi-gcc")
@@ -49,13 +49,13 @@ def estimated(name: str, model: IntegerModel, hops: int) -> Estimate:
 
 @pytest.fixture(scope="module")
 def untrained() -> IntegerModel:
-    """Of no size that the table was measured with."""
+    """A model of a size that the costs were not measured with."""
     return untrained_model(77, "mel", 60, 12, 900, "bands2", 2)
 
 
 @pytest.fixture(scope="module")
 def images(untrained: IntegerModel, tmp_path_factory: pytest.TempPathFactory):
-    """The firmware of a board by its name, built once."""
+    """Return the firmware of a board by the board's name; each is built once."""
     built: dict[str, Path] = {}
 
     def image(name: str) -> Path:
@@ -88,7 +88,7 @@ def test_instructions_are_those_of_the_emulator_within_5_percent(name, untrained
     assert found.worst == pytest.approx(run.totals.max(), rel=0.05), STALE
     for stage in ("accumulators", "neighbours", "mask"):
         assert found.stages[stage] == pytest.approx(run.stages[:, STAGES.index(stage)].mean(), rel=0.1), STALE
-    # what was painted over is more by an interrupt where one came at the deepest place
+    # if an interrupt came at the deepest place, more of the paint is gone
     assert run.stack_bytes <= 1.1 * found.stack_bytes <= 1.21 * (run.stack_bytes + INTERRUPT_BYTES), STALE
 
 
@@ -148,7 +148,7 @@ def test_sizes_are_what_is_left_without_the_model(untrained, images):
 
 @needs_compiler
 def test_an_interrupted_calibration_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    """Real boards are only built for; two small models show the way, one of them with many neighbours."""
+    """For real boards the firmware is built, not run. Two small models do here, one of them with many neighbours."""
     small = [("mel", 20, 3, 64, "bands1", 0), ("mel", 20, 16, 64, "bands1", 0)]
     monkeypatch.setattr(calibration, "_MODELS", small)
     first, second = (find_board(name) for name in ("nucleo_f411re", "nucleo_f446re"))

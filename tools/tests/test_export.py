@@ -28,14 +28,14 @@ MANUAL = Path(__file__).resolve().parents[2] / "docs" / "embedding.md"
 
 @pytest.fixture
 def library(blsh: Blsh, model: Path) -> Path:
-    """An export as `blsh` writes it."""
+    """Return an export that `blsh` wrote."""
     blsh.succeed("export", model, "--to", "library", "--entries", ENTRIES)
     return blsh.cwd / "library"
 
 
 @pytest.fixture
 def stream(rng: np.random.Generator, model: Path) -> tuple[bytes, bytes]:
-    """Samples, and what the scalar reference puts out for them and for the silence that brings out the last."""
+    """Return samples, and the scalar reference's output for them and for the silence that brings out the last."""
     samples = edge_signal("speech_like", 6 * HOP, rng)
     denoiser = ReferenceDenoiser(integer_model(load_model(model), GenerateOptions(entries=ENTRIES)))
     hops = np.concatenate([samples, np.zeros(HISTORY, samples.dtype)]).reshape(-1, HOP)
@@ -62,7 +62,7 @@ def test_export_says_what_it_wrote(blsh: Blsh, model: Path) -> None:
 
 
 def test_same_bytes_from_another_process_elsewhere(blsh: Blsh, model: Path, tmp_path: Path) -> None:
-    """Whatever the folder and the order of Python's sets: the generated C and the export alike."""
+    """Neither the folder nor the order of Python's sets changes the generated C or the export."""
     made = []
     for seed in ("1", "2"):
         folder = tmp_path / f"seed{seed}"
@@ -118,7 +118,7 @@ def test_an_edited_export_is_not_overwritten(blsh: Blsh, model: Path, library: P
 
 
 def built_by_platformio(library: Path, place: str, environment: str, folder: Path) -> Path:
-    """The program of a user's project with the library at `place`."""
+    """Build a user's project with the library at `place`, and return the program."""
     shutil.copytree(PROJECT, folder)
     shutil.copytree(project_root() / "firmware" / "platform" / "tools" / "scons", folder / "tool-scons")
     shutil.copytree(library, folder / place)
@@ -139,7 +139,7 @@ def test_platformio_builds_it_in_a_projects_lib(library: Path, stream: tuple[byt
 
 @pytest.mark.needs("arm-none-eabi-gcc", "qemu-system-arm")
 def test_platformio_builds_it_for_a_cortex_m4(library: Path, stream: tuple[bytes, bytes], tmp_path: Path) -> None:
-    """The exported example on the emulated core, its stdin and stdout by semihosting: the reference's bits."""
+    """The exported example runs on the emulated core, by semihosting, and puts out the reference's bits."""
     program = built_by_platformio(library, "elsewhere", "cortex-m4", tmp_path / "project")
     emulator = ["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none"]
     emulator += ["-semihosting-config", "enable=on,target=native", "-kernel"]
@@ -171,7 +171,7 @@ void fail(const char *why) { fprintf(stderr, "%s\\n", why); }
 
 
 def snippet(language: str) -> str:
-    """The manual's only block of code in that language, without its indent."""
+    """Return the manual's only block of code in that language, without its indent."""
     (block,) = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", MANUAL.read_text(), re.MULTILINE | re.DOTALL)
     indent, text = block
     return "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True))

@@ -1,4 +1,4 @@
-"""Programs of others, such as compilers and uploaders: their output line by line, and an end to each of them."""
+"""External programs, such as compilers and uploaders: their output comes line by line, and each of them is ended."""
 
 import os
 import signal

@@ -20,7 +20,7 @@ from .projects import BOARD, copy_built
 
 
 def quiet(line: str) -> None:
-    """Takes the build's output."""
+    """Take a line of the build's output, and drop it."""
 
 
 # ---- images -------------------------------------------------------------------------------------------------
@@ -28,7 +28,7 @@ def quiet(line: str) -> None:
 
 @pytest.fixture
 def own(tmp_path: Path, built_project: Path) -> Path:
-    """A built project of the test's own."""
+    """Return a built project of the test's own."""
     return copy_built(built_project, tmp_path / "project")
 
 
@@ -42,7 +42,7 @@ def test_current_image_is_used_as_it_is(own: Path) -> None:
 
 
 def test_image_carries_its_build_id(own: Path) -> None:
-    """Whoever holds the ELF holds the number that HELLO will report."""
+    """The ELF file holds the build id that HELLO will report."""
     image = build_image(find_board(BOARD), quiet, own)
     assert image.build_id.to_bytes(4, "little") in image.elf.read_bytes()
 
@@ -218,7 +218,7 @@ def test_project_that_cannot_be_built_in(generated: Blsh) -> None:
 
 @pytest.fixture
 def real_board(built: Blsh, tmp_path: Path) -> Callable[[str], Blsh]:
-    """`blsh` with a project whose board is a real one, flashed by a command; built."""
+    """`blsh` with a built project, whose board is a real one that a command flashes."""
 
     def project(upload_command: str) -> Blsh:
         folder = copy_project(built.project, tmp_path / "project", generated=True)
@@ -235,7 +235,7 @@ def real_board(built: Blsh, tmp_path: Path) -> Callable[[str], Blsh]:
 
 
 def test_real_board_is_flashed_by_its_command_and_read_back(real_board: Callable[[str], Blsh], emulator: None) -> None:
-    """The command copies the image; behind the port is the emulator, already with what should have been flashed."""
+    """The command copies the image. The emulator behind the port runs what should have been flashed."""
     blsh = real_board("cp $SOURCE flashed.elf")
     image = blsh.json("build")
     with VirtualBoard(find_board(BOARD), Path(image["elf"])) as board:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from blsh_firmware.build.images import built_image
-from blsh_firmware.build.platformio import COMPILER
 from blsh_firmware.build.project_files import copy_project
+from blsh_hil.boards.board import CROSS_COMPILER
 from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_lock import Lock, port_key
@@ -81,7 +81,7 @@ class Bench:
 @pytest.fixture(scope="session")
 def nucleo_project(made_once: MadeOnce, generated_project: Path, require: Require) -> Path:
     """A project whose firmware was generated and built for the Nucleo; read only."""
-    require(COMPILER)
+    require(CROSS_COMPILER)
 
     def build(folder: Path) -> None:
         project = copy_project(generated_project, folder, generated=True)
@@ -92,7 +92,7 @@ def nucleo_project(made_once: MadeOnce, generated_project: Path, require: Requir
 
 @pytest.fixture
 def probes(tmp_path: Path) -> Path:
-    """A folder with the fake programs."""
+    """Return a folder with the fake programs."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in PROGRAMS:
@@ -117,7 +117,7 @@ def bench(tmp_path: Path, blsh: Blsh, nucleo_project: Path, probes: Path) -> Ben
 
 @pytest.fixture
 def twin(bench: Bench, emulator: None) -> Iterator[VirtualBoard]:
-    """What is behind the port: the emulated STM32F405, which has the Nucleo's USART2, with an image of yesterday."""
+    """Yield the board behind the port: an emulated STM32F405, with the Nucleo's USART2, and an image of yesterday."""
     board = replace(find_board(NUCLEO), qemu_machine="netduinoplus2", uploads=())
     image = built_image(find_board(NUCLEO), bench.blsh.project)
     yesterday = image.elf.read_bytes()
@@ -160,7 +160,7 @@ def test_dry_run_of_a_virtual_board_prints_the_emulators_command(built: Blsh, em
 
 
 def test_commands_are_those_that_the_programs_take() -> None:
-    """As tried with OpenOCD 0.12, st-flash 1.7 and pyocd 0.46, without a probe."""
+    """They were tried with OpenOCD 0.12, st-flash 1.7 and pyocd 0.46, without a probe."""
     nucleo, elf = find_board(NUCLEO), Path("/a b/firmware.elf")
     program = "program {/a b/firmware.elf} verify reset exit"
     assert upload_command(nucleo, elf, None, "066A").words == (
@@ -259,8 +259,8 @@ def test_upload_that_fails_is_told_with_the_programs_own_words(bench: Bench, act
 
 
 def test_upload_that_hangs_is_ended_with_all_that_it_started(bench: Bench) -> None:
-    options = ("flash", "--board", NUCLEO, "--port", "/dev/null", "--flash-timeout", "10")
-    bench.with_probe("hang").refuse("the upload for 'nucleo_f446re' did not end within 10 s", *options)
+    options = ("flash", "--board", NUCLEO, "--port", "/dev/null", "--flash-timeout", "5")
+    bench.with_probe("hang").refuse("the upload for 'nucleo_f446re' did not end within 5 s", *options)
     assert bench.log.exists(), "it was ended before it began: this machine is too slow for this test"
     assert not is_running(bench.recorded()["pid"])
 

@@ -120,7 +120,7 @@ def test_the_command_refuses_as_the_others_do(built: Blsh, model: Path) -> None:
 
 @pytest.fixture
 def dying(built: Blsh, tmp_path: Path) -> Blsh:
-    """`blsh` with a host board that ends at its hundredth hop."""
+    """Return `blsh` with a host board that ends at its hundredth hop."""
     project = copy_project(built.project, tmp_path / "project", generated=True)
     server = project / "firmware" / "app" / "server_stream.c"
     text, changes = re.subn(
@@ -163,7 +163,7 @@ def test_nothing_recorded_replaces_nothing(tmp_path: Path) -> None:
 def test_a_full_file_ends_it_in_order(
     built: Blsh, model: Path, noisy: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Full at 20 hops here; at 37 hours otherwise."""
+    """The file is full at 20 hops here, otherwise after 37 hours."""
     assert wav_output.MOST_SAMPLES * 2 + 36 < 1 << 32 <= (wav_output.MOST_SAMPLES + 1) * 2 + 36
     monkeypatch.setattr(wav_output, "MOST_HOPS", 20)
     lay(built, noisy)

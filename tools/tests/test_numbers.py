@@ -35,7 +35,7 @@ SIZES = {"--flash", "--ram", "--entries"}
 
 
 def commands(group: typer.Typer, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The path and the function of every command."""
+    """Yield the path and the function of every command."""
     for command in group.registered_commands:
         function = command.callback
         assert function is not None
@@ -46,7 +46,7 @@ def commands(group: typer.Typer, path: tuple[str, ...] = ()) -> Iterator[tuple[t
 
 
 def options(function: Any) -> Iterator[tuple[str, set[Any], Any]]:
-    """Of every option: its longest name, the types that it has, and its declaration."""
+    """Yield of every option its longest name, its types, and its declaration."""
     for name, parameter in inspect.signature(function).parameters.items():
         if get_origin(parameter.annotation) is Annotated:
             kind, declared = get_args(parameter.annotation)
@@ -69,7 +69,7 @@ NUMBERS = [
 
 
 def begin(path: tuple[str, ...], option: str, value: str) -> bool:
-    """Whether a command line with this option would begin to run; nothing runs."""
+    """Parse a command line with this option, and run nothing."""
     command = COMMANDS
     for name in path:
         command = command.commands[name]

@@ -20,7 +20,7 @@ from .blsh_command import Blsh, tree
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to name outputs in, with one of each kind."""
+    """Return a folder to name outputs in, which holds one of each kind."""
     folder = tmp_path / "here"
     (folder / "folder").mkdir(parents=True)
     (folder / "file").write_text("of yesterday")

@@ -8,6 +8,7 @@ import soundfile
 
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.emit.model_image import encode_image, read_head
+from blsh_codegen.project import project_root
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import measure
 from blsh_firmware.build.project_files import copy_project
@@ -24,7 +25,7 @@ from .tiny_corpus import Samples
 
 @pytest.fixture(scope="session")
 def slots_project(made_once: MadeOnce, model: Path, empty_project: Path) -> Path:
-    """A project whose firmware takes pushed models, generated for the host and built for no board yet; read only."""
+    """Return a project whose firmware takes pushed models, generated and not built yet; read only."""
 
     def fill(folder: Path) -> None:
         copy_project(empty_project, folder)
@@ -35,7 +36,7 @@ def slots_project(made_once: MadeOnce, model: Path, empty_project: Path) -> Path
 
 @pytest.fixture
 def own(tmp_path: Path, blsh: Blsh, slots_project: Path) -> Blsh:
-    """`blsh` with a project of its own, generated with --slots."""
+    """Return `blsh` with a project of its own, generated with --slots."""
     return Blsh(blsh.cwd, copy_project(slots_project, tmp_path / "project", generated=True))
 
 
@@ -110,7 +111,7 @@ def test_firmware_without_slots_is_refused_before_it_starts(built: Blsh, model: 
 
 @pytest.mark.slow  # half a minute: two builds by PlatformIO
 def test_a_model_beyond_the_firmwares_state_is_refused_with_numbers(own: Blsh, model: Path, emulator: None) -> None:
-    """Its state on a board is just as large as was asked for."""
+    """The firmware's state on a board is as large as was asked for, and no larger."""
     own.succeed("generate", model, "--slots", "--bits", "12")
     own.succeed("build", "--board", "microbit")
     message = own("push", model, "--board", "microbit", "--entries", "64").stderr
@@ -130,8 +131,17 @@ def test_what_slots_add_is_within_what_is_planned_for(name: str, tmp_path: Path,
         elf = build_alone(find_board(name), integers, tmp_path / str(slots), GenerateOptions(slots=slots))
         sizes.append(measure(elf))
     plain, with_slots = sizes
-    assert 2000 < with_slots.flash_bytes - plain.flash_bytes <= SLOTS_FLASH_BYTES
-    assert 100 < with_slots.ram_bytes - plain.ram_bytes <= SLOTS_RAM_BYTES
+    flash, ram = with_slots.flash_bytes - plain.flash_bytes, with_slots.ram_bytes - plain.ram_bytes
+    assert 2000 < flash <= SLOTS_FLASH_BYTES
+    assert 100 < ram <= SLOTS_RAM_BYTES
+    told = re.search(
+        r"([\d.]+) KB of flash on a Cortex-M4 and ([\d.]+) KB on an M0, SHA-256 included, and (\d+) bytes of RAM",
+        " ".join((project_root() / "docs" / "push.md").read_text(encoding="utf-8").split()),
+    )
+    assert told is not None
+    on_m4, on_m0, of_ram = map(float, told.groups())
+    assert flash == pytest.approx(1000 * (on_m4 if name == BOARD else on_m0), abs=100), "docs/push.md"
+    assert ram == pytest.approx(of_ram, abs=8), "docs/push.md"
 
 
 def test_the_help_says_what_slots_take(blsh: Blsh) -> None:

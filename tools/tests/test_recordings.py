@@ -253,7 +253,7 @@ def test_an_engine_gives_as_it_takes_and_what_it_gives_of_the_whole(
 
 @pytest.mark.parametrize("rate", [16_000, 44_100])
 def test_a_long_recording_is_read_in_the_memory_of_a_short_one(tmp_path: Path, rate: int) -> None:
-    """10 minutes would be 77 MB as float64 samples at 16 kHz."""
+    """Ten minutes would be 77 MB as float64 samples at 16 kHz."""
     minute = (0.1 * np.sin(np.arange(60 * rate) / 9)).astype(np.float32)
     with soundfile.SoundFile(tmp_path / "long.wav", "w", rate, 1, subtype="PCM_16") as out:
         for _ in range(10):

@@ -85,7 +85,7 @@ class OutputStream(Stream):
 
 @pytest.fixture
 def with_sound(built: Blsh, tmp_path: Path) -> Blsh:
-    """`blsh`, as a process, with sound devices of our own."""
+    """Return `blsh`, as a process of its own, with our stand-in for sounddevice."""
     folder = tmp_path / "packages"
     folder.mkdir()
     (folder / "sounddevice.py").write_text(textwrap.dedent(FAKE_SOUNDDEVICE))
@@ -155,7 +155,7 @@ def test_without_sound_it_says_what_is_missing(with_sound: Blsh, model: Path, er
 
 
 class Stream:
-    """What a device class makes of sounddevice: nothing moves but by hand."""
+    """A stream of sounddevice that calls back only when the test does."""
 
     def __init__(self, **_: Any) -> None:
         self.active, self.latency = True, 0.01

@@ -1,4 +1,4 @@
-"""The most stack of an image: known answers on small programs, and what has no answer is refused."""
+"""The most stack of an image: small programs of known answers, and refusals where no bound is known."""
 
 import subprocess
 from pathlib import Path
@@ -120,7 +120,7 @@ def test_a_compiled_program_takes_its_deepest_chain(tmp_path: Path, core: str) -
     assert usage.chain == ("main", "deep", "leaf")
     assert usage.bytes == frames["main"] + frames["deep"] + frames["leaf"] > 440
     measured = {name: measured_frame(functions[name]) for name in frames}
-    assert measured == frames  # so the functions of libraries, which have no .su file, are measured rightly, too
+    assert measured == frames  # so functions of libraries, which have no .su file, are measured right
 
 
 # ---- the firmware -------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_a_compiled_program_takes_its_deepest_chain(tmp_path: Path, core: str) -
 
 @pytest.fixture(scope="module")
 def with_slots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a micro:bit's firmware that takes models over the link."""
+    """Return the folder of a micro:bit's firmware that takes models over the link."""
     folder = tmp_path_factory.mktemp("slots")
     model = untrained_model(1, "mel", 20, 3, 64, "bands1", 0)
     build_alone(find_board("microbit"), model, folder, GenerateOptions(slots=True))
@@ -173,7 +173,7 @@ def test_trying_a_pushed_model_is_counted(with_slots: Path) -> None:
 def test_declared_calls_are_held_to_the_image(
     with_slots: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object, words: str
 ) -> None:
-    """A name that is missing, one that is unknown, and one that was forgotten."""
+    """A missing, an unknown and a forgotten declaration are errors."""
     monkeypatch.setattr(stack_usage, name, value)
     with pytest.raises(BlshError, match=words):
         stack_of(with_slots)

@@ -68,8 +68,9 @@ def test_the_extended_system_is_refined_at_the_lengths_below_its_bits(
     assert ("grid" in card["metrics"]) == nested
 
 
-def test_an_unreachable_scheduler_is_refused(blsh: Blsh, corpus: Path) -> None:
+def test_an_unreachable_scheduler_is_refused(blsh: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="needs Dask: pip install 'blsh-mcu[distributed]'")
+    monkeypatch.setattr("blsh_trainer.compute.dask_pool._CONNECT_SECONDS", "1s")
     blsh.refuse(
         r"the scheduler tcp://127\.0\.0\.1:1 does not answer .*start one",
         *("train", corpus, "-o", "model.npz", "--scheduler=tcp://127.0.0.1:1", "--weighting=residual"),

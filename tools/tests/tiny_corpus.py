@@ -1,4 +1,4 @@
-"""A corpus of a few seconds, made of stand-ins for speech and noise."""
+"""Write a corpus of a few seconds, made of stand-ins for speech and noise."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ Samples = npt.NDArray[np.float64]
 
 
 def speech(samples: int, rng: np.random.Generator, rate: int = 16_000) -> Samples:
-    """A stand-in for speech: harmonics of gliding pitch, in syllables."""
+    """Return a stand-in for speech: harmonics of gliding pitch, in syllables."""
     time = np.arange(samples) / rate
     phase = 2 * np.pi * np.cumsum(rng.uniform(90, 240) * (1 + 0.2 * np.sin(2 * np.pi * time))) / rate
     voice = sum(np.sin(h * phase) * rng.uniform(0.1, 1) / h for h in range(1, 20))
@@ -27,13 +27,13 @@ def speech(samples: int, rng: np.random.Generator, rate: int = 16_000) -> Sample
 
 
 def noise(samples: int, rng: np.random.Generator) -> Samples:
-    """A stand-in for noise: coloured, coming and going."""
+    """Return a stand-in for noise: coloured, coming and going."""
     coloured = np.convolve(rng.standard_normal(samples), rng.standard_normal(8), mode="same")
     return 0.05 * coloured * (0.3 + np.sin(np.arange(samples) / 9000) ** 2)
 
 
 def corpus_rows() -> list[dict[str, str]]:
-    """Six speakers to train on, two to test with, and two types of noise in each split."""
+    """Return the manifest's rows: six speakers to train on, two to test with, two types of noise in each split."""
     rows = []
     for split, speakers in (("train", 6), ("valid", 1), ("test", 2)):
         for number in range(2 * speakers):

@@ -1,8 +1,8 @@
-"""Learning on a Dask cluster of two local workers: the same model, and what crosses the wire for each bit.
+"""Learn on a Dask cluster of two local workers: compare the model, and count what crosses the wire for each bit.
 
 python trainer/benchmarks/cluster.py --frames 10000 --output docs/results/bench-cluster
-"Arguments" and "results" are the pickled bytes that the learner sends and gets back; "loopback" is all that passed the
-machine's loopback interface meanwhile, either way, Dask's own messages included.
+"Arguments" and "results" are the pickled bytes that the learner sends and receives. "Loopback" is everything that
+passed the machine's loopback interface meanwhile, in either direction, with Dask's own messages.
 """
 
 import argparse

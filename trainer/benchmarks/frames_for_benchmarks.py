@@ -1,4 +1,4 @@
-"""Training features for the benchmarks: of a corpus, or synthetic ones of any number and width; and a report's home."""
+"""Make training features for the benchmarks, from a corpus or synthetic, and write the benchmarks' reports."""
 
 import json
 import os
@@ -21,7 +21,7 @@ _CHUNK = 1 << 16
 
 
 def corpus_features(folder: Path, frames: int, seed: int) -> Features:
-    """Return `frames` features (frames, 128), `mel`, of the corpus's training mixtures at 0 dB."""
+    """Return mel features (frames, 128) of `frames` frames, drawn from the corpus's training mixtures at 0 dB."""
     corpus, parts, held = load_corpus(folder), [], 0
     count = len(corpus.select("speech", "train"))
     rng = np.random.default_rng(seed)
@@ -34,7 +34,10 @@ def corpus_features(folder: Path, frames: int, seed: int) -> Features:
 
 
 def synthetic_features(out: Features, seed: int, ranks: int = 24) -> Features:
-    """Fill `out` (frames, D), which may be a file, with non-negative unit rows about a curved sheet, as spectra are."""
+    """Fill `out` (frames, D), which may be mapped from a file, with synthetic spectra: non-negative rows of length 1.
+
+    Like spectra they lie near a curved surface of few dimensions, `ranks`. Return `out`.
+    """
     rng = np.random.default_rng(seed)
     shapes = rng.gamma(0.12, size=(ranks, out.shape[1]))
     for at in range(0, len(out), _CHUNK):
@@ -45,14 +48,19 @@ def synthetic_features(out: Features, seed: int, ranks: int = 24) -> Features:
 
 
 def surroundings(threads: int, packages: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what the figures depend on besides the code."""
-    cpu = platform.processor() or platform.machine()
+    """Return what the figures depend on besides the code: processor, cores, threads and versions."""
+    versions = {name: metadata.version(name) for name in ("numpy", "scipy", *packages)}
+    return {"cpu": cpu_name(), "cores": os.cpu_count(), "threads": threads, "versions": versions}
+
+
+def cpu_name() -> str:
+    """Return the processor's name, as far as the system tells it."""
     listed = Path("/proc/cpuinfo")
     if listed.exists():
         names = [line.partition(":")[2].strip() for line in listed.read_text().splitlines() if "model name" in line]
-        cpu = names[0] if names else cpu
-    versions = {name: metadata.version(name) for name in ("numpy", "scipy", *packages)}
-    return {"cpu": cpu, "cores": os.cpu_count(), "threads": threads, "versions": versions}
+        if names:
+            return names[0]
+    return platform.processor() or platform.machine()
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -62,7 +70,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def publish(report: dict[str, Any], text: str, output: Path | None) -> None:
-    """Print the text; with an output, write it there as .md and the report beside it as .json."""
+    """Print `text`. With an `output`, write `text` to its path with the suffix .md, and `report` to that with .json."""
     print(text)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Training at the paper's scale: 2.4 million frames, 50 bits, measured in part and extrapolated.
+"""Train at the paper's scale, 2.4 million frames and 50 bits: measure a part and extrapolate.
 
 `make bench-scale`, or: python trainer/benchmarks/scale.py --frames 2400000 --threads 2
-A few bits are learned at the beginning and, after random ones, at the end of the code; a bit's cost is taken to grow
-linearly between. Each weighting runs in a process of its own, for its peak memory.
+A few bits are learned at the beginning of the code and, after random bits, a few at its end. The cost of a bit is taken
+to grow linearly between. Each weighting runs in its own process, so that its peak memory can be told.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _measure(file: Path, weighting: str, bits: int, measured: int, threads: int) -> dict[str, Any]:
-    """Time the first and the last bits of a fit, and what comes before the first."""
+    """Time the first and the last bits of a fit, and the work before the first bit."""
     H = np.load(file, mmap_mode="r")
     checkpoint = file.with_name(f"{weighting}.npz")
     first = _times(H, weighting, measured, threads, checkpoint)
@@ -67,11 +67,11 @@ def _measure(file: Path, weighting: str, bits: int, measured: int, threads: int)
     rng = np.random.default_rng(1)
     vectors = rng.standard_normal((before, H.shape[1] + 1))
     vectors[:, -1] = -vectors[:, :-1] @ H[:4096].mean(axis=0)
-    with checkpoint.open("wb") as stream:  # the same fit, but with random bits so far
+    with checkpoint.open("wb") as stream:  # the same fit, with random bits so far
         betas = np.ones(before) if weighting == "residual" else np.linspace(1.2, 0.6, before)
         np.savez(stream, identity=parts["identity"], weights=vectors, betas=betas)
     last = _times(H, weighting, bits, threads, checkpoint)
-    setup = last[1] - last[0]  # resuming, the first bit is only taken over: nearly nothing
+    setup = last[1] - last[0]  # a resumed fit only takes over its first bit, which costs next to nothing
     early = (first[-1] - first[0] - setup) / measured
     late = (last[-1] - last[before]) / measured
     return {
@@ -87,7 +87,7 @@ def _measure(file: Path, weighting: str, bits: int, measured: int, threads: int)
 
 
 def _times(H: np.memmap[Any, Any], weighting: str, bits: int, threads: int, checkpoint: Path) -> list[float]:
-    """Return the time before the fit and after each bit."""
+    """Return the times, in seconds, before the fit and after each bit."""
     times = [time.perf_counter()]
     learner = BLSH(bits, np.random.default_rng(0), BoostOptions(weighting), LocalPool(threads))
     learner.fit(H, lambda *_: times.append(time.perf_counter()), checkpoint)

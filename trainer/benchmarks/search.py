@@ -1,11 +1,10 @@
-"""The Hamming search against faiss's IndexBinaryFlat: the same codes, the same threads, one run.
+"""Compare the Hamming search with faiss's IndexBinaryFlat: the same codes, the same threads, in one run.
 
 `make bench-search`, or: python trainer/benchmarks/search.py --entries 250000 --json
 """
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from frames_for_benchmarks import cpu_name
 
 from blsh_trainer.arrays import BoolArray, IntArray
 from blsh_trainer.compute.hamming_index import HammingIndex
@@ -38,7 +38,7 @@ def main() -> int:
     theirs.add(np.packbits(dictionary, axis=1, bitorder="little"))
     rows = []
     for threads in asked.threads:
-        # faiss ranks ties by counting distances or in a heap: its faster way counts.
+        # faiss selects neighbours by counting distances or in a heap; the faster of the two is compared.
         contenders: dict[str, Search] = {
             "ours": partial(ours.search, queries, asked.neighbours, threads),
             "faiss, counting": partial(_faiss, theirs, queries, asked.neighbours, heap=False),
@@ -56,7 +56,7 @@ def main() -> int:
         "packed_dictionary_bytes": asked.entries * 8 * -(-asked.bits // 64),
         "same_distances_as_faiss": _same_distances(ours, theirs, queries, asked.neighbours),
         "follows_the_tie_rule": _follows_tie_rule(ours, dictionary, queries[:20], asked.neighbours),
-        "cpu": _cpu(),
+        "cpu": cpu_name(),
         "versions": {name: metadata.version(name) for name in ("faiss-cpu", "numba", "numpy")},
         "runs": rows,
     }
@@ -68,11 +68,11 @@ def main() -> int:
 
 
 def _compare(contenders: dict[str, Search], rounds: int) -> dict[str, Any]:
-    """Time all in turn, round after round, so that what else the machine does meets them alike."""
+    """Time all searches in turn, round after round, so that other load on the machine hits them alike."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     peaks = dict.fromkeys(contenders, 0)
     for search in contenders.values():
-        search()  # compiling, and the first touch of memory
+        search()  # compiles the loops, and touches the memory for the first time
     for _ in range(rounds):
         for name, search in contenders.items():
             before = _reset_peak()
@@ -99,7 +99,7 @@ def _faiss(index: Any, queries: BoolArray, k: int, heap: bool) -> tuple[IntArray
 
 
 def _same_distances(ours: HammingIndex, theirs: Any, queries: BoolArray, k: int) -> bool:
-    """Compare distances: which of equally near entries faiss returns is up to faiss."""
+    """Return whether the distances are equal; of equally near entries faiss may return any."""
     return bool(np.array_equal(ours.search(queries, k)[1], np.sort(_faiss(theirs, queries, k, heap=True)[1], axis=1)))
 
 
@@ -109,7 +109,7 @@ def _follows_tie_rule(ours: HammingIndex, dictionary: BoolArray, queries: BoolAr
 
 
 def _reset_peak() -> int:
-    """Make the peak of resident memory start anew, and return the bytes resident now."""
+    """Let the peak of resident memory start anew, and return the bytes that are resident now."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return _status("VmRSS")
 
@@ -117,12 +117,6 @@ def _reset_peak() -> int:
 def _status(field: str) -> int:
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return 1024 * int(next(line for line in lines if line.startswith(field)).split()[1])
-
-
-def _cpu() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _table(report: dict[str, Any]) -> str:

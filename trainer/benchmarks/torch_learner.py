@@ -1,10 +1,12 @@
-"""The paper's learner as its text says, in plain PyTorch: what `make bench-train` compares ours with.
+"""The paper's learner in plain PyTorch, as the paper describes it, with which `make bench-train` compares ours.
 
-Each bit is a linear layer and a sign, whose derivative is that of tanh (eq. 6). Autograd and Adam minimise the weighted
-error (eq. 12) over minibatches of one segment of 1 000 frames, in so many passes; then eqs. 13 and 11 weight the bit
-and the pairs, whose weights are kept, one matrix a segment. D is the squared error (S~ - S)^2 written as
-S^2 + S~ (1 - 2 S): the same, as S~ is 0 or 1, but not to autograd. As a square it also draws each bit to its own
-opposite, and the learner hardly learns: its errors stayed at 0.42 where those of this form reached 0.25.
+Each bit is a linear layer and a sign, whose derivative is taken as that of tanh (eq. 6). Autograd and Adam minimise the
+weighted error (eq. 12) in `passes` passes over minibatches, each a segment of 1 000 frames. Then eqs. 13 and 11 weight
+the bit and the pairs of frames; the pairs' weights are kept as one matrix for each segment.
+
+The squared error D = (S~ - S)^2 is written as S^2 + S~ (1 - 2 S). The two are equal, because S~ is 0 or 1, but autograd
+finds other gradients. Those of the square also pull each bit towards its own opposite, and the learner hardly learns:
+its errors stayed at 0.42, while those of this form reached 0.25.
 """
 
 import time

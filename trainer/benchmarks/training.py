@@ -1,17 +1,17 @@
-"""Our learner against the paper's in plain PyTorch: the same frames, the same threads, one run.
+"""Compare our learner with the paper's in plain PyTorch: the same frames, the same threads, in one run.
 
 `make bench-train`, or: python trainer/benchmarks/training.py --corpus recordings/ --output docs/results/bench-train
-Three learners each fit L bits in a process of their own: PyTorch (torch_learner.py), ours with the same pair weights
-(weighting "adaboost") and ours by default ("residual"). One piece of code then judges the bits of all, in float64 over
-the same segments of 1 000 frames:
+Three learners fit L bits, each in its own process: PyTorch (torch_learner.py), ours with the same pair weights
+(weighting "adaboost"), and ours with the weighting "residual". The same code then judges the bits of all three, in
+float64 over the same segments of 1 000 frames:
 
 * error of eq. 10: the mean over pairs of (sum_l beta_l S~_l / sum_l beta_l - S)^2, betas by eqs. 11 to 13 anew;
-* unexplained, beta-weighted: 1 - R^2 of the straight line from sum_l beta_l S~_l to S: forgives scale and offset;
-* unexplained, centred: 1 - R^2 of S' by the best multiple of sum_l b_l b_l', S' being S centred in rows and columns:
-  what Hamming distance sees, and what "residual" learns for;
+* unexplained, beta-weighted: 1 - R^2 of the straight line from sum_l beta_l S~_l to S, which forgives scale and offset;
+* unexplained, centred: 1 - R^2 of S' by the best multiple of sum_l b_l b_l', S' being S centred in rows and columns.
+  Hamming distance sees this, and "residual" learns for it;
 * epsilon of each bit (eq. 12) under the learner's own weights;
-* epsilon under the same weights: for each bit of PyTorch's, the one that ours finds in its place, all bits before it
-  being PyTorch's. It compares the fit of single bits and nothing else.
+* epsilon under the same weights: that of each bit of PyTorch, and that of the bit that our learner finds in its place,
+  all bits before it being PyTorch's. This compares the fit of single bits alone.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from blsh_trainer.compute.frame_chunks import frame_blocks, signs
 from blsh_trainer.learning.bit_fit import fit_bit, unwhitening
 from blsh_trainer.learning.boosted import BLSH, WEIGHTINGS, BoostOptions
 from blsh_trainer.learning.objectives import SegmentPairs, second_moments
-from blsh_trainer.learning.pairs import BoostedPairs
+from blsh_trainer.learning.pair_forms import BoostedPairs
 
 SEGMENT = 1000
 BAR = 20.0
@@ -108,7 +108,7 @@ def _centred(S: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def epsilons_in_place(H: Features, vectors: Vectors, threads: int) -> dict[str, Any]:
-    """Return each bit's weighted error, and that of the bit our learner finds under the very same weights."""
+    """Return each bit's weighted error, and that of the bit that our learner finds under the same weights."""
     pool, blocks = LocalPool(threads), frame_blocks(H, SEGMENT)
     lengths = [len(block) for block in blocks]
     theirs, ours = [], []
@@ -135,13 +135,13 @@ def _segments(H: Features) -> list[Features]:
 
 
 def _apart(function: Any, *arguments: Any) -> Any:
-    """Call it in a fresh process, whose peak memory is then its own."""
+    """Return function(*arguments), called in a fresh process, so that its peak memory can be told."""
     with multiprocessing.get_context("spawn").Pool(1) as process:
         return process.apply(function, arguments)
 
 
 def _learn(name: str, H: Features, asked: argparse.Namespace) -> dict[str, Any]:
-    """Return the bits [P, b] that a learner finds, the seconds until each, and the peak of memory above its start."""
+    """Return the bits [P, b] that a learner finds, the seconds until each, and its peak memory above that before it."""
     times: list[float] = []
     if name == "pytorch":
         import torch

@@ -1,3 +1,5 @@
+"""The neural baselines: sizes, denoising, training that stops and goes on, and files that are refused."""
+
 import builtins
 import pickle
 

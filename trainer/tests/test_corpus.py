@@ -1,10 +1,13 @@
+"""Manifests: what is understood, what is refused and with which words."""
+
 import shutil
 
 import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.corpora.corpus import Entry, load_corpus
+from blsh_trainer.corpora.corpus import load_corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.errors import BlshError
 
 from .conftest import write_corpus

@@ -1,3 +1,5 @@
+"""The cosine search: exact neighbours, ties by index, and masks from neighbours."""
+
 import pickle
 
 import numpy as np

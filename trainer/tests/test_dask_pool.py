@@ -1,3 +1,5 @@
+"""Learning on a Dask cluster: the same bits, also after a worker has died, and clusters that are refused."""
+
 import os
 import signal
 import threading

@@ -18,7 +18,7 @@ from blsh_trainer.evaluation.metrics import METRICS
 from blsh_trainer.evaluation.peer_scores import SNRS_DB as PEERS_SNRS
 from blsh_trainer.evaluation.peer_scores import PeerScore, PeersRecipe, load_peer_scores, load_recipes
 from blsh_trainer.evaluation.protocols import PEERS_LEAD, DrawnMixtures, PeersMixtures
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 

@@ -1,3 +1,5 @@
+"""Files that appear whole or not at all, and the words for paths that cannot be read or written."""
+
 import errno
 import os
 import shutil

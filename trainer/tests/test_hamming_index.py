@@ -1,3 +1,5 @@
+"""The Hamming search: exact neighbours, ties by index, and loops whose cache cannot be kept."""
+
 import errno
 import multiprocessing
 import os

@@ -1,3 +1,5 @@
+"""Mixtures: levels, SNRs, offsets, and what each draw is made of."""
+
 from collections import Counter
 
 import numpy as np

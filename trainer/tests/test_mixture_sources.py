@@ -7,7 +7,8 @@ import pytest
 import soundfile
 
 from blsh_trainer.corpora.check import check_corpus
-from blsh_trainer.corpora.corpus import LONGEST_UTTERANCE, Entry, load_corpus
+from blsh_trainer.corpora.corpus import LONGEST_UTTERANCE, load_corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.corpora.mixing import draw_mixtures, mix_at_snr
 from blsh_trainer.corpora.mixture_sources import NoiseSource, loop_from
 from blsh_trainer.errors import BlshError

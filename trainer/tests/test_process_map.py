@@ -1,3 +1,5 @@
+"""A function of an index in several processes: the same results, and errors that end all processes."""
+
 import math
 import operator
 import os

@@ -9,15 +9,15 @@ import pytest
 from blsh_trainer.compute.hamming_index import hamming_knn
 from blsh_trainer.corpora.varied_mixtures import varied_mixtures
 from blsh_trainer.errors import BlshError
-from blsh_trainer.learning.dictionary_refine import Start, refine
+from blsh_trainer.learning.dictionary_refine import Schedule, Start, refine
 from blsh_trainer.learning.mask_distil import distilled_masks
 from blsh_trainer.learning.options import EXTENDED
-from blsh_trainer.learning.soft_knn import gradient, mask_error, soft_masks
+from blsh_trainer.learning.soft_knn import Batch, gradient, mask_error, soft_masks
 from blsh_trainer.learning.supervised import SupervisedBLSH
 from blsh_trainer.learning.train import train_model
 from blsh_trainer.learning.training_frames import TrainingFrames, gather_frames
 from blsh_trainer.model.artifact import load_model, save_model
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.projection import LSH, hash_codes
 from blsh_trainer.signals.masks import BAND_EDGES, MASK_KINDS, MaskKind
 
@@ -49,7 +49,7 @@ def test_the_gradient_is_that_of_the_error(rng):
     excluded = rng.random((7, 11)) < 0.2
 
     def at(tau, reference_masks):
-        return gradient(query_z, reference_z, frozen, tau, reference_masks, wanted, weights, excluded)
+        return gradient(query_z, reference_z, frozen, tau, Batch(reference_masks, wanted, weights, excluded))
 
     found, step = at(0.4, masks), 1e-2
     slope = (at(0.4 * np.exp(step), masks).loss - at(0.4 * np.exp(-step), masks).loss) / (2 * step)
@@ -68,7 +68,8 @@ def test_pairs_that_are_excluded_do_not_see_each_other(rng):
     masks, weights = rng.random((6, 3)).astype(np.float32), np.ones((6, 3), np.float32)
     alone = np.ones((6, 6), dtype=bool)
     alone[:, 2] = False
-    found = gradient(z, z, np.zeros((6, 6), np.float32), 1.0, masks, np.broadcast_to(masks[2], (6, 3)), weights, alone)
+    batch = Batch(masks, np.broadcast_to(masks[2], (6, 3)), weights, alone)
+    found = gradient(z, z, np.zeros((6, 6), np.float32), 1.0, batch)
     assert found.loss == pytest.approx(0.0, abs=1e-12)
 
 
@@ -210,7 +211,7 @@ def refinable(rng):
 
 def test_every_prefix_of_learned_entries_beats_as_many_drawn_ones(rng):
     frames, entries, start = refinable(rng)
-    learned = refine(frames, entries, start, (8, 16), 8, 3, 200, rng)
+    learned = refine(frames, entries, start, Schedule((8, 16), least=8, top=3, steps=200), rng)
     assert learned.mask_levels.max() <= 3 and learned.code_bits.shape == (64, 16)
 
     def error(P, b, codes, masks, bits, count):

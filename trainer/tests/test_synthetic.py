@@ -1,4 +1,5 @@
-import shutil
+"""The synthetic corpus: disjoint splits, the same bytes for a seed, and folders that are left alone."""
+
 import subprocess
 
 import numpy as np
@@ -13,7 +14,7 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.audio import read_audio
 
 SMALL = CorpusSize(utterances=(3, 1, 2), noises=(2, 1, 1), noise_seconds=2.0)
-needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+needs_espeak = pytest.mark.needs("espeak-ng")
 
 
 def contents(root):

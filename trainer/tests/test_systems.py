@@ -11,7 +11,7 @@ from blsh_trainer.evaluation.evaluate import evaluate_systems
 from blsh_trainer.evaluation.metrics import si_sdr
 from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.evaluation.systems import HashDenoiser, IbmOracle, KnnDenoiser, MixtureSystem, ModelSize
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.signals.features import features
 from blsh_trainer.signals.masks import MASK_KINDS, ideal_binary_mask, pack_bits
 from blsh_trainer.signals.spectra import stft

@@ -8,15 +8,15 @@ from blsh_trainer.compute.hamming_index import hamming_knn
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.corpora.mixing import draw_mixtures
 from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.card_scores import VALIDATION_ENTRIES
 from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, evaluate_systems
 from blsh_trainer.evaluation.metrics import si_sdr
 from blsh_trainer.evaluation.protocols import DrawnMixtures
-from blsh_trainer.evaluation.validation import VALIDATION_ENTRIES
 from blsh_trainer.learning.options import PAPER
 from blsh_trainer.learning.train import train_model
 from blsh_trainer.learning.training_frames import gather_frames
 from blsh_trainer.model.artifact import load_model, save_model
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.projection import hash_codes
 from blsh_trainer.signals.features import features
 from blsh_trainer.signals.masks import ideal_binary_mask

@@ -5,7 +5,6 @@ the rule is: the whole code, the masks as they are, and as many entries as fit; 
 256 entries would fit.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -249,10 +248,15 @@ class _Search:
 def largest_fitting(least: int, most: int, fits: Callable[[int], bool]) -> int:
     """Return the most entries that fit: `most`, else the most whole blocks below it, else `least`, which does fit.
 
-    fits: must be true up to some number of entries and false from there on.
+    Instructions do not grow quite steadily with the entries. Where larger sizes fit and smaller ones do not, the result
+    depends on the sizes that are tried, so the sizes tried are part of what a plan is: halves, as below.
     """
     if fits(most):
         return most
-    between = range(least // BLOCK + 1, -(-most // BLOCK))
-    blocks = bisect_left(between, True, key=lambda count: not fits(count * BLOCK))
-    return between[blocks - 1] * BLOCK if blocks else least
+    low, high = least, -(-most // BLOCK) * BLOCK
+    while (middle := (low + high) // 2 // BLOCK * BLOCK) > low:
+        if fits(middle):
+            low = middle
+        else:
+            high = middle
+    return low

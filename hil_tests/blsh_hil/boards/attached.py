@@ -1,4 +1,4 @@
-"""What is attached to this machine: serial ports, debug probes, running emulators, and who uses them."""
+"""List what is attached to this machine: serial ports, debug probes, running emulators, and who uses them."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,17 +14,19 @@ from blsh_trainer.errors import BlshError
 
 USB_DEVICES: Final = Path("/sys/bus/usb/devices")
 PROBE: Final = "probe "
-"""What the locks of probes begin with; then comes the probe's number, or a board's name where none was named."""
+"""What the keys of probes' locks begin with; then comes the probe's number, or a board's name if none was given."""
 
 
 @dataclass(frozen=True)
 class Attached:
-    """A thing that a board may be behind. boards: the names in boards.toml that it may be.
+    """A port, probe or emulator that a board may be behind.
 
-    usb: vid:pid. held_by: the program that uses it, "" for none; stale: it has ended without giving it back.
+    kind: "port", "probe" or "virtual". boards: the boards of boards.toml that it may be. port: the port's name or URL.
+    usb: vid:pid. serial: the USB serial number. product: the name that the device gives itself. held_by: the program
+    that uses it, or "". stale: whether that program has ended without giving the lock back.
     """
 
-    kind: str  # "port", "probe" or "virtual"
+    kind: str
     boards: tuple[str, ...] = ()
     port: str = ""
     usb: str = ""
@@ -35,19 +37,19 @@ class Attached:
 
 
 def attached(boards: Mapping[str, Board], usb_devices: Path = USB_DEVICES) -> list[Attached]:
-    """Serial ports; the probes of known boards that have none; running emulators; other locks that are held or stale.
+    """List serial ports, probes of known boards without a port, running emulators, and other locks, held or stale.
 
-    usb_devices: where the kernel tells of USB devices. On a system without it, probes without a port are not found.
+    usb_devices: the folder in which the kernel lists USB devices. Without it, probes without a port are not found.
     """
     locks = {entry.holder.key: entry for entry in entries()}
     found = [_port(boards, port, locks) for port in sorted(comports(), key=lambda port: str(port.device))]
     serials = {each.serial for each in found if each.serial}
     found += [probe for probe in _probes(boards, usb_devices, locks) if probe.serial not in serials]
-    return found + [_locked_only(entry) for entry in locks.values()]  # those that nothing above took
+    return found + [_locked_only(entry) for entry in locks.values()]  # the locks that belong to no port or probe above
 
 
 def ports_of(board: Board, serial: str | None = None) -> list[str]:
-    """The serial ports that `board` may be behind, by its USB ids; with the serial number `serial`, if given."""
+    """Return the serial ports that `board` may be behind, by its USB ids and, if given, the serial number."""
     return [
         each.port
         for each in attached({board.name: board})
@@ -56,7 +58,7 @@ def ports_of(board: Board, serial: str | None = None) -> list[str]:
 
 
 def find_port(board: Board, serial: str | None = None) -> str:
-    """The one serial port that `board` can be behind. Raises BlshError where there is none, or more than one."""
+    """Return the one serial port that `board` can be behind. Raises BlshError for none, or more than one."""
     found = ports_of(board, serial)
     if len(found) == 1:
         return found[0]

@@ -1,4 +1,4 @@
-"""What is known of a board, and how C is compiled for it."""
+"""What boards.toml tells of a board, and how C is compiled for it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +15,15 @@ C_FLAGS = (
     "-fstack-usage",
     "-ffunction-sections",
     "-fdata-sections",
-    "-DBLSH_MODEL_LIMITS",  # the state is as large as the one model needs that is compiled in
+    "-DBLSH_MODEL_LIMITS",  # the state is only as large as the compiled-in model needs
 )
-"""What every C file of the firmware is compiled with, on every board."""
+"""The options that every C file of the firmware is compiled with, on every board."""
 
 LINK_FLAGS = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--fatal-warnings")
-"""No nosys.specs: whatever needs a heap or a file then fails to link, instead of failing in the field."""
+"""nosys.specs is left out on purpose: code that needs a heap or a file then fails to link, not in the field."""
 
 INCLUDE_FOLDERS = ("core", "hal", "app", "generated")
-"""Folders of `firmware/` that hold headers."""
+"""The folders of `firmware/` that hold headers."""
 
 LINKER_SCRIPT = "firmware/boards/cortexm.ld"
 
@@ -40,7 +40,8 @@ class Memory:
 class Uart:
     """The serial port that the firmware talks on; `driver` names `firmware/hal/hal_<driver>.c`.
 
-    clock_hz: the clock that the baud rate is divided from. Pins are as the driver numbers them; None where it has none.
+    clock_hz: the clock that the baud rate is divided from. tx_pin, rx_pin: numbered as the driver does; None on a part
+    with fixed pins.
     """
 
     driver: str
@@ -54,7 +55,7 @@ class Uart:
 
 @dataclass(frozen=True)
 class Tick:
-    """A free-running 32-bit up-counter: the address of the register that is read and its rate in Hz."""
+    """A free-running 32-bit up-counter. counter: the address of its register. hz: its rate."""
 
     counter: int
     hz: int
@@ -62,7 +63,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Slots:
-    """Two places for models that are pushed: `size` bytes each, from `origin` on, erased by `sector` bytes.
+    """Two places for pushed models: `size` bytes each, from `origin` on, erased in sectors of `sector` bytes.
 
     `driver` names `firmware/hal/hal_storage_<driver>.c`.
     """
@@ -75,7 +76,7 @@ class Slots:
 
 @dataclass(frozen=True)
 class Watchdog:
-    """A watchdog whose place differs between boards of one driver: base address and rate in Hz."""
+    """A watchdog whose base address differs between boards of one driver. hz: its rate."""
 
     base: int
     hz: int
@@ -83,10 +84,10 @@ class Watchdog:
 
 @dataclass(frozen=True)
 class Pll:
-    """How a PLL makes the core's clock: crystal_hz / m * n / p; as register fields, with what that clock asks for.
+    """How a PLL makes the core's clock, crystal_hz / m * n / p, and the register fields that this clock requires.
 
-    bypass: another part gives the clock, there is no crystal. apb1, apb2: what the two buses divide the core's clock
-    by. wait_states: of the flash. voltage_scale: the regulator's field VOS. overdrive: its range above that.
+    bypass: another part gives the clock, and there is no crystal. apb1, apb2: the divisors of the two buses' clocks.
+    wait_states: the flash's. voltage_scale: the regulator's field VOS. overdrive: the regulator's range above VOS.
     """
 
     crystal_hz: int
@@ -103,7 +104,7 @@ class Pll:
 
 @dataclass(frozen=True)
 class Clock:
-    """What brings the core to its clock: `driver` names `firmware/hal/clock_<driver>.c`; pll where it has one."""
+    """What sets the core's clock: `driver` names `firmware/hal/clock_<driver>.c`. pll: None on a part without one."""
 
     driver: str
     pll: Pll | None
@@ -111,7 +112,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Led:
-    """A light, its pin as the driver numbers them; active_low: it shines at 0."""
+    """A light. pin: numbered as the driver does. active_low: whether the light shines at 0."""
 
     pin: int
     active_low: bool
@@ -119,7 +120,7 @@ class Led:
 
 @dataclass(frozen=True)
 class Upload:
-    """A way to flash a real board: the command, and what stands for its $PROBE where a probe was named by its $ID."""
+    """A way to flash a real board: the command, and what replaces its $PROBE where the user named a probe, $ID."""
 
     method: str
     command: str
@@ -128,9 +129,9 @@ class Upload:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a model, with the code around it, may take where nobody says otherwise.
+    """The default limits for a model together with the code around it.
 
-    cpu: share of the core's clock, an instruction taken for a cycle; None: no bound. flash, ram: bytes.
+    cpu: the share of the core's clock, with one cycle for each instruction; None for no limit. flash, ram: bytes.
     """
 
     cpu: float | None
@@ -139,15 +140,16 @@ class Budget:
 
 
 DWT_CYCCNT = 0xE0001004
-"""The cycle counter of the core itself."""
+"""The address of the core's own cycle counter."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """One row of boards.toml. `qemu_machine` is set on a virtual board, `uploads` has a way or more on a real one.
+    """One row of boards.toml. A virtual board has a `qemu_machine`, a real one at least one of `uploads`.
 
-    proof_hz: the clock at which a virtual board must keep up with real time; None: the one that it runs at.
-    note: what it is good for, in the docs. usb: vid:pid in hexadecimal of what carries its probe or serial port.
+    proof_hz: the clock at which a virtual board must keep up with real time; None for the clock that it runs at.
+    note: what the board is good for, for the docs. usb: vid:pid, in hexadecimal, of the probes and serial ports that
+    the board may be behind.
     """
 
     name: str
@@ -174,19 +176,19 @@ class Board:
 
     @property
     def firmware_flash_bytes(self) -> int:
-        """Flash below the slots: what a firmware that takes pushed models may fill."""
+        """The bytes of flash below the slots, which firmware with slots may fill."""
         inside = self.slots is not None and 0 <= self.slots.origin - self.flash.origin < self.flash.size
         return self.slots.origin - self.flash.origin if self.slots is not None and inside else self.flash.size
 
     @property
     def cpu_flags(self) -> tuple[str, ...]:
-        """What tells the compiler and the linker about the core."""
+        """The options that tell compiler and linker about the core."""
         floats = ("-mfloat-abi=soft",) if self.fpu is None else (f"-mfpu={self.fpu}", "-mfloat-abi=hard")
         return (f"-mcpu={self.core}", "-mthumb", *floats)
 
     @property
     def linker_symbols(self) -> dict[str, str]:
-        """The memory map, as the linker script wants it."""
+        """The memory map as symbols for the linker script."""
         return {
             "__flash_origin": f"{self.flash.origin:#010x}",
             "__flash_size": f"{self.flash.size:#010x}",
@@ -197,7 +199,7 @@ class Board:
         }
 
     def sources(self) -> tuple[str, ...]:
-        """The files under the root that make up the seam for this board: start-up, HAL, drivers."""
+        """Return the files, relative to the project, between firmware and board: start-up, HAL, drivers."""
         storage: tuple[str, ...] = ()
         if self.slots is not None:
             storage = ("firmware/hal/hal_storage.c", f"firmware/hal/hal_storage_{self.slots.driver}.c")
@@ -210,7 +212,7 @@ class Board:
         )
 
     def compile_command(self, root: Path, output: Path, sources: list[Path]) -> list[str]:
-        """The command that builds `sources` on top of the HAL, without PlatformIO: same flags, same link."""
+        """Return the command that builds `sources` on top of the HAL without PlatformIO: same flags, same link."""
         folders = [f"firmware/{folder}" for folder in INCLUDE_FOLDERS] + [f"firmware/boards/{self.name}"]
         return [
             CROSS_COMPILER,

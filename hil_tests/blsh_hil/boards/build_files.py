@@ -8,7 +8,7 @@ _NOTE = "GENERATED from boards.toml - do not edit; rewrite with: blsh boards --w
 
 
 def render_platformio_ini(boards: dict[str, Board]) -> str:
-    """The text of platformio.ini: one environment for each board."""
+    """Return the text of platformio.ini: one environment for each board."""
     lines = [
         f"; {_NOTE}",
         "",
@@ -39,7 +39,7 @@ def render_platformio_ini(boards: dict[str, Board]) -> str:
 
 
 def render_board_json(board: Board) -> str:
-    """The text of `firmware/platform/boards/<name>.json`, which tells PlatformIO about the board."""
+    """Return the text of `firmware/platform/boards/<name>.json`, which tells PlatformIO about the board."""
     description = {
         "name": board.title,
         "vendor": "blsh-mcu",
@@ -64,7 +64,7 @@ def render_board_json(board: Board) -> str:
 
 
 def render_board_header(board: Board) -> str:
-    """The text of `firmware/boards/<name>/board.h`: what the HAL must know of the board."""
+    """Return the text of `firmware/boards/<name>/board.h`: what the HAL must know of the board."""
     uart = board.uart
     values = {
         "NAME": f'"{board.name}"',
@@ -117,7 +117,7 @@ def _pll_values(pll: Pll) -> dict[str, str]:
 
 
 def _by_hand(upload: Upload) -> str:
-    """The command for `pio run -t upload`, which names no probe: SCons puts the files in."""
+    """Return the command for `pio run -t upload`: it names no probe, and SCons fills in the files."""
     words = {"$PROBE ": "", "$BIN": "$BUILD_DIR/firmware.bin", "$HEX": "$BUILD_DIR/firmware.hex"}
     command = upload.command
     for name, value in words.items():
@@ -126,7 +126,7 @@ def _by_hand(upload: Upload) -> str:
 
 
 def rendered_files(boards: dict[str, Board]) -> dict[str, str]:
-    """Every file that is written from the table: path under the root -> text."""
+    """Return the text of every file by its path under the project folder."""
     files = {"platformio.ini": render_platformio_ini(boards)}
     for board in boards.values():
         files[f"firmware/platform/boards/{board.name}.json"] = render_board_json(board)

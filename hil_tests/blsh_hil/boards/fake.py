@@ -1,4 +1,4 @@
-"""A board made of Python, for the tests of clients: it answers frames as it is told to."""
+"""A board made of Python, for tests of clients: it answers frames as a function tells it."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ from blsh_hil.wire.messages import CountLoop, CountLoopDone, Done, Hello, HelloR
 from blsh_hil.wire.protocol import VERSION
 
 QUICK = Timeouts(boot=1.2, request=0.8)
-"""For a board that will be silent: who waits for an answer that comes does not wait longer with more patience."""
+"""Time limits for a board that will be silent."""
 
 SHA256 = bytes(range(32))
 Answer = bytes | None  # None: hang up
@@ -24,7 +24,7 @@ Behaviour = Callable[[Frame], list[Answer]]
 
 
 def identity(nonce: int, **changes: object) -> HelloReply:
-    """A HELLO_REPLY, its fields changed."""
+    """Return a HELLO_REPLY with some fields changed."""
     values: dict[str, Any] = {
         "host_nonce": nonce, "boot_nonce": 1, "build_id": 0xB, "protocol_version": VERSION, "version_major": 0,
         "version_minor": 1, "version_patch": 0, "model_sha256": SHA256, "model_status": 0, "dictionary_crc32": 0xD,
@@ -37,12 +37,12 @@ def identity(nonce: int, **changes: object) -> HelloReply:
 
 
 def answer(request: Frame, message: Message) -> bytes:
-    """`message` as the answer to `request`."""
+    """Return `message` as the answer to `request`."""
     return encode(message.TYPE, request.sequence, message.pack())
 
 
 def good_board(request: Frame, **changes: object) -> list[Answer]:
-    """A board that inverts samples."""
+    """Answer as a sound board does; its HOP inverts the samples."""
     if request.type == Hello.TYPE:
         return [answer(request, identity(Hello.unpack(request.payload).host_nonce, **changes))]
     if request.type == Hop.TYPE:
@@ -55,7 +55,7 @@ def good_board(request: Frame, **changes: object) -> list[Answer]:
 
 
 def after_hello(then: Behaviour) -> Behaviour:
-    """Good up to the start of a stream."""
+    """Return a behaviour that is good_board() until a stream has started, and `then` from there on."""
     return lambda request: good_board(request) if request.type in (Hello.TYPE, ResetStream.TYPE) else then(request)
 
 
@@ -93,12 +93,12 @@ class FakeBoard:
                     connection.sendall(reply)
 
     def stop_listening(self) -> None:
-        """Refuse whoever calls from now on."""
+        """Refuse all connections from now on."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop listening, and end the thread."""
         with suppress(OSError):  # stopped before
             self.stop_listening()
         self._thread.join(2)
@@ -111,7 +111,7 @@ def talking_to(
     raw: Callable[[bytes], bytes] | None = None,
     timeouts: Timeouts | None = None,
 ) -> Iterator[tuple[BoardClient, FakeBoard]]:
-    """A client and the board it is connected to."""
+    """Yield a client and the board that it is connected to."""
     with ExitStack() as cleanup:
         board = FakeBoard(behaviour, greeting, raw)
         cleanup.callback(board.close)

@@ -1,9 +1,9 @@
-"""The firmware as a native process: the very same application and core, behind a TCP port instead of a UART.
+"""Run the firmware as a native process: the same application and core, behind a TCP port instead of a UART.
 
     with HostBoard(build_host()) as host:
         client = BoardClient.open(host.url)
 
-The fastest board, and one that needs no cross-compiler, emulator or cable.
+It is the fastest board, and needs no cross-compiler, emulator or cable.
 """
 
 import hashlib
@@ -25,15 +25,15 @@ from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError
 
 HOST: Final = "host"
-"""What stands for a board's name where the firmware runs as a process of this machine."""
+"""The name of this board, for options that take a board's name."""
 
 SLOT_BYTES: Final = 1 << 20
-"""Of each model slot in a HostBoard's storage."""
+"""The size of each model slot in a HostBoard's storage."""
 
 COMPILER: Final = "gcc"
 SANITIZERS: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 COVERAGE: Final = ("--coverage", "-O0", "-fprofile-update=atomic")
-"""After -O2: branches are counted as they stand in the source."""
+"""Options for counters. -O0 overrules the -O2 before it, so that branches are counted as the source has them."""
 
 _INCLUDES: Final = tuple(f"-Ifirmware/{folder}" for folder in ("core", "app", "host", "hal", "generated"))
 _NO_MODEL = "no generated model in {}; make one first: blsh generate MODEL.npz"
@@ -41,7 +41,7 @@ _NO_MODEL = "no generated model in {}; make one first: blsh generate MODEL.npz"
 
 @dataclass(frozen=True)
 class HostImage:
-    """A program for HostBoard. build_id: the 32 bits that it reports in HELLO."""
+    """A program for HostBoard. build_id: the 32-bit number that it reports in HELLO."""
 
     program: Path
     build_id: int
@@ -56,9 +56,10 @@ def build_host(
 ) -> HostImage:
     """Compile the firmware and the model in `generated` (firmware/generated) for this machine.
 
-    sanitize: with the address and undefined-behaviour sanitizers. coverage: a folder for a build that counts what it
-    executes, there (blsh_hil.prove.coverage). Kept under build/host/ by a digest of all that goes in, so nothing is
-    compiled twice. Raises BlshError if there is no model, no compiler, or it fails.
+    sanitize: with the address and undefined-behaviour sanitizers. coverage: builds a program that counts what it
+    executes, in this folder (see blsh_hil.prove.coverage). The program is kept under build/host/ by a digest of all
+    that goes into it, so nothing is compiled twice. Raises BlshError if there is no model or compiler, or if the
+    compiler fails.
     """
     root = root or project_root()
     firmware = root / "firmware"
@@ -75,14 +76,14 @@ def build_host(
     build_id = int.from_bytes(digest[:4], "little")
     program = (coverage or root / "build" / "host") / digest.hex()[:16] / "blsh-host"
     if not program.is_file():
-        # gcov looks for its notes beside its counters: not in the folder that goes when all is compiled
+        # gcov looks for its notes beside its counters; the folder of the compilation is removed
         options += ["-dumpdir", f"{program.parent}/"] if coverage is not None else []
         _compile([*options, f"-DBLSH_BUILD_ID=0x{build_id:08x}u", *_INCLUDES], sources, program)
     return HostImage(program, build_id)
 
 
 def _sources(firmware: Path, generated: Path, covered: bool) -> Snapshot:
-    """All that is compiled, by paths like the checkout's, whatever folder `generated` is."""
+    """Return all sources under the paths that they have in a checkout, whatever folder `generated` is."""
     paths = [path for folder in ("core", "app", "host", "hal") for path in (firmware / folder).glob("*.[ch]")]
     paths += (firmware / "core" / "arch").glob("*.h")
     if covered:
@@ -93,9 +94,9 @@ def _sources(firmware: Path, generated: Path, covered: bool) -> Snapshot:
 
 
 def _compile(options: list[str], sources: Snapshot, output: Path) -> None:
-    """Compile a copy of `sources`, which nobody changes meanwhile, by names that every compiler bears.
+    """Compile a copy of `sources`: nobody changes it meanwhile, and its file names suit every compiler.
 
-    Another process may be doing the same: the program appears whole, and executable.
+    Another process may do the same at the same time. The program appears whole, and executable.
     """
     names = sorted(name for name in sources.files if _is_compiled(name))
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -113,11 +114,11 @@ def _is_compiled(name: str) -> bool:
 
 
 class HostBoard(ChildBoard):
-    """A running host process, as a context manager; on leaving it is gone, whatever happened.
+    """The firmware as a process. It runs while the `with` block does, and is gone afterwards.
 
-    storage: the file that stands for its model slots; made, erased, if there is none. Without it there are no slots.
-    cut_after: the power fails in the middle of this write to it, from 1 on, which leaves what cut_seed makes of it.
-    The process dies with the thread that started it, too: also when that is killed.
+    storage: the file of the model slots, made erased if it is missing; None for no slots. cut_after: the write to
+    `storage`, counted from 1, in the middle of which the power fails. cut_seed: decides what that write leaves.
+    The process also dies with the thread that started it, even if that is killed.
     """
 
     def __init__(
@@ -136,7 +137,7 @@ class HostBoard(ChildBoard):
             if not self.storage.exists():
                 self.storage.write_bytes(b"\xff" * (2 * SLOT_BYTES))
             environment["BLSH_HOST_STORAGE"] = str(self.storage)
-        # It listens before the process starts: no port can be lost to somebody else meanwhile.
+        # The port listens before the process starts, so that no other program can take the port meanwhile.
         with socket.create_server(("127.0.0.1", 0)) as listener:
             environment |= {"BLSH_HOST_LISTEN_FD": str(listener.fileno()), "BLSH_HOST_PARENT": str(os.getpid())}
             process = subprocess.Popen(
@@ -146,7 +147,7 @@ class HostBoard(ChildBoard):
                 stdout=output,
                 stderr=output,
                 pass_fds=[listener.fileno()],
-                start_new_session=True,  # Ctrl-C is for us; we end it in order
+                start_new_session=True,  # Ctrl-C must reach this program alone, which then ends the process in order
             )
             return f"socket://127.0.0.1:{listener.getsockname()[1]}", process
 

@@ -1,4 +1,4 @@
-"""Flash a board whose probe shows itself as a USB drive: copy the image there, and look whether it was taken.
+"""Flash a board whose probe appears as a USB drive: copy the image there, and check that the probe took it.
 
 python -m blsh_hil.boards.mass_storage NODE_F446RE firmware.bin
 """
@@ -14,17 +14,17 @@ from blsh_hil.ending import exit_code
 from blsh_trainer.errors import BlshError
 
 FOLDERS: Final = ("/media/{user}", "/run/media/{user}", "/media", "/Volumes")
-"""Where systems mount drives, by their labels."""
+"""The folders in which systems mount drives by their labels."""
 
 _REPORT: Final = "FAIL.TXT"
-"""What ST-LINK and DAPLink leave on the drive when they could not use a file."""
+"""The file that ST-LINK and DAPLink leave on the drive when they could not use a file."""
 
 _SETTLE_S: Final = 1.0
 _RETURN_S: Final = 15.0
 
 
 def find_drive(label: str) -> Path:
-    """Where the drive of that label is mounted. Raises BlshError where there is none, or more than one."""
+    """Return where the drive of that label is mounted. Raises BlshError if there is none, or more than one."""
     user = os.environ.get("USER") or os.environ.get("LOGNAME") or ""
     named = os.environ.get("BLSH_DRIVES")
     folders = [Path(named)] if named else list(dict.fromkeys(Path(folder.format(user=user)) for folder in FOLDERS))
@@ -40,9 +40,9 @@ def find_drive(label: str) -> Path:
 
 
 def copy_image(image: Path, drive: Path) -> None:
-    """Copy `image`, wait until it has been written, and see that the probe does not complain.
+    """Copy `image`, wait until it has been written, and check that the probe does not complain.
 
-    Raises BlshError if it does, or the drive goes and does not come back.
+    Raises BlshError if the probe complains, or if the drive goes away and does not come back.
     """
     (drive / _REPORT).unlink(missing_ok=True)
     target = drive / image.name
@@ -53,7 +53,7 @@ def copy_image(image: Path, drive: Path) -> None:
         raise BlshError(
             f"cannot copy {image} to {drive}: {error.strerror or error}; was the board unplugged?"
         ) from error
-    time.sleep(_SETTLE_S)  # it programs the part, and then shows a new drive
+    time.sleep(_SETTLE_S)  # the probe programs the part, and then shows a new drive
     deadline = time.monotonic() + _RETURN_S
     while not drive.is_dir():
         if time.monotonic() > deadline:
@@ -71,7 +71,7 @@ def _write_through(path: Path) -> None:
 
 
 def main() -> None:
-    """Copy the image (second argument) to the drive of a label (first)."""
+    """Copy the image (second argument) to the drive with a label (first argument)."""
     if len(sys.argv) != 3:
         raise BlshError(
             f"{len(sys.argv) - 1} arguments; expected two: python -m blsh_hil.boards.mass_storage LABEL IMAGE"

@@ -1,10 +1,10 @@
-"""The lock of a project folder: held by whoever generates C in it, builds from it, or reads what was built.
+"""Lock a project folder while C is generated in it, firmware built from it, or a build read.
 
     with project_lock(root):
         ...
 
-It is a file that is locked by flock, so the kernel gives it up when its holder ends, however that happens. The thread
-that holds it may take it again.
+The lock is a file that its holder keeps locked by flock, so the kernel gives the lock up when its holder ends, in
+whatever way. The thread that holds the lock may take it again.
 """
 
 import fcntl
@@ -23,13 +23,13 @@ from typing import Final
 from blsh_hil.link.board_lock import Holder, read_holder, running_command
 
 LOCK_FILE: Final = Path(".pio") / "blsh.lock"
-"""Under the project folder."""
+"""The lock file, relative to the project folder."""
 
 _log = logging.getLogger(__name__)
 
 
 class _Turn:
-    """The threads of this process, one at a time; `depth`: how often the one whose turn it is has taken the lock."""
+    """Lets one thread of this process at a time have the lock. depth: how often that thread has taken it."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -41,10 +41,10 @@ _turns: dict[Path, _Turn] = defaultdict(_Turn)
 
 @contextmanager
 def project_lock(root: Path) -> Iterator[None]:
-    """Hold the lock of the project `root`; who waits for another program is told, by a warning, which one it is.
+    """Hold the lock of the project `root`. While another program has it, wait, and log a warning that names it.
 
-    Where nothing can be written and no lock file lies, nobody can generate or build: there it does nothing.
-    Not to be held while a child process runs that takes it, too.
+    In a folder that cannot be written to and has no lock file, nobody can generate or build, and no lock is taken.
+    Do not hold the lock while a child process runs that takes it, too.
     """
     path = root.resolve() / LOCK_FILE
     turn = _turns[path]
@@ -65,7 +65,7 @@ def _opened(path: Path) -> int | None:
     try:
         path.parent.mkdir(exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError:  # somebody else's folder, or a read-only one: a lock file there can be locked all the same
+    except OSError:  # the folder cannot be written to; a lock file that is there can still be locked
         with suppress(OSError):
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     return None
@@ -82,6 +82,6 @@ def _wait(file: int, path: Path) -> None:
             path.parents[1],
         )
         fcntl.flock(file, fcntl.LOCK_EX)
-    with suppress(OSError):  # opened to be read alone
+    with suppress(OSError):  # the file was opened for reading alone
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps(asdict(Holder(str(path), os.getpid(), running_command(), time.time()))).encode(), 0)

@@ -1,4 +1,4 @@
-"""From a board to a client that talks to the firmware that was meant."""
+"""Start or open a board, and check that it runs the firmware that was meant."""
 
 import logging
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from blsh_trainer.model.artifact import Model
 _log = logging.getLogger(__name__)
 
 Target = str | ChildBoard
-"""The port of a board that runs already, or a board to be started."""
+"""The port of a board that runs already, or a board that connect() starts."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What HELLO must say before anything is asked of a board. None: not compared. baud: the rate of its line."""
+    """What HELLO must say before a board is used. None: not compared. baud: the rate of the serial line."""
 
     model_sha256: str | None = None
     dictionary_crc32: int | None = None
@@ -30,15 +30,15 @@ class Expected:
     neighbours: int | None = None
 
     def of(self, model: Model | IntegerModel) -> "Expected":
-        """The same of firmware that holds `model`, reduced as it was for it: not only what a record says that it does.
+        """Return the same expectations, with the neighbours and the dictionary's CRC of `model` itself.
 
-        The CRC of the dictionary, of which the number of neighbours is no part, is that of the integers, if given.
+        A record of the build may be stale; the model is not. An artifact has no CRC, so then the recorded one stays.
         """
         crc32 = model.dictionary_crc32 if isinstance(model, IntegerModel) else self.dictionary_crc32
         return replace(self, dictionary_crc32=crc32, neighbours=model.neighbours)
 
     def require(self, client: BoardClient) -> HelloReply:
-        """Ask `client` who it is; returns that. Raises MismatchError unless it is what is expected."""
+        """Ask `client` for its HELLO, and return it. Raises MismatchError unless it is as expected."""
         return client.require(
             model_sha256=self.model_sha256,
             dictionary_crc32=self.dictionary_crc32,
@@ -51,10 +51,10 @@ class Expected:
 def connect(
     target: Target, expected: Expected, timeouts: Timeouts | None = None, *, retries: Retries | None = None
 ) -> Iterator[BoardClient]:
-    """A client of `target`, its HELLO checked against `expected`; port and board are closed on leaving.
+    """Yield a client of `target` whose HELLO is as `expected`; close port and board on leaving.
 
-    Raises BlshError if the board cannot be started, does not answer or answers as another; when an emulator or process
-    has ended meanwhile, with its own words. What the line cost is logged at the end.
+    Raises BlshError if the board cannot be started, does not answer, or is another one. If an emulator or process has
+    ended meanwhile, the error has its own words. Repeats on the line are logged at the end.
     """
     with ExitStack() as cleanup:
         if not isinstance(target, str):

@@ -161,7 +161,7 @@ def _board(name: str, row: _Row) -> Board:
 
 
 def _check_clock(row: _Row, board: Board, clock: Clock) -> None:
-    """The figures that follow from one another: the drivers take them as they stand."""
+    """Check the clocks against each other: the drivers use the figures without a check."""
     if (board.tick.counter, board.tick.hz) != (DWT_CYCCNT, board.clock_hz):
         expected = f"expected the core's cycle counter, {DWT_CYCCNT:#x} at clock_hz: clock drivers start that"
         raise row.error("tick", f"{board.tick.counter:#x} at {board.tick.hz}", expected)

@@ -1,4 +1,4 @@
-"""A board in the emulator: QEMU runs the firmware and its serial port can be opened like any other.
+"""Run a board in the emulator: QEMU runs the firmware, and its serial port can be opened like any other.
 
     with VirtualBoard(board, elf) as virtual:
         port = serial.serial_for_url(virtual.url)
@@ -31,14 +31,14 @@ _ARM_PROGRAM = (2, 40)  # e_type ET_EXEC, e_machine EM_ARM
 
 
 class VirtualBoard(ChildBoard):
-    """A running virtual board, as a context manager; on leaving, the emulator is gone, whatever happened.
+    """A virtual board. The emulator runs while the `with` block does, and is gone afterwards.
 
     board: a board of boards.toml with a QEMU machine. elf: its firmware.
     link: "socket" or "pty", the kind of serial port behind `url`.
-    icount_shift: count instructions instead of following the host's clock: each takes 2^shift ns of the
-        board's time, so `hal_ticks` repeats exactly. Slow on serial input: for measuring only.
-    extra_args: more arguments for QEMU, such as `-plugin`.
-    restarts: it can be started anew behind the same url, and who has it does so on SIGHUP.
+    icount_shift: count instructions instead of following the host's clock. Each takes 2^shift ns of the board's time,
+        so `hal_ticks` repeats exactly. Serial input is slow then: for measuring only.
+    extra_args: more arguments for QEMU, for example `-plugin`.
+    restarts: whether restart() is possible; the program that runs the board restarts it on SIGHUP.
 
     The emulator also dies with the thread that started it, if that ends without leaving the `with` block.
     Raises BlshError if the board is not virtual, QEMU is missing, or it ends before the firmware runs.
@@ -67,9 +67,9 @@ class VirtualBoard(ChildBoard):
         self._monitor: _Control | None = None
 
     def restart(self) -> None:
-        """Start the emulator anew with what its ELF file holds now, behind the same url; one of `restarts` alone.
+        """Start the emulator anew, with what its ELF file holds now, behind the same url. Needs `restarts`.
 
-        Raises BlshError if it does not come up.
+        Raises BlshError if the emulator does not come up.
         """
         assert self._uart is not None and self._stderr is not None, "made with restarts=True, and entered"
         self._stop()
@@ -104,24 +104,24 @@ class VirtualBoard(ChildBoard):
         self._monitor.execute("query-status")
 
     def press_reset(self) -> None:
-        """As the button on a board: at once, whatever it is doing. RAM keeps what it held."""
+        """Reset the board at once, as its button does, whatever the board is doing. RAM keeps its contents."""
         if self._monitor is None:
             raise RuntimeError("a VirtualBoard has a reset button inside its `with` block only")
         self._monitor.execute("system_reset")
 
     def _listener(self, _cleanup: ExitStack, kept: ExitStack) -> tuple[list[str], int, str]:
-        """A TCP port that listens before QEMU starts: no port can be lost to somebody else meanwhile."""
+        """Open a TCP port before QEMU starts, so that no other program can take the port meanwhile."""
         listener = kept.enter_context(socket.create_server(("127.0.0.1", 0)))
         url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
-        # nodelay: else each answer waits 40 ms for the host to acknowledge its first byte
+        # without nodelay, each answer waits 40 ms until the host has acknowledged its first byte
         options = f"socket,id=uart,fd={listener.fileno()},server=on,wait=off,nodelay=on"
         return ["-chardev", options], listener.fileno(), url
 
     def _pty(self, cleanup: ExitStack, kept: ExitStack) -> tuple[list[str], int, str]:
-        """A pseudo-terminal of our own making, whose user's end we keep open.
+        """Open a pseudo-terminal, and keep the user's end open.
 
-        QEMU's own (`-serial pty`) looks only once a second whether somebody has opened it, and drops what
-        passes until then. Handed over as a plain serial device, this one has neither fault.
+        QEMU's own pseudo-terminal (`-serial pty`) looks only once a second whether a program has opened it, and drops
+        all bytes until then. This one is handed to QEMU as a plain serial device and has neither fault.
         """
         emulators_end, users_end = os.openpty()
         kept.callback(os.close, emulators_end)
@@ -131,7 +131,7 @@ class VirtualBoard(ChildBoard):
         return options, emulators_end, os.ttyname(users_end)
 
     def command(self) -> list[str]:
-        """What runs the firmware, but for the way to its serial port. Raises BlshError if it cannot be run."""
+        """Return QEMU's command, without the serial port. Raises BlshError if the firmware cannot be run."""
         if self.board.qemu_machine is None:
             raise BlshError(f"board {self.board.name!r} is a real one; only a board with `qemu` can be emulated")
         if self.link not in ("socket", "pty"):
@@ -141,20 +141,20 @@ class VirtualBoard(ChildBoard):
         if program is None:
             raise BlshError(f"{QEMU} is missing; install the Debian package qemu-system-arm (or `make setup`)")
         command = [program, "-machine", self.board.qemu_machine, "-kernel", str(self.elf)]
-        # -S: the firmware waits for `cont`, by which time the emulator has proved that it can run it.
+        # -S: the firmware waits for `cont`. Until then the emulator has shown that it can build the machine.
         command += ["-S", "-display", "none", "-nodefaults", "-no-user-config"]
         if self.icount_shift is not None:
             command += ["-icount", f"shift={self.icount_shift},align=off,sleep=off"]
         return command + list(self.extra_args)
 
     def _ended(self) -> BlshError:
-        """The error for an emulator that closed its control channel."""
+        """Return the error for an emulator that closed its control channel."""
         process = self.process
         try:
             code = process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             return BlshError(f"{QEMU} does not answer; it wrote: {self.stderr_tail() or '(nothing)'}")
-        said = self.stderr_tail(60) or "(nothing)"  # all of its dump of the registers
+        said = self.stderr_tail(60) or "(nothing)"  # 60 lines hold its whole dump of the registers
         return BlshError(
             f"{QEMU} ended with exit code {code}; expected it to run {self.elf} on machine "
             f"{self.board.qemu_machine!r}. It wrote: {said}"
@@ -202,13 +202,13 @@ def _spawn(command: list[str], handles: list[int], output: IO[bytes]) -> subproc
         stdout=output,
         stderr=output,
         pass_fds=handles,
-        start_new_session=True,  # Ctrl-C is for us; we end the emulator in order
+        start_new_session=True,  # Ctrl-C must reach this program alone, which then ends the emulator in order
         preexec_fn=die_with_parent(),
     )
 
 
 def _check_firmware(elf: Path) -> None:
-    """Refuse what is no ARM program: QEMU would take any file for a memory image, and run it."""
+    """Raise BlshError for a file that is no ARM program: QEMU would run any file as a memory image."""
     try:
         with elf.open("rb") as stream:
             head = stream.read(20)

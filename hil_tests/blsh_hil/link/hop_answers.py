@@ -43,7 +43,7 @@ class AnswerReader:
         self._hop_of = hop_of
         self._quiet_s = quiet_s
         self._damage: TransportError | None = None  # the error to raise once the line is quiet
-        self._stages: dict[int, _Stage] = {}  # by sequence number: a repeated request has stage data of its own
+        self._stages: dict[int, _Stage] = {}  # by sequence number, because a repeated request has stage data of its own
 
     def read(self, until: float, due: float, send_ahead: Callable[[], float]) -> HopReply:
         """Return the answer. Raises TransportError where it does not come by `until`, RefusedError after a refusal.

@@ -44,7 +44,7 @@ class LinkRate:
     share: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON values."""
+        """Return the figures as JSON values."""
         rates = {"stream": self.stream, "limit": self.limit, "unbounded": self.unbounded, "single": self.single}
         return {
             "rounds": self.rounds,

@@ -25,7 +25,7 @@ _EXPECTED: Final = (
 )
 _CHUNK: Final = 65536
 _REOPEN_S: Final = 0.1
-_POLL_S: Final = 0.002  # for ports without a file descriptor (loop://)
+_POLL_S: Final = 0.002  # the pause between looks at a port without a file descriptor (loop://)
 
 
 def check_url(url: str) -> None:
@@ -98,7 +98,7 @@ class Port:
         options = {} if "://" in self.url else {"exclusive": True}  # two readers would steal each other's bytes
         try:
             line = serial.serial_for_url(self.url, baudrate=self.baud, timeout=0, **options)
-        except (OSError, ValueError, TypeError, LookupError, re.error) as error:  # all of these come from pyserial
+        except (OSError, ValueError, TypeError, LookupError, re.error) as error:  # pyserial raises all of them
             if "://" not in self.url and _is_other_device(self.url):
                 raise PortError(f"cannot open {self.url}: it is no serial port; {_EXPECTED}") from error
             others = "".join(f"; `{command}` (pid {pid}) has it open" for pid, command in openers(Path(self.url)))

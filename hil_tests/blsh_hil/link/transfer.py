@@ -57,8 +57,8 @@ class RetryBudget:
     def __init__(self, limit: int, seconds: float, first: int) -> None:
         self._limit = limit
         self._seconds = seconds
-        self._repeats = 0  # of the hop that has no answer yet
-        self.fresh_starts = 0  # of the stream, without an answer to a hop that had none before
+        self._repeats = 0  # repeats of the first hop without an answer
+        self.fresh_starts = 0  # fresh starts since the stream last got further than ever
         self._furthest = first
         self._deadline = Deadline(seconds)
 

@@ -1,4 +1,4 @@
-"""The board against the integer reference: a digest of every stage of every hop, then the values that differ."""
+"""Compare a board with the integer reference: first by digests of every stage of every hop, then by values."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from blsh_hil.link.hops import HopReply
 from blsh_trainer.progress import Progress
 
 READ_BACK: Final = 64
-"""Hops whose values are read back of each stage that differs: a board that is all wrong would take hours."""
+"""The most hops of a differing stage whose values are read back: a board that is all wrong would take hours."""
 
 
 class HopSource(Protocol):
-    """What is compared: a board (`BoardClient`), or the core called directly (`CoreClient`)."""
+    """What is compared with the reference: a board (`BoardClient`), or the core called directly (`CoreClient`)."""
 
     def reset_stream(self) -> None: ...
 
@@ -29,7 +29,7 @@ class HopSource(Protocol):
 
 @dataclass(frozen=True)
 class Difference:
-    """The first value in which the board differs: where, and what stood there."""
+    """The first value in which the board differs: where it is, and both values."""
 
     stage: str
     hop: int
@@ -43,12 +43,12 @@ class Difference:
 
 @dataclass
 class Comparison:
-    """Outcome of comparing a recording.
+    """The outcome of comparing a recording.
 
-    hops: hops compared. values: of all compared stages, in all of them. mismatches: differing values of each stage, 0
-    everywhere if the board is right, counted in the first READ_BACK hops in which it differs.
-    first: the first difference of the earliest stage of the earliest hop that differs.
-    output: what the board put out, 768 samples late.
+    hops: how many hops were compared. values: how many values, of all compared stages. mismatches: how many values of
+    each stage differ, counted in the first READ_BACK hops in which the stage differs; all 0 if the board is right.
+    first: the first difference of the earliest stage in the earliest hop that differs. output: the board's output,
+    int16 (n,), 768 samples late.
     """
 
     hops: int
@@ -59,7 +59,7 @@ class Comparison:
 
     @property
     def exact(self) -> bool:
-        """No value of any stage differs."""
+        """Whether no value of any stage differs."""
         return not any(self.mismatches.values())
 
 
@@ -70,10 +70,10 @@ def compare(
     progress: Progress | None = None,
     stages: Sequence[str] = STAGES,
 ) -> Comparison:
-    """Send whole hops of `samples` through the board and compare `stages` of each with `reference`.
+    """Send `samples`, int16 whole hops, through the board and compare `stages` of each hop with `reference`.
 
-    First every hop's digests; where they differ, the stream is sent again and the differing stage is read back, so
-    that `mismatches` counts values and `first` names one.
+    Every hop's digests are compared first. Where they differ, the stream is sent again and the differing stage is read
+    back, so that `mismatches` counts values and `first` names one.
     """
     differing: dict[str, list[int]] = {stage: [] for stage in stages}
     output = np.empty(len(samples), np.int16)
@@ -104,7 +104,7 @@ def _count_values(
     samples: npt.NDArray[np.int16],
     differing: dict[str, list[int]],
 ) -> tuple[dict[str, int], Difference | None]:
-    """Read back every stage of every hop whose digest differed. One pass a stage: a board dumps one at a time."""
+    """Read back every stage of every hop whose digest differed, one stage in each pass: a board dumps one at a time."""
     counts = dict.fromkeys(STAGES, 0)
     found: list[Difference] = []
     for index, stage in enumerate(STAGES):
@@ -149,7 +149,7 @@ def _each_hop(
     progress: Progress | None,
     what: str,
 ) -> int:
-    """Start a stream and call visit(t, vectors, row of t in them, samples of t) for every hop; returns their number."""
+    """Start a stream; call visit(t, vectors, row of hop t in them, its samples) for each hop; return their number."""
     client.reset_stream()
     hops = samples.reshape(-1, HOP)
     t = 0
@@ -163,7 +163,7 @@ def _each_hop(
 
 
 def _place(difference: Difference) -> str:
-    """A position in a stage, in words."""
+    """Return a position in a stage, in words."""
     position = difference.position
     match difference.stage:
         case "window":

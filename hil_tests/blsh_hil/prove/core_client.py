@@ -1,4 +1,4 @@
-"""The C core of this machine in a board's place: no protocol, no process, and another model in milliseconds."""
+"""Call the C core of this machine in place of a board: no protocol, no process, and a new model in milliseconds."""
 
 import zlib
 from dataclasses import fields
@@ -15,7 +15,7 @@ from blsh_hil.wire.codes import Integrity
 
 
 class CoreClient:
-    """What `compare` asks of a board, answered by `HostCore`. library: of compile_core, with other flags than usual."""
+    """Answers what `compare` asks of a board, by `HostCore`. library: the core, compiled with other flags."""
 
     def __init__(self, model: IntegerModel, library: Path | None = None) -> None:
         self.core = HostCore(model, library)

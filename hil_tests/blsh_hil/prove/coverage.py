@@ -1,7 +1,7 @@
-"""Which lines and branches of the C core were executed on this machine: builds that count, and gcov's account of them.
+"""Measure which lines and branches of the C core were executed on this machine, by builds that count and by gcov.
 
-Every variant of the core's primitives is compiled here (`HOST_VARIANTS`): with products of at most 32 bits, which$
-the M0 needs, and with stand-ins for the intrinsics of DSP and Helium. Only inline assembler is not in it.
+Every variant of the core's primitives is compiled here (`HOST_VARIANTS`): with products of at most 32 bits, as the M0
+needs them, and with stand-ins for the intrinsics of DSP and Helium. Only inline assembler is left out.
 """
 
 import json
@@ -25,7 +25,7 @@ _GCOV: Final = "gcov"
 
 
 def core_library(extra_flags: tuple[str, ...], folder: Path | None) -> Path:
-    """The core as a library for HostCore; with `folder`, one that counts what it executes, there."""
+    """Return the core as a library for HostCore. With `folder`, the library counts there what it executes."""
     if folder is None:
         return compile_core(extra_flags)
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,28 +53,28 @@ def core_library(extra_flags: tuple[str, ...], folder: Path | None) -> Path:
 
 @dataclass
 class FileCoverage:
-    """Of one file: how often each line and each branch was executed. branches: by line and function, in order."""
+    """How often each line and each branch of a file was executed. branches: by line, function and their number."""
 
     lines: dict[int, int] = field(default_factory=dict)
     branches: dict[tuple[int, str, int], list[int]] = field(default_factory=dict)
 
     @property
     def line_counts(self) -> tuple[int, int]:
-        """Executed, and in all."""
+        """The number of executed lines, and of all."""
         return sum(count > 0 for count in self.lines.values()), len(self.lines)
 
     @property
     def branch_counts(self) -> tuple[int, int]:
-        """Taken, and in all."""
+        """The number of taken branches, and of all."""
         taken = [count > 0 for counts in self.branches.values() for count in counts]
         return sum(taken), len(taken)
 
     def missing(self) -> list[int]:
-        """Lines that were never executed, ascending."""
+        """Return the lines that were never executed, in ascending order."""
         return sorted(line for line, count in self.lines.items() if not count)
 
     def add(self, line: dict[str, Any]) -> None:
-        """Add what gcov says of a line in one of the builds."""
+        """Add what gcov says of a line in one build."""
         number = line["line_number"]
         self.lines[number] = self.lines.get(number, 0) + line["count"]
         branches = [branch["count"] for branch in line["branches"]]
@@ -86,18 +86,18 @@ class FileCoverage:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of the core's files, by name."""
+    """The coverage of the core's files, by name."""
 
     files: dict[str, FileCoverage]
 
     @property
     def lines(self) -> float:
-        """Share of the lines that were executed, 0 to 1."""
+        """The share of executed lines, 0 to 1."""
         return _share(each.line_counts for each in self.files.values())
 
     @property
     def branches(self) -> float:
-        """Share of the branches that were taken, 0 to 1."""
+        """The share of taken branches, 0 to 1."""
         return _share(each.branch_counts for each in self.files.values())
 
     @property
@@ -106,7 +106,7 @@ class Coverage:
         return self.lines >= LINES_BAR and self.branches >= BRANCHES_BAR
 
     def to_dict(self) -> dict[str, Any]:
-        """Figures of each file, and of all, as JSON values."""
+        """Return the figures of each file and of all files as JSON values."""
         rows = {
             name: {
                 "lines": dict(zip(("executed", "all"), each.line_counts, strict=True)),
@@ -121,7 +121,7 @@ class Coverage:
 
 
 def collect(folder: Path) -> Coverage:
-    """What the counters under `folder` say of firmware/core, all builds together. BlshError if there are none."""
+    """Return the coverage of firmware/core by all counters under `folder`. Raises BlshError if there are none."""
     if shutil.which(_GCOV) is None:
         raise BlshError(f"{_GCOV} is missing; install the Debian package gcc")
     files: dict[str, FileCoverage] = {}

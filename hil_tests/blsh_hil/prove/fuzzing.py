@@ -1,10 +1,10 @@
-"""Fuzz the board's side of the link: decoder and server on this machine, under libFuzzer and the sanitizers.
+"""Fuzz the board's side of the link on this machine: decoder and server under libFuzzer and the sanitizers.
 
     make fuzz MINUTES=30
     .venv/bin/python -m blsh_hil.prove.fuzzing --runs 10000000 --json
 
-Inputs that reach new code are kept in build/fuzz/found; --keep puts the fewest that reach every edge into
-firmware/fuzz/corpus, which a test replays. An input that crashes is kept in build/fuzz/crashes, and named.
+Inputs that reach new code are kept in build/fuzz/found. --keep puts the fewest inputs that reach all known edges into
+firmware/fuzz/corpus, which a test replays. An input that crashes is kept in build/fuzz/crashes, and printed.
 """
 
 import argparse
@@ -55,7 +55,7 @@ _EXECUTIONS: Final = re.compile(r"stat::number_of_executed_units:\s+(\d+)")
 
 @dataclass(frozen=True)
 class FuzzResult:
-    """executions: inputs tried. edges, features: of the code, reached. corpus: inputs kept. crashes: files."""
+    """The result of a search: inputs tried, edges and features of the code reached, inputs kept, files that crash."""
 
     executions: int
     edges: int
@@ -65,15 +65,15 @@ class FuzzResult:
 
 
 def corpus_folder() -> Path:
-    """The committed inputs."""
+    """Return the folder of the committed inputs."""
     return project_root() / "firmware" / "fuzz" / "corpus"
 
 
 def build_target(folder: Path, *, libfuzzer: bool, firmware: Path | None = None) -> Path:
-    """Compile the fuzz target, with a small model, into `folder`; returns the program.
+    """Compile the fuzz target with a small model into `folder`; return the program.
 
-    libfuzzer: with clang, to search; else with gcc, to replay files. firmware: another firmware/ than the checkout's.
-    Raises BlshError if the compiler is missing or refuses.
+    libfuzzer: compile with clang, to search; otherwise with gcc, to replay files. firmware: another firmware/ than the
+    checkout's. Raises BlshError if the compiler is missing or refuses.
     """
     compiler = "clang" if libfuzzer else "gcc"
     if shutil.which(compiler) is None:
@@ -85,7 +85,7 @@ def build_target(folder: Path, *, libfuzzer: bool, firmware: Path | None = None)
     sources = [*sorted((firmware / "core").glob("*.c")), *app, *sorted(generated.glob("*.c"))]
     sources += [firmware / "fuzz" / "fuzz_server.c"]
     sources += [] if libfuzzer else [firmware / "fuzz" / "replay_main.c"]
-    # clang knows warnings of its own that gcc, for which the firmware is written, does not
+    # clang has warnings that gcc does not have, and the firmware is written for gcc
     options = ["-std=gnu11", "-O2", "-DBLSH_MODEL_LIMITS", "-DBLSH_SLOTS", *(["-w"] if libfuzzer else C_WARNINGS)]
     options += [f"-I{path}" for path in (firmware / "core", firmware / "app", firmware / "hal", generated)]
     options += [SANITIZERS[0] + ",fuzzer" * libfuzzer, *SANITIZERS[1:]]
@@ -101,22 +101,22 @@ def _compile(command: list[str], folder: Path) -> None:
 
 
 def record(message: Message) -> bytes:
-    """A message as a record of an input."""
+    """Return a message as a record of an input."""
     return bytes([message.TYPE]) + len(message.pack()).to_bytes(2, "little") + message.pack()
 
 
 def image_record(image: bytes) -> bytes:
-    """A model image that is pushed and tried, as a record of an input."""
+    """Return a record of an input: a model image that is pushed and tried."""
     return bytes([IMAGE]) + len(image).to_bytes(2, "little") + image
 
 
 def raw(data: bytes) -> bytes:
-    """Bytes that stand on the line as they are, as a record of an input."""
+    """Return a record of an input: bytes that stand on the line as they are."""
     return bytes([RAW]) + len(data).to_bytes(2, "little") + data
 
 
 def first_inputs() -> list[bytes]:
-    """Where the search starts: a session of each kind."""
+    """Return the inputs that the search starts from: a session of each kind."""
     loud = b"\x00\x40\x00\xc0" * 128
 
     def hop(number: int, flags: int = 0, stage: int = 0, stream: int = 0) -> bytes:
@@ -148,9 +148,9 @@ def first_inputs() -> list[bytes]:
 
 
 def fuzz(folder: Path, *, seconds: int, runs: int | None = None, seed: int = 0) -> FuzzResult:
-    """Search for `seconds`, or `runs` inputs if that is sooner, in `folder`. seed: 0 takes a random one.
+    """Search in `folder` for `seconds`, or until `runs` inputs were tried. seed: 0 for a random one.
 
-    Raises BlshError if the target cannot be built or ends without a word.
+    Raises BlshError if the target cannot be built, or ends without a result.
     """
     program = build_target(folder, libfuzzer=True)
     found, crashes = folder / "found", folder / "crashes"
@@ -175,12 +175,12 @@ def fuzz(folder: Path, *, seconds: int, runs: int | None = None, seed: int = 0) 
 
 
 def keep(folder: Path) -> int:
-    """Make firmware/fuzz/corpus the fewest inputs that reach all that is known; returns how many."""
+    """Replace firmware/fuzz/corpus by the fewest inputs that reach all known edges; return how many they are."""
     smallest = folder / "smallest"
     shutil.rmtree(smallest, ignore_errors=True)
     smallest.mkdir()
     sources = [str(folder / "found"), str(corpus_folder())]
-    # by edges alone, not by how often each is taken: a fifth of the bytes
+    # count edges alone, not how often each is taken: the corpus has a fifth of the bytes then
     merge = [str(folder / "fuzz"), "-merge=1", "-use_counters=0", f"-max_len={_LONGEST_INPUT}", str(smallest), *sources]
     subprocess.run(merge, check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for path in corpus_folder().iterdir():
@@ -205,7 +205,7 @@ def _runs(text: str) -> int:
 
 
 def main() -> int:
-    """The command: 0 if nothing was found, 1 if something crashes; BlshError if it could not be tried."""
+    """Run the command; return 0 if nothing was found, 1 if an input crashes. BlshError if nothing could be tried."""
     about = (__doc__ or "").split("\n\n")
     parser = argparse.ArgumentParser(
         prog="python -m blsh_hil.prove.fuzzing",
@@ -213,9 +213,9 @@ def main() -> int:
         epilog=about[1],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--minutes", type=_minutes, default=30.0, help="search so long (30)")
-    parser.add_argument("--runs", type=_runs, default=None, help="or so many inputs, if that is sooner")
-    parser.add_argument("--keep", action="store_true", help="put the fewest inputs that reach all into the corpus")
+    parser.add_argument("--minutes", type=_minutes, default=30.0, help="minutes to search (30)")
+    parser.add_argument("--runs", type=_runs, default=None, help="the most inputs to try")
+    parser.add_argument("--keep", action="store_true", help="renew the committed corpus by the fewest inputs")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args()
     folder = project_root() / "build" / "fuzz"

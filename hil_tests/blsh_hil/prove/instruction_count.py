@@ -1,4 +1,4 @@
-"""Instructions of a hop, counted exactly by the emulator; the ruler is checked on a loop of known length first."""
+"""Count the instructions of hops exactly, by the emulator. A loop of known length first proves the counter."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,21 +13,22 @@ from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.client import BoardClient
 
 ICOUNT_SHIFT = 8
-"""An instruction takes 2^8 ns of the board's time: four ticks or more on all our boards, so ticks give whole numbers.
+"""An instruction takes 2^8 ns of the board's time: at least four ticks on all boards, so ticks give whole numbers.
 
 The fastest counter, of 1 GHz, then wraps after 16 million instructions.
 """
 
 _LOOPS = (1_000, 1_001, 51_000, 101_000)
-_CUT_TICKS = Fraction(3, 2)  # two readings are each cut to a whole tick, and some emulated timers round besides
+_CUT_TICKS = Fraction(3, 2)  # both readings are cut to a whole tick, and some emulated timers also round
 
 
 @dataclass(frozen=True)
 class InstructionCounts:
     """Instructions of the measured hops. Instructions are not cycles: no wait states, caches or load-use stalls.
 
-    hops: how many were measured. mean, maximum: of a whole hop. stages, stage_maxima: mean and most of each, the probe
-    left out. Each count is exact, and holds besides the same fixed handful for the call and for reading the counter.
+    hops: how many hops were measured. mean, maximum: of a whole hop. stages, stage_maxima: mean and maximum of each
+    stage, without the probe. Each count is exact, but includes a fixed number of instructions for the call and for
+    reading the counter.
     """
 
     hops: int
@@ -38,11 +39,11 @@ class InstructionCounts:
 
     @property
     def millions_per_second(self) -> float:
-        """Instructions for a second of audio, in millions."""
+        """The instructions for a second of audio, in millions."""
         return self.mean * HOPS_PER_SECOND / 1e6
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON values."""
+        """Return the figures as JSON values."""
         return {
             "hops": self.hops,
             "mean": round(self.mean),
@@ -54,10 +55,10 @@ class InstructionCounts:
 
 
 def ticks_per_instruction(client: BoardClient) -> Fraction:
-    """Ticks of the board's counter for an instruction, on a board started with ICOUNT_SHIFT.
+    """Return the ticks of the board's counter for an instruction, on a board started with ICOUNT_SHIFT.
 
-    Raises BoardError unless loops of known length count exactly so, but for one handful that is the same for all:
-    the board then does not count instructions.
+    Raises BoardError unless loops of known length take this many ticks exactly, up to one constant for all of them.
+    Otherwise the board does not count instructions.
     """
     hello = client.identity or client.hello()
     ratio = Fraction(hello.tick_hz << ICOUNT_SHIFT, 10**9)
@@ -77,9 +78,9 @@ def ticks_per_instruction(client: BoardClient) -> Fraction:
 
 
 def exact_count(ticks: int, ratio: Fraction) -> int:
-    """The one number of instructions between two readings of the counter that are `ticks` apart.
+    """Return the number of instructions between two readings of the counter that are `ticks` apart.
 
-    ratio: of ticks_per_instruction. Raises BoardError if no whole number takes that many ticks.
+    ratio: ticks for an instruction. Raises BoardError if no whole number of instructions takes that many ticks.
     """
     count = round(ticks / ratio)
     if abs(ticks - count * ratio) > _CUT_TICKS:
@@ -90,10 +91,10 @@ def exact_count(ticks: int, ratio: Fraction) -> int:
 def count_hops(
     client: BoardClient, samples: npt.NDArray[np.int16], ratio: Fraction | None = None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Instructions of each hop of `samples` (whole hops), (T,), and of each of its stages, (T, 8).
+    """Return the instructions of each hop of `samples` (int16 whole hops), (T,), and of each of its stages, (T, 8).
 
-    The board must have been started with ICOUNT_SHIFT, unless a `ratio` of ticks to what is counted is given: 1 counts
-    the ticks themselves.
+    The board must have been started with ICOUNT_SHIFT, unless `ratio` is given: ticks for each unit that is counted.
+    With 1 the ticks themselves are counted.
     """
     if ratio is None:
         ratio = ticks_per_instruction(client)

@@ -1,10 +1,10 @@
-"""Another model for a board that runs: sent into a free slot, tried, proven bit for bit, and only then kept.
+"""Give a running board another model: send it into a free slot, try it, prove it bit for bit, and only then keep it.
 
     with connect(target, Expected()) as client:
         push_model(client, model, encode_image(model), proof_signal())
 
-Whatever interrupts this, the board starts with its old model or with the new one, and the same call goes on where the
-last one stopped (docs/push.md).
+Whatever interrupts the push, the board starts with its old model or with the new one. The same call then goes on where
+the last one stopped (docs/push.md).
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ _PROOF: Final = (("speech_like", 48), ("white_noise", 8), ("square_wave", 4), ("
 
 
 class ImageRefusedError(BoardError):
-    """The board refuses a model image. `fault`: why, None where it is an error of the core."""
+    """The board refuses a model image. fault: why; None where the core refuses the model."""
 
     def __init__(self, url: str, detail: int) -> None:
         number = detail - (1 << 32) if detail >= 1 << 31 else detail
@@ -60,10 +60,11 @@ class ImageRefusedError(BoardError):
 
 @dataclass(frozen=True)
 class PushResult:
-    """What a push came to.
+    """The result of a push.
 
-    slot: where the model lies. sent_bytes: of the image, in this call. resumed_at: where it went on, 0 for a new
-    transfer. hops: compared with the reference, all bits equal.
+    slot: where the model lies. image_bytes: the size of the image. sent_bytes: how much of it this call sent.
+    resumed_at: the byte at which an earlier transfer went on; 0 for a new one. hops: how many hops were compared with
+    the reference, with all bits equal.
     """
 
     slot: int
@@ -74,13 +75,13 @@ class PushResult:
 
 
 def proof_signal() -> npt.NDArray[np.int16]:
-    """What a new model is proven with: 80 hops, loud and quiet, that begin and end."""
+    """Return the signal that proves a new model: 80 hops, loud and quiet, with beginnings and ends; int16 (20480,)."""
     rng = np.random.default_rng(11)
     return np.concatenate([edge_signal(name, hops * HOP, rng) for name, hops in _PROOF])
 
 
 def read_slots(client: BoardClient) -> SlotsReply:
-    """What the board's slots hold. BlshError where its firmware has none."""
+    """Return what the board's slots hold. Raises BlshError if its firmware has none."""
     try:
         slots = client.ask(Slots(), SlotsReply)
     except RefusedError as error:
@@ -127,11 +128,11 @@ def push_model(
     samples: npt.NDArray[np.int16],
     progress: Progress | None = None,
 ) -> PushResult:
-    """Send `image`, which is that of `model`, try it, compare `samples` (whole hops) with the reference, and keep it.
+    """Send `image`, the image of `model`, try it, compare `samples` (int16 whole hops) with the reference, and keep it.
 
-    Goes on with an interrupted transfer of the same image. The board starts again at the end, to show that it starts
-    with the new model. Raises BlshError if the board has no slots, the image does not fit, the board refuses it or
-    computes anything else with it than the reference; then the board runs the model that it had.
+    An interrupted transfer of the same image goes on. At the end the board starts again, to show that it starts with
+    the new model. Raises BlshError if the board has no slots, if the image does not fit, if the board refuses it, or if
+    it computes other values than the reference; then the board runs the model that it had.
     """
     head, slots = read_head(image), read_slots(client)
     check_fits(head, slots)
@@ -154,14 +155,14 @@ def push_model(
 
 
 def restore_factory(client: BoardClient) -> None:
-    """Erase both slots: the board goes back to the model that is compiled into its firmware."""
+    """Erase both slots: the board goes back to the model that was compiled into its firmware."""
     read_slots(client)
     _ask(client, ModelFactory())
     client.hello()
 
 
 def send_image(client: BoardClient, image: bytes, progress: Progress | None = None) -> int:
-    """Bring all of `image` into the free slot. Returns the byte at which the transfer began or went on."""
+    """Bring all of `image` into the free slot; return the byte at which the transfer began or went on."""
     try:
         first = client.ask(PushBegin(image[: HEAD.size]), PushReady).offset
     except RefusedError as error:
@@ -174,12 +175,15 @@ def send_image(client: BoardClient, image: bytes, progress: Progress | None = No
 
 
 def try_image(client: BoardClient) -> None:
-    """Let the board check what it has received and go over to it until a reset. ImageRefusedError if it does not."""
+    """Have the board check the received image and run it until a reset. Raises ImageRefusedError if it refuses."""
     _ask(client, ModelTry())
 
 
 def _send_and_try(client: BoardClient, image: bytes, progress: Progress | None) -> tuple[int, int]:
-    """Bytes sent, and where an interrupted transfer went on. What that left damaged is sent again, once."""
+    """Send and try an image; return the bytes sent, and where an interrupted transfer went on.
+
+    If the earlier transfer left damage, the whole image is sent once more.
+    """
     first = send_image(client, image, progress)
     try:
         try_image(client)
@@ -192,7 +196,7 @@ def _send_and_try(client: BoardClient, image: bytes, progress: Progress | None) 
 
 
 def _running(slots: SlotsReply) -> bytes | None:
-    """SHA-256 of the image that runs, None where it is not one that was pushed and proven."""
+    """Return the SHA-256 of the image that runs; None if the running model was not pushed and proven."""
     if slots.running == NO_SLOT or slots.state[slots.running] != SlotState.PROVEN:
         return None
     return slots.images[32 * slots.running : 32 * slots.running + 32]

@@ -1,4 +1,4 @@
-"""Whether a board keeps up with the microphone: what its hops take at most, against the 16 ms of its clock."""
+"""Judge whether a board keeps up with the microphone: its costliest hop must take less than 16 ms of its clock."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from blsh_hil.boards.board import Board
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.instruction_count import count_hops, ticks_per_instruction
 
-_BINS: Final = 24  # of the histogram
+_BINS: Final = 24  # bins of the histogram
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Of many hops: totals (T,) and stages (T, 8), in `unit`s, of which the board does `rate_hz` a second."""
+    """What many hops take: totals (T,) and stages (T, 8), in `unit`s. rate_hz: units in a second."""
 
     unit: str
     rate_hz: int
@@ -27,19 +27,19 @@ class Counts:
     stages: npt.NDArray[np.int64]
 
     def joined(self, other: "Counts") -> "Counts":
-        """Both together."""
+        """Return the counts of both."""
         totals, stages = (np.concatenate(pair) for pair in ((self.totals, other.totals), (self.stages, other.stages)))
         return Counts(self.unit, self.rate_hz, totals, stages)
 
     def histogram(self) -> dict[str, Any]:
-        """Hops by what they take, as JSON values: `edges`, one more than `counts`."""
+        """Return the histogram of the totals as JSON values. `edges` has one value more than `counts`."""
         counts, edges = np.histogram(self.totals, bins=_BINS)
         return {"unit": self.unit, "edges": [round(float(edge)) for edge in edges], "counts": counts.tolist()}
 
 
 @dataclass(frozen=True)
 class RealTime:
-    """The verdict. usual: hops of recordings; all: these and the hard ones. proof_hz: the clock that it is for."""
+    """The verdict on a board. usual: hops of recordings. all: with the hard ones. proof_hz: the clock to judge by."""
 
     usual: Counts
     all: Counts
@@ -47,21 +47,21 @@ class RealTime:
 
     @property
     def most(self) -> int:
-        """What the costliest hop takes."""
+        """The total of the costliest hop."""
         return int(self.all.totals.max())
 
     @property
     def deadline_share(self) -> float:
-        """The costliest hop's share of the 16 ms, at the clock that the board runs at."""
+        """The costliest hop's share of 16 ms, at the clock that the board runs at."""
         return self.most / (self.all.rate_hz * HOP_S)
 
     @property
     def proof_share(self) -> float:
-        """The same at `proof_hz`; up to 1 is real time."""
+        """The costliest hop's share of 16 ms at `proof_hz`. Up to 1 is real time."""
         return self.most / (self.proof_hz * HOP_S)
 
     def to_dict(self) -> dict[str, Any]:
-        """Mean (of the usual hops) and most (of all) of each stage and of the hop, and the shares, as JSON values."""
+        """Return the mean of the usual hops and the maximum of all, for each stage and the hop, and the shares."""
         of_stages: dict[str, Any] = {
             name: {"mean": round(float(mean)), "max": int(most)}
             for name, mean, most in zip(
@@ -81,9 +81,9 @@ class RealTime:
 
 
 def count_streams(client: BoardClient, board: Board, streams: Iterable[npt.NDArray[np.int16]]) -> Counts:
-    """What each hop of `streams` takes, whole hops each: instructions on a virtual board, ticks on a real one.
+    """Count what each hop of `streams` (int16 whole hops) takes: instructions on a virtual board, ticks on a real one.
 
-    The virtual board must have been started with ICOUNT_SHIFT.
+    A virtual board must have been started with ICOUNT_SHIFT.
     """
     hello = client.identity or client.hello()
     virtual = board.qemu_machine is not None
@@ -96,7 +96,7 @@ def count_streams(client: BoardClient, board: Board, streams: Iterable[npt.NDArr
 
 
 def judge(board: Board, usual: Counts, hard: Iterable[Counts]) -> RealTime:
-    """The verdict on a board. usual: what recordings take; hard: what else was played."""
+    """Return the verdict on a board. usual: the counts of recordings. hard: the counts of all other signals."""
     everything = usual
     for each in hard:
         everything = everything.joined(each)

@@ -1,6 +1,6 @@
-"""Models and signals that are made from a few numbers: what no recording and no trained model would send.
+"""Make models and signals from a few numbers, of kinds that no training and no recording gives.
 
-A `Recipe` is small enough to stand in a vector or on a command line, and makes the same model everywhere.
+A `Recipe` fits in a regression vector or on a command line, and makes the same model everywhere.
 """
 
 import hashlib
@@ -28,9 +28,9 @@ Samples = npt.NDArray[np.int16]
 Generator = np.random.Generator
 
 MOST_ENTRIES: Final = 1200
-"""Of a recipe: its order is made in a second, and its tables fit the smallest board."""
+"""The most entries of a recipe: they are ordered in a second, and their tables fit the smallest board."""
 
-_TURNED: Final = 0.06  # share of the bits in which an entry near a signal's code differs from it
+_TURNED: Final = 0.06  # the share of bits in which an entry near a signal's code differs from this code
 _NEAR_HOPS: Final = 40
 
 
@@ -46,19 +46,19 @@ DICTIONARIES: Final[dict[str, Callable[[Generator, int, int], Bits]]] = {
     "random": lambda rng, entries, bits: rng.random((entries, bits)) < 0.5,
     "equal": lambda rng, entries, bits: np.tile(rng.random(bits) < 0.5, (entries, 1)),
     "few": _few,
-    "rings": _rings,  # many entries at each distance from one code, and so ties at every threshold
+    "rings": _rings,  # many entries at each distance from one code: ties at every threshold
     "sparse": lambda rng, entries, bits: rng.random((entries, bits)) < 0.02,
-    "near": lambda rng, entries, bits: rng.random((entries, bits)) < _TURNED,  # then turned by the codes of a signal
+    "near": lambda rng, entries, bits: rng.random((entries, bits)) < _TURNED,  # afterwards XORed with codes of a signal
 }
-"""How the codes of a dictionary are drawn; all but `random`, `sparse` and `near` consist of ties."""
+"""How the codes of a dictionary are drawn. `equal`, `few` and `rings` are full of ties."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model that is random in all it holds, but for its shape.
+    """A model with random contents and a given shape.
 
-    features, bits (L), neighbours (K), entries (N), masks, smoothing and floor: as of a trained model.
-    dictionary: one of DICTIONARIES. BlshError for a shape that firmware does not hold.
+    features, bits (L), neighbours (K), entries (N), masks, smoothing and floor: those of a trained model.
+    dictionary: one of DICTIONARIES. Raises BlshError for a shape that firmware does not hold.
     """
 
     seed: int
@@ -89,26 +89,26 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """Its shape in a word, unique among recipes: what tests and models are called by."""
+        """The shape in a word, unique among recipes. Tests and models have this name."""
         parts = [self.features, f"L{self.bits}", f"K{self.neighbours}", f"N{self.entries}", self.masks, self.dictionary]
         parts += [f"a{self.smoothing}"] if self.smoothing else []
         parts += [f"f{self.floor}"] if self.floor else []
         return "-".join([*parts, f"s{self.seed}"])
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers as JSON values."""
+        """Return the numbers as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, fields: object) -> Self:
-        """The recipe that to_dict gave. BlshError for anything else."""
+        """Return the recipe that to_dict() gave. Raises BlshError for anything else."""
         try:
             return cls(**fields)  # type: ignore[arg-type]
         except TypeError as error:
             raise BlshError(f"{fields!r} is no recipe of a model ({error})") from error
 
     def model(self) -> IntegerModel:
-        """Make it."""
+        """Make the model."""
         rng = np.random.default_rng(self.seed)
         features, kind = find_feature_kind(self.features), find_mask_kind(self.masks)
         levels = rng.integers(0, kind.top + 1, (self.entries, kind.width)).astype(np.uint8)
@@ -136,13 +136,13 @@ class Recipe:
 
 
 def _biases(rng: Generator, bits: int) -> npt.NDArray[np.int16]:
-    """Mostly as large as what the projections give, so that signals turn the bits; some that decide them alone."""
+    """Draw biases: most as large as the projections, so that signals turn bits; some so large that they decide."""
     usual = rng.integers(-600, 601, bits)
     return np.where(rng.random(bits) < 0.1, 20 * usual, usual).astype(np.int16)
 
 
 def _identity(recipe: Recipe, model: IntegerModel) -> str:
-    """A digest of all it holds: another numpy that made another model would be noticed."""
+    """Return a digest of the whole model. It shows if another version of numpy makes another model."""
     digest = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode())
     for table in (model.projection_q7, model.bias_q3, model.codes, model.masks, model.gain_q14):
         digest.update(np.ascontiguousarray(table).tobytes())
@@ -151,8 +151,8 @@ def _identity(recipe: Recipe, model: IntegerModel) -> str:
     return digest.hexdigest()
 
 
-# Each core runs the first DEFAULT_RECIPES of them: the shortest code and the longest, one neighbour and 32, ties, all
-# features and all masks. The others are hard in ways of their own. All of them fit a micro:bit.
+# Each core runs the first DEFAULT_RECIPES. They have the shortest code and the longest, one neighbour and 32, ties, all
+# features and all masks. The other recipes are hard in other ways. All fit a micro:bit.
 RECIPES: Final = (
     Recipe(1, "stft", 1, 32, 70, "ibm", dictionary="random"),
     Recipe(2, "tracked", 300, 1, 97, "bands", smoothing=9, floor=20, dictionary="near"),
@@ -169,12 +169,12 @@ DEFAULT_RECIPES: Final = 4
 
 
 def recipes(count: int) -> tuple[Recipe, ...]:
-    """The first `count` recipes: RECIPES, then drawn ones."""
+    """Return the first `count` recipes: those of RECIPES, then drawn ones."""
     return RECIPES[:count] + tuple(drawn_recipe(seed) for seed in range(len(RECIPES) + 1, count + 1))
 
 
 def drawn_recipe(seed: int) -> Recipe:
-    """A recipe with everything drawn from `seed`: short and long codes alike, few entries and many."""
+    """Return a recipe drawn from `seed`: short and long codes, few and many entries."""
     rng = np.random.default_rng(seed)
     neighbours = int(rng.choice([1, 2, 8, 10, 15, 16, 17, 31, 32]))
     features = str(rng.choice(list(FEATURE_KINDS)))
@@ -199,7 +199,7 @@ def drawn_recipe(seed: int) -> Recipe:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a signal. kind: one of SEGMENTS. length: in samples. shift: bits by which it is made softer."""
+    """A stretch of a signal. kind: one of SEGMENTS. length: in samples. shift: the bits by which it is made softer."""
 
     kind: str
     length: int
@@ -207,7 +207,7 @@ class Segment:
     seed: int = 0
 
     def samples(self) -> Samples:
-        """int16 (length,)."""
+        """Return the samples, int16 (length,)."""
         rng = np.random.default_rng(self.seed)
         if self.kind in EDGE_SIGNALS:
             whole = edge_signal(self.kind, self.length, rng)
@@ -217,19 +217,19 @@ class Segment:
 
 
 def _bits(n: npt.NDArray[np.int64], rng: Generator) -> Samples:
-    """Single bits: -32768, powers of two and their negatives, and zeros."""
+    """Draw single bits: -32768, powers of two and their negatives, and zeros."""
     powers = np.concatenate([1 << np.arange(15), -(1 << np.arange(16)), [0]])
     return rng.choice(powers, len(n)).astype(np.int16)
 
 
 def _decay(n: npt.NDArray[np.int64], rng: Generator) -> Samples:
-    """From full scale to nothing, where the last bits ring on: the integers' denormals."""
+    """Decay from full scale to nothing. At the end the last bits ring on: what denormals are to floats."""
     tone = 32767 * np.exp(-n / max(len(n) / 12, 1)) * np.cos(n * rng.uniform(0.01, 3.1))
     return np.asarray(np.trunc(tone), np.int16)
 
 
 def _jumps(n: npt.NDArray[np.int64], rng: Generator) -> Samples:
-    """Levels that jump from one extreme to another."""
+    """Draw levels that jump from one extreme to another."""
     levels = rng.choice([-32768, -1, 0, 1, 32767], -(-len(n) // 50) + 1)
     return levels[n // 50].astype(np.int16)
 
@@ -243,6 +243,6 @@ SEGMENTS: Final = (*EDGE_SIGNALS, *_SEGMENTS)
 
 
 def joined(segments: list[Segment]) -> Samples:
-    """The segments one after the other, int16 (n,), of any length."""
+    """Return the segments one after the other, int16 (n,), of any length."""
     parts = [segment.samples() for segment in segments]
     return np.concatenate(parts) if parts else np.zeros(0, np.int16)

@@ -1,7 +1,7 @@
 """Regression vectors: the samples in which a board once differed, kept as small files that every board replays.
 
-The suite writes one for each comparison that fails. The model they need travels as a `Recipe`, or is named by its
-SHA-256 where it was trained: artifacts are not committed.
+The suite writes a vector for each comparison that fails. A vector holds its model as a `Recipe`, or names a trained
+model by its SHA-256, because artifacts are not committed.
 """
 
 import base64
@@ -28,21 +28,21 @@ from blsh_trainer.files import replacing
 
 VECTOR_FORMAT: Final = 1
 FOUND_FOLDER: Final = Path("out/hil/vectors")
-"""Where the suite leaves what it found, under the working folder."""
+"""The folder, under the working folder, in which the suite leaves the vectors that it found."""
 
 COMMITTED_FOLDER: Final = Path(__file__).with_name("committed_vectors")
-"""Where the vectors lie that every board replays."""
+"""The folder of the vectors that every board replays."""
 
-_MOST_SAMPLES: Final = 1 << 22  # four minutes: a recording from its start, where no shorter part differs
-_TAILS: Final = (4, 8, 40, 160)  # hops: the window, its overlap, a noise floor's start, a mask's smoothing
+_MOST_SAMPLES: Final = 1 << 22  # four minutes: enough for a recording from its start, where no shorter part differs
+_TAILS: Final = (4, 8, 40, 160)  # hops that cover the window, its overlap, a noise floor's start, a mask's smoothing
 
 
 @dataclass(frozen=True)
 class Vector:
-    """Whole hops of `samples` from the start of a stream; in hop number `hop` the stage differed.
+    """Samples, int16 whole hops from the start of a stream, for which `stage` once differed in hop number `hop`.
 
-    digest: CRC-32 of that stage's bytes as the reference has them. model_sha256, dictionary_crc32: of the model.
-    recipe: the model, where it has one. why: what was found on which board, or why it was made.
+    digest: the CRC-32 of the stage's bytes in the reference. model_sha256, dictionary_crc32: of the model.
+    recipe: what makes the model; None for a trained model. why: what was found on which board, or why it was made.
     """
 
     samples: npt.NDArray[np.int16]
@@ -55,7 +55,7 @@ class Vector:
     why: str
 
     def to_json(self) -> str:
-        """Text of a file: the same vector, the same bytes."""
+        """Return the text of a file: the same bytes for the same vector."""
         packed = base64.b64encode(zlib.compress(self.samples.astype("<i2").tobytes(), 9)).decode()
         fields = {
             "vector_format": VECTOR_FORMAT,
@@ -72,14 +72,14 @@ class Vector:
         return json.dumps(fields, indent=1) + "\n"
 
     def save(self, path: Path) -> Path:
-        """Write it, whole or not at all."""
+        """Write the vector to `path`, whole or not at all; return `path`."""
         with replacing(path) as temporary:
             temporary.write_text(self.to_json(), encoding="utf-8", newline="\n")
         return path
 
     @classmethod
     def load(cls, path: Path, *, of_any_format: bool = False) -> Self:
-        """Read and check a file. BlshError names what is wrong with it."""
+        """Read and check a file. Raises BlshError that names what is wrong with it."""
         try:
             fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             found = fields["vector_format"], fields["runtime_format"]
@@ -114,7 +114,7 @@ class Vector:
         return vector
 
     def model(self) -> IntegerModel:
-        """The model of its recipe. BlshError if it has none, or if the recipe makes another model here."""
+        """Make the model. Raises BlshError if there is no recipe, or if it makes another model here."""
         if self.recipe is None:
             raise BlshError(f"the vector needs the model {self.model_sha256}, which is no recipe; name it by --model")
         model = self.recipe.model()
@@ -126,11 +126,11 @@ class Vector:
         return model
 
     def fits(self, model: IntegerModel) -> bool:
-        """Whether it was found with this model."""
+        """Return whether the vector was found with this model."""
         return (model.model_sha256, model.dictionary_crc32) == (self.model_sha256, self.dictionary_crc32)
 
     def reference_digest(self, reference: VectorisedDenoiser) -> int:
-        """What the reference computes now; it should be `digest`."""
+        """Return the digest that the reference computes now. It should be `digest`."""
         vectors = reference.stages(self.samples[: (self.hop + 1) * HOP])
         return vectors.hop(self.hop).digests()[STAGES.index(self.stage)]
 
@@ -138,7 +138,7 @@ class Vector:
 def vector_of(
     samples: npt.NDArray[np.int16], hop: int, stage: str, model: IntegerModel, recipe: Recipe | None, why: str
 ) -> Vector:
-    """A vector whose digest is the reference's. `samples`: whole hops, cut behind `hop`."""
+    """Return a vector with the reference's digest. samples: int16 whole hops; those behind `hop` are left out."""
     kept = samples[: (hop + 1) * HOP].copy()
     vector = Vector(kept, hop, stage, 0, model.model_sha256, model.dictionary_crc32, recipe, why)
     return replace(vector, digest=vector.reference_digest(VectorisedDenoiser(model)))
@@ -151,9 +151,9 @@ def shortest_difference(
     first: Difference,
     stages: Sequence[str],
 ) -> tuple[npt.NDArray[np.int16], Difference] | None:
-    """The fewest of the last hops up to `first` that still differ when they are sent as a stream of their own.
+    """Return the fewest hops before and with `first` that still differ as a stream of their own, and the difference.
 
-    With the difference found in them. None: not even all of them differ again.
+    None if not even the whole stream differs again.
     """
     end = (first.hop + 1) * HOP
     for hops in (*(tail for tail in _TAILS if tail * HOP < end), first.hop + 1):
@@ -165,7 +165,7 @@ def shortest_difference(
 
 
 def renew(path: Path) -> None:
-    """Write the file anew with the digests of today's reference: after a change of the arithmetic that was meant."""
+    """Write the file anew with the digest of today's reference: for an intended change of the arithmetic."""
     vector = Vector.load(path, of_any_format=True)
     if vector.recipe is None:
         raise BlshError(f"{path} has no recipe; only vectors of generated models can be made anew")

@@ -1,8 +1,8 @@
-"""The costliest input there is for a model on a core, searched for: what the real-time proof plays on the board.
+"""Search for the signal that costs a core most with a model: the proof of real time plays it on the board.
 
-All but the search for neighbours costs nearly the same in each hop; how much is searched depends on the code, and the
-code on the signal. So signals are bred by what `search_work` says that their last hop costs, and, for an upper end that
-no signal may reach, codes as well.
+Only the search for neighbours costs more in one hop than in another. Its cost depends on the code, and the code on the
+signal. An evolutionary search breeds signals by the cost of their last hop, as `search_work` estimates it. A second
+search breeds codes: its result is an upper bound that no signal may reach.
 """
 
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ from blsh_hil.prove.recipes import SEGMENTS, Segment
 Samples = npt.NDArray[np.int16]
 Bits = npt.NDArray[np.bool_]
 
-_ELITE: Final = 12  # signals and codes that are bred from
-_LITTER: Final = 8  # codes tried from one of them
+_ELITE: Final = 12  # how many signals and codes are kept as parents
+_LITTER: Final = 8  # how many codes are tried between two selections
 _WINDOW_HOPS: Final = WINDOW // HOP
 
 
 @dataclass(frozen=True)
 class WorstCase:
-    """What was found.
+    """The result of the search. All costs are estimated instructions of a hop.
 
-    signals: int16 (S, n), whole hops each from the start of a stream, the costliest last hop first. estimates: its
-    instructions, (S,). tried: signals and codes that were looked at. before: the costliest of the signals that the
-    search began with. any_code: the costliest code, whether or not a signal has it.
+    signals: int16 (S, n), whole hops each from the start of a stream, the costliest last hop first. estimates: the cost
+    of each last hop, (S,). tried: how many signals and codes were looked at. before: the largest cost of the signals
+    that the search began with. any_code: the cost of the costliest code, whether or not a signal has this code.
     """
 
     signals: npt.NDArray[np.int16]
@@ -44,14 +44,14 @@ class WorstCase:
 
 
 class HopCost:
-    """Instructions that a hop of a code takes, estimated from the costs of a core."""
+    """Estimates the instructions that a hop with a code takes, from the measured costs of a core."""
 
     def __init__(self, model: IntegerModel, costs: CoreCosts) -> None:
         self.model, self.costs = model, costs
         self._dictionary = Dictionary(model)
 
     def of(self, code: Bits) -> float:
-        """Of one code, (L,)."""
+        """Return the cost of a hop with one code, bool (L,)."""
         work = fixed_work(self.model, code[None])
         search = Search(self._dictionary, code, self.costs.lanes).run()[None]
         work["neighbours"] = Work(SEARCH_TERMS, search)
@@ -65,9 +65,9 @@ def find_worst_case(
     rng: np.random.Generator,
     trials: int = 300,
 ) -> WorstCase:
-    """Breed from `signals` (whole hops each): `trials` signals, then as many codes.
+    """Breed `trials` signals from `signals` (int16 whole hops each), then `trials` codes.
 
-    Each signal is as long as the last hop needs to be what it is: a window, or past the start of a noise floor.
+    Each signal is as long as its last hop looks back: one window, with tracked features past the start of tracking.
     """
     cost = HopCost(model, costs)
     length = HOP * (TRACKING_START + _WINDOW_HOPS if model.feature_kind.tracked else _WINDOW_HOPS)
@@ -97,7 +97,7 @@ def _last_code(model: IntegerModel, signal: Samples) -> Bits:
 
 
 def _ranked(candidates: list[tuple[float, Samples, Bits]]) -> list[tuple[float, Samples, Bits]]:
-    """The costliest first, no code twice: what is alike would crowd out what is not."""
+    """Return the costliest candidates first, each code once: equal codes would crowd out the others."""
     kept: dict[bytes, tuple[float, Samples, Bits]] = {}
     for each in sorted(candidates, key=lambda candidate: -candidate[0]):
         kept.setdefault(each[2].tobytes(), each)
@@ -105,7 +105,7 @@ def _ranked(candidates: list[tuple[float, Samples, Bits]]) -> list[tuple[float, 
 
 
 def _pieces(signals: Sequence[Samples], length: int, count: int, rng: np.random.Generator) -> list[Samples]:
-    """Up to `count` pieces of `length` samples, as many of each signal; shorter ones are repeated."""
+    """Return up to `count` pieces of `length` samples, equally many of each signal. Shorter signals are repeated."""
     share = max(1, count // len(signals))
     pieces: list[Samples] = []
     for signal in signals:
@@ -116,7 +116,7 @@ def _pieces(signals: Sequence[Samples], length: int, count: int, rng: np.random.
 
 
 def _varied(parent: Samples, pool: Sequence[Samples], rng: np.random.Generator) -> Samples:
-    """A child of `parent`: mixed with another, or changed in some stretch or as a whole."""
+    """Return a child of `parent`: mixed with another piece, or changed in a stretch or as a whole."""
     child = parent.astype(np.float64)
     other = pool[int(rng.integers(len(pool)))].astype(np.float64)
     start, stop = sorted(rng.integers(0, len(child) + 1, 2).tolist())
@@ -140,7 +140,7 @@ def _varied(parent: Samples, pool: Sequence[Samples], rng: np.random.Generator) 
 
 
 def _worst_code(cost: HopCost, codes: Sequence[Bits], trials: int, rng: np.random.Generator) -> tuple[float, int]:
-    """The costliest code found by turning bits of `codes` and of random ones, and how many were tried."""
+    """Turn bits of `codes` and of random codes; return the largest cost found, and how many codes were tried."""
     drawn = [rng.random(cost.model.bits) < 0.5 for _ in range(_ELITE)]
     elite = sorted(((cost.of(code), code.tobytes()) for code in [*codes, *drawn]), reverse=True)[:_ELITE]
     tried = len(codes) + len(drawn)

@@ -1,7 +1,7 @@
-"""What report.json files hold, in the shape that the page shows. Properties that are unknown or odd stay as they are.
+"""Read report.json files into the shape that the page shows.
 
-The suite records `counts`, `instructions`, `stack`, `worst_case` and `histogram` (docs/report.md); a value of another
-shape than these expect is shown as it is, beside its test, and never stops the page.
+The suite records the properties `counts`, `instructions`, `stack`, `worst_case` and `histogram` (docs/report.md). Any
+other property, and a value of another shape, is shown as it is beside its test. It never stops the page.
 """
 
 import json
@@ -26,7 +26,7 @@ _RERUN: Final = re.compile(r"^\s*(?:E\s+)?rerun: (.+)$", re.MULTILINE)
 
 @dataclass
 class StageCount:
-    """In how many hops a stage was compared, and how many of its values differ."""
+    """The number of hops in which a stage was compared, and of its values that differ."""
 
     hops: int = 0
     mismatches: int = 0
@@ -34,9 +34,10 @@ class StageCount:
 
 @dataclass(frozen=True)
 class Load:
-    """Instructions or cycles per hop: mean and most, of each stage and of the whole hop.
+    """Instructions or cycles of a hop: mean and maximum, for each stage and for the whole hop.
 
-    deadline_share: of the 16 ms between two hops, at the board's clock; None if not recorded. unit: of all but that.
+    deadline_share: the share of the 16 ms between two hops, at the board's clock; None if not recorded. unit: the unit
+    of the other figures.
     """
 
     test: str
@@ -48,7 +49,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Histogram:
-    """counts[i] values lie between edges[i] and edges[i + 1]."""
+    """A histogram: counts[i] values lie between edges[i] and edges[i + 1]."""
 
     title: str
     unit: str
@@ -58,7 +59,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and values of one recorded property, ready to be shown."""
+    """The names and values of one recorded property, ready to be shown."""
 
     title: str
     rows: list[tuple[str, str]]
@@ -66,7 +67,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Difference:
-    """Where a board's values differ first, read back from a failure's text."""
+    """The first value in which a board differs, read from a failure's text."""
 
     stage: str
     hop: str
@@ -77,7 +78,7 @@ class Difference:
 
 @dataclass
 class Test:
-    """A test as the page shows it. name: without the path of its file. facts: what it recorded beyond the charts."""
+    """A test as the page shows it. name: without its file's path. facts: its properties that are in no chart."""
 
     __test__ = False  # pytest: this is no test class
 
@@ -94,7 +95,7 @@ class Test:
 
 @dataclass
 class BoardReport:
-    """Everything about one board's run."""
+    """All about one board's run. reason: why the run was broken off, in the suite's words."""
 
     board: str
     state: str
@@ -106,7 +107,7 @@ class BoardReport:
     versions: dict[str, str]
     hello: dict[str, dict[str, Any]]
     collection_errors: list[tuple[str, str]]
-    reason: str = ""  # why it was broken off, in the suite's words
+    reason: str = ""
     stages: dict[str, StageCount] = field(default_factory=dict)
     loads: list[Load] = field(default_factory=list)
     histograms: list[Histogram] = field(default_factory=list)
@@ -117,22 +118,22 @@ class BoardReport:
     clocks: list[Facts] = field(default_factory=list)
 
     def count(self, *outcomes: str) -> int:
-        """How many tests ended so."""
+        """Return how many tests had one of `outcomes`."""
         return sum(test.outcome in outcomes for test in self.tests)
 
     @property
     def failures(self) -> list[Test]:
-        """The tests to look at first."""
+        """The tests that failed."""
         return [test for test in self.tests if test.outcome in BAD]
 
     @property
     def mismatches(self) -> int:
-        """Over all stages."""
+        """The number of differing values, over all stages."""
         return sum(stage.mismatches for stage in self.stages.values())
 
     @property
     def verdict(self) -> str:
-        """failed, incomplete (interrupted, killed, or nothing ran) or passed."""
+        """The verdict: failed, incomplete (interrupted, killed, or nothing ran) or passed."""
         if self.failures or self.collection_errors or self.mismatches:
             return "failed"
         if self.state != "finished" or not self.count("passed"):
@@ -141,9 +142,10 @@ class BoardReport:
 
 
 def load_reports(folder: Path) -> list[BoardReport]:
-    """The reports of all boards in `folder`, each in a folder of its own, or of one that lies in it directly.
+    """Return the reports of all boards in `folder`: in a folder of each board, or directly in `folder`.
 
-    One that cannot be read is there, with the reason: it must not hide the others. Raises BlshError if there is none.
+    A report that cannot be read is returned with the reason, so that it does not hide the others. Raises BlshError if
+    there is no report.
     """
     paths = sorted({*folder.glob(f"*/{REPORT_NAME}"), *folder.glob(REPORT_NAME)})
     if not paths:
@@ -153,9 +155,9 @@ def load_reports(folder: Path) -> list[BoardReport]:
 
 @dataclass(frozen=True)
 class CoreCoverage:
-    """What the suite executed of the C core: shares from 0 to 1 by name, the bars they must reach, and a row a file.
+    """What the suite executed of the C core. shares: of lines and branches, 0 to 1. bars: what the shares must reach.
 
-    files: name, lines executed and all, branches taken and all, the lines never executed.
+    files: for each file its name, the lines executed and all, the branches taken and all, the lines never executed.
     """
 
     shares: dict[str, float]
@@ -164,7 +166,7 @@ class CoreCoverage:
 
 
 def load_coverage(folder: Path) -> CoreCoverage | None:
-    """What `blsh hil --coverage` left in `folder`; None if it did not, or something else did."""
+    """Return what `blsh hil --coverage` left in `folder`; None if there is nothing, or something else."""
     try:
         found = json.loads(read_own(folder / COVERAGE_NAME))
         files = [
@@ -233,11 +235,11 @@ def _add_test(report: BoardReport, found: dict[str, Any]) -> None:
     report.tests.append(test)
 
 
-# ---- one property each: into the report, or False if its value is not what was expected ------------------------
+# ---- one function for each property: it puts the value into the report, or returns False for another shape --------
 
 
 def _take_counts(report: BoardReport, _test: str, value: Any) -> bool:
-    """{hops, values, mismatches, stages: {stage: mismatches}}."""
+    """Take {hops, values, mismatches, stages: {stage: mismatches}}."""
     if not isinstance(value, dict) or not isinstance(value.get("stages"), dict):
         return False
     stages, hops, values = value["stages"], _number(value.get("hops")), _number(value.get("values"))
@@ -255,7 +257,7 @@ def _take_counts(report: BoardReport, _test: str, value: Any) -> bool:
 
 
 def _take_instructions(report: BoardReport, test: str, value: Any) -> bool:
-    """{stage: {mean, max}, "hop": {mean, max}, "deadline_share": x, "unit": u}, and what else belongs to them."""
+    """Take {stage: {mean, max}, "hop": {mean, max}, "deadline_share": x, "unit": u}, and further figures."""
     if not isinstance(value, dict):
         return False
     pairs = {name: _mean_and_most(each) for name, each in value.items() if name in (*STAGES, "hop")}
@@ -272,7 +274,7 @@ def _take_instructions(report: BoardReport, test: str, value: Any) -> bool:
 
 
 def _take_histogram(report: BoardReport, test: str, value: Any) -> bool:
-    """{edges, counts}, and perhaps title and unit; or several of these by title."""
+    """Take {edges, counts}, perhaps with title and unit; or several histograms by title."""
     if not isinstance(value, dict):
         return False
     if "edges" not in value:
@@ -318,7 +320,7 @@ def _facts(title: str, value: Any) -> Facts:
 
 
 def shown(value: Any) -> str:
-    """A value in words: whole numbers in groups of three digits, lists and objects as JSON."""
+    """Return a value as text: whole numbers in groups of three digits, lists and objects as JSON."""
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return str(value)
     if isinstance(value, int):
@@ -348,14 +350,14 @@ def _mean_and_most(value: Any) -> tuple[float, float] | None:
 
 @dataclass(frozen=True)
 class Table:
-    """The same facts of several boards, side by side. rows: board, the test that recorded them, a value a column."""
+    """Facts of several boards side by side. rows: the board, the test that recorded them, a value for each column."""
 
     columns: list[str]
     rows: list[tuple[str, str, list[str]]]
 
 
 def side_by_side(found: Iterable[tuple[str, Facts]]) -> Table:
-    """Facts by board as a table with a column for each name that any of them has."""
+    """Return facts by board as a table, with a column for each name that any of them has."""
     facts = list(found)
     columns = list(dict.fromkeys(name for _, each in facts for name, _ in each.rows))
     return Table(
@@ -364,6 +366,6 @@ def side_by_side(found: Iterable[tuple[str, Facts]]) -> Table:
 
 
 def stage_names(reports: Iterable[BoardReport]) -> list[str]:
-    """The stages that any board has counts of, in the order of the pipeline."""
+    """Return the stages that any board has counts of, in the order of the pipeline."""
     seen = {stage for report in reports for stage in report.stages}
     return [stage for stage in STAGES if stage in seen]

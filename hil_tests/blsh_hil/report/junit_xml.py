@@ -1,4 +1,7 @@
-"""What report.json says of the tests, as JUnit XML for build servers."""
+"""Write what report.json says of the tests as JUnit XML, for build servers.
+
+pytest's own writer does this at the end of a run only: of a run that is killed it leaves nothing.
+"""
 
 import json
 import platform
@@ -8,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _TAGS: Final = {"failed": "failure", "error": "error", "skipped": "skipped", "xfailed": "skipped"}
-"""An outcome's element; a test that has none of them has passed."""
+"""The element of an outcome. A test without one has passed."""
 
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_junit(report: Mapping[str, Any]) -> bytes:
-    """The file's content. report: as of report.json.
+    """Return the content of junit.xml. report: the content of report.json.
 
-    What could not be collected is an error among the tests. That the run has ended only the property `state` says.
+    A file that could not be collected is an error among the tests. The property `state` says whether the run has ended.
     """
     broken = [{"outcome": "error", "duration_s": 0.0, **each} for each in report["collection_errors"]]
     tests: Sequence[Mapping[str, Any]] = [*broken, *report["tests"]]
@@ -64,5 +67,5 @@ def _add_properties(element: ElementTree.Element, values: Mapping[str, Any]) -> 
 
 
 def _text(text: str) -> str:
-    """`text` without what XML cannot hold."""
+    """Return `text` with a replacement for each character that XML cannot hold."""
     return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)

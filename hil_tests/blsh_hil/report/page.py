@@ -1,4 +1,4 @@
-"""One self-contained HTML page of all boards' reports: no script, nothing from the network, light and dark."""
+"""Write one self-contained HTML page of all boards' reports: no script, nothing from the network, light and dark."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ CHART_HEIGHT: Final = 110
 
 @dataclass(frozen=True)
 class Bar:
-    """A rectangle of a chart, in its units, with the words shown when it is pointed at."""
+    """A rectangle of a chart, in the chart's units. text: shown when it is pointed at."""
 
     x: float
     y: float
@@ -39,7 +39,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class LoadRow:
-    """A board's instructions per hop as a bar cut into stages, on one scale for all boards."""
+    """A board's instructions of a hop as a bar cut into stages. All boards have one scale."""
 
     board: str
     load: Load
@@ -48,9 +48,9 @@ class LoadRow:
 
 
 def write_page(folder: Path, output: Path) -> list[BoardReport]:
-    """Write the page of all reports in `folder` to `output`, whole or not at all; returns what is on it.
+    """Write the page of all reports in `folder` to `output`, whole or not at all; return the reports.
 
-    Raises BlshError if there is no report in `folder` or one cannot be read.
+    Raises BlshError if there is no report in `folder`.
     """
     reports = load_reports(folder)
     page = render(reports, load_coverage(folder))
@@ -60,7 +60,7 @@ def write_page(folder: Path, output: Path) -> list[BoardReport]:
 
 
 def render(reports: Sequence[BoardReport], coverage: CoreCoverage | None = None) -> str:
-    """The page as text."""
+    """Return the page as text."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("blsh_hil"),
         undefined=jinja2.StrictUndefined,
@@ -90,13 +90,13 @@ def render(reports: Sequence[BoardReport], coverage: CoreCoverage | None = None)
 
 
 def overall(reports: Sequence[BoardReport]) -> str:
-    """The worst of the boards' verdicts."""
+    """Return the worst of the boards' verdicts."""
     found = {report.verdict for report in reports}
     return next(verdict for verdict in ("failed", "incomplete", "passed") if verdict in found)
 
 
 def load_rows(reports: Sequence[BoardReport]) -> list[LoadRow]:
-    """All recorded loads; the longest mean or maximum fills the width."""
+    """Return a row for each recorded load. The longest mean or maximum fills the width."""
     found = [(report.board, load) for report in reports for load in report.loads]
     longest = max((_extent(load) for _, load in found), default=0.0) or 1.0
     rows = []
@@ -117,7 +117,7 @@ def _extent(load: Load) -> float:
 
 
 def histogram_bars(histogram: Histogram) -> list[Bar]:
-    """Its bars in a chart of CHART_WIDTH by CHART_HEIGHT: as wide as their bins, the highest as high as the chart."""
+    """Return a histogram's bars in a chart of CHART_WIDTH by CHART_HEIGHT; the highest is as high as the chart."""
     first, last = histogram.edges[0], histogram.edges[-1]
     highest = max(histogram.counts) or 1
     bars = []
@@ -130,7 +130,7 @@ def histogram_bars(histogram: Histogram) -> list[Bar]:
 
 
 def compact(value: float) -> str:
-    """12,345,678 as 12.3 M."""
+    """Return a number in short: 12,345,678 as 12.3 M."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             scaled = value / (1e3 if letter == "k" else size)
@@ -139,7 +139,7 @@ def compact(value: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration as people say it."""
+    """Return a duration as people say it."""
     if value < 60:
         return f"{value:.1f} s" if value >= 0.95 else f"{1000 * value:.0f} ms"
     minutes, rest = divmod(round(value), 60)

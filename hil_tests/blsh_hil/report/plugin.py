@@ -1,10 +1,9 @@
-"""A pytest plugin that keeps what every test of the suite found, for `blsh report` to make a page of.
+"""Record what every test of the suite finds, for the page of `blsh report`: a pytest plugin.
 
     pytest hil_tests/blsh_suite -p blsh_hil.report.plugin --report out/hil/mps2-an386 --board mps2-an386
 
-After each test the folder's report.json and junit.xml are replaced by ones that hold it too: whatever ends the run, the
-report of what ran until then is there, and whole. What a test records with pytest's `record_property` goes along under
-its name.
+After each test, report.json and junit.xml are written anew. So whatever ends the run, the folder has a whole report of
+the tests until then. What a test records with pytest's `record_property` is in the report under its name.
 """
 
 import json
@@ -25,25 +24,28 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
+from blsh_hil.boards.board import CROSS_COMPILER
+from blsh_hil.boards.host import COMPILER
+from blsh_hil.boards.virtual import QEMU
 from blsh_hil.link.client import BoardClient
 from blsh_hil.report.junit_xml import to_junit
-from blsh_hil.report.schema import FORMAT, HELLO_PROPERTY, JUNIT_NAME, REPORT_NAME
+from blsh_hil.report.schema import FORMAT, HELLO_PROPERTY, JUNIT_NAME, REPORT_NAME, SUITE_OPTIONS
 from blsh_hil.wire.codes import FeatureKind, ResetCause
 from blsh_hil.wire.messages import HelloReply
 from blsh_trainer.files import replacing
 from blsh_trainer.interrupts import ENDING
 
 _SAME_INTERRUPT_S: Final = 2.0
-_CAPTURED_CHARACTERS: Final = 8000  # of a test's output, the last
+_CAPTURED_CHARACTERS: Final = 8000  # how much of the end of a test's output is kept
 _PACKAGES: Final = ("blsh-mcu", "numpy", "pyserial", "pytest")
-_PROGRAMS: Final = ("qemu-system-arm", "arm-none-eabi-gcc", "gcc")
+_PROGRAMS: Final = (QEMU, CROSS_COMPILER, COMPILER)
 
 
 @dataclass
 class TestRecord:
-    """One test. outcome: passed, failed (in its body), error (around it), skipped, xfailed or xpassed.
+    """One test. outcome: passed, failed (in its body), error (before or after it), skipped, xfailed or xpassed.
 
-    text: of the failure, or why it was skipped. rerun: the line that runs it again.
+    text: the failure, or why the test was skipped. rerun: the command line that runs the test again.
     """
 
     __test__ = False  # pytest: this is no test class
@@ -57,7 +59,7 @@ class TestRecord:
     properties: dict[str, Any] = field(default_factory=dict)
 
     def add(self, phase: pytest.TestReport) -> None:
-        """Take in setup, call or teardown; the worst of the three is the outcome."""
+        """Take in the report of setup, call or teardown. The worst of the three is the outcome."""
         self.duration_s = round(self.duration_s + phase.duration, 4)
         for name, value in phase.user_properties:
             if name != HELLO_PROPERTY:
@@ -89,25 +91,25 @@ def _reason(phase: pytest.TestReport) -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--report."""
+    """Add the option --report."""
     group = parser.getgroup("hardware in the loop")
     group.addoption("--report", metavar="DIR", default=None, help="folder to write report.json and junit.xml into")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Only where a report is asked for does anything happen."""
+    """Register the recorder if --report is given."""
     folder = config.getoption("--report")
     if folder is None:
         return
     config.pluginmanager.register(_Boards(), "blsh-boards")
-    if not hasattr(config, "workerinput"):  # of pytest-xdist: the controller hears of every test
+    if not hasattr(config, "workerinput"):  # a worker of pytest-xdist; its controller hears of every test
         config.pluginmanager.register(Recorder(Path(folder).resolve(), config), "blsh-report")
 
 
 class _Boards:
-    """Sees the boards that fixtures connect to, and lets their HELLO travel with the tests' properties.
+    """Notes the boards that fixtures connect to, and adds their HELLO to the tests' properties.
 
-    So it reaches the report from a worker of pytest-xdist too.
+    By this way HELLO also reaches the report from a worker of pytest-xdist.
     """
 
     def __init__(self) -> None:
@@ -139,7 +141,7 @@ class _Boards:
 
 
 class Recorder:
-    """Collects the tests' reports and keeps report.json and junit.xml up to date."""
+    """Collects the tests' reports, and keeps report.json and junit.xml up to date."""
 
     def __init__(self, folder: Path, config: pytest.Config) -> None:
         self._path = folder / REPORT_NAME
@@ -158,7 +160,7 @@ class Recorder:
             "collection_errors": [],
             "reason": "",
         }
-        self._interrupted = -math.inf  # when
+        self._interrupted = -math.inf  # when the last interrupt came
         heard = {signal.SIGINT, *ENDING}
         if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # nohup
             heard.remove(signal.SIGHUP)
@@ -170,7 +172,7 @@ class Recorder:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._head["collected"] = len(session.items)
-        if session.items:  # the report of an earlier run goes now: this one may be killed in its first test
+        if session.items:  # replaces the report of an earlier run now: this run may be killed in its first test
             self._write()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -191,7 +193,7 @@ class Recorder:
         self._head["state"] = "interrupted" if interrupted else "finished"
         self._head["exit_status"] = int(exitstatus)
         self._head["collected"] = max(self._head["collected"], len(self._tests))  # xdist collects on its workers
-        if exitstatus != pytest.ExitCode.NO_TESTS_COLLECTED:  # it proves nothing, and takes no report's place
+        if exitstatus != pytest.ExitCode.NO_TESTS_COLLECTED:  # such a run proves nothing, and replaces no report
             self._write()
 
     def pytest_unconfigure(self) -> None:
@@ -199,9 +201,9 @@ class Recorder:
             signal.signal(each, handler)
 
     def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
-        """SIGTERM and SIGHUP end the run as Ctrl-C does: boards are stopped, and the report says so.
+        """End the run on SIGTERM and SIGHUP as on Ctrl-C: boards are stopped, and the report says so.
 
-        A terminal's Ctrl-C comes twice, from it and from `blsh hil`: the second must not break off the orderly end.
+        Ctrl-C comes twice, from the terminal and from `blsh hil`. The second one must not break off the orderly end.
         """
         now = time.monotonic()
         if now - self._interrupted > _SAME_INTERRUPT_S:
@@ -229,7 +231,7 @@ class Recorder:
 
 
 def describe_hello(hello: HelloReply) -> dict[str, Any]:
-    """HELLO as JSON values, in the words and bases that people read them in."""
+    """Return a HELLO as JSON values, in the words and number bases that people read."""
     values = asdict(hello)
     for name in ("host_nonce", "protocol_version", "version_major", "version_minor", "version_patch"):
         values.pop(name)
@@ -246,7 +248,7 @@ def _member(kind: type[FeatureKind | ResetCause], value: int) -> str:
 
 
 def plain(value: Any) -> Any:
-    """JSON's values for numpy's and for what else a test may record."""
+    """Return a JSON value for a value of numpy, or for another value that a test may record."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -257,7 +259,7 @@ def plain(value: Any) -> Any:
 
 
 def versions() -> dict[str, str]:
-    """Of this project, and of the packages and programs that take part; what is not installed is left out."""
+    """Return the versions of this project and of the packages and programs that it uses, as far as installed."""
     found = {"Python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
     for name in _PACKAGES:
         try:
@@ -272,7 +274,6 @@ def versions() -> dict[str, str]:
 
 
 def _options(config: pytest.Config) -> dict[str, Any]:
-    """The suite's options that are set, for the report and for the line that repeats a test."""
-    names = ("board", "port", "model", "corpus", "minutes", "stage", "generated", "vector")
-    given = {name: config.getoption(name, None) for name in names}
+    """Return the suite's options that are set, for the report and for the line that repeats a test."""
+    given = {name: config.getoption(name, None) for name in (*SUITE_OPTIONS, "vector")}
     return {name: value for name, value in given.items() if value is not None}

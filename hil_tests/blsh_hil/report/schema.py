@@ -9,5 +9,8 @@ REPORT_NAME: Final = "report.json"
 JUNIT_NAME: Final = "junit.xml"
 COVERAGE_NAME: Final = "coverage.json"
 
+SUITE_OPTIONS: Final = ("board", "port", "model", "corpus", "minutes", "stage", "generated")
+"""The suite's options that a command line repeats to run a test again."""
+
 HELLO_PROPERTY: Final = "hello"
 """The property under which a board's HELLO travels, with the first test that had the board."""

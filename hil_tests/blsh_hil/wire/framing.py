@@ -1,4 +1,4 @@
-"""Frames: 0x00 | COBS(header, payload, crc32) | 0x00. The C side is firmware/app/frame.c."""
+"""Encode and decode frames: 0x00 | COBS(header, payload, crc32) | 0x00. The C side is firmware/app/frame.c."""
 
 import zlib
 from collections.abc import Iterator
@@ -9,11 +9,12 @@ from blsh_hil.wire.codes import FrameError
 from blsh_hil.wire.protocol import CRC, HEADER, MAX_PAYLOAD, OVERHEAD, VERSION
 
 DELIMITER: Final = b"\0"
-BLOCK: Final = 254  # most bytes that one COBS code byte announces
+BLOCK: Final = 254
+"""The most bytes that one code byte of COBS announces."""
 
 
 class StuffingError(ValueError):
-    """The bytes are not COBS, or too many; `error` says which."""
+    """The bytes are no COBS, or too many. error: which of the two."""
 
     def __init__(self, error: FrameError) -> None:
         super().__init__(error.text)
@@ -31,14 +32,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class BadFrame:
-    """What stood between two delimiters and was no frame. `version` is the sender's, for FrameError.VERSION."""
+    """Bytes between two delimiters that are no frame. version: the sender's, where error is FrameError.VERSION."""
 
     error: FrameError
     version: int | None = None
 
 
 def cobs_encode(data: bytes) -> bytes:
-    """`data` without zeros: Consistent Overhead Byte Stuffing (Cheshire and Baker, 1999)."""
+    """Return `data` without zeros: Consistent Overhead Byte Stuffing (Cheshire and Baker, 1999)."""
     encoded = bytearray()
     *before_zeros, last = data.split(b"\0")
     for run in before_zeros:
@@ -54,15 +55,15 @@ def _full_blocks(run: bytes) -> bytes:
 
 
 def _short_block(run: bytes) -> bytes:
-    """The block that implies the zero after `run`: a full one implies none, so it may have to be empty."""
+    """Return the last block of `run`, which implies a zero behind it. It may be empty: a full block implies no zero."""
     rest = len(run) % BLOCK
     return bytes([rest + 1]) + run[len(run) - rest :]
 
 
 def cobs_decode(encoded: bytes, limit: int) -> bytes:
-    """The bytes that `encoded` (without delimiters) stands for. Raises StuffingError.
+    """Return the bytes that `encoded` (without delimiters) stands for. Raises StuffingError.
 
-    Decides as a decoder that takes a byte at a time does: more than `limit` bytes are LONG before anything else.
+    More than `limit` bytes are LONG, whatever else is wrong: the firmware decodes byte by byte and meets that first.
     """
     decoded = bytearray()
     place, implied_zero = 0, False
@@ -81,7 +82,7 @@ def cobs_decode(encoded: bytes, limit: int) -> bytes:
 
 
 def encode(type: int, sequence: int, payload: bytes = b"", version: int = VERSION) -> bytes:
-    """A frame, delimiters included. Raises ValueError if the payload is too long."""
+    """Return a frame, delimiters included. Raises ValueError if the payload is too long."""
     if len(payload) > MAX_PAYLOAD:
         raise ValueError(f"payload of {len(payload)} bytes, the limit is {MAX_PAYLOAD}")
     body = HEADER.pack(version, type, sequence, len(payload)) + payload
@@ -89,19 +90,19 @@ def encode(type: int, sequence: int, payload: bytes = b"", version: int = VERSIO
 
 
 class Decoder:
-    """Frames out of bytes as they come, in pieces of any size. Never waits: a partial frame stays partial.
+    """Makes frames of bytes that come in pieces of any size. Never waits: a partial frame stays partial.
 
-    After a bad frame the next delimiter starts afresh. bad_frames counts what was dropped.
+    After a bad frame, decoding starts again at the next delimiter. bad_frames: how many frames were dropped.
     """
 
     def __init__(self, max_payload: int = MAX_PAYLOAD) -> None:
         self.bad_frames = 0
         self._limit = max_payload + OVERHEAD
-        self._encoded_limit = self._limit + self._limit // BLOCK + 2  # beyond it, surely too long
+        self._encoded_limit = self._limit + self._limit // BLOCK + 2  # a longer frame is surely too long
         self._partial = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame | BadFrame]:
-        """What `data` completes."""
+        """Yield the frames, good and bad, that `data` completes."""
         *ends, rest = data.split(DELIMITER)
         for end in ends:
             self._collect(end)

@@ -1,6 +1,6 @@
-"""What a message is: a dataclass whose annotations say how each field stands on the wire, packed and unpacked by them.
+"""Pack and unpack messages: dataclasses whose annotations say how each field stands on the wire.
 
-Everything is little-endian, and every field lies at a multiple of its size, so that the C structs need no packing.
+All numbers are little-endian. Every field lies at a multiple of its size, so that the C structs need no packing.
 """
 
 import struct
@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Self, get_type_hints
 
 @dataclass(frozen=True)
 class Wire:
-    """How a field stands on the wire: an element's struct code and C type, and how many there are."""
+    """How a field stands on the wire. code: the struct code of an element. c_type: its C type. count: of elements."""
 
     code: str
     c_type: str
@@ -20,7 +20,7 @@ class Wire:
 
 @dataclass(frozen=True)
 class Tail:
-    """The rest of a payload, at most `limit` bytes."""
+    """A field that takes the rest of a payload, at most `limit` bytes."""
 
     limit: int
 
@@ -33,21 +33,24 @@ I32 = Annotated[int, Wire("i", "int32_t")]
 
 @dataclass(frozen=True)
 class FieldLayout:
-    """One field of a message with its place in the payload."""
+    """One field of a message. offset: its place in the payload. kind: the type of its Python value.
+
+    kind is int, str, bytes or tuple.
+    """
 
     name: str
     wire: Wire
     offset: int
-    kind: type  # of its Python value: int, str, bytes or tuple
+    kind: type
 
     @property
     def element_bytes(self) -> int:
-        """Bytes of one element."""
+        """The size of one element in bytes."""
         return struct.calcsize(f"<{self.wire.code}")
 
     @property
     def format(self) -> str:
-        """The struct format that packs the field; bytes and text are padded with zeros."""
+        """The struct format that packs the field. Bytes and text are padded with zeros."""
         if self.kind in (str, bytes):
             return f"{self.element_bytes * self.wire.count}s"
         return self.wire.code if self.kind is int else f"{self.wire.count}{self.wire.code}"
@@ -55,7 +58,7 @@ class FieldLayout:
 
 @dataclass(frozen=True)
 class Layout:
-    """The fixed fields of a message, and the limit of the tail that may follow them."""
+    """The fields of a message. bytes: their size. tail: the name of a last field without a fixed size, if any."""
 
     fields: tuple[FieldLayout, ...]
     bytes: int
@@ -64,12 +67,12 @@ class Layout:
 
     @property
     def max_bytes(self) -> int:
-        """The longest payload."""
+        """The size of the longest payload."""
         return self.bytes + self.tail_limit
 
 
 class Message:
-    """A payload. Subclasses are dataclasses; TYPE is the byte that announces them."""
+    """A message. Subclasses are dataclasses. TYPE: the byte that announces the message on the wire."""
 
     TYPE: ClassVar[int]
     BY_TYPE: ClassVar[dict[int, type["Message"]]] = {}
@@ -81,16 +84,16 @@ class Message:
 
     @classmethod
     def name(cls) -> str:
-        """HELLO_REPLY for HelloReply: the name in C and in messages to people."""
+        """Return the name in C and in texts for people: HELLO_REPLY for HelloReply."""
         return "".join(f"_{c}" if c.isupper() else c.upper() for c in cls.__name__)[1:]
 
     @classmethod
     def layout(cls) -> Layout:
-        """Where each field stands."""
+        """Return where each field stands."""
         return _layout(cls)  # type: ignore[arg-type]  # mypy: a class is not hashable
 
     def pack(self) -> bytes:
-        """The payload."""
+        """Return the payload."""
         layout = self.layout()
         packed = b""
         for each in layout.fields:
@@ -103,7 +106,7 @@ class Message:
 
     @classmethod
     def unpack(cls, payload: bytes) -> Self:
-        """The message that `payload` holds. Raises ValueError if it cannot be one."""
+        """Return the message that `payload` holds. Raises ValueError for a wrong length."""
         layout = cls.layout()
         if not layout.bytes <= len(payload) <= layout.max_bytes:
             raise ValueError(f"{cls.name()} of {len(payload)} bytes, expected {layout.bytes} to {layout.max_bytes}")

@@ -33,7 +33,7 @@ Text32 = Annotated[str, Wire("s", "char", 32)]
 
 @dataclass(frozen=True)
 class Hello(Message, code=0x01):
-    """Who are you? Answered by HELLO_REPLY, even when the model was refused."""
+    """Ask who the board is. Answered by HELLO_REPLY, even when the model was refused."""
 
     host_nonce: U32
 
@@ -42,17 +42,17 @@ class Hello(Message, code=0x01):
 class ResetStream(Message, code=0x02):
     """Start a stream at hop 0. Answered by DONE."""
 
-    stream: U16  # its name, chosen by the host
+    stream: U16  # the stream's name, chosen by the host
 
 
 @dataclass(frozen=True)
 class Hop(Message, code=0x03):
     """Denoise samples of the stream. Answered by STAGE_DATA if flagged, then HOP_DONE."""
 
-    hop: U16  # since RESET_STREAM, from 0, modulo 2^16
+    hop: U16  # the hop's number since RESET_STREAM, from 0, modulo 2^16
     stream: U16
     flags: U8
-    stage: U8  # of HopFlag.DUMP
+    stage: U8  # the stage that HopFlag.DUMP asks for
     samples: Samples
 
 
@@ -65,24 +65,24 @@ class CountLoop(Message, code=0x04):
 
 @dataclass(frozen=True)
 class Reset(Message, code=0x05):
-    """Answered by DONE; then the board starts again."""
+    """Start again. Answered by DONE before that."""
 
 
 @dataclass(frozen=True)
 class Slots(Message, code=0x20):
-    """What do the model slots hold? Answered by SLOTS_REPLY; firmware without slots knows none of these six."""
+    """Ask what the model slots hold. Answered by SLOTS_REPLY. Firmware without slots does not know 0x20 to 0x25."""
 
 
 @dataclass(frozen=True)
 class PushBegin(Message, code=0x21):
-    """Begin the transfer of a model image, or go on with it; the stream ends. Answered by PUSH_READY."""
+    """Begin the transfer of a model image, or go on with one. The stream ends. Answered by PUSH_READY."""
 
     head: ImageHead  # the image's first bytes
 
 
 @dataclass(frozen=True)
 class PushData(Message, code=0x22):
-    """A piece of the image; what lies beyond its end is ignored. May be repeated. Answered by DONE."""
+    """Write a piece of the image. Bytes beyond the image's end are ignored. May be repeated. Answered by DONE."""
 
     offset: U32
     data: Piece
@@ -95,14 +95,14 @@ class ModelTry(Message, code=0x23):
 
 @dataclass(frozen=True)
 class ModelProve(Message, code=0x24):
-    """Keep the model that is on trial, if it is this one: from now on the board starts with it. Answered by DONE."""
+    """Keep the model on trial, if its image is this one: from now on the board starts with it. Answered by DONE."""
 
-    image: Sha256  # as its head has it
+    image: Sha256  # the SHA-256 in the image's head
 
 
 @dataclass(frozen=True)
 class ModelFactory(Message, code=0x25):
-    """Erase both slots and go back to the model that is compiled in; the stream ends. Answered by DONE."""
+    """Erase both slots and go back to the compiled-in model. The stream ends. Answered by DONE."""
 
 
 @dataclass(frozen=True)
@@ -115,42 +115,42 @@ class Check(Message, code=0x0F):
 
 @dataclass(frozen=True)
 class HelloReply(Message, code=0x81):
-    """Everything that must fit before a test means anything."""
+    """Who the board is: all that must match before a test means anything."""
 
     host_nonce: U32  # echoed
-    boot_nonce: U32  # differs from start to start
-    build_id: U32  # 0: not given to the compiler
+    boot_nonce: U32  # another number after each start
+    build_id: U32  # 0 if the compiler was not given one
     protocol_version: U16
     version_major: U16
     version_minor: U16
     version_patch: U16
     model_sha256: Sha256
     model_status: I32  # blsh_init's result: 0, or why the model was refused
-    dictionary_crc32: U32  # as generated
-    dictionary_crc32_now: U32  # as last computed: at start or by CHECK
+    dictionary_crc32: U32  # the generated one
+    dictionary_crc32_now: U32  # as last computed, at the start or by CHECK
     runtime_format: U32
     entries: U32
     feature_kind: U16
     features: U16
     bits: U16
     neighbours: U16
-    core_hz: U32  # 0: unknown
+    core_hz: U32  # 0 if unknown
     tick_hz: U32
-    max_payload: U16  # longest request payload that the board takes
-    hops_in_flight: U16  # HOP requests that may be unanswered at any time
-    receive_ring: U32  # bytes received that the board can hold while it is busy
+    max_payload: U16  # the longest request payload that the board takes
+    hops_in_flight: U16  # how many HOP requests may be unanswered at any time
+    receive_ring: U32  # how many received bytes the board can hold while it is busy
     reset_cause: U32
-    overruns: U32  # bytes lost in reception
-    bad_frames: U32  # frames dropped
-    stack_bytes_used: U32  # the most so far
-    integrity: U32  # Integrity: 0 if all is well
+    overruns: U32  # how many bytes were lost in reception
+    bad_frames: U32  # how many frames were dropped
+    stack_bytes_used: U32  # the largest use so far
+    integrity: U32  # flags of Integrity; 0 if all is well
     board: Text16
     core: Text16
     model: Text32
 
     @property
     def version(self) -> str:
-        """Of the firmware."""
+        """The version of the firmware."""
         return f"{self.version_major}.{self.version_minor}.{self.version_patch}"
 
 
@@ -164,19 +164,19 @@ class HopDone(Message, code=0x83):
     """The output of a hop."""
 
     hop: U32  # since RESET_STREAM, from 0
-    ticks: U32  # of the whole hop, without the probe
-    flags: U8  # of the request
-    integrity: U8  # Integrity: if not 0, the samples are not denoised
+    ticks: U32  # ticks of the whole hop, without the probe
+    flags: U8  # the request's flags
+    integrity: U8  # flags of Integrity; if not 0, the samples are not denoised
     stream: U16
     samples: Samples
-    extras: Annotated[bytes, Tail(2 * 4 * STAGE_COUNT)] = b""  # u32[8] digests, u32[8] ticks: those flagged
+    extras: Annotated[bytes, Tail(2 * 4 * STAGE_COUNT)] = b""  # u32[8] digests and u32[8] ticks, as flagged
 
     def digests(self) -> tuple[int, ...] | None:
-        """CRC-32 of each stage's bytes, if asked for."""
+        """Return the CRC-32 of each stage's bytes; None if the request did not ask for them."""
         return self._words(0) if self.flags & HopFlag.DIGESTS else None
 
     def stage_ticks(self) -> tuple[int, ...] | None:
-        """Ticks that each stage took, if asked for."""
+        """Return the ticks that each stage took; None if the request did not ask for them."""
         return self._words(1 if self.flags & HopFlag.DIGESTS else 0) if self.flags & HopFlag.STAGE_TICKS else None
 
     def _words(self, block: int) -> tuple[int, ...]:
@@ -188,7 +188,7 @@ class HopDone(Message, code=0x83):
 
 @dataclass(frozen=True)
 class CountLoopDone(Message, code=0x84):
-    """Two instructions an iteration; 0 instructions where they are not known (host)."""
+    """What the loop took: two instructions for each iteration, or 0 where the number is not known (host)."""
 
     ticks: U32
     instructions: U32
@@ -208,14 +208,14 @@ class StageData(Message, code=0x85):
 
 @dataclass(frozen=True)
 class SlotsReply(Message, code=0xA0):
-    """The slots, and what a model may measure: the state in RAM was made for so much."""
+    """What the slots hold, and the largest model that the state in RAM has room for."""
 
-    room: U32  # bytes that an image may have; 0: no storage
-    sequence: Slots32  # the proven slot with the larger one is what the board starts with
+    room: U32  # the largest size of an image in bytes; 0 without storage
+    sequence: Slots32  # the board starts with the proven slot that has the larger number
     max_bits: U16
     max_neighbours: U16
-    max_smoothed: U16  # bands of a mask with smoothing
-    running: U8  # slot of the model that runs, 255: the one that is compiled in
+    max_smoothed: U16  # the most bands of a smoothed mask
+    running: U8  # the slot of the model that runs; 255 for the compiled-in model
     reserved: Spare
     state: Slots8
     reserved2: Slots8
@@ -224,7 +224,7 @@ class SlotsReply(Message, code=0xA0):
 
 @dataclass(frozen=True)
 class PushReady(Message, code=0xA1):
-    """The free slot takes the image from this byte on; all before it is there."""
+    """The free slot holds all bytes of the image before `offset`; send the rest."""
 
     offset: U32
 
@@ -250,14 +250,14 @@ class Error(Message, code=0x90):
 
 @dataclass(frozen=True)
 class Log(Message, code=0x91):
-    """A line for people, at any time, with sequence 0."""
+    """A line for people. It may come at any time, and has sequence number 0."""
 
     text: Annotated[bytes, Tail(LOG_TEXT_MAX)] = b""
 
 
 @dataclass(frozen=True)
 class Fault(Message, code=0x92):
-    """The processor took a fault; the board starts again after sending this."""
+    """The processor took a fault, or the watchdog ended a request. Then the board starts again."""
 
     registers: Registers  # r0 r1 r2 r3 r12 lr pc xpsr
     cfsr: U32

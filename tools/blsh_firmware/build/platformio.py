@@ -20,12 +20,11 @@ from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_codegen.project import project_root
 from blsh_firmware.build.external_program import Ended, run_watched
 from blsh_firmware.build.project_files import GENERATED, project_sources
-from blsh_hil.boards.board import Board
+from blsh_hil.boards.board import CROSS_COMPILER, Board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 
-COMPILER = "arm-none-eabi-gcc"
 PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi"
 PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./+@:=-]+")
 """Paths with no character that a tool of the build stumbles over."""
@@ -98,9 +97,9 @@ def build_firmware(
 @cache
 def compiler_version() -> str:
     """Return what the cross-compiler says of itself. Raises BlshError if it is missing."""
-    if shutil.which(COMPILER) is None:
-        raise BlshError(f"{COMPILER} is missing; install the Debian packages {PACKAGES} (or `make setup`)")
-    return subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
+    if shutil.which(CROSS_COMPILER) is None:
+        raise BlshError(f"{CROSS_COMPILER} is missing; install the Debian packages {PACKAGES} (or `make setup`)")
+    return subprocess.run([CROSS_COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
 
 
 def upload_firmware(

@@ -24,7 +24,7 @@ from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import Footprint, compiler_version, measure
 from blsh_firmware.build.project_files import firmware_digest
-from blsh_hil.boards.board import Board
+from blsh_hil.boards.board import CROSS_COMPILER, Board
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops
@@ -213,7 +213,7 @@ def _fitted(works: Sequence[Work], counted: Sequence[npt.NDArray[np.int64]], sig
 
 def vector_lanes(board: Board) -> int:
     """Return the words that the core of `board` works on at once: 4 where it has Helium, else 1."""
-    command = ["arm-none-eabi-gcc", *board.cpu_flags, "-dM", "-E", "-x", "c", "/dev/null"]
+    command = [CROSS_COMPILER, *board.cpu_flags, "-dM", "-E", "-x", "c", "/dev/null"]
     macros = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return 4 if "__ARM_FEATURE_MVE" in macros else 1
 

@@ -13,7 +13,7 @@ from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_hil.link.client import BoardClient
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.audio import from_int16, to_int16
 

@@ -58,7 +58,7 @@ class Recording:
         return map(to_int16, self.sound())
 
     def hops(self) -> Iterator[Samples]:
-        """Yield hops, int16 (256,). Silence follows the last sample, for the core puts samples out 768 later."""
+        """Yield hops, int16 (256,), with silence at the end: the core puts each sample out 768 samples later."""
         rest = np.zeros(0, np.int16)
         for block in self.blocks():
             rest = np.concatenate([rest, block])

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from blsh_codegen.spec.constants import HOP_S
 from blsh_trainer.files import replacing
 from blsh_trainer.plotting import new_figure
-from blsh_trainer.signals.spectra import HOP, SAMPLE_RATE_HZ, stft
+from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, stft
 
 _RANGE_DB = 70.0
 
@@ -29,7 +30,7 @@ def draw_spectrograms(recordings: Mapping[str, npt.NDArray[np.float64]], path: P
             level.T,
             origin="lower",
             aspect="auto",
-            extent=(0, len(level) * HOP / SAMPLE_RATE_HZ, 0, SAMPLE_RATE_HZ / 2000),
+            extent=(0, len(level) * HOP_S, 0, SAMPLE_RATE_HZ / 2000),
             vmin=loudest - _RANGE_DB,
             vmax=loudest,
             cmap="magma",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from blsh_codegen.spec.constants import HOP, SAMPLE_RATE_HZ
+from blsh_codegen.spec.constants import HOP, HOPS_PER_SECOND
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.images import reach
 from blsh_hil.boards.session import connect
@@ -20,7 +20,7 @@ def measure_board_link(board: str, port: str | None, model: Path, seconds: float
 
     board, port, model: as of `reach`. Raises BlshError as `reach` and `measure_link` do.
     """
-    hops = round(seconds * SAMPLE_RATE_HZ / HOP)
+    hops = round(seconds * HOPS_PER_SECOND)
     target, expected = reach(board, port, load_model(model), say)
     samples = edge_signal("speech_like", hops * HOP, np.random.default_rng(0))
     with ExitStack() as cleanup:

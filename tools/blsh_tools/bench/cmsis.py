@@ -32,7 +32,7 @@ _SOURCES = (
 
 
 def count_cmsis(cores: Sequence[str], folder: Path, plugin: Path, progress: Progress | None = None) -> dict[str, Any]:
-    """Return the instructions of each transform on each core; {"not_built": why} if the sources do not build."""
+    """Return the instructions of each transform on each core, or {"not_built": why}."""
     try:
         sources = cmsis_sources(folder)
         found: dict[str, Any] = {"package": PACKAGE, "cores": {}}
@@ -46,7 +46,7 @@ def count_cmsis(cores: Sequence[str], folder: Path, plugin: Path, progress: Prog
 
 
 def cmsis_sources(folder: Path) -> Path:
-    """Return the unpacked source package in `folder`, fetched on first use. Raises BlshError if that fails."""
+    """Return the unpacked source package in `folder`; fetch it on first use. Raises BlshError if that fails."""
     unpacked = folder / PACKAGE.replace("==", "-")
     if not unpacked.is_dir():
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(folder), PACKAGE]

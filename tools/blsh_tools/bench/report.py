@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from blsh_codegen.spec.constants import HOPS_PER_SECOND
 from blsh_codegen.spec.stages import STAGES
 from blsh_tools.bench.peer_costs import load_peer_costs
 from blsh_tools.bench.search_growth import SearchCost, draw_growth
@@ -119,7 +120,7 @@ def _both(of: Mapping[str, int]) -> str:
 
 _CYCLES = (
     "From the mix of instructions that the plugin counted: costs of each class, flash besides (docs/benchmarks.md). "
-    "The budgets' model on the rows above. The clock is what real time takes, 62.5 hops a second."
+    f"The budgets' model on the rows above. The clock is what real time takes, {HOPS_PER_SECOND:g} hops a second."
 )
 
 
@@ -155,7 +156,8 @@ _PEERS = (
 
 def _peers(result: Mapping[str, Any]) -> str:
     header = ["denoiser", "M4, million a second", "M0", "RAM, KB"]
-    lines = [[peer.title, peer.m4, peer.m0 or "-", peer.ram_kb] for peer in load_peer_costs()]
+    by_title = {peer.title: peer for peer in load_peer_costs()}  # of two versions of one denoiser, the last
+    lines = [[peer.title, peer.m4, peer.m0 or "-", peer.ram_kb] for peer in by_title.values()]
     for case in ("budget", "extended"):
         of = {row["board"]: row for row in result["rows"] if row["case"] == case}
         if _M4_BOARD in of:

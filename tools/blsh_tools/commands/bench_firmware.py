@@ -58,8 +58,7 @@ def bench_firmware(
     extended = options.extended()
     with progress() as advance:
         result = measure_firmware(corpus_or_synthetic(corpus, 0, advance), extended, options, advance)
-    bits_given = None if bits is None else str(bits)
-    given = {"--corpus": corpus, "--model": model, "--bits": bits_given, "--entries": entries, "--board": board}
+    given = {"--corpus": corpus, "--model": model, "--bits": bits, "--entries": entries, "--board": board}
     command = repeatable("bench-firmware", given)
     files = write_bench(result, command, output)
     sys.stdout.write(json.dumps(result, indent=2, sort_keys=True) + "\n" if as_json else bench_page(result, command))

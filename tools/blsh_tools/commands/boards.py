@@ -25,11 +25,15 @@ def boards(
 
     A program that talks to a board locks it. A lock is stale when its program was killed; a stale lock stops nobody.
     """
+    from blsh_codegen.project import project_root
     from blsh_hil.boards.attached import attached
     from blsh_hil.boards.table import load_boards
+    from blsh_hil.boards.written_files import write_generated_files
 
     if write:
-        _write_files(as_json)
+        written = [path.as_posix() for path in write_generated_files(project_root())]
+        rows = [[path] for path in written] or [["nothing: all files are up to date"]]
+        show({"written": written}, as_json, rows, "Written")
         return
     known = load_boards()
     found = attached(known)

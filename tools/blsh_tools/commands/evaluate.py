@@ -31,15 +31,13 @@ def evaluate(
     noise: NoiseFolder = None,
     protocol: Annotated[
         str,
-        typer.Option(
-            help="`drawn`, or `peers`: the mixtures on which other denoisers were scored, and they beside it."
-        ),
+        typer.Option(help="`drawn`, or `peers`: the mixtures on which other denoisers were scored, with their scores."),
     ] = "drawn",
     jobs: Annotated[int | None, JOBS.option("Processes [default: one for each core].")] = None,
     *,
     reduction: DictionaryOptions,
     seed: Seed = 0,
-    table: Annotated[Path | None, typer.Option("--csv", help="CSV file to write, a line for each mixture.")] = None,
+    table: Annotated[Path | None, typer.Option("--csv", help="CSV file to write, with a line for each score.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file to write.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,7 +1,5 @@
 """`blsh experiment`: the paper's tables and figures on a corpus of one's own, the trainer's bars, quality per byte."""
 
-import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blsh_tools.console import progress, say, show
-from blsh_tools.options.arguments import AsJson, NoiseFolder
+from blsh_tools.options.arguments import RESULTS, AsJson, NoiseFolder
 from blsh_tools.options.numbers_in_range import COUNT, FEW, JOBS, TRAINING_S
 from blsh_tools.options.outputs import check_output_folder
+from blsh_tools.options.repeatable import repeatable
 from blsh_trainer.errors import BlshError
 from blsh_trainer.experiments.registry import EXPERIMENTS, Experiment, find_experiment
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from blsh_trainer.experiments.settings import Settings
     from blsh_trainer.progress import Progress
 
-RESULTS, TRIALS = Path("docs/results"), Path("out/experiments/fast")
+TRIALS = Path("out/experiments/fast")
 _OUTPUT_HELP = f"Folder for the results and their index [default: {RESULTS}; --fast: {TRIALS}]."
 
 Name = Annotated[
@@ -154,11 +153,8 @@ def _settings(name: str, sizes: _Sizes, run: _Run, advance: "Progress") -> "Sett
 
 def _command(name: str, sizes: _Sizes, run: _Run) -> str:
     """Return the command without the options that leave the result as it is, its paths as seen from here."""
-    words = ["blsh", "experiment", name, os.path.relpath(run.corpus)]
-    given = {**sizes.given(), **({} if run.noise is None else {"noise": run.noise})}
-    for option, value in given.items():
-        words += [_flag(option), os.path.relpath(value) if isinstance(value, Path) else str(value)]
-    return shlex.join([*words, *(["--fast"] if run.fast else [])])
+    given = {_flag(option): value for option, value in sizes.given().items()}
+    return repeatable("experiment", {**given, "--noise": run.noise, "--fast": run.fast or None}, name, run.corpus)
 
 
 def _flag(name: str) -> str:

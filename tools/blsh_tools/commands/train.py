@@ -1,4 +1,4 @@
-"""`blsh train`: learn projections and a dictionary of masks, here or on a cluster, to be interrupted and resumed."""
+"""`blsh train`: learn projections and a dictionary of masks, here or on a cluster."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
@@ -23,7 +23,7 @@ def train(
     corpus: Annotated[Path, typer.Argument(help="Folder of recordings; its `train` split is used.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Artifact to write.")] = DEFAULT_MODEL,
     system: Annotated[
-        str, typer.Option(help="`extended`, ours, or `paper`: sets what the options below do not.")
+        str, typer.Option(help="`extended` (ours) or `paper`: sets all options below that are not given.")
     ] = DEFAULT_SYSTEM,
     features: Annotated[
         str | None, typer.Option(help="`mel` (128 bands), `stft` (513 bins) or `tracked` (64 bands and noise floors).")
@@ -39,23 +39,24 @@ def train(
         str | None,
         typer.Option(help="`ibm` (a bit a bin), or 80 bands of 2, 4 or 16 levels: `bands1`, `bands2`, `bands`."),
     ] = None,
-    smoothing: Annotated[int | None, SMOOTHING.option("Sixteenths of the mask before that a mask keeps.")] = None,
-    floor: Annotated[int | None, FLOOR.option("Least gain in 256ths.")] = None,
+    smoothing: Annotated[int | None, SMOOTHING.option("Sixteenths of the previous mask that each mask keeps.")] = None,
+    floor: Annotated[int | None, FLOOR.option("Least gain, in 256ths.")] = None,
     varied: Annotated[
-        bool | None, typer.Option("--varied/--plain", help="Many SNRs and noises coloured anew, or --snr alone.")
+        bool | None,
+        typer.Option("--varied/--plain", help="Many SNRs with noises coloured anew, or --snr alone."),
     ] = None,
     snr: Annotated[float | None, SNR_DB.option("SNR of the training mixtures in dB.")] = None,
-    passes: Annotated[int | None, COUNT.option("Times each utterance is mixed, with another noise each.")] = None,
-    max_frames: Annotated[int | None, ENTRIES.option("Most frames kept of the mixtures.")] = None,
+    passes: Annotated[int | None, COUNT.option("Times that each utterance is mixed, with other noises.")] = None,
+    max_frames: Annotated[int | None, ENTRIES.option("Most frames that are kept of the mixtures.")] = None,
     entries: Annotated[int | None, ENTRIES.option("Most frames that become entries [paper: all].")] = None,
-    fit_frames: Annotated[int | None, ENTRIES.option("Frames that the projections are learned from.")] = None,
+    fit_frames: Annotated[int | None, ENTRIES.option("Frames from which the projections are learned.")] = None,
     steps: Annotated[int | None, COUNT.option("Steps of the `masks` learner for each block of bits.")] = None,
-    name: Annotated[str, typer.Option(help="The model's name, carried into the firmware.")] = "blsh",
+    name: Annotated[str, typer.Option(help="Name of the model; the firmware reports it.")] = "blsh",
     noise: NoiseFolder = None,
     seed: Seed = 0,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(help="File that keeps the bits learned so far; the same command goes on from it."),
+        typer.Option(help="File that keeps the bits that have been learned; the same command goes on from it."),
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Dask scheduler to learn on, as tcp://HOST:8786 [default: this machine].")
@@ -64,8 +65,9 @@ def train(
 ) -> None:
     """Learn projections and a dictionary of masks from recordings.
 
-    Where it is done changes nothing: the same corpus and options give the same model. An interrupted run that had a
-    --checkpoint mixes again and learns on from there; once the model is written, the checkpoint may be removed.
+    The same corpus and options give the same model, on any machine or cluster. If a run with a --checkpoint is
+    interrupted, the same command makes the mixtures again and goes on learning where it was. Once the model is written,
+    the checkpoint may be removed.
     """
     from blsh_trainer.corpora.corpus import load_corpus
     from blsh_trainer.corpora.unread_files import CONVERT, described
@@ -99,7 +101,7 @@ def train(
     source = load_corpus(corpus, noise)
     check_outside(source, output, checkpoint)
     if checkpoint is not None:
-        read_checkpoint(checkpoint)  # what is none, a pipe or a device, is refused before the mixing
+        read_checkpoint(checkpoint)  # a file that is no checkpoint is refused before the mixing
     if source.unread:
         say(f"Left out: {described(source.unread)}; {CONVERT}.")
     with _pool(scheduler) as pool, progress() as advance:

@@ -1,4 +1,4 @@
-"""Which networks the paper compares with, by name and size; PyTorch is not needed to ask."""
+"""The networks that the paper compares with, by name and size; this module does not need PyTorch."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ _NAME = re.compile(rf"({FC}|{BILSTM}|{CONV_TASNET})-([1-9]\d{{0,3}})x([1-9]\d{{0
 class Architecture:
     """A kind of network and its two sizes.
 
-    "fc" and "bilstm": hidden layers and units in each (in each direction); "conv-tasnet": repeats and blocks.
+    `layers` and `units` are the hidden layers and the units of each layer, for "bilstm" in each direction; for
+    "conv-tasnet" they are the repeats and the blocks of each repeat.
     """
 
     kind: str
@@ -24,7 +25,7 @@ class Architecture:
 
     @property
     def name(self) -> str:
-        """As in "fc-3x1024", "bilstm-2x32", "conv-tasnet-3x8"."""
+        """The name, such as "fc-3x1024", "bilstm-2x32" or "conv-tasnet-3x8"."""
         return f"{self.kind}-{self.layers}x{self.units}"
 
     @property
@@ -48,11 +49,11 @@ PAPER_SIZES_MB = {
     "bilstm-2x32": 0.79,
     "conv-tasnet-3x8": 19.94,
 }
-"""The networks of Table I and the sizes that it gives, 4 bytes a parameter."""
+"""The networks of Table I and their sizes there, in MB at 4 bytes a parameter."""
 
 
 def architecture(name: str) -> Architecture:
-    """Return the architecture called `name`, the paper's or of other sizes; BlshError for what is none."""
+    """Return the architecture called `name`, one of the paper's or of other sizes. BlshError for another name."""
     found = _NAME.fullmatch(name)
     if found is None:
         raise BlshError(f"architecture {name!r} is unknown; choose one of {', '.join(PAPER_SIZES_MB)}, or other sizes")
@@ -60,7 +61,7 @@ def architecture(name: str) -> Architecture:
 
 
 def require_torch() -> Any:
-    """Return the module torch; BlshError where it is not installed."""
+    """Return the module torch. BlshError where it is not installed."""
     try:
         import torch
     except ImportError as error:
@@ -69,7 +70,7 @@ def require_torch() -> Any:
 
 
 def dense_parameters(chosen: Architecture) -> int:
-    """Return the parameters of a mask network by counting on paper: weights and biases, batch norm folded."""
+    """Return the number of a mask network's weights and biases, with batch norms folded, without building it."""
     wide, bins = chosen.units, BINS
     if chosen.kind == FC:
         inner = (chosen.layers - 1) * (wide * wide + wide)

@@ -1,4 +1,4 @@
-"""A trained network as a system that evaluations compare."""
+"""Use a trained network as a system that evaluations compare."""
 
 import os
 from functools import cached_property
@@ -21,11 +21,11 @@ _VALUE_BYTES = 4
 
 
 class NetworkDenoiser:
-    """A network with its weights, the arrays of its PyTorch state_dict; card: how it was trained, JSON values.
+    """A network with its weights, the arrays of its PyTorch state_dict; `card` says how it was trained, as JSON values.
 
-    Mask networks multiply the mixture's spectrum by the logistic of their outputs; Conv-TasNet's speech is
-    scaled so that it fits the mixture best, because SI-SDR has taught it no scale. BlshError where PyTorch
-    is missing or the weights are not those of the architecture.
+    Mask networks multiply the mixture's spectrum by the logistic of their outputs. Conv-TasNet's speech is scaled to
+    fit the mixture best, because training for SI-SDR teaches it no scale. BlshError where PyTorch is missing or the
+    weights are not those of the architecture.
     """
 
     def __init__(self, chosen: Architecture, weights: dict[str, AnyArray], card: dict[str, Any] | None = None) -> None:
@@ -35,12 +35,12 @@ class NetworkDenoiser:
         self._check()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the network itself to whoever unpickles: it is made of the weights again."""
+        """Return all but the network itself, which is made from the weights again after unpickling."""
         return {name: value for name, value in self.__dict__.items() if name != "_network"}
 
     @property
     def size(self) -> ModelSize:
-        """The parameters, batch norms folded; there are no entries and no masks."""
+        """The size of the parameters, with batch norms folded; there are no entries and no masks."""
         from blsh_trainer.baselines.networks import parameter_count
 
         return ModelSize(parameters=_VALUE_BYTES * parameter_count(self._network))
@@ -93,7 +93,7 @@ class NetworkDenoiser:
         return speech * (float(speech @ samples) / energy) if energy > 0 else speech
 
     def _run(self, inputs: FloatArray) -> NDArray[np.float32]:
-        """Compute with one thread, as evaluations do everything: the last bits depend on how many there are."""
+        """Return the network's outputs, computed in one thread: the last bits depend on the number of threads."""
         torch = require_torch()
         threads = torch.get_num_threads()
         torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What the networks learn from: the hash systems' mixtures, mixed anew in every epoch and never held as a whole."""
+"""Make the networks' training examples: the hash systems' mixtures, mixed anew in every epoch, never all in memory."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -15,16 +15,16 @@ from blsh_trainer.signals.spectra import BINS, SAMPLE_RATE_HZ, stft
 
 Values = NDArray[np.float32]
 Example: TypeAlias = tuple[Values, Values, Values]
-"""Inputs, targets and weights: 0 where there is only padding. A batch is the same with one more axis."""
+"""Inputs, targets and weights, the weights being 0 for padding. A batch has one more axis."""
 
-SEQUENCE = 128  # frames of a BiLSTM's training sequence, 2 s
-SEGMENT = SAMPLE_RATE_HZ  # samples of a Conv-TasNet's, 1 s, as in the paper
+SEQUENCE = 128  # frames of a training sequence for a BiLSTM, 2 s
+SEGMENT = SAMPLE_RATE_HZ  # samples of a training segment for Conv-TasNet, 1 s, as in the paper
 BATCH = {"fc": 128, "bilstm": 8, "conv-tasnet": 4}
-_SHUFFLED = {"fc": 32_768, "bilstm": 256, "conv-tasnet": 256}  # examples among which batches are drawn: 130 MB
+_SHUFFLED = {"fc": 32_768, "bilstm": 256, "conv-tasnet": 256}  # examples that are shuffled together, 130 MB
 
 
 def training_mixtures(corpus: Corpus, snr_db: float, passes: int, seed: int) -> Iterator[NamedMixture]:
-    """Yield the mixtures from which `train_model` makes its dictionary with the same SNR, passes and seed."""
+    """Yield the mixtures from which `train_model` makes its dictionary, given the same SNR, passes and seed."""
     rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[0])
     return draw_mixtures(corpus, "train", passes * len(corpus.select("speech", "train")), snr_db, rng)
 
@@ -37,9 +37,10 @@ def validation_mixtures(corpus: Corpus, snr_db: float, seed: int) -> Iterator[Na
 def examples_of(signals: Mixture, chosen: Architecture) -> Example:
     """Return a mixture's examples, stacked along the first axis; there may be none.
 
-    "fc": frames (n, 513), their IBMs and ones, without frames of digital silence; "bilstm": sequences
-    (n, 128, 513), the last padded, and weights (n, 128, 1); "conv-tasnet": seconds (n, 16000), the speech
-    and noise in them (n, 2, 16000) and ones (n, 1), without seconds in which either is silent.
+    For "fc" they are frames (n, 513), their IBMs and ones, without frames of digital silence. For "bilstm" they are
+    sequences (n, 128, 513), the last one padded, their IBMs, and weights (n, 128, 1). For "conv-tasnet" they are
+    seconds (n, 16000), the speech and the noise in them (n, 2, 16000) and ones (n, 1), without seconds in which speech
+    or noise is silent.
     """
     if not chosen.is_mask:
         return _seconds(signals)
@@ -61,10 +62,10 @@ def batches(
     rng: np.random.Generator | None = None,
     mixed: Callable[[], None] | None = None,
 ) -> Iterator[Example]:
-    """Yield batches of the mixtures' examples; `rng` shuffles them as far as some hundred MB reach.
+    """Yield batches of the mixtures' examples; `rng` shuffles as many examples at a time as some hundred MB hold.
 
-    `mixed` is called after each mixture. With a shuffle what is left over for less than a batch is left out,
-    as batch norm wants several; without, it comes as a smaller batch.
+    `mixed` is called after each mixture. With `rng` a last batch that would be too small is left out, because batch
+    norm needs several examples; without `rng` it is yielded.
     """
     size = BATCH[chosen.kind]
     most = _SHUFFLED[chosen.kind] if rng is not None else size
@@ -76,7 +77,7 @@ def batches(
         if sum(len(part[0]) for part in parts) >= most:
             held = _joined(parts, rng)
             full = len(held[0]) // size * size
-            # Half of what was shuffled stays to be shuffled with what comes, if batches are drawn at random.
+            # Half of the shuffled examples stay, to be shuffled with those that come next.
             given = full if rng is None else max(size, full // 2 // size * size)
             yield from _cut(held, given, size)
             inputs, targets, weights = (values[given:] for values in held)

@@ -1,4 +1,4 @@
-"""Arrays and a JSON description in one .npz, read without pickle: networks and the checkpoints of their training."""
+"""Write and read networks and checkpoints of their training: arrays and a JSON card in one .npz, without pickle."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _CARD = "card"
 
 
 def save_arrays(path: str | os.PathLike[str], kind: str, arrays: dict[str, AnyArray], card: dict[str, Any]) -> None:
-    """Write a file of one `kind`. BlshError if the folder or the disk refuses it; a former file is then still whole."""
+    """Write a file of one `kind`. BlshError if the folder or the disk refuses it; a former file then stays whole."""
     text = json.dumps({"format": _FORMAT, "kind": kind, **card}, sort_keys=True)
     with replacing(path) as temporary, temporary.open("wb") as stream:
         members: dict[str, Any] = {_CARD: np.array(text), **{name: arrays[name] for name in sorted(arrays)}}
@@ -33,7 +33,7 @@ def load_arrays(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, AnyA
             arrays = {name: archive.read(name) for name in archive.names}
         card = json.loads(str(arrays.pop(_CARD)))
         found = {name: card.pop(name) for name in ("format", "kind")}
-    except (NpzError, ValueError, KeyError, TypeError, AttributeError) as error:  # NpzError, or what is no card
+    except (NpzError, ValueError, KeyError, TypeError, AttributeError) as error:  # NpzError, or a card that is none
         raise BlshError(f"{file} is no {kind} ({error}); it may be damaged: make it anew") from error
     if found != {"format": _FORMAT, "kind": kind}:
         raise BlshError(f"{file} is a {found['kind']} of format {found['format']}; expected a {kind} of {_FORMAT}")

@@ -1,4 +1,4 @@
-"""Training a baseline: Adam, early stopping on the valid split, and checkpoints to go on from."""
+"""Train a baseline network: Adam, early stopping on the valid split, and checkpoints to go on from."""
 
 import math
 import os
@@ -28,15 +28,19 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.metrics import si_sdr
 from blsh_trainer.progress import Progress
 
-LEARNING_RATES = {"fc": 1e-4, "bilstm": 1e-4, "conv-tasnet": 1e-3}  # the paper's; Conv-TasNet's own
-_GRADIENT_NORM = 5.0  # Conv-TasNet's training clips to it; recurrent networks want it, too
-_SILENT_DB = -100.0  # counts as the SI-SDR of silence, which is not finite
+LEARNING_RATES = {"fc": 1e-4, "bilstm": 1e-4, "conv-tasnet": 1e-3}  # the paper's; for Conv-TasNet that of its own paper
+_GRADIENT_NORM = 5.0  # the norm to which Conv-TasNet's training clips; recurrent networks need it, too
+_SILENT_DB = -100.0  # taken as the SI-SDR of silence, which is not finite
 _KIND = "baseline checkpoint"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """How far a training is: whole epochs, batches and the sum of their losses in the epoch begun, and the best yet."""
+    """How far a training has come.
+
+    `epoch` counts whole epochs; `batch` and `loss_sum` count the batches and add up the losses of the epoch that has
+    begun. `best_gain_db` is the highest SI-SDR improvement on the valid split so far, after `best_epoch` epochs.
+    """
 
     epoch: int = 0
     batch: int = 0
@@ -102,7 +106,7 @@ class NeuralBaseline:
             raise BlshError(f"seed is {self.seed}; choose 0 or more")
 
     def _identity(self, corpus: Corpus) -> dict[str, Any]:
-        """What makes two trainings the same, as JSON values; how long they go on is not part of it."""
+        """Return what the weights depend on, as JSON values, but for how long the training goes on."""
         return {
             "architecture": architecture(self.name).name,
             "snr_db": self.snr_db,
@@ -114,7 +118,7 @@ class NeuralBaseline:
 
 
 class _Run:
-    """One call of fit: the network, its optimiser and how far they are."""
+    """A call of `fit`: the network, its optimiser, and how far the training has come."""
 
     def __init__(self, options: NeuralBaseline, corpus: Corpus, progress: Progress | None) -> None:
         self.torch = require_torch()
@@ -132,16 +136,16 @@ class _Run:
         self.deadline = math.inf if options.seconds is None else time.monotonic() + options.seconds
         if options.checkpoint is None or not Path(options.checkpoint).exists():
             self._begin()
-            self._save()  # a place that cannot be written is told of now, not after an epoch
+            self._save()  # reports a place that cannot be written now, not after an epoch
         else:
             self._resume(Path(options.checkpoint))
 
     def train(self) -> None:
-        """Train until there is a reason to stop."""
+        """Train until the epochs, the patience or the seconds are used up."""
         while self._goes_on():
             started = time.monotonic()
             if not self._epoch():
-                self._judge(self.state.epoch + 1)  # not kept on disk: going on begins inside this epoch
+                self._judge(self.state.epoch + 1)  # not written: a resumed training goes on within this epoch
                 break
             trained_seconds = time.monotonic() - started
             gain = self._judge(self.state.epoch + 1)
@@ -154,7 +158,7 @@ class _Run:
             history = (*self.state.history, figures)
             self.state = replace(self.state, epoch=self.state.epoch + 1, batch=0, loss_sum=0.0, history=history)
             self._save()
-        if not self.best:  # no time was given to learn anything
+        if not self.best:  # there was no time to learn anything
             self._judge(self.state.epoch)
 
     def _goes_on(self) -> bool:
@@ -162,14 +166,14 @@ class _Run:
         return self.state.epoch < self.options.epochs and not stale and time.monotonic() < self.deadline
 
     def _epoch(self) -> bool:
-        """Train one epoch, or what is left of it; return False if the time is over before its end."""
+        """Train an epoch, or the rest of one. Return False if the time is over before its end."""
         self.network.train()
         saved = time.monotonic()
         total = self.options.passes * len(self.corpus.select("speech", "train"))
         rng = np.random.default_rng(np.random.SeedSequence((self.options.seed, self.state.epoch)))
-        told = self._counter(f"epoch {self.state.epoch + 1}", total)
+        count = self._counter(f"epoch {self.state.epoch + 1}", total)
         done = 0
-        for done, example in enumerate(batches(self._mixtures(), self.architecture, rng, told), start=1):
+        for done, example in enumerate(batches(self._mixtures(), self.architecture, rng, count), start=1):
             if done <= self.state.batch:  # trained before the interruption
                 continue
             loss = self._step(example)
@@ -205,16 +209,16 @@ class _Run:
         return -_si_sdr_db(self.torch, targets, outputs).mean()
 
     def _judge(self, epoch: int) -> float:
-        """Return the SI-SDR improvement on the valid split, and keep the weights if it is the highest yet."""
+        """Return the SI-SDR improvement on the valid split, and keep the weights if it is the highest so far."""
         weights = self._weights()
         denoiser = NetworkDenoiser(self.architecture, weights)
-        told = self._counter(f"validating epoch {epoch}", len(self.corpus.select("speech", "valid")))
+        count = self._counter(f"validating epoch {epoch}", len(self.corpus.select("speech", "valid")))
         gains = []
         for named in validation_mixtures(self.corpus, self.options.snr_db, self.options.seed):
             signals = named.signals
             after = si_sdr(signals.speech, denoiser.estimate(signals))
             gains.append(max(after, _SILENT_DB) - si_sdr(signals.speech, signals.mixture))
-            told()
+            count()
         gain = float(np.mean(gains))
         if gain > self.state.best_gain_db:
             self.state = replace(self.state, best_gain_db=gain, best_epoch=epoch)
@@ -270,7 +274,7 @@ class _Run:
 
 
 def _si_sdr_db(torch: Any, targets: Any, estimates: Any) -> Any:
-    """Return the SI-SDR (B, 2) of sources (B, 2, n); a little energy keeps it finite."""
+    """Return the SI-SDR (B, 2) of estimates of sources (B, 2, n); a small added energy keeps it finite."""
     tiny = 1e-8
     energy = (targets**2).sum(dim=-1, keepdim=True) + tiny
     wanted = (estimates * targets).sum(dim=-1, keepdim=True) / energy * targets

@@ -1,1 +1,1 @@
-"""Heavy arithmetic: nearest neighbours, and work spread over threads, processes and machines."""
+"""Search nearest neighbours, and spread work over threads, processes and machines."""

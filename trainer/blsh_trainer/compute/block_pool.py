@@ -1,4 +1,4 @@
-"""Where the work on blocks is done: in threads here, or on a cluster (cluster.py). The results are the same bits."""
+"""Pools that work on blocks of frames: threads of this process, or a cluster (dask_pool.py), with the same bits."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -13,20 +13,20 @@ from blsh_trainer.errors import BlshError
 
 
 class Pool(Protocol):
-    """Computes on blocks. What `hold` and `map` return stays where it was made, until `collect` brings it here."""
+    """Computes on blocks of frames. Results of `hold` and `map` may stay elsewhere, until `collect` fetches them."""
 
     def hold(self, blocks: Sequence[FrameBlock]) -> list[Any]:
-        """Put each block where work on it will be done; return the blocks or what stands for them."""
+        """Put each block where work on it will be done. Return the blocks, or references to them."""
 
     def map(self, function: Callable[..., Any], *columns: Sequence[Any], shared: tuple[Any, ...] = ()) -> list[Any]:
-        """Return function(*row, *shared) for each row of `columns`, or what stands for it, in order."""
+        """Return function(*row, *shared) for each row of `columns`, or references to the results, in order."""
 
     def collect(self, held: Sequence[Any]) -> list[Any]:
-        """Return the results themselves, in order."""
+        """Return the results that `held` are or refer to, in order."""
 
 
 class LocalPool:
-    """Threads of this process: numpy lets go of the interpreter in all that takes time here."""
+    """Works in threads of this process: numpy releases the interpreter's lock in all that takes time here."""
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = usable_threads() if threads is None else threads
@@ -44,7 +44,7 @@ class LocalPool:
             futures = [executor.submit(function, *row, *shared) for row in rows]
             try:
                 return [future.result() for future in futures]
-            except BaseException:  # Ctrl-C too: what has not begun need not
+            except BaseException:  # Ctrl-C, too: what has not begun is not to begin
                 executor.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -53,13 +53,13 @@ class LocalPool:
 
 
 def usable_threads() -> int:
-    """Return $OMP_NUM_THREADS, the number that numpy itself heeds, or the number of cores this process may use."""
+    """Return $OMP_NUM_THREADS, which numpy heeds as well, or else the number of cores that this process may use."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return int(asked) if asked.isdigit() and int(asked) > 0 else len(os.sched_getaffinity(0))
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Keep the linear algebra itself to one thread: the order of its sums would depend on their number."""
+    """Keep linear algebra to one thread in the block: the order of its sums depends on the number of threads."""
     with threadpool_limits(1):
         yield

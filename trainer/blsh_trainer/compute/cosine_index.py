@@ -1,4 +1,4 @@
-"""The raw k-nearest-neighbour system: cosine similarity on the features themselves (Algorithm 1, "KNN")."""
+"""Find nearest neighbours of features by cosine similarity: the paper's raw KNN system (Algorithm 1, "KNN")."""
 
 from typing import Self
 
@@ -20,23 +20,23 @@ _FRAMES = 512  # frames whose neighbours' masks are unpacked at once: (512, K, 5
 class CosineIndex:
     """A dictionary of features, normalised once to be searched many times.
 
-    Entries are kept as float32 of unit length, 4 D bytes each. The similarity of a query with one is the
-    float64 sum of the products of the query, float64 of unit length, with these: matrix products in float32
-    only choose the candidates, with a margin above their rounding error. So the answer depends neither on
-    the number of threads nor on how the work is cut, and equal entries are equally similar.
+    Entries are kept as float32 of unit length, 4 D bytes each. The similarity of a query and an entry is the float64
+    sum of their products, the query being float64 of unit length. Matrix products in float32 only choose the
+    candidates, with a margin above their rounding error. So the answer depends neither on the number of threads nor
+    on how the work is cut, and equal entries are equally similar.
     """
 
     def __init__(self, dictionary: ArrayLike) -> None:
         """Normalise features (N, D) of any scale. BlshError for another shape or values that are not finite."""
         rows = check_rows(dictionary, "the dictionary features")
         self.rows: NDArray[np.float32] = l2_normalise(rows).astype(np.float32)
-        # What float32 adds up wrongly at most, for vectors of unit length: queries rounded, D products, D sums.
+        # The largest error of float32 with vectors of unit length: rounded queries, D products, D sums.
         self._margin = 2.0 * (rows.shape[1] + 2) * float(np.finfo(np.float32).eps)
 
     def search(self, queries: ArrayLike, k: int = 10) -> tuple[IntArray, FloatArray]:
         """Return (indices int64, similarities float64), (Q, k) each, of the k entries most like each query (Q, D).
 
-        Entries are ordered by (similarity falling, dictionary index rising); a query of zeros is like none
+        Entries are ordered by (similarity falling, dictionary index rising). A query of zeros is similar to no entry
         and gets the first k. BlshError for another D, values that are not finite, k < 1 or k > N.
         """
         entries, width = self.rows.shape
@@ -63,9 +63,9 @@ class CosineIndex:
         return columns[taken], similar[taken]
 
     def _candidates(self, queries: FloatArray, k: int) -> tuple[IntArray, IntArray]:
-        """Return (rows, columns) of all pairs that may be among the k nearest; some turn out not to be."""
+        """Return (query, entry) indices, two arrays, of all pairs that may be among the k nearest."""
         narrow = queries.astype(np.float32)
-        best = np.full((len(queries), k), -np.inf, dtype=np.float32)  # of all entries so far, in no order
+        best = np.full((len(queries), k), -np.inf, dtype=np.float32)  # the k best of all entries so far, in no order
         found: list[tuple[IntArray, IntArray]] = []
         for start in range(0, len(self.rows), _TILE):
             products = narrow @ self.rows[start : start + _TILE].T

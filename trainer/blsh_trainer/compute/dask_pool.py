@@ -1,8 +1,8 @@
-"""The work on blocks done by a Dask cluster: `pip install blsh-mcu[distributed]`.
+"""Work on blocks of frames on a Dask cluster: `pip install blsh-mcu[distributed]`.
 
-Each block of frames is made once, by a task, from the file it is mapped from or from what is sent with the task;
-codes and pair weights are made there and stay there. Only projections and sums cross the wire. All results are those
-of tasks that Dask can repeat, so that what a dead worker held is made anew by others, the same to the last bit.
+A task makes each block of frames once, from the file that the frames are mapped from or from frames sent with the
+task. Codes and pair weights are made on the workers and stay there; only projections and sums cross the wire. Dask can
+repeat every task, so that other workers make anew what a dead worker held, the same to the last bit.
 """
 
 import pickle
@@ -21,10 +21,10 @@ _CONNECT_SECONDS = "10s"
 
 
 class DaskPool:
-    """A pool on the cluster of the scheduler at `address`, such as tcp://host:8786. To be closed, or used in `with`.
+    """A pool on the cluster of the scheduler at `address`, such as tcp://host:8786; close it, or use it in `with`.
 
-    BlshError where Dask is not installed, the scheduler does not answer, it has no workers, or a worker runs
-    another numpy: then the bits might differ. `sent_bytes` and `received_bytes` count arguments and results.
+    BlshError where Dask is not installed, the scheduler does not answer or has no workers, and where a worker runs
+    another numpy, with which the bits might differ. `sent_bytes` and `received_bytes` count arguments and results.
     """
 
     def __init__(self, address: str) -> None:
@@ -54,11 +54,11 @@ class DaskPool:
         self.close()
 
     def close(self) -> None:
-        """Leave the cluster; what it held for this pool goes."""
+        """Leave the cluster, which drops what it held for this pool."""
         self._client.close()
 
     def hold(self, blocks: Sequence[FrameBlock]) -> list[Any]:
-        with warnings.catch_warnings():  # frames in memory can only be sent; with the task, they outlive a worker
+        with warnings.catch_warnings():  # frames in memory must be sent; sent with the task, they outlive a worker
             warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
             return [self._submit(FrameBlock.loaded, [block.portable()], ()) for block in blocks]
 
@@ -95,10 +95,10 @@ class DaskPool:
 
 
 def _alone(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call `function` with single-threaded linear algebra, as the local pool does."""
+    """Call `function` with single-threaded linear algebra, as learners do with the local pool."""
     global _limits
     if _limits is None:
-        _limits = threadpool_limits(1)  # for good: a worker's other tasks may come in between
+        _limits = threadpool_limits(1)  # for good: a worker's other tasks may run in between
     return function(*arguments)
 
 

@@ -1,7 +1,7 @@
-"""Training frames cut into segments, and segments into the blocks that threads or workers take one by one.
+"""Cut training frames into segments, and segments into the blocks that threads or workers take one by one.
 
-How T frames are cut depends on T alone, never on who computes: sums over blocks, taken in their order, are then
-the same to the last bit with one thread, with many, and on a cluster.
+The cuts depend on the number of frames T alone, never on who computes. Sums over blocks, added in the blocks' order,
+are therefore the same to the last bit with one thread, with many, and on a cluster.
 """
 
 import mmap
@@ -19,12 +19,12 @@ from blsh_trainer.errors import BlshError
 Matrix = NDArray[np.float32]  # float32 halves the time and the memory of what is large
 Rows = slice | IntArray
 
-MOST_BLOCKS = 32  # each is a task in every step: more would keep a scheduler busier than its workers
+MOST_BLOCKS = 32  # each block is a task in every step: more would keep a scheduler busier than its workers
 
 
 @dataclass(frozen=True)
 class FrameFile:
-    """Features (T, D) in a file: what a memory-mapped array tells a worker, that maps it for itself."""
+    """Features (T, D) in a file: all that a worker needs to map the file for itself."""
 
     path: str
     dtype: str
@@ -42,7 +42,7 @@ class FrameFile:
 
 
 class FrameBlock:
-    """Some segments of the training frames, as float32; rows are fetched when asked for, so a file stays a file."""
+    """Some segments of the training frames, as float32. Frames in a file are read when they are asked for."""
 
     def __init__(self, source: AnyArray | FrameFile, rows: Sequence[Rows]) -> None:
         self._source = source
@@ -58,7 +58,7 @@ class FrameBlock:
         return np.ascontiguousarray(self._source[self._rows[index]], dtype=np.float32)
 
     def portable(self) -> "FrameBlock":
-        """Return a block that can be sent: it names its file, or holds its own frames and no others."""
+        """Return a block that can be sent: it names its file, or holds its own frames and no other frames."""
         file = _file_of(self._source)
         return self.loaded() if file is None else FrameBlock(file, self._rows)
 
@@ -71,7 +71,7 @@ class FrameBlock:
 
 
 def _file_of(source: Any) -> FrameFile | None:
-    """Return the file that a memory-mapped array is all of, or None: a part of one does not know its place."""
+    """Return the file that `source` maps as a whole, else None: a part of a mapped array does not know its offset."""
     if isinstance(source, FrameFile):
         return source
     base: Any = getattr(source, "base", None)
@@ -82,7 +82,7 @@ def _file_of(source: Any) -> FrameFile | None:
 
 
 def as_source(H: ArrayLike) -> AnyArray:
-    """Return the features (T, D) as blocks read them: a memory-mapped array as it is, any other as float32."""
+    """Return features (T, D) for `frame_blocks`: a memory-mapped array as it is, any other as float32."""
     if isinstance(H, np.memmap):
         return H
     return np.ascontiguousarray(H, dtype=np.float32)
@@ -91,8 +91,8 @@ def as_source(H: ArrayLike) -> AnyArray:
 def frame_blocks(source: AnyArray, segment: int, order: IntArray | None = None, least: int = 1) -> list[FrameBlock]:
     """Cut features (T, D) into segments of `segment` frames and these into blocks of `least` segments or more.
 
-    `order` (T,) shuffles the frames first; within a segment they then stand in their own order, which changes
-    no pair and reads a file forwards.
+    `order` (T,) shuffles the frames first. Within a segment they then stand in their original order: this changes no
+    pair of frames and reads a file forwards.
     """
     total = len(source)
     cuts = [slice(at, min(at + segment, total)) for at in range(0, total, segment)]
@@ -102,7 +102,7 @@ def frame_blocks(source: AnyArray, segment: int, order: IntArray | None = None, 
 
 
 def signs(H: Matrix, v: FloatArray) -> Matrix:
-    """Return the bits -1 or +1 (n,) of frames H (n, D) under v (D + 1,), its last element being the bias (eq. 2)."""
+    """Return the bits, -1 or +1 (n,), of frames H (n, D) under v = [P, b] (D + 1,), b being the bias (eq. 2)."""
     return np.where(accumulators(H, v) >= 0, np.float32(1), np.float32(-1))
 
 
@@ -113,7 +113,7 @@ def accumulators(H: Matrix, v: FloatArray) -> Matrix:
 
 
 class Codes:
-    """The bits of a block's frames under the projections settled so far, packed: an eighth of a byte each."""
+    """The bits of a block's frames under the projections settled so far, packed: eight bits of a code to a byte."""
 
     def __init__(self, packed: list[ByteArray], bits: int) -> None:
         self._packed = packed

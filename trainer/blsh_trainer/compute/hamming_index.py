@@ -1,4 +1,4 @@
-"""Exact search for the K nearest codes in Hamming distance, with the project's tie rule."""
+"""Search the K nearest codes in Hamming distance, exactly and with the project's tie rule."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -12,29 +12,29 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.masks import packed_width
 
 _WORD = 64
-_THREAD_WORDS = 1 << 23  # comparisons of words that take a thread some ms: for less, a second one does not pay
+_THREAD_WORDS = 1 << 23  # comparisons of words, some ms for a thread: with fewer a second thread does not pay
 
 
 class HammingIndex:
     """A dictionary of codes, packed once to be searched many times.
 
-    Memory is the packed codes, 8 ceil(L / 64) bytes each, and the answers: no distances are kept. The bits
-    may lie in any order, and the first search of a machine compiles the loops (some seconds, then kept).
+    Memory holds the packed codes, 8 ceil(L / 64) bytes each, and the answers; other distances are not kept. The bits
+    of a code may lie in any order. The first search on a machine compiles the loops, which takes some seconds once.
     """
 
     def __init__(self, dictionary_bits: ArrayLike) -> None:
         """Pack codes bool (N, L). BlshError for another shape or type."""
         codes = _check_codes(dictionary_bits, "dictionary codes")
         self.entries, self.bits = codes.shape
-        # One row for each word of the codes: neighbouring entries lie side by side, as vector code wants them.
+        # One row for each word of the codes: words of successive entries lie side by side, for vector code.
         self._planes = np.ascontiguousarray(_to_words(codes).T)
 
     def search(self, query_bits: ArrayLike, k: int = 10, threads: int | None = None) -> tuple[IntArray, IntArray]:
         """Return (indices, distances), int64 (Q, k) each, of the k codes nearest to each query, bool (Q, L).
 
         Neighbours are ordered by (distance, dictionary index), which settles the ties of the paper's Algorithm 1: the
-        result is unique, whatever the number of threads, at most `threads`, or usable_threads(). A search costs
-        Q N ceil(L / 64) popcounts, and up to k moves for each code that enters a list: meant for small k.
+        result is unique. At most `threads` threads work (None: usable_threads()). A search costs Q N ceil(L / 64)
+        popcounts, and up to k moves for each code that enters a list: it is meant for small k.
         BlshError for codes of another length, k < 1, k > N or threads < 1.
         """
         queries = _check_codes(query_bits, "query codes")
@@ -88,7 +88,7 @@ def _check_codes(bits: ArrayLike, what: str) -> BoolArray:
 
 
 def _to_words(codes: BoolArray) -> NDArray[np.uint64]:
-    """Pack bool (N, L) into uint64 (N, ceil(L / 64)), the bits that L leaves over being zeros."""
+    """Pack bool (N, L) into uint64 (N, ceil(L / 64)); the last word is filled up with zeros."""
     packed = np.packbits(codes, axis=1, bitorder="little")
     words = np.zeros((len(codes), 8 * -(-codes.shape[1] // _WORD)), dtype=np.uint8)
     words[:, : packed_width(codes.shape[1])] = packed

@@ -1,8 +1,8 @@
 """The inner loops of the Hamming search, compiled by numba on first use.
 
-Its own module because numba takes a second to load: only those who search import it. The loops hold no
-Python objects and release the interpreter's lock, so that threads can share a search; they start no threads
-themselves, which keeps them safe in processes that were forked.
+Numba takes a second to import; only hamming_index imports this module, when it searches. The loops hold no Python
+objects and release the interpreter's lock, so that threads can share a search. They start no threads themselves, which
+keeps them safe in processes that were forked.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from blsh_trainer.arrays import IntArray
 Words = NDArray[np.uint64]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_CHUNK = 256  # codes whose least distance decides in vector code whether any of them is looked at
+_CHUNK = 256  # codes whose least distance, found in vector code, decides whether any of them is looked at
 _TILE = 4096  # codes of one word that stay in the first-level cache while all queries pass over them
 
 
@@ -32,7 +32,7 @@ def _kept(function: _Function) -> _Function:
     """Return `function` compiled; the machine code is kept on disk where a folder can be written and read."""
     try:
         compiled: Callable[..., Any] = njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder can be written: neither beside this file, nor the user's, nor NUMBA_CACHE_DIR
+    except RuntimeError:  # numba found no folder that it can write: beside this file, the user's, or NUMBA_CACHE_DIR
         return _compiled(function)
 
     @wraps(function)
@@ -40,7 +40,7 @@ def _kept(function: _Function) -> _Function:
         nonlocal compiled
         try:
             return compiled(*arguments)
-        except Exception:  # a full disk, or what was kept is damaged or another user's: unpickling raises anything
+        except Exception:  # a full disk, or a damaged cache or another user's: unpickling raises anything
             compiled = _compiled(function)
             return compiled(*arguments)
 
@@ -59,7 +59,7 @@ _popcount = cast(Callable[[Any], Any], intrinsic(_population_count))
 
 @_compiled
 def _insert(index: int, distance: np.int64, indices: IntArray, distances: IntArray) -> None:
-    """Put a code behind all that are as near or nearer; the last of the list falls out."""
+    """Insert a code behind all codes of the list that are as near or nearer; the last code falls out."""
     slot = distances.size - 1
     while slot > 0 and distances[slot - 1] > distance:
         distances[slot] = distances[slot - 1]
@@ -71,7 +71,7 @@ def _insert(index: int, distance: np.int64, indices: IntArray, distances: IntArr
 
 @_compiled
 def _least(code: np.uint64, plane: Words) -> np.uint64:
-    """Return the least distance to the codes of `plane`, a slice: only indices from 0 on become vector code."""
+    """Return the least distance to the codes of `plane`, a slice: only loops from index 0 become vector code."""
     least = np.uint64(65)
     for j in range(plane.size):
         distance = _popcount(code ^ plane[j])
@@ -83,8 +83,8 @@ def _least(code: np.uint64, plane: Words) -> np.uint64:
 def scan_word(queries: Words, plane: Words, indices: IntArray, distances: IntArray) -> None:
     """Fill `indices` and `distances` (Q, k) for codes of one word: queries (Q,), plane (N,).
 
-    `distances` must come filled with a number above all distances. Codes are met in rising index and enter a
-    list only when strictly nearer than its last, which is the order (distance, index).
+    The caller fills `distances` with a number above all distances. Codes are met by rising index and enter a list only
+    when strictly nearer than its last code, which makes the order (distance, index).
     """
     for tile in range(0, plane.size, _TILE):
         tile_end = min(tile + _TILE, plane.size)
@@ -104,7 +104,7 @@ def scan_word(queries: Words, plane: Words, indices: IntArray, distances: IntArr
 
 @_kept
 def scan_words(queries: Words, planes: Words, indices: IntArray, distances: IntArray) -> None:
-    """Do as scan_word for codes of W words: queries (Q, W), planes (W, N), word w of all codes in row w."""
+    """Do as scan_word does, for codes of W words: queries (Q, W) and planes (W, N), row w being word w of all codes."""
     words, entries = planes.shape
     tile_codes = max(_CHUNK, _TILE // words // _CHUNK * _CHUNK)
     found = np.empty(_CHUNK, dtype=np.uint64)

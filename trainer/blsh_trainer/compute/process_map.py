@@ -1,4 +1,4 @@
-"""One function of an index, computed in several processes: the results in order, the same for any number of them."""
+"""Compute a function of an index in several processes; the results do not depend on the number of processes."""
 
 import os
 import pickle
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 def check_jobs(jobs: int | None) -> int:
-    """Return how many processes to use, None being one for each core; BlshError for less than 1."""
+    """Return the number of processes to use, for None one for each core. BlshError for less than 1."""
     if jobs is not None and jobs < 1:
         raise BlshError(f"{jobs} jobs; choose 1 or more processes")
     return joblib.cpu_count() if jobs is None else jobs
@@ -32,10 +32,11 @@ def computed(
 ) -> list[Result]:
     """Return [task(0), ..., task(count - 1)], in `jobs` processes (None: one for each core).
 
-    `task` goes to each process once, as a file, so it must be picklable if jobs > 1. Whatever the jobs, each
-    call has one thread of BLAS: sums of more threads differ in the last bits. The first exception of a task
-    ends the others and is raised here; Ctrl-C, and a signal that ends a program like it, end them all.
-    BlshError if a process dies.
+    `task` goes to each process once, as a file, and must be picklable if `jobs` is above 1. Each call has one thread of
+    BLAS, because sums of more threads differ in the last bits. The first exception of a call ends all other calls and
+    is raised here. Ctrl-C, SIGTERM and SIGHUP end all calls. BlshError if a process dies.
+
+    `progress` is called with `what` and the number of calls that are done.
     """
     processes = min(check_jobs(jobs), count)
     if processes <= 1:
@@ -54,7 +55,7 @@ def computed(
                 processes, batch_size=1, pre_dispatch="2 * n_jobs", return_as="generator_unordered"
             )(joblib.delayed(_from_file)(os.fspath(file), index) for index in range(count))
         try:
-            with warnings.catch_warnings():  # it replaces a worker whose task has used much memory, and says so
+            with warnings.catch_warnings():  # joblib replaces a worker whose task has used much memory, and warns of it
                 warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
                 for index, result in coming:
                     found[index] = result

@@ -1,1 +1,1 @@
-"""Corpora of speech and noise: their layouts, checks and splits, and the mixtures made from them."""
+"""Corpora of speech and noise: their layouts, checks and splits, and the mixtures that are made from them."""

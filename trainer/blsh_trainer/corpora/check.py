@@ -1,10 +1,11 @@
-"""A corpus looked through before hours are spent on it: every file is opened and read."""
+"""Look through a corpus before hours are spent on it: open and read every file."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from blsh_trainer.corpora.corpus import KINDS, SPLITS, Corpus, Entry
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.corpus_entry import KINDS, SPLITS, Entry
 from blsh_trainer.corpora.duplicates import copies
 from blsh_trainer.corpora.unread_files import CONVERT, foreign_suffix
 from blsh_trainer.errors import BlshError
@@ -18,7 +19,7 @@ _QUIET_DBFS = -60.0
 
 @dataclass(frozen=True)
 class Finding:
-    """Something found in a corpus: an `error` stops training or spoils what it measures, a `remark` does not."""
+    """Something found in a corpus: a `level` of "error" stops training or spoils its figures, "remark" does not."""
 
     level: str
     text: str
@@ -27,7 +28,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Part:
-    """What one split has of one kind; `labels` are its speakers or noise types."""
+    """How much one split has of one kind; `labels` counts its speakers or noise types."""
 
     split: str
     kind: str
@@ -60,11 +61,11 @@ class Report:
 def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
     """Open and read every file of a loaded corpus, block by block, and report what is in it and what is wrong.
 
-    Errors: files that cannot be read or were cut short, hold NaN or infinities, are silent, constant or above
-    LOUDEST_DBFS; speech shorter than one window; pairs of unequal length; the same recording in two splits. Remarks:
-    files that are resampled or averaged, rates under 16 kHz, faint files and files beyond full scale, channels that
-    cancel, lengths that a header leaves open, long speech, short noises, splits without speech or noise, recordings in
-    formats that are not read.
+    Errors: files that cannot be read or were cut short; files with NaN or infinities; silent or constant files, and
+    files above LOUDEST_DBFS; speech shorter than one window; pairs of unequal length; the same recording in two splits.
+    Remarks: files that are resampled or whose channels are averaged; rates under 16 kHz; faint files and files beyond
+    full scale; channels that cancel each other; headers that leave the length open; long speech and short noises;
+    splits without speech or noise; recordings in formats that are not read.
     """
     files = {(entry.kind, entry.path): entry for entry in corpus.entries}
     found: dict[tuple[str, str], list[str]] = {}

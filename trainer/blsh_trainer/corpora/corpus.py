@@ -7,9 +7,9 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from blsh_trainer.corpora.corpus_entry import KINDS, SPLITS, Entry
+from blsh_trainer.corpora.corpus_entry import KINDS, Entry
 from blsh_trainer.corpora.duplicates import copies
-from blsh_trainer.corpora.layouts.manifest import COLUMNS, MANIFEST
+from blsh_trainer.corpora.layouts.manifest import MANIFEST
 from blsh_trainer.corpora.layouts.recognise import find_layout
 from blsh_trainer.corpora.unread_files import CONVERT, described, unread_recordings
 from blsh_trainer.errors import BlshError
@@ -17,17 +17,15 @@ from blsh_trainer.files import require_folder
 from blsh_trainer.signals.audio import probe_audio
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
-__all__ = ["COLUMNS", "KINDS", "LONGEST_UTTERANCE", "MANIFEST", "SPLITS", "Corpus", "Entry", "load_corpus"]
-
-LONGEST_UTTERANCE = 60 * SAMPLE_RATE_HZ  # what a mixture may hold in memory; longer speech counts as several
-_LONG_BYTES = 1 << 18  # less than a minute of any format, so that short files need not be opened
+LONGEST_UTTERANCE = 60 * SAMPLE_RATE_HZ  # samples of a mixture; longer speech counts as several utterances
+_LONG_BYTES = 1 << 18  # a minute takes more in any format: smaller files need not be opened
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A checked corpus; `entries` are in the order of its manifest, or by split and name.
+    """A checked corpus. Its `entries` are in the order of its manifest, or ordered by split and name.
 
-    Paths of noise are relative to `noise_root`, which is `root` unless None, and those of speech to `root`.
+    Paths of speech are relative to `root`, paths of noise to `noise_root`, or to `root` where that is None.
     """
 
     name: str
@@ -38,7 +36,7 @@ class Corpus:
 
     @property
     def paired(self) -> bool:
-        """Whether it holds recorded mixtures: its noises are what noisy recordings have over clean ones."""
+        """Whether it holds recorded mixtures, each noise being the difference of a noisy and a clean recording."""
         return any(entry.minus for entry in self.entries)
 
     def select(self, kind: str, split: str) -> tuple[Entry, ...]:
@@ -67,13 +65,13 @@ class Corpus:
 
     @cached_property
     def unread(self) -> dict[str, tuple[str, ...]]:
-        """The recordings in its folders that are in a format that is not read, or links to nothing, by kind."""
+        """The recordings in its folders that cannot be read, by kind: a format's suffix, or "links to nothing"."""
         folders = dict.fromkeys([self.root, self.noise_root or self.root])
         return unread_recordings(folders, map(self.path, self.entries))
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 in hex over the manifest's bytes, or the splits found, and every file's name, length and bytes."""
+        """SHA-256 in hex over the manifest, or the splits that were found, and every file's name, length and bytes."""
         digest = hashlib.sha256(self._listing())
         for path, file in {(entry.path, self.path(entry)): None for entry in self.entries}:
             digest.update(f"\n{path} {file.stat().st_size}\n".encode())
@@ -97,12 +95,12 @@ def load_corpus(
 ) -> Corpus:
     """Recognise, read and check the corpus in `folder`, with a folder of noises where its layout has none.
 
-    Splits that a layout lacks are drawn from `split_seed`; to train and to evaluate, use the same. Speech that is
-    longer than a minute counts as several utterances, so that no mixture needs more memory than that.
+    Splits that a layout lacks are drawn from `split_seed`; use the same seed to train and to evaluate. Speech that is
+    longer than a minute counts as several utterances, which bounds the memory of a mixture.
 
-    BlshError when a folder is missing or unreadable, fits no layout (see layouts.find_layout), has no training
-    speech or noise, or when a speaker or a recording is in two splits (the evaluation would not be on unseen ones).
-    Without `refuse_copies` recordings in two splits are left to check_corpus, which names them all.
+    BlshError when a folder is missing or unreadable, fits no layout (see find_layout) or has no training speech or
+    noise, and when a speaker or a recording is in two splits, because the evaluation is to hear neither in training.
+    Without `refuse_copies` recordings in two splits are accepted here and left to check_corpus, which names them all.
     """
     root = Path(folder)
     require_folder(root, f"there is no corpus folder {root}; check the path or make one with `blsh corpus make`")

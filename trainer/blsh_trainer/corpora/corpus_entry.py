@@ -1,4 +1,4 @@
-"""What a corpus is made of: recordings of speech or noise, each in one split."""
+"""The entries of a corpus: recordings of speech or noise, each in one split."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class Entry:
-    """One recording; `path` is relative to the root of its kind, `speaker_or_type` the speaker or noise type.
+    """A recording or a part of one; `path` is relative to the root of its kind.
 
-    `minus` is set for the noise of a recorded pair: the clean recording, relative to the corpus root, that leaves
-    the noise when it is subtracted from `path`. A part of a long recording has `start` and `length`, in samples at
-    16 kHz; without `length` the entry reaches to the recording's end.
+    `speaker_or_type` is the speaker or the noise type. `minus` is set for the noise of a recorded pair: the clean
+    recording, relative to the corpus root, which subtracted from `path` leaves the noise. A part of a long recording
+    has `start` and `length`, in samples at 16 kHz; with a `length` of None the entry reaches to the recording's end.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""Recordings that are there twice: the same samples, whatever the file's name, header, format or word length."""
+"""Find recordings that a corpus has twice: the same samples, whatever the name, header, format or word length."""
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -10,7 +10,7 @@ from blsh_trainer.signals.audio import probe_audio
 from blsh_trainer.signals.levels import averaged
 from blsh_trainer.signals.sound_file import opened
 
-_BEGINNING = 4096  # frames that tell most recordings of one length apart
+_BEGINNING = 4096  # frames by which most recordings of one length can be told apart
 
 _Files = list[tuple[Path, Entry]]
 
@@ -18,8 +18,8 @@ _Files = list[tuple[Path, Entry]]
 def copies(files: Iterable[tuple[Path, Entry]]) -> Iterator[tuple[Entry, Entry]]:
     """Yield pairs of entries whose files hold the same samples, their channels averaged, in different splits.
 
-    Of most files only the header is read: beginnings are compared of files of one rate and length, and all samples, a
-    block at a time, of those that begin alike. A file that cannot be read is no copy.
+    Of most files only the header is read. Files of one rate and length are compared by their beginnings, and files
+    that begin alike by all samples, a block at a time. A file that cannot be read counts as no copy.
     """
     groups: list[_Files] = [list(files)]
     for trait in (_shape, _beginning, _samples):
@@ -29,7 +29,7 @@ def copies(files: Iterable[tuple[Path, Entry]]) -> Iterator[tuple[Entry, Entry]]
 
 
 def _parted(files: _Files, trait: Callable[[Path], Hashable]) -> list[_Files]:
-    """Return the files by what they have in common, as far as it is common to more than one split."""
+    """Return the groups of files that share a trait, without groups that lie in one split."""
     parts: dict[Hashable, _Files] = {}
     for path, entry in files:
         try:
@@ -57,5 +57,5 @@ def _digest(path: Path, frames: int | None) -> bytes:
     with opened(path) as sound:
         count = sound.frames if frames is None or sound.frames is None else min(frames, sound.frames)
         for block in sound.blocks(0, count):
-            digest.update((averaged(block) + 0.0).tobytes())  # + 0.0: -0.0 is the same sample
+            digest.update((averaged(block) + 0.0).tobytes())  # + 0.0 makes 0.0 of -0.0, the same sample
     return digest.digest()

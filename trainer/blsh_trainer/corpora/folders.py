@@ -1,4 +1,4 @@
-"""What lies in a folder of recordings: audio files, speakers or noise types, splits."""
+"""Look into folders of recordings: audio files, speakers or noise types, splits."""
 
 import re
 from collections.abc import Callable
@@ -9,15 +9,16 @@ from blsh_trainer.errors import BlshError
 
 _READ = ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .sph .nist .caf .voc"
 SUFFIXES = frozenset(_READ.split())
-_CLUTTER = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")  # of systems, not of users
-FEWEST_TYPES = 5  # of noise, to be split by type; of fewer a split would hold one or two
+_CLUTTER = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
+"""Folders that systems make, not users."""
+FEWEST_TYPES = 5  # noise types that are split by type; with fewer a split would hold one or two types
 _NUMBER = re.compile(r"[-_ .]*\d+$")
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Return the folders in `folder` by name, without hidden ones and links that lead back to where they lie.
+    """Return the folders in `folder` by name, without hidden ones and links to a folder that they lie in.
 
-    BlshError when it cannot be read.
+    BlshError when `folder` cannot be read.
     """
     return [path for path in _listing(folder) if path.is_dir() and not _leads_back(path)]
 
@@ -33,9 +34,9 @@ def audio_below(folder: Path) -> list[Path]:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Return all that lies in `folder` and its subfolders but folders and hidden files, sorted by name.
+    """Return the files in `folder` and its subfolders that are not hidden, sorted by name.
 
-    Links to folders are followed, once each, unless they lead back to where they lie. BlshError for a folder that
+    Links to folders are followed, once each, unless they lead to a folder that they lie in. BlshError for a folder that
     cannot be read.
     """
     found: list[Path] = []
@@ -51,24 +52,28 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def descend(folder: Path) -> Path:
-    """Return `folder`, or what its only subfolder holds: archives often unpack to one folder in another."""
+    """Return `folder`, or the folder in it that it only wraps: archives often unpack to one folder in another."""
     while len(below := subfolders(folder)) == 1 and not audio_here(folder) and not _has_meaning(below[0].name):
         folder = below[0]
     return folder
 
 
 def speaker_splits(folder: Path, root: Path, seed: int) -> dict[str, Units]:
-    """Return the speakers of SPEAKER/... or SPLIT/SPEAKER/... in `folder`, with paths relative to `root`."""
+    """Return the speakers of SPEAKER/... or SPLIT/SPEAKER/... in `folder`, by split; paths are relative to `root`."""
     return _splits(folder, seed, lambda part: _speakers(part, root))
 
 
 def noise_splits(folder: Path, root: Path, seed: int) -> dict[str, Units]:
-    """Return the noises of TYPE/... or flat files, with or without folders for splits; paths relative to `root`."""
+    """Return the noises of TYPE/... or files, in SPLIT/ or not, in `folder`, by split; paths are relative to `root`."""
     return _splits(folder, seed, lambda part: _noises(part, root))
 
 
 def _splits(folder: Path, seed: int, read: Callable[[Path], dict[str, Recordings]]) -> dict[str, Units]:
-    """Take folders for splits when all are named after one, train among them: a noise may be called `train`, too."""
+    """Return what `read` finds, by split.
+
+    Folders are splits when all have names of splits: a single one of such a name may be a noise, that of a train. Where
+    no folder is the train split, their contents are pooled and splits are drawn.
+    """
     parts = [(part, split_of_folder(part.name)) for part in subfolders(folder)]
     named = {split for _, split in parts}
     if not parts or None in named or audio_here(folder):
@@ -85,7 +90,7 @@ def _splits(folder: Path, seed: int, read: Callable[[Path], dict[str, Recordings
 
 
 def _add(units: dict[str, Recordings], more: dict[str, Recordings]) -> None:
-    """Add `more` to `units`; a speaker or noise that is in both keeps the recordings of both."""
+    """Add `more` to `units`; a speaker or noise that is in both has the recordings of both."""
     for name, unit in more.items():
         units[name] = Recordings(unit.label, [*units[name].paths, *unit.paths] if name in units else unit.paths)
 
@@ -100,7 +105,7 @@ def _speakers(folder: Path, root: Path) -> dict[str, Recordings]:
 def _noises(folder: Path, root: Path) -> dict[str, Recordings]:
     units = _by_folder(folder, root)
     if len(units) >= FEWEST_TYPES and not audio_here(folder):
-        return units  # type by type: the recordings of one place or the channels of one recording stay together
+        return units  # by type: recordings of one place and channels of one recording stay together
     files = {path: unit.label for unit in units.values() for path in unit.paths}
     files |= {path.relative_to(root).as_posix(): _type_of_file(path) for path in audio_here(folder)}
     return {(root / path).relative_to(folder).as_posix(): Recordings(kind, [path]) for path, kind in files.items()}
@@ -116,7 +121,7 @@ def _by_folder(folder: Path, root: Path) -> dict[str, Recordings]:
 
 
 def _type_of_file(path: Path) -> str:
-    """Return rain of rain_01.wav: files that differ by a number are of one type."""
+    """Return "rain" for rain_01.wav: files that differ by a number are of one type."""
     return _NUMBER.sub("", path.stem) or path.stem
 
 
@@ -131,7 +136,7 @@ def is_dialect(name: str) -> bool:
 
 
 def _leads_back(link: Path) -> bool:
-    """Return whether a link leads to a folder that holds it: all speakers would be one another's."""
+    """Return whether a link leads to a folder that holds it: each speaker would then have the recordings of all."""
     return link.is_symlink() and link.parent.resolve().is_relative_to(link.resolve())
 
 

@@ -1,4 +1,4 @@
-"""Mixtures of speech and noise at a set signal-to-noise ratio, drawn lazily from a corpus."""
+"""Mix speech and noise at a set signal-to-noise ratio, and draw mixtures from a corpus one by one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,31 +7,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from blsh_trainer.arrays import FloatArray, check_signal
-from blsh_trainer.corpora.corpus import Corpus, Entry
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.corpora.mixture_sources import NoiseSource, loop_from, read_speech
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.spectra import WINDOW
 
-__all__ = [
-    "LEVEL_DBFS",
-    "MAX_SNR_DB",
-    "PEAK",
-    "Mixture",
-    "NamedMixture",
-    "draw_mixtures",
-    "loop_from",
-    "mix_at_snr",
-    "rms",
-]
-
 PEAK = 0.99
 LEVEL_DBFS = -26.0
-MAX_SNR_DB = 100.0  # either way; 16-bit recordings have less, and thousands would overflow
+MAX_SNR_DB = 100.0  # of either sign; 16-bit recordings reach less, and thousands would overflow
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """speech + noise = mixture, float64 (samples,) each, in [-0.99, 0.99], or as loud as they were recorded."""
+    """speech + noise = mixture, float64 (samples,) each, within [-0.99, 0.99] unless it is a recorded mixture."""
 
     speech: FloatArray
     noise: FloatArray
@@ -42,7 +31,7 @@ class Mixture:
 class NamedMixture:
     """A mixture and where it came from; paths are relative to the roots of the corpus, offsets are in samples.
 
-    The first `lead` samples are not scored: noise before the speech, in which a suppressor may settle.
+    The first `lead` samples are noise before the speech, in which a suppressor may settle; they are not scored.
     """
 
     id: str
@@ -59,11 +48,11 @@ class NamedMixture:
 def mix_at_snr(
     speech: ArrayLike, noise: ArrayLike, snr_db: float, level_dbfs: float = LEVEL_DBFS, offset: int = 0
 ) -> Mixture:
-    """Mix `speech` (n,) with `noise` (m,), read from `offset` on and looped when it is the shorter.
+    """Mix `speech` (n,) with `noise` (m,), which is read from `offset` on and starts over at its end.
 
-    The speech is scaled to an RMS of `level_dbfs`, the noise so that the ratio of their energies is `snr_db`;
-    all three are scaled down together when the mixture or a part passes 0.99. BlshError for silent or
-    non-finite signals, speech shorter than one window, an SNR beyond 100 dB or a level that is not finite.
+    The speech is scaled to an RMS of `level_dbfs`, the noise so that the ratio of their energies is `snr_db`. Speech,
+    noise and mixture are scaled down together when one of them passes 0.99. BlshError for silent or non-finite signals,
+    speech shorter than one window, an SNR beyond 100 dB or a level that is not finite.
     """
     if not abs(snr_db) <= MAX_SNR_DB or not np.isfinite(level_dbfs):
         raise BlshError(
@@ -95,12 +84,13 @@ def draw_mixtures(
 ) -> Iterator[NamedMixture]:
     """Yield `count` mixtures of a split (None: one for each utterance), reading the audio as it goes.
 
-    Every utterance comes once, in shuffled order, before any comes again. Noise types take turns, so that a
-    type of many files weighs as much as a type of one. The same rng state gives the same mixtures. Of a noise
-    only the cut is read that goes into the mixture. With an `snr_db` of None the mixtures of a paired corpus
-    come as they were recorded, each at its own level and SNR.
-    BlshError for a split without speech or noise, a count below 1, recorded mixtures of a corpus that has none,
-    or audio that cannot be used.
+    Every utterance comes once, in shuffled order, before any comes again. Noise types take turns, so that a type with
+    many files weighs as much as a type with one. The same state of `rng` gives the same mixtures. Only the part of a
+    noise that goes into the mixture is read. With an `snr_db` of None the mixtures of a paired corpus come as they were
+    recorded, each at its own level and SNR.
+
+    BlshError for a split without speech or noise, a count below 1, recorded mixtures of a corpus that has none, or
+    audio that cannot be used.
     """
     speech = corpus.select("speech", split)
     noise = corpus.select("noise", split)
@@ -162,7 +152,7 @@ def _recorded(
 
 
 def recorded_mixture(corpus: Corpus, name: str, utterance: Entry, source: Entry) -> NamedMixture:
-    """Return the mixture of a paired corpus's `utterance`, whose noise is `source`, as it was recorded.
+    """Return the recorded mixture of a paired corpus's `utterance`, whose noise is `source`.
 
     BlshError for an utterance shorter than a window, one without noise, or audio that cannot be used.
     """

@@ -1,14 +1,15 @@
-"""What a mixture needs of a corpus's files: an utterance, and of a noise the cut that goes with it, no more."""
+"""Read what a mixture is made of: an utterance, and the part of a noise that goes with it."""
 
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.corpora.corpus import Corpus, Entry
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.audio import AudioShape, probe_audio, read_audio, read_cut, require_sound
 from blsh_trainer.signals.levels import is_constant, silence
 
-_DRAWS = 20  # offsets tried before a noise whose cut is silent counts as too sparse
+_DRAWS = 20  # offsets that are drawn before the loudest part of a sparse noise is taken
 _BLOCK = 1 << 20
 
 
@@ -29,10 +30,10 @@ def read_speech(corpus: Corpus, entry: Entry) -> FloatArray:
 
 
 class NoiseSource:
-    """A noise of a corpus, `size` samples long at 16 kHz; of its file only what is asked for is read.
+    """A noise of a corpus, `size` samples long at 16 kHz; only the parts that are asked for are read.
 
-    The noise of a recorded pair is the noisy recording less the clean one. BlshError when a file cannot be read
-    or the two of a pair differ in length or rate.
+    The noise of a recorded pair is the noisy recording less the clean one. BlshError when a file cannot be read, or
+    when the recordings of a pair differ in length or rate.
     """
 
     def __init__(self, corpus: Corpus, entry: Entry) -> None:
@@ -44,7 +45,7 @@ class NoiseSource:
         self.size, self._channels = shape.samples, shape.channels
 
     def cut(self, offset: int, length: int) -> FloatArray:
-        """Return `length` samples from `offset` on, starting over at the noise's end; see mixing.loop_from."""
+        """Return `length` samples from `offset` on, starting over at the noise's end."""
         if length >= self.size:
             return loop_from(self._read(0, self.size), offset, length)
         head = min(length, self.size - offset)
@@ -52,7 +53,7 @@ class NoiseSource:
         return cut if head == length else np.concatenate([cut, self._read(0, length - head)])
 
     def sounding_cut(self, length: int, rng: np.random.Generator) -> tuple[int, FloatArray]:
-        """Draw an offset whose cut is not constant, and return both: sequences of events have silence between them.
+        """Draw an offset until the cut there is not constant, and return both: events may have silence between them.
 
         BlshError when all of the noise is silent or constant.
         """
@@ -62,7 +63,7 @@ class NoiseSource:
             if _sounds(cut):
                 return offset, cut
         level = 0.0
-        for _ in range(2):  # where it is loudest, and, as that is an offset, where it is farthest from it
+        for _ in range(2):  # where it is loudest; if that is an offset (DC), where it is farthest from the offset
             offset = self._farthest(level)
             cut = self.cut(offset, length)
             if _sounds(cut):
@@ -73,7 +74,7 @@ class NoiseSource:
         )
 
     def recorded(self, start: int, length: int) -> FloatArray:
-        """Return the noise as it was recorded with the samples `start` on of the clean recording."""
+        """Return `length` samples of the recorded noise, from sample `start` of the clean recording on."""
         return self._read(start, length)
 
     def _read(self, start: int, length: int) -> FloatArray:
@@ -81,7 +82,7 @@ class NoiseSource:
         return samples if self._clean is None else samples - read_cut(self._clean, start, length)
 
     def _farthest(self, level: float) -> int:
-        """Return where the noise is farthest from `level`, reading it block by block; BlshError where it never is."""
+        """Return the sample that is farthest from `level`, read block by block. BlshError where all are at `level`."""
         farthest, at = 0.0, 0
         for start in range(0, self.size, _BLOCK):
             block = np.abs(self._read(start, min(_BLOCK, self.size - start)) - level)

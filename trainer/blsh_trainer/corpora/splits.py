@@ -1,4 +1,4 @@
-"""Splits of corpora that have none of their own, or not all: whole speakers, whole noise types or files."""
+"""Draw the splits that a corpus lacks: by whole speakers, whole noise types, or files."""
 
 import hashlib
 import re
@@ -14,18 +14,18 @@ _SPLIT_FOLDER = re.compile(rf"({'|'.join(sorted(_NAMES, key=len, reverse=True))}
 
 @dataclass(frozen=True)
 class Recordings:
-    """Recordings that belong together, all of one speaker or of one noise: no split may part them."""
+    """Recordings of one speaker or of one noise, which must be in one split; `label` is the speaker or noise type."""
 
     label: str
     paths: list[str] = field(default_factory=list)
 
 
 Units = Mapping[str, Recordings]
-"""Recordings by a name that is stable from machine to machine: the speaker, the noise type or the file."""
+"""Recordings by a name that is the same on every machine: of the speaker, the noise type or the file."""
 
 
 def split_of_folder(name: str) -> str | None:
-    """Return the split that a folder's name tells of (`train`, `dev-clean`, `TEST`), or None."""
+    """Return the split that a folder is named after (`train`, `dev-clean`, `TEST`), or None."""
     match = _SPLIT_FOLDER.fullmatch(name)
     return _NAMES[match[1].lower()] if match else None
 
@@ -33,16 +33,16 @@ def split_of_folder(name: str) -> str | None:
 def draw_splits(units: Units, seed: int) -> dict[str, Units]:
     """Return `units` in the splits train, valid (a tenth) and test (a fifth), drawn from `seed`.
 
-    One unit is left to train alone, two make train and test.
+    A single unit goes to train, two go to train and test.
     """
     return hold_out({"train": units}, seed)
 
 
 def hold_out(given: Mapping[str, Units], seed: int) -> dict[str, Units]:
-    """Return the splits of `given`, and those of valid and test that it lacks, drawn from its `train`.
+    """Return the splits of `given`, with valid and test drawn from its `train` where it lacks them.
 
-    A unit's place depends on its name and `seed` alone, through SHA-256: not on the order in which a disk lists
-    the files, nor on a library's generator.
+    A unit's split depends on the names of the units and `seed` alone, by SHA-256: neither on the order in which a disk
+    lists files nor on a library's random numbers.
     """
     splits = dict(given)
     order = sorted(given["train"], key=lambda name: hashlib.sha256(f"{seed}\n{name}".encode()).digest())

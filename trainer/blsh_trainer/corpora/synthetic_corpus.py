@@ -1,4 +1,4 @@
-"""A corpus made on the spot, for those who have none: espeak-ng reads, and noises are synthesised."""
+"""Make a corpus for those who have none: espeak-ng reads the speech, and noises are synthesised."""
 
 import csv
 import json
@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.corpora.corpus import COLUMNS, MANIFEST, SPLITS, Corpus, load_corpus
+from blsh_trainer.corpora.corpus import Corpus, load_corpus
+from blsh_trainer.corpora.corpus_entry import SPLITS
+from blsh_trainer.corpora.layouts.manifest import COLUMNS, MANIFEST
 from blsh_trainer.corpora.synthetic_noise import NOISE_TYPES, make_noise
 from blsh_trainer.corpora.synthetic_text import SENTENCES, VOICES, Voice
 from blsh_trainer.errors import BlshError
@@ -31,14 +33,14 @@ _TIMEOUT_S = 60
 
 @dataclass(frozen=True)
 class CorpusSize:
-    """Utterances and noise files of each split (train, valid, test), and the length of a noise file."""
+    """How many utterances and noise files each split has (train, valid, test), and how long a noise file is."""
 
     utterances: tuple[int, int, int] = (170, 27, 64)
     noises: tuple[int, int, int] = (18, 3, 8)
     noise_seconds: float = 20.0
 
     def check(self) -> None:
-        """Raise BlshError unless every split gets something."""
+        """Raise BlshError unless every split has an utterance and a noise of a second or more."""
         if min(*self.utterances, *self.noises) < 1 or not self.noise_seconds >= 1.0:
             raise BlshError(f"{self}: every split needs an utterance and a noise, and a noise at least a second")
 
@@ -64,10 +66,12 @@ def make_corpus(
 ) -> Corpus:
     """Make a corpus of FLAC files and a manifest in `folder`, and load it.
 
-    About 8 minutes of training speech; voices, sentences and test noises are disjoint between the splits.
-    The same seed and espeak-ng give the same bytes. A folder that holds a corpus of this recipe is reused,
-    one of another recipe of ours is replaced, anything else is left alone. BlshError when espeak-ng is
-    missing or fails, the folder is in use or cannot be written, or the seed is negative.
+    By default it has about 8 minutes of training speech. Voices and sentences are disjoint between the splits, and the
+    test split has noises of its own. The same seed and the same espeak-ng give the same bytes. A synthetic corpus of
+    the same seed and size in `folder` is reused, another synthetic corpus there is replaced.
+
+    BlshError when espeak-ng is missing or fails, when `folder` holds anything else or cannot be written, and for a
+    negative seed.
     """
     chosen = size or CorpusSize()
     chosen.check()
@@ -85,7 +89,7 @@ def make_corpus(
 
 
 def _recipe(seed: int, size: CorpusSize, espeak: str | None) -> dict[str, object]:
-    """Return what decides the bytes; without `espeak`, what a caller asks for."""
+    """Return what the bytes depend on, as JSON values; with an `espeak` of None, what a caller chooses of it."""
     recipe: dict[str, object] = {
         "generator_version": GENERATOR_VERSION,
         "seed": seed,
@@ -97,9 +101,9 @@ def _recipe(seed: int, size: CorpusSize, espeak: str | None) -> dict[str, object
 
 
 def _recipe_of(root: Path) -> dict[str, object] | None:
-    """Return the recipe of a corpus of ours in `root` without the espeak-ng version, or None.
+    """Return the recipe of the synthetic corpus in `root`, without the version of espeak-ng; None for another folder.
 
-    A reused corpus stays what it was: its own SHA-256 is what a model names, not the seed.
+    A corpus is reused whichever espeak-ng made it, because a model names its corpus by SHA-256 and not by its seed.
     """
     try:
         recipe = json.loads(read_own(root / RECIPE))
@@ -129,7 +133,7 @@ def _espeak_version() -> str:
         ) from error
     except (subprocess.SubprocessError, OSError) as error:
         raise BlshError(f"espeak-ng does not run ({error}); reinstall the Debian package espeak-ng") from error
-    return answer.stdout.split("Data at")[0].strip()  # the rest is a path of this machine
+    return answer.stdout.split("Data at")[0].strip()  # the rest is a path on this machine
 
 
 def _build(root: Path, seed: int, size: CorpusSize, progress: Progress | None) -> None:
@@ -151,7 +155,7 @@ def _build(root: Path, seed: int, size: CorpusSize, progress: Progress | None) -
 
 
 def _tasks(seed: int, size: CorpusSize) -> Iterator[_Task]:
-    # Each file has a seed of its own, so the threads may make them in any order.
+    # Each file has its own seed, so that threads may make files in any order.
     speech_seed, noise_seed = np.random.SeedSequence(seed).spawn(2)
     for split, count, split_seed in zip(SPLITS, size.utterances, speech_seed.spawn(3), strict=True):
         rng = np.random.default_rng(split_seed)
@@ -169,7 +173,7 @@ def _tasks(seed: int, size: CorpusSize) -> Iterator[_Task]:
 
 
 def _make(root: Path, task: _Task, size: CorpusSize) -> float:
-    """Make one file; return its length in seconds."""
+    """Make a file, and return its length in seconds."""
     rng = np.random.default_rng(task.seed)
     if task.voice is None:
         samples = make_noise(task.label, round(size.noise_seconds * SAMPLE_RATE_HZ), rng)
@@ -180,7 +184,7 @@ def _make(root: Path, task: _Task, size: CorpusSize) -> float:
 
 
 def _speak(voice: Voice, sentence: str, rng: np.random.Generator) -> FloatArray:
-    """Return the sentence as `voice` says it, float64 at 16 kHz, with speed and pitch a little varied."""
+    """Return the sentence as `voice` says it, float64 (n,) at 16 kHz, with slightly varied speed and pitch."""
     speed = voice.speed + int(rng.integers(-15, 16))
     pitch = int(np.clip(voice.pitch + rng.integers(-6, 7), 0, 99))
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,6 +1,6 @@
-"""Noises that change with time, synthesised: none is stationary, or a fixed filter would remove it.
+"""Synthesise noises that change with time; a fixed filter would remove stationary ones.
 
-Each maker takes (samples, rng) and returns float64 (samples,) at 16 kHz, of no particular level.
+Each maker takes (samples, rng) and returns float64 (samples,) at 16 kHz, at no particular level.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Maker = Callable[[int, np.random.Generator], FloatArray]
 
 
 def make_noise(kind: str, samples: int, rng: np.random.Generator) -> FloatArray:
-    """Return `samples` of the noise type `kind`, float64, peak 0.5, over a floor 60 dB below the peak."""
+    """Return `samples` of the noise type `kind`, float64 with a peak of 0.5, over white noise 60 dB below the peak."""
     noise = MAKERS[kind](samples, rng)
     noise = noise / max(float(np.abs(noise).max()), 1e-9)
     return 0.5 * (noise + 1e-3 * rng.standard_normal(samples)) / 1.01

@@ -1,11 +1,11 @@
-"""What the synthetic corpus says and who says it: disjoint sentences and disjoint voices for each split."""
+"""The sentences and the voices of the synthetic corpus, disjoint between the splits."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Voice:
-    """An espeak-ng voice with its own usual speed (words a minute) and pitch (0 to 99)."""
+    """A voice of espeak-ng with its usual speed, in words a minute, and its usual pitch, 0 to 99."""
 
     name: str
     speed: int
@@ -13,7 +13,7 @@ class Voice:
 
     @property
     def speaker(self) -> str:
-        """The voice's name as a folder name."""
+        """The voice's name, as a folder may be called."""
         return self.name.replace("+", "_")
 
 

@@ -1,4 +1,4 @@
-"""Tables of text as people and spreadsheets write them: what is unambiguous is understood, the rest is named."""
+"""Read tables of text as people and spreadsheets write them; errors name what cannot be understood for certain."""
 
 import codecs
 import csv
@@ -8,7 +8,7 @@ from pathlib import Path
 from blsh_trainer.errors import BlshError
 
 Row = tuple[int, tuple[str, ...]]
-"""The number of a line, from 1, and its cells."""
+"""A line's number, counted from 1, and its cells."""
 
 _SEPARATORS = (",", ";", "\t", "|")
 _MARKS = (  # byte order marks, the longer first: that of UTF-16 begins that of UTF-32
@@ -18,15 +18,16 @@ _MARKS = (  # byte order marks, the longer first: that of UTF-16 begins that of 
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_SEPARATOR_LINE = re.compile(r"sep=.?", re.IGNORECASE)  # which Excel puts first
+_SEPARATOR_LINE = re.compile(r"sep=.?", re.IGNORECASE)  # a line that Excel puts first
 
 
 def read_table(file: Path, columns: tuple[str, ...]) -> list[Row]:
     """Return the rows below the head, their cells in the order of `columns` and without spaces around.
 
-    Understood are: UTF-8 and UTF-16, and UTF-32 that says so; line ends of any system; commas, semicolons, tabs or bars
-    between cells; cells in quotes; a head in capitals, in any order, with more columns; empty lines, and lines that
-    begin with # above the head. BlshError for what is no such table, naming what was found.
+    The table may be in UTF-8, in UTF-16, or in UTF-32 with a byte order mark, with line ends of any system. Commas,
+    semicolons, tabs or bars separate the cells, which may be in quotes. The head may be in capitals, in any order and
+    with more columns; above it may stand lines that begin with #. Empty lines are skipped. BlshError for another table,
+    naming what was found.
     """
     lines = _decoded(file).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     above = next((at for at, line in enumerate(lines) if not _is_above_the_head(line, columns)), 0)
@@ -59,14 +60,14 @@ def _decoded(file: Path) -> str:
 
 
 def _is_above_the_head(line: str, columns: tuple[str, ...]) -> bool:
-    """Return whether a line is empty, tells Excel its separator, or is a comment and not the head."""
+    """Return whether a line is empty, names the separator for Excel, or is a comment and not the head."""
     text = line.strip()
     is_comment = text.startswith("#") and not all(column in text.lower() for column in columns)
     return not text or is_comment or _SEPARATOR_LINE.fullmatch(text) is not None
 
 
 def _separator(file: Path, head: str, columns: tuple[str, ...]) -> str:
-    """Return the separator by which most columns are found; BlshError when all of them are there, but by another."""
+    """Return the separator with which most columns are found. BlshError when another one separates the columns."""
     text = head.lower()
     found = {each: len(set(columns) & {_cell(part) for part in text.split(each)}) for each in _SEPARATORS}
     best = max(_SEPARATORS, key=lambda each: found[each])

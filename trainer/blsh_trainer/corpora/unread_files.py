@@ -1,11 +1,11 @@
-"""Recordings that a corpus's folders hold and nobody reads: in formats that libsndfile lacks, or links to nothing."""
+"""Find recordings in a corpus's folders that cannot be read: formats that libsndfile lacks, and links to nothing."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from blsh_trainer.corpora.folders import SUFFIXES, files_below
 
-_FOREIGN = (  # of sound or of films with sound; a suffix that other files have, too, is not among them
+_FOREIGN = (  # suffixes of sound, and of films with sound, that no other kind of file has
     ".3g2 .3ga .3gp .aac .aax .ac3 .adts .alac .amr .ape .asf .at3 .avi .awb .dff .dsf .dss .dts .eac3 .f4a .flv .gsm "
     ".m2a .m4a .m4b .m4p .m4r .m4v .mka .mkv .mov .mp+ .mp1 .mp2 .mp4 .mpa .mpc .mpeg .mpg .mpp .ofr .ogv .ogx .oma "
     ".pcm .qcp .ra .ram .raw .rm .shn .spx .tak .tta .vox .weba .webm .wma .wmv .wv .wv1 .wv2"
@@ -18,9 +18,9 @@ _MOST_NAMED = 3
 
 
 def unread_recordings(folders: Iterable[Path], listed: Iterable[Path]) -> dict[str, tuple[str, ...]]:
-    """Return the recordings below `folders` that are not read, by their suffix, or "links to nothing".
+    """Return the recordings below `folders` that are not read, by suffix, or by "links to nothing".
 
-    Files that are `listed` are read. A file whose suffix says nothing counts when it begins as a recording does.
+    The files in `listed` are read. A file with an unknown suffix counts when it begins as a recording does.
     BlshError for a folder that cannot be read.
     """
     known = set(listed)
@@ -41,7 +41,7 @@ def described(unread: dict[str, tuple[str, ...]]) -> str:
 
 
 def foreign_suffix(path: Path) -> str:
-    """Return the suffix of a file, in small letters, if it is that of a format that is not read; else nothing."""
+    """Return the suffix of a file in small letters if it is that of a format that is not read, else ""."""
     suffix = path.suffix.lower()
     return suffix if suffix in _FOREIGN_SUFFIXES else ""
 
@@ -62,7 +62,7 @@ def _begins_as_sound(path: Path) -> bool:
         with path.open("rb") as stream:
             head = stream.read(_HEAD_BYTES)
     except OSError:
-        return False  # nobody said that it is a recording
+        return False  # nothing says that it is a recording
     form = head[:4], head[8:12]
     whole = (b"fLaC", b"OggS", b"NIST", b"RF64", b"caff", b"ID3")
     return form in ((b"RIFF", b"WAVE"), (b"FORM", b"AIFF"), (b"FORM", b"AIFC")) or head.startswith(whole)

@@ -1,7 +1,7 @@
-"""Varied training mixtures: many SNRs, noises coloured anew, babble, and noise before the speech begins.
+"""Draw varied training mixtures: many SNRs, noises in new colours, babble, and noise before the speech begins.
 
-A corpus has few types of noise, and a learner that has heard each in one colour only takes the colour for the noise.
-All that is drawn here comes from the split asked for, so that test speakers and noises stay unheard.
+A corpus has few types of noise. A learner that hears each type in one colour only takes the colour for the noise.
+Everything is drawn from one split, so that the speakers and noises of the test split stay unheard.
 """
 
 from collections.abc import Iterator
@@ -10,15 +10,21 @@ import numpy as np
 from scipy.signal import fftconvolve, firwin2
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.corpora.corpus import Corpus, Entry
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.corpora.mixing import LEVEL_DBFS, Mixture, NamedMixture, rms
 from blsh_trainer.corpora.mixture_sources import NoiseSource, loop_from, read_speech
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, WINDOW
 
 SNR_RANGE_DB = (-7.0, 12.0)
-LEAD_RANGE_S = (-0.5, 2.0)  # below 0 is none: a fifth begins with the speech, when no noise floor is known yet
-_PLAIN, _COLOURED, _TWO, _BABBLE = 0.30, 0.65, 0.75, 0.85  # cumulated shares; the rest is synthetic
+LEAD_RANGE_S = (-0.5, 2.0)  # below 0 is none, a fifth: the speech begins before a noise floor is known
+_PLAIN, _COLOURED, _TWO, _BABBLE = (
+    0.30,
+    0.65,
+    0.75,
+    0.85,
+)  # cumulative shares; the rest is synthetic
 _KNOTS_HZ = np.array([0.0, 60.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0])
 _TILT_DB = (-8.0, 3.0)  # per octave
 _KNOT_DB = 6.0
@@ -30,8 +36,9 @@ _SWELL_SAMPLES = SAMPLE_RATE_HZ // 4
 def varied_mixtures(corpus: Corpus, split: str, passes: int, rng: np.random.Generator) -> Iterator[NamedMixture]:
     """Yield a mixture of each utterance of `split`, `passes` times, at SNRs of -7 to 12 dB.
 
-    Each begins with up to 2 s of its noise alone, a fifth with none; `lead` counts its samples. The same rng state
-    gives the same mixtures. BlshError for a split without speech or noise, or an utterance shorter than a window.
+    Each mixture begins with up to 2 s of noise alone, a fifth of them with none; `lead` counts the samples. The same
+    state of `rng` gives the same mixtures. BlshError for a split without speech or noise, or an utterance that is
+    shorter than a window.
     """
     speech = corpus.select("speech", split)
     noises = _Noises(corpus, split, speech, rng)
@@ -63,7 +70,7 @@ class _Noises:
         self._types = sorted(self._files)
 
     def draw(self, length: int) -> tuple[str, FloatArray]:
-        """Return what kind of noise it is, and `length` samples of it."""
+        """Draw a noise; return its kind in words, and `length` samples."""
         lot = self._rng.random()
         if lot < _PLAIN:
             return self._recorded(length)
@@ -85,7 +92,7 @@ class _Noises:
         return kind, cut / rms(cut)
 
     def _coloured(self, noise: FloatArray) -> FloatArray:
-        """Filter by a random tilt and random gains at octaves, as another room or another machine would."""
+        """Return `noise` filtered by a random tilt and random gains at octaves, as another room would change it."""
         octaves = np.log2(np.maximum(_KNOTS_HZ, 60.0) / 1000.0)
         gains_db = self._rng.uniform(*_TILT_DB) * octaves + self._rng.normal(0.0, _KNOT_DB, len(octaves))
         gains_db = np.maximum(gains_db - gains_db.max(), _DEEPEST_DB)
@@ -93,7 +100,7 @@ class _Noises:
         return np.asarray(fftconvolve(noise, taps, mode="same"))
 
     def _babble(self, length: int) -> FloatArray:
-        """Return 3 to 8 utterances at once, each beginning anywhere."""
+        """Return `length` samples of 3 to 8 utterances at once, each from a random sample on."""
         noise = np.zeros(length)
         for _ in range(int(self._rng.integers(3, 9))):
             voice = read_speech(self._corpus, self._speech[int(self._rng.integers(len(self._speech)))])

@@ -1,1 +1,1 @@
-"""Scores of denoisers: metrics, mixtures to score on, the systems compared, and the peers."""
+"""Score denoisers: metrics, the mixtures to score on, the systems that are compared, and the peers."""

@@ -1,4 +1,4 @@
-"""Scores of denoisers over mixtures of unseen speakers and noise, with what the mixture itself scores."""
+"""Score denoisers, and the unprocessed mixture, over mixtures of unseen speakers and noise."""
 
 import csv
 import io
@@ -22,29 +22,29 @@ MIXTURE = "mixture"
 
 
 class SilentEstimateError(BlshError):
-    """A denoiser's estimate has nothing of the speech, so no SDR."""
+    """The estimate of a denoiser has nothing of the speech in it, so it has no SDR."""
 
 
 class System(Protocol):
-    """A denoiser, picklable: a class of a module. Nothing of one mixture may be left in it for the next."""
+    """A denoiser that can be pickled. Nothing of one mixture may stay in it for the next."""
 
     def estimate(self, signals: Mixture) -> FloatArray:
-        """Return an estimate of signals.speech (n,), aligned in time, of any scale.
+        """Return an estimate of signals.speech (n,), aligned in time, at any scale.
 
-        Blind systems use signals.mixture alone; oracles may look at the parts.
+        Blind systems use signals.mixture alone; oracles may look at its parts.
         """
         ...
 
 
 class Denoiser(Protocol):
-    """What FloatDenoiser and the engines are: samples (n,) to as many, aligned in time."""
+    """A denoiser of signals: it makes samples (n,) of samples (n,), aligned in time."""
 
     def denoise(self, x: FloatArray, /) -> FloatArray: ...
 
 
 @dataclass(frozen=True)
 class Blind:
-    """The System of a denoiser that hears the mixture alone."""
+    """The System of a denoiser, which hears the mixture alone."""
 
     denoiser: Denoiser
 
@@ -55,7 +55,7 @@ class Blind:
 
 @dataclass(frozen=True)
 class Score:
-    """One system's figures on one mixture; a figure that is not defined there is NaN."""
+    """The figures of one system on one mixture, by metric; a figure that is not defined there is NaN."""
 
     system: str
     id: str
@@ -70,8 +70,8 @@ class Score:
 class Summary:
     """One metric of one system at one SNR: means over `n` mixtures and their 95 % bootstrap intervals.
 
-    The improvement is that over the mixture, mixture by mixture. `undefined` mixtures, on which the metric
-    has no value for the system or for the mixture, are left out. NaN if all are.
+    The improvement is the system's figure less the mixture's, mixture by mixture. `undefined` mixtures are left out:
+    the metric has no value on them, for the system or for the mixture. All means are NaN if no mixture is left.
     """
 
     system: str
@@ -89,9 +89,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of several systems on the same mixtures; `mixtures` is the recipe's description.
+    """Scores of several systems on the same mixtures.
 
-    `scores` are ordered by mixture, SNR and system, the mixture itself, unprocessed, first.
+    mixtures: the recipe of the mixtures as JSON values. seed: that of the intervals. scores: ordered by mixture, SNR
+    and system; the unprocessed mixture comes first.
     """
 
     mixtures: dict[str, Any]
@@ -110,17 +111,17 @@ class Evaluation:
         return tuple(dict.fromkeys(score.snr_db for score in self.scores))
 
     def values(self, system: str, metric: str, snr_db: float | None = None) -> FloatArray:
-        """Return a system's figures (n,) in the order of the mixtures; None: at all SNRs."""
+        """Return the figures (n,) of a system, in the order of the mixtures, at one SNR (None: at all)."""
         return np.array(
             [s.figures[metric] for s in self.scores if s.system == system and snr_db in (None, s.snr_db)], dtype=float
         )
 
     def find(self, system: str, metric: str, snr_db: float) -> Summary:
-        """Return one of the summaries."""
+        """Return the summary of one system by one metric at one SNR."""
         return next(s for s in self.summary() if (s.system, s.metric, s.snr_db) == (system, metric, snr_db))
 
     def summary(self) -> list[Summary]:
-        """Return a Summary for each SNR, system and metric, in this order."""
+        """Return a Summary for each SNR, system and metric, ordered by these three."""
         return list(self._summaries)
 
     @cached_property
@@ -142,7 +143,7 @@ class Evaluation:
         return Summary(system, snr_db, metric, *intervals, n=n, undefined=len(defined) - n)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values; a figure that is not defined is None."""
+        """Return recipe, summaries and scores as JSON values; a figure that is not defined becomes None."""
         return {
             "mixtures": self.mixtures,
             "metrics": list(self.metrics),
@@ -173,23 +174,23 @@ def evaluate_systems(
 ) -> Evaluation:
     """Score `systems` and the unprocessed mixture on each of `mixtures`, in `jobs` processes (None: all cores).
 
-    Only the recipe and the systems go to the processes: each makes its own mixtures. The result is the same
-    for any number of them. `seed` is that of the intervals. BlshError for an unknown metric, a system named
-    "mixture", or whatever goes wrong with a mixture, naming it; SilentEstimateError for an estimate without
-    any of the speech in it.
+    Only the recipe and the systems go to the processes, which make the mixtures themselves. The result is the same for
+    any number of processes. `seed` is that of the intervals. BlshError for an unknown metric, for a system named
+    "mixture", and for all that goes wrong with a mixture, naming it; SilentEstimateError for an estimate with nothing
+    of the speech in it.
     """
     chosen = check_metrics(metrics)
     check_jobs(jobs)
     if MIXTURE in systems:
         raise BlshError(f"a system is named {MIXTURE!r}, as the unprocessed mixture is; choose another name")
-    described = mixtures.describe()  # what is drawn is drawn once, before the processes get it
+    described = mixtures.describe()  # draws the mixtures, so that the processes need not draw them again
     parts = computed(_Scoring(dict(systems), mixtures, chosen), len(mixtures), jobs, "evaluating", progress)
     return Evaluation(described, chosen, seed, tuple(score for part in parts for score in part))
 
 
 @dataclass(frozen=True)
 class _Scoring:
-    """What each process gets: called with a mixture's index, it scores every system on that mixture."""
+    """The work that each process gets: called with the index of a mixture, it scores every system on the mixture."""
 
     systems: dict[str, System]
     mixtures: Mixtures
@@ -227,7 +228,7 @@ def _scored(system: str, named: NamedMixture, estimate: FloatArray, metrics: tup
 
 
 def _without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has neither NaN nor infinities."""
+    """Return `values` with None for NaN and infinities, which JSON does not have."""
     return {
         name: None if isinstance(value, float) and not np.isfinite(value) else value for name, value in values.items()
     }

@@ -1,4 +1,4 @@
-"""A recording to listen to: mixtures of a corpus's test split, one after the other."""
+"""Make a recording to listen to: mixtures of the test split of a corpus, one after the other."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,7 +18,7 @@ _MOST_MIXTURES = 200
 
 @dataclass(frozen=True)
 class Piece:
-    """One mixture of the recording: where it lies, in samples, and what it was made of."""
+    """One mixture of the recording: samples `start` to `stop` - 1, made of the files `speech` and `noise`."""
 
     start: int
     stop: int
@@ -37,24 +37,27 @@ class Listening:
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """The length of the recording in seconds."""
         return len(self.noisy) / SAMPLE_RATE_HZ
 
     def mean_si_sdr(self, estimate: FloatArray) -> float:
-        """SI-SDR of `estimate`, as long as the recording, in dB: each mixture by itself, then the mean.
+        """Return the mean SI-SDR in dB of `estimate` (n,) over the mixtures, each scored by itself.
 
-        Scored as one signal, the loudest noise of all would decide, as in no corpus of the field.
+        If all were scored as one signal, the mixture with the loudest noise would decide.
         """
         scores = [si_sdr(self.clean[p.start : p.stop], estimate[p.start : p.stop]) for p in self.pieces]
         return float(np.mean(scores))
 
     def describe(self) -> list[dict[str, Any]]:
-        """The pieces as JSON values."""
+        """Return the pieces as JSON values."""
         return [asdict(piece) for piece in self.pieces]
 
 
 def make_listening(corpus: Corpus, seconds: float, snr_db: float, seed: int) -> Listening:
-    """Test mixtures until `seconds` are full, rounded to int16 so that every engine hears the same samples."""
+    """Return mixtures of the test split, `seconds` or more together, rounded to int16 for all engines to hear the same.
+
+    BlshError where 200 mixtures are shorter than that.
+    """
     clean: list[FloatArray] = []
     noisy: list[FloatArray] = []
     pieces: list[Piece] = []

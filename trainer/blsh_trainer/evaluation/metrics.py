@@ -1,8 +1,8 @@
-"""Quality of a denoised signal, as the field measures it: SDR, SI-SDR, wide-band PESQ and extended STOI.
+"""Measure the quality of denoised signals by SDR, SI-SDR, wide-band PESQ and extended STOI.
 
-All take a reference and an estimate of the same length, (n,) at 16 kHz, and raise BlshError for a silent
-reference, different lengths or non-finite samples. Where a figure is not defined for what they are given (too
-short for the measure, no utterance found), they return NaN: an evaluation leaves it out of the mean and says so.
+All functions take a reference and an estimate of the same length, (n,) at 16 kHz, and raise BlshError for a silent
+reference, different lengths or samples that are not finite. They return NaN where the figure is not defined, because
+the signals are too short or no utterance is found: an evaluation leaves the mixture out of the mean and says so.
 """
 
 import warnings
@@ -18,16 +18,15 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 SDR_TAPS = 512
-PESQ_LEAST = SAMPLE_RATE_HZ // 4  # samples below which P.862 has nothing to align
-ESTOI_LEAST = 6_554  # samples at 16 kHz that give 30 frames of 256 at 10 kHz, 128 apart
+PESQ_LEAST = SAMPLE_RATE_HZ // 4  # samples that P.862 needs at least to align signals
+ESTOI_LEAST = 6_554  # samples at 16 kHz that give the least 30 frames, of 256 samples at 10 kHz and 128 apart
 
 
 def si_sdr(reference: ArrayLike, estimate: ArrayLike) -> float:
     """Return the scale-invariant signal-to-distortion ratio in dB (Le Roux et al., 2019, eqs. 3-5).
 
-    10 log10(|a s|^2 / |a s - e|^2) with a = <e, s> / |s|^2: s is scaled to the estimate e, (n,) each. The
-    means are not removed. +inf for a scaled copy of s; -inf for a silent or orthogonal estimate. BlshError
-    for a silent reference, different lengths or non-finite samples.
+    It is 10 log10(|a s|^2 / |a s - e|^2) with a = <e, s> / |s|^2: the reference s is scaled to the estimate e, (n,)
+    each. The means are not removed. +inf for a scaled copy of s; -inf for a silent or orthogonal estimate.
     """
     s, e = _checked(reference, estimate, "SI-SDR")
     target = (float(e @ s) / float(s @ s)) * s
@@ -44,9 +43,9 @@ def si_sdr(reference: ArrayLike, estimate: ArrayLike) -> float:
 def sdr(reference: ArrayLike, estimate: ArrayLike) -> float:
     """Return the signal-to-distortion ratio of BSS-eval version 4 in dB (Vincent et al., 2006, eq. 12).
 
-    As SI-SDR, but the target is the reference through the filter of 512 taps that comes nearest to the
-    estimate, (n,) each, so it is never below SI-SDR (but for rounding). -inf for a silent estimate; +inf
-    where nothing but rounding is left. NaN for signals shorter than the filter, which it could fit at will.
+    It is as SI-SDR, but the target is the reference through the filter of 512 taps that comes nearest to the estimate,
+    (n,) each. So it is never below SI-SDR, except for rounding. -inf for a silent estimate; +inf where nothing but
+    rounding is left. NaN for signals shorter than the filter, which could make any signal of them.
     """
     from fast_bss_eval import sdr_loss
 
@@ -55,11 +54,11 @@ def sdr(reference: ArrayLike, estimate: ArrayLike) -> float:
         return float("nan")
     if not e.any():
         return float("-inf")
-    s, e = s / np.abs(s).max(), e / np.abs(e).max()  # the library's guards against 0 are absolute
+    s, e = s / np.abs(s).max(), e / np.abs(e).max()  # the library adds absolute numbers against divisions by 0
     with np.errstate(divide="ignore"):
         try:
             loss = sdr_loss(e, s, filter_length=SDR_TAPS)
-        except np.linalg.LinAlgError:  # a reference of few frequencies has a singular autocorrelation matrix
+        except np.linalg.LinAlgError:  # the autocorrelation matrix of a reference of few frequencies is singular
             loss = sdr_loss(e, s, filter_length=SDR_TAPS, load_diag=1e-10)
     return -float(loss)
 
@@ -67,8 +66,8 @@ def sdr(reference: ArrayLike, estimate: ArrayLike) -> float:
 def pesq_wb(reference: ArrayLike, estimate: ArrayLike) -> float:
     """Return wide-band PESQ as MOS-LQO (ITU-T P.862.2), about 1.02 to 4.64, by the package `pesq`.
 
-    Signals float (n,) at 16 kHz. NaN where P.862 is not defined: less than a quarter of a second, or no
-    utterance found, as in a silent estimate.
+    NaN where P.862 is not defined: for less than a quarter of a second, or where it finds no utterance, as in a silent
+    estimate.
     """
     from pesq import PesqError, pesq
 
@@ -80,14 +79,14 @@ def pesq_wb(reference: ArrayLike, estimate: ArrayLike) -> float:
         return float("nan")
     if score < 0:
         raise BlshError(f"PESQ ran out of memory on {s.size} samples; score shorter recordings")
-    return score  # NaN for an estimate of next to nothing
+    return score  # NaN where the estimate is next to silent
 
 
 def estoi(reference: ArrayLike, estimate: ArrayLike) -> float:
     """Return the extended short-time objective intelligibility (Jensen and Taal, 2016), up to 1, by `pystoi`.
 
-    Signals float (n,) at 16 kHz; they are resampled to 10 kHz, and frames 40 dB under the loudest of the
-    reference are left out. NaN where fewer than 30 frames are left (0.4 s); 0 for a silent estimate.
+    The signals are resampled to 10 kHz, and frames 40 dB below the loudest one of the reference are left out. NaN where
+    fewer than 30 frames are left (0.4 s); 0 for a silent estimate.
     """
     from pystoi import stoi
 
@@ -97,7 +96,7 @@ def estoi(reference: ArrayLike, estimate: ArrayLike) -> float:
     if not e.any():
         return 0.0
     s, e = s / np.abs(s).max(), e / np.abs(e).max()  # the library adds noise of 2e-16 before it normalises
-    state = np.random.get_state()  # which it draws from numpy's global generator
+    state = np.random.get_state()  # the library draws this noise from numpy's global generator
     np.random.seed(0)
     try:
         with warnings.catch_warnings():
@@ -111,7 +110,7 @@ def estoi(reference: ArrayLike, estimate: ArrayLike) -> float:
 
 @dataclass(frozen=True)
 class Notation:
-    """How the figures of a metric are written: under which title, and `scale` times the figure to so many decimals."""
+    """How the figures of a metric are written: title and unit, and `scale` times the figure, to `decimals` decimals."""
 
     title: str
     unit: str
@@ -119,7 +118,7 @@ class Notation:
     scale: float = 1.0
 
     def figure(self, value: float, sign: str = "") -> str:
-        """Return `value` as text; sign "+" writes one before positive values, too."""
+        """Return `value` as text; with `sign` "+", positive values have a sign, too."""
         return f"{self.scale * value:{sign}.{self.decimals}f}"
 
     def interval(self, low: float, high: float) -> str:
@@ -132,9 +131,9 @@ class Metric:
     """A measure of a denoised signal.
 
     name: in options, CSV and JSON files. measure: called with reference and estimate, (n,) each. shown: how commands
-    write it. paper: how the paper's tables write it, None for a metric that they do not have. peers_column: where it
-    stands in peers_scores.csv, None for a metric that the peers were not scored by. better: the higher or the lower
-    figure.
+    write the figures. paper: how the paper's tables write them, None for a metric that the tables do not have.
+    peers_column: its column in peers_scores.csv, None for a metric by which the peers were not scored. better: which
+    of two figures is the better one.
     """
 
     name: str
@@ -146,7 +145,7 @@ class Metric:
 
     @property
     def is_ratio(self) -> bool:
-        """Whether it is a ratio to the distortion in dB, which is -inf for an estimate without any of the speech."""
+        """Whether it is a ratio in dB, which is -inf for an estimate with nothing of the speech in it."""
         return self.shown.unit == "dB"
 
 

@@ -13,7 +13,7 @@ from blsh_trainer.evaluation.peer_scores import load_peer_scores
 
 @dataclass(frozen=True)
 class Against:
-    """One metric of one peer at one SNR, on the `n` mixtures where both it and our system have a figure.
+    """Our system against one peer by one metric at one SNR, on the `n` mixtures where both have a figure.
 
     `ours` and `theirs` are means; `difference` is the mean of ours less theirs, `low` to `high` its 95 % bootstrap
     interval over the mixtures.
@@ -31,9 +31,9 @@ class Against:
 
 
 def against_peers(found: Evaluation, system: str) -> list[Against]:
-    """Return `system` of an evaluation of PeersMixtures against each peer, by SNR, peer and metric.
+    """Compare `system`, of an evaluation of PeersMixtures, with each peer; ordered by SNR, peer and metric.
 
-    A peer that was not scored at an SNR is left out there.
+    A peer that has no figure at an SNR by a metric is left out there.
     """
     peers = [name for name in dict.fromkeys(score.system for score in load_peer_scores()) if name != MIXTURE]
     compared = []

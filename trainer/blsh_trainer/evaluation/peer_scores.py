@@ -1,6 +1,7 @@
-"""Read the mixtures by which denoisers are compared, and what the peers score on each; see docs/results/peers.md.
+"""Read the mixtures on which our denoiser is compared with its peers, and the peers' scores on them.
 
-The mixtures are recipes over one corpus: speech, noise, offsets, and the SHA-256 that each mixture must have.
+See docs/results/peers.md. The mixtures are recipes over one corpus: speech, noise, offsets, and the SHA-256 that each
+mixture must have.
 """
 
 import csv
@@ -17,7 +18,7 @@ SHA256_DIGITS = 16
 
 @dataclass(frozen=True)
 class PeersRecipe:
-    """One mixture: an utterance and the noise under it, the same at each SNR.
+    """The recipe of one mixture: an utterance and the noise under it, the same at each SNR.
 
     The utterance is samples `first` to `last` - 1 of `speech`; the noise starts at sample `noise_start` of `noise`.
     Both paths are relative to the corpus, both files are at 16 kHz. `sha256` holds, for each of SNRS_DB, the first
@@ -35,7 +36,7 @@ class PeersRecipe:
 
 @dataclass(frozen=True)
 class PeerScore:
-    """One peer's figures on one mixture, by the names of METRICS; NaN where a figure was not computed."""
+    """The figures of one peer on one mixture, by the names of METRICS; NaN for a figure that was not computed."""
 
     system: str
     id: str
@@ -62,7 +63,7 @@ def load_recipes() -> tuple[PeersRecipe, ...]:
 
 @cache
 def load_peer_scores() -> tuple[PeerScore, ...]:
-    """Return every figure of every peer; "mixture" is the unprocessed one."""
+    """Return the scores of every peer on every mixture; the peer "mixture" is the unprocessed mixture."""
     return tuple(
         PeerScore(
             row["system"],

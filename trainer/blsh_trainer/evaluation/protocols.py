@@ -1,4 +1,4 @@
-"""Which mixtures an evaluation scores: recipes that make each mixture where it is needed, the same for one seed."""
+"""Protocols of evaluations: recipes that make each mixture where it is needed, always the same for one seed."""
 
 import hashlib
 import json
@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.corpora.corpus import Corpus, Entry
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.corpora.mixing import LEVEL_DBFS, MAX_SNR_DB, Mixture, NamedMixture, draw_mixtures, mix_at_snr, rms
 from blsh_trainer.corpora.mixture_sources import NoiseSource, read_speech
 from blsh_trainer.errors import BlshError
@@ -27,17 +28,19 @@ PEERS_PEAK = 0.98
 
 
 class Mixtures(Protocol):
-    """A picklable recipe of mixtures. Any one can be made without the others, in any process, and is the same."""
+    """A recipe of mixtures that can be pickled. Each mixture can be made without the others, in any process."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> NamedMixture: ...
     def __iter__(self) -> Iterator[NamedMixture]: ...
-    def describe(self) -> dict[str, Any]: ...
+    def describe(self) -> dict[str, Any]:
+        """Return the recipe as JSON values."""
+        ...
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What one mixture is made of; the offset, in samples of the noise, is where the mixture begins."""
+    """The parts of one mixture: it begins at sample `noise_offset` of the noise."""
 
     id: str
     speech: Entry
@@ -47,10 +50,10 @@ class Draw:
 
 @dataclass(frozen=True)
 class DrawnMixtures:
-    """`count` mixtures of a split (None: one for each utterance), as `draw_mixtures` draws them, at each SNR.
+    """`count` mixtures of a split (None: one for each utterance), as draw_mixtures draws them, at each SNR.
 
-    The same speech, noise and offset come at every SNR. BlshError for a split without speech or noise, a
-    count below 1, a seed below 0, no SNR, one twice, or one beyond 100 dB.
+    A mixture has the same speech, noise and offset at every SNR. BlshError for a split without speech or noise, a count
+    below 1, a seed below 0, no SNR, an SNR twice, or one beyond 100 dB.
     """
 
     corpus: Corpus
@@ -62,11 +65,11 @@ class DrawnMixtures:
     def __post_init__(self) -> None:
         object.__setattr__(self, "snrs_db", check_snrs(self.snrs_db))
         check_seed(self.seed)
-        self._drawing()  # refuses what is wrong with the rest
+        self._drawing()  # checks the split and the count
 
     @cached_property
     def draws(self) -> tuple[Draw, ...]:
-        """What the mixtures are made of; reads the audio once."""
+        """The parts of each mixture; to draw them, the audio is read once."""
         speech = {(entry.path, entry.start): entry for entry in self.corpus.select("speech", self.split)}
         noise = {entry.path: entry for entry in self.corpus.select("noise", self.split)}
         return tuple(
@@ -101,7 +104,7 @@ class DrawnMixtures:
         return (self[index] for index in range(len(self)))
 
     def describe(self) -> dict[str, Any]:
-        """Return the recipe as JSON values; the digest is over what was drawn, not over the audio."""
+        """Return the recipe as JSON values; its digest is that of the draws, not of the audio."""
         rows = [[d.id, d.speech.path, d.speech.start, d.noise.path, d.noise_offset] for d in self.draws]
         return {
             "corpus": self.corpus.name,
@@ -120,13 +123,14 @@ class DrawnMixtures:
 
 @dataclass(frozen=True)
 class PeersMixtures:
-    """The very mixtures on which the peers were scored (peer_scores.py): the first `count` of them, None for all.
+    """The mixtures on which the peers were scored (peer_scores.py): the first `count` of them, None for all.
 
-    Before each utterance 2.0 s of the same noise are heard and not scored. The speech is at -26 dBFS RMS, the SNR is
-    that of the utterance's part, the peak of speech and noise is at most 0.98, and the mixture is rounded to 16 bits.
+    Before each utterance, 2.0 s of the same noise are heard but not scored. The speech is at -26 dBFS RMS, the SNR is
+    that under the utterance, the peak of speech and noise is at most 0.98, and the mixture is rounded to 16 bits.
 
-    BlshError for an SNR at which no peer was scored, a count beyond the recipes, and a corpus that lacks a recording
-    of theirs in its test split. A mixture whose SHA-256 differs from its recipe's is a BlshError when it is made.
+    BlshError for an SNR at which no peer was scored, for more mixtures than there are recipes, and for a corpus whose
+    test split lacks a recording that the recipes name. To make a mixture whose SHA-256 is not that of its recipe is a
+    BlshError, too.
     """
 
     corpus: Corpus
@@ -156,7 +160,7 @@ class PeersMixtures:
 
     @property
     def chosen(self) -> tuple[PeersRecipe, ...]:
-        """The recipes of the mixtures."""
+        """The recipes of the mixtures, in their order."""
         return self.recipes[: self.count]
 
     @cached_property
@@ -220,7 +224,7 @@ def choose_mixtures(
 ) -> Mixtures:
     """Return the mixtures of a protocol by name: "drawn" (DrawnMixtures) or "peers" (PeersMixtures).
 
-    BlshError for an unknown protocol, for the peers' with another split than "test", and as of these two.
+    BlshError for an unknown protocol, for "peers" with a split other than "test", and as of both classes.
     """
     if protocol not in PROTOCOLS:
         raise BlshError(f"protocol {protocol!r} is unknown; choose one of {', '.join(PROTOCOLS)}")
@@ -232,9 +236,10 @@ def choose_mixtures(
 
 
 def mix_as_peers(speech: FloatArray, noise: FloatArray, snr_db: float) -> Mixture:
-    """Mix `speech` (n,) with the last n samples of `noise` (lead + n,), whose rest comes before it, as the peers' were.
+    """Mix `speech` (n,) and `noise` (lead + n,), whose first `lead` samples come before the speech, as for the peers.
 
-    The mixture holds 16-bit samples over 32768, rounded half to even; the noise is the mixture less the speech.
+    The mixture (lead + n,) holds 16-bit samples over 32768, rounded half to even. Its noise is the mixture less the
+    speech.
     """
     lead = noise.size - speech.size
     level = 10.0 ** (LEVEL_DBFS / 20.0)
@@ -248,13 +253,13 @@ def mix_as_peers(speech: FloatArray, noise: FloatArray, snr_db: float) -> Mixtur
 
 
 def check_seed(seed: int) -> None:
-    """BlshError for a seed below 0."""
+    """Raise BlshError for a seed below 0."""
     if seed < 0:
         raise BlshError(f"seed {seed}; choose 0 or more")
 
 
 def check_snrs(snrs_db: tuple[float, ...]) -> tuple[float, ...]:
-    """Return them as floats; BlshError unless there is one at least, none twice, each of -100 to 100 dB."""
+    """Return SNRs as floats; BlshError for none, for one twice, and for one beyond -100 to 100 dB."""
     snrs = tuple(float(snr_db) for snr_db in snrs_db)
     for snr_db in snrs:
         if not abs(snr_db) <= MAX_SNR_DB:

@@ -1,4 +1,4 @@
-"""Recorded mixtures as an evaluation's recipe: pairs of clean and noisy recordings, each at its own level and SNR."""
+"""A recipe of recorded mixtures: pairs of clean and noisy recordings, each at its own level and SNR."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from blsh_trainer.corpora.corpus import Corpus, Entry
+from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.corpora.mixing import NamedMixture, recorded_mixture
 from blsh_trainer.errors import BlshError
 
@@ -16,7 +17,8 @@ from blsh_trainer.errors import BlshError
 class RecordedMixtures:
     """`count` recorded mixtures of a paired corpus's split (None: all), in an order drawn from `seed`.
 
-    Nothing is scaled; every mixture's SNR is what was recorded, so an Evaluation's `values` are taken over all SNRs.
+    Nothing is scaled. Every mixture has the SNR at which it was recorded, so figures are taken over all SNRs
+    (Evaluation.values).
     BlshError for a corpus without recorded mixtures, or a count below 1 or above the split's.
     """
 
@@ -37,7 +39,7 @@ class RecordedMixtures:
 
     @cached_property
     def pairs(self) -> tuple[tuple[Entry, Entry], ...]:
-        """The utterances and what noise each was recorded with."""
+        """The utterances, each with the noise that it was recorded with."""
         speech = self.corpus.select("speech", self.split)
         source_of = {entry.minus: entry for entry in self.corpus.select("noise", self.split)}
         order = np.random.default_rng(self.seed).permutation(len(speech))[: self.count]
@@ -53,7 +55,7 @@ class RecordedMixtures:
         return (self[index] for index in range(len(self)))
 
     def describe(self) -> dict[str, Any]:
-        """The recipe as JSON values."""
+        """Return the recipe as JSON values."""
         return {
             "protocol": "recorded",
             "corpus": self.corpus.name,

@@ -1,4 +1,4 @@
-"""The systems that evaluations compare, all of one shape: `estimate` maps the parts of a mixture to its speech."""
+"""The systems that evaluations compare: the `estimate` of each maps the parts of a mixture to its speech."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,20 @@ from blsh_trainer.arrays import ComplexArray, FloatArray
 from blsh_trainer.compute.cosine_index import KNN
 from blsh_trainer.corpora.mixing import Mixture
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.signals.features import FeatureExtractor, find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind, ideal_binary_mask
 from blsh_trainer.signals.spectra import BINS, filter_frames, istft, stft
 
-_VALUE_BYTES = 4  # the paper's sizes, and so ours, take 32 bits for each real number
+_VALUE_BYTES = 4  # a real number takes 32 bits in the paper's sizes, and so in ours
 
 
 @dataclass(frozen=True)
 class ModelSize:
-    """What a system must keep, in bytes, real numbers at 4 each and bits packed without gaps (Table I).
+    """The bytes that a system must keep: real numbers take 4 bytes each, bits are packed without gaps (Table I).
 
-    `entries` are the codes or features of the dictionary, `masks` their IBMs, `parameters` projections and
-    biases or a network's weights. The paper's sizes are `without_masks`; a device needs all of it.
+    entries: the codes or features of the dictionary. masks: the masks of the entries. parameters: projections and
+    biases, or the weights of a network. The paper's sizes are `without_masks`; a device needs all three.
     """
 
     entries: int = 0
@@ -28,12 +28,12 @@ class ModelSize:
 
     @property
     def total(self) -> int:
-        """Everything, the masks included."""
+        """The bytes of all three."""
         return self.entries + self.parameters + self.masks
 
     @property
     def without_masks(self) -> int:
-        """What the paper's Table I counts."""
+        """The bytes that the paper's Table I counts."""
         return self.entries + self.parameters
 
     def to_dict(self) -> dict[str, int]:
@@ -48,7 +48,7 @@ class ModelSize:
 
 
 class MixtureSystem:
-    """The mixture, unprocessed: what every improvement is measured from."""
+    """The unprocessed mixture, from which every improvement is measured."""
 
     size = ModelSize()
 
@@ -58,25 +58,25 @@ class MixtureSystem:
 
 
 class IbmOracle:
-    """The ideal binary mask on the mixture: the bound of everything that estimates one."""
+    """The ideal binary mask on the mixture: an upper bound for all systems that estimate a binary mask."""
 
     size = ModelSize()
 
     def estimate(self, signals: Mixture) -> FloatArray:
-        """Return the estimate (n,). It takes the parts of the mixture, as no denoiser can."""
+        """Return the estimate (n,). It takes the parts of the mixture, which no denoiser has."""
         mask = ideal_binary_mask(stft(signals.speech), stft(signals.noise))
         return istft(stft(signals.mixture) * mask, signals.mixture.size)
 
 
 class HashDenoiser:
-    """The hash look-up of a model, in floating point: "LSH" or "BLSH" by how its projections were made."""
+    """The hash look-up of a model in floating point: LSH or BLSH, as its projections were made."""
 
     def __init__(self, model: Model) -> None:
         self.denoiser = FloatDenoiser(model)
 
     @property
     def size(self) -> ModelSize:
-        """The codes, the projections with their biases, and the masks, of whatever kind."""
+        """The sizes of the codes, of the projections with their biases, and of the masks."""
         model = self.denoiser.model
         kind = find_mask_kind(model.mask_kind)
         return ModelSize(
@@ -91,7 +91,7 @@ class HashDenoiser:
 
 
 class KnnDenoiser:
-    """The raw KNN system: cosine similarity on features of one kind."""
+    """The KNN system without a hash: cosine similarity of features of one kind."""
 
     def __init__(self, knn: KNN, feature_kind: str) -> None:
         """Take a fitted `knn`. BlshError for an unknown kind of features."""
@@ -100,7 +100,7 @@ class KnnDenoiser:
 
     @property
     def size(self) -> ModelSize:
-        """The features and the masks."""
+        """The sizes of the features and of the masks."""
         rows = self.knn.index_.rows
         return ModelSize(entries=_VALUE_BYTES * rows.size, masks=_bytes_of(len(rows) * BINS))
 

@@ -1,1 +1,1 @@
-"""The paper's tables and figures, on whatever corpus is given, and the bars that the learner has to clear."""
+"""The paper's tables and figures on any corpus, the bars that the trainer has to clear, and quality per byte."""

@@ -1,4 +1,4 @@
-"""The bars that the learner has to clear, each measured: met or not, with its figure and interval."""
+"""Measure the bars that the trainer has to clear: each is met or not, with its figure and interval."""
 
 import json
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.evaluation.bootstrap import MeanInterval, mean_interval
+from blsh_trainer.experiments.compared_systems import FEATURES, Spec, hashed
 from blsh_trainer.experiments.peer_bars import peers_bars
 from blsh_trainer.experiments.report_files import Report
-from blsh_trainer.experiments.scoring import Spec
+from blsh_trainer.experiments.scoring import Scored, drawn_condition, score_seeds
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.similarities import rank_correlation
-from blsh_trainer.experiments.summaries import FEATURES, Scored, drawn_condition, hashed, score_seeds, workshop_for
 from blsh_trainer.experiments.verdict import Bar, state
-from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PLAIN, Learner
+from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PLAIN, LearnerChoice, workshop_for
 
 SEEDS = 5
 _METRIC = "si_sdr_db"
@@ -27,12 +27,12 @@ _GIB = 1 << 30
 
 @dataclass(frozen=True)
 class _Measured:
-    """Improvements (seeds, mixtures) of every system, paired: the same mixtures and, by seed, the same dictionary."""
+    """Improvements (seeds, mixtures) of every system, on the same mixtures and with the same dictionary for a seed."""
 
     scored: Scored
     settings: Settings
 
-    def hash(self, learner: Learner, kind: str, bits: int, fitted: int | None = None) -> Any:
+    def hash(self, learner: LearnerChoice, kind: str, bits: int, fitted: int | None = None) -> Any:
         spec = hashed(learner, kind, bits, self.settings.sizes.bar_entries, fitted)
         return self.scored.gains(spec, self._condition, _METRIC)
 
@@ -47,7 +47,7 @@ class _Measured:
 
 
 def bars(settings: Settings) -> Report:
-    """Measure every bar of the trainer, and read those of the benchmarks from what these left."""
+    """Measure every bar of the trainer; read the bars of speed and scale from the benchmarks' results."""
     workshop, sizes, seeds = workshop_for(settings), settings.sizes, settings.seeds_or(SEEDS)
     specs = [Spec("knn", kind, dictionary=sizes.bar_entries) for kind in FEATURES]
     specs += [
@@ -69,7 +69,7 @@ def bars(settings: Settings) -> Report:
 
 
 def _above_lsh(measured: _Measured, kind: str, bits: int) -> Bar:
-    """BLSH above both LSH variants: the margin is that over the stronger one."""
+    """Return the bar that BLSH lies above both LSH variants; its margin is that over the stronger variant."""
     ours = measured.hash(DEFAULT, kind, bits)
     rivals = {label: measured.hash(learner, kind, bits) for label, learner in (("centred", CENTRED), ("plain", PLAIN))}
     stronger = max(rivals, key=lambda label: float(np.nanmean(rivals[label])))
@@ -114,7 +114,7 @@ def _against_knn(measured: _Measured) -> list[Bar]:
 
 
 def _falling(kind: str, shares: list[Any]) -> Bar:
-    """A bit's share of the fit falls with its place: in every fit the rank correlation of the two is below 0."""
+    """Return the bar that a bit's share of the fit falls with its place, by their rank correlation in every fit."""
     ranks = [rank_correlation(values) for values in shares]
     third = max(1, len(shares[0]) // 3)
     first, last = (
@@ -160,7 +160,7 @@ def benchmark_bars(folder: Path) -> list[Bar]:
 
 
 def _training(what: str, found: Mapping[str, Any]) -> Bar:
-    """The paper's weighting is judged by the paper's error; see trainer/benchmarks/training.py."""
+    """Judge the paper's weighting by the paper's error; see trainer/benchmarks/training.py."""
     theirs, ours = found["learners"]["pytorch"], found["learners"]["adaboost"]
     ratio = theirs["seconds"] / ours["seconds"]
     objectives = [run["error_of_equation_10"] for run in (ours, theirs)]

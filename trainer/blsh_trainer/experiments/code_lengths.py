@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.evaluation.bootstrap import MeanInterval
+from blsh_trainer.experiments.compared_systems import FEATURES, Spec, hashed
 from blsh_trainer.experiments.drawing import Axes, Curve, draw_curves
 from blsh_trainer.experiments.report_files import Report
-from blsh_trainer.experiments.scoring import Condition, Spec
+from blsh_trainer.experiments.scoring import Condition, Scored, drawn_condition, score_seeds
 from blsh_trainer.experiments.settings import Settings
-from blsh_trainer.experiments.summaries import FEATURES, Scored, drawn_condition, hashed, score_seeds, workshop_for
-from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PAPER, PLAIN, Learner, rbf
+from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PAPER, PLAIN, LearnerChoice, rbf, workshop_for
 
 METRICS = ("sdr_db", "si_sdr_db")
 WIDTHS = (0.9, 0.5, 0.1)
@@ -35,7 +35,7 @@ class _Sweep:
     """Learners scored over the lengths of a code; each panel is a kind of features and a share of the dictionary."""
 
     panels: Mapping[str, tuple[str, float]]
-    learners: Mapping[str, Learner]
+    learners: Mapping[str, LearnerChoice]
     scored: Scored
     condition: Condition
     settings: Settings
@@ -50,7 +50,7 @@ class _Sweep:
         """Return a system's mean improvement."""
         return self.scored.gain(spec, self.condition, metric)
 
-    def gain(self, learner: Learner, panel: tuple[str, float], bits: int) -> float:
+    def gain(self, learner: LearnerChoice, panel: tuple[str, float], bits: int) -> float:
         """Return a learner's mean improvement of the SDR, in dB."""
         return self.interval(hashed(learner, panel[0], bits, panel[1])).mean
 
@@ -91,7 +91,7 @@ def fig4(settings: Settings) -> Report:
 def _scored(
     name: str,
     panels: Mapping[str, tuple[str, float]],
-    learners: Mapping[str, Learner],
+    learners: Mapping[str, LearnerChoice],
     settings: Settings,
     usual_seeds: int,
 ) -> _Sweep:

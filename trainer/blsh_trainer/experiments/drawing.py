@@ -1,4 +1,4 @@
-"""Pictures of the experiments: one style, readable in grey, small files without times in them."""
+"""Draw the experiments' pictures: one style, readable in grey, in small files that hold no time of day."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from blsh_trainer.plotting import new_figure
 
 _DPI = 100
 _COLUMNS = 2
-_FOOTER = 6.5  # points
+_FOOTER = 6.5  # size of the footer's letters, in points
 _COLOURS = 64
 _STYLES = (  # colours of different lightness, with markers and dashes for those who print in grey
     {"color": "#0b2a6b", "marker": "o", "linestyle": "-"},
@@ -27,7 +27,10 @@ _STYLES = (  # colours of different lightness, with markers and dashes for those
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a panel: values (n,) at places (n,), with the deviation (n,) as shading; one place: a level."""
+    """A line of a panel: values (n,) at places (n,), with deviations (n,) as shading.
+
+    A `level` is a horizontal line at its first value.
+    """
 
     label: str
     places: FloatArray
@@ -102,7 +105,7 @@ def _tick_each_place(place: Any, curves: Sequence[Curve]) -> None:
 
 
 def draw_matrices(matrices: Sequence[tuple[str, FloatArray]], path: Path, footer: str, columns: int) -> None:
-    """Write a PNG with a square picture, white being the highest, for each titled matrix (n, n)."""
+    """Write a PNG with a square picture for each titled matrix (n, n); the highest values are white."""
     rows = -(-len(matrices) // columns)
     figure, axes = new_figure((2.25 * columns, 0.4 + 2.4 * rows), rows, columns)
     for axis, (title, matrix) in zip(axes, matrices, strict=False):
@@ -115,8 +118,8 @@ def draw_matrices(matrices: Sequence[tuple[str, FloatArray]], path: Path, footer
 
 
 def _save(figure: Any, path: Path, footer: str) -> None:
-    """Write the picture, in 64 colours, with the footer's lines under it and nothing that another run would change."""
-    from PIL import Image  # what matplotlib writes its own PNGs with
+    """Write the figure with the footer under it, in 64 colours: another run writes the same bytes."""
+    from PIL import Image  # matplotlib writes its PNGs with it, too
 
     width = int(figure.get_figwidth() * 72 / (_FOOTER * 0.62))
     text = "\n".join(fill(line, width) for line in footer.splitlines())

@@ -8,13 +8,13 @@ import numpy as np
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.systems import HashDenoiser
+from blsh_trainer.experiments.compared_systems import FEATURES, build, hashed
 from blsh_trainer.experiments.frontier_report import CHOSEN, EQUAL, KIB, METRIC, PLAIN, Point, Winner, frontier_report
 from blsh_trainer.experiments.report_files import Report
-from blsh_trainer.experiments.scoring import Condition, build
+from blsh_trainer.experiments.scoring import Condition, drawn_condition, score_seeds
 from blsh_trainer.experiments.settings import Firmware, Settings
-from blsh_trainer.experiments.summaries import FEATURES, drawn_condition, hashed, score_seeds, workshop_for
 from blsh_trainer.experiments.trained_models import model_gains, trained_model
-from blsh_trainer.experiments.workshop import DEFAULT, Workshop
+from blsh_trainer.experiments.workshop import DEFAULT, Workshop, workshop_for
 from blsh_trainer.learning.options import EXTENDED, TrainOptions
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.reduction import mask_choices, reduce_model
@@ -64,7 +64,7 @@ def frontier(settings: Settings) -> Report:
         costs = {}
         for _, point in dict.fromkeys(best):
             if settings.progress is not None:
-                settings.progress(f"frontier, costs of {point.told}", 0, 1)
+                settings.progress(f"frontier, costs of {point.description}", 0, 1)
             costs[point] = firmware.cost(layout.model(point), name == CHOSEN)
         winners[name] = [Winner(budget, p, everything[p], scored[p], costs[p]) for budget, p in best]
     return frontier_report(winners, settings, len(seeds), firmware.board)

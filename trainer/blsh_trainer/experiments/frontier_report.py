@@ -34,7 +34,7 @@ class Point:
     bytes: int
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The point in words."""
         return f"{self.feature_kind}, L = {self.bits}, {self.entries:,} entries, {self.mask_kind}"
 
@@ -65,7 +65,13 @@ class Winner:
     def cells(self) -> list[str]:
         """Return the winner's line of the table for people."""
         point, valid, test = self.point, self.valid, self.test
-        line = [str(self.budget // KIB), point.system, point.told, f"{point.bytes / KIB:.1f}", f"{valid.mean:+.2f}"]
+        line = [
+            str(self.budget // KIB),
+            point.system,
+            point.description,
+            f"{point.bytes / KIB:.1f}",
+            f"{valid.mean:+.2f}",
+        ]
         line.append(f"{test.mean:+.2f} ({test.low:+.2f} to {test.high:+.2f})")
         line += [f"{millions:.1f}" for millions in self.cost.millions_per_second.values()]
         return [*line, f"{self.cost.ram_bytes:,}"]

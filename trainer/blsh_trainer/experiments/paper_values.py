@@ -1,4 +1,4 @@
-"""What the paper reports in its tables I to III, for reference beside ours: SDR dB, SI-SDR dB, PESQ, ESTOI %."""
+"""The figures of the paper's tables I to III, to stand beside ours: SDR in dB, SI-SDR in dB, PESQ, ESTOI in %."""
 
 Figures = tuple[float, float, float, float]
 
@@ -18,7 +18,7 @@ TABLE1: dict[tuple[str, str, float], Figures] = {
     ("blsh", "stft", 0.01): (9.31, 8.15, 1.73, 72.56),
     ("blsh", "mel", 0.01): (8.92, 7.25, 1.80, 75.78),
 }
-"""By system, features and rho, at 0 dB."""
+"""Figures by system, features and rho, at 0 dB."""
 
 NETWORKS: dict[str, Figures] = {
     "fc-3x1024": (13.10, 12.34, 1.64, 82.32),
@@ -35,7 +35,7 @@ NETWORKS: dict[str, Figures] = {
     "bilstm-2x32": (13.06, 12.21, 1.81, 82.89),
     "conv-tasnet-3x8": (18.48, 18.19, 2.45, 92.47),
 }
-"""Table I's networks, by the names that `blsh_trainer.baselines` gives them."""
+"""Figures of Table I's networks, by the names in `blsh_trainer.baselines`."""
 
 TABLE2: dict[tuple[float, str, float], Figures] = {
     (-5.0, "", 0.0): (-4.85, -5.00, 1.29, 72.12),
@@ -54,7 +54,7 @@ TABLE2: dict[tuple[float, str, float], Figures] = {
     (10.0, "stft", 0.01): (14.57, 13.25, 2.56, 87.23),
     (10.0, "mel", 0.01): (12.84, 10.73, 2.48, 85.87),
 }
-"""BLSH (and, with no features, the mixture) by SNR, features and rho."""
+"""Figures of BLSH by SNR, features and rho; those of the mixture have no features."""
 
 TABLE3: dict[tuple[str, float], Figures] = {
     ("", 0.0): (9.32, 8.58, 1.99, 87.91),
@@ -63,9 +63,9 @@ TABLE3: dict[tuple[str, float], Figures] = {
     ("stft", 0.01): (8.06, 8.24, 1.86, 75.88),
     ("mel", 0.01): (6.75, 6.99, 1.89, 75.30),
 }
-"""On VoiceBank-DEMAND, the mixture with no features."""
+"""Figures of BLSH on VoiceBank-DEMAND by features and rho; those of the mixture have no features."""
 
 
-def told(figures: Figures | None) -> list[str]:
-    """Return the four figures as cells, empty ones where the paper has none."""
+def cells(figures: Figures | None) -> list[str]:
+    """Return the four figures as cells of a table, empty ones for None."""
     return [""] * 4 if figures is None else [f"{value:.2f}" for value in figures]

@@ -1,4 +1,4 @@
-"""The bar against what engineers use today: a model against the peers, mixture by mixture."""
+"""Measure the bars against the peers, the denoisers that engineers use today, mixture by mixture."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.verdict import Bar
 from blsh_trainer.experiments.work_store import Store
 from blsh_trainer.model.artifact import Model, load_model
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.reduction import reduce_model
 from blsh_trainer.progress import named
 
@@ -26,9 +26,9 @@ Figures = dict[str, dict[str, dict[str, float]]]
 
 
 def peers_bars(settings: Settings, store: Store) -> list[Bar]:
-    """Return the bar and its stretch for `settings.model`.
+    """Return the bar and the harder, "stretch" bar for `settings.model`.
 
-    They are "not measured" without a model, and on a corpus that has not the recordings of the peers' mixtures.
+    Both are "not measured" without a model, and on a corpus that lacks the recordings of the peers' mixtures.
     """
     words = f"L ≤ {MOST_BITS}, at most {MOST_ENTRIES:,} entries: SI-SDR above SpeexDSP's, ESTOI not below the mixture's"
     stretch = f"stretch: the same with {STRETCH_ENTRIES:,} entries, and SI-SDR above RNNoise's at 0 dB"
@@ -50,14 +50,14 @@ def _of_at_most(model: Model, entries: int) -> Model:
 
 
 def _scored(model: Model, mixtures: PeersMixtures, settings: Settings, store: Store) -> Figures:
-    """Return the model's figures, which the store keeps by the model's hash."""
+    """Return the model's figures, from the store if it has them for the model's SHA-256."""
     identity = {"model": model.sha256, "corpus_sha256": settings.corpus.sha256, **mixtures.describe()}
     kept = store.result("against-peers", identity)
     if kept is None:
         what = f"peers' protocol, {model.entries} entries"
-        told = named(settings.progress, what)
+        advance = named(settings.progress, what)
         found = evaluate_systems(
-            {"model": Blind(FloatDenoiser(model))}, mixtures, _METRICS, settings.jobs, progress=told
+            {"model": Blind(FloatDenoiser(model))}, mixtures, _METRICS, settings.jobs, progress=advance
         )
         kept = {metric: {f"{snr:g}": {} for snr in SNRS_DB} for metric in _METRICS}
         for score in found.scores:

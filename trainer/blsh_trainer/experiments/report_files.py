@@ -1,4 +1,4 @@
-"""An experiment's result as files: NAME.json and NAME.csv, NAME.md or NAME.png, and the index of all results."""
+"""Write an experiment's results: NAME.json and NAME.csv, NAME.md or NAME.png, and the index of all results."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from typing import Any
 from blsh_trainer.files import replacing, write_text_if_changed
 
 INDEX = "README.md"
-_OTHERS = {  # what else may lie among the results: what it shows, and the command that makes it
+_OTHERS = {  # results that are no experiment's: what each shows, and the command that makes it
     "bars-firmware": ("each of the firmware's budgets, kept or not", "make bars-firmware CORPUS=DIR"),
     "bench-cluster": ("training on two workers against one process", "python trainer/benchmarks/cluster.py"),
     "bench-firmware": (
@@ -29,12 +29,12 @@ _OTHERS = {  # what else may lie among the results: what it shows, and the comma
 
 @dataclass(frozen=True)
 class Report:
-    """What an experiment found.
+    """The result of an experiment.
 
-    `header` and `rows` are for people, `table` (its first row the header) for programs; `data` are JSON values.
-    `finding` is one sentence; `notes` say how it was measured and what differs from the paper. `draw` writes the
-    picture, given its path; there is no table then unless `tabled`. `brief` are the columns that a terminal has room
-    for (None: all).
+    `header` and `rows` are a table for people, `table` is one for programs, its first row being the header; `data` are
+    JSON values. `finding` is one sentence. `notes` say how it was measured and what differs from the paper. `draw`
+    writes the picture to a path; with a picture the table for people is written only if `tabled`. `brief` are the
+    columns for which a terminal has room (None: all columns).
     """
 
     name: str
@@ -51,12 +51,12 @@ class Report:
     tabled: bool = False
 
     def brief_rows(self) -> tuple[list[str], list[list[str]]]:
-        """Return header and rows for a terminal."""
+        """Return the header and the rows for a terminal."""
         columns = range(len(self.header)) if self.brief is None else self.brief
         return [self.header[at] for at in columns], [[row[at] for at in columns] for row in self.rows]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values; nothing depends on the clock or the machine."""
+        """Return the report as JSON values, which depend neither on the clock nor on the machine."""
         return {
             "experiment": self.name,
             "title": self.title,
@@ -80,14 +80,14 @@ def write_report(report: Report, folder: Path) -> list[Path]:
             report.draw(temporary)
         files.append(picture)
     write_text_if_changed(files[1], text.getvalue())
-    # Last: the index lists what has one.
+    # Last: the index lists an experiment once this file is there.
     write_text_if_changed(files[0], json.dumps(report.to_dict(), indent=1, sort_keys=True) + "\n")
     write_index(folder)
     return [*files, folder / INDEX]
 
 
 def write_index(folder: Path) -> None:
-    """Write README.md: every result of the folder, what it shows in one sentence and the command that made it."""
+    """Write README.md: every result of the folder, what it shows in one sentence, and the command that made it."""
     lines = ["# Results", "", "Written by `blsh experiment`; each line's command, run in the checkout, makes it again."]
     lines += ["", "| result | shows | command |", "| --- | --- | --- |"]
     others = []
@@ -107,7 +107,7 @@ def write_index(folder: Path) -> None:
 
 
 def _pictures(folder: Path) -> str:
-    """The figures themselves, each under its command."""
+    """Return Markdown that shows each figure of the folder with its command."""
     text = ""
     for file in sorted(folder.glob("fig*.png")):
         found = _experiment(file.with_suffix(".json"))
@@ -118,7 +118,7 @@ def _pictures(folder: Path) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of Markdown."""
+    """Return a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

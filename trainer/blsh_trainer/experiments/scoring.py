@@ -1,48 +1,30 @@
-"""The unit of work of an experiment: one system under one condition, scored once and kept in the store."""
+"""Score systems under conditions: each cell, a system under a condition, is scored once and kept in the store."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.compute.cosine_index import KNN
+from blsh_trainer.evaluation.bootstrap import MeanInterval, mean_interval
 from blsh_trainer.evaluation.evaluate import MIXTURE, System, evaluate_systems
-from blsh_trainer.evaluation.protocols import Mixtures
-from blsh_trainer.evaluation.systems import HashDenoiser, IbmOracle, KnnDenoiser, ModelSize
+from blsh_trainer.evaluation.protocols import DrawnMixtures, Mixtures
+from blsh_trainer.evaluation.systems import ModelSize
+from blsh_trainer.experiments.compared_systems import Spec, build, network_identity
 from blsh_trainer.experiments.settings import Settings
-from blsh_trainer.experiments.workshop import Learner, Workshop
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.experiments.workshop import Workshop
 from blsh_trainer.progress import named
-from blsh_trainer.signals.masks import find_mask_kind
 from blsh_trainer.signals.spectra import BINS
 
-_TOGETHER = 16  # systems scored at once: what an interrupt can lose
-
-
-@dataclass(frozen=True)
-class Spec:
-    """A system: "mixture", "ibm", "knn", "hash" or "network", and what it is made of.
-
-    `dictionary` is a count of entries, or below 1 a share of the training frames. `bits` are the first of
-    `fitted` bits (None: of the longest fit).
-    """
-
-    kind: str
-    feature_kind: str = ""
-    learner: Learner | None = None
-    bits: int = 0
-    dictionary: float = 0.0
-    seed: int = 0
-    fitted: int | None = None
-    network: str = ""
+TEST_SEED = 0
+_TOGETHER = 16  # systems that are scored together: an interrupt loses no more
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Mixtures and metrics; `identity` (JSON) says which without reading any audio."""
+    """Mixtures and metrics; `identity` is JSON that determines them, for which no audio needs to be read."""
 
     identity: str
     metrics: tuple[str, ...]
@@ -54,12 +36,21 @@ def condition(mixtures: Mixtures, metrics: Sequence[str], **identity: Any) -> Co
     return Condition(json.dumps(identity, sort_keys=True), tuple(metrics), mixtures)
 
 
+def drawn_condition(settings: Settings, snr_db: float, metrics: Sequence[str], split: str = "test") -> Condition:
+    """Return the condition of at most `settings.count` mixtures of a split at one SNR: the same draws at every SNR."""
+    corpus = settings.corpus
+    count = min(settings.count, len(corpus.select("speech", split)))
+    recipe = {"split": split, "snr_db": snr_db, "count": count, "seed": TEST_SEED}
+    mixtures = DrawnMixtures(corpus, split, (snr_db,), count, TEST_SEED)
+    return condition(mixtures, metrics, corpus_sha256=corpus.sha256, protocol="drawn", **recipe)
+
+
 Cell = tuple[Spec, Condition]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A cell's figures (n,) of each metric, those of the mixtures themselves, and the system's size in bytes."""
+    """A cell's figures (n,) by metric, those of the unprocessed `mixture`, and the system's bytes and entries."""
 
     figures: dict[str, FloatArray]
     mixture: dict[str, FloatArray]
@@ -72,7 +63,7 @@ class Scores:
 
 
 def run_cells(name: str, cells: Iterable[Cell], workshop: Workshop, settings: Settings) -> dict[Cell, Scores]:
-    """Return the scores of all cells; those that the store lacks are computed, many systems over the same mixtures."""
+    """Return the scores of all cells. Cells that the store lacks are computed, many systems over the same mixtures."""
     wanted = list(dict.fromkeys(cells))
     found: dict[Cell, Scores] = {}
     for cell in wanted:
@@ -91,41 +82,47 @@ def run_cells(name: str, cells: Iterable[Cell], workshop: Workshop, settings: Se
     return found
 
 
-def build(spec: Spec, workshop: Workshop, settings: Settings, shared: dict[Any, Any] | None = None) -> System:
-    """Return the system of `spec`; what several of them have in common is made once and kept in `shared`."""
-    parts = {} if shared is None else shared
-    if spec.kind == "ibm":
-        return IbmOracle()
-    if spec.kind == "network":
-        return _network(spec.network, workshop, settings)
-    frames, place = workshop.frames(spec.feature_kind), (spec.feature_kind, spec.dictionary, spec.seed)
-    if place not in parts:
-        rows = workshop.dictionary(*place)
-        levels = find_mask_kind("ibm").unpack(frames.ibm[rows])
-        parts[place] = (rows, levels, frames.H[rows].astype(np.float64))
-    rows, levels, H = parts[place]
-    if spec.kind == "knn":
-        return KnnDenoiser(KNN(workshop.sizes.neighbours).fit(H, frames.ibm[rows]), spec.feature_kind)
-    assert spec.learner is not None
-    learned = (*place, spec.learner, spec.fitted)
-    if learned not in parts:
-        whole = workshop.hash(spec.learner, spec.feature_kind, spec.seed, spec.fitted)
-        parts[learned] = (whole, whole.codes(H))
-    whole, codes = parts[learned]
-    hashed = whole.cut(spec.bits)
-    return HashDenoiser(
-        Model(
-            name="experiment",
-            feature_kind=spec.feature_kind,
-            neighbours=workshop.sizes.neighbours,
-            projections=hashed.projections,
-            biases=hashed.biases,
-            betas=hashed.betas,
-            code_bits=np.ascontiguousarray(codes[:, : spec.bits]),
-            mask_levels=levels,
-            card={},
-        )
-    )
+class Scored:
+    """The scores of systems over several seeds; a Spec stands for all its seeds."""
+
+    def __init__(self, scores: dict[Cell, Scores]) -> None:
+        self._scores = scores
+
+    def cells(self, spec: Spec, chosen: Condition) -> list[Scores]:
+        """Return the scores of all seeds of a system."""
+        found = [(cell[0].seed, s) for cell, s in self._scores.items() if _matches(cell, spec, chosen)]
+        return [scores for _, scores in sorted(found, key=lambda pair: pair[0])]
+
+    def gains(self, spec: Spec, chosen: Condition, metric: str) -> FloatArray:
+        """Return improvements over the mixtures (seeds, mixtures)."""
+        return np.array([scores.gains(metric) for scores in self.cells(spec, chosen)])
+
+    def figures(self, spec: Spec, chosen: Condition, metric: str) -> FloatArray:
+        """Return figures (seeds, mixtures)."""
+        return np.array([scores.figures[metric] for scores in self.cells(spec, chosen)])
+
+    def gain(self, spec: Spec, chosen: Condition, metric: str) -> MeanInterval:
+        """Return the mean improvement and its interval."""
+        return mean_interval(self.gains(spec, chosen, metric))
+
+
+def score_seeds(
+    name: str,
+    specs: Iterable[Spec],
+    conditions: Sequence[Condition],
+    seeds: Sequence[int],
+    workshop: Workshop,
+    settings: Settings,
+) -> Scored:
+    """Score each spec under each condition, with each seed or, where nothing is random, with the first."""
+    cells = [
+        (replace(spec, seed=seed), chosen)
+        for chosen in conditions
+        for seed in seeds
+        for spec in specs
+        if seed == seeds[0] or spec.kind in ("hash", "knn")
+    ]
+    return Scored(run_cells(name, cells, workshop, settings))
 
 
 def _computed(what: str, batch: Sequence[Cell], workshop: Workshop, settings: Settings) -> dict[Cell, Scores]:
@@ -135,8 +132,8 @@ def _computed(what: str, batch: Sequence[Cell], workshop: Workshop, settings: Se
     for number, (spec, _) in enumerate(batch):
         if spec.kind != MIXTURE:
             systems[str(number)] = build(spec, workshop, settings, shared)
-    told = named(settings.progress, what)
-    evaluation = evaluate_systems(systems, chosen.mixtures, chosen.metrics, settings.jobs, progress=told)
+    advance = named(settings.progress, what)
+    evaluation = evaluate_systems(systems, chosen.mixtures, chosen.metrics, settings.jobs, progress=advance)
     found: dict[Cell, Scores] = {}
     for number, cell in enumerate(batch):
         system = systems.get(str(number))
@@ -154,7 +151,7 @@ def _computed(what: str, batch: Sequence[Cell], workshop: Workshop, settings: Se
 
 
 def _batches(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Cells of one condition together, those side by side that share a dictionary and with it most of the work."""
+    """Return the cells in batches of one condition; cells that share a dictionary, and so most work, come together."""
     groups: dict[Condition, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell[1], []).append(cell)
@@ -175,31 +172,6 @@ def _identity(cell: Cell, workshop: Workshop, settings: Settings) -> dict[str, A
     return depends
 
 
-def network_identity(name: str, workshop: Workshop, settings: Settings) -> dict[str, Any]:
-    """Return what a network's weights depend on, as JSON values."""
-    return {
-        "architecture": name,
-        "corpus_sha256": workshop.corpus.sha256,
-        "seconds": settings.baseline_seconds,
-        "fast": settings.fast,
-    }
-
-
-def _network(name: str, workshop: Workshop, settings: Settings) -> System:
-    from blsh_trainer.baselines.denoiser import load_network  # PyTorch: an optional extra
-    from blsh_trainer.baselines.network_training import NeuralBaseline
-
-    identity = network_identity(name, workshop, settings)
-    weights = workshop.store.path("networks", identity, ".npz")
-    if not weights.is_file():
-        checkpoint = weights.with_suffix(".checkpoint")
-        epochs = 1 if settings.fast else NeuralBaseline(name).epochs
-        baseline = NeuralBaseline(name, epochs=epochs, seconds=settings.baseline_seconds, checkpoint=checkpoint)
-        baseline.fit(workshop.corpus, settings.progress).denoiser_.save(weights)
-        checkpoint.unlink(missing_ok=True)
-    return load_network(weights)
-
-
 def _kept(scores: Scores) -> dict[str, Any]:
     def listed(figures: Mapping[str, FloatArray]) -> dict[str, list[float | None]]:
         return {m: [float(v) if np.isfinite(v) else None for v in values] for m, values in figures.items()}
@@ -213,3 +185,7 @@ def _scores(kept: Mapping[str, Any]) -> Scores:
         return {m: np.array([np.nan if v is None else v for v in values]) for m, values in figures.items()}
 
     return Scores(arrays(kept["figures"]), arrays(kept["mixture"]), kept["size"], kept["entries"])
+
+
+def _matches(cell: Cell, spec: Spec, chosen: Condition) -> bool:
+    return cell[1] == chosen and replace(cell[0], seed=spec.seed) == spec

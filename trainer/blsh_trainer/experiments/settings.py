@@ -1,4 +1,4 @@
-"""What an experiment runs on and how large it is."""
+"""The settings of an experiment: what it runs on, and how large it is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +17,12 @@ FAST_MIXTURES = 3
 
 @dataclass(frozen=True)
 class Sizes:
-    """The paper's sizes where it gives them; `FAST` are for trying out.
+    """The sizes of an experiment: FULL are the paper's where it gives them, FAST are for trying out.
 
-    `longest` bits are fitted once and cut to every shorter code. `fit_frames` fit the default learner, in `steps` a
-    block of bits, and centre LSH; `pair_frames` fit the learners that work on pairs within segments, whose time they
-    decide. `shown_frames` are the side of a similarity matrix in a picture.
+    A learner is fitted once with `longest` bits, from which every shorter code is cut. The default learner takes
+    `steps` steps for each block of bits. It is fitted on `fit_frames` frames, and so is the centre of LSH. Learners
+    that work on pairs within segments are fitted on `pair_frames`, which decide their time. A similarity matrix in a
+    picture has `shown_frames` rows.
     """
 
     neighbours: int = 10
@@ -70,7 +71,7 @@ FAST = Sizes(
 
 @dataclass(frozen=True)
 class FirmwareCost:
-    """What a model takes on microcontrollers: millions of instructions a second, by core, and bytes of RAM and stack.
+    """The cost of a model: millions of instructions for a second of audio, by core, and bytes of RAM with the stack.
 
     The bytes are those on `Firmware.board`.
     """
@@ -80,15 +81,14 @@ class FirmwareCost:
 
 
 class Firmware(Protocol):
-    """Counts what models take in the firmware, of which this package itself knows nothing; `board` has the memory."""
+    """Counts what models take in the firmware, of which this package knows nothing; `board` has the flash and RAM."""
 
     board: str
 
     def entries_within(self, like: Model, budgets: Sequence[int], most: int) -> list[tuple[int, int]]:
-        """Return, for each budget of flash, the entries that it holds, at most `most`, and the bytes taken with them.
+        """Return, for each budget of flash, the most entries that fit, `most` or fewer, and the bytes taken with them.
 
-        The models in question are those that differ from `like` in their entries alone. Where no entries fit, 0 are
-        held.
+        The models in question differ from `like` in their entries alone. 0 entries: none fit.
         """
 
     def cost(self, model: Model, ordered: bool) -> FirmwareCost:
@@ -99,10 +99,10 @@ class Firmware(Protocol):
 class Settings:
     """One run of an experiment.
 
-    `work` keeps what is computed, `output` gets the results, `command` is what was typed and stands in them.
-    `seeds` and `mixtures` of None: what suits the experiment. `voicebank` is table 3's corpus of recorded mixtures,
-    `baselines` the networks of table 1, each trained for at most `baseline_seconds`; `model` an artifact that the
-    bars put against the peers. `firmware` is for the frontier, which cannot do without.
+    The folder `work` keeps what is computed, the folder `output` gets the results, and `command`, the typed command,
+    stands in them. `seeds` and `mixtures` are numbers; None leaves them to the experiment. `voicebank` is the corpus of
+    recorded mixtures for table 3. `baselines` are the networks of table 1, each trained for at most `baseline_seconds`.
+    `model` is an artifact that the bars compare with the peers. `firmware` is for the frontier, which needs it.
     """
 
     corpus: Corpus
@@ -134,10 +134,10 @@ class Settings:
         return FAST if self.fast else FULL
 
     def seeds_or(self, usual: int) -> tuple[int, ...]:
-        """Return the seeds 0, 1, ...: as many as asked for, or `usual` (one if fast)."""
+        """Return the seeds 0, 1, ...: as many as were asked for, else `usual`, or one if fast."""
         return tuple(range(self.seeds or (1 if self.fast else usual)))
 
     @property
     def count(self) -> int:
-        """How many mixtures to score."""
+        """The number of mixtures to score."""
         return self.mixtures or (FAST_MIXTURES if self.fast else MIXTURES)

@@ -1,4 +1,4 @@
-"""Figures 2, 5 and 6: similarity matrices as codes see them, and the weights of the bits."""
+"""Figures 2, 5 and 6: the similarity of frames by their codes, and the weights of the bits."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -12,10 +12,10 @@ from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.experiments.code_lengths import WIDTHS
 from blsh_trainer.experiments.drawing import Axes, Curve, draw_curves, draw_matrices
 from blsh_trainer.experiments.report_files import Report
+from blsh_trainer.experiments.scoring import TEST_SEED
 from blsh_trainer.experiments.settings import Settings
-from blsh_trainer.experiments.summaries import TEST_SEED, workshop_for
-from blsh_trainer.experiments.workshop import DEFAULT, PAPER, Hash, Learner, rbf
-from blsh_trainer.learning.pairs import target_similarity
+from blsh_trainer.experiments.workshop import DEFAULT, PAPER, Hash, LearnerChoice, rbf, workshop_for
+from blsh_trainer.learning.pair_forms import target_similarity
 from blsh_trainer.signals.features import features, l2_normalise
 from blsh_trainer.signals.spectra import stft
 
@@ -51,9 +51,9 @@ def fig2(settings: Settings) -> Report:
 
 
 def fig5(settings: Settings) -> Report:
-    """Fig. 5: targets, and the beta-weighted sum of the paper's learner's bits that is to reproduce them."""
+    """Fig. 5: targets, and the beta-weighted sums of the bits of the paper's learner that are to reproduce them."""
     workshop = workshop_for(settings)
-    wanted: dict[str, tuple[str, Learner]] = {"STFT SSM": ("stft", PAPER), "mel SSM": ("mel", PAPER)}
+    wanted: dict[str, tuple[str, LearnerChoice]] = {"STFT SSM": ("stft", PAPER), "mel SSM": ("mel", PAPER)}
     wanted |= {f"RBF, σ² = {width:g}": ("stft", rbf(width)) for width in WIDTHS[1:]}
     workshop.prepare([(learner, kind, SEED, None) for kind, learner in wanted.values()], settings.jobs)
     targets: list[tuple[str, FloatArray]] = []
@@ -83,7 +83,7 @@ def fig5(settings: Settings) -> Report:
 def fig6(settings: Settings) -> Report:
     """Fig. 6: the weight of each bit in the paper's learner, and the share of each bit in the default one."""
     workshop = workshop_for(settings)
-    boosted: dict[str, tuple[str, Learner]] = {"mel, linear": ("mel", PAPER), "stft, linear": ("stft", PAPER)}
+    boosted: dict[str, tuple[str, LearnerChoice]] = {"mel, linear": ("mel", PAPER), "stft, linear": ("stft", PAPER)}
     boosted |= {f"stft, RBF σ² = {width:g}": ("stft", rbf(width)) for width in WIDTHS}
     ours = {"mel": ("mel", DEFAULT), "stft": ("stft", DEFAULT)}
     fits = [(learner, kind, SEED, None) for kind, learner in [*boosted.values(), *ours.values()]]
@@ -135,7 +135,7 @@ def correlation(similar: FloatArray, target: FloatArray) -> float:
 
 
 def rank_correlation(weights: FloatArray) -> float:
-    """Return Spearman's correlation of weights (L,) with their place: -1 if every one is below the one before."""
+    """Return Spearman's correlation of weights (L,) with their places: -1 if each weight is below the one before it."""
     from scipy.stats import spearmanr
 
     if len(weights) < 2 or np.ptp(weights) == 0:
@@ -148,7 +148,7 @@ def _signs(learned: Hash, H: FloatArray) -> FloatArray:
 
 
 def _smoothed(weights: FloatArray) -> FloatArray:
-    """The mean of each weight and up to two on either side."""
+    """Return the means (L,) of each weight and up to two weights on either side."""
     sums = np.concatenate([[0.0], np.cumsum(weights)])
     places = np.arange(len(weights))
     low, high = np.maximum(places - 2, 0), np.minimum(places + 3, len(weights))

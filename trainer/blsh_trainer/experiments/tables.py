@@ -1,4 +1,4 @@
-"""Tables I to III: every system's size and scores on mixtures of unseen speakers and noise."""
+"""Tables I to III: the size of every system, and its scores on mixtures of unseen speakers and noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,29 +8,20 @@ import numpy as np
 
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.bootstrap import mean_interval
+from blsh_trainer.evaluation.bootstrap import MeanInterval, mean_interval
 from blsh_trainer.evaluation.evaluate import MIXTURE
 from blsh_trainer.evaluation.metrics import METRICS
 from blsh_trainer.evaluation.recorded_pairs import RecordedMixtures
-from blsh_trainer.experiments import paper_values as published
+from blsh_trainer.experiments import paper_values
+from blsh_trainer.experiments.compared_systems import FEATURES, Spec, hashed
 from blsh_trainer.experiments.report_files import Report
-from blsh_trainer.experiments.scoring import Condition, Spec, condition
+from blsh_trainer.experiments.scoring import TEST_SEED, Condition, Scored, condition, drawn_condition, score_seeds
 from blsh_trainer.experiments.settings import Settings, Sizes
-from blsh_trainer.experiments.summaries import (
-    FEATURES,
-    TEST_SEED,
-    Scored,
-    drawn_condition,
-    hashed,
-    score_seeds,
-    told,
-    workshop_for,
-)
-from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PAPER, PLAIN
+from blsh_trainer.experiments.workshop import CENTRED, DEFAULT, PAPER, PLAIN, workshop_for
 
 SEEDS = 3
 SUBSTITUTE_SNRS_DB = (2.5, 7.5, 12.5, 17.5)
-"""Those of VoiceBank-DEMAND's test mixtures."""
+"""The SNRs of VoiceBank-DEMAND's test mixtures."""
 _METRICS = {name: metric.paper for name, metric in METRICS.items() if metric.paper is not None}
 """The metrics of the paper's tables, and how the tables write them."""
 _TITLES = tuple(f"{notation.title} {notation.unit}".rstrip() for notation in _METRICS.values())
@@ -48,7 +39,7 @@ class Row:
     label: str
     spec: Spec
     condition: Condition
-    paper: published.Figures | None = None
+    paper: paper_values.Figures | None = None
     place: str = ""
 
 
@@ -59,21 +50,21 @@ def table1(settings: Settings) -> Report:
     chosen = drawn_condition(settings, 0.0, tuple(_METRICS))
     sizes = settings.sizes
     rows = [
-        Row("mixture", Spec(MIXTURE), chosen, published.TABLE1["mixture", "", 0.0]),
-        Row("IBM oracle", Spec("ibm"), chosen, published.TABLE1["ibm", "", 0.0]),
+        Row("mixture", Spec(MIXTURE), chosen, paper_values.TABLE1["mixture", "", 0.0]),
+        Row("IBM oracle", Spec("ibm"), chosen, paper_values.TABLE1["ibm", "", 0.0]),
     ]
     for share, kind in _places(sizes):
-        paper = published.TABLE1["knn", kind, share]
+        paper = paper_values.TABLE1["knn", kind, share]
         rows.append(Row("KNN", Spec("knn", kind, dictionary=share), chosen, paper))
     for label, learner in {"LSH, plain": PLAIN, "LSH, centred": CENTRED}.items():
         for share, kind in _places(sizes):
             spec = hashed(learner, kind, sizes.longest, share)
-            rows.append(Row(label, spec, chosen, published.TABLE1["lsh", kind, share]))
+            rows.append(Row(label, spec, chosen, paper_values.TABLE1["lsh", kind, share]))
     rows += _blsh_rows(
-        sizes, chosen, {(kind, share): published.TABLE1["blsh", kind, share] for share, kind in _places(sizes)}
+        sizes, chosen, {(kind, share): paper_values.TABLE1["blsh", kind, share] for share, kind in _places(sizes)}
     )
     for name in settings.baselines:
-        rows.append(Row(name, Spec("network", network=name), chosen, published.NETWORKS.get(name)))
+        rows.append(Row(name, Spec("network", network=name), chosen, paper_values.NETWORKS.get(name)))
     scored = _score("table1", rows, settings)
     best, centred = (_gain(scored, _first(rows, label)) for label in ("BLSH, default learner", "LSH, centred"))
     adaboost = _gain(scored, _first(rows, "BLSH, the paper's AdaBoost"))
@@ -101,8 +92,8 @@ def table2(settings: Settings) -> Report:
     for snr_db in (-5.0, 5.0, 10.0):
         chosen = drawn_condition(settings, snr_db, tuple(_METRICS))
         place = f"{snr_db:g} dB"
-        rows.append(Row("mixture", Spec(MIXTURE), chosen, published.TABLE2[snr_db, "", 0.0], place))
-        paper = {(kind, share): published.TABLE2[snr_db, kind, share] for share, kind in _places(settings.sizes)}
+        rows.append(Row("mixture", Spec(MIXTURE), chosen, paper_values.TABLE2[snr_db, "", 0.0], place))
+        paper = {(kind, share): paper_values.TABLE2[snr_db, kind, share] for share, kind in _places(settings.sizes)}
         rows += _blsh_rows(settings.sizes, chosen, paper, place)
     scored = _score("table2", rows, settings)
     firsts = [row for row in rows if row.label == "BLSH, default learner"][:: 2 * len(settings.sizes.shares)]
@@ -113,7 +104,7 @@ def table2(settings: Settings) -> Report:
 
 
 def table3(settings: Settings) -> Report:
-    """Table III: BLSH on recorded mixtures of another corpus, or on what comes nearest to it."""
+    """Table III: BLSH on recorded mixtures of another corpus, or on speakers of a source kept from training."""
     if settings.voicebank is not None:
         conditions = [_recorded_condition(settings, settings.voicebank)]
         trained = settings
@@ -135,8 +126,8 @@ def table3(settings: Settings) -> Report:
         columns = [f"{snr:g} dB" for snr in SUBSTITUTE_SNRS_DB]
     rows: list[Row] = []
     for chosen, place in zip(conditions, columns, strict=True):
-        rows.append(Row("mixture", Spec(MIXTURE), chosen, published.TABLE3["", 0.0], place))
-        paper = {(kind, share): published.TABLE3[kind, share] for share, kind in _places(settings.sizes)}
+        rows.append(Row("mixture", Spec(MIXTURE), chosen, paper_values.TABLE3["", 0.0], place))
+        paper = {(kind, share): paper_values.TABLE3[kind, share] for share, kind in _places(settings.sizes)}
         rows += _blsh_rows(settings.sizes, chosen, paper, place)
     scored = _score("table3", rows, trained, seeds=1)
     firsts = [row for row in rows if row.label == "BLSH, default learner"][:: 2 * len(settings.sizes.shares)]
@@ -146,10 +137,11 @@ def table3(settings: Settings) -> Report:
 
 
 def held_out_source(corpus: Corpus) -> tuple[Corpus, str]:
-    """Return the corpus without the training speech of one source, its test speech being of that source alone.
+    """Return the corpus with the test speech of one source alone, which no other split has; and the source's name.
 
-    A speaker's source is his name up to the first "_" or digit. Of the test split's sources it is the one that
-    training can spare, of least test speech, sources in the training split before others.
+    A speaker's source is his name up to the first "_" or digit. The source is one of the test split without which
+    training still has speech: one that training had, if there is any, and of these the one with the least test speech.
+    BlshError if training and test have a single source.
     """
     speech = [entry for entry in corpus.entries if entry.kind == "speech"]
     trained = {_source(entry.speaker_or_type) for entry in speech if entry.split == "train"}
@@ -187,7 +179,7 @@ def _places(sizes: Sizes) -> list[tuple[float, str]]:
 
 
 def _blsh_rows(
-    sizes: Sizes, chosen: Condition, paper: dict[tuple[str, float], published.Figures], place: str = ""
+    sizes: Sizes, chosen: Condition, paper: dict[tuple[str, float], paper_values.Figures], place: str = ""
 ) -> list[Row]:
     return [
         Row(label, hashed(learner, kind, sizes.table_bits(kind), share), chosen, paper.get((kind, share)), place)
@@ -250,7 +242,7 @@ def _report(
             f"{cells[0].entries or '':,}" if cells[0].entries else "",
         ]
         line += [f"{size[part] / 1e6:.3f}" if size["total"] else "" for part in ("without_masks", "total")]
-        lines.append([*line, *(told(found[metric], metric) for metric in _METRICS), *published.told(row.paper)])
+        lines.append([*line, *(_cell(found[metric], metric) for metric in _METRICS), *paper_values.cells(row.paper)])
         plain = [row.place, row.label, spec.feature_kind, spec.dictionary, spec.bits, cells[0].entries]
         bounds = [value for metric in _METRICS for value in _bounds(found[metric].to_dict())]
         table.append([*plain, size["without_masks"], size["total"], *bounds])
@@ -269,6 +261,14 @@ def _report(
     width = len(header) - len(_TITLES)
     brief = [at for at in range(width) if header[at] not in ("entries", "size MB")]
     return Report(name, title, settings.command, finding, notes, header, lines, table, more, brief=brief)
+
+
+def _cell(found: MeanInterval, metric: str) -> str:
+    """Return a mean and its interval in text, written as the paper's tables write the metric."""
+    if found.mixtures == 0:
+        return "undefined"
+    notation = METRICS[metric].paper or METRICS[metric].shown
+    return f"{notation.figure(found.mean)} ({notation.interval(found.low, found.high)})"
 
 
 def _bounds(found: dict[str, float | int | None]) -> list[Any]:

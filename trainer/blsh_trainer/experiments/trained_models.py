@@ -1,4 +1,4 @@
-"""Whole models in experiments: trained once, kept as artifacts, and scored once under each condition."""
+"""Train whole models for experiments once, keep them as artifacts, and score each once under each condition."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,25 +17,25 @@ from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model, load_model, save_model
 from blsh_trainer.progress import named, named_within
 
-_TOGETHER = 16  # models scored at once: what an interrupt can lose
+_TOGETHER = 16  # models that are scored together: an interrupt loses no more
 
 
 def trained_model(options: TrainOptions, what: str, workshop: Workshop) -> Model:
-    """Return the model that `train_model` makes of the workshop's corpus, from its store if it is there.
+    """Return the model that `train_model` makes from the workshop's corpus, from the store if it has the model.
 
-    An interrupted training goes on from the bits that it had. `what` names it in the progress.
+    An interrupted training goes on from the bits that it had. `what` names the training in the progress.
     """
     identity = {"corpus_sha256": workshop.corpus.sha256, "train": options.to_card()}
     file = workshop.store.path("models", identity, ".npz")
     if file.is_file():
         try:
             return load_model(file)
-        except BlshError:  # damaged: as good as none
+        except BlshError:  # it is damaged: train again
             pass
     file.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = file.with_suffix(".checkpoint")
-    told = named_within(workshop.progress, what)
-    model = train_model(workshop.corpus, options, told, checkpoint)
+    advance = named_within(workshop.progress, what)
+    model = train_model(workshop.corpus, options, advance, checkpoint)
     save_model(file, model)
     checkpoint.unlink(missing_ok=True)
     return model
@@ -44,9 +44,9 @@ def trained_model(options: TrainOptions, what: str, workshop: Workshop) -> Model
 def model_gains(
     name: str, models: Mapping[str, Model], chosen: Condition, metric: str, workshop: Workshop, settings: Settings
 ) -> dict[str, FloatArray]:
-    """Return each model's improvements over the mixtures (n,); what the store lacks is computed, by the model's hash.
+    """Return each model's improvements (n,) over the mixtures; those that the store lacks are computed.
 
-    `name` is the experiment's, for the progress.
+    The store knows a model by its SHA-256. `name` is the experiment's, for the progress.
     """
     found: dict[str, FloatArray] = {}
     for key, model in models.items():
@@ -56,9 +56,9 @@ def model_gains(
     missing = [key for key in models if key not in found]
     for at in range(0, len(missing), _TOGETHER):
         batch = missing[at : at + _TOGETHER]
-        told = named(settings.progress, f"{name}, models {at + 1} to {at + len(batch)} of {len(missing)}")
+        advance = named(settings.progress, f"{name}, models {at + 1} to {at + len(batch)} of {len(missing)}")
         systems = {key: HashDenoiser(models[key]) for key in batch}
-        scored = evaluate_systems(systems, chosen.mixtures, (metric,), settings.jobs, progress=told)
+        scored = evaluate_systems(systems, chosen.mixtures, (metric,), settings.jobs, progress=advance)
         for key in batch:
             gains = scored.values(key, metric) - scored.values(MIXTURE, metric)
             listed = [float(v) if np.isfinite(v) else None for v in gains]

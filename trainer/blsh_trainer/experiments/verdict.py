@@ -1,4 +1,4 @@
-"""A bar and whether it is met."""
+"""A bar (a threshold of acceptance) and whether it is met."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Bar:
-    """What is asked, what was measured in words and as JSON values, and whether it is met (None: not measured)."""
+    """`what` is asked, what was measured (`told` in words, `figures` as JSON values), and whether it is `met`.
+
+    A `met` of None: it was not measured.
+    """
 
     what: str
     told: str

@@ -1,4 +1,4 @@
-"""What experiments have computed, on disk under the hash of all that determines it: a rerun goes on from there."""
+"""Keep what experiments compute in the work folder, under the hash of all that determines it, for later runs."""
 
 import hashlib
 import json
@@ -14,19 +14,19 @@ from blsh_trainer.npz import NpzError, opened_npz
 from blsh_trainer.own_files import read_own
 
 CODE_VERSION = 1
-"""Counts up whenever the code computes something else from the same options: what is on disk is then left alone."""
+"""Count this up when the code computes something else from the same options: files of before are then not used."""
 
 Identity = Mapping[str, Any]
 
 
 class Store:
-    """Results as JSON and arrays as .npz, in folders by kind; every file appears whole or not at all."""
+    """Keeps results as JSON and arrays as .npz, in a folder for each kind; a file appears whole or not at all."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def result(self, kind: str, identity: Identity) -> Any:
-        """Return what `keep_result` was given for this identity, or None; a damaged file counts as none."""
+        """Return the result that was kept for this identity, or None; a damaged file counts as missing."""
         try:
             found = json.loads(read_own(self._file(kind, identity, ".json")))
             return found["result"]
@@ -34,13 +34,13 @@ class Store:
             return None
 
     def keep_result(self, kind: str, identity: Identity, result: Any) -> None:
-        """Write `result` (JSON values) beside its identity. BlshError where the folder or disk refuses it."""
+        """Keep `result`, JSON values, together with its identity. BlshError where the folder or the disk refuses it."""
         text = json.dumps({"identity": identity, "result": result}, indent=1, sort_keys=True) + "\n"
         with replacing(self._file(kind, identity, ".json")) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
     def arrays(self, kind: str, identity: Identity) -> dict[str, AnyArray] | None:
-        """Return what `keep_arrays` was given for this identity, or None; a damaged file counts as none."""
+        """Return the arrays that were kept for this identity, or None; a damaged file counts as missing."""
         try:
             with opened_npz(self._file(kind, identity, ".npz")) as archive:
                 return {name: archive.read(name) for name in archive.names}
@@ -59,12 +59,12 @@ class Store:
             return False
 
     def keep_arrays(self, kind: str, identity: Identity, arrays: Mapping[str, AnyArray]) -> None:
-        """Write `arrays`. BlshError where the folder or disk refuses it."""
+        """Keep `arrays`. BlshError where the folder or the disk refuses it."""
         with replacing(self._file(kind, identity, ".npz")) as temporary, temporary.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
 
     def path(self, kind: str, identity: Identity, suffix: str) -> Path:
-        """Return where a file of one's own for this identity belongs."""
+        """Return the path for a file that the caller writes for this identity."""
         return self._file(kind, identity, suffix)
 
     def _file(self, kind: str, identity: Identity, suffix: str) -> Path:

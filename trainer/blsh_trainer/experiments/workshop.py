@@ -1,4 +1,4 @@
-"""Training frames, fitted learners and dictionaries of the experiments, each made once and kept in the store."""
+"""Make training frames, fitted learners and dictionaries for experiments, each once; the store keeps them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -12,7 +12,7 @@ from blsh_trainer.compute.block_pool import single_threaded_blas
 from blsh_trainer.compute.process_map import computed
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.experiments.settings import Sizes
+from blsh_trainer.experiments.settings import Settings, Sizes
 from blsh_trainer.experiments.work_store import Store
 from blsh_trainer.learning.options import PAPER as PIPELINE
 from blsh_trainer.learning.options import TrainOptions
@@ -21,11 +21,11 @@ from blsh_trainer.learning.training_frames import TrainingFrames, gather_frames
 from blsh_trainer.model.projection import hash_codes
 from blsh_trainer.progress import Progress, named
 
-_FIT, _DICTIONARY, _SAMPLE = 1, 2, 3  # what a seed's generators are for
+_FIT, _DICTIONARY, _SAMPLE = 1, 2, 3  # each use of a seed has its own generator
 
 
 @dataclass(frozen=True)
-class Learner:
+class LearnerChoice:
     """Which learner makes the projections; `learner`, `weighting`, `target` and `sigma2` are CodeOptions'."""
 
     learner: str = "blsh"
@@ -35,19 +35,19 @@ class Learner:
 
     @property
     def by_pairs(self) -> bool:
-        """Whether its cost grows with pairs of frames within segments."""
+        """Whether its cost grows with the pairs of frames within segments."""
         return self.target in find_learner(self.learner, self.weighting).pair_targets
 
 
-DEFAULT = Learner()
-PAPER = Learner(weighting="adaboost")
-CENTRED = Learner("lsh")
-PLAIN = Learner("lsh-plain")
+DEFAULT = LearnerChoice()
+PAPER = LearnerChoice(weighting="adaboost")
+CENTRED = LearnerChoice("lsh")
+PLAIN = LearnerChoice("lsh-plain")
 
 
-def rbf(sigma2: float) -> Learner:
-    """Return the paper's learner with the target of eq. 15."""
-    return Learner(weighting="adaboost", target="rbf", sigma2=sigma2)
+def rbf(sigma2: float) -> LearnerChoice:
+    """Return the paper's learner with the RBF target of eq. 15."""
+    return LearnerChoice(weighting="adaboost", target="rbf", sigma2=sigma2)
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Hash:
         return hash_codes(H, self.projections, self.biases)
 
 
-Fit = tuple[Learner, str, int, int | None]
-"""Learner, kind of features, seed and bits (None: the longest of the sizes)."""
+Fit = tuple[LearnerChoice, str, int, int | None]
+"""A fit: the learner, the kind of features, the seed and the bits (None: the longest code of the sizes)."""
 
 
 class Workshop:
-    """Makes what the systems of one corpus are built from; asking twice makes nothing twice."""
+    """Makes the parts from which the systems of one corpus are built, each part once."""
 
     def __init__(self, corpus: Corpus, sizes: Sizes, store: Store, progress: Progress | None = None) -> None:
         self.corpus = corpus
@@ -82,14 +82,14 @@ class Workshop:
         self.store = store
         self.progress = progress
         self._frames: dict[str, TrainingFrames] = {}
-        self._hashes: dict[tuple[Learner, str, int, int], Hash] = {}
+        self._hashes: dict[tuple[LearnerChoice, str, int, int], Hash] = {}
 
     def identity(self, feature_kind: str) -> dict[str, Any]:
         """Return what the training frames depend on, as JSON values."""
         return {"corpus_sha256": self.corpus.sha256, **asdict(self._options(DEFAULT, feature_kind, 0, 1).frames)}
 
     def frames(self, feature_kind: str) -> TrainingFrames:
-        """Return the frames of the training mixtures at 0 dB: features (T, D) with masks and what learners need."""
+        """Return the frames of the training mixtures at 0 dB: features (T, D), masks and what learners need."""
         if feature_kind not in self._frames:
             identity = self.identity(feature_kind)
             kept = self.store.arrays("frames", identity)
@@ -99,8 +99,8 @@ class Workshop:
             self._frames[feature_kind] = _from_arrays(kept)
         return self._frames[feature_kind]
 
-    def hash(self, learner: Learner, feature_kind: str, seed: int, bits: int | None = None) -> Hash:
-        """Return `bits` bits (None: the longest of the sizes) as the learner makes them of the seed's frames."""
+    def hash(self, learner: LearnerChoice, feature_kind: str, seed: int, bits: int | None = None) -> Hash:
+        """Return `bits` bits (None: the longest code of the sizes) that the learner finds on the seed's frames."""
         wanted = bits or self.sizes.longest
         key = (learner, feature_kind, seed, wanted)
         if key not in self._hashes:
@@ -114,16 +114,19 @@ class Workshop:
             self._hashes[key] = Hash(**kept)
         return self._hashes[key]
 
-    def hash_identity(self, learner: Learner, feature_kind: str, seed: int, bits: int | None = None) -> dict[str, Any]:
+    def hash_identity(
+        self, learner: LearnerChoice, feature_kind: str, seed: int, bits: int | None = None
+    ) -> dict[str, Any]:
         """Return what `hash` depends on, as JSON values."""
         options = self._options(learner, feature_kind, seed, bits or self.sizes.longest).to_card()
-        del options["lengths"]  # of refining, which these are not
+        del options["lengths"]  # it concerns refining, and these fits are not refined
         return {**self.identity(feature_kind), "options": options}
 
     def dictionary(self, feature_kind: str, size: float, seed: int) -> IntArray:
-        """Return which frames are the seed's dictionary: a count, or a share of all below 1, rounded up.
+        """Return the indices of the frames in the seed's dictionary, sorted.
 
-        The same for all learners; smaller ones lie within larger ones. BlshError for fewer than K entries.
+        `size` is a number of entries, or below 1 a share of all frames, rounded up. All learners have the same
+        dictionary, and smaller dictionaries lie within larger ones. BlshError for fewer than K entries.
         """
         total = len(self.frames(feature_kind).H)
         count = int(np.ceil(round(size * total, 6))) if size < 1 else min(int(size), total)
@@ -136,10 +139,10 @@ class Workshop:
         return np.sort(rng.permutation(total)[:count])
 
     def prepare(self, wanted: Iterable[Fit], jobs: int | None = None) -> None:
-        """Fit what the store lacks of `wanted`, several at once in `jobs` processes (None: one for each core)."""
+        """Make the fits of `wanted` that the store lacks, in `jobs` processes (None: one for each core)."""
         missing = [fit for fit in dict.fromkeys(wanted) if not self.store.has("learners", self.hash_identity(*fit))]
         for feature_kind in dict.fromkeys(fit[1] for fit in missing):
-            self.frames(feature_kind)  # so that the processes find them
+            self.frames(feature_kind)  # the processes will find them in the store
         task = _Fitting(self.corpus, self.sizes, self.store, tuple(missing))
         computed(task, len(missing), jobs, f"fitting {len(missing)} learners", self.progress)
 
@@ -148,7 +151,7 @@ class Workshop:
         options = self._options(DEFAULT, feature_kind, 0, 1).frames
         return gather_frames(self.corpus, options, rng, keep_rng, named(self.progress, f"mixing for {feature_kind}"))
 
-    def _options(self, learner: Learner, feature_kind: str, seed: int, bits: int) -> TrainOptions:
+    def _options(self, learner: LearnerChoice, feature_kind: str, seed: int, bits: int) -> TrainOptions:
         return PIPELINE.with_(
             **asdict(learner),
             feature_kind=feature_kind,
@@ -160,21 +163,26 @@ class Workshop:
         )
 
     def _fitted(
-        self, learner: Learner, feature_kind: str, seed: int, bits: int, checkpoint: Path
+        self, learner: LearnerChoice, feature_kind: str, seed: int, bits: int, checkpoint: Path
     ) -> dict[str, AnyArray]:
         options = self._options(learner, feature_kind, seed, bits)
         frames = self.frames(feature_kind)
         order = np.random.default_rng([seed, _SAMPLE]).permutation(len(frames.H))
         sample = frames.take(np.sort(order[: options.code.fit_frames]))
-        told = named(self.progress, f"fitting {learner.learner} {learner.weighting} {feature_kind} seed {seed}")
+        advance = named(self.progress, f"fitting {learner.learner} {learner.weighting} {feature_kind} seed {seed}")
         with single_threaded_blas():  # more threads would add up in another order
-            fitted = fit_learner(sample, options.code, np.random.default_rng([seed, _FIT]), Run(told, checkpoint))
+            fitted = fit_learner(sample, options.code, np.random.default_rng([seed, _FIT]), Run(advance, checkpoint))
         return {"projections": fitted.projections_, "biases": fitted.biases_, "betas": fitted.betas_}
+
+
+def workshop_for(settings: Settings) -> Workshop:
+    """Return the workshop of the settings' corpus, its store being the work folder."""
+    return Workshop(settings.corpus, settings.sizes, Store(settings.work), settings.progress)
 
 
 @dataclass(frozen=True)
 class _Fitting:
-    """What each process gets: called with an index, it fits that learner and leaves it in the store."""
+    """The task of each process: called with an index, it makes that fit and leaves it in the store."""
 
     corpus: Corpus
     sizes: Sizes

@@ -12,9 +12,9 @@ _LEAST_STEP = 1e-3
 
 
 def unwhitening(moment: FloatArray, ridge: float) -> FloatArray:
-    """Return R^-1, where R' R = X' X / T + ridge.
+    """Return R^-1 (D + 1, D + 1), where R' R is `moment`, X' X / T, with `ridge` times its mean diagonal added.
 
-    For X R^-1 the generalised eigenproblem is an ordinary one and the gradient needs no scaling.
+    For X R^-1 the generalised eigenproblem is an ordinary one, and the gradient needs no scaling.
     """
     C = moment.copy()
     C[np.diag_indices_from(C)] += ridge * np.trace(C) / len(C)
@@ -25,23 +25,24 @@ def _leading_eigenvector(M: FloatArray) -> FloatArray:
     last = len(M) - 1
     _, vectors = linalg.eigh(M, subset_by_index=(last, last))
     w = vectors[:, 0]
-    # An eigenvector's sign is arbitrary; fixing it keeps the codes the same from one LAPACK to the next.
+    # The sign of an eigenvector is arbitrary. Fixing it keeps the codes the same from one LAPACK to the next.
     return np.asarray(w * np.sign(w[np.argmax(np.abs(w))]))
 
 
 def fit_bit(
     objective: Objective, rng: np.random.Generator, moment: FloatArray, unwhiten: FloatArray, steps: int
 ) -> FloatArray:
-    """Climb b' A b from the closed-form start along the surrogate gradient; return the best v = [P, b] met.
+    """Climb b' A b from the closed-form start along the surrogate gradient; return the best v = [P, b] (D + 1,) met.
 
-    Where no step improves any more, it goes on from the best with steps half as long, until these are negligible.
+    `steps` steps are taken at most. When five in a row bring nothing better, the climb goes on from the best v with
+    steps half as long, until their length is negligible.
     """
     w = _leading_eigenvector(unwhiten.T @ objective.start(rng) @ unwhiten)
     best, best_w, best_slope = unwhiten @ w, w, np.zeros_like(w)
     best_value, stale, step = -np.inf, 0, _STEP
     for _ in range(steps + 1):
         v = unwhiten @ w
-        v /= max(float(np.sqrt(v @ moment @ v)), 1e-12)  # X v is then of unit mean square, where tanh bends
+        v /= max(float(np.sqrt(v @ moment @ v)), 1e-12)  # gives X v a mean square of 1, where tanh bends
         value, surrogate = objective.climb(v)
         slope = unwhiten.T @ surrogate
         if value > best_value:

@@ -22,14 +22,14 @@ from blsh_trainer.learning.objectives import (
     segment_variance,
     variance,
 )
-from blsh_trainer.learning.pairs import DIVERGENCES, TARGETS, BoostedPairs, ResidualPairs
+from blsh_trainer.learning.pair_forms import DIVERGENCES, TARGETS, BoostedPairs, ResidualPairs
 from blsh_trainer.model.projection import Learner, check_bits, check_training_rows
 from blsh_trainer.progress import Progress
 
 WEIGHTINGS = ("residual", "adaboost")
-_ALIKE = 1e-6  # of the unit that a frame's squared length is: less variance than this is rounding
-_STREAMED = 4096  # frames read at once where pairs need no segments
-_LEAST_STREAMED = 8  # such pieces in a block: fewer are not worth a thread
+_ALIKE = 1e-6  # the variance of frames of length 1, below which there is nothing but rounding
+_STREAMED = 4096  # frames that are read at once where pairs need no segments
+_LEAST_STREAMED = 8  # pieces of _STREAMED frames in a block, at least: fewer are not worth a thread
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,11 @@ class BoostOptions:
     `divergence` is the reading of its D (see BoostedPairs).
 
     target: "linear" (H H') or "rbf" (eq. 15 with `sigma2`). Pairs lie within shuffled segments of `segment` frames,
-    except that the linear residual affords all pairs. `steps` steps along X' ((1 - tanh^2 z) o A b) (eq. 6) refine
-    each bit. `ridge` is added to X' X relative to its mean diagonal. A bit's start and refinement take `sample` of the
-    segments, drawn anew for each bit, where there are more; its error and weight take all. (Measured: 3 or 10 of 30
-    segments denoise as well as all, and holding a segment's A takes 4 MB.)
+    except that the linear residual takes all pairs, which costs it no memory. `steps` steps along
+    X' ((1 - tanh^2 z) o A b) (eq. 6) refine each bit. `ridge` is added to X' X relative to its mean diagonal. If there
+    are more segments than `sample`, a bit's start and refinement take `sample` of them, drawn anew for each bit; its
+    error and weight take all. (Measured: 3 or 10 of 30 segments denoise as well as all; holding a segment's A takes
+    4 MB.)
     """
 
     weighting: str = "residual"
@@ -114,10 +115,10 @@ class BLSH(Learner):
     ) -> Self:
         """Learn the projections from H, L2-normalised (T, D), float32 or float64, in memory or memory-mapped.
 
-        After every bit `checkpoint`, if given, holds what is learned; a fit that finds it goes on from there, to
-        the same result. One number is drawn from `rng`, and each bit's choices derive from it and the bit: a
-        resumed fit needs a generator in the same state. BlshError for bad parameters or features, or for a
-        checkpoint of another fit or that cannot be written.
+        After every bit, the file `checkpoint` holds what has been learned; a fit that finds it goes on from there, to
+        the same result. One number is drawn from `rng`, and the choices of a bit derive from it and the bit's place:
+        a resumed fit needs a generator in the same state. BlshError for bad options or features, and for a checkpoint
+        that is of another fit or cannot be written.
         """
         check_bits(self.bits)
         self.options.check()
@@ -153,7 +154,7 @@ class BLSH(Learner):
         return self
 
     def _prepared(self, source: AnyArray, seed: int) -> tuple[Objective, FloatArray]:
-        """Return what the bits maximise, and X' X / T."""
+        """Return what the bits maximise, and X' X / T (D + 1, D + 1), X the features with a column of ones."""
         pool, options = self.pool or LocalPool(), self.options
         total = len(source)
         if options.all_pairs:

@@ -1,4 +1,4 @@
-"""What a fit has learned so far, on disk after every bit, so that an interrupted one goes on where it was."""
+"""Keep on disk what a fit has learned, so that an interrupted fit goes on where it was."""
 
 import hashlib
 import json
@@ -17,10 +17,10 @@ _CHUNK = 1 << 16
 
 
 class Checkpoint:
-    """A file of the bits learned so far: weights v = [P, b] (l, D + 1) and betas (l,), float64.
+    """A file of the bits that a fit has learned: weights v = [P, b] (l, D + 1) and betas (l,), float64.
 
-    It belongs to one fit: to `parameters` (JSON values) and to the features that `data` fingerprints. The number of
-    bits wanted is not among them: a longer fit begins with the bits of a shorter one.
+    It belongs to one fit, that with `parameters` (JSON values) on the features with the fingerprint `data`. The number
+    of bits is none of the parameters: a longer fit begins with the bits of a shorter one.
     """
 
     def __init__(self, path: Path, parameters: dict[str, Any], data: str) -> None:
@@ -30,7 +30,7 @@ class Checkpoint:
     def load(self, width: int) -> tuple[FloatArray, FloatArray] | None:
         """Return weights (l, width) and betas (l,), or None where there is no file yet.
 
-        BlshError for a file of another fit, a damaged one or none of ours.
+        BlshError for a file that is no checkpoint, is damaged or is of another fit.
         """
         found = read_checkpoint(self._path)
         if found is None:
@@ -43,7 +43,7 @@ class Checkpoint:
         return weights, betas
 
     def save(self, weights: FloatArray, betas: FloatArray) -> None:
-        """Replace the file by one of these bits. BlshError if it cannot be written; the former is then still whole."""
+        """Replace the file by one of these bits. BlshError if it cannot be written; the old file then stays whole."""
         identity = json.dumps(self._identity, sort_keys=True)
         with replacing(self._path) as temporary, temporary.open("wb") as stream:
             np.savez(stream, identity=np.array(identity), weights=weights, betas=betas)
@@ -59,9 +59,9 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> tuple[Any, AnyArray, AnyArray] | None:
-    """Return identity (JSON values), weights and betas of a checkpoint, of whatever fit; None where there is no file.
+    """Return identity (JSON values), weights and betas of a checkpoint of any fit; None where there is no file.
 
-    BlshError for a file that is none of ours.
+    BlshError for a file that is no checkpoint.
     """
     if not path.exists():
         return None

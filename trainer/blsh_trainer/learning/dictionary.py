@@ -1,4 +1,4 @@
-"""The dictionary: which frames become entries, and the mask that each of them holds."""
+"""Build a dictionary from training frames: choose its entries, and make the code and the mask of each."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from blsh_trainer.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from blsh_trainer.compute.hamming_index import hamming_knn
 from blsh_trainer.errors import BlshError
-from blsh_trainer.learning.dictionary_refine import LEAST_SHARE, Start, refine
+from blsh_trainer.learning.dictionary_refine import LEAST_SHARE, Schedule, Start, refine
 from blsh_trainer.learning.mask_distil import distilled_masks
 from blsh_trainer.learning.soft_knn import Matrix
 from blsh_trainer.learning.training_frames import TrainingFrames
@@ -18,7 +18,7 @@ from blsh_trainer.signals.spectra import BINS
 
 
 @dataclass(frozen=True)
-class DictionaryOptions:
+class EntryOptions:
     """Which frames become entries, and how their masks are made.
 
     All frames that were kept are entries, or at most `entries` of them. Masks are learned for the mean over
@@ -47,7 +47,7 @@ class DictionaryOptions:
 class Dictionary:
     """Codes bool (N, L) and mask levels uint8 (N, W), with the projections (L, D) and biases (L,) of the codes.
 
-    `nested`: the first entries are a dictionary of their own, however many they are.
+    nested: the first entries, however many, are a dictionary of their own.
     """
 
     projections: FloatArray
@@ -60,7 +60,7 @@ class Dictionary:
 def build_dictionary(
     frames: TrainingFrames,
     learner: Learner,
-    options: DictionaryOptions,
+    options: EntryOptions,
     mask_kind: MaskKind,
     rng: np.random.Generator,
     progress: Progress | None = None,
@@ -68,7 +68,7 @@ def build_dictionary(
     """Return the dictionary of all frames, or of at most `entries` frames drawn at random.
 
     Masks of bins are the ideal binary masks of the entries' frames; masks of bands are distilled from all frames. If
-    refining is asked for, codes, masks and projections are then learned together, from these masks on.
+    refining is asked for, codes, masks and projections are then learned together, starting with the distilled masks.
     """
     count = len(frames) if options.entries is None else min(options.entries, len(frames))
     drawn: IntArray = rng.permutation(len(frames))[:count].astype(np.int64)
@@ -80,10 +80,13 @@ def build_dictionary(
     top = mask_kind.top
     if options.refine_steps:
         masks = _distilled(frames, projections, biases, drawn, options.neighbours, progress)
-        lengths = sorted({*options.lengths, len(biases)})
-        least = max(options.neighbours, round(LEAST_SHARE * count))
-        start = Start(projections, biases, masks)
-        refined = refine(frames, drawn, start, lengths, least, top, options.refine_steps, rng, progress)
+        schedule = Schedule(
+            lengths=sorted({*options.lengths, len(biases)}),
+            least=max(options.neighbours, round(LEAST_SHARE * count)),
+            top=top,
+            steps=options.refine_steps,
+        )
+        refined = refine(frames, drawn, Start(projections, biases, masks), schedule, rng, progress)
         parts = (refined.projections, refined.biases, refined.code_bits, refined.mask_levels)
         return Dictionary(*parts, nested=True)
     masks = _distilled(frames, projections, biases, chosen, options.neighbours, progress)

@@ -1,8 +1,8 @@
-"""Masks of a dictionary fitted to all training frames, not only to the one frame that each entry came from.
+"""Distil the masks of a dictionary: fit them to all training frames, not only to the frames of its entries.
 
-The device averages the masks of the K nearest entries. Given the codes, that average is linear in the masks, so the
-masks that denoise all training frames best are a least-squares problem, one for each band. A small dictionary with
-such masks denoises as well as a larger one whose masks are those of its own frames.
+The device averages the masks of the K nearest entries. Given the codes, this average is linear in the masks, so the
+masks that denoise all training frames best solve a least-squares problem, one for each band. A small dictionary with
+distilled masks denoises as well as a larger one whose masks are those of its own frames.
 """
 
 import numpy as np
@@ -26,9 +26,10 @@ def distilled_masks(
 ) -> Matrix:
     """Return masks float32 (N, B) in [0, 1] for a dictionary whose entries had the masks `own` (N, B).
 
-    neighbours (T, K): the entries nearest to each training frame; wanted (T, B) and weights (T, B): the masks that
-    the frames should get, and how much that counts. `pull` draws entries that few frames meet towards their own mask;
-    1 is the weight of a single frame of mean energy in one of K places. Conjugate gradients, all bands at once.
+    neighbours (T, K): the entries nearest to each training frame. wanted (T, B): the masks that the frames should get,
+    and weights (T, B): how much each counts. `pull` draws entries that few frames meet towards their own masks; 1 is
+    the weight of a single frame of mean energy in one of the K places. The problem is solved by 15 steps of conjugate
+    gradients, for all bands at once.
     """
     frames, K = neighbours.shape
     starts = np.arange(0, frames * K + 1, K)

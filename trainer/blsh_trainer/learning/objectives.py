@@ -1,7 +1,7 @@
-"""What bit l maximises over all training frames, as sums over blocks: a start, a step's gradient, the bit's weight.
+"""Objectives: what a bit maximises over all training frames, its gradient and its weight, as sums over blocks.
 
-Each is a reduction: small float64 arrays of each block, added in the blocks' order. Only v = [P, b] goes out to
-the blocks, and only such sums come back.
+Each sum adds one small float64 array of each block, in the order of the blocks. Only v = [P, b] goes out to the
+blocks, and only these arrays come back.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,41 +12,42 @@ import numpy as np
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.compute.block_pool import Pool
 from blsh_trainer.compute.frame_chunks import Codes, FrameBlock, Matrix, accumulators, signs
-from blsh_trainer.learning.pairs import PairForm, ResidualPairs
+from blsh_trainer.learning.pair_forms import PairForm, ResidualPairs
 
 _BETA_CLIP = 1e-6
 
 
 class Objective(Protocol):
-    """b' A b for the next bit, X being the features with a column of ones, (T, D + 1)."""
+    """The quadratic form b' A b of the next bit. X are the features with a column of ones, (T, D + 1)."""
 
     def start(self, rng: np.random.Generator) -> FloatArray:
-        """Begin the next bit; return X' A X (D + 1, D + 1)."""
+        """Begin the next bit and return X' A X (D + 1, D + 1)."""
 
     def climb(self, v: FloatArray) -> tuple[float, FloatArray]:
         """Return b' A b of b = sgn(X v), and its surrogate gradient X' ((1 - tanh^2 X v) o A b) (D + 1,)."""
 
     def beta(self, v: FloatArray) -> float:
-        """Return the weight of bit sgn(X v) (eq. 13)."""
+        """Return the weight of the bit sgn(X v) (eq. 13)."""
 
     def take(self, v: FloatArray, beta: float) -> None:
-        """Settle bit sgn(X v) and its weight."""
+        """Settle the bit sgn(X v) and its weight: the next bit begins after it."""
 
 
 def second_moments(pool: Pool, blocks: Sequence[Any], frames: int) -> FloatArray:
-    """Return X' X / T (D + 1, D + 1) over held blocks of `frames` frames together."""
+    """Return X' X / T (D + 1, D + 1) over blocks that the pool holds, of T = `frames` frames together."""
     return _total(pool.collect(pool.map(_block_moments, blocks))) / frames
 
 
 class AllPairsResidual:
-    """A = c_l S' - sum_{m<l} b_m b_m' for the linear target S' = (H - mean)(H - mean)', c_l = reach * l.
+    """The linear residual over all pairs: A = c_l S' - sum_{m<l} b_m b_m', c_l = reach * l.
 
-    S' is scaled to a mean diagonal of 1, so that c_l asks of l bits what l bits can hold, however many are to
-    come. It has rank D: A is never formed, all T x T pairs count, and a step reads the features twice.
+    S' = (H - mean)(H - mean)' is scaled to a mean diagonal of 1. So c_l asks of l bits what l bits can hold, however
+    many bits follow. S' has rank D: A is never formed although all T x T pairs count, and a step reads the features
+    twice.
     """
 
     def __init__(self, pool: Pool, blocks: Sequence[Any], moment: FloatArray, frames: int, reach: float) -> None:
-        """blocks are held by the pool; moment is X' X / T."""
+        """Take `blocks` that the pool holds, of `frames` frames, and their `moment` X' X / T."""
         self._pool = pool
         self._blocks = blocks
         self._frames = frames
@@ -74,7 +75,7 @@ class AllPairsResidual:
         return value, _total(self._pool.collect(parts)) / self._frames
 
     def beta(self, v: FloatArray) -> float:
-        return 1.0  # the search counts every bit alike, and so does the sum that the residual leaves
+        return 1.0  # the search counts every bit alike, and so does the residual
 
     def take(self, v: FloatArray, beta: float) -> None:
         sums, _ = self._bit_sums(v)
@@ -90,15 +91,15 @@ class AllPairsResidual:
 
 
 class SegmentPairs:
-    """A of any pair form, segment by segment; pairs across segments do not count.
+    """A pair form over the pairs within segments; pairs across segments do not count.
 
-    Of many segments a bit is started and refined on `sample` drawn for it, whose A are held meanwhile (4 MB each at
-    1 000 frames); its error, hence its weight, is always that of all segments. With no more segments than `sample`
-    all of it is exact.
+    A bit is started and refined on `sample` segments drawn for it, whose A are held meanwhile (4 MB each at 1 000
+    frames). Its error, and so its weight, is always that of all segments. If there are no more segments than `sample`,
+    all segments are used throughout.
     """
 
     def __init__(self, pool: Pool, blocks: Sequence[Any], lengths: Sequence[int], form: PairForm, sample: int) -> None:
-        """blocks are held by the pool; lengths are their numbers of segments."""
+        """Take `blocks` that the pool holds; `lengths` are their numbers of segments."""
         self._pool = pool
         self._blocks = blocks
         self._lengths = list(lengths)
@@ -109,7 +110,7 @@ class SegmentPairs:
         self._held: list[Any] = []
 
     def start(self, rng: np.random.Generator) -> FloatArray:
-        self._held = []  # before the next is made: memory holds one bit's A
+        self._held = []  # freed before the next A are made: memory holds those of one bit
         chosen = self._draw(rng)
         used = [index for index, own in enumerate(chosen) if own]
         blocks = [self._blocks[index] for index in used]
@@ -155,18 +156,18 @@ class SegmentPairs:
 
 
 def variance(moment: FloatArray) -> float:
-    """Return the mean squared distance of the frames from their mean, from X' X / T."""
+    """Return the mean squared distance of the frames from their mean, given X' X / T."""
     mean = moment[-1, :-1]
     return float(np.trace(moment[:-1, :-1]) - mean @ mean)
 
 
 def segment_variance(pool: Pool, blocks: Sequence[Any], form: ResidualPairs, frames: int) -> float:
-    """Return the mean diagonal of the targets centred within the segments of held blocks."""
+    """Return the mean diagonal of the targets, centred within their segments, over blocks that the pool holds."""
     return float(sum(pool.collect(pool.map(_centred_trace, blocks, shared=(form,)))) / frames)
 
 
 class _WeighedSegments:
-    """Some segments of a block with their A, for one bit."""
+    """Some segments of a block, each with its A for one bit."""
 
     def __init__(self, parts: list[tuple[Matrix, Matrix, float]]) -> None:
         self._parts = parts
@@ -176,7 +177,7 @@ class _WeighedSegments:
         return _total([_with_ones(H).T @ (A @ _with_ones(H)) for H, A, _ in self._parts])
 
     def climb(self, v: FloatArray) -> FloatArray:
-        """Return b' A b and the surrogate gradient, (D + 2,)."""
+        """Return b' A b and, after it, the surrogate gradient: (D + 2,)."""
         return _total([np.append(*_climbed(H, A, v)) for H, A, _ in self._parts])
 
     def error(self, v: FloatArray) -> float:

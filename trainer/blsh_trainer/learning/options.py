@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.learning.dictionary import DictionaryOptions
+from blsh_trainer.learning.dictionary import EntryOptions
 from blsh_trainer.learning.registry import CodeOptions
 from blsh_trainer.learning.training_frames import FrameOptions
 from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING
@@ -39,7 +39,7 @@ class TrainOptions:
     seed: int = 0
     frames: FrameOptions = field(default_factory=FrameOptions)
     code: CodeOptions = field(default_factory=CodeOptions)
-    dictionary: DictionaryOptions = field(default_factory=DictionaryOptions)
+    dictionary: EntryOptions = field(default_factory=EntryOptions)
     playback: PlaybackOptions = field(default_factory=PlaybackOptions)
 
     def with_(self, **changes: Any) -> Self:
@@ -98,7 +98,7 @@ PAPER = TrainOptions()
 EXTENDED = TrainOptions(
     frames=FrameOptions(feature_kind="tracked", mask_kind="bands2", varied=True, passes=4, max_frames=300_000),
     code=CodeOptions(bits=128, ordered=False, steps=600, fit_frames=60_000),
-    dictionary=DictionaryOptions(neighbours=8, entries=4096, refine_steps=1200, lengths=(64, 128)),
+    dictionary=EntryOptions(neighbours=8, entries=4096, refine_steps=1200, lengths=(64, 128)),
     playback=PlaybackOptions(smoothing=4),
 )
 SYSTEMS = {"extended": EXTENDED, "paper": PAPER}

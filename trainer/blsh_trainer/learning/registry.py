@@ -11,7 +11,7 @@ import numpy as np
 from blsh_trainer.compute.block_pool import Pool
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.boosted import BLSH, BoostOptions
-from blsh_trainer.learning.pairs import TARGETS
+from blsh_trainer.learning.pair_forms import TARGETS
 from blsh_trainer.learning.supervised import SupervisedBLSH
 from blsh_trainer.learning.training_frames import TrainingFrames
 from blsh_trainer.model.projection import LSH, Learner, check_bits

@@ -1,8 +1,8 @@
-"""A KNN denoiser that can be differentiated: what the supervised learner climbs.
+"""A KNN denoiser that can be differentiated: its error is what the supervised learner brings down.
 
 The device averages the masks of the K nearest codes. Here the mean runs over all references, weighted by a softmax
 over tau x (number of equal bits - number of different bits), so that the error of the mask has a gradient in every bit.
-Codes are the true signs; their derivative is taken to be 1 - tanh^2 (eq. 6).
+Codes are the true signs of the accumulators; their derivative is taken to be 1 - tanh^2 (eq. 6).
 """
 
 from dataclasses import dataclass
@@ -18,13 +18,27 @@ _DECAY = (0.9, 0.99)
 
 
 def signs(z: Matrix) -> Matrix:
-    """Return the bits of accumulators z as -1 and +1; 0 counts as positive, as on the device."""
+    """Return the bits of accumulators z as -1 and +1; an accumulator of 0 gives +1, as on the device."""
     return np.where(z >= 0, np.float32(1), np.float32(-1))
 
 
 @dataclass(frozen=True)
+class Batch:
+    """What a step looks at besides the codes of Q queries and R references.
+
+    reference_masks (R, B): the masks that are averaged. wanted (Q, B): the masks that the averages should be, and
+    weights (Q, B): how much each band counts. excluded (Q, R): pairs that do not see each other.
+    """
+
+    reference_masks: Matrix
+    wanted: Matrix
+    weights: Matrix
+    excluded: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Gradient:
-    """The error and its derivatives by the accumulators of queries and references, log tau and reference masks."""
+    """The error, and its derivatives by the accumulators of queries and references, log tau and reference masks."""
 
     loss: float
     queries: Matrix
@@ -34,7 +48,7 @@ class Gradient:
 
 
 def similarity(query_codes: Matrix, reference_codes: Matrix, excluded: NDArray[np.bool_]) -> Matrix:
-    """Return equal minus different bits (Q, R), and a very low value where a pair is `excluded`."""
+    """Return the number of equal less that of different bits (Q, R), and a very low value for `excluded` pairs."""
     S: Matrix = query_codes @ reference_codes.T
     S[excluded] = _NOT_ALLOWED
     return S
@@ -50,38 +64,29 @@ def soft_masks(S: Matrix, tau: float, masks: Matrix) -> tuple[Matrix, Matrix]:
 
 
 def mask_error(found: Matrix, wanted: Matrix, weights: Matrix) -> float:
-    """Return the weighted mean square error of masks (Q, B); weights of energy make it that of the spectrum."""
+    """Return the weighted mean square error of masks (Q, B). Weights of energy make it that of the spectrum."""
     return float((weights * (found - wanted) ** 2).sum(dtype=np.float64) / weights.sum(dtype=np.float64))
 
 
-def gradient(
-    query_z: Matrix,
-    reference_z: Matrix,
-    frozen: Matrix,
-    tau: float,
-    reference_masks: Matrix,
-    wanted: Matrix,
-    weights: Matrix,
-    excluded: NDArray[np.bool_],
-) -> Gradient:
-    """Differentiate the error of `wanted` masks (Q, B), weighted by `weights`, at one batch.
+def gradient(query_z: Matrix, reference_z: Matrix, frozen: Matrix, tau: float, batch: Batch) -> Gradient:
+    """Differentiate the error of the masks that the queries of a batch get.
 
     query_z (Q, l) and reference_z (R, l) are the accumulators of the bits being learned; `frozen` (Q, R) is the
-    similarity under the bits learned before. Pairs that are `excluded` (Q, R) do not see each other.
+    similarity under the bits learned before.
     """
     query_codes, reference_codes = signs(query_z), signs(reference_z)
     S = query_codes @ reference_codes.T
     S += frozen
-    S[excluded] = _NOT_ALLOWED
-    A, found = soft_masks(S, tau, reference_masks)
-    error = found - wanted
+    S[batch.excluded] = _NOT_ALLOWED
+    A, found = soft_masks(S, tau, batch.reference_masks)
+    error, weights = found - batch.wanted, batch.weights
     total = np.float32(weights.sum(dtype=np.float64))
     loss = float((weights * error**2).sum(dtype=np.float64) / total)
     by_found = (np.float32(2.0) / total) * weights * error
-    by_A = by_found @ reference_masks.T
+    by_A = by_found @ batch.reference_masks.T
     by_A -= (by_A * A).sum(axis=1, keepdims=True)
     by_A *= A  # now by tau x S
-    S[excluded] = 0.0
+    S[batch.excluded] = 0.0
     by_log_tau = tau * float((by_A * S).sum(dtype=np.float64))
     by_A *= np.float32(tau)
     by_queries: Matrix = (by_A @ reference_codes) * _slope(query_z)
@@ -90,7 +95,7 @@ def gradient(
 
 
 def _slope(z: Matrix) -> Matrix:
-    """What stands for the derivative of the sign (eq. 6)."""
+    """Return what stands for the derivative of the sign of z (eq. 6)."""
     slope: Matrix = np.float32(1.0) - np.tanh(z) ** 2
     return slope
 
@@ -108,7 +113,7 @@ class Adam:
         self._done += 1
 
     def change(self, name: str, slope: Matrix, rate: float) -> Matrix:
-        """Return what to subtract from the parameter `name`, whose gradient is `slope`."""
+        """Return the change to subtract from the parameter `name`, whose gradient is `slope`."""
         first, second = self._moments.setdefault(name, (np.zeros_like(slope), np.zeros_like(slope)))
         first += np.float32(1 - _DECAY[0]) * (slope - first)
         second += np.float32(1 - _DECAY[1]) * (slope**2 - second)

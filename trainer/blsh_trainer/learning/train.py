@@ -1,4 +1,4 @@
-"""Training: mixtures of a corpus become learned projections and a dictionary of codes and masks."""
+"""Train a model: mixtures of a corpus become learned projections and a dictionary of codes and masks."""
 
 from importlib import metadata
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from blsh_trainer.compute.block_pool import Pool, single_threaded_blas
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.validation import valid_metrics
+from blsh_trainer.evaluation.card_scores import valid_metrics
 from blsh_trainer.learning.dictionary import build_dictionary
 from blsh_trainer.learning.options import PAPER, TrainOptions
 from blsh_trainer.learning.registry import Run, fit_learner
@@ -17,7 +17,7 @@ from blsh_trainer.model.artifact import Card, Model
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.masks import find_mask_kind
 
-# librosa's filters are our own by now; its version stays, for the card's bytes are part of a model's identity.
+# Nothing calls librosa any more. Its version stays on the card, whose bytes are part of every model's identity.
 _LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr")
 
 
@@ -67,7 +67,7 @@ def train_model(
 
 
 def _card(corpus: Corpus, options: TrainOptions, frames: dict[str, int]) -> Card:
-    """Return the provenance; nothing in it depends on the clock or the machine's paths."""
+    """Return the provenance of a model; nothing in it depends on the clock or on paths of this machine."""
     return {
         "corpus": {"name": corpus.name, "sha256": corpus.sha256},
         "frames": frames,

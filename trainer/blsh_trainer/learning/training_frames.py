@@ -1,4 +1,4 @@
-"""The frames that a model is learned from: what the hash sees of each, and the mask that it should have led to."""
+"""Gather the frames that a model is learned from: the features of each, and the mask that it should lead to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -41,7 +41,7 @@ class TrainingFrames:
         return len(self.H)
 
     def take(self, rows: IntArray) -> Self:
-        """Return the frames `rows`."""
+        """Return the frames at `rows` (n,)."""
         arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "made"}
         return type(self)(**arrays, made=self.made)
 
@@ -81,9 +81,9 @@ def gather_frames(
 ) -> TrainingFrames:
     """Mix the train split and return its frames, at most `max_frames` of them.
 
-    All frames have the same chance to be kept; the others go as the mixtures are made, so that these bound the
-    memory. Frames that are digital silence in the mixture are left out: they have no direction and no mask to teach.
-    BlshError when no frame is left.
+    All frames have the same chance to be kept. The others are dropped while mixtures are still being made, so that
+    `max_frames` bounds the memory. Frames that are digital silence in the mixture are left out: they have no direction
+    and no mask to teach. BlshError when no frame is left.
     """
     total = options.passes * len(corpus.select("speech", "train"))
     parts: list[TrainingFrames] = []
@@ -93,7 +93,7 @@ def gather_frames(
         parts.append(frames)
         made += len(frames)
         held += len(frames)
-        if held > 1.4 * options.max_frames:  # not at each mixture: every thinning copies all that is kept
+        if held > 1.4 * options.max_frames:  # not after each mixture, for thinning copies all frames that are kept
             parts = [_thinned(parts, options.max_frames, made)]
             held = options.max_frames
         if progress is not None:
@@ -133,7 +133,7 @@ def _frames_of(
 
 
 def _thinned(parts: list[TrainingFrames], most: int, made: int) -> TrainingFrames:
-    """Return all frames, or the `most` of the lowest lots: whatever comes later, the others are out."""
+    """Return all frames of `parts`, or the `most` with the lowest lots: no later frame can bring the others back."""
     names = [f.name for f in fields(TrainingFrames) if f.name != "made"]
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     frames = TrainingFrames(**joined, made=made)

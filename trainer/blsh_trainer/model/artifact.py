@@ -4,7 +4,7 @@ It is an .npz, read without pickle, with these arrays:
 
 - format_version: int64 ().
 - projections float64 (L, D); biases and betas float64 (L,).
-- codes uint8 (T, ceil(L / 8)) and masks uint8 (T, packed width of the mask kind), packed from the lowest bit on.
+- codes uint8 (N, ceil(L / 8)) and masks uint8 (N, packed width of the mask kind), packed from the lowest bit on.
 - card: JSON as UTF-8, uint8 (bytes,).
 
 The card holds name, feature kind, neighbours and provenance; from format 2 on also mask kind, smoothing and floor;
@@ -33,7 +33,7 @@ from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind, pack_bits, unpack_bits
 
 FORMAT_VERSION = 3
-"""The newest format; `Model.format_version` is what a model needs."""
+"""The newest format; `Model.format_version` is the format that a model needs."""
 MAX_SMOOTHING = 15
 MAX_FLOOR = 255
 Card = dict[str, Any]
@@ -50,14 +50,16 @@ _ARRAYS: dict[str, tuple[str, int]] = {  # dtype and dimensions of each array in
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A dictionary of codes and masks with the projections that hash a frame.
+    """A dictionary of N entries, codes and masks, with the projections that hash a frame.
 
-    projections (L, D), biases (L,), betas (L,) float64; code_bits bool (T, L); mask_levels uint8 (T, W), the
-    W levels of a mask of `mask_kind`, 0 to the top level of the kind;
-    card: provenance as JSON values. `nested`: the entries come in an order in which the first ones are a dictionary
-    of their own, so a smaller one is cut, not drawn. The mean mask of the neighbours is raised to at least
-    floor / 256 and then smoothed over time, m = (smoothing m_before + (16 - smoothing) mean) / 16; 0 and 0 leave it
-    alone.
+    projections (L, D), biases (L,), betas (L,): float64. code_bits: bool (N, L). mask_levels: uint8 (N, W), levels of
+    `mask_kind`. card: provenance as JSON values. neighbours: K, the entries whose masks are averaged.
+
+    smoothing, floor: the mean mask of the neighbours is raised to at least floor / 256 and then smoothed over time,
+    m = (smoothing m_before + (16 - smoothing) mean) / 16. With 0 and 0 it stays as it is.
+
+    nested: the first entries, however many, are a dictionary of their own, so a smaller one is cut and not drawn.
+
     BlshError when the parts do not fit together.
     """
 
@@ -85,12 +87,12 @@ class Model:
 
     @property
     def entries(self) -> int:
-        """T, the frames in the dictionary."""
+        """N, the entries of the dictionary."""
         return int(self.code_bits.shape[0])
 
     @property
     def format_version(self) -> int:
-        """The lowest artifact format that can say what this model is: 1 to 3."""
+        """The lowest format of an artifact, 1 to 3, that can say what this model is."""
         kinds = (find_feature_kind(self.feature_kind), find_mask_kind(self.mask_kind))
         played = 2 if self.smoothing or self.floor else 1
         return max(*(kind.artifact_format for kind in kinds), played, 3 if self.nested else 1)
@@ -101,11 +103,11 @@ class Model:
         return _content_hash(_arrays(self), _full_card(self))
 
     def subsample(self, entries: int | None = None, share: float | None = None, seed: int = 0) -> "Model":
-        """Return the model with part of the dictionary: `entries` of it, or `share` (rho) rounded up.
+        """Return the model with part of its dictionary: `entries` of it, or the part `share` (rho), rounded up.
 
-        Of a nested model these are the first entries. Of any other the choice is a prefix of one permutation seeded
-        by `seed`, in ascending order. Smaller dictionaries lie within larger ones. BlshError for a share outside
-        (0, 1], fewer than K or more than T entries, or unless exactly one of the two is given.
+        A nested model keeps its first entries. Any other keeps, in their order, the first ones of a permutation that
+        `seed` draws. So smaller dictionaries lie within larger ones. BlshError for a share outside (0, 1], for fewer
+        than K or more than N entries, or unless exactly one of the two arguments is given.
         """
         count = self._count(entries, share)
         origin = {"parent_sha256": self.sha256, "entries": count, "of": self.entries}
@@ -123,7 +125,7 @@ class Model:
         if share is not None:
             if not 0.0 < share <= 1.0:
                 raise BlshError(f"share {share} of the dictionary; choose one above 0 and up to 1")
-            # The product is rounded first: 0.07 * 100 is a hair above 7, and 8 would be one entry too many.
+            # The product is rounded first: 0.07 * 100 is a little above 7, and 8 would be one entry too many.
             entries = math.ceil(round(share * self.entries, 6))
         assert entries is not None
         if not self.neighbours <= entries <= self.entries:
@@ -134,14 +136,11 @@ class Model:
         return entries
 
     def with_metrics(self, metrics: Card) -> "Model":
-        """Return the model with `metrics` (JSON values) on its card; they are part of its identity."""
+        """Return the model with `metrics` (JSON values) on its card, which are part of its identity."""
         return replace(self, card={**self.card, "metrics": metrics})
 
     def truncate(self, bits: int) -> "Model":
-        """Return the model of the first `bits` bits; they come by significance, so it needs no retraining.
-
-        BlshError for fewer than 1 or more than L bits.
-        """
+        """Return the model of the first `bits` bits: they are a code of their own. BlshError unless 1 to L bits."""
         if not 1 <= bits <= self.bits:
             raise BlshError(f"{bits} bits asked for; the model has {self.bits}, choose 1 to {self.bits}")
         return replace(
@@ -155,12 +154,12 @@ class Model:
 
 
 def save_model(path: str | os.PathLike[str], model: Model) -> None:
-    """Write the artifact; the same model gives the same bytes. BlshError if the folder or disk refuses it."""
+    """Write the artifact of `model`, the same bytes for the same model. BlshError if the folder or disk refuses it."""
     card = {**_full_card(model), "sha256": model.sha256}
     arrays = {**_arrays(model), "card": np.frombuffer(_canonical(card), dtype=np.uint8)}
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
-            # A fixed date: np.savez leaves it to zipfile, whose default is not promised.
+            # The date is fixed here: np.savez leaves it to zipfile, which does not promise its default.
             info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             info.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(info, "w", force_zip64=True) as member:
@@ -170,9 +169,9 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
 def load_model(path: str | os.PathLike[str]) -> Model:
     """Read an artifact and verify it.
 
-    BlshError, each with its own words, for a missing file, one that may not be read, is not an artifact or
-    is cut short, one of a newer format, a missing array, a wrong shape or dtype, weights that are not finite,
-    and content that does not match its stored SHA-256.
+    BlshError for a file that is missing, may not be read, is not an artifact, is cut short or is of a newer format;
+    for a missing array, a wrong shape or dtype and weights that are not finite; and for content that does not match
+    the SHA-256 on its card. Each has a message of its own.
     """
     file = Path(path)
     arrays = _read_arrays(file)

@@ -1,4 +1,4 @@
-"""Hash codes of spectra, and locality-sensitive hashing with random projections (paper, section II-B)."""
+"""Hash codes of features, and locality-sensitive hashing with random projections (paper, section II-B)."""
 
 from typing import Self
 
@@ -9,16 +9,16 @@ from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray, check_rows
 from blsh_trainer.errors import BlshError
 
 MAX_BITS = 320
-"""The longest code that is learned: as long as the firmware's state can hold."""
-_CHECKED = 1 << 14  # training rows checked at once
-_UNIT = 1e-5  # how far a length may be off 1: float32 features were normalised in float32
+"""The longest code that is learned; the state of the firmware can hold no longer one."""
+_CHECKED = 1 << 14  # training rows that are checked at once
+_UNIT = 1e-5  # the largest difference of a row's length from 1: float32 features were normalised in float32
 
 
 def hash_codes(X: ArrayLike, projections: FloatArray, biases: FloatArray) -> BoolArray:
     """Return codes bool (T, L) of features X (T, D) under projections (L, D) and biases (L,) (eq. 2).
 
-    A bit is 1 when P x + b |x| >= 0, which for rows of unit norm is P h + b >= 0: features need no
-    normalising, and a row of zeros hashes to ones. BlshError for another D or non-finite features.
+    A bit is 1 when P x + b |x| >= 0, which is P h + b >= 0 for the normalised row h = x / |x|. So features need no
+    normalising, and a row of zeros hashes to ones. BlshError for another D or features that are not finite.
     """
     rows = check_rows(X, "the features", projections.shape[1])
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -32,9 +32,10 @@ def check_bits(bits: int) -> None:
 
 
 def check_training_rows(H: ArrayLike) -> AnyArray:
-    """Return H (T, D), float32 or float64, after checking piece by piece that there is something to fit.
+    """Return the training features H (T, D), float32 or float64, unchanged.
 
-    A memory-mapped array stays one, and is read but never copied.
+    A memory-mapped array stays one: it is read piece by piece and never copied. BlshError unless there are two frames
+    or more, all finite and of unit length or zero.
     """
     rows = np.asanyarray(H)
     if rows.dtype not in (np.float32, np.float64):
@@ -51,7 +52,7 @@ def check_training_rows(H: ArrayLike) -> AnyArray:
 
 
 class Learner:
-    """What every learner of a hash gives after its `fit`: projections_ (L, D), biases_ (L,), betas_ (L,)."""
+    """A learner of a hash: after its `fit` it has projections_ (L, D), biases_ (L,) and betas_ (L,)."""
 
     projections_: FloatArray
     biases_: FloatArray
@@ -65,8 +66,8 @@ class Learner:
 class LSH(Learner):
     """Random projections: plain (biases 0) or centred (biases -P mean(H)).
 
-    The paper's eq. 2 has a bias term and does not say which. The features are non-negative, so without a bias most
-    bits are alike in all codes; the centred form is the fair baseline.
+    The paper's eq. 2 has a bias term but does not give its value. The features are not negative, so without a bias
+    most bits are alike in all codes; the centred form is the fair baseline.
     After `fit`: projections_ (L, D), biases_ (L,), betas_ (L,) of ones.
     """
 

@@ -1,6 +1,6 @@
-"""Smaller models from one artifact, without its corpus: fewer entries, shorter codes, coarser masks.
+"""Reduce a model without its corpus: to fewer entries, shorter codes or coarser masks.
 
-Integers and seeds only: the same model and the same wishes give the same model, bit by bit.
+The arithmetic is that of integers and seeds, so the same model and arguments give the same model, bit by bit.
 """
 
 from dataclasses import replace
@@ -18,9 +18,9 @@ def reduce_model(
 ) -> Model:
     """Return `model` with the first `bits` of its codes, `entries` of its dictionary and masks of `mask_kind`.
 
-    None leaves a part as it is. Entries are the first ones of a nested model, else drawn by `seed`
-    (Model.subsample). Each change is written on the card. BlshError for more bits or entries than there are,
-    fewer entries than K, an unknown mask kind, or one that the masks cannot be turned into (mask_choices).
+    None leaves a part as it is. Which entries are kept says Model.subsample, with `seed`. Each change is written on
+    the card. BlshError for more bits or entries than there are, fewer entries than K, an unknown mask kind, or one
+    that the masks cannot be turned into.
     """
     if bits is not None and bits != model.bits:
         model = model.truncate(bits)
@@ -35,7 +35,7 @@ def reduce_model(
 
 
 def mask_choices(model: Model) -> tuple[str, ...]:
-    """Return the mask kinds that `model` can be reduced to, its own first, then the coarser ones."""
+    """Return the names of the mask kinds that `model` can be reduced to: its own, then the coarser ones in order."""
     own = find_mask_kind(model.mask_kind)
     coarser = [k for k in MASK_KINDS.values() if k.edges == own.edges and k.level_bits < own.level_bits]
     return own.name, *(kind.name for kind in sorted(coarser, key=lambda kind: -kind.level_bits))

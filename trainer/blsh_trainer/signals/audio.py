@@ -1,4 +1,4 @@
-"""Audio files: anything soundfile reads becomes 16 kHz mono; WAV goes out whole or not at all."""
+"""Read audio files of any format of soundfile's as mono at 16 kHz, and write WAV and FLAC files."""
 
 import io
 import math
@@ -25,7 +25,7 @@ FULL_SCALE = 32768
 
 @dataclass(frozen=True)
 class Audio:
-    """One recording: `samples` float64 (n,) in [-1, 1) at 16 kHz, and what the file had."""
+    """One recording: `samples` float64 (n,) in [-1, 1) at 16 kHz; rate, channels and frames are those of its file."""
 
     samples: FloatArray
     source_rate_hz: int
@@ -35,10 +35,10 @@ class Audio:
 
 @dataclass(frozen=True)
 class AudioShape:
-    """What a file's header says: its rate, channels and frames, and the `samples` these are at 16 kHz.
+    """The shape of a file's audio as its header gives it: rate, channels and frames.
 
-    `open_ended`: the header leaves the length open, and the file is read to its end. `shortfall`: what the file
-    lacks of what its header promises, in words; empty when nothing.
+    `open_ended`: the header leaves the length open, and the file is read to its end. `shortfall`: a phrase that says
+    what the file lacks of what its header promises; empty when it lacks nothing.
     """
 
     rate_hz: int
@@ -49,15 +49,16 @@ class AudioShape:
 
     @property
     def samples(self) -> int:
-        """The length at 16 kHz, rounded as soxr rounds it."""
+        """The length in samples at 16 kHz, rounded as soxr rounds it."""
         return int(self.frames * SAMPLE_RATE_HZ / self.rate_hz + 0.5)
 
 
 def read_audio(path: str | os.PathLike[str]) -> Audio:
-    """Read a WAV, FLAC, SPHERE or other file of soundfile's; average its channels; resample (soxr VHQ) to 16 kHz.
+    """Read an audio file, average its channels and resample it to 16 kHz (soxr VHQ).
 
-    Silence is valid (see require_sound). BlshError when the file is missing or may not be read, is not audio,
-    has no samples or fewer than its header promises, or holds samples that are NaN, infinite or above LOUDEST_DBFS.
+    WAV, FLAC, SPHERE and all other formats of soundfile are read. Silence is valid (see require_sound). BlshError when
+    the file is missing or may not be read, is not audio, has no samples or fewer than its header promises, or holds
+    samples that are NaN, infinite or above LOUDEST_DBFS.
     """
     with opened(Path(path)) as sound:
         shape = _shape(sound)
@@ -66,20 +67,20 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
 
 
 def probe_audio(path: str | os.PathLike[str], whole: bool = True) -> AudioShape:
-    """Return what the header of an audio file says; BlshError as of read_audio, but no sample is read.
+    """Return the shape of a file's audio from its header, without reading a sample. BlshError as of read_audio.
 
-    Unless it has to be `whole`, a file that was cut short is no error: see AudioShape.shortfall.
+    If `whole` is false, a file that was cut short is no error: see AudioShape.shortfall.
     """
     with opened(Path(path), whole) as sound:
         return _shape(sound)
 
 
 def read_cut(path: str | os.PathLike[str], start: int, length: int) -> FloatArray:
-    """Return samples `start` to `start + length` of what read_audio gives, and read no more than these.
+    """Return samples `start` to `start + length` of what read_audio gives, without reading the rest of the file.
 
-    Of a file at 16 kHz they are the same to the bit (MP3: to its decoder's 1e-7). Of another they are resampled
-    with a margin of a second on either side: the same to 1e-9 of full scale. BlshError as of read_audio, and when
-    the cut is not in the file.
+    For a file at 16 kHz they are the same to the bit (MP3: to 1e-7, as its decoder gives them). At another rate the
+    cut is resampled with a margin of a second on either side, and they are the same to 1e-9 of full scale. BlshError as
+    of read_audio, and when the cut is not in the file.
     """
     file = Path(path)
     with opened(file) as sound:
@@ -97,9 +98,9 @@ def read_cut(path: str | os.PathLike[str], start: int, length: int) -> FloatArra
 
 
 def audio_blocks(path: str | os.PathLike[str], whole: bool = True) -> Iterator[FloatArray]:
-    """Yield a file's channels averaged, at its own rate, block by block, however loud.
+    """Yield the mean of a file's channels, at its own rate, block by block, float64 (n,), however loud it is.
 
-    BlshError as of read_audio; unless it has to be `whole`, a file that was cut short just ends.
+    BlshError as of read_audio. If `whole` is false, a file that was cut short just ends.
     """
     with opened(Path(path), whole) as sound:
         for block in sound.blocks():
@@ -107,7 +108,7 @@ def audio_blocks(path: str | os.PathLike[str], whole: bool = True) -> Iterator[F
 
 
 def measure_level(path: str | os.PathLike[str], whole: bool = True) -> Level:
-    """Read all of a file, block by block, and return how loud it is; BlshError as of audio_blocks."""
+    """Return how loud a file is; all of it is read, block by block. BlshError as of audio_blocks."""
     level = Level()
     with opened(Path(path), whole) as sound:
         for block in sound.blocks():
@@ -116,7 +117,10 @@ def measure_level(path: str | os.PathLike[str], whole: bool = True) -> Level:
 
 
 def resampled_blocks(blocks: Iterable[FloatArray], rate_hz: int) -> Iterator[FloatArray]:
-    """Yield blocks of samples (n,) at `rate_hz` at 16 kHz: the bits that read_audio has, in memory of a block."""
+    """Yield blocks (n,) of samples at `rate_hz` resampled to 16 kHz.
+
+    They hold the bits that read_audio would return; memory is that of a block.
+    """
     if rate_hz == SAMPLE_RATE_HZ:
         yield from blocks
         return
@@ -127,13 +131,13 @@ def resampled_blocks(blocks: Iterable[FloatArray], rate_hz: int) -> Iterator[Flo
 
 
 def require_sound(audio: Audio, path: str | os.PathLike[str]) -> None:
-    """Raise BlshError when `audio`, read from `path`, is digital silence: it has no level to set."""
+    """Raise BlshError when `audio`, read from `path`, is digital silence, which has no level to set."""
     if not audio.samples.any():
         raise BlshError(f"{os.fspath(path)} is {silence(audio.samples.size, audio.source_channels)}")
 
 
 def to_int16(x: ArrayLike) -> NDArray[np.int16]:
-    """Return [-1, 1) samples as int16 by 2^15: round half up, saturate."""
+    """Return samples in [-1, 1) times 2^15 as int16, rounded half up and saturated."""
     samples = check_signal(x, "the signal")
     return np.clip(np.floor(samples * FULL_SCALE + 0.5), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
@@ -171,7 +175,7 @@ def write_pcm(path: str | os.PathLike[str], samples: NDArray[Any], container: st
 
 def _shape(sound: SoundFile) -> AudioShape:
     frames = sound.frames
-    if frames is None:  # of a compressed stream only decoding tells
+    if frames is None:  # only decoding tells the length of a compressed stream
         with opened(sound.path, sound.whole) as again:
             frames = sum(len(block) for block in again.blocks())
     shape = AudioShape(sound.rate_hz, sound.channels, frames, sound.open_ended, sound.shortfall)
@@ -184,7 +188,7 @@ def _shape(sound: SoundFile) -> AudioShape:
 
 
 def _joined(sound: SoundFile, first: int, count: int) -> FloatArray:
-    """Return `count` frames of a file as mono float64 (count,); BlshError where one is far above full scale."""
+    """Return `count` frames of a file from `first` on, mono, float64 (count,); BlshError where one is above LOUDEST."""
     parts = []
     for block in sound.blocks(first, count):
         samples = averaged(block)

@@ -1,7 +1,8 @@
-"""What the header of a container promises, read from its own bytes.
+"""Find the samples of an audio file from the bytes of its container, and compare them with what its header promises.
 
-libsndfile takes as many samples as there are and says nothing where the header has more, and it finds none where a
-recorder or a pipe never finished the header. Here the two are told apart, and the sizes in the header set right.
+libsndfile takes as many samples as there are. It says nothing where the header promises more, and it finds no sample
+where a recorder or a pipe never finished the header. This module tells the two cases apart and sets the sizes in the
+header right.
 """
 
 import io
@@ -14,28 +15,37 @@ from typing import BinaryIO
 from blsh_trainer.signals.extents import Extent, bytes_at, numbers_at
 from blsh_trainer.signals.fixed_headers import fixed_extent
 
-_MOST_CHUNKS = 10_000  # a file of nothing but empty chunks would be walked through for minutes
-_SLACK = 1 << 16  # a placeholder is a limit less the header's own length, or rounded to a page
-_OPEN_LIMITS = (0x7F010000, 1 << 31, 1 << 32)  # recorders and pipes write for "unknown" one of these, or a little less
-_OPEN_WIDE = 1 << 62  # in 64 bits: -1 or the largest number
-_OGG_PAGE = 65_307  # the longest page with its header
-_W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of all its identifiers but the first
+_MOST_CHUNKS = 10_000  # walking through a file of nothing but empty chunks would take minutes
+# For "unknown", recorders and pipes write one of _OPEN_LIMITS or at most _SLACK less: the limit less the length of the
+# header, or the limit rounded to a page. In 64 bits they write -1 or the largest number: _OPEN_WIDE or more.
+_OPEN_LIMITS = (0x7F010000, 1 << 31, 1 << 32)
+_SLACK = 1 << 16
+_OPEN_WIDE = 1 << 62
+_OGG_PAGE = 65_307  # bytes of the longest page, its header included
+_W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # the end of every W64 identifier except that of the file
 
 
 @dataclass(frozen=True)
 class _Family:
-    """How a family of containers writes its chunks: an identifier, a size, a body."""
+    """How a family of containers writes its chunks: an identifier, a size, a body.
 
-    first: int  # offset of the first chunk
-    number: str  # struct's letters of a size
-    sound: bytes  # identifier of the chunk with the samples
-    lead: int = 0  # bytes before the samples in that chunk
-    wide: bytes = b""  # identifier of the chunk that has the sizes in 64 bits
-    whole: bool = False  # the size counts identifier and size, too
+    first: the offset of the first chunk, in bytes. number: struct's format of a size. sound: the identifier of the
+    chunk with the samples, and lead: the bytes before the samples in its body. wide: the identifier of the chunk that
+    holds the sizes in 64 bits, if there is one. whole: whether a size counts the identifier and itself. align: chunks
+    begin at multiples of `align` bytes.
+    """
+
+    first: int
+    number: str
+    sound: bytes
+    lead: int = 0
+    wide: bytes = b""
+    whole: bool = False
     align: int = 2
 
     @property
     def head(self) -> int:
+        """The bytes of a chunk before its body: identifier and size."""
         return len(self.sound) + struct.calcsize(self.number)
 
 
@@ -50,15 +60,17 @@ _W64 = _Family(40, "<Q", b"data" + _W64_TAIL, whole=True, align=8)
 
 @dataclass(frozen=True)
 class _Chunk:
+    """A chunk by its identifier, the offset of its body in the file, and the size that its head gives the body."""
+
     name: bytes
-    body: int  # offset of the body
-    size: int  # of the body, as the header says
+    body: int
+    size: int
 
 
 def find_extent(stream: BinaryIO) -> Extent | None:
-    """Return where the samples of the file `stream` lie; None for a container without a length in bytes.
+    """Return where the samples of the file `stream` lie; None for a container that gives no length in bytes.
 
-    Reads the chunks' heads, never their bodies.
+    The heads of chunks are read, never their bodies.
     """
     size = stream.seek(0, io.SEEK_END)
     base = _after_id3(stream)
@@ -82,9 +94,9 @@ def find_extent(stream: BinaryIO) -> Extent | None:
 
 
 def ogg_shortfall(file: Path) -> str:
-    """Return what an Ogg file lacks at its end, in words; empty when its last page is there and marked as the last.
+    """Return a phrase that says what an Ogg file lacks at its end.
 
-    A file that is not Ogg lacks nothing.
+    It is empty when the last page is there and is marked as the last one, and for a file that is not Ogg.
     """
     with file.open("rb") as stream:
         if stream.read(4) != b"OggS":
@@ -103,14 +115,14 @@ def ogg_shortfall(file: Path) -> str:
 
 
 class CorrectedFile(io.RawIOBase):
-    """A file of which some bytes of the header read otherwise, as soundfile's virtual files want it."""
+    """A file with other bytes in its header than on disk, as one of soundfile's virtual files."""
 
     def __init__(self, stream: BinaryIO, fixes: tuple[tuple[int, bytes], ...]) -> None:
         self._stream = stream
         self._fixes = fixes
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill `buffer` from where the file stands; returns how many bytes."""
+        """Fill `buffer` from where the file stands; return how many bytes were read."""
         at = self._stream.tell()
         data = bytearray(self._stream.read(len(buffer)))
         for offset, fix in self._fixes:
@@ -189,7 +201,7 @@ def _au(stream: BinaryIO, base: int, size: int, order: str) -> Extent | None:
 
 
 def _left_open(stream: BinaryIO, start: int, promised: int, there: int, bits: int) -> bool:
-    """Return whether a length is a placeholder: what follows is then a stream to the end of the file."""
+    """Return whether a length is a placeholder, so that the samples go on to the end of the file."""
     if promised <= 0:
         return there > 0 and not _is_chunk(stream, start, there)
     if promised <= there:
@@ -198,14 +210,14 @@ def _left_open(stream: BinaryIO, start: int, promised: int, there: int, bits: in
 
 
 def _is_chunk(stream: BinaryIO, at: int, there: int) -> bool:
-    """Return whether a further chunk begins at `at`, so that what came before it is empty indeed."""
+    """Return whether a further chunk begins at `at`: then the chunk before it is really empty."""
     name = bytes_at(stream, at, 4)
     sizes = [numbers_at(stream, at + 4, order + "I") for order in "<>"]
     return name.isascii() and name.decode("ascii").isprintable() and any(n and n[0] <= there - 8 for n in sizes)
 
 
 def _after_id3(stream: BinaryIO) -> int:
-    """Return where the container begins: behind an ID3 tag, if there is one."""
+    """Return the offset at which the container begins: 0, or the end of an ID3 tag."""
     head = bytes_at(stream, 0, 10)
     if head[:3] != b"ID3" or len(head) < 10:
         return 0

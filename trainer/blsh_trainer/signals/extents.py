@@ -1,4 +1,4 @@
-"""Where a container keeps its samples and what its header promises of them; numbers read from a header."""
+"""The extent of the samples in a file's container, and numbers read from its header."""
 
 import struct
 from dataclasses import dataclass
@@ -7,9 +7,12 @@ from typing import BinaryIO
 
 @dataclass(frozen=True)
 class Extent:
-    """Where a container keeps its samples, in bytes: `promised` is None where its header leaves the length open.
+    """Where a container keeps its samples.
 
-    `fixes` are the bytes of the header that give the length, by offset, as they should be for what is there.
+    start: the offset of the first sample, in bytes. promised: the bytes of samples that the header gives; None where
+    it leaves the length open. there: the bytes from `start` to the end of the file. fixes: the bytes of the header
+    that give the length, by offset, as they should be for the samples that are there. chunks: how many chunks have
+    samples; one is allowed.
     """
 
     start: int
@@ -18,11 +21,11 @@ class Extent:
     fixes: tuple[tuple[int, bytes], ...] = ()
     rate_hz: int | None = None
     channels: int | None = None
-    chunks: int = 1  # with samples, where one is allowed
+    chunks: int = 1
 
     @property
     def shortfall(self) -> str:
-        """What is missing, in words; empty when all is there."""
+        """A phrase that says how many bytes are missing; empty when none is."""
         if self.promised is None or self.promised <= self.there:
             return ""
         return f"its header promises {self.promised} bytes of samples, {self.there} are there"

@@ -16,11 +16,11 @@ from blsh_trainer.signals.spectra import BINS, SAMPLE_RATE_HZ, WINDOW, check_spe
 MEL_BANDS = 128
 TRACKED_BANDS = 64
 TRACKING_START = 32
-"""Frames of a stream in which the noise floor follows upwards as fast as downwards."""
+"""Frames at the start of a stream in which the noise floor rises as fast as it falls."""
 TRACKING_FAST, TRACKING_SLOW = 1 / 4, 1 / 128
-"""Parts of the distance that the noise floor goes in a frame: downwards and at the start, and upwards later."""
+"""The part of the distance to the level that a floor goes in a frame: when falling or at the start, when rising."""
 
-_HZ_A_MEL = 200.0 / 3  # below the bend, where mel are proportional to frequency
+_HZ_A_MEL = 200.0 / 3  # Hz of a mel below the bend, where the scale is linear
 _MEL_BEND_HZ = 1000.0
 _MEL_BEND = _MEL_BEND_HZ / _HZ_A_MEL
 _MEL_LOG_STEP = float(np.log(6.4)) / 27.0
@@ -83,8 +83,8 @@ def find_feature_kind(name: str) -> FeatureKind:
 def mel_filters(bands: int = MEL_BANDS) -> FloatArray:
     """Return the mel filters of Slaney's Auditory Toolbox for 16 kHz and 1024 points, float64 (bands, 513).
 
-    Triangles of unit area; their edges lie at equal distances in mel, from 0 Hz to 8 kHz. The bits are those of
-    librosa 0.11's defaults. librosa itself takes a second to import, and fails where no folder can be written.
+    They are triangles of unit area whose edges lie at equal distances in mel, from 0 Hz to 8 kHz. Their bits are those
+    of librosa 0.11 with its defaults. librosa itself takes a second to import and fails where it can write no folder.
     """
     edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel_above_bend(SAMPLE_RATE_HZ / 2), bands + 2))
     widths = np.diff(edges)[:, np.newaxis]
@@ -106,7 +106,7 @@ def _mel_to_hz(mel: FloatArray) -> FloatArray:
 
 
 class FeatureExtractor:
-    """The features of one signal, whose spectra may come block by block: one extractor for each signal.
+    """Makes the features of one signal, whose spectra may come block by block. Each signal needs its own extractor.
 
     The noise floor of a tracked kind starts at the first frame's level c. Each further frame moves it towards its c by
     1/4 of the distance; once 32 frames have passed, a floor below c rises by 1/128 of the distance only.
@@ -118,9 +118,9 @@ class FeatureExtractor:
         self._floor = np.zeros(kind.bands or BINS)
 
     def __call__(self, X: ArrayLike) -> FloatArray:
-        """Return the features float64 (T, D), not normalised, of the next frames X (T, 513) of the signal.
+        """Return the features float64 (T, D) of the next frames X (T, 513) of the signal; they are not normalised.
 
-        BlshError for a spectrum that has not 513 bins.
+        BlshError for a spectrum that does not have 513 bins.
         """
         spectrum = np.asarray(X)
         check_spectrum(spectrum, "the spectrum")
@@ -141,14 +141,14 @@ class FeatureExtractor:
             row[:] = self._floor + distance * np.where(distance < 0, TRACKING_FAST, rising)
             self._floor = row
             self._frames += 1
-        self._floor = self._floor.copy()  # not a view that would keep the whole block
+        self._floor = self._floor.copy()  # a view would keep the whole block in memory
         return floors
 
 
 def features(X: ArrayLike, kind: str) -> FloatArray:
     """Return the features of that kind of a whole signal's spectra X (T, 513), float64 (T, D): see FeatureExtractor.
 
-    BlshError for an unknown kind, or a spectrum that has not 513 bins.
+    BlshError for an unknown kind, or a spectrum that does not have 513 bins.
     """
     return FeatureExtractor(find_feature_kind(kind))(X)
 

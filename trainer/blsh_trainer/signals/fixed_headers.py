@@ -1,4 +1,4 @@
-"""Old containers whose header is one block of fixed layout: what it promises, in bytes of samples."""
+"""Read how many bytes of samples the header of an old container promises, where the header is one fixed block."""
 
 import re
 import struct
@@ -8,15 +8,15 @@ from typing import BinaryIO
 from blsh_trainer.signals.extents import Extent, bytes_at, numbers_at
 
 Span = tuple[int, int] | None
-"""Where the samples begin, and how many bytes of these the header promises."""
+"""The offset of the samples, and the bytes of samples that the header promises; None if the header is damaged."""
 
-_MAT4_BYTES = (8, 4, 4, 2, 2, 1)  # of a number, by the tens digit of a matrix's type
-_VOC_LEADS = {1: 2, 9: 12}  # bytes before the samples in a block with sound, by its type
+_MAT4_BYTES = (8, 4, 4, 2, 2, 1)  # bytes of a number, by the tens digit of a matrix's type
+_VOC_LEADS = {1: 2, 9: 12}  # bytes before the samples in a block with sound, by the type of the block
 _SDS_HEAD, _SDS_PACKET, _SDS_DATA = 21, 127, 120
 
 
 def fixed_extent(stream: BinaryIO, size: int) -> Extent | None:
-    """Return where the samples of a file of `size` bytes lie; None for a container that is not known here."""
+    """Return where the samples of a file of `size` bytes lie; None for a container that is none of _CONTAINERS."""
     for magic, find in _CONTAINERS.items():
         if bytes_at(stream, 0, len(magic)) == magic:
             span = find(stream)

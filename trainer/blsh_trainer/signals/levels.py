@@ -1,4 +1,4 @@
-"""How loud a recording is, and what that says of it: silent, in another scale than -1 to 1, or cancelled."""
+"""Measure how loud a recording is, and tell silence, samples in another scale and channels that cancel each other."""
 
 import math
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from blsh_trainer.arrays import FloatArray
 
 LOUDEST_DBFS = 24.0
 LOUDEST = 10 ** (LOUDEST_DBFS / 20)
-"""The largest peak that is taken for sound in [-1, 1): beyond, the samples are in another scale, as of int16."""
+"""The largest peak that is taken for sound in [-1, 1). With a larger one, samples are in another scale, as int16 is."""
 
-_SOUND = 1e-4  # of an offset's energy that the rest must have to be heard: resampling alone leaves less at the ends
-_CANCELLED = 0.01  # of the energy that channels without relation would leave in their mean
+_SOUND = 1e-4  # the energy of sound over that of its offset, at least: resampling an offset alone leaves less
+_CANCELLED = 0.01  # the energy of the mean of cancelling channels, at most, over that of channels without relation
 
 
 @dataclass(frozen=True)
 class Level:
     """How loud the mean of a recording's channels is.
 
-    `energy` and `total` are the sums of the squares and of the samples of the mean. `apart` is what `energy` would be
-    if the channels had nothing to do with each other.
+    `energy` is the sum of the squares of the mean, `total` the sum of its samples. `apart` is what `energy` would be if
+    the channels were not related.
     """
 
     frames: int = 0
@@ -31,7 +31,7 @@ class Level:
     total: float = 0.0
 
     def with_block(self, block: FloatArray, mean: FloatArray) -> "Level":
-        """Return the level with a further block (n, channels), whose mean is `mean` (n,)."""
+        """Return the level of what this one measures and a further block (n, channels), whose mean is `mean` (n,)."""
         channels = block.shape[1]
         with np.errstate(over="ignore"):  # of samples near the largest double
             energy, apart = float(mean @ mean), float((block * block).sum()) / channels**2
@@ -41,26 +41,26 @@ class Level:
 
     @property
     def constant(self) -> bool:
-        """Whether there is next to nothing but an offset: one value, or silence."""
+        """Whether the samples are silence, or an offset with next to nothing on it."""
         return is_constant(self.total, self.energy, self.frames)
 
     @property
     def fault(self) -> str:
-        """Why the recording cannot be used as it is, in words; empty where it can be."""
+        """A phrase that says why the recording cannot be used as it is; empty where it can be."""
         if self.peak == 0.0:
             return silence(self.frames, self.channels if self.apart else 1)
         return beyond_scale(self.peak) if self.peak > LOUDEST else ""
 
     @property
     def cancelled(self) -> str:
-        """What is said of channels that take most of each other away as they are averaged; empty where they do not."""
+        """A phrase that says that the channels cancel most of each other in their mean; empty where they do not."""
         if self.energy >= _CANCELLED * self.apart:
             return ""
         return f"its {self.channels} channels nearly cancel each other when they are averaged: opposite phase?"
 
 
 def is_constant(total: float, energy: float, samples: int) -> bool:
-    """Return whether `samples` of this sum and sum of squares have next to nothing but an offset, or are silent."""
+    """Return whether samples of this sum and sum of squares are silence, or an offset with next to nothing on it."""
     offset = total * total / samples
     return energy - offset <= _SOUND * offset
 
@@ -77,7 +77,7 @@ def dbfs(peak: float) -> float:
 
 
 def silence(samples: int, channels: int) -> str:
-    """Return what is wrong with `samples` zeros that are the mean of `channels`, in words."""
+    """Return a phrase that says what is wrong with `samples` zeros, the mean of `channels` channels."""
     if channels == 1:
         return f"silent: all {samples} samples are 0; give one with sound"
     return (
@@ -87,7 +87,7 @@ def silence(samples: int, channels: int) -> str:
 
 
 def beyond_scale(peak: float) -> str:
-    """Return what is wrong with a peak above LOUDEST, in words."""
+    """Return a phrase that says what is wrong with a peak above LOUDEST."""
     return (
         f"has a peak of {peak:g} ({dbfs(peak):+.1f} dBFS): above {LOUDEST_DBFS:+g} dBFS samples are taken for another "
         "scale than -1 to 1, as that of int16"

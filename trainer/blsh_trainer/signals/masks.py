@@ -1,4 +1,4 @@
-"""Masks and how the dictionary keeps them: ideal binary masks, levels of bands, and rows of bits packed."""
+"""Masks and how a dictionary keeps them: ideal binary masks, levels of bands, and packed rows of bits."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ BAND_EDGES = (
     144, 152, 161, 171, 181, 192, 203, 216, 228, 242, 256, 272, 288, 305, 323, 342, 363, 384, 407, 431, 457, 484, 513,
 )
 # fmt: on
-"""Where the 80 bands of the banded mask kinds begin, in bins, and where the last one ends."""
+"""The first bin of each of the 80 bands, and 513, where the last band ends."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class MaskKind:
 
     @property
     def width(self) -> int:
-        """W, the levels of a mask."""
+        """W, the number of levels of a mask."""
         return len(self.edges) - 1
 
     @property
     def top(self) -> int:
-        """The level that stands for gain 1; 0 stands for gain 0."""
+        """The highest level, which stands for gain 1; level 0 stands for gain 0."""
         return (1 << self.level_bits) - 1
 
     @property
@@ -59,14 +59,14 @@ class MaskKind:
         return packed_width(self.width * self.level_bits)
 
     def pack(self, levels: ArrayLike) -> ByteArray:
-        """Pack levels (T, W) into uint8 (T, packed_width): a level's lowest bit first, level after level.
+        """Pack levels (T, W) into uint8 (T, packed_width), level after level, the lowest bit of a level first.
 
         BlshError for another shape or a level above the top.
         """
         return pack_bits(self.level_rows(levels))
 
     def unpack(self, packed: ArrayLike) -> ByteArray:
-        """Undo `pack`: uint8 (T, packed_width) to levels uint8 (T, W). BlshError as of unpack_bits."""
+        """Return the levels uint8 (T, W) of packed masks uint8 (T, packed_width). BlshError as of unpack_bits."""
         bits = unpack_bits(packed, self.width * self.level_bits).reshape(-1, self.width, self.level_bits)
         return np.packbits(bits, axis=2, bitorder="little")[:, :, 0]
 
@@ -77,7 +77,7 @@ class MaskKind:
         return bits.reshape(len(rows), -1).astype(np.bool_)
 
     def check_levels(self, levels: ArrayLike) -> ByteArray:
-        """Return `levels` if they are uint8 (T, W), none above the top; else BlshError."""
+        """Return `levels`; BlshError unless they are uint8 (T, W) and none is above the top."""
         rows = np.asarray(levels)
         if rows.ndim != 2 or rows.dtype != np.uint8 or rows.shape[1] != self.width:
             raise BlshError(
@@ -89,9 +89,9 @@ class MaskKind:
         return rows
 
     def requantised(self, levels: ArrayLike, target: "MaskKind") -> ByteArray:
-        """Return levels (T, W) of this kind as levels of `target`: the nearest gain it has, half up.
+        """Return levels (T, W) of this kind as the levels of `target` with the nearest gain, half up.
 
-        Integers only. BlshError for levels that do not fit this kind, or a target of other bands.
+        The arithmetic is that of integers. BlshError for levels that are not of this kind, or a target of other bands.
         """
         rows = self.check_levels(levels)
         if target.edges != self.edges:
@@ -127,9 +127,9 @@ def find_mask_kind(name: str) -> MaskKind:
 
 
 def ideal_binary_mask(speech_spectrum: ArrayLike, noise_spectrum: ArrayLike) -> BoolArray:
-    """Return the IBM, bool (T, 513): true where |speech| > |noise| (the paper's Y, section II-A).
+    """Return the IBM, bool (T, 513), which is true where |speech| > |noise| (the paper's Y, section II-A).
 
-    BlshError when the two spectra do not share one shape (T, 513).
+    BlshError unless both spectra have one shape (T, 513).
     """
     speech = np.asarray(speech_spectrum)
     noise = np.asarray(noise_spectrum)
@@ -142,8 +142,8 @@ def ideal_binary_mask(speech_spectrum: ArrayLike, noise_spectrum: ArrayLike) -> 
 def ideal_band_levels(speech_spectrum: ArrayLike, mixture_spectrum: ArrayLike, kind: MaskKind) -> ByteArray:
     """Return the gains that bring each band of the mixture X nearest to the speech S, as levels uint8 (T, W) of `kind`.
 
-    A bin's best real gain within [0, 1] is Re(S conj X) / |X|^2, clipped; a band's is the mean of its bins'
-    weighted by |X|^2, and 0 where X is silent. BlshError when the spectra do not share one shape (T, 513).
+    The best real gain of a bin is Re(S conj X) / |X|^2, clipped to [0, 1]. That of a band is the mean of its bins',
+    weighted by |X|^2, and 0 where X is silent. BlshError unless both spectra have one shape (T, 513).
     """
     speech, mixture = np.asarray(speech_spectrum), np.asarray(mixture_spectrum)
     check_spectrum(speech, "the speech spectrum")
@@ -177,7 +177,10 @@ def packed_width(bits: int) -> int:
 
 
 def pack_bits(rows: ArrayLike) -> ByteArray:
-    """Pack bool (T, n) into uint8 (T, ceil(n / 8)); bit j of a row is bit j % 8 of its byte j // 8."""
+    """Pack bool (T, n) into uint8 (T, ceil(n / 8)): bit j of a row becomes bit j % 8 of byte j // 8.
+
+    BlshError for another shape or dtype.
+    """
     bits = np.asarray(rows)
     if bits.ndim != 2 or bits.dtype != np.bool_:
         raise BlshError(f"bits have shape {bits.shape}, dtype {bits.dtype}; expected bool (rows, bits)")
@@ -185,9 +188,9 @@ def pack_bits(rows: ArrayLike) -> ByteArray:
 
 
 def unpack_bits(packed: ArrayLike, bits: int) -> BoolArray:
-    """Undo pack_bits: uint8 (T, ceil(bits / 8)) to bool (T, bits).
+    """Return the bits bool (T, bits) that pack_bits packed into uint8 (T, ceil(bits / 8)).
 
-    BlshError for another width, or when a padding bit is set (no packer of ours sets one).
+    BlshError for another width, or when a padding bit is set: pack_bits sets none.
     """
     rows = np.asarray(packed)
     if rows.ndim != 2 or rows.dtype != np.uint8 or rows.shape[1] != packed_width(bits):

@@ -1,4 +1,7 @@
-"""A sound file opened by libsndfile, and its frames in blocks: no header decides how much memory or time that takes."""
+"""Open sound files by libsndfile and read their frames in blocks.
+
+No header decides how much memory or time this takes.
+"""
 
 import re
 from collections.abc import Iterator
@@ -16,22 +19,23 @@ from blsh_trainer.signals.containers import CorrectedFile, find_extent, ogg_shor
 from blsh_trainer.signals.extents import Extent
 
 SLOWEST_HZ, FASTEST_HZ = 1_000, 1_000_000
-"""Rates that are taken: below, no speech is left; above, no converter samples, and the header is damaged."""
+"""The sampling rates that are read. Below them no speech is left; above them no converter samples: a damaged header."""
 
-_UNKNOWN_FRAMES = 1 << 62  # libsndfile's count of a stream whose header leaves it open is the largest it has
+_UNKNOWN_FRAMES = 1 << 62  # a stream whose header leaves the length open has this count or more in libsndfile
 _SPHERE_HEADER = 1024
 _SEEK_IS_INEXACT = ("OGG", "MP3")  # near the end of a Vorbis file libsndfile misses the place
-_BLOCK_SAMPLES = 1 << 18  # of all channels together, decoded at once
+_BLOCK_SAMPLES = 1 << 18  # samples of all channels together that are decoded at once
 _RESTORE = "restore the recording"
 _DECODER_FAILED = (soundfile.SoundFileError, RuntimeError)
 
 
 @dataclass(frozen=True)
 class SoundFile:
-    """A file that is open; `frames` is what its header says, None where that leaves the length open.
+    """A file that is open.
 
-    `whole`: to end before its header says is an error. `shortfall`: what the container lacks of what its header
-    promises, in words; empty when nothing.
+    frames: the length that its header gives, None where the header leaves it open (open_ended). whole: whether it is
+    an error if the file ends earlier. shortfall: a phrase that says what the container lacks of what its header
+    promises; empty when it lacks nothing.
     """
 
     path: Path
@@ -52,10 +56,10 @@ class SoundFile:
         return int(self.sound.channels)
 
     def blocks(self, first: int = 0, count: int | None = None) -> Iterator[FloatArray]:
-        """Yield `count` frames from `first` on, or all, float64 (n, channels); to be called once.
+        """Yield `count` frames (None: all) from `first` on, float64 (n, channels). Can be called once.
 
-        BlshError where a sample is not finite, where the file is damaged and goes on, and, unless it need not be
-        `whole`, where it ends before its header says.
+        BlshError where a sample is not finite, where the file is damaged and goes on behind the damage, and, if the
+        file has to be `whole`, where it ends before its header says.
         """
         most = max(1, _BLOCK_SAMPLES // self.channels)
         stop = first + count if count is not None else self.frames or _UNKNOWN_FRAMES
@@ -71,11 +75,11 @@ class SoundFile:
             raise BlshError(f"{self.path} ends after {at} frames, its header promises {self.frames}; {_RESTORE}")
 
     def _go_to(self, first: int, most: int) -> int:
-        """Go to frame `first`; returns where the file stands, which is before it if the file ends."""
+        """Go to frame `first`; return the frame that is reached, an earlier one if the file ends before."""
         if self.sound.format not in _SEEK_IS_INEXACT:
             return self._seek(first) if first else 0
         at, ended = 0, False
-        while at < first and not ended:  # decoded and dropped: slower, and in as little memory
+        while at < first and not ended:  # frames are decoded and dropped: slower than a seek, in as little memory
             data, ended = self._read(at, min(most, first - at))
             at += len(data)
         return at
@@ -87,12 +91,12 @@ class SoundFile:
             raise BlshError(f"{self.path} ends before sample {frame}, its header has more; {_RESTORE}") from None
 
     def _read(self, at: int, count: int) -> tuple[FloatArray, bool]:
-        """Return up to `count` frames from where the file stands, `at`, and whether it ends there."""
+        """Return up to `count` frames from frame `at`, where the file stands, and whether the file ends there."""
         data = np.empty((count, self.channels))
         try:
             got = len(self.sound.read(count, always_2d=True, out=data))
         except _DECODER_FAILED:
-            # What came before is in `data`. Where the last frame can still be had, the file does not end here.
+            # The frames before the damage are in `data`. If the last frame can be read, the file does not end here.
             got = int(self.sound.tell()) - at
             if self._has(self.frames - 1) if self.frames is not None else self.whole:
                 raise BlshError(f"{self.path} is damaged behind sample {at + got}; {_RESTORE}") from None
@@ -109,10 +113,10 @@ class SoundFile:
 
 @contextmanager
 def opened(file: Path, whole: bool = True) -> Iterator[SoundFile]:
-    """Open an audio file; its header is set right first where it leaves the length open or promises too much.
+    """Open an audio file, through a corrected header where its own leaves the length open or promises too much.
 
-    BlshError when it is missing, may not be read, is no audio, has a rate beyond SLOWEST_HZ to FASTEST_HZ, or lacks
-    some of the bytes that its header promises and has to be `whole`.
+    BlshError when the file is missing, may not be read, is no audio or has a rate beyond SLOWEST_HZ to FASTEST_HZ, and,
+    if it has to be `whole`, when it lacks bytes that its header promises.
     """
     _require_audio(file)
     with ExitStack() as closing:
@@ -129,7 +133,7 @@ def opened(file: Path, whole: bool = True) -> Iterator[SoundFile]:
             _refuse_compressed_sphere(file)
             reason = _no_sound_in(file) or _reason(error, extent, shortfall)
             raise BlshError(f"{file} is not audio that can be read ({reason}); give a WAV or FLAC file") from error
-        # soundfile seeks to where it is after each read, and libmpg123 then lacks bits of earlier frames.
+        # After each read, soundfile seeks to where it is. libmpg123 then lacks bits of the frames before.
         sound.seekable = lambda: False
         _check_rate(file, sound.samplerate)
         frames = int(sound.frames) if sound.frames < _UNKNOWN_FRAMES else None
@@ -168,7 +172,7 @@ def _check_rate(file: Path, rate_hz: int) -> None:
 
 
 def _no_sound_in(file: Path) -> str:
-    """Return in words that `file` is empty or a pointer of Git LFS; "" if it is neither."""
+    """Return a phrase that says that `file` is empty or a pointer of Git LFS; "" if it is neither."""
     with file.open("rb") as stream:
         head = stream.read(len(NOT_FETCHED))
     if not head:
@@ -177,7 +181,7 @@ def _no_sound_in(file: Path) -> str:
 
 
 def _reason(error: Exception, extent: Extent | None, shortfall: str) -> str:
-    """Return why libsndfile refused a file, in words for its user."""
+    """Return a phrase that tells the user why libsndfile refused a file."""
     said = str(getattr(error, "error_string", error)).rstrip(". ")
     if extent is not None and extent.chunks > 1:
         return "it has two chunks of samples, where one is allowed"

@@ -19,10 +19,10 @@ WINDOW = 1024
 HOP = 256
 BINS = WINDOW // 2 + 1
 HISTORY = WINDOW - HOP
-"""Samples of the past that the device holds when a hop arrives; zeros before the first hop."""
+"""Samples of the past that a frame holds besides its hop; before the first hop they are zeros."""
 
-_FRAMES = 1024  # frames that filter_frames holds at once: their spectra take 8 MB
-_SQUARED_WINDOW_SUM = 1.5  # sum of squared periodic Hann windows at 75 % overlap, the same at every sample
+_FRAMES = 1024  # frames that filter_blocks holds at once: their spectra take 8 MB
+_SQUARED_WINDOW_SUM = 1.5  # the sum of the squared periodic Hann windows over a sample, at 75 % overlap
 
 
 @cache
@@ -34,15 +34,15 @@ def hann_window() -> FloatArray:
 
 
 def frame_count(samples: int) -> int:
-    """Return T = ceil((samples + 768) / 256): as many frames as put every sample under four windows."""
+    """Return T = ceil((samples + 768) / 256), the number of frames: with it, every sample lies in four of them."""
     return -(-(samples + HISTORY) // HOP)
 
 
 def stft(x: ArrayLike) -> ComplexArray:
     """Return the spectra of `x` (samples,) as complex128 (T, 513), T = frame_count(samples).
 
-    Frame t covers samples [256 t - 768, 256 t + 256), zeros outside the signal: it is what the device has
-    after its hop t. BlshError when `x` is not one channel of finite samples.
+    Frame t covers samples 256 t - 768 to 256 t + 255 of the signal, with zeros around it. The device holds the same
+    samples after its hop t. BlshError when `x` is not one channel of finite samples.
     """
     samples = check_signal(x, "the signal")
     padded = np.zeros((frame_count(samples.size) - 1) * HOP + WINDOW)
@@ -53,8 +53,8 @@ def stft(x: ArrayLike) -> ComplexArray:
 def istft(X: ArrayLike, length: int) -> FloatArray:
     """Return the signal float64 (length,) whose `stft` is X (T, 513), aligned with it in time.
 
-    Hann synthesis window, overlap-add, divided by the constant 1.5. BlshError unless X has
-    frame_count(length) frames of 513 bins.
+    The frames are windowed by the Hann window again, added where they overlap and divided by 1.5. BlshError unless X
+    has frame_count(length) frames of 513 bins.
     """
     spectrum = np.asarray(X, dtype=np.complex128)
     check_spectrum(spectrum, "the spectrum")
@@ -69,23 +69,23 @@ def istft(X: ArrayLike, length: int) -> FloatArray:
 
 
 def filter_frames(x: ArrayLike, change: Callable[[ComplexArray], ComplexArray]) -> FloatArray:
-    """Return istft(change(stft(x)), n), float64 (n,), without ever holding all of the spectrum.
+    """Return istft(change(stft(x)), n), float64 (n,), without holding the spectra of all frames at once.
 
-    `change` maps spectra (T, 513) to spectra (T, 513): it sees all frames in order, block by block.
+    `change` maps spectra (T, 513) to spectra (T, 513). It is called for the frames in order, block by block.
     BlshError when `x` is not one channel of finite samples.
     """
     return np.concatenate(list(filter_blocks([check_signal(x, "the signal")], change)))
 
 
 def filter_blocks(blocks: Iterable[FloatArray], change: Callable[[ComplexArray], ComplexArray]) -> Iterator[FloatArray]:
-    """Yield, piece by piece, what filter_frames gives of the signal that `blocks` (n,) make up, to the last bit.
+    """Yield, piece by piece, what filter_frames returns for the signal that `blocks` (n,) make up, to the last bit.
 
-    `change` sees the same blocks of frames, however the signal was cut: the last bits of a product of matrices
+    `change` gets the same blocks of frames however the signal was cut, because the last bits of a product of matrices
     depend on their shapes. Memory is that of a block.
     """
-    padded = np.zeros(HISTORY)  # from where the next frame begins
+    padded = np.zeros(HISTORY)  # the signal from the start of the next frame on
     overlap = np.zeros((WINDOW // HOP - 1, HOP))
-    at, length = -HISTORY, 0  # samples put out, samples taken
+    at, length = -HISTORY, 0  # samples yielded, samples taken in
     for block in chain(blocks, (None,)):
         ended = block is None
         if block is not None:
@@ -101,17 +101,17 @@ def filter_blocks(blocks: Iterable[FloatArray], change: Callable[[ComplexArray],
 
 
 def _windowed(padded: FloatArray) -> ComplexArray:
-    """Return the spectra (T, 513) of all frames in `padded`, of which the first begins with it; see stft."""
+    """Return the spectra (T, 513) of all frames in `padded`, the first of which begins where it begins; see stft."""
     return np.fft.rfft(sliding_window_view(padded, WINDOW)[::HOP] * hann_window(), axis=1)
 
 
 def _no_hops(frames: int) -> FloatArray:
-    """Return zeros (hops, 256) for `frames` frames to be added to."""
+    """Return zeros (hops, 256) to which `frames` frames can be added."""
     return np.zeros((frames + WINDOW // HOP - 1, HOP))
 
 
 def _overlap_add(hops: FloatArray, spectra: ComplexArray) -> None:
-    """Add the frames of `spectra` (T, 513) to `hops`, the first of them from hops[0] on."""
+    """Add the signals of the frames `spectra` (T, 513) to `hops`, frame t from hops[t] on."""
     pieces = np.fft.irfft(spectra, WINDOW, axis=1) * (hann_window() / _SQUARED_WINDOW_SUM)
     for part in range(WINDOW // HOP):
         hops[part : part + len(pieces)] += pieces[:, part * HOP : (part + 1) * HOP]

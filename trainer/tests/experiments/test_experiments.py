@@ -17,9 +17,8 @@ from blsh_trainer.experiments.registry import EXPERIMENTS
 from blsh_trainer.experiments.report_files import write_report
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.similarities import correlation, rank_correlation
-from blsh_trainer.experiments.summaries import workshop_for
 from blsh_trainer.experiments.work_store import Store
-from blsh_trainer.experiments.workshop import PAPER
+from blsh_trainer.experiments.workshop import PAPER, workshop_for
 from blsh_trainer.learning import bit_fit as refinement
 from blsh_trainer.learning import boosted as blsh
 

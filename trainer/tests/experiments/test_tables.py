@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_trainer.corpora.corpus import Corpus, Entry, load_corpus
+from blsh_trainer.corpora.corpus import Corpus, load_corpus
+from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.evaluate import evaluate_systems
 from blsh_trainer.evaluation.recorded_pairs import RecordedMixtures

@@ -1,4 +1,4 @@
-"""The openly licensed corpora that can be fetched by name; catalogue.toml lists them."""
+"""Find what to fetch: the openly licensed corpora of catalogue.toml, by name, or an archive by its URL."""
 
 import re
 import tomllib
@@ -15,9 +15,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive to fetch, and what becomes of it: `folder`, of what lies `inside` (all of it when empty).
+    """An archive to fetch: the files that lie `inside` it (empty: all files) become the folder `folder`.
 
-    One of the digests is set, in hex: `sha256`, or the publisher's `md5` where nothing better is published.
+    At least one digest is set, in hex: `sha256`, or the publisher's `md5` where no SHA-256 is published.
     """
 
     url: str
@@ -48,10 +48,10 @@ def read_catalogue() -> dict[str, Offer]:
 
 
 def find_offer(source: str, sha256: str | None) -> Offer:
-    """Return what `source` stands for: a name of the catalogue, or the URL of an archive with its `sha256`.
+    """Return the corpus that `source` names in the catalogue, or the archive at the URL `source` with its `sha256`.
 
-    BlshError for an unknown name, a URL that is not http(s) or names no archive, and for a SHA-256 that is
-    missing (of a URL), not one, or given with a name, whose digests the catalogue has.
+    BlshError for an unknown name, and for a URL that is not http(s) or names no archive. BlshError, too, for a URL
+    without a valid SHA-256, and for a name with one, because the catalogue has the digests.
     """
     if "://" not in source:
         catalogue = read_catalogue()

@@ -1,4 +1,4 @@
-"""Downloads over HTTP that survive cut connections: what has arrived is kept, and only the rest is asked for."""
+"""Download over HTTP across cut connections: keep what has arrived, and ask for the rest only."""
 
 import errno
 import http.client
@@ -25,7 +25,10 @@ _LONGEST_PAUSE_S = 60.0
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for a server: seconds for an answer, attempts without a byte, the first pause in seconds."""
+    """How long to wait for a server: `timeout_s` for an answer, and `attempts` in a row that bring no byte.
+
+    The first pause between attempts is `pause_s`; each pause is twice as long as the one before.
+    """
 
     timeout_s: float = 30.0
     attempts: int = 6
@@ -34,7 +37,7 @@ class Patience:
 
 
 class _CutError(Exception):
-    """The connection failed in a way that may pass. `pause_s`: what the server asks for."""
+    """The connection failed in a way that may pass; `pause_s` are the seconds that the server asks to wait."""
 
     def __init__(self, what: str, pause_s: float = 0.0) -> None:
         super().__init__(what)
@@ -43,7 +46,7 @@ class _CutError(Exception):
 
 @dataclass(frozen=True)
 class _State:
-    """Of what a partial file is a part: a file of this URL, `total` bytes long, with this validator."""
+    """The file of which a partial file is a part: its URL, its `total` bytes if known, and the server's validator."""
 
     url: str
     total: int | None
@@ -53,10 +56,9 @@ class _State:
 def download(url: str, part: Path, progress: Progress, what: str, patience: Patience) -> None:
     """Fetch `url` into the file `part`, from where it ends if an earlier download was broken off.
 
-    A file that has changed on the server since, and a server that ignores ranges, make it start over. Failures
-    that may pass are tried again, with growing pauses. `progress` counts in MiB. Whatever happens, Ctrl-C
-    included, `part` and `part`.json keep what has arrived. BlshError when the server refuses, stays silent, or
-    the disk is full.
+    It starts over where the file on the server has changed since, or the server ignores ranges. Failures that may pass
+    are tried again, after growing pauses. `progress` counts MiB. Whatever happens, Ctrl-C included, `part` and
+    `part`.json keep what has arrived. BlshError when the server refuses or stays silent, or the disk is full.
     """
     failures = 0
     while True:
@@ -75,7 +77,7 @@ def download(url: str, part: Path, progress: Progress, what: str, patience: Pati
 
 
 def forget(part: Path) -> None:
-    """Remove a partial file and what is known of it."""
+    """Remove a partial file and its description."""
     part.unlink(missing_ok=True)
     _state_file(part).unlink(missing_ok=True)
 
@@ -102,7 +104,7 @@ def _attempt(url: str, part: Path, progress: Progress, what: str, timeout_s: flo
 
 
 def _read(answer: Any) -> bytes:
-    """Return the next bytes of an answer; here any system error is one of the connection."""
+    """Return the next bytes of an answer. Any system error here is an error of the connection."""
     try:
         return bytes(answer.read(_BLOCK))
     except (OSError, http.client.HTTPException) as error:
@@ -121,7 +123,7 @@ def _receive(answer: Any, url: str, part: Path, have: int, state: _State | None,
     else:
         total = length
     validator = answer.headers["ETag"] or ""
-    if not validator or validator.startswith("W/"):  # a weak one does not vouch for bytes
+    if not validator or validator.startswith("W/"):  # a weak validator does not vouch for the bytes
         validator = answer.headers["Last-Modified"] or ""
     _check_room(part, None if total is None else total - start)
     try:
@@ -147,8 +149,8 @@ def _receive(answer: Any, url: str, part: Path, have: int, state: _State | None,
 
 
 def _judge(error: HTTPError, url: str, part: Path, have: int) -> None:
-    """Raise what an answer of 4xx or 5xx means."""
-    if error.code == 416 and have:  # the file is shorter than what is here: it is another one
+    """Raise the error that an answer with the status 4xx or 5xx means."""
+    if error.code == 416 and have:  # the file is shorter than the part here, so it is another file
         forget(part)
         raise _CutError("the file on the server has changed") from error
     if error.code in _PASSING:

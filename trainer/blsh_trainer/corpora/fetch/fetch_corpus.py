@@ -1,4 +1,4 @@
-"""Fetching openly licensed corpora: download, verify, unpack; each step picks up where an earlier run was stopped."""
+"""Fetch openly licensed corpora: download, verify, unpack. A run goes on where an earlier one was stopped."""
 
 import hashlib
 import json
@@ -18,12 +18,12 @@ from blsh_trainer.progress import Progress
 RECORD = "fetched.json"
 SCRATCH = ".fetching"
 _MIB = 1 << 20
-_MOST_FOLDER_BYTES = 240  # `.part` follows, and the `.json` of download.py: a name has at most 255
+_MOST_FOLDER_BYTES = 240  # with `.part` and the `.json` of download.py a name may have 255
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What became of an archive: its folder in the one given, its SHA-256 and bytes, and how many files it holds."""
+    """A fetched archive: the folder that it became, its URL, SHA-256 and size in bytes, and the number of its files."""
 
     folder: str
     url: str
@@ -35,12 +35,12 @@ class Fetched:
 def fetch(
     offer: Offer, folder: str | os.PathLike[str], progress: Progress, patience: Patience | None = None
 ) -> list[Fetched]:
-    """Fetch all archives of `offer` into subfolders of `folder` and return what they are.
+    """Fetch all archives of `offer` into subfolders of `folder`, and return what was fetched.
 
-    fetched.json there records each archive's SHA-256: a subfolder that it lists is left as it is, and an archive
-    that is fetched anew must have it. What a broken download has brought stays in .fetching until the next run.
-    BlshError for a digest that is not the expected one (the file is dropped), a subfolder that is there but not in
-    the record, and all that `download` and `unpack` refuse.
+    The record fetched.json in `folder` has each archive's SHA-256. A subfolder in the record is left as it is; an
+    archive in the record whose subfolder is gone is fetched anew and must have the same SHA-256. The part that a broken
+    download has brought stays in .fetching until the next run. BlshError for a digest that is not the expected one
+    (the file is dropped), for a subfolder that exists and is not in the record, and as `download` and `unpack` say.
     """
     root = Path(folder)
     scratch = root / SCRATCH
@@ -77,13 +77,13 @@ def _fetch_one(archive: Archive, known: Fetched | None, root: Path, progress: Pr
 
 
 def _part_name(folder: str) -> str:
-    """Return the name of what has arrived of an archive; a digest where `folder` is as long as a name can be."""
+    """Return the name of an archive's partial file; a digest where `folder` is almost as long as a name can be."""
     whole = len(os.fsencode(folder)) <= _MOST_FOLDER_BYTES
     return f"{folder if whole else hashlib.sha256(os.fsencode(folder)).hexdigest()}.part"
 
 
 def _verify(archive: Archive, known: Fetched | None, part: Path, progress: Progress) -> str:
-    """Return the file's SHA-256; BlshError, and the file is gone, unless its digests are those expected."""
+    """Return the file's SHA-256. BlshError, after the file is removed, unless its digests are the expected ones."""
     found = _digests(part, progress, f"verify {archive.folder}")
     expected = {"sha256": archive.sha256 or (known.sha256 if known else ""), "md5": archive.md5}
     for name, wanted in expected.items():

@@ -1,4 +1,4 @@
-"""Unpacking archives of strangers: every name is checked, and nothing is seen half unpacked."""
+"""Unpack archives from strangers: every name is checked, and the folder appears only when all is unpacked."""
 
 import shutil
 import stat
@@ -25,9 +25,10 @@ Member = tuple[str, IO[bytes]]
 def unpack(archive: Path, target: Path, inside: str, scratch: Path, progress: Progress, what: str) -> int:
     """Unpack the files that lie `inside` a tar or zip archive into the new folder `target`; return how many.
 
-    With an empty `inside`, a folder that wraps all the others is left out. Links, devices and what macOS adds are
-    not unpacked. All goes to a temporary folder in `scratch`, on the disk of `target`, and is renamed at the end.
-    BlshError for an archive that is broken or holds a name that leaves the folder, or without such files.
+    With an empty `inside` all files are unpacked, without a folder that only wraps them. Links, devices and files that
+    macOS adds are left out. The files go to a temporary folder in `scratch`, which must be on the disk of `target`, and
+    the folder is renamed at the end. BlshError for a broken archive, one without files `inside`, and one with a name
+    that leads out of the folder.
     """
     building = Path(tempfile.mkdtemp(prefix="unpacking-", dir=scratch))
     try:
@@ -59,7 +60,7 @@ def unpack(archive: Path, target: Path, inside: str, scratch: Path, progress: Pr
 
 
 def _members(archive: Path, progress: Progress, what: str) -> Iterator[Member]:
-    """Yield the names and contents of an archive's files, one after the other."""
+    """Yield the names and the contents of an archive's files, one after the other."""
     if zipfile.is_zipfile(archive):
         yield from _zipped(archive, progress, what)
     else:
@@ -93,7 +94,7 @@ def _tarred(archive: Path, progress: Progress, what: str) -> Iterator[Member]:
 
 
 def _checked(archive: Path, name: str) -> PurePosixPath:
-    """Return a member's path; BlshError when it would end up outside the folder that it is unpacked to."""
+    """Return a member's path. BlshError when the path leads out of the folder that the archive is unpacked to."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or "\0" in name or name[1:2] == ":":
         raise BlshError(f"{archive} holds the name {name!r}, which leaves the folder; nothing of it was unpacked")

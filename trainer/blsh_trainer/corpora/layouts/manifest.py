@@ -24,13 +24,13 @@ def look_for_manifest(place: Place) -> Finding:
 
 
 def read_manifest(manifest: Path) -> tuple[Entry, ...]:
-    """Return the entries of a manifest in its order; text_tables.read_table tells how it may be written.
+    """Return the entries of a manifest in its order; see text_tables.read_table for the ways to write one.
 
-    Paths are relative to the manifest's folder. Backslashes in them and absolute ones are understood where they lead
-    to a file of the corpus.
+    Paths are relative to the manifest's folder. Absolute paths and paths with backslashes are understood where they
+    lead to a file of the corpus.
 
-    BlshError when it is no table with these columns, no file is listed, a kind or split is unknown, a path leaves the
-    corpus or is listed twice, or a listed file is missing or unreadable.
+    BlshError when it is no table with COLUMNS or lists no file; for an unknown kind or split; for a path that leaves
+    the corpus or is listed twice; and for a listed file that is missing or unreadable.
     """
     rows = read_table(manifest, COLUMNS)
     listed = [(line, _entry(manifest, line, cells)) for line, cells in rows if not _is_comment(manifest, cells[0])]
@@ -47,7 +47,7 @@ def read_manifest(manifest: Path) -> tuple[Entry, ...]:
 
 
 def _is_comment(manifest: Path, path: str) -> bool:
-    """Return whether a line that begins with # is a remark, or one taken out, and not a file of such a name."""
+    """Return whether a line is a comment: its path begins with # and no file has that name."""
     return path.startswith("#") and not (manifest.parent / path).exists()
 
 
@@ -67,7 +67,7 @@ def _entry(manifest: Path, line: int, cells: tuple[str, ...]) -> Entry:
 
 
 def _relative(folder: Path, path: str) -> str:
-    """Return `path` with slashes and relative to `folder`, as far as that is no guess."""
+    """Return `path` with slashes and relative to `folder`, where a file of the corpus shows that this is meant."""
     slashed = path.replace("\\", "/")
     if slashed != path and not (folder / path).exists():
         path = slashed
@@ -79,8 +79,8 @@ def _relative(folder: Path, path: str) -> str:
 
 
 def _check_listed_once(manifest: Path, listed: list[tuple[int, Entry]]) -> None:
-    """Noise, too, must be unseen in the evaluation, and a file that is there twice would count twice."""
-    first_line: dict[PurePosixPath, int] = {}  # a path, since a//b and ./a/b are a/b
+    """Raise BlshError for a file that is listed twice: it would count twice, or be heard in training and evaluation."""
+    first_line: dict[PurePosixPath, int] = {}  # as paths, because a//b and ./a/b are a/b
     for line, entry in listed:
         first = first_line.setdefault(PurePosixPath(entry.path), line)
         if first != line:

@@ -15,7 +15,7 @@ from blsh_trainer.corpora.layouts.timit import look_for_timit
 from blsh_trainer.corpora.layouts.voicebank import look_for_pairs
 from blsh_trainer.errors import BlshError
 
-_LAYOUTS: tuple[tuple[str, Callable[[Place], Finding]], ...] = (
+LAYOUTS: tuple[tuple[str, Callable[[Place], Finding]], ...] = (
     ("manifest", look_for_manifest),
     ("VoiceBank-DEMAND", look_for_pairs),
     ("TIMIT", look_for_timit),
@@ -33,7 +33,7 @@ def find_layout(folder: Path, noise: Path | None, seed: int) -> Layout:
     """
     root, noises = descend(folder), None if noise is None else descend(noise)
     reasons = []
-    for name, look in _LAYOUTS:
+    for name, look in LAYOUTS:
         found = look(Place(name, folder, root, noises, seed))
         if isinstance(found, Layout):
             return found

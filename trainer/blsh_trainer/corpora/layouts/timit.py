@@ -27,6 +27,6 @@ def look_for_timit(place: Place) -> Finding:
 
 
 def _utterances(speaker: Path, root: Path) -> list[str]:
-    """Return a speaker's utterances, each once: some copies hold SA1.WAV and, as RIFF, SA1.WAV.wav."""
+    """Return a speaker's utterances, each once: some copies of TIMIT hold SA1.WAV and, as RIFF, SA1.WAV.wav."""
     chosen = {path.name.lower().removesuffix(".wav").removesuffix(".wav"): path for path in audio_below(speaker)}
     return [path.relative_to(root).as_posix() for path in chosen.values()]

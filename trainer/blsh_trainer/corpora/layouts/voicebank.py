@@ -81,7 +81,7 @@ def _check_pairs(clean: Path, cleans: dict[str, Path], noisy: Path, noisies: dic
 
 
 def _noise_types(root: Path) -> dict[str, str]:
-    """Return the noise type by the recording's name, as far as there are logs that say so."""
+    """Return noise types by the recording's name, as far as there are logs that tell them."""
     types = {}
     for log in sorted([*root.glob("log_*.txt"), *root.glob("*/log_*.txt")]):
         for line in log.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -1,4 +1,4 @@
-"""Denoising in floating point: Algorithm 1 over a whole signal, and what a model may do to its masks."""
+"""Denoise signals with a model in floating point: Algorithm 1, with the smoothing and floor of the model."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,7 +13,7 @@ from blsh_trainer.signals.features import FeatureExtractor, find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind
 from blsh_trainer.signals.spectra import filter_blocks, filter_frames
 
-_FRAMES = 512  # frames whose neighbours' masks are gathered at once: (512, K, 513) bytes, some 3 MB
+_FRAMES = 512  # frames whose neighbours' masks are gathered at once: (512, K, 513) bytes, about 3 MB
 
 
 class FloatDenoiser:
@@ -26,7 +26,7 @@ class FloatDenoiser:
     def masks(self, X: ArrayLike) -> FloatArray:
         """Return the masks float64 (T, 513) in [0, 1] for the spectra X (T, 513) of one whole mixture.
 
-        Of an IBM model without smoothing or floor they are multiples of 1/K.
+        With binary masks and without smoothing or floor they are multiples of 1/K.
         """
         return _Stream(self.model, self._index).masks(np.asarray(X))
 
@@ -35,22 +35,22 @@ class FloatDenoiser:
         return filter_frames(x, _Stream(self.model, self._index).masked)
 
     def stream(self, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
-        """Yield what denoise gives of the signal that the finite `blocks` (n,) make up, as it comes, to the bit."""
+        """Yield, piece by piece, the bits that denoise returns for the signal that the finite `blocks` (n,) make up."""
         return filter_blocks(blocks, _Stream(self.model, self._index).masked)
 
 
 class _Stream:
-    """One signal on its way through a model: what the frames before leave to the next ones."""
+    """One signal on its way through a model, with what its earlier frames leave to the later ones."""
 
     def __init__(self, model: Model, index: HammingIndex) -> None:
         self._model = model
         self._index = index
         self._kind = find_mask_kind(model.mask_kind)
         self._features = FeatureExtractor(find_feature_kind(model.feature_kind))
-        self._smoothed: FloatArray | None = None  # (W,), of the last frame
+        self._smoothed: FloatArray | None = None  # the mask (W,) of the last frame
 
     def masked(self, X: ComplexArray) -> ComplexArray:
-        """Return the next frames X (T, 513) of the signal under their masks."""
+        """Return the next frames X (T, 513) of the signal times their masks."""
         return X * self.masks(X)
 
     def masks(self, X: ComplexArray) -> FloatArray:

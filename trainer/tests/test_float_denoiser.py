@@ -3,7 +3,7 @@ import pytest
 
 from blsh_trainer.compute.hamming_index import hamming_knn
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.projection import hash_codes
 from blsh_trainer.signals.features import features, find_feature_kind
 from blsh_trainer.signals.masks import MASK_KINDS

@@ -5,7 +5,7 @@ from blsh_trainer.compute.block_pool import LocalPool
 from blsh_trainer.compute.frame_chunks import Codes, frame_blocks
 from blsh_trainer.learning.boosted import BLSH, BoostOptions
 from blsh_trainer.learning.objectives import AllPairsResidual, SegmentPairs, second_moments
-from blsh_trainer.learning.pairs import DIVERGENCES, BoostedPairs, ResidualPairs, target_similarity
+from blsh_trainer.learning.pair_forms import DIVERGENCES, BoostedPairs, ResidualPairs, target_similarity
 from blsh_trainer.signals.features import l2_normalise
 
 POOL = LocalPool(1)

@@ -1,9 +1,9 @@
-"""The quadratic form that a bit maximises inside a segment: what is left of the target similarity to explain.
+"""Pair forms: the quadratic form b' A b that a bit maximises inside a segment.
 
-Every reading of the paper's objective (eq. 9) is affine in b_i b_j: D_ij = E_ij - F_ij b_i b_j, E and F depending
-on the target S alone. So learner l maximises b' A b over bits b in {-1, +1}, and A follows from the features, the
-codes so far and their betas: it is made anew for a segment when it is needed, and nothing of the size of all pairs
-is ever kept. A pair form here is a small value that can be sent to a worker; `weigh` makes A of one segment.
+Every reading of the paper's objective (eq. 9) is affine in b_i b_j: D_ij = E_ij - F_ij b_i b_j, where E and F depend on
+the target S alone. So learner l maximises b' A b over bits b in {-1, +1}, and A follows from the features, the codes
+learned before and their betas. A is made anew for a segment when it is needed: nothing of the size of all pairs is
+ever kept. A pair form is a small value that can be sent to a worker, and its `weigh` makes the A of one segment.
 """
 
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from blsh_trainer.compute.frame_chunks import Matrix
 
 TARGETS = ("linear", "rbf")
 DIVERGENCES = ("squared", "cross-entropy", "reverse")
-_CLIP = 0.01  # of S in the reverse cross-entropy, whose logarithms it bounds
-_TILE = 128  # rows of a segment that are worked on at once: they stay in the cache
+_CLIP = 0.01  # S is clipped to 0.01 to 0.99 in the reverse cross-entropy, which bounds its logarithms
+_TILE = 128  # rows of a segment that are worked on at once, so that they stay in the cache
 
 
 class PairForm(Protocol):
-    """One learner's objective b' A b over the pairs of a segment."""
+    """The objective b' A b of one learner over the pairs of a segment."""
 
     def weigh(self, H: Matrix, bipolar: Matrix, betas: FloatArray) -> tuple[Matrix, float]:
-        """Return A (n, n) and a constant, for frames H (n, D), their codes so far (n, l) and betas (l,).
+        """Return A (n, n) and a constant, given frames H (n, D), their codes (n, l) learned before and betas (l,).
 
-        The constant minus b' A b is the weighted error of bit b (eq. 12).
+        The constant minus b' A b is the weighted error of a bit b (eq. 12).
         """
 
 
@@ -42,7 +42,7 @@ def target_similarity(H: Matrix, others: Matrix, target: str, sigma2: float) -> 
 
 @dataclass(frozen=True)
 class ResidualPairs:
-    """A = c_l S' - sum_{m<l} b_m b_m', S' the target centred within the segment and c_l = l times `share`."""
+    """The residual: A = c_l S' - sum_{m<l} b_m b_m', S' the target centred within the segment, c_l = l `share`."""
 
     target: str
     sigma2: float
@@ -65,15 +65,17 @@ class ResidualPairs:
 
 @dataclass(frozen=True)
 class BoostedPairs:
-    """Algorithm 2: A = W o F, W_ij proportional to exp(sum_m beta_m D_m,ij) and summing to 1 in the segment.
+    """Algorithm 2: A = W o F, where W_ij is proportional to exp(sum_m beta_m D_m,ij) and sums to 1 in the segment.
 
-    With S clipped to [0, 1] and S~ = (b_i b_j + 1) / 2, `divergence` D is one of three, all scaled into [0, 1]:
-    "squared" (S~ - S)^2; "cross-entropy" of S against S~, S~ clipped to [d, 1 - d] and divided by -ln d, as d
-    vanishes, which leaves |S~ - S|; "reverse", the cross-entropy of S~ against S clipped to [0.01, 0.99],
-    divided by -ln 0.01. The first two have the same F = S - 1/2 and differ in E, so in the weights and betas;
-    the third has F = logit(S) / (-2 ln 0.01).
+    S is clipped to [0, 1], and S~ = (b_i b_j + 1) / 2. The `divergence` D is one of three, all scaled into [0, 1]:
 
-    sum_m beta_m D_m = E sum(beta) - F o (B diag(beta) B'): the weights need no memory of their own.
+    - "squared": (S~ - S)^2.
+    - "cross-entropy": that of S against S~, with S~ clipped to [d, 1 - d] and divided by -ln d, in the limit d = 0.
+      It is |S~ - S|.
+    - "reverse": the cross-entropy of S~ against S clipped to [0.01, 0.99], divided by -ln 0.01.
+
+    The first two have the same F = S - 1/2 and differ in E, so in weights and betas. The third has
+    F = logit(S) / (-2 ln 0.01). The weights need no memory: sum_m beta_m D_m = E sum(beta) - F o (B diag(beta) B').
     """
 
     target: str
@@ -92,7 +94,7 @@ class BoostedPairs:
             W *= F
             np.subtract(total_beta * E, W, out=W)
             highest = float(W.max())
-            if highest > shift:  # the largest exponent is to be 0: what was made with a smaller one is made less
+            if highest > shift:  # the largest exponent is to be 0: rows made with a smaller shift are scaled down
                 less = np.exp(shift - highest)
                 A[:at] *= np.float32(less)
                 weight, constant, shift = weight * less, constant * less, highest

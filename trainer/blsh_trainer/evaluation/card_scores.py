@@ -1,4 +1,4 @@
-"""What a model does to the valid split: the figures that its card carries, and those of its smaller models."""
+"""Score a model and its smaller models on the valid split: the figures that its card carries."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,14 +7,14 @@ from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, Evaluation, SilentEstimateError, evaluate_systems
 from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.model.artifact import Card, Model
-from blsh_trainer.model.decoder import FloatDenoiser
+from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.reduction import mask_choices, reduce_model
 from blsh_trainer.progress import Progress, named
 
 VALIDATION_MIXTURES = 24
 VALIDATION_ENTRIES = 4096
 _SHARES = (1, 2, 4, 8)
-"""Dictionaries that a nested model is scored with: its own over these."""
+"""A nested model is scored with its dictionary divided by each of these numbers."""
 
 
 def valid_metrics(
@@ -25,10 +25,10 @@ def valid_metrics(
     seed: int,
     progress: Progress | None = None,
 ) -> Card:
-    """Return figures in dB of `model` at one SNR, {} without a valid split or where a denoiser puts out silence.
+    """Return figures of `model` in dB at one SNR; {} without a valid split, or where a denoiser puts out silence.
 
-    "valid": of the model with at most VALIDATION_ENTRIES, which bounds the time. "grid", of a nested model: the
-    improvement of each of its smaller models, of the first bits as many as `lengths` say.
+    "valid": those of the model with at most VALIDATION_ENTRIES entries, which bounds the time. "grid", for a nested
+    model: the improvement of each of its smaller models, with codes of each of `lengths` and of all bits.
     """
     if not corpus.has("valid"):
         return {}
@@ -41,7 +41,7 @@ def valid_metrics(
     try:
         mixtures = DrawnMixtures(corpus, "valid", (snr_db,), count, seed)
         found = evaluate_systems(systems, mixtures, ("si_sdr_db",), jobs=1, seed=seed, progress=told)
-    except SilentEstimateError:  # as at an extreme SNR: all masks are empty. No reason to lose what was learned.
+    except SilentEstimateError:  # all masks are empty, as at an extreme SNR; the model is kept all the same
         return {}
     metrics: Card = {"valid": {**_valid(found, snr_db), "mixtures": count, "dictionary_entries": part.entries}}
     if smaller:
