@@ -1,4 +1,4 @@
-"""An exported library: whole, reproducible, usable by CMake and Arduino, and never over something else."""
+"""An exported library: what is in it, and what CMake, Arduino and C++ make of it."""
 
 import json
 import os
@@ -13,35 +13,16 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.emit.export import ARDUINO_EXAMPLE, EXPORT_RECORD_NAME, STREAM_EXAMPLE, export_library
-from blsh_codegen.emit.generate import GenerateOptions, integer_model
+from blsh_codegen.emit.generate import integer_model
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_codegen.spec.hard_signals import edge_signal
-from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.signals.features import find_feature_kind
-from blsh_trainer.signals.masks import MASK_KINDS
 
 from .compilers import C_COMPILERS, CPP_COMPILERS, WARNINGS, compile_objects, require, run
+from .exports import OPTIONS, artifact, contents
 
-OPTIONS = GenerateOptions(entries=60)
 HOPS = 8
-
-
-def artifact(rng: np.random.Generator, kind: str = "tracked", masks: str = "bands", name: str = "tiny") -> Model:
-    mask_kind = MASK_KINDS[masks]
-    return Model(
-        name=name,
-        feature_kind=kind,
-        neighbours=7,
-        projections=rng.normal(size=(40, find_feature_kind(kind).count)),
-        biases=0.1 * rng.normal(size=40),
-        betas=np.linspace(1, 0.1, 40),
-        code_bits=rng.random((200, 40)) < 0.5,
-        mask_kind=masks,
-        mask_levels=rng.integers(0, mask_kind.top + 1, (200, mask_kind.width)).astype(np.uint8),
-        card={"seed": 1},
-    )
 
 
 @pytest.fixture
@@ -72,10 +53,6 @@ def aligned_output(model: Model, data: bytes) -> bytes:
     hops = -(-(len(data) + 2 * HISTORY) // (2 * HOP))
     padded = np.frombuffer(data + bytes(2 * HOP * hops - len(data)), "<i2")
     return reference_output(model, padded)[2 * HISTORY :][: len(data)]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def cmake() -> str:
@@ -335,91 +312,3 @@ def test_state_is_as_large_as_the_model_needs(library: Path, tmp_path: Path) -> 
         (made,) = compile_objects(C_COMPILERS["gcc"], [tmp_path / "user.c"], [library / "src"], tmp_path, flag)
         assert run("gcc", made, "-o", tmp_path / "user").returncode == 0
         assert run(tmp_path / "user").stdout == b"40 7"
-
-
-# ---- what stands in its place --------------------------------------------------------------------------------------
-
-
-def test_same_input_same_bytes_and_no_file_is_touched(model: Model, library: Path, tmp_path: Path) -> None:
-    before = (library / "src" / "blsh_model.c").stat()
-    export_library(model, OPTIONS, library)
-    after = (library / "src" / "blsh_model.c").stat()
-    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
-    export_library(model, OPTIONS, tmp_path / "deep" / "other")
-    assert contents(tmp_path / "deep" / "other") == contents(library)
-
-
-def test_an_export_is_replaced_as_a_whole(model: Model, library: Path) -> None:
-    """What the last one held and the new one lacks is gone; a file that was lost is back."""
-    stale = library / "src" / "blsh_stale.c"
-    stale.write_text("")
-    record = json.loads((library / EXPORT_RECORD_NAME).read_text())
-    record["files"]["src/blsh_stale.c"] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    (library / EXPORT_RECORD_NAME).write_text(json.dumps(record))
-    (library / "README.txt").unlink()
-    export_library(model, GenerateOptions(entries=50), library)
-    assert not stale.exists() and (library / "README.txt").is_file()
-    assert json.loads((library / EXPORT_RECORD_NAME).read_text())["dictionary_entries"] == 50
-    assert [path.name for path in library.parent.iterdir()] == ["library"]
-
-
-@pytest.mark.parametrize(
-    ("spoil", "words"),
-    [
-        (lambda folder: (folder / "notes.txt").write_text("mine"), r"notes\.txt is not of the export; move it away"),
-        (lambda folder: (folder / "src" / "blsh.h").write_text("x"), r"src/blsh\.h was changed after it was exported"),
-        (lambda folder: (folder / EXPORT_RECORD_NAME).unlink(), "exists and is no export of blsh; choose another"),
-        (lambda folder: (folder / EXPORT_RECORD_NAME).write_text("[1]"), "exists and is no export of blsh"),
-        (lambda folder: (folder / EXPORT_RECORD_NAME).write_text('{"files": [1]}'), "exists and is no export of blsh"),
-    ],
-)
-def test_what_is_not_ours_or_was_edited_is_left_alone(model: Model, library: Path, spoil: object, words: str) -> None:
-    assert callable(spoil)
-    spoil(library)
-    before = contents(library)
-    with pytest.raises(BlshError, match=words):
-        export_library(model, GenerateOptions(entries=50), library)
-    assert contents(library) == before
-    assert [path.name for path in library.parent.iterdir()] == ["library"]
-
-
-def test_an_empty_folder_and_a_link_to_one_are_filled(model: Model, tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to("real")
-    export_library(model, OPTIONS, tmp_path / "link")
-    assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "library.json").is_file()
-
-
-def test_a_file_or_a_place_that_cannot_be_written(model: Model, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(BlshError, match="file: it is a file; name a folder"):
-        export_library(model, OPTIONS, tmp_path / "file")
-    with pytest.raises(BlshError, match=r"cannot (write|read) .*file/library"):
-        export_library(model, OPTIONS, tmp_path / "file" / "library")
-    with pytest.raises(BlshError, match=r"cannot write /proc/blsh/x: .*choose a writable folder"):
-        export_library(model, OPTIONS, Path("/proc/blsh/x"))
-    assert contents(tmp_path) == {"file": b"mine"}
-
-
-def test_a_model_that_does_not_fit_leaves_no_folder(model: Model, tmp_path: Path) -> None:
-    with pytest.raises(BlshError, match="201 entries asked for"):
-        export_library(model, GenerateOptions(entries=201), tmp_path / "library")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failure_half_way_leaves_the_old_export(model: Model, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = contents(library)
-    written: list[str] = []
-    write = Path.write_bytes
-
-    def fail_late(path: Path, content: bytes) -> int:
-        written.append(path.name)
-        if len(written) == 5:
-            raise OSError(28, "No space left on device")
-        return write(path, content)
-
-    monkeypatch.setattr(Path, "write_bytes", fail_late)
-    with pytest.raises(BlshError, match="No space left on device; free some space"):
-        export_library(model, GenerateOptions(entries=50), library)
-    assert len(written) == 5 and contents(library) == before
-    assert [path.name for path in library.parent.iterdir()] == ["library"]

@@ -1,5 +1,6 @@
-"""What an export finds where it is to be written: only what the record there names is read."""
+"""Where an export is to be written: what it replaces, what it leaves alone, and what it reads to know."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from blsh_codegen.emit.generate import GenerateOptions
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
 
-from .test_export import OPTIONS, artifact
+from .exports import OPTIONS, artifact, contents
 
 
 @pytest.fixture
@@ -80,3 +81,88 @@ def test_links_in_a_circle_are_no_folder(model: Model, tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(BlshError, match=r"cannot write .*/a: .*choose another folder"):
         export_library(model, OPTIONS, tmp_path / "a")
+
+
+def test_same_input_same_bytes_and_no_file_is_touched(model: Model, library: Path, tmp_path: Path) -> None:
+    before = (library / "src" / "blsh_model.c").stat()
+    export_library(model, OPTIONS, library)
+    after = (library / "src" / "blsh_model.c").stat()
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+    export_library(model, OPTIONS, tmp_path / "deep" / "other")
+    assert contents(tmp_path / "deep" / "other") == contents(library)
+
+
+def test_an_export_is_replaced_as_a_whole(model: Model, library: Path) -> None:
+    """What the last one held and the new one lacks is gone; a file that was lost is back."""
+    stale = library / "src" / "blsh_stale.c"
+    stale.write_text("")
+    record = json.loads((library / EXPORT_RECORD_NAME).read_text())
+    record["files"]["src/blsh_stale.c"] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    (library / EXPORT_RECORD_NAME).write_text(json.dumps(record))
+    (library / "README.txt").unlink()
+    export_library(model, GenerateOptions(entries=50), library)
+    assert not stale.exists() and (library / "README.txt").is_file()
+    assert json.loads((library / EXPORT_RECORD_NAME).read_text())["dictionary_entries"] == 50
+    assert [path.name for path in library.parent.iterdir()] == ["library"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / "notes.txt").write_text("mine"), r"notes\.txt is not of the export; move it away"),
+        (lambda folder: (folder / "src" / "blsh.h").write_text("x"), r"src/blsh\.h was changed after it was exported"),
+        (lambda folder: (folder / EXPORT_RECORD_NAME).unlink(), "exists and is no export of blsh; choose another"),
+        (lambda folder: (folder / EXPORT_RECORD_NAME).write_text("[1]"), "exists and is no export of blsh"),
+        (lambda folder: (folder / EXPORT_RECORD_NAME).write_text('{"files": [1]}'), "exists and is no export of blsh"),
+    ],
+)
+def test_what_is_not_ours_or_was_edited_is_left_alone(model: Model, library: Path, spoil: object, words: str) -> None:
+    assert callable(spoil)
+    spoil(library)
+    before = contents(library)
+    with pytest.raises(BlshError, match=words):
+        export_library(model, GenerateOptions(entries=50), library)
+    assert contents(library) == before
+    assert [path.name for path in library.parent.iterdir()] == ["library"]
+
+
+def test_an_empty_folder_and_a_link_to_one_are_filled(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    export_library(model, OPTIONS, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "library.json").is_file()
+
+
+def test_a_file_or_a_place_that_cannot_be_written(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BlshError, match="file: it is a file; name a folder"):
+        export_library(model, OPTIONS, tmp_path / "file")
+    with pytest.raises(BlshError, match=r"cannot (write|read) .*file/library"):
+        export_library(model, OPTIONS, tmp_path / "file" / "library")
+    with pytest.raises(BlshError, match=r"cannot write /proc/blsh/x: .*choose a writable folder"):
+        export_library(model, OPTIONS, Path("/proc/blsh/x"))
+    assert contents(tmp_path) == {"file": b"mine"}
+
+
+def test_a_model_that_does_not_fit_leaves_no_folder(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(BlshError, match="201 entries asked for"):
+        export_library(model, GenerateOptions(entries=201), tmp_path / "library")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_half_way_leaves_the_old_export(model: Model, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(library)
+    written: list[str] = []
+    write = Path.write_bytes
+
+    def fail_late(path: Path, content: bytes) -> int:
+        written.append(path.name)
+        if len(written) == 5:
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", fail_late)
+    with pytest.raises(BlshError, match="No space left on device; free some space"):
+        export_library(model, GenerateOptions(entries=50), library)
+    assert len(written) == 5 and contents(library) == before
+    assert [path.name for path in library.parent.iterdir()] == ["library"]

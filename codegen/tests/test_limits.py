@@ -19,7 +19,7 @@ from blsh_trainer.model.artifact import Model
 from blsh_trainer.signals.features import FEATURE_KINDS
 
 from .conftest import random_model
-from .test_export import artifact
+from .exports import artifact
 
 SPEC = Path(__file__).resolve().parents[2] / "docs" / "SPEC.md"
 

@@ -14,7 +14,7 @@ from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 
 from .compilers import require, run
-from .test_export import artifact
+from .exports import artifact
 
 SANITIZED = ("-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 HOPS = 12

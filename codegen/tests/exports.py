@@ -1,0 +1,32 @@
+"""What tests of an export share: an artifact, the options that it is exported with, and what a folder holds."""
+
+from pathlib import Path
+
+import numpy as np
+
+from blsh_codegen.emit.generate import GenerateOptions
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.features import find_feature_kind
+from blsh_trainer.signals.masks import MASK_KINDS
+
+OPTIONS = GenerateOptions(entries=60)
+
+
+def artifact(rng: np.random.Generator, kind: str = "tracked", masks: str = "bands", name: str = "tiny") -> Model:
+    mask_kind = MASK_KINDS[masks]
+    return Model(
+        name=name,
+        feature_kind=kind,
+        neighbours=7,
+        projections=rng.normal(size=(40, find_feature_kind(kind).count)),
+        biases=0.1 * rng.normal(size=40),
+        betas=np.linspace(1, 0.1, 40),
+        code_bits=rng.random((200, 40)) < 0.5,
+        mask_kind=masks,
+        mask_levels=rng.integers(0, mask_kind.top + 1, (200, mask_kind.width)).astype(np.uint8),
+        card={"seed": 1},
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
