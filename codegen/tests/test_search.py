@@ -1,6 +1,7 @@
 """The search of the C core finds what the plain scan finds, for any dictionary, order and bounds."""
 
 import ctypes
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blsh_codegen.host_core import FLAGS, HOST_VARIANTS, HostCore
-from blsh_codegen.model.entry_order import tight_order
+from blsh_codegen.model.entry_order import bit_planes, tight_order
 from blsh_codegen.model.quantise import gain_table
 from blsh_codegen.project import core_folder, stand_ins
 from blsh_codegen.spec.packing import pack_words
@@ -130,3 +131,18 @@ def test_the_check_notices_a_wrong_answer(tmp_path: Path) -> None:
     command = ["gcc", *FLAGS, f"-I{core_folder()}", f"-I{bench}", *map(str, sources), "-o", str(library)]
     subprocess.run(command, check=True)
     assert ctypes.CDLL(str(library)).search_check(1, 1000) == 0
+
+
+def test_the_worked_example_holds() -> None:
+    """The picture at the head of blsh_search.c: four codes, their words, and the distances to a fifth."""
+    text = (core_folder() / "blsh_search.c").read_text()
+    codes = np.array([line.split() for line in re.findall(r"entry \d +((?:[01] ){8})", text)], int).astype(bool)
+    (searched,) = re.findall(r"searched code +((?:[01] ){8})", text)
+    words = {int(word): bits.split() for word, bits in re.findall(r"word (\d+) +((?:[01] ){3}[01])", text)}
+    planes = bit_planes(codes)[0]
+    assert len(codes) == 4 and len(words) == 7 and len(planes) == 15
+    for word, bits in words.items():
+        assert [int(planes[word]) >> entry & 1 for entry in range(4)] == [int(bit) for bit in bits], f"word {word}"
+    distances = (codes != (np.array(searched.split(), int) == 1)).sum(axis=1)
+    assert distances.tolist() == [2, 2, 4, 3]
+    assert re.search(r"2 \+ 8 less that: 2, 2, 4\s+\* and 3", text)

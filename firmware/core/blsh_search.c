@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Stage `neighbours`: the K entries nearest to a code, by (distance, index), exactly. What it means stands in
- * firmware/bench/plain_scan.c in thirty lines, one entry after the other; how it is done here saves most of that work.
+/* Stage `neighbours`: the K entries nearest to a code, by (distance, index), exactly. firmware/bench/plain_scan.c says
+ * the same in thirty lines, one entry after the other. This file does less work for the same answer.
  *
  * The layout. 32 entries make a block, and a block is bit-sliced: bit j of each of its words belongs to entry j. Z
- * words hold the number of zeros of each code in binary, the lowest bit first; L words hold the codes; one word is 0.
- * Four entries of 8 bits (L = 8, Z = 6), of which a word shows the lowest four bits, that of entry 0 on the left:
+ * words hold the number of zeros of each code in binary, the lowest bit first. L words hold the codes. One word is 0.
+ * Here are four entries of 8 bits, so L = 8 and Z = 6. Of each word the lowest four bits are shown, entry 0 on the
+ * left:
  *
  *     code of entry 0   1 0 1 1 0 0 1 0   4 zeros        word 0   0 0 0 1   number of zeros, bit 0
- *              entry 1  1 1 1 1 0 0 0 0   4 zeros        word 1   0 0 0 1   bit 1
- *              entry 2  0 0 1 1 0 0 1 1   4 zeros        word 2   1 1 1 0   bit 2
- *              entry 3  1 0 1 1 0 1 1 0   3 zeros        ...      0 0 0 0   bits 3 to 5
+ *             entry 1   1 1 1 1 0 0 0 0   4 zeros        word 1   0 0 0 1   bit 1
+ *             entry 2   0 0 1 1 0 0 1 1   4 zeros        word 2   1 1 1 0   bit 2
+ *             entry 3   1 0 1 1 0 1 1 0   3 zeros        ...      0 0 0 0   bits 3 to 5
  *                                                        word 6   1 1 0 1   bit 0 of the codes
  *     searched code     1 0 1 0 0 0 0 0                  word 7   0 1 0 0   bit 1
  *                                                        word 8   1 1 1 1   bit 2
  *                                                        ...                bits 3 to 7
- *                                                        word 14  0 0 0 0   what fills up a step
+ *                                                        word 14  0 0 0 0   fills up the last step of eight words
  *
- * The identity. Of a code with n ones, an entry with z zeros, s of its ones where the code has ones, is at distance
- * n + L - (z + 2 s). So only the words where the code is one have to be added up, here 6 and 8, with a weight of 2 to
- * the number of zeros, in all entries at once: z + 2 s is 8, 8, 6 and 7, so the distances are 2 + 8 less these, 2, 2, 4
- * and 3. Where most bits of a code are ones, the words where it is zero are added up instead: with s of an entry's ones
- * there, the distance is z + 2 s - (L - n). So never more than half of the words are read.
+ * The identity. Let the searched code have n ones, and an entry z zeros, and let s be the number of places where both
+ * have a one. Then their distance is n + L - (z + 2 s). So only the words are added up where the searched code is one,
+ * here words 6 and 8, for all entries at once. z + 2 s is 8, 8, 6 and 7, and the distances are 2 + 8 less that: 2, 2, 4
+ * and 3. If most bits of the searched code are ones, the words are added up where it is zero. With s of the entry's
+ * ones there, the distance is z + 2 s - (L - n). At most half of the words of the codes are read either way.
  *
- * The order. Of each block a centre and a radius are known, so a bound of its distances, and 32 blocks are bounded at a
- * time as 32 entries are measured: the centres are sliced as codes are. Blocks are visited from the smallest bound up,
- * until the bound passes the K-th distance found. What is found does not depend on this order, for a neighbour gives
- * way only to a smaller (distance, index). */
+ * The order. The dictionary has a centre and a radius for each block. The distance from the searched code to the
+ * centre, less the radius, is a lower bound for the block. Centres are sliced as codes are, so 32 blocks are bounded at
+ * once. Blocks are visited from the smallest bound up, until the bound passes the K-th distance found. The order
+ * changes the speed and never the result: a neighbour gives way only to a smaller (distance, index). */
 #include "arch/blsh_bits.h"
 #include "arch/blsh_count.h"
 #include "blsh_fixed.h"
@@ -45,9 +46,8 @@ _Static_assert(BLSH_LONG_CODE_BITS <= 1u << BLSH_ZERO_BITS_SHORT && BLSH_MAX_BIT
 typedef struct {
     const uint32_t *plane; /* the words to be added up: how many bytes behind the beginning of a block each lies */
     unsigned steps;        /* how often BLSH_STEP_PLANES of them are added */
-    uint32_t
-        nearer_more; /* all ones where its ones are added up: a larger sum is nearer then. None where its zeros are */
-    uint32_t base;   /* the limit of the sums for a distance of 0 */
+    uint32_t nearer_more; /* all ones where the code's ones are added up, because a larger sum is nearer then; else 0 */
+    uint32_t base;        /* the limit of the sums for a distance of 0 */
 } query_t;
 
 /* The K nearest entries so far, as numbers in `index`, the nearest first. */
