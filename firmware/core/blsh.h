@@ -40,8 +40,8 @@
  * machines. With BLSH_NO_ASM they have no inline assembler; the results are the same.
  *
  * Three headers: this one is for the user of the denoiser; blsh_format.h says what a model is, for whoever generates
- * one; blsh_state.h is private, and here only so that the compiler knows how large a state is. README.md of this folder
- * tells in which order to read the sources. */
+ * one; blsh_state.h is private, and here only so that the compiler knows how large a state is. In which order to read
+ * the sources is in firmware/core/README.md of the project. */
 #ifndef BLSH_H
 #define BLSH_H
 

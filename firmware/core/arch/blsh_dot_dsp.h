@@ -14,7 +14,7 @@ static inline int32_t blsh_load_word(const void *from) {
 }
 
 /* Bytes 1 and 3 of a word, widened. gcc has no intrinsic that turns the word and widens in one instruction; two take
- * 1.5 % of a hop. */
+ * 1.2 % of a hop. */
 static inline int32_t blsh_widened_odd(int32_t word) {
 #if defined(BLSH_ASM_DSP)
     int32_t result;
