@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-slow lint format fuzz hil coverage bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale vectors lock clean
 

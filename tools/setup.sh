@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Install what blsh-mcu needs: the Debian packages that are missing, and .venv from requirements.lock.
 # `make setup` runs it. A second run takes a moment; a run after an interrupted one goes on.
 set -eu

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The C core on this machine: compiled once with the system's compiler, called through ctypes.
 
 The same sources as the firmware's, so the tests of the core run in milliseconds and under sanitizers.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find the project's own files: boards.toml and firmware/, in a checkout or in the copy that the package carries.
 
 A project is a folder with boards.toml, platformio.ini and firmware/. `project_data` finds one to read from.

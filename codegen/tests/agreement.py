@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparison of the scalar reference, the vectorised twin and the C core, stage by stage."""
 
 import numpy as np

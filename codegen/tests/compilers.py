@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The compilers that a user may bring, with the flags that generated code has to bear."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models with random contents."""
 
 import numpy as np

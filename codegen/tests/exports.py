@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tests of an export share: an artifact, the options that it is exported with, and what a folder holds."""
 
 from pathlib import Path

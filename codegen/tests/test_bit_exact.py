@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scalar reference, the vectorised twin and the C core compute the same integers at every stage."""
 
 import zlib

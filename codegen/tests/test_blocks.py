@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dictionary's layout: a tight order, planes that hold the codes, bounds that no entry exceeds."""
 
 import numpy as np

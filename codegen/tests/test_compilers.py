@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A generated model and the core compile alone, as C11 and as C++17; a header edited by hand does not."""
 
 import re

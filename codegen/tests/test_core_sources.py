@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules of the C that no compiler knows: where a number may stand, what may ask for a core, what the manual says."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of measured costs: it is read whole or refused, and a missing cost is named."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The core's results have one text each, which the host reads from the core's headers."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An exported library: what is in it, and what CMake, Arduino and C++ make of it."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where an export is to be written: what it replaces, what it leaves alone, and what it reads to know."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How close the integers come to the mathematics they stand for."""
 
 import zlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generated C: the same bytes each time, the values of the integers; and the core refuses what it cannot run."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Model images: reading gives what was written, one model has one image, and a damaged image is refused."""
 
 import hashlib

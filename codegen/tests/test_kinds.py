@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kinds of features and masks: their numbers in C, and a mask kind that only a test knows, on its way to firmware."""
 
 import re

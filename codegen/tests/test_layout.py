@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Python's structs are those of the compiler, on this machine and on a board."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models that firmware cannot hold: they are refused with the numbers before anything is written, and by the core."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much quality the integers lose against double precision, on recordings."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plans: they take the best validated model within the budgets, keep what is asked for, and refuse with numbers."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The search of the C core finds what the plain scan finds, for any dictionary, order and bounds."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A counted search finds what the reference finds, whatever it skips; and its counts are those of a case by hand."""
 
 import numpy as np

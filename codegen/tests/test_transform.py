@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The transforms alone: the C core against the scalar reference, the vectorised twin and numpy, at their bounds."""
 
 import ctypes

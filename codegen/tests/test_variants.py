@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every variant of the core's primitives, under sanitizers that stop a program: an exported library, and the search."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PlatformIO loads this: a platform whose compiler is on the PATH and whose SCons came from pip."""
 
 from importlib.util import find_spec

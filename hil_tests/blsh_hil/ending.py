@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """End the programs that run by `python -m blsh_hil...` as `blsh` does: with one line and an exit code."""
 
 import sys

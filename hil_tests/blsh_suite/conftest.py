@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures and options of the suite: its board, its models and its recordings.
 
 With --model, the firmware is the one that `blsh generate` and `blsh build` made. Without, a small model is trained and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compare a board with the reference for a test, and report a difference: where it is and how to see it again."""
 
 import os

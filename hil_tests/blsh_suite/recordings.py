@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make noisy recordings at every SNR, a piece at a time: an overnight run sends hours of them."""
 
 from collections.abc import Iterator

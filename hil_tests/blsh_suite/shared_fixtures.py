@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the suite and the project's own tests share, as a pytest plugin: seeds, a corpus, and two markers."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What hypothesis draws for the suite: signals pieced together from segments, and recipes of models."""
 
 from hypothesis import Phase

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The board computes what the integer reference says: every bit of every stage of every hop."""
 
 from dataclasses import replace

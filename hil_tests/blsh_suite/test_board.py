@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check who the board says it is, and how it answers requests that it cannot carry out."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Call the C core directly, on the host: any model in milliseconds, and models that no firmware could hold.
 
 Each test runs with every variant of the primitives: portable, with products of at most 32 bits as on a Cortex-M0, and

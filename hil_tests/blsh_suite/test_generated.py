@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compare boards with generated models: short and long codes, few and many neighbours, ties, all kinds."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prove real time by counting: the costliest hop that can be found must take less than 16 ms."""
 
 from collections.abc import Callable, Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replay the regression vectors on the board: signals that once differed, or that were made to be hard."""
 
 from collections.abc import Callable

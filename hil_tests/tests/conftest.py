@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs of suites with a report, made once for all tests that look at them."""
 
 import pytest

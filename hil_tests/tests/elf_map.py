@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check by an image's ELF file where its parts lie, for any board."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Another Python program, which holds something until it is killed."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Model a part's registers: the drivers run on this machine, and the model looks at each register that they touch.
 
 The model behaves as the manual says (a ready bit follows its switch) and fails the test where the manual forbids

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run suites with pytest, and read the page made of their reports."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models with random contents for the tests of slots and pushes."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Call the firmware's models.c on this machine through ctypes: on slots in memory, or on one image."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write a model of a few entries in C, without the generator: also one that a board must refuse."""
 
 import zlib

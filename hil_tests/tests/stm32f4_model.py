@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Model an STM32F4 by its reference manual (RM0090, RM0383, RM0390) and data sheet, as far as the drivers use it."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check that each fault of a board has its own error, which says what was found and what to do."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SPEC.md says what the code declares, and its lines can be read."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run the whole firmware on every virtual board: memory map, HELLO, bits of a few hops, and the instruction counter."""
 
 import shutil

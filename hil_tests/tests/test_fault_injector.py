@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check the fault injector itself: seed and place alone decide the faults, and without chances there are none."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run one table of cases through both codecs: framing.py, and firmware/app/frame.c compiled for this machine."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replay the fuzzer's committed inputs with the sanitizers, and once on a broken decoder, which they must find."""
 
 import shutil

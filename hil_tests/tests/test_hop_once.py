@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check the board's side of repeats: it does a hop once, however often the hop is asked for."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The firmware as a process of this machine: how it starts, what it refuses to start with, and that it always ends."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check what a board does about its own damage: it says so, and passes audio through unprocessed."""
 
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run whole sessions over a line that fails: no wrong answer, no hang, and the next good frame is answered.
 
 Each case is a seed. Its session must give what a clean line gives (survived), or end in a BoardError (failed cleanly),

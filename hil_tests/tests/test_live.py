@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check live audio: hops are sent when they are there, played when they are due, timed, and none is lost."""
 
 import time

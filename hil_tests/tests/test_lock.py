@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check that a board has one program: the second is told who holds it, and a killed holder keeps nobody out."""
 
 import errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flash by a USB drive: a folder stands for the drive, and a function for what the probe does with it."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check how the board checks model images: it refuses damaged ones, says why, and never reads outside.
 
 The check runs in a program with sanitizers, in which every image lies in memory of exactly its size.

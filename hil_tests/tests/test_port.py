@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check the port under the link: a reader stops when the line ends, a writer when nobody reads."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cut the power at every write of a transfer: afterwards the old model runs or the new one, and a push goes on.
 
 In memory, with the firmware's own models.c; each cut leaves the word or sector that it struck done in part, from not at

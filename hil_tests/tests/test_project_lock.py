@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check the lock of a project: one program at a time has it, a killed one gives it up, its holder may take it again."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check that the generated header compiles, lays messages out as Python packs them, and never changes by itself."""
 
 import dataclasses

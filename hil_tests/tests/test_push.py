@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Push models over the link, to the firmware as a process of this machine."""
 
 import dataclasses

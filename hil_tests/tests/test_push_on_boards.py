@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Push models over the link to emulated boards, which the reset button interrupts."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real boards, as far as this machine can tell: registers on a model of the part, images by their ELF, and the
 very images of the STM32 boards in the emulator, whose clocks never get ready."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check the search for the worst case, the verdict on real time, and the coverage of the core."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check report.json and junit.xml: they hold every test's outcome and records, whatever ends the run."""
 
 import json

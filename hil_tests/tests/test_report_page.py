@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check the page made of reports: all boards and stages, failures first, self-contained, whatever tests recorded."""
 
 import json

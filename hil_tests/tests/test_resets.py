@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reset a board at every frame boundary of a session, and in the midst of every request.
 
 The client notices it by the boot nonce, and the session goes on with the right answers.

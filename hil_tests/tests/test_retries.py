@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check what is asked again, how often, and what never, by a board made of Python."""
 
 import numpy as np

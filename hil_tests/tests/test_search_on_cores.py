@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check that the search gives the same answers on every kind of core: plain Thumb, Thumb-2 and Helium, emulated."""
 
 import ctypes

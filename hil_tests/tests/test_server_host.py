@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ask the firmware's server, compiled for this machine with sanitizers: what it answers, and what it refuses."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compare the firmware's SHA-256 with hashlib's, also with sanitizers and with bytes that end where memory does."""
 
 import ctypes

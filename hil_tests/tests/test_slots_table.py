@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check `slots` of boards.toml, and the drivers of the flash that they name."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check the parts of a transfer by themselves: the window, the retry budget and the hops kept for a replay."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check regression vectors, the models that they hold, and how a difference is shortened."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check the emulator behind a serial port: bytes, faults and resets pass, and no process outlives its use."""
 
 import os

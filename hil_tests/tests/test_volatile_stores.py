@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No driver has a loop whose volatile stores gcc 12 moves: -fmove-loop-stores would write once more, after the loop."""
 
 import subprocess

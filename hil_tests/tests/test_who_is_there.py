@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check that a device that is no board is named within two seconds, by a made-up clock that no load can move."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command `blsh`. Results go to stdout, progress and remarks to stderr; bad input ends with exit code 2."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Show what a command found: results on stdout, as a table or as JSON; progress and remarks on stderr."""
 
 import json

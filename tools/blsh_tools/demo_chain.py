@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Go the whole way: from recordings to a microcontroller that denoises, and to the proof that it computes rightly."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model's scores on unseen speakers and noise, beside the mixture's and the peers': as a table and as JSON."""
 
 import json

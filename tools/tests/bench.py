@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lay out the files of a case: good ones to spoil, or to go with bad ones; and list the commands that need firmware."""
 
 import shutil

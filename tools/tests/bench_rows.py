@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make up rows of bench-firmware.json."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run `blsh`: within the process of the tests, or as a process of its own."""
 
 import hashlib

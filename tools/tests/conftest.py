@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures of the command's tests: a tiny corpus, a model of it, projects to build firmware in, `blsh` in a folder.
 
 Nothing here touches the checkout: every run gets BLSH_PROJECT, a copy of the firmware project.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Start `blsh live`, and read what it leaves."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copy firmware projects that are built."""
 
 import shutil

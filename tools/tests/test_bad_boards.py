@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A board that does not answer, answers garbage or is another one has its own message, exit code 2, and no output."""
 
 import json

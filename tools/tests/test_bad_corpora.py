@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Corpora that would train a model on less, or on other data, than their makers think are refused with one message."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Corpora, recordings and artifacts that cannot be used have one clear message, exit code 2, and change no file.
 
 `Blsh.refuse` holds each case to this. The tables say what is wrong, and what the message must name and advise.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options and outputs that cannot be used are refused, each with its name, its value and what to choose instead."""
 
 import resource

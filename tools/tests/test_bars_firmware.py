@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The firmware's bars: each verdict follows from its figure, and what was not measured is not judged."""
 
 import copy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh bench-firmware`: its table, its models, its programs in the emulator."""
 
 import json

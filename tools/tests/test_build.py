@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Building: what an ELF file takes, and what a user is told when it cannot be built."""
 
 import dataclasses

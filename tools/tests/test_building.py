@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds while others generate or edit, and builds in folders with a path that external tools cannot take."""
 
 import json

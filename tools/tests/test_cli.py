@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `blsh` does when all is well: help, tables, JSON, files; and Ctrl-C."""
 
 import json

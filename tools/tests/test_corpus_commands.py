@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh corpus`: make, check and fetch, as their users meet them."""
 
 import hashlib

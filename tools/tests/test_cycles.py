@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cycles from counted instructions: classes and costs, worked out by hand."""
 
 from collections import Counter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh demo`: the whole chain on a tiny corpus and the virtual board, and every file and figure that it leaves."""
 
 import json

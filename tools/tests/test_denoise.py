@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh denoise` takes every kind of recording, keeps its length and place; the board gives the integers' samples."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What documents and docstrings point to is there, and the figures that they repeat are right."""
 
 import hashlib

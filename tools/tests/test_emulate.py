@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh emulate` keeps a virtual board, `blsh flash` restarts it, and two programs cannot talk to one board."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engines as systems of an evaluation: they can be sent to a process, and remember nothing."""
 
 import pickle

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimates against firmware that was built and run, and the commands that plan with them."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `blsh evaluate` shows of scores, and that its options offer what the registries hold."""
 
 from typing import Any, get_type_hints

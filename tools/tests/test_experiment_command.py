@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh experiment`: its files and its command, an interrupt and what follows it, and what it refuses."""
 
 import json

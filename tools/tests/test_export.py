@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh export`, and what users do with the folder: PlatformIO's host and Cortex-M4 programs, the manual's snippets."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """External programs, such as compilers and uploaders: their output comes line by line, and each of them is ended."""
 
 import os

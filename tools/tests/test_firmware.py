@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The firmware behind the commands: what is generated and built, and that nothing stale or foreign is used."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh flash` on a real board where there is none: fake probe programs on PATH, and the emulator behind the port."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The firmware's side of `blsh experiment frontier`: bytes of flash are those of the estimate."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Groups of options: a command gets one object, its user sees the options."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The house rules that no linter knows: how long a file and a function may be, and how much a function may ask for."""
 
 import ast
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+LICENCE = "SPDX-License-Identifier: Apache-2.0"
 MOST_FILE_LINES = 400
 MOST_FUNCTION_LINES = 60
 MOST_PARAMETERS = 8
@@ -51,3 +53,17 @@ def test_files_functions_and_signatures_stay_short() -> None:
             if parameters(function) > MOST_PARAMETERS and not name.startswith(COMMANDS):
                 found.append(f"{place}: {parameters(function)} parameters, at most {MOST_PARAMETERS}; group them")
     assert not found, "\n".join(found)
+
+
+def test_every_source_file_names_its_licence() -> None:
+    patterns = ("*.py", "*.c", "*.h", "*.sh", "*.ld", "*.css", "Makefile", ".ci/run")
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=CHECKOUT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is no checkout of git, which tells our files from others'")
+    files = [CHECKOUT / name for name in listed.stdout.splitlines() if (CHECKOUT / name).is_file()]
+    lacking = [
+        file.relative_to(CHECKOUT).as_posix()
+        for file in files
+        if file.stat().st_size and LICENCE not in file.read_text(encoding="utf-8")[:400]
+    ]
+    assert not lacking, f"{lacking}: begin with a comment, {LICENCE}"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh live`: what the board puts out is what the integers say, in real time, from and to files and sound devices."""
 
 import json

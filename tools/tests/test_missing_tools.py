@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs that are not installed: each command that needs one names it, and the package that brings it."""
 
 import shutil

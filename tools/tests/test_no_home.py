@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh` of a service or in a container: a user without a home, an installation that cannot be written."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every number on the command line is checked before a command begins: finite, and in a range that its help shows."""
 
 import inspect

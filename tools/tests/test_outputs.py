@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every command that writes refuses, before any work, what cannot be written, and never what can."""
 
 import os

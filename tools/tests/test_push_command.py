@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh push` and `blsh generate --slots`, as a user types them."""
 
 import re

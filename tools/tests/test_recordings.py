@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recordings as they come: cut short, open-ended, far too loud, through a pipe; hours in the memory of minutes."""
 
 import io

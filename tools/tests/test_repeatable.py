@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The line that repeats a command: with what was given, and nothing else."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Microphones and loudspeakers of `blsh live`, by a stand-in for the package sounddevice."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The most stack of an image: small programs of known answers, and refusals where no bound is known."""
 
 import subprocess

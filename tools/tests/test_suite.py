@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The suite from outside: what it says of a wrong board, that its line finds the same again, and how it ends."""
 
 import json

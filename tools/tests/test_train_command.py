@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh train` interrupted and resumed, and on a cluster."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package as it is installed from its wheel: away from any checkout, with the firmware that it carries."""
 
 import json
@@ -85,6 +86,7 @@ def test_installed_package_goes_the_whole_way(blsh: Run, corpus: Path, tmp_path:
     assert found["passed"] and found["hops"] > 0 and found["mismatches"] == 0, found
     assert (project / ".pio" / "build" / BOARD / "firmware.elf").is_file()
     assert (project / "firmware" / "generated" / "blsh_model.c").is_file()
+    assert {"LICENSE", "NOTICE"} <= {path.name for path in (tmp_path / "library").iterdir()}
     assert (tmp_path / "library" / "src" / "blsh.h").is_file()
 
 

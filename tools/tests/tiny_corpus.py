@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write a corpus of a few seconds, made of stand-ins for speech and noise."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Learn on a Dask cluster of two local workers: compare the model, and count what crosses the wire for each bit.
 
 python trainer/benchmarks/cluster.py --frames 10000 --output docs/results/bench-cluster

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make training features for the benchmarks, from a corpus or synthetic, and write the benchmarks' reports."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train at the paper's scale, 2.4 million frames and 50 bits: measure a part and extrapolate.
 
 `make bench-scale`, or: python trainer/benchmarks/scale.py --frames 2400000 --threads 2

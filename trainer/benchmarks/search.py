@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compare the Hamming search with faiss's IndexBinaryFlat: the same codes, the same threads, in one run.
 
 `make bench-search`, or: python trainer/benchmarks/search.py --entries 250000 --json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The paper's learner in plain PyTorch, as the paper describes it, with which `make bench-train` compares ours.
 
 Each bit is a linear layer and a sign, whose derivative is taken as that of tanh (eq. 6). Autograd and Adam minimise the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compare our learner with the paper's in plain PyTorch: the same frames, the same threads, in one run.
 
 `make bench-train`, or: python trainer/benchmarks/training.py --corpus recordings/ --output docs/results/bench-train

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Types of arrays, and the checks that every signal and every table of rows pass."""
 
 from typing import Any, TypeAlias

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one exception for what a user can mend: bad input, a missing tool, a board that does not answer."""
 
 

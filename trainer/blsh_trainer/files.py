@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Look files up, with words for what is wrong with a path, and write files that appear whole or not at all."""
 
 import errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Let SIGTERM and SIGHUP end a program as Ctrl-C does: it cleans up and leaves no half-written file."""
 
 import signal

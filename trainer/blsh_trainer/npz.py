@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read archives of numpy arrays (.npz) without trusting them; errors say in words what a file is instead."""
 
 import lzma

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read files that these tools wrote themselves, though anything may lie in their place by now."""
 
 import errno

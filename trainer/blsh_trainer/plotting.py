@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make figures of matplotlib without a display and without a home folder."""
 
 import logging

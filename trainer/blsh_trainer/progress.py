@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The callback by which long work says how far it is, and that callback under another name."""
 
 from collections.abc import Callable

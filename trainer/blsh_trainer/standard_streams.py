@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Guard standard input, output and error, which others may close, fill up or stop reading."""
 
 import os

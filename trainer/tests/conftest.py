@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures: a tiny corpus made of tones and noise bursts, a tiny model, and the real corpus where there is one."""
 
 import csv

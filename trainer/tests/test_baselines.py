@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The neural baselines: sizes, denoising, training that stops and goes on, and files that are refused."""
 
 import builtins

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Means and their intervals: over mixtures, and over seeds and mixtures."""
 
 import numpy as np

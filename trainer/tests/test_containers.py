@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Headers that promise more than is there, leave the length open or ask for what cannot be."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Manifests: what is understood, what is refused and with which words."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Corpora in every layout that is recognised: what becomes of the files, and what is refused."""
 
 import pickle

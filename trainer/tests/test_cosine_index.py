@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cosine search: exact neighbours, ties by index, and masks from neighbours."""
 
 import pickle

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Learning on a Dask cluster: the same bits, also after a worker has died, and clusters that are refused."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same samples in two splits are found whatever the file around them."""
 
 from pathlib import Path

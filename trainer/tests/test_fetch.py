@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetching against a server on this machine that behaves, and one that does not."""
 
 import hashlib

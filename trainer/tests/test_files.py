@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that appear whole or not at all, and the words for paths that cannot be read or written."""
 
 import errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Hamming search: exact neighbours, ties by index, and loops whose cache cannot be kept."""
 
 import errno

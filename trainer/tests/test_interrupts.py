@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signals that end a program: what it writes is cleaned up, and its exit code tells the signal."""
 
 import signal

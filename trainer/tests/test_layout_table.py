@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of corpus layouts: a function and a row add one, and the tutorial lists them all."""
 
 from pathlib import Path

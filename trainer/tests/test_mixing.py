@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mixtures: levels, SNRs, offsets, and what each draw is made of."""
 
 from collections import Counter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is read for a mixture: the cut that it needs, whatever the length of the files."""
 
 import tracemalloc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is given as a model or as a checkpoint by mistake is named for what it is, not in numpy's words."""
 
 import gzip

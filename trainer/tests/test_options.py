@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options of a training, by part and by name: what the card holds of them, and what is refused."""
 
 from dataclasses import fields

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that are read whole again: what lies in the place of one is not waited for, and fills no memory."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A function of an index in several processes: the same results, and errors that end all processes."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Progress told under another name."""
 
 from blsh_trainer.progress import named, named_within

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The comparison with the peers in README and docs/results/peers.md is what docs/results/peers.json says."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Smaller models from one artifact: the same bytes for the same wishes, prefixes of nested models, coarser masks."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The registry of learners: each is found by name, reads the options that it says it reads, and no other."""
 
 from dataclasses import fields, replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The supervised learner: its gradient, what it learns, the order of its bits, resuming, and what it refuses."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The synthetic corpus: disjoint splits, the same bytes for a seed, and folders that are left alone."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recordings that no layout reads are named and counted, so that no speaker vanishes in silence."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The signal that instructions are counted and estimated on."""
 
 from typing import Final

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimate what a model takes on a board before anything is built: flash, RAM, stack and instructions."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read and write measured costs: those of each step on a core, and of the firmware without its model on a board.
 
 `blsh estimate --calibrate` measures them on firmware that it builds and runs, and writes them to `costs.json`. Every

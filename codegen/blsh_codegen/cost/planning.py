@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choose what a part can hold: code length, masks and entries of the best validated quality within its budgets.
 
 The quality is read from the artifact's card (`validation_grid`). Where the card has no grid, and in the plain layout,

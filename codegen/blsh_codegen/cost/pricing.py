@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tell what the smaller models of an artifact take on a board, without making each of them whole."""
 
 from dataclasses import dataclass, replace

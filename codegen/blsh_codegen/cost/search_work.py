@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Count what the firmware's search does for given codes, by taking the same steps as firmware/core/blsh_search.c.
 
 The search is exact, whatever blocks it skips, so its cost depends on the dictionary and on the code. These counts,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Count what each stage of a hop does for a model, in terms whose cost on a core is measured (`measured_costs`).
 
 The instructions of a stage are its counts, each times its cost, added up. A stage that is the same for every model has

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the validated quality of an artifact's smaller models from its card: `metrics.grid` (SPEC.md, 10)."""
 
 from math import log2

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write a model out: as C, as an image to push, as a library to embed."""

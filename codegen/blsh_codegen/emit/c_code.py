@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write C and compile it: the environment of the templates, and the warnings that are errors."""
 
 import re

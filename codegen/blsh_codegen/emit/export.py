@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model as a library of its own: core, tables and an example, for PlatformIO, Arduino and CMake at once.
 
 The folder is written beside its place and renamed onto it, so it is there whole or not at all. `blsh_export.json` in it

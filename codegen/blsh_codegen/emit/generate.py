@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generate C: the model and its tables as .h and .c files, the same bytes for the same input."""
 
 import hashlib

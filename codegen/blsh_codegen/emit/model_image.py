@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Encode a model as one piece of memory that a board reads in place: the image that `blsh push` sends (SPEC.md, 11).
 
 An image is a header, then the tables of the generated C in the order of blsh_model_t, each padded with zeros to a

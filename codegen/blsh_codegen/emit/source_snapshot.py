@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the files for a compiler once: their digest is that of what is compiled, whoever edits them meanwhile."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lay the dictionary out for the search: blocks of 32 entries that lie close together, bit-sliced (SPEC.md, 3).
 
 All of it is in integers, so every machine makes the same dictionary of the same codes. A *ball* is a set of entries

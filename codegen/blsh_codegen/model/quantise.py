@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantise a trained model: every table of the firmware in integers, range-checked (SPEC.md, 3)."""
 
 import zlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compute one hop of the denoiser in plain Python integers: the scalar reference.
 
 It is written to be read beside docs/SPEC.md, paragraph by paragraph. Where two implementations differ, it decides with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compute the integers of `reference` for all hops of a recording at once, with numpy.
 
 Tests hold it to the scalar reference bit for bit. It is used wherever minutes of audio go through the fixed path.

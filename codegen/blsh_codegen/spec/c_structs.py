@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Describe the structs and constants of the C core, once for all of Python and for any size of a pointer.
 
 From this description come the sizes on a board and the models that the host library is given. The C text of

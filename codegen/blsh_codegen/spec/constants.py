@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constants, rounding and quantised tables of the pipeline (SPEC.md, 2 and 3)."""
 
 from typing import Final

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The core's results and what each means, read from the one list of them: BLSH_ERRORS in the core's headers."""
 
 import re

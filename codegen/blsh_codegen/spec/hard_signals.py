@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make signals that are hard on fixed-point code, for tests of any implementation of the pipeline."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pack bits in words of 32, codes and masks alike: bit l of a row is bit l % 32 of its word l // 32."""
 
 import numpy as np

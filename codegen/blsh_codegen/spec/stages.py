@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Name the eight stages of a hop at which implementations are compared, and lay out the bytes they are compared by.
 
 The layouts are those of SPEC.md, 8: little-endian, as the C core holds the values. So a digest over the core's memory

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PlatformIO runs this under SCons: firmware/ -> firmware.elf, firmware.bin, firmware.hex and firmware.map."""
 
 import os

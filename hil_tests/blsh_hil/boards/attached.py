@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """List what is attached to this machine: serial ports, debug probes, running emulators, and who uses them."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What boards.toml tells of a board, and how C is compiled for it."""
 
 from dataclasses import dataclass

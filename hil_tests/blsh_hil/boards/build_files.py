@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Render the files that builds need from the table of boards: platformio.ini, PlatformIO's board files, board.h."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Render the tables of docs/boards.md that say what boards.toml says."""
 
 from typing import Final

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A board made of Python, for tests of clients: it answers frames as a function tells it."""
 
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run the firmware as a native process: the same application and core, behind a TCP port instead of a UART.
 
     with HostBoard(build_host()) as host:

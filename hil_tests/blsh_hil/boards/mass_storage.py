@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flash a board whose probe appears as a USB drive: copy the image there, and check that the probe took it.
 
 python -m blsh_hil.boards.mass_storage NODE_F446RE firmware.bin

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lock a project folder while C is generated in it, firmware built from it, or a build read.
 
     with project_lock(root):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Start or open a board, and check that it runs the firmware that was meant."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the table of boards, boards.toml: every field is checked, and an error names board, field and value."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run a board in the emulator: QEMU runs the firmware, and its serial port can be opened like any other.
 
     with VirtualBoard(board, elf) as virtual:

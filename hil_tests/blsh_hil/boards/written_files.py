@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write every file that says what boards.toml or the protocol says: `blsh boards --write`."""
 
 from pathlib import Path

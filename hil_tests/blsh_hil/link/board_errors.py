@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The errors of boards: one class for each fault that the user mends in another way."""
 
 from blsh_hil.wire.codes import INTEGRITY_TEXT, ErrorCode, FaultReason, Integrity

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lock a board: one lock for each port, probe and running emulator, seen by every process of this user.
 
     with Lock(port_key("/dev/ttyACM0")):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run a board that is a process of this machine: it lives as long as a `with` block, whatever happens in the block."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Talk to a board: the host's side of the protocol, with an error of its own for each way to fail."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damage what passes between pyserial's port and its user, by a seed: drop, repeat, flip, split, delay, flood or cut.
 
     injector = FaultInjector(seed=7, to_board=Faults(drop=1e-3), from_board=Faults(flip=1e-3))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Send and receive frames over a port: log lines and damage are dealt with here, answers are handed on."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the answer to one hop from all that a board sends: answers that came late, stage data, refusals, damage."""
 
 import time

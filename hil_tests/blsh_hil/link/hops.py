@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A hop as it is asked for and as it is answered, and the feeds that hops come from."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure how fast audio streams through a board, and how near our client comes to the limit, in one run.
 
 For the limit, requests are made beforehand and answers are looked at afterwards. What is left is the line, the board,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read and write a serial port by URL, against deadlines: by pyserial, but without its blocking reads."""
 
 import os

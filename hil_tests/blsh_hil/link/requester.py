@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ask a board, and ask again after transport errors, within bounds: for requests that may be carried out twice."""
 
 import secrets

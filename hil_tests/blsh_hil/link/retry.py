@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long to wait for a board, how often to ask it again, and the counts of what happened."""
 
 import time

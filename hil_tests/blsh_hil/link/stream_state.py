@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the host knows of the stream that a board is doing, and the hops from which a lost stream is made again."""
 
 import secrets

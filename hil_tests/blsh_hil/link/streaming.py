@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hops in order, each done once: sent ahead while the line is good, sent again after damage.
 
 A hop changes the board's state, so no hop may be done twice. Each HOP names its stream and its number. The board does

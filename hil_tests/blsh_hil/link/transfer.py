@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One run of hops through a board: sent ahead within a window, repeated within a budget, played again after a loss.
 
 Three objects share the work. `Window` knows which requests are on their way. `RetryBudget` bounds repeats, fresh starts

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The two ends of live audio: sources that give hops in real time, and sinks that play them."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Send live audio through a board, and measure how long every hop takes on its way.
 
 A hop is 256 samples, 16 ms. Its first sample waits for its last, and the board's output lags by 768 samples: 64 ms that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The time that live audio takes: the fixed delay, the rate that a line allows, and the figures of a session."""
 
 from dataclasses import dataclass, field

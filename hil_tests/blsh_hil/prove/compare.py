@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compare a board with the integer reference: first by digests of every stage of every hop, then by values."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Call the C core of this machine in place of a board: no protocol, no process, and a new model in milliseconds."""
 
 import zlib

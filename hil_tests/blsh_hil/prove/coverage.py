@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure which lines and branches of the C core were executed on this machine, by builds that count and by gcov.
 
 Every variant of the core's primitives is compiled here (`HOST_VARIANTS`): with products of at most 32 bits, as the M0

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fuzz the board's side of the link on this machine: decoder and server under libFuzzer and the sanitizers.
 
     make fuzz MINUTES=30

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Count the instructions of hops exactly, by the emulator. A loop of known length first proves the counter."""
 
 from dataclasses import dataclass

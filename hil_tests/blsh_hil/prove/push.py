@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Give a running board another model: send it into a free slot, try it, prove it bit for bit, and only then keep it.
 
     with connect(target, Expected()) as client:

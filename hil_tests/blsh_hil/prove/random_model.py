@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small model with random contents, and its generated C: for tests and the fuzzer."""
 
 from pathlib import Path

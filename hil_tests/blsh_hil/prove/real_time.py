@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Judge whether a board keeps up with the microphone: its costliest hop must take less than 16 ms of its clock."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make models and signals from a few numbers, of kinds that no training and no recording gives.
 
 A `Recipe` fits in a regression vector or on a command line, and makes the same model everywhere.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Regression vectors: the samples in which a board once differed, kept as small files that every board replays.
 
 The suite writes a vector for each comparison that fails. A vector holds its model as a `Recipe`, or names a trained

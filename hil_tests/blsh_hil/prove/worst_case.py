@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Search for the signal that costs a core most with a model: the proof of real time plays it on the board.
 
 Only the search for neighbours costs more in one hop than in another. Its cost depends on the code, and the code on the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read report.json files into the shape that the page shows.
 
 The suite records the properties `counts`, `instructions`, `stack`, `worst_case` and `histogram` (docs/report.md). Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write one self-contained HTML page of all boards' reports: no script, nothing from the network, light and dark."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The names and the format of what a run of the suite leaves: what the plugin writes and the page reads."""
 
 from typing import Final

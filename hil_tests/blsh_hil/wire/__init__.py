@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bytes on the serial line: frames, messages and the protocol."""

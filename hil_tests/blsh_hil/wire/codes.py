@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The numbers of the protocol that have a meaning: error codes, flags, states and causes, each with a line of English.
 
 IntFlag members cannot carry a text of their own, so the texts of flags stand in tables beside them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Encode and decode frames: 0x00 | COBS(header, payload, crc32) | 0x00. The C side is firmware/app/frame.c."""
 
 import zlib

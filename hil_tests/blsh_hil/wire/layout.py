@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pack and unpack messages: dataclasses whose annotations say how each field stands on the wire.
 
 All numbers are little-endian. Every field lies at a multiple of its size, so that the C structs need no packing.

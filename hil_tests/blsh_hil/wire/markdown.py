@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables in Markdown, and the part of a document that is written by a program."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The messages between host and board: one dataclass each, whose annotations say how its fields stand on the wire.
 
 layout.py packs and unpacks them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The protocol between host and board: its version, its frame header and its limits.
 
 The protocol is declared once, in three modules: this one, codes.py (error codes and flags) and messages.py. The C

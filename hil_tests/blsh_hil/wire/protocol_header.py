@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write the protocol as a C header: the same bytes for the same declarations."""
 
 from importlib.metadata import version

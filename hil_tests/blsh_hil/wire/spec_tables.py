@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Render the part of docs/SPEC.md that says what the protocol's modules declare."""
 
 import textwrap

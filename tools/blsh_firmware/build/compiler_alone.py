@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build the firmware of a board by the compiler alone: with PlatformIO's flags, without its start of some seconds."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run an external program: take each line that it writes, end it when its time is up, and leave no child of it."""
 
 import os

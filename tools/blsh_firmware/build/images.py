@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make an image of a model: generate the C, build it, and know later what was built from what."""
 
 import hashlib

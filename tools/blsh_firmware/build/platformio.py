@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build the firmware of a board by PlatformIO, and measure what came out."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files of a firmware project: what goes into an image, their digest, and copies of a project to build in."""
 
 import shutil

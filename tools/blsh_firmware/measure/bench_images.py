@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images of the bench: a model of as many entries as a board holds, built in a copy of the firmware project."""
 
 import hashlib

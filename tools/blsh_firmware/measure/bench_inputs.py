@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make what the bench measures with: the model that the budgets are about, and noisy speech."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure the costs that estimates are made of: build models for each board, count them in the emulator, fit costs."""
 
 import hashlib

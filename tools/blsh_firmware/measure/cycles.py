@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimate cycles from counted instructions, by the costs of their classes on M0+, M4 and M7, and of reading flash.
 
 docs/benchmarks.md says where the costs come from. Each estimate is a pair: at best, without wait states or with all

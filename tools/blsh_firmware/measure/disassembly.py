@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the functions and instructions of an ELF file for Cortex-M, by the disassembler of binutils."""
 
 import re

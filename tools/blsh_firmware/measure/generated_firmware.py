@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Instructions of a hop on a virtual board, stage by stage, of the firmware that was generated last."""
 
 from collections.abc import Callable

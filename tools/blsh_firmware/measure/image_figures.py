@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure one image on one virtual board: instructions of every stage, cycles, and bytes of flash, RAM and stack."""
 
 from dataclasses import dataclass

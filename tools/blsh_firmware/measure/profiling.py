@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Count what passages of an image execute, instruction by instruction, with a plugin for QEMU's translator."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compute the most stack that an image can use: frames from -fstack-usage, calls from the linked code.
 
 The compiler's .su files tell the size of each function's frame. The ELF file tells who calls whom, after inlining and

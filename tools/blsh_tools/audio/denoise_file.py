@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Denoise a recording into a WAV file, by any of the engines."""
 
 import time

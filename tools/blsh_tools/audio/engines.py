@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Denoise samples in three ways: in floats, in the firmware's integers, and on the board itself."""
 
 from collections.abc import Callable, Iterable, Iterator

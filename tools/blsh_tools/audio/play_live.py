@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Play sound through a board in real time, from and to files and sound devices, and measure its latency."""
 
 import os

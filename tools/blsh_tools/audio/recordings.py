@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read recordings in pieces, so that hours of sound need no more memory than minutes."""
 
 import math

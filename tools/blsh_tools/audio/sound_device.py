@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The microphone and the loudspeaker of `blsh live`, by the optional package sounddevice (PortAudio)."""
 
 import math

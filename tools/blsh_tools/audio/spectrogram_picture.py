@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw spectrograms of recordings, one above the other, into one PNG."""
 
 from collections.abc import Mapping

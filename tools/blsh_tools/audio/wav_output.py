@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write WAV files of 16 kHz, mono, 16 bits: into a file that appears whole, or through a pipe."""
 
 import struct

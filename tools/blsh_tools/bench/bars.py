@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Say of each of the firmware's budgets whether it is kept, from the results of the benchmarks."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure how fast hops go through a board and its link."""
 
 from contextlib import ExitStack

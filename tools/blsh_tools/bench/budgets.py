@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The budgets of the firmware, one row each: what is asked, of which board, and how its figures are judged."""
 
 from collections.abc import Callable, Mapping, Sequence

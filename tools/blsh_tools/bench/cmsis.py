@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Count the instructions of CMSIS-DSP's real transforms, from the source package `cmsisdsp` of PyPI.
 
 Without a network or the package, the result says why there are no figures. CMSIS's sources stay in the work folder.

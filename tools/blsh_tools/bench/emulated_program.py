@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compile the small programs of firmware/bench, and run them in the emulator under our profiling plugin."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimate what a model takes on a board, and measure anew what estimates are made of."""
 
 from dataclasses import asdict, dataclass

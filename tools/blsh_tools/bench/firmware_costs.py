@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure what the firmware costs on every board, beside what other denoisers take."""
 
 from collections.abc import Iterator, Sequence

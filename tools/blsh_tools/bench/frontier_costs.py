@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flash, RAM and stack of the models of `blsh experiment frontier`, and their instructions on three cores."""
 
 from bisect import bisect_right

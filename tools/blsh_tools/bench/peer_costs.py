@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read what other denoisers take on a microcontroller: the one table behind README, peers.md and bench-firmware.md."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write what `blsh bench-firmware` measured as a page, a JSON file and a picture."""
 
 import json

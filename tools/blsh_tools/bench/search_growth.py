@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Count how the cost of the search grows with the dictionary: ours and the plain scan, on each kind of core."""
 
 from collections.abc import Sequence

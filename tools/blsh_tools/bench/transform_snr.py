@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure how close the firmware's transforms come to double precision, at every level of speech."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keep a virtual board running for other programs to talk to."""
 
 import signal

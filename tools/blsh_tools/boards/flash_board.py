@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Put the built image on a board, and believe that it is there only when HELLO says so."""
 
 import os

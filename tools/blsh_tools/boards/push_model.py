@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Send a model to a board over the link, without reflashing it."""
 
 from dataclasses import dataclass

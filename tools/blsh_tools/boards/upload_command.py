@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make the command that flashes a real board from its row in boards.toml."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh bars-firmware`: whether the firmware keeps its budgets."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh bench`: the instructions of each stage of a hop, on one virtual board."""
 
 from pathlib import Path

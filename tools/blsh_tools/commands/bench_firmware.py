@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh bench-firmware`: the instructions, flash, RAM and cycles of the firmware, on every virtual board."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh bench-link`: the rate at which a board can be streamed through, and how much of it our client reaches."""
 
 from pathlib import Path

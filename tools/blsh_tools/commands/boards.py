@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh boards`: the boards that are known, and what is attached to this machine."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh build`: the firmware of the generated model, for one board."""
 
 from blsh_tools.console import say, show

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh corpus`: make a synthetic corpus, check one, fetch a public one."""
 
 from pathlib import Path

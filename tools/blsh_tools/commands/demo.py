@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh demo`: the whole chain in one command."""
 
 from pathlib import Path

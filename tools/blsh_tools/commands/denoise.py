@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh denoise`: a recording in, a WAV out."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh emulate`: a virtual board that stays, for other programs to talk to."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh estimate`: what a model takes on a board, before anything is built."""
 
 from dataclasses import asdict, replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh evaluate`: a model's scores on unseen speakers and noise, as a table, as JSON and as CSV."""
 
 from pathlib import Path

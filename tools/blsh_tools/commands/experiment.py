@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh experiment`: the paper's tables and figures on a corpus of one's own, the trainer's bars, quality per byte."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh export`: a model as a library for firmware of one's own."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh flash`: the built image onto a board, real or virtual."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh generate`: a model as C, of the size that was asked for, or that fits a board."""
 
 import json

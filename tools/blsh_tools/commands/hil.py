@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh hil`: the proof, on one board or on all, that a board computes what the reference says."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh live`: sound through the board in real time, with its latency measured."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh push`: another model for a board, over the link and without reflashing."""
 
 from pathlib import Path

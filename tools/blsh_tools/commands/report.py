@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh report`: one page of all boards' runs of the suite."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`blsh train`: learn projections and a dictionary of masks, here or on a cluster."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arguments and options that several commands share, with the words of their help; model.py has those of a model."""
 
 from pathlib import Path

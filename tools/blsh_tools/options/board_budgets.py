@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choose the size of a model by the budgets of a board."""
 
 from dataclasses import replace

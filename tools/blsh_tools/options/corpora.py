@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The corpus of commands that make a synthetic one where no recordings are given."""
 
 from pathlib import Path

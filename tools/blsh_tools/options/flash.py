@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options of `blsh flash`. They are apart from what flashes, so that `blsh --help` is quick."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Groups of options: a dataclass whose fields are options, which a command takes as one parameter.
 
 Several commands share the options of a model. Written into each signature they would stand in six places and be handed

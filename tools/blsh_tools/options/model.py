@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options that say how an artifact becomes a model of integers, each described once, in groups."""
 
 from dataclasses import dataclass, replace

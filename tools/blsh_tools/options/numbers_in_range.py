@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ranges of the numbers that options take. They are checked before a command begins, and shown in its help."""
 
 import math

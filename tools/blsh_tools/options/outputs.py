@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check the files and folders that a command is going to write, before its work and not after it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The line that repeats a command, for the pages that it writes."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reports that runs of the suite leave, and the page of all boards that is made of them."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure how much of the C core the suite executes, by gcov."""
 
 import json

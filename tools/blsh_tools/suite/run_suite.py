@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run the tests of blsh_suite by pytest, on one board or on all of them in turn."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks that the paper compares with, by name and size; this module does not need PyTorch."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Use a trained network as a system that evaluations compare."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make the networks' training examples: the hash systems' mixtures, mixed anew in every epoch, never all in memory."""
 
 from collections.abc import Callable, Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write and read networks and checkpoints of their training: arrays and a JSON card in one .npz, without pickle."""
 
 import json

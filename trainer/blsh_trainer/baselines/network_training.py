@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train a baseline network: Adam, early stopping on the valid split, and checkpoints to go on from."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks in PyTorch. Import this module only in functions that have called require_torch."""
 
 import torch

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Search nearest neighbours, and spread work over threads, processes and machines."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pools that work on blocks of frames: threads of this process, or a cluster (dask_pool.py), with the same bits."""
 
 import os

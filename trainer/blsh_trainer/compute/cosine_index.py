@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find nearest neighbours of features by cosine similarity: the paper's raw KNN system (Algorithm 1, "KNN")."""
 
 from typing import Self

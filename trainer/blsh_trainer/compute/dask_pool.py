@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Work on blocks of frames on a Dask cluster: `pip install blsh-mcu[distributed]`.
 
 A task makes each block of frames once, from the file that the frames are mapped from or from frames sent with the

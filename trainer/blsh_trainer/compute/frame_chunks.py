@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cut training frames into segments, and segments into the blocks that threads or workers take one by one.
 
 The cuts depend on the number of frames T alone, never on who computes. Sums over blocks, added in the blocks' order,

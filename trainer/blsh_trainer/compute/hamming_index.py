@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Search the K nearest codes in Hamming distance, exactly and with the project's tie rule."""
 
 from concurrent.futures import ThreadPoolExecutor

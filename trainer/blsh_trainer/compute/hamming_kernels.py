@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inner loops of the Hamming search, compiled by numba on first use.
 
 Numba takes a second to import; only hamming_index imports this module, when it searches. The loops hold no Python

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compute a function of an index in several processes; the results do not depend on the number of processes."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Look through a corpus before hours are spent on it: open and read every file."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A corpus: recordings of speech and noise in splits, whatever the layout of its folder."""
 
 import hashlib

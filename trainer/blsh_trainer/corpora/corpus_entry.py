@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The entries of a corpus: recordings of speech or noise, each in one split."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find recordings that a corpus has twice: the same samples, whatever the name, header, format or word length."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Look into folders of recordings: audio files, speakers or noise types, splits."""
 
 import re

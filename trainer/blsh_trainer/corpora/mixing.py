@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mix speech and noise at a set signal-to-noise ratio, and draw mixtures from a corpus one by one."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read what a mixture is made of: an utterance, and the part of a noise that goes with it."""
 
 import numpy as np

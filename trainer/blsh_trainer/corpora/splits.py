@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw the splits that a corpus lacks: by whole speakers, whole noise types, or files."""
 
 import hashlib

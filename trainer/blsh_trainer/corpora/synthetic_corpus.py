@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make a corpus for those who have none: espeak-ng reads the speech, and noises are synthesised."""
 
 import csv

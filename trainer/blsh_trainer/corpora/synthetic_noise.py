@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Synthesise noises that change with time; a fixed filter would remove stationary ones.
 
 Each maker takes (samples, rng) and returns float64 (samples,) at 16 kHz, at no particular level.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sentences and the voices of the synthetic corpus, disjoint between the splits."""
 
 from dataclasses import dataclass

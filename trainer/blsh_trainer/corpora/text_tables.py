@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read tables of text as people and spreadsheets write them; errors name what cannot be understood for certain."""
 
 import codecs

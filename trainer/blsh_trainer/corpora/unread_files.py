@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find recordings in a corpus's folders that cannot be read: formats that libsndfile lacks, and links to nothing."""
 
 from collections.abc import Iterable

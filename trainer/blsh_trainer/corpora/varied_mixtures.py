@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw varied training mixtures: many SNRs, noises in new colours, babble, and noise before the speech begins.
 
 A corpus has few types of noise. A learner that hears each type in one colour only takes the colour for the noise.

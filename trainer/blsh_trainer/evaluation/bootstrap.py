@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Means over mixtures, or over seeds and mixtures, with bootstrap intervals."""
 
 from dataclasses import asdict, dataclass

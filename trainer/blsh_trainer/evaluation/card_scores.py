@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Score a model and its smaller models on the valid split: the figures that its card carries."""
 
 from collections.abc import Iterator

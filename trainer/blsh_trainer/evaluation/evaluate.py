@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Score denoisers, and the unprocessed mixture, over mixtures of unseen speakers and noise."""
 
 import csv

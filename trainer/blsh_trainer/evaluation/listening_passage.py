@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make a recording to listen to: mixtures of the test split of a corpus, one after the other."""
 
 from dataclasses import asdict, dataclass

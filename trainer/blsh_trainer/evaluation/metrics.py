@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure the quality of denoised signals by SDR, SI-SDR, wide-band PESQ and extended STOI.
 
 All functions take a reference and an estimate of the same length, (n,) at 16 kHz, and raise BlshError for a silent

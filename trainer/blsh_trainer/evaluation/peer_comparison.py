@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compare figures with the peers', mixture by mixture: the mean difference and its interval."""
 
 from collections.abc import Mapping

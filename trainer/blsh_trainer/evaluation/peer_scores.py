@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the mixtures on which our denoiser is compared with its peers, and the peers' scores on them.
 
 See docs/results/peers.md. The mixtures are recipes over one corpus: speech, noise, offsets, and the SHA-256 that each

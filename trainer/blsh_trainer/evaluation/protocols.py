@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Protocols of evaluations: recipes that make each mixture where it is needed, always the same for one seed."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A recipe of recorded mixtures: pairs of clean and noisy recordings, each at its own level and SNR."""
 
 from collections.abc import Iterator

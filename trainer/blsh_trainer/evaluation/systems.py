@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The systems that evaluations compare: the `estimate` of each maps the parts of a mixture to its speech."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure the bars that the trainer has to clear: each is met or not, with its figure and interval."""
 
 import json

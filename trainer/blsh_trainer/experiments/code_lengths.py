@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures 3 and 4: improvement against the length of the code."""
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Describe the systems that experiments compare, and build them from the workshop's parts."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw the experiments' pictures: one style, readable in grey, in small files that hold no time of day."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quality per byte of flash: the layout that we chose against the paper's plain one, from 64 KiB to 2 MiB."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

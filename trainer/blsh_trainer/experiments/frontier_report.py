@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the frontier found, as a report: a table of the best point of each budget, pictures, and the bars."""
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures of the paper's tables I to III, to stand beside ours: SDR in dB, SI-SDR in dB, PESQ, ESTOI in %."""
 
 Figures = tuple[float, float, float, float]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure the bars against the peers, the denoisers that engineers use today, mixture by mixture."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The experiments by name: which module has each, and which options it heeds.
 
 To add one: a function of its name, taking Settings and returning a Report, in a module of this package, and a row here.

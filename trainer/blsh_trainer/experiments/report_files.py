@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write an experiment's results: NAME.json and NAME.csv, NAME.md or NAME.png, and the index of all results."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Score systems under conditions: each cell, a system under a condition, is scored once and kept in the store."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The settings of an experiment: what it runs on, and how large it is."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures 2, 5 and 6: the similarity of frames by their codes, and the weights of the bits."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables I to III: the size of every system, and its scores on mixtures of unseen speakers and noise."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train whole models for experiments once, keep them as artifacts, and score each once under each condition."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bar (a threshold of acceptance) and whether it is met."""
 
 from dataclasses import dataclass, field

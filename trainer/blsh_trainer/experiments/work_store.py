@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keep what experiments compute in the work folder, under the hash of all that determines it, for later runs."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make training frames, fitted learners and dictionaries for experiments, each once; the store keeps them."""
 
 from collections.abc import Iterable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One bit's projection: a closed-form start, then steps along the surrogate gradient (eq. 6)."""
 
 import numpy as np

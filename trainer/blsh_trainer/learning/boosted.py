@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boosted locality-sensitive hashing: projections learned one by one (paper, section III)."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keep on disk what a fit has learned, so that an interrupted fit goes on where it was."""
 
 import hashlib

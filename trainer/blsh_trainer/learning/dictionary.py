@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build a dictionary from training frames: choose its entries, and make the code and the mask of each."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Refine a dictionary: learn its projections, codes and masks together, through the soft KNN.
 
 An entry begins as a training frame. From there on its code and its mask are free, so it comes to stand for many

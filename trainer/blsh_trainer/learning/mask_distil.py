@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Distil the masks of a dictionary: fit them to all training frames, not only to the frames of its entries.
 
 The device averages the masks of the K nearest entries. Given the codes, this average is linear in the masks, so the

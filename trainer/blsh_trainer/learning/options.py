@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All options of a training, in parts by the stage that reads them, and the two systems with all options set."""
 
 from collections.abc import Mapping

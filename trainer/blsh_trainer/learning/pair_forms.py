@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pair forms: the quadratic form b' A b that a bit maximises inside a segment.
 
 Every reading of the paper's objective (eq. 9) is affine in b_i b_j: D_ij = E_ij - F_ij b_i b_j, where E and F depend on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The learners of a hash by name: what fits each, which options it reads, and where its work can be done."""
 
 from collections.abc import Callable

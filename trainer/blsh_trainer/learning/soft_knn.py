@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A KNN denoiser that can be differentiated: its error is what the supervised learner brings down.
 
 The device averages the masks of the K nearest codes. Here the mean runs over all references, weighted by a softmax

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Supervised BLSH: bits are learned so that the masks of the nearest codes denoise, not so that similarity is kept."""
 
 import os

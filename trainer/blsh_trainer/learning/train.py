@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train a model: mixtures of a corpus become learned projections and a dictionary of codes and masks."""
 
 from importlib import metadata

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gather the frames that a model is learned from: the features of each, and the mask that it should lead to."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model artifact: everything downstream is derived from this one file and names its SHA-256.
 
 It is an .npz, read without pickle, with these arrays:

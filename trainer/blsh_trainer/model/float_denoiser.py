@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Denoise signals with a model in floating point: Algorithm 1, with the smoothing and floor of the model."""
 
 from collections.abc import Iterable, Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hash codes of features, and locality-sensitive hashing with random projections (paper, section II-B)."""
 
 from typing import Self

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reduce a model without its corpus: to fewer entries, shorter codes or coarser masks.
 
 The arithmetic is that of integers and seeds, so the same model and arguments give the same model, bit by bit.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read audio files of any format of soundfile's as mono at 16 kHz, and write WAV and FLAC files."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find the samples of an audio file from the bytes of its container, and compare them with what its header promises.
 
 libsndfile takes as many samples as there are. It says nothing where the header promises more, and it finds no sample

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The extent of the samples in a file's container, and numbers read from its header."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Features of spectra, from which a hash is made: the kinds that there are, mel filters, and normalisation.
 
 Spectra are complex128 (T, 513); features are float64 (T, D).

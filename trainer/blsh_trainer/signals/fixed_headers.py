@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read how many bytes of samples the header of an old container promises, where the header is one fixed block."""
 
 import re

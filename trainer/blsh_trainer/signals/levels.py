@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure how loud a recording is, and tell silence, samples in another scale and channels that cancel each other."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks and how a dictionary keeps them: ideal binary masks, levels of bands, and packed rows of bits."""
 
 from dataclasses import dataclass

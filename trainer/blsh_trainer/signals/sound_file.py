@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Open sound files by libsndfile and read their frames in blocks.
 
 No header decides how much memory or time this takes.

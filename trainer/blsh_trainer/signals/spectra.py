@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Short-time spectra of signals, framed as the device frames them.
 
 Signals are float64 (samples,) at 16 kHz; spectra are complex128 (T, 513).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures of the experiments' tests: one work folder for all, tiny settings, and firmware that is not there."""
 
 from collections import Counter

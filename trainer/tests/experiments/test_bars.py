@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The trainer's bars: those of the benchmarks, and those against the peers."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Experiments: every one leaves its files, captions name the command, a rerun computes nothing, an interrupt little."""
 
 import json

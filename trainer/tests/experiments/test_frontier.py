@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frontier of quality per byte: budgets, costs, and models that are trained once."""
 
 from collections import Counter

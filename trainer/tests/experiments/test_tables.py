@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables I to III: sizes with their masks, networks, recorded mixtures, and a source that stays unheard."""
 
 from dataclasses import replace

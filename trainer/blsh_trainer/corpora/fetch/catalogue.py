@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find what to fetch: the openly licensed corpora of catalogue.toml, by name, or an archive by its URL."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Download over HTTP across cut connections: keep what has arrived, and ask for the rest only."""
 
 import errno

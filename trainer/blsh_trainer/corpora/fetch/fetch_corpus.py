@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetch openly licensed corpora: download, verify, unpack. A run goes on where an earlier one was stopped."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Unpack archives from strangers: every name is checked, and the folder appears only when all is unpacked."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layout "manifest": manifest.csv names a corpus's files, their kinds, splits and speakers or noise types."""
 
 from pathlib import Path, PurePosixPath

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a layout is asked, where a corpus may lie, and what it answers; every layout is built from these."""
 
 from collections.abc import Mapping

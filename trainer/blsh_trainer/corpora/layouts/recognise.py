@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recognise the layout of a corpus by what lies in its folder.
 
 To add a layout: a module of this package with a function that takes a Place and returns a Finding, and a row below.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layout "speakers": SPEAKER/..., or train-clean-5/SPEAKER/... as LibriSpeech has it; the noises lie elsewhere."""
 
 from blsh_trainer.corpora.folders import audio_here, speaker_splits, subfolders

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layout "folders": speech/SPEAKER/ and noise/TYPE/, or speech/ alone with the noises elsewhere."""
 
 from blsh_trainer.corpora.folders import noise_splits, speaker_splits, subfolders

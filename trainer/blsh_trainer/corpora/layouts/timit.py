@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The TIMIT layout: TRAIN/DR1/FCJF0/SA1.WAV, in capitals or not, NIST SPHERE or RIFF; the noises lie elsewhere."""
 
 from pathlib import Path

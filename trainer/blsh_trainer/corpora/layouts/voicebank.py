@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The VoiceBank-DEMAND layout: folders of clean and of noisy recordings with equal names."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PlatformIO runs this under SCons: a program of src/ and of the libraries that it includes."""
 
 from SCons.Script import Default, DefaultEnvironment
