@@ -27,8 +27,8 @@ demo: setup ## train a model, generate and build its firmware, run it on a virtu
 test: lint ## style, types, layers and all tests but the slow ones: ten minutes
 	.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup
 
-test-fast: setup ## the quick half of the tests, for the loop of editing: under a minute
-	.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup -q $(FAST)
+test-fast: setup ## the tests that neither compile nor emulate nor train: under a minute
+	.venv/bin/python -m pytest -m "not slow and not heavy" -n 2 --dist loadgroup -q
 
 test-slow: setup ## the tests that take minutes each
 	.venv/bin/python -m pytest -m slow

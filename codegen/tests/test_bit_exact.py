@@ -24,6 +24,8 @@ from .agreement import assert_all_agree
 from .compilers import UNDEFINED
 from .conftest import random_model
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.mark.parametrize(
     ("kind", "bits", "neighbours", "masks", "smoothing", "floor"),

@@ -7,6 +7,8 @@ import pytest
 
 from blsh_codegen.model.entry_order import bit_planes, bounds_table, planes_of, tight_order, zero_bits
 
+pytestmark = pytest.mark.heavy
+
 Bits = npt.NDArray[np.bool_]
 
 

@@ -13,6 +13,8 @@ from blsh_codegen.project import core_folder
 from .compilers import ALL_COMPILERS, ARM_BUILDS, C_COMPILERS, CPP_COMPILERS, compile_objects, require, run
 from .conftest import random_model
 
+pytestmark = pytest.mark.heavy
+
 KINDS = [("stft", "ibm"), ("mel", "ibm"), ("mel", "bands"), ("tracked", "bands")]
 
 

@@ -23,6 +23,8 @@ from blsh_trainer.model.artifact import Model
 from .compilers import C_COMPILERS, CPP_COMPILERS, WARNINGS, compile_objects, require, run
 from .exports import OPTIONS, artifact, contents
 
+pytestmark = pytest.mark.heavy
+
 HOPS = 8
 
 

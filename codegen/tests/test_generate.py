@@ -22,6 +22,8 @@ from blsh_trainer.model.artifact import Model
 
 from .conftest import random_model
 
+pytestmark = pytest.mark.heavy
+
 OPTIONS = GenerateOptions(entries=60)
 
 

@@ -23,7 +23,7 @@ from blsh_trainer.signals.features import features, l2_normalise
 from blsh_trainer.signals.masks import MASK_KINDS, ideal_band_levels
 from blsh_trainer.signals.spectra import stft
 
-pytestmark = pytest.mark.xdist_group("loss")  # what its fixtures train is trained once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("loss")]  # what its fixtures train is trained once
 
 MIXTURES = 24
 

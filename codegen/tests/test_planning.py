@@ -18,6 +18,8 @@ from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
 
+pytestmark = pytest.mark.heavy
+
 SIZES = BoardSizes(flash_bytes=20_000, flash_bytes_many=21_000, ram_bytes=3_000, stack_bytes=800)
 ROOMY = Budgets(1 << 20, 1 << 16)
 KIB = 1024

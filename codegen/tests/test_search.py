@@ -24,6 +24,8 @@ from blsh_trainer.compute.hamming_index import hamming_knn
 from .compilers import UNDEFINED
 from .conftest import random_model
 
+pytestmark = pytest.mark.heavy
+
 Bits = npt.NDArray[np.bool_]
 Check = Callable[..., int]
 

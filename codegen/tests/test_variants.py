@@ -17,6 +17,8 @@ from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from .compilers import require, run
 from .exports import artifact
 
+pytestmark = pytest.mark.heavy
+
 SANITIZED = ("-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 HOPS = 12
 

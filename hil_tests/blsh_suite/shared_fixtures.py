@@ -25,6 +25,7 @@ SEED_IN_CI = 2026
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers."""
     config.addinivalue_line("markers", "slow: minutes long; run by `make test-slow`, not by `make test`")
+    config.addinivalue_line("markers", "heavy: compiles, emulates or trains; `make test-fast` leaves it out")
     config.addinivalue_line("markers", "needs(program, ...): skipped where one of the programs is not installed")
 
 

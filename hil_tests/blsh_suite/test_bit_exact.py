@@ -22,7 +22,7 @@ from .exactness import Exactness
 from .recordings import SNRS, recordings
 from .strategies import PHASES, SIGNALS
 
-pytestmark = pytest.mark.xdist_group("board")
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("board")]
 
 
 @pytest.mark.parametrize("snr_db", SNRS, ids=str)

@@ -14,7 +14,7 @@ from blsh_trainer.errors import BlshError
 
 from .conftest import Firmware
 
-pytestmark = pytest.mark.xdist_group("board")
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("board")]
 
 
 def test_hello_names_the_model_and_the_build(client: BoardClient, firmware: Firmware) -> None:

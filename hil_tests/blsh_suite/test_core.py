@@ -32,7 +32,7 @@ from blsh_trainer.errors import BlshError
 from .exactness import Exactness
 from .strategies import MODELS, PHASES, SIGNALS
 
-pytestmark = pytest.mark.xdist_group("board")
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("board")]
 
 
 @pytest.fixture(scope="session", params=HOST_VARIANTS)

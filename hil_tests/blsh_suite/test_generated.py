@@ -16,7 +16,7 @@ from blsh_trainer.signals.masks import MASK_KINDS
 from .conftest import Firmware
 from .exactness import Exactness
 
-pytestmark = pytest.mark.xdist_group("board")
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("board")]
 
 
 def test_generated_model(

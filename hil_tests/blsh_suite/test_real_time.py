@@ -32,7 +32,7 @@ from blsh_trainer.corpora.corpus import Corpus
 from .conftest import Firmware
 from .recordings import SNRS, noisy_recording
 
-pytestmark = pytest.mark.xdist_group("board")
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("board")]
 
 Record = Callable[[str, object], None]
 Samples = npt.NDArray[np.int16]

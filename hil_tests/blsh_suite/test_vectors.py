@@ -12,7 +12,7 @@ from blsh_hil.prove.regression_vectors import Vector
 from .conftest import Firmware
 from .exactness import Exactness
 
-pytestmark = pytest.mark.xdist_group("board")
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("board")]
 
 
 def test_replay(

@@ -42,6 +42,8 @@ from blsh_hil.wire.messages import CountLoopDone, Done, Error, Fault, Hop, Log, 
 from blsh_hil.wire.protocol import VERSION
 from blsh_trainer.errors import BlshError
 
+pytestmark = pytest.mark.heavy
+
 
 def silent(_: Frame) -> list[Answer]:
     return []

@@ -32,6 +32,7 @@ from .elf_map import check_memory_map
 from .marks import needs_emulator
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.xdist_group("every board"),  # one worker builds its fixtures, once
     needs_emulator,
 ]

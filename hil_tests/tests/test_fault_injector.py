@@ -11,6 +11,8 @@ import serial
 
 from blsh_hil.link.fault_injector import KINDS, FaultInjector, Faults, heard_at
 
+pytestmark = pytest.mark.heavy
+
 DATA = np.random.default_rng(1).bytes(20_000)
 NONE = Faults()
 

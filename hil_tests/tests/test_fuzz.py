@@ -12,6 +12,8 @@ from blsh_codegen.project import project_root
 from blsh_hil.prove.fuzzing import build_target, corpus_folder, first_inputs, fuzz, main, raw
 from blsh_trainer.errors import BlshError
 
+pytestmark = pytest.mark.heavy
+
 
 def replay(program: Path, files: list[Path]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *files], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)

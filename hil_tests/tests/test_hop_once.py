@@ -18,7 +18,7 @@ from blsh_hil.wire.framing import Decoder, Frame, encode
 from blsh_hil.wire.layout import Message
 from blsh_hil.wire.messages import Check, Done, Error, Hop, HopDone, ResetStream, StageData
 
-pytestmark = pytest.mark.xdist_group("hop once")  # one worker builds its fixtures, once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("hop once")]  # one worker builds its fixtures, once
 
 MODEL = random_model()
 SAMPLES = np.random.default_rng(3).integers(-9000, 9000, (8, HOP)).astype(np.int16)

@@ -18,7 +18,7 @@ from blsh_trainer.errors import BlshError
 
 from .small_model import write_model
 
-pytestmark = pytest.mark.xdist_group("server host")  # the program is built once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("server host")]  # the program is built once
 PATIENCE_S = 60  # long enough for an immediate answer on a busy machine
 
 

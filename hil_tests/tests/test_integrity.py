@@ -28,6 +28,7 @@ from blsh_hil.wire.messages import HelloReply
 from .marks import needs_emulator
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.xdist_group("integrity"),  # one worker builds its fixtures, once
     needs_emulator,
 ]

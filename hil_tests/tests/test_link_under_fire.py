@@ -37,7 +37,7 @@ from blsh_hil.wire.messages import Hop
 
 from .marks import needs_emulator
 
-pytestmark = pytest.mark.xdist_group("link under fire")  # one worker builds its fixtures, once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("link under fire")]  # one worker builds its fixtures, once
 
 STREAMED = 24  # hops, after six that are asked for one by one
 PATIENT = Retries(limit=20)  # a dump of 4 KB is not kept: it must get through whole

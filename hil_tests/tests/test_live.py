@@ -27,7 +27,7 @@ from blsh_hil.live.timing import Spread, hops_per_second
 from blsh_hil.prove.random_model import generate_into, random_model
 from blsh_hil.wire.codes import Integrity
 
-pytestmark = pytest.mark.xdist_group("live")  # one worker builds its fixtures, once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("live")]  # one worker builds its fixtures, once
 
 MODEL = random_model()
 SOUND = Integrity(0)

@@ -25,6 +25,8 @@ from blsh_trainer.errors import BlshError
 
 from .other_program import HELD, other_program
 
+pytestmark = pytest.mark.heavy
+
 HOLD = f"""
 import sys
 from blsh_hil.link.board_lock import Lock

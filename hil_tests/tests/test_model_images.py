@@ -32,7 +32,7 @@ from blsh_hil.wire.codes import ImageFault
 
 from .slot_models import slot_model, tiny_model
 
-pytestmark = pytest.mark.xdist_group("model images")  # one worker builds its fixtures, once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("model images")]  # one worker builds its fixtures, once
 
 FORMAT, FEATURES, BITS, NEIGHBOURS, ENTRIES, CRC, MASKS = -2, -3, -4, -5, -6, -7, -8
 FIELDS = {

@@ -18,7 +18,7 @@ from blsh_hil.wire.codes import SlotState
 from .slot_models import tiny_model
 from .slots_on_host import POWER_CUT, SLOT_BYTES, MemoryBoard, compile_library
 
-pytestmark = pytest.mark.xdist_group("power cuts")  # one worker builds its fixtures, once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("power cuts")]  # one worker builds its fixtures, once
 
 FACTORY, FIRST, SECOND, THIRD = range(4)
 IMAGES = [encode_image(tiny_model(seed)) for seed in range(4)]

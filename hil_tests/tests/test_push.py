@@ -34,7 +34,7 @@ from blsh_trainer.errors import BlshError
 
 from .slot_models import FACTORY, IMAGE, ONE, OTHER, SAMPLES, tiny_model
 
-pytestmark = pytest.mark.xdist_group("push")  # one worker builds its fixtures, once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("push")]  # one worker builds its fixtures, once
 
 CRC_OF_SELF_TEST = 80
 

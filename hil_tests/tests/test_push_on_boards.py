@@ -21,7 +21,7 @@ from blsh_trainer.errors import BlshError
 from .marks import needs_emulator
 from .slot_models import FACTORY, IMAGE, ONE, OTHER, SAMPLES, slot_model
 
-pytestmark = needs_emulator
+pytestmark = [pytest.mark.heavy, needs_emulator]
 WITH_SLOTS = GenerateOptions(slots=True)
 
 

@@ -45,7 +45,7 @@ from .stm32f4_model import (
     Stm32f4,
 )
 
-pytestmark = pytest.mark.xdist_group("real boards")  # one worker builds its fixtures, once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("real boards")]  # one worker builds its fixtures, once
 
 REAL = [name for name, board in load_boards().items() if board.uploads]
 STM32 = list(PARTS)

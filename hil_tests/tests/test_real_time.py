@@ -22,6 +22,8 @@ from blsh_hil.prove.recipes import Recipe
 from blsh_hil.prove.worst_case import HopCost, find_worst_case
 from blsh_trainer.errors import BlshError
 
+pytestmark = pytest.mark.heavy
+
 NEAR = Recipe(10, "mel", 64, 10, 1200, dictionary="near")
 
 

@@ -18,7 +18,7 @@ from blsh_hil.report.plugin import plain
 
 from .report_runs import FAILING, SUITE, Page, Run, environment, pytest_command, run
 
-pytestmark = pytest.mark.xdist_group("report")  # the suites of conftest.py are run once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("report")]  # the suites of conftest.py are run once
 
 
 def outcomes(report: dict[str, Any]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from blsh_trainer.errors import BlshError
 
 from .report_runs import Page, Run
 
-pytestmark = pytest.mark.xdist_group("report")  # the suites of conftest.py are run once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("report")]  # the suites of conftest.py are run once
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 

@@ -39,7 +39,7 @@ from blsh_hil.wire.messages import Reset
 
 from .marks import needs_emulator
 
-pytestmark = pytest.mark.xdist_group("resets")  # one worker builds its fixtures, once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("resets")]  # one worker builds its fixtures, once
 
 MODEL = random_model()
 TIMEOUTS = Timeouts(boot=10, request=6)

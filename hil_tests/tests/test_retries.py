@@ -31,6 +31,8 @@ from blsh_hil.wire.codes import ErrorCode, FaultReason, FrameError, HopFlag, Int
 from blsh_hil.wire.framing import Frame, encode
 from blsh_hil.wire.messages import CountLoopDone, Error, Fault, Hello, HelloReply, Hop, HopDone, ResetStream, StageData
 
+pytestmark = pytest.mark.heavy
+
 
 def test_no_more_hops_are_unanswered_than_the_board_allows() -> None:
     unanswered: list[Frame] = []

@@ -31,7 +31,7 @@ CORES = [
     pytest.param(find_board("mps3-an547"), ("-fno-omit-frame-pointer",), id="cortex-m55 with frame pointers"),
 ]
 
-pytestmark = needs_emulator
+pytestmark = [pytest.mark.heavy, needs_emulator]
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from blsh_hil.wire.protocol import COUNT_LOOP_MAX
 
 from .small_model import BITS, MODEL_NAME, MODEL_SHA256, NEIGHBOURS, write_model
 
-pytestmark = pytest.mark.xdist_group("server host")  # one worker builds its fixtures, once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("server host")]  # one worker builds its fixtures, once
 
 # ---- fixtures -----------------------------------------------------------------------------------------------
 

@@ -21,6 +21,8 @@ from blsh_trainer.errors import BlshError
 from .marks import needs_emulator
 from .slot_models import FACTORY
 
+pytestmark = pytest.mark.heavy
+
 ROW = """\
 [part]
 title = "A board"

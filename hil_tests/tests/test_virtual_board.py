@@ -24,7 +24,7 @@ from blsh_trainer.errors import BlshError
 
 from .marks import needs_emulator
 
-pytestmark = needs_emulator
+pytestmark = [pytest.mark.heavy, needs_emulator]
 
 BOARD = find_board("mps2-an386")
 VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]

@@ -10,6 +10,8 @@ from blsh_codegen.project import project_root
 from blsh_hil.boards.board import INCLUDE_FOLDERS, Board
 from blsh_hil.boards.table import load_boards
 
+pytestmark = pytest.mark.heavy
+
 OPTION = "-fno-move-loop-stores"
 GCC = "arm-none-eabi-gcc"
 

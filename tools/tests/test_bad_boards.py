@@ -25,6 +25,8 @@ from .bench import Bench, firmware_command
 from .blsh_command import Blsh
 from .projects import BOARD
 
+pytestmark = pytest.mark.heavy
+
 Replies = list[bytes | None]  # None: hang up
 Behaviour = Callable[["FakeBoard", Frame], Replies]
 

@@ -9,6 +9,8 @@ from .bench import Bench
 from .blsh_command import Blsh
 from .conftest import Require
 
+pytestmark = pytest.mark.heavy
+
 # ---- options ------------------------------------------------------------------------------------------------
 
 DENOISE = "denoise in.wav out.wav --model MODEL "

@@ -28,6 +28,8 @@ from blsh_trainer.model.artifact import load_model
 from .bench_rows import row
 from .blsh_command import Blsh
 
+pytestmark = pytest.mark.heavy
+
 needs_emulator = pytest.mark.needs("qemu-system-arm", "arm-none-eabi-gcc", "gcc")
 
 

@@ -27,6 +27,8 @@ from .bench import Bench
 from .blsh_command import TIMEOUT_S, Blsh
 from .projects import BOARD
 
+pytestmark = pytest.mark.heavy
+
 ODD = "odd a,b'c\"d(e)&f$g;h#i%j`k é"
 NUCLEO = "nucleo_f446re"
 needs_compiler = pytest.mark.needs(build.CROSS_COMPILER)

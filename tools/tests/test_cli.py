@@ -25,6 +25,8 @@ from .blsh_command import TIMEOUT_S, Blsh, tree
 from .projects import BOARD
 from .tiny_corpus import TRAINING
 
+pytestmark = pytest.mark.heavy
+
 COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
 
 

@@ -22,6 +22,8 @@ from .blsh_command import Blsh
 from .conftest import Require
 from .projects import BOARD
 
+pytestmark = pytest.mark.heavy
+
 RECORDINGS = ("noisy", "clean", "float", "fixed", "device")
 FILES = {*(f"{name}.wav" for name in RECORDINGS), "model.npz", "result.json", "spectrograms.png"}
 

@@ -20,6 +20,8 @@ from .blsh_command import Blsh
 from .projects import BOARD
 from .tiny_corpus import Samples, speech
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="session")
 def transparent_model(tmp_path_factory: pytest.TempPathFactory) -> Path:

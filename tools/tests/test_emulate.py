@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from blsh_firmware.build.images import built_image
@@ -19,6 +20,8 @@ from blsh_hil.boards.virtual import VirtualBoard
 from .blsh_command import TIMEOUT_S, Blsh
 from .processes import is_running, running
 from .projects import BOARD, copy_built
+
+pytestmark = pytest.mark.heavy
 
 
 def test_flash_restarts_the_emulator_that_runs(built_project: Path, blsh: Blsh, tmp_path: Path, emulator: None) -> None:

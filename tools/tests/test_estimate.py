@@ -31,7 +31,7 @@ from blsh_hil.boards.table import find_board, load_boards
 from blsh_tools.options.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
 
-pytestmark = pytest.mark.xdist_group("estimate")  # what its fixtures build is built once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("estimate")]  # what its fixtures build is built once
 
 VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]
 HOPS = 10

@@ -8,6 +8,8 @@ import pytest
 
 from .blsh_command import Blsh
 
+pytestmark = pytest.mark.heavy
+
 FAST = ("--fast", "--mixtures=2", "--jobs=1", "--work=work", "--output=results")
 
 

@@ -22,6 +22,8 @@ from blsh_trainer.model.artifact import load_model
 from .bench import Bench
 from .blsh_command import Blsh, tree
 
+pytestmark = pytest.mark.heavy
+
 ENTRIES = 100
 PROJECT = Path(__file__).parent / "export_project"
 MANUAL = Path(__file__).resolve().parents[2] / "docs" / "embedding.md"

@@ -19,6 +19,8 @@ from .bench import FIRMWARE_COMMANDS, Bench, firmware_command
 from .blsh_command import Blsh
 from .projects import BOARD, copy_built
 
+pytestmark = pytest.mark.heavy
+
 
 def quiet(line: str) -> None:
     """Take a line of the build's output, and drop it."""

@@ -30,6 +30,8 @@ from .conftest import MadeOnce, Require
 from .processes import is_running, running, wait_for
 from .projects import BOARD
 
+pytestmark = pytest.mark.heavy
+
 NUCLEO = "nucleo_f446re"
 REAL = [name for name, board in load_boards().items() if board.uploads]
 PROGRAMS = ("openocd", "st-flash", "pyocd")

@@ -21,6 +21,8 @@ from .blsh_command import Blsh, tree
 from .live_runs import hops_said, lay, live, wav
 from .tiny_corpus import Samples
 
+pytestmark = pytest.mark.heavy
+
 
 def test_the_file_is_what_the_integers_say_768_samples_late(built: Blsh, model: Path, noisy: Samples) -> None:
     lay(built, noisy)

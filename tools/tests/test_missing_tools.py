@@ -11,6 +11,8 @@ from blsh_firmware.build.platformio import compiler_version
 from .bench import Bench, firmware_command
 from .blsh_command import Blsh
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.mark.parametrize(
     ("line", "expected"),

@@ -7,10 +7,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import soundfile
 
 from .blsh_command import Blsh
 from .tiny_corpus import Samples
+
+pytestmark = pytest.mark.heavy
 
 NOWHERE = "/proc/blsh-nowhere"  # which not even root can make
 # Beside the modules root can write, so numba is told to look at NUMBA_CACHE_DIR alone.

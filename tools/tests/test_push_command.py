@@ -23,6 +23,8 @@ from .conftest import MadeOnce
 from .projects import BOARD
 from .tiny_corpus import Samples
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="session")
 def slots_project(made_once: MadeOnce, model: Path, empty_project: Path) -> Path:

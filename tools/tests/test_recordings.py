@@ -26,6 +26,8 @@ from .bench import Bench
 from .blsh_command import Blsh
 from .tiny_corpus import Samples
 
+pytestmark = pytest.mark.heavy
+
 FLOATS = [
     ("WAV", "FLOAT"),
     ("WAV", "DOUBLE"),

@@ -20,6 +20,8 @@ from .blsh_command import Blsh
 from .live_runs import hops_said, lay, live, wav
 from .tiny_corpus import Samples
 
+pytestmark = pytest.mark.heavy
+
 FAKE_SOUNDDEVICE = '''
 """Sound devices without sound: a microphone that hears a ramp, a loudspeaker that keeps what it is given."""
 import threading

@@ -16,6 +16,8 @@ from blsh_hil.boards.table import find_board
 from blsh_tools.options.board_budgets import SLOTS_STACK_BYTES
 from blsh_trainer.errors import BlshError
 
+pytestmark = pytest.mark.heavy
+
 FLAGS = ("-mthumb", "-O1", "-fstack-usage", "-ffreestanding", "-nostdlib", "-nostartfiles", "-Wl,-e,main")
 CORES = ("cortex-m0", "cortex-m4")
 PROGRAM = """\

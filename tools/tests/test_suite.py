@@ -34,6 +34,8 @@ from blsh_trainer.model.artifact import load_model
 from .blsh_command import TIMEOUT_S, Blsh, tree
 from .projects import BOARD
 
+pytestmark = pytest.mark.heavy
+
 WRONG_BIT = 7
 
 

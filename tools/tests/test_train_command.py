@@ -9,6 +9,8 @@ import pytest
 from .blsh_command import Blsh
 from .tiny_corpus import TRAINING
 
+pytestmark = pytest.mark.heavy
+
 
 def bits_kept(checkpoint: Path) -> int:
     with np.load(checkpoint) as archive:

@@ -16,6 +16,8 @@ from .blsh_command import ENVIRONMENT, TIMEOUT_S
 from .projects import BOARD
 from .tiny_corpus import TRAINING
 
+pytestmark = pytest.mark.heavy
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 Run = Callable[..., str]
 

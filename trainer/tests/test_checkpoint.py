@@ -12,6 +12,8 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.boosted import BLSH, BoostOptions
 from blsh_trainer.signals.features import l2_normalise
 
+pytestmark = pytest.mark.heavy
+
 SCRIPT = """
 import sys
 import time

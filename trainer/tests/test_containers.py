@@ -13,6 +13,8 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.audio import audio_blocks, measure_level, probe_audio, read_audio, read_cut
 from blsh_trainer.signals.sound_file import FASTEST_HZ, SLOWEST_HZ
 
+pytestmark = pytest.mark.heavy
+
 SAMPLES = 16_000
 FORMS = [
     (container, subtype, "FILE")

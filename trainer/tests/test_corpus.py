@@ -13,6 +13,8 @@ from blsh_trainer.errors import BlshError
 
 from .conftest import write_corpus
 
+pytestmark = pytest.mark.heavy
+
 
 def test_entries_keep_the_manifest_s_order(tiny_corpus, corpus_rows):
     assert tiny_corpus.entries == tuple(Entry(**row) for row in corpus_rows)

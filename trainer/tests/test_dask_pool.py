@@ -17,6 +17,8 @@ distributed = pytest.importorskip("distributed", reason="needs Dask: pip install
 
 from blsh_trainer.compute.dask_pool import DaskPool  # noqa: E402
 
+pytestmark = pytest.mark.heavy
+
 FORMS = [
     {},
     {"weighting": "adaboost", "segment": 100, "sample": 4},

@@ -22,6 +22,8 @@ from blsh_trainer.evaluation.protocols import PEERS_LEAD, DrawnMixtures, PeersMi
 from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
+pytestmark = pytest.mark.heavy
+
 
 @dataclass(frozen=True)
 class Scaled:

@@ -18,6 +18,8 @@ from blsh_trainer.compute import hamming_kernels as search_kernels
 from blsh_trainer.compute.hamming_index import HammingIndex, hamming_knn
 from blsh_trainer.errors import BlshError
 
+pytestmark = pytest.mark.heavy
+
 
 def sorted_by_hand(queries, dictionary, k):
     indices, distances = [], []

@@ -7,6 +7,8 @@ from blsh_trainer.learning.boosted import BLSH, BoostOptions
 from blsh_trainer.model.projection import LSH, hash_codes
 from blsh_trainer.signals.features import l2_normalise
 
+pytestmark = pytest.mark.heavy
+
 SEED = 31
 
 

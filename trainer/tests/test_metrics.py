@@ -184,7 +184,8 @@ def test_pesq_of_a_copy_is_the_scale_s_end(speech):
 
 
 def test_pesq_of_noise_alone_is_near_the_other_end(speech, noise):
-    assert 1.0 < pesq_wb(speech, speech + 30 * noise) < 1.3
+    # The scale ends at 4.64. Of 150 seeds the median is 1.04 and the highest, where the noise pauses long, 1.48.
+    assert 1.0 < pesq_wb(speech, speech + 30 * noise) < 1.7
 
 
 def test_estoi_of_a_copy_is_one_and_of_noise_about_none(speech, noise):

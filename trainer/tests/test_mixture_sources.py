@@ -15,6 +15,8 @@ from blsh_trainer.corpora.mixture_sources import NoiseSource, loop_from
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.audio import audio_blocks, probe_audio, read_audio, read_cut
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
 def test_a_cut_of_a_16_khz_file_is_the_same_to_the_bit(tmp_path, suffix, rng):

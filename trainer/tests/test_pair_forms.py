@@ -9,6 +9,8 @@ from blsh_trainer.learning.objectives import AllPairsResidual, SegmentPairs, sec
 from blsh_trainer.learning.pair_forms import DIVERGENCES, BoostedPairs, ResidualPairs, target_similarity
 from blsh_trainer.signals.features import l2_normalise
 
+pytestmark = pytest.mark.heavy
+
 POOL = LocalPool(1)
 
 

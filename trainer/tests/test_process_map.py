@@ -12,6 +12,8 @@ from threadpoolctl import threadpool_info
 from blsh_trainer.compute.process_map import check_jobs, computed
 from blsh_trainer.errors import BlshError
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.mark.parametrize("jobs", [1, 2, None])
 def test_results_come_in_order_whatever_the_jobs(jobs):

@@ -22,6 +22,8 @@ from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.projection import LSH, hash_codes
 from blsh_trainer.signals.masks import BAND_EDGES, MASK_KINDS, MaskKind
 
+pytestmark = pytest.mark.heavy
+
 SEED = 20_24
 
 

@@ -23,6 +23,8 @@ from blsh_trainer.signals.features import features
 from blsh_trainer.signals.masks import ideal_binary_mask
 from blsh_trainer.signals.spectra import istft, stft
 
+pytestmark = pytest.mark.heavy
+
 OPTIONS = PAPER.with_(name="tiny", bits=20, neighbours=5, fit_frames=600, steps=60)
 
 

@@ -19,6 +19,8 @@ from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.work_store import Store
 from blsh_trainer.model.artifact import save_model
 
+pytestmark = pytest.mark.heavy
+
 
 def test_bars_of_the_benchmarks_are_read_from_what_they_left(tmp_path: Path) -> None:
     assert [bar.met for bar in benchmark_bars(tmp_path)] == [None, None, None]

@@ -25,6 +25,8 @@ from blsh_trainer.learning import boosted as blsh
 
 from .conftest import COMMAND
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_leaves_its_files_and_a_rerun_computes_nothing(

@@ -19,6 +19,8 @@ from blsh_trainer.experiments.tables import held_out_source
 
 from ..conftest import rustle, say
 
+pytestmark = pytest.mark.heavy
+
 
 def test_table_1_counts_the_masks_and_tells_what_is_left_out(settings: Settings) -> None:
     report = EXPERIMENTS["table1"](settings)
