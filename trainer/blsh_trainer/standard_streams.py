@@ -66,7 +66,7 @@ class _Guarded:
 
     def _forget(self) -> None:
         """Drop what is still in the buffer: Python would write it again at exit, and complain."""
-        with suppress(OSError, ValueError):  # a stream of a test has no handle
+        with suppress(OSError, ValueError):  # the stream of a test has no handle
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._stream.fileno())
             os.close(null)

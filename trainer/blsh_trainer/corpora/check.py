@@ -20,7 +20,7 @@ _QUIET_DBFS = -60.0
 
 @dataclass(frozen=True)
 class Finding:
-    """Something found in a corpus: a `level` of "error" stops training or spoils its figures, "remark" does not."""
+    """A finding about a corpus: a `level` of "error" stops training or spoils its figures, "remark" does not."""
 
     level: str
     text: str
@@ -29,7 +29,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Part:
-    """How much one split has of one kind; `labels` counts its speakers or noise types."""
+    """The amount of one kind of recording in one split; `labels` counts its speakers or noise types."""
 
     split: str
     kind: str
@@ -40,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Report:
-    """What `check_corpus` found."""
+    """The findings of `check_corpus`."""
 
     name: str
     layout: str

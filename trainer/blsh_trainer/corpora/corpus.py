@@ -37,7 +37,7 @@ class Corpus:
 
     @property
     def paired(self) -> bool:
-        """Whether it holds recorded mixtures, each noise being the difference of a noisy and a clean recording."""
+        """Whether the corpus holds recorded mixtures, each noise the difference of a noisy and a clean recording."""
         return any(entry.minus for entry in self.entries)
 
     def select(self, kind: str, split: str) -> tuple[Entry, ...]:
@@ -127,7 +127,7 @@ def _pieces(corpus: Corpus, entry: Entry) -> tuple[Entry, ...]:
     try:
         samples = probe_audio(corpus.path(entry)).samples
     except BlshError:
-        return (entry,)  # whoever reads it will say what is wrong with it
+        return (entry,)  # the later reading of the file raises the error
     count = -(-samples // LONGEST_UTTERANCE)
     if count < 2:
         return (entry,)

@@ -20,7 +20,7 @@ from blsh_trainer.signals.spectra import BINS
 
 @dataclass(frozen=True)
 class EntryOptions:
-    """Which frames become entries, and how their masks are made.
+    """The choice of entries among the frames, and the making of their masks.
 
     All frames that were kept are entries, or at most `entries` of them. Masks are learned for the mean over
     `neighbours`, K of the model. `refine_steps` steps learn projections, codes and masks together

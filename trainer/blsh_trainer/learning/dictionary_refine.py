@@ -29,7 +29,7 @@ _RATE = 0.003
 _CODE_RATE = 0.04
 _MASK_RATE = 0.03
 _LOG_TAU_RATE = 0.01
-_SQUASH = 0.02  # keeps the masks at the start off 0 and 1, where the logistic function has no slope
+_SQUASH = 0.02  # the distance of the first masks from 0 and 1, where the logistic function has no slope
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Refined:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What is learned for: codes of each of `lengths`, dictionaries of `least` entries or more, levels 0 to `top`.
+    """The goals of refining: codes of each of `lengths`, dictionaries of `least` entries or more, levels 0 to `top`.
 
     `steps` steps are taken.
     """
@@ -133,7 +133,7 @@ class _Learned:
         self._log_tau[bits] = self._log_tau[bits] - adam.change(f"tau {bits}", tau, _LOG_TAU_RATE)
 
     def result(self) -> Refined:
-        """Return what has been learned, with the masks as levels."""
+        """Return the learned dictionary, with its masks as levels."""
         projections, biases = self._centred.original(self._P, self._b)
         return Refined(projections, biases, self._z >= 0, _levels(_logistic(self._logits), self._top))
 

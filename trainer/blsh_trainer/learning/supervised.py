@@ -87,7 +87,7 @@ class _Bits:
         return z
 
     def with_more(self, more: "_Bits") -> "_Bits":
-        """Return these bits and, after them, `more`."""
+        """Return the bits followed by `more`."""
         joined = (np.concatenate([self.P, more.P]), np.concatenate([self.b, more.b]))
         return _Bits(*joined, [*self.shares, *more.shares])
 
@@ -169,7 +169,7 @@ class SupervisedBLSH(Learner):
         ends = self._ends()
         for number, end in enumerate(ends):
             if end <= len(bits):
-                continue  # from the checkpoint
+                continue  # blocks taken from the checkpoint
             whole = _BlockProgress(progress, number, len(ends))
             new = self._block(frames, bits, end - len(bits), np.random.default_rng([seed, number]), whole)
             bits = bits.with_more(_sorted(frames, bits, new, np.random.default_rng([seed, number, 1])))
@@ -217,7 +217,7 @@ class SupervisedBLSH(Learner):
 
 @dataclass(frozen=True)
 class _BlockProgress:
-    """The progress of block `number` of `blocks`, told as its share of the whole."""
+    """The progress of block `number` of `blocks`, reported as a share of the whole."""
 
     progress: Progress | None
     number: int

@@ -81,7 +81,7 @@ def _relative(folder: Path, path: str) -> str:
 
 def _check_listed_once(manifest: Path, listed: list[tuple[int, Entry]]) -> None:
     """Raise BlshError for a file that is listed twice: it would count twice, or be heard in training and evaluation."""
-    first_line: dict[PurePosixPath, int] = {}  # as paths, because a//b and ./a/b are a/b
+    first_line: dict[PurePosixPath, int] = {}  # compared as paths, because a//b and ./a/b are a/b
     for line, entry in listed:
         first = first_line.setdefault(PurePosixPath(entry.path), line)
         if first != line:
