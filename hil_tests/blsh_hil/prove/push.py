@@ -82,7 +82,7 @@ def proof_signal() -> npt.NDArray[np.int16]:
 
 
 def read_slots(client: BoardClient) -> SlotsReply:
-    """Return what the board's slots hold. Raises BlshError if its firmware has none."""
+    """Return the state of the board's slots. Raises BlshError if its firmware has none."""
     try:
         slots = client.ask(Slots(), SlotsReply)
     except RefusedError as error:

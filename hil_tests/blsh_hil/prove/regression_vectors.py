@@ -80,7 +80,7 @@ class Vector:
 
     @classmethod
     def load(cls, path: Path, *, of_any_format: bool = False) -> Self:
-        """Read and check a file. Raises BlshError that names what is wrong with it."""
+        """Read and check a file. Raises BlshError that names its fault."""
         try:
             fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             found = fields["vector_format"], fields["runtime_format"]
