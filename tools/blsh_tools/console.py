@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Show what a command found: results on stdout, as a table or as JSON; progress and remarks on stderr."""
+"""Show the results of commands: results on stdout, as a table or as JSON; progress and remarks on stderr."""
 
 import json
 import sys
@@ -32,7 +32,7 @@ class _Remarks:
 
     @property
     def _stream(self) -> TextIO:
-        stream: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)  # while a progress bar stands below it
+        stream: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)  # the line scrolls above a progress bar
         return stream
 
 

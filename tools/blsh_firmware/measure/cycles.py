@@ -28,7 +28,7 @@ _REGISTER = re.compile(r"\b(?:r\d+|sl|fp|ip|lr)\b")
 
 @dataclass(frozen=True)
 class Mix:
-    """What a hop executes on average.
+    """The instructions of an average hop.
 
     hops: how many were counted. classes: instructions of each class. The classes are alu, multiply, divide, system;
     load and store, of one word; adjacent, a load or store right behind another; double, a load or store of two words;
@@ -102,7 +102,7 @@ def _classes(instruction: Instruction, before: Instruction | None, following: In
 
 def _count_branch(classes: Counter[str], instruction: Instruction, runs: int, taken: int) -> None:
     if _loads_pc(instruction):
-        classes["returns"] += taken  # the instruction itself is among `many`
+        classes["returns"] += taken  # the instruction itself counts in `many`
         return
     classes["taken"] += taken
     classes["not taken"] += runs - taken

@@ -10,7 +10,7 @@ import typer
 from blsh_tools.console import show
 from blsh_tools.options.arguments import AsJson
 
-if TYPE_CHECKING:  # the command imports what it needs when it runs, so that `blsh --help` is quick
+if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
     from blsh_hil.boards.attached import Attached
     from blsh_hil.boards.board import Board
 
