@@ -57,7 +57,7 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
 /* The tables of an image, one after the other. */
 typedef struct {
     const uint8_t *image;
-    uint32_t bytes; /* of it */
+    uint32_t bytes; /* bytes of the image */
     uint32_t at;
 } tables_t;
 

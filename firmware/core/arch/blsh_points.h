@@ -9,7 +9,7 @@
 #include "blsh_multiply.h"
 #include "blsh_pairs.h"
 
-#define BLSH_POINTS (BLSH_WINDOW / 2u) /* of the complex transform: a pair of samples each */
+#define BLSH_POINTS (BLSH_WINDOW / 2u) /* points of the complex transform: a pair of samples each */
 
 typedef struct {
     int32_t re, im;
