@@ -78,8 +78,8 @@ def _kind(mode: int) -> str:
 def temporary_beside(target: Path) -> Path:
     """Return a hidden path beside `target` at which nothing is.
 
-    Its name ends in the suffix of `target` and is no longer than the name of `target`, or than that suffix and 5 bytes
-    before it: what can be written at `target` is not refused here as too long.
+    Its name ends in the suffix of `target`. It is no longer than the name of `target`, or than the suffix and 5 bytes
+    before it. So a name that is short enough for `target` is short enough here.
     """
     suffix = target.suffix if len(os.fsencode(target.suffix)) <= _MOST_SUFFIX_BYTES else ""
     room = len(os.fsencode(target.name)) - len(os.fsencode(suffix)) - len(".")

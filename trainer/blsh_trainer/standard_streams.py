@@ -16,8 +16,8 @@ from blsh_trainer.errors import BlshError
 def guarded_output() -> Iterator[None]:
     """End the block in order, without a traceback, when standard output takes no more.
 
-    SystemExit with 128 + SIGPIPE, the shells' convention, and no message where nobody reads the output any more
-    (`| head`). BlshError for any other error of writing, and at once where standard output is closed (`>&-`).
+    SystemExit with 128 + SIGPIPE, the shells' convention, and no message where the output has lost its
+    reader (`| head`). BlshError for any other error of writing, and at once where standard output is closed (`>&-`).
     """
     closed = sys.stdout is None
     _occupy_handles()

@@ -60,13 +60,17 @@ class Report:
 
 
 def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
-    """Open and read every file of a loaded corpus, block by block, and report what is in it and what is wrong.
+    """Open and read every file of a loaded corpus, block by block, and report its content and its faults.
 
-    Errors: files that cannot be read or were cut short; files with NaN or infinities; silent or constant files, and
-    files above LOUDEST_DBFS; speech shorter than one window; pairs of unequal length; the same recording in two splits.
-    Remarks: files that are resampled or whose channels are averaged; rates under 16 kHz; faint files and files beyond
-    full scale; channels that cancel each other; headers that leave the length open; long speech and short noises;
-    splits without speech or noise; recordings in formats that are not read.
+    Errors:
+    - Files that cannot be read or were cut short, or that hold NaN or infinities.
+    - Silent or constant files, and files above LOUDEST_DBFS.
+    - Speech shorter than one window, pairs of unequal length, and the same recording in two splits.
+
+    Remarks:
+    - Files that are resampled or whose channels are averaged, rates under 16 kHz, headers that leave the length open.
+    - Faint files, files beyond full scale, and channels that cancel each other.
+    - Long speech, short noises, splits without speech or noise, and recordings in formats that are not read.
     """
     files = {(entry.kind, entry.path): entry for entry in corpus.entries}
     found: dict[tuple[str, str], list[str]] = {}

@@ -100,7 +100,7 @@ def load_corpus(
     longer than a minute counts as several utterances, which bounds the memory of a mixture.
 
     BlshError when a folder is missing or unreadable, fits no layout (see find_layout) or has no training speech or
-    noise, and when a speaker or a recording is in two splits, because the evaluation is to hear neither in training.
+    noise. BlshError, too, when a speaker or a recording is in two splits: the evaluation must not repeat the training.
     Without `refuse_copies` recordings in two splits are accepted here and left to check_corpus, which names them all.
     """
     root = Path(folder)

@@ -141,7 +141,7 @@ def held_out_source(corpus: Corpus) -> tuple[Corpus, str]:
     """Return the corpus with the test speech of one source alone, which no other split has; and the source's name.
 
     A speaker's source is his name up to the first "_" or digit. The source is one of the test split without which
-    training still has speech: one that training had, if there is any, and of these the one with the least test speech.
+    training still has speech: one that training had, if any; among several, the one with the least test speech.
     BlshError if training and test have a single source.
     """
     speech = [entry for entry in corpus.entries if entry.kind == "speech"]

@@ -4,8 +4,8 @@
 An entry begins as a training frame. From there on its code and its mask are free, so it comes to stand for many
 frames: 512 entries that are learned like this denoise as well as 4096 that keep the codes of their frames.
 
-Each step looks at the first entries only, a number that it draws, and at the first bits only. So every prefix of the
-dictionary is a dictionary of its own, and the code is good at each of its lengths: firmware takes as much of both as
+Each step draws a number of entries and a number of bits, and looks at the first ones only. So every prefix of the
+dictionary is a dictionary of its own, and the code is good at each of its lengths. Firmware takes as much of both as
 it has room for.
 """
 

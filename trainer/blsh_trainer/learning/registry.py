@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The learners of a hash by name: what fits each, which options it reads, and where its work can be done."""
+"""The learners of a hash by name: the function that fits each, its options, and the place of its work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

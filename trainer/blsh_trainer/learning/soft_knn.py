@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A KNN denoiser that can be differentiated: its error is what the supervised learner brings down.
+"""A KNN denoiser that can be differentiated: the supervised learner reduces its error.
 
 The device averages the masks of the K nearest codes. Here the mean runs over all references, weighted by a softmax
-over tau x (number of equal bits - number of different bits), so that the error of the mask has a gradient in every bit.
+over tau x (number of equal bits - number of different bits). So the error of the mask has a gradient in every bit.
 Codes are the true signs of the accumulators; their derivative is taken to be 1 - tanh^2 (eq. 6).
 """
 

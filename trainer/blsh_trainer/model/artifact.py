@@ -170,9 +170,9 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
 def load_model(path: str | os.PathLike[str]) -> Model:
     """Read an artifact and verify it.
 
-    BlshError for a file that is missing, may not be read, is not an artifact, is cut short or is of a newer format;
-    for a missing array, a wrong shape or dtype and weights that are not finite; and for content that does not match
-    the SHA-256 on its card. Each has a message of its own.
+    BlshError for a file that is missing, may not be read, is not an artifact, is cut short or is of a newer format.
+    BlshError for a missing array, a wrong shape or dtype, weights that are not finite, and content that does not match
+    the SHA-256 on its card. Each fault has a message of its own.
     """
     file = Path(path)
     arrays = _read_arrays(file)

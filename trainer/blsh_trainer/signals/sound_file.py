@@ -116,8 +116,8 @@ class SoundFile:
 def opened(file: Path, whole: bool = True) -> Iterator[SoundFile]:
     """Open an audio file, through a corrected header where its own leaves the length open or promises too much.
 
-    BlshError when the file is missing, may not be read, is no audio or has a rate beyond SLOWEST_HZ to FASTEST_HZ, and,
-    if it has to be `whole`, when it lacks bytes that its header promises.
+    BlshError when the file is missing, may not be read, is no audio or has a rate beyond SLOWEST_HZ to FASTEST_HZ.
+    BlshError, too, when a file that has to be `whole` lacks bytes that its header promises.
     """
     _require_audio(file)
     with ExitStack() as closing:
