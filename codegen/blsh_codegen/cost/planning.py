@@ -2,8 +2,8 @@
 """Choose a model that a part can hold: code length, masks and entries of the best validated quality in its budgets.
 
 The quality is read from the artifact's card (`validation_grid`). Where the card has no grid, and in the plain layout,
-the rule is: the whole code, the masks as they are, and as many entries as fit; a shorter code only where fewer than
-256 entries would fit.
+the whole code and the masks stay, with as many entries as fit. The code is cut only where fewer than 256 entries would
+fit.
 """
 
 from collections.abc import Callable, Iterable

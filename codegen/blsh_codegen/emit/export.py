@@ -54,7 +54,7 @@ class ExportRecord:
 def export_library(model: Model, options: GenerateOptions, folder: Path) -> ExportRecord:
     """Write `model` (the whole artifact) under `options` as a library into `folder`; returns its record.
 
-    A folder that holds the same export already is left alone, another export that nobody has changed is replaced.
+    A folder that holds the same export already is left alone, another export that is unchanged is replaced.
     Raises BlshError for whatever `integer_model` refuses, for a folder with anything else in it, a file of an export
     that was edited, or a place that cannot be written; then nothing is changed.
     """
