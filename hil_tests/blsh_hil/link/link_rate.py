@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure how fast audio streams through a board, and how near our client comes to the limit, in one run.
 
-For the limit, requests are made beforehand and answers are looked at afterwards. What is left is the line, the board,
+For the limit, requests are made beforehand and answers are looked at afterwards. The figure holds the line, the board,
 and the part of the round trip that the window does not hide.
 """
 

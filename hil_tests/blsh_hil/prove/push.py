@@ -132,8 +132,8 @@ def push_model(
     """Send `image`, the image of `model`, try it, compare `samples` (int16 whole hops) with the reference, and keep it.
 
     An interrupted transfer of the same image goes on. At the end the board starts again, to show that it starts with
-    the new model. Raises BlshError if the board has no slots, if the image does not fit, if the board refuses it, or if
-    it computes other values than the reference; then the board runs the model that it had.
+    the new model. Raises BlshError if the board has no slots, if the image does not fit, or if the board refuses it.
+    Raises BlshError, too, if the board computes other values than the reference; then it runs the model that it had.
     """
     head, slots = read_head(image), read_slots(client)
     check_fits(head, slots)
