@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # it imports NumPy, which takes a third of the time of `blsh 
 
 
 class _Remarks:
-    """sys.stderr as it is at the moment of writing. Errors are ignored: no work fails because nobody reads remarks."""
+    """sys.stderr at the moment of writing. Errors are ignored: no work fails because its remarks are unread."""
 
     def write(self, text: str) -> int:
         with suppress(OSError):

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compute the most stack that an image can use: frames from -fstack-usage, calls from the linked code.
 
-The compiler's .su files tell the size of each function's frame. The ELF file tells who calls whom, after inlining and
+The compiler's .su files tell the size of each function's frame. The ELF file tells the calls, after inlining and
 linking. Functions without a .su file (libgcc, newlib, assembler) are measured by their own instructions.
 
 A figure is a bound, because everything that could break it is an error: recursion, a frame of unknown size, a call
-through a pointer of a function that `indirect_calls` does not name. These declarations are checked in both directions.
-A declared name that the image does not hold is an error. So is a function of ours that no declared call reaches: the
-linker has dropped all functions that nothing refers to.
+through a pointer of a function that `indirect_calls` does not name. The declarations are checked in both directions.
+A declared name that the image does not hold is an error. So is a function of ours that no declared call reaches,
+because the linker has dropped all functions without a reference.
 
-GCC's -fcallgraph-info=su is no substitute: it has one placeholder for all calls through pointers, no frames and no
-calls of library functions, and it knows neither what inline assembler calls nor what the linker has dropped.
+GCC's -fcallgraph-info=su is no substitute. It has one placeholder for all calls through pointers, and neither frames
+nor calls of library functions. It knows no calls of inline assembler, and not which functions the linker has dropped.
 """
 
 import re
@@ -55,7 +55,7 @@ class ImageStack:
     """Worst cases of an image.
 
     thread: of the start-up code, main and all below. interrupt: of the deepest handler, with what the processor pushes.
-    total_bytes: the sum of both. hop: of blsh_hop without a probe, which is what the core needs of a user's stack.
+    total_bytes: the sum of both. hop: of blsh_hop without a probe, the core's need of a user's stack.
     """
 
     thread: StackUsage

@@ -24,7 +24,7 @@ def boards(
 ) -> None:
     """List the boards that firmware can be built for, and what is attached to this machine: ports, probes, holders.
 
-    A program that talks to a board locks it. A lock is stale when its program was killed; a stale lock stops nobody.
+    A program that talks to a board locks it. A lock is stale when its program was killed; a stale lock stops no one.
     """
     from blsh_codegen.project import project_root
     from blsh_hil.boards.attached import attached

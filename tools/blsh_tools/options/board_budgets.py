@@ -26,9 +26,9 @@ SLOTS_STACK_BYTES = 96
 def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan | None]":
     """Return the generator's options for `model` (the whole artifact), and the plan behind them if a board is named.
 
-    What the user left out is chosen by the budgets, and without a budget as `sized` does. Raises BlshError for an
-    unknown board, for a budget without a board, of 0 or of more than the board has, and for a model that does not fit:
-    with the figures, and the nearest model that does.
+    The budgets choose the options that the user left out; without a budget, `sized` does. Raises BlshError for an
+    unknown board, and for a budget without a board, of 0 or of more than the board has. Raises BlshError for a model
+    that does not fit, with the figures and the nearest model that does.
     """
     wishes, mips = wanted.wishes(), wanted.mips
     sizes = {"flash": wanted.flash, "ram": wanted.ram}
