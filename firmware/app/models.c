@@ -221,7 +221,7 @@ void blsh_models_start(blsh_models_t *models, const blsh_model_t *factory, blsh_
     }
 }
 
-/* Back to what a reset would bring. */
+/* Run the model that a reset would bring. */
 static void fall_back(blsh_models_t *models) { blsh_models_start(models, models->factory, models->state); }
 
 int blsh_models_begin(blsh_models_t *models, const blsh_image_header_t *header, uint32_t *offset) {

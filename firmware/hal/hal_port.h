@@ -31,7 +31,7 @@ void hal_rx_irq(void);
 /* The SysTick exception, of a driver that enables it. */
 void hal_systick_irq(void);
 
-/* Whether the part's watchdog was what reset it, by the part's own record; clears that. */
+/* Whether the watchdog reset the part, by the part's own record; clears the record. */
 bool hal_port_reset_by_watchdog(void);
 
 /* --- Exceptions ------------------------------------------------------------------------------------------- */

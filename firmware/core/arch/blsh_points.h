@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Complex points of the transforms (SPEC.md, 4.2): what one butterfly is made of. */
+/* Complex points of the transforms (SPEC.md, 4.2), the parts of a butterfly. */
 #ifndef BLSH_POINTS_H
 #define BLSH_POINTS_H
 
