@@ -50,7 +50,7 @@ class _ProbeStruct(ctypes.Structure):
 
 
 def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
-    """The core as a shared library, compiled unless one of the same sources, flags and compiler is cached."""
+    """Return the core as a shared library, compiled unless one of the same sources, flags and compiler is cached."""
     compiler = os.environ.get("CC", "gcc")
     if shutil.which(compiler) is None:
         raise BlshError(f"no C compiler `{compiler}` on PATH; install the Debian package gcc, or set CC")
@@ -100,15 +100,15 @@ class HostCore:
             raise BlshError(f"the C core refuses the model: {text} ({result})")
 
     def dictionary_crc32(self) -> int:
-        """The CRC of the dictionary, computed by the core."""
+        """Return the CRC of the dictionary, computed by the core."""
         return int(self._library.blsh_dictionary_crc32(ctypes.byref(self.struct)))
 
     def delay_samples(self) -> int:
-        """By how many samples the output lags the input, as the core says."""
+        """Return the number of samples by which the output lags the input, as the core says."""
         return int(self._library.blsh_delay_samples())
 
     def nearest(self, code: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-        """The K entries nearest to a code, uint32 (ceil(L / 32),): index and distance of each, uint32 (K, 2)."""
+        """Return index and distance (K, 2), uint32, of the K entries nearest to a code, uint32 (ceil(L / 32),)."""
         query = np.ascontiguousarray(code, np.uint32)
         if query.shape != (-(-self.model.bits // 32),):
             raise ValueError(f"a code of {self.model.bits} bits is not of shape {query.shape}")
@@ -128,7 +128,7 @@ class HostCore:
         return HopVectors(*(stage_values(index, stages[index]) for index in range(len(STAGES))))  # type: ignore[arg-type]
 
     def hops(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """The output for whole hops of input, 768 samples late, without probes."""
+        """Return the output for whole hops of input, 768 samples late, without probes."""
         parts = [self._hop(part, None) for part in samples.reshape(-1, HOP)]
         return np.concatenate(parts) if parts else np.zeros(0, np.int16)
 

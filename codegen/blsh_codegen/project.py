@@ -65,7 +65,7 @@ def core_sources() -> list[Path]:
 
 
 def stand_ins() -> Path:
-    """Return the folder with what stands on a host for <arm_acle.h> and <arm_mve.h>."""
+    """Return the folder of a host's stand-ins for <arm_acle.h> and <arm_mve.h>."""
     return core_folder().parent / "host" / "arm"
 
 

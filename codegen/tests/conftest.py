@@ -19,7 +19,7 @@ def random_model(
     smoothing: int = 0,
     floor: int = 0,
 ) -> IntegerModel:
-    """A model of the right shapes and ranges, with random projections, codes and masks."""
+    """Return a model of the right shapes and ranges, with random projections, codes and masks."""
     feature_kind, mask_kind = FEATURE_KINDS[kind], MASK_KINDS[masks]
     levels = rng.integers(0, mask_kind.top + 1, (entries, mask_kind.width)).astype(np.uint8)
     return IntegerModel(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests of an export share: an artifact, the options that it is exported with, and what a folder holds."""
+"""The parts that tests of an export share: an artifact, the options of its export, and the content of a folder."""
 
 from pathlib import Path
 

@@ -20,7 +20,7 @@ KINDS = [("stft", "ibm"), ("mel", "ibm"), ("mel", "bands"), ("tracked", "bands")
 
 @pytest.fixture
 def generated(rng: np.random.Generator, tmp_path: Path) -> Path:
-    """The C of a small model."""
+    """Return a folder with the C of a small model."""
     generate(random_model(rng, "mel", 37, 70, 5), GenerateOptions(), tmp_path)
     return tmp_path
 
@@ -32,7 +32,7 @@ def first_dimension(header: str, name: str) -> int:
 
 
 def checks(folder: Path, *flags: str) -> str:
-    """What a plain C compiler, without any warning as an error, has against the model: '' for nothing."""
+    """Return the errors of a plain C compiler, without warnings as errors, about the model: '' for none."""
     require("gcc")
     includes = [f"-I{core_folder()}", f"-I{folder}"]
     done = run("gcc", "-std=c11", "-w", *flags, *includes, "-fsyntax-only", folder / "blsh_model.c")
@@ -58,7 +58,7 @@ def test_core_compiles_alone(tmp_path: Path, name: str) -> None:
 
 @pytest.fixture
 def c_library(tmp_path: Path) -> tuple[str, ...]:
-    """Flags for a clang that brings no C library for Arm: the one header that the core needs of it."""
+    """Return flags for a clang that brings no C library for Arm: the one header that the core needs of it."""
     (tmp_path / "string.h").write_text(
         "#include <stddef.h>\n"
         "void *memcpy(void *restrict to, const void *restrict from, size_t bytes);\n"
@@ -87,7 +87,7 @@ def test_core_can_do_without_assembler(core: str) -> None:
 
 
 def own_code(preprocessed: str) -> str:
-    """What of the preprocessor's output comes from files of the core, not from the compiler's headers."""
+    """Return the preprocessor's output that comes from files of the core, not from the compiler's headers."""
     pieces = re.split(r'^# \d+ "(.*)".*\n', preprocessed, flags=re.MULTILINE)
     return "".join(
         text for name, text in zip(pieces[1::2], pieces[2::2], strict=True) if name.startswith(str(core_folder()))

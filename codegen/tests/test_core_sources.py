@@ -30,7 +30,7 @@ def code(path: Path) -> str:
 
 
 def c_files() -> list[Path]:
-    """Return all C of the project that somebody wrote."""
+    """Return all C of the project that is written by hand."""
     root = project_root()
     folders = [root / "firmware", root / "hil_tests" / "tests", root / "tools" / "tests"]
     files = [

@@ -35,7 +35,7 @@ def model(rng: np.random.Generator) -> Model:
 
 @pytest.fixture
 def library(model: Model, tmp_path: Path) -> Path:
-    """An export of `model`."""
+    """Return an export of `model`."""
     export_library(model, OPTIONS, tmp_path / "library")
     return tmp_path / "library"
 
@@ -46,20 +46,20 @@ def signal(rng: np.random.Generator) -> npt.NDArray[np.int16]:
 
 
 def reference_output(model: Model, signal: npt.NDArray[np.int16]) -> bytes:
-    """What the scalar reference makes of `signal`, as a stream of bytes."""
+    """Return the output of the scalar reference for `signal`, as a stream of bytes."""
     denoiser = ReferenceDenoiser(integer_model(model, OPTIONS))
     return b"".join(denoiser.hop(hop).output.astype("<i2").tobytes() for hop in signal.reshape(-1, HOP))
 
 
 def aligned_output(model: Model, data: bytes) -> bytes:
-    """What the stream's example is to make of the bytes: as many, without the lag, the end included."""
+    """Return the bytes that the stream's example must give: as many, without the lag, the end included."""
     hops = -(-(len(data) + 2 * HISTORY) // (2 * HOP))
     padded = np.frombuffer(data + bytes(2 * HOP * hops - len(data)), "<i2")
     return reference_output(model, padded)[2 * HISTORY :][: len(data)]
 
 
 def cmake() -> str:
-    """The cmake of this Python's environment, or else of the system."""
+    """Return the cmake of this Python's environment, or else of the system."""
     places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     found = shutil.which("cmake", path=places)
     if found is None or shutil.which("make") is None:
@@ -162,7 +162,7 @@ def test_bit_flipped_in_flash_is_refused_at_the_start(library: Path, signal: npt
 
 
 def dictionary_tables(library: Path) -> list[str]:
-    """The names of the tables that the header declares with BLSH_MODEL_ENTRIES or as part of the dictionary."""
+    """Return the names of the tables that the header declares with BLSH_MODEL_ENTRIES or as part of the dictionary."""
     header = (library / "src" / "blsh_model.h").read_text()
     names = re.findall(r"extern const \w+ (blsh_dictionary_\w+)\[", header)
     assert names
@@ -170,7 +170,7 @@ def dictionary_tables(library: Path) -> list[str]:
 
 
 def place_of(program: Path, name: str) -> tuple[int, int]:
-    """Offset in the file and size of the table `name`."""
+    """Return offset in the file and size of the table `name`."""
     with program.open("rb") as stream:
         elf = ELFFile(stream)
         (symbol,) = elf.get_section_by_name(".symtab").get_symbol_by_name(name)
@@ -210,7 +210,7 @@ int main() { setup(); for (;;) loop(); }
 
 
 def built_sketch(library: Path, folder: Path) -> Path:
-    """As Arduino builds it: the sketch behind `#include <Arduino.h>` as C++, src/ as C, all linked."""
+    """Return a program built as Arduino does: the sketch behind `#include <Arduino.h>` as C++, src/ as C, linked."""
     folder.mkdir()
     (folder / "Arduino.h").write_text(ARDUINO_H)
     (folder / "main.cpp").write_text(SKETCH_MAIN)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where an export is to be written: what it replaces, what it leaves alone, and what it reads to know."""
+"""The place of an export: the files that it replaces, leaves alone, and reads to decide."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def model(rng: np.random.Generator) -> Model:
 
 @pytest.fixture
 def library(model: Model, tmp_path: Path) -> Path:
-    """An export of `model`."""
+    """Return an export of `model`."""
     export_library(model, OPTIONS, tmp_path / "library")
     return tmp_path / "library"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How close the integers come to the mathematics they stand for."""
+"""The distance of the integers from the mathematics that they stand for."""
 
 import zlib
 from dataclasses import replace

@@ -49,7 +49,7 @@ def test_weights_that_are_not_finite(rng: np.random.Generator, value: float) -> 
 
 @pytest.mark.parametrize("peak", [5e-324, 1e-310, 1e-303])
 def test_a_projection_that_would_saturate(rng: np.random.Generator, peak: float) -> None:
-    """The scale of such a row would be infinite, and each of its weights an extreme or no number."""
+    """The scale of a row of zeros would be infinite, and each of its weights an extreme or no number."""
     weights = rng.normal(size=(6, 128))
     weights[3] = weights[3] / np.abs(weights[3]).max() * peak
     with pytest.raises(BlshError, match=r"the projection of bit 3 peaks at \d.*e-3\d\d: .*would saturate"):
@@ -135,7 +135,7 @@ def with_bands(rng: np.random.Generator, bands: int) -> IntegerModel:
 
 @pytest.fixture
 def _no_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Images of models that the reference cannot run."""
+    """Skip the self-test of images: the reference cannot run their models."""
     monkeypatch.setattr(image, "self_test_crc32", lambda model: 0)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much quality the integers lose against double precision, on recordings."""
+"""The loss of quality by integers against double precision, on recordings."""
 
 from dataclasses import dataclass, replace
 
@@ -23,7 +23,7 @@ from blsh_trainer.signals.features import features, l2_normalise
 from blsh_trainer.signals.masks import MASK_KINDS, ideal_band_levels
 from blsh_trainer.signals.spectra import stft
 
-pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("loss")]  # what its fixtures train is trained once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("loss")]  # the models of its fixtures are trained once
 
 MIXTURES = 24
 
@@ -37,7 +37,7 @@ def model(request: pytest.FixtureRequest, any_corpus: Corpus) -> Model:
 
 
 def extended_model(corpus: Corpus) -> Model:
-    """A model with every option, quick to make: centred LSH, and masks of the frames themselves."""
+    """Return a model with every option, quick to make: centred LSH, and masks of the frames themselves."""
     rng = np.random.default_rng(5)
     H, levels = [], []
     for mixture in draw_mixtures(corpus, "train", 60, 0.0, rng):

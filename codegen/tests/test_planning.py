@@ -26,7 +26,7 @@ KIB = 1024
 
 
 def core() -> CoreCosts:
-    """Costs of a made-up core, on which a larger dictionary costs more."""
+    """Return costs of a made-up core, on which a larger dictionary costs more."""
     ones = {"hops": 1000.0}
     features = dict.fromkeys(("mel", "stft", "tracked"), 500.0)
     masks = ("bands", "words", "sums", "sums, neighbours", "smoothed", "bins, 4 planes", "bins, 4 planes, neighbours")

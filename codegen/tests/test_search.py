@@ -32,7 +32,7 @@ Check = Callable[..., int]
 
 @pytest.fixture(scope="session")
 def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
-    """firmware/bench/search_check.c: dictionaries and queries made in C, the core's search against the plain scan."""
+    """Return firmware/bench/search_check.c, built: it makes dictionaries and queries and compares two searches."""
 
     def run(seed: int, dictionaries: int, words: int = 1100, *flags: str) -> int:
         library = tmp_path_factory.mktemp("check") / "check.so"

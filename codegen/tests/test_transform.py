@@ -17,8 +17,8 @@ from .compilers import UNDEFINED
 
 Ints = npt.NDArray[np.int64]
 
-PEAK = 1 << 28  # of what is transformed: SPEC.md, 4.1
-BIN_PEAK = 1 << 29  # of a bin, 4.3
+PEAK = 1 << 28  # bits of the frames that are transformed: SPEC.md, 4.1
+BIN_PEAK = 1 << 29  # bits of a bin: SPEC.md, 4.3
 
 
 class CTransforms:
@@ -28,14 +28,14 @@ class CTransforms:
         self._library = ctypes.CDLL(str(compile_core(flags)))
 
     def spectrum(self, samples: Ints) -> Ints:
-        """1024 samples to bins, (513, 2)."""
-        values = np.concatenate([samples, [123, -456]]).astype(np.int32)  # what lies behind must not matter
+        """Return the bins (513, 2) of 1024 samples."""
+        values = np.concatenate([samples, [123, -456]]).astype(np.int32)  # the values behind must not matter
         self._library.blsh_forward_fft(values.ctypes.data_as(ctypes.c_void_p))
         found: Ints = values.astype(np.int64).reshape(BINS, 2)
         return found
 
     def samples(self, bins: Ints, gains: npt.NDArray[np.int16]) -> Ints:
-        """Bins, (513, 2), times gains to 1024 samples."""
+        """Return the 1024 samples of bins (513, 2) times gains."""
         values = bins.astype(np.int32)
         pointers = (array.ctypes.data_as(ctypes.c_void_p) for array in (values, gains))
         self._library.blsh_inverse_fft(*pointers)
@@ -49,7 +49,7 @@ def core(request: pytest.FixtureRequest) -> CTransforms:
 
 
 def hard_signals(rng: np.random.Generator) -> Iterator[tuple[str, Ints]]:
-    """Frames that make the transform grow as far as it can, or not at all."""
+    """Return frames that make the transform grow as far as it can, or not at all."""
     n = np.arange(WINDOW)
     yield "noise", rng.integers(-PEAK, PEAK + 1, WINDOW)
     yield "small noise", rng.integers(-3, 4, WINDOW)
@@ -68,7 +68,7 @@ def hard_signals(rng: np.random.Generator) -> Iterator[tuple[str, Ints]]:
 
 
 def hard_bins(rng: np.random.Generator) -> Iterator[tuple[str, Ints]]:
-    """Spectra of the largest modulus a bin can have, in and out of phase."""
+    """Return spectra of the largest modulus a bin can have, in and out of phase."""
 
     def turned(phase: npt.NDArray[np.floating[Any]]) -> Ints:
         bins: Ints = np.trunc(BIN_PEAK * np.stack([np.cos(phase), np.sin(phase)], axis=1)).astype(np.int64)

@@ -45,8 +45,8 @@ typedef struct {
 typedef struct {
     uint8_t *buffer;
     size_t capacity;
-    size_t count;        /* bytes decoded so far */
-    uint32_t bad_frames; /* dropped so far */
+    size_t count;        /* bytes decoded */
+    uint32_t bad_frames; /* frames dropped */
     uint8_t left;        /* bytes until the next code byte */
     bool started;        /* something came since the last 0x00 */
     bool implied_zero;   /* the block ends with a zero if another block follows */
@@ -71,12 +71,12 @@ typedef struct {
     uint8_t block[1u + BLSH_COBS_BLOCK];
 } blsh_encoder_t;
 
-/* `length`: of the payload, all of which must then be put. */
+/* Begin a frame. `length`: bytes of the payload, all of which must then be put. */
 void blsh_frame_begin(blsh_encoder_t *encoder, uint8_t type, uint16_t sequence, uint16_t length);
 void blsh_frame_put(blsh_encoder_t *encoder, const void *bytes, size_t count);
 void blsh_frame_end(blsh_encoder_t *encoder);
 
-/* All three at once. */
+/* Begin a frame, put its payload and end it. */
 void blsh_frame_send(blsh_encoder_t *encoder, uint8_t type, uint16_t sequence, const void *payload, uint16_t length);
 
 #endif

@@ -57,7 +57,7 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
 /* The tables of an image, one after the other. */
 typedef struct {
     const uint8_t *image;
-    uint32_t bytes; /* of it */
+    uint32_t bytes; /* bytes of the image */
     uint32_t at;
 } tables_t;
 
@@ -221,7 +221,7 @@ void blsh_models_start(blsh_models_t *models, const blsh_model_t *factory, blsh_
     }
 }
 
-/* Back to what a reset would bring. */
+/* Run the model that a reset would bring. */
 static void fall_back(blsh_models_t *models) { blsh_models_start(models, models->factory, models->state); }
 
 int blsh_models_begin(blsh_models_t *models, const blsh_image_header_t *header, uint32_t *offset) {

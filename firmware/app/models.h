@@ -27,13 +27,13 @@
 /* A model image begins with this; its tables follow in the order of blsh_model_t, each from a multiple of 4 on. */
 typedef struct {
     uint32_t magic;
-    uint8_t sha256[BLSH_SHA256_BYTES]; /* of the `bytes` - 36 bytes that follow */
-    uint32_t bytes;                    /* of the image */
+    uint8_t sha256[BLSH_SHA256_BYTES]; /* SHA-256 of the `bytes` - 36 bytes that follow */
+    uint32_t bytes;                    /* bytes of the image */
     uint16_t image_format;
     uint16_t runtime_format;
     uint8_t model_sha256[32];
     uint32_t dictionary_crc32;
-    uint32_t self_test_crc32; /* of all stages of the hops of the self-test */
+    uint32_t self_test_crc32; /* CRC-32 of all stages of the hops of the self-test */
     uint32_t entries;
     uint16_t feature_kind;
     uint16_t features;
@@ -50,7 +50,7 @@ typedef struct {
 typedef struct {
     uint32_t sequence; /* the newest proven slot is the one that the board starts with */
     uint32_t check;    /* ~sequence ^ the CRC-32 of the compiled model's SHA-256: what was pushed goes with that one */
-    uint32_t proven;   /* 0, or not */
+    uint32_t proven;   /* 0 once the model is proven */
 } blsh_slot_record_t;
 
 /* Results: 0; a negative BLSH_ERR_... of the core; or why an image is no good: BLSH_IMAGE_... of the protocol. */
@@ -85,7 +85,7 @@ BLSH_RARE int blsh_models_factory(blsh_models_t *models);
 /* BLSH_SLOT_... of the protocol. Of a proven slot, all of its image is read. */
 BLSH_RARE uint8_t blsh_models_state(const blsh_models_t *models, uint32_t slot);
 
-/* Of a slot that is not empty. */
+/* The sequence number of a slot that is not empty. */
 BLSH_RARE uint32_t blsh_models_sequence(uint32_t slot);
 
 /* The image in a slot, whatever it holds. */

@@ -26,10 +26,10 @@ typedef struct {
     const blsh_model_t *model;
     blsh_state_t *state;
     blsh_models_t *models; /* with BLSH_SLOTS: whose model `model` is; else NULL */
-    uint32_t build_id;     /* of the firmware, or 0 */
+    uint32_t build_id;     /* build id of the firmware, or 0 */
 } blsh_server_config_t;
 
-/* What a hop came to, besides what lies in the state's scratch. */
+/* The results of a hop that do not lie in the state's scratch. */
 typedef struct {
     uint32_t ticks;
     uint8_t flags;
@@ -38,13 +38,13 @@ typedef struct {
 typedef struct {
     const blsh_server_config_t *config;
     int model_status;          /* blsh_init's result */
-    uint32_t dictionary_crc32; /* as last computed */
+    uint32_t dictionary_crc32; /* CRC as last computed */
     uint32_t integrity;        /* BLSH_INTEGRITY_...: while not 0, audio passes through unprocessed */
     uint32_t boot_nonce;       /* 0 until the first HELLO */
     uint32_t hop;              /* the next one's number since RESET_STREAM */
     uint16_t stream;           /* the stream's name */
     bool streaming;            /* RESET_STREAM has come */
-    uint16_t sequence;         /* of the request being answered */
+    uint16_t sequence;         /* sequence number of the request being answered */
     /* The replies to the last two hops, to be sent again: the last one's values wait in the state. */
     blsh_outcome_t last, earlier;
     int16_t earlier_samples[BLSH_HOP];
@@ -57,7 +57,7 @@ typedef struct {
 } blsh_server_t;
 
 /* Check the model and its dictionary: reads all of the latter. With a bad one audio passes through unprocessed. Then
- * announce the start by a HELLO_REPLY that nobody asked for. */
+ * announce the start by an unasked HELLO_REPLY. */
 void blsh_server_init(blsh_server_t *server, const blsh_server_config_t *config);
 
 /* Take received bytes; every request they complete is answered before this returns. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Between the parts of the server; nobody else includes this. server.c knows every request and answers what is short;
+/* Between the parts of the server; no other file includes this. server.c knows every request and answers what is short;
  * server_stream.c does the hops. */
 #ifndef BLSH_SERVER_PARTS_H
 #define BLSH_SERVER_PARTS_H

@@ -19,13 +19,13 @@ void blsh_server_reset_stream(blsh_server_t *server, const uint8_t *payload) {
     blsh_server_reply(server, BLSH_MSG_DONE, NULL, 0);
 }
 
-/* What the probe of one hop does and finds. */
+/* The work and the findings of the probe of one hop. */
 typedef struct {
     blsh_server_t *server;
     uint8_t flags;
     uint8_t dumped_stage;
     uint32_t resumed; /* when the core went on after the last stage */
-    uint32_t spent;   /* ticks in the probe so far */
+    uint32_t spent;   /* ticks spent in the probe */
     uint32_t digest[BLSH_WIRE_STAGES];
     uint32_t ticks[BLSH_WIRE_STAGES];
 } observer_t;

@@ -8,7 +8,7 @@
 
 #define BLSH_SHA256_BYTES 32u
 
-/* What is called for a push alone, and compiled for size: a second more there costs nobody anything; flash does. */
+/* Marks functions for a push alone, compiled for size: a second more does not matter there; flash does. */
 #define BLSH_RARE __attribute__((cold))
 
 /* `bytes`: below 2^32. */

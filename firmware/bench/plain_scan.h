@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The plain search: what the core's is measured and tested against. */
+/* The plain search, against which the core's is measured and tested. */
 #ifndef PLAIN_SCAN_H
 #define PLAIN_SCAN_H
 

@@ -8,11 +8,11 @@
 #include "plain_scan.h"
 
 #ifndef SEARCH_CHECK_WORDS
-#define SEARCH_CHECK_WORDS 1000u /* of the largest dictionary's codes: a micro:bit has 16 KiB */
+#define SEARCH_CHECK_WORDS 1000u /* words of the largest dictionary's codes: a micro:bit has 16 KiB */
 #endif
 #define MAX_WORDS ((BLSH_MAX_BITS + 31u) / 32u)
 #define BESIDE    10u                           /* planes of a block beside those of its codes, at most */
-#define ROWS      (BLSH_MAX_BITS + BESIDE + 9u) /* of bounds: 9 bits hold a radius */
+#define ROWS      (BLSH_MAX_BITS + BESIDE + 9u) /* planes of bounds: 9 bits hold a radius */
 #define QUERIES   4u
 
 static uint32_t codes[SEARCH_CHECK_WORDS];

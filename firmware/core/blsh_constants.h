@@ -13,18 +13,18 @@
 #define BLSH_WINDOW         1024u                    /* samples of a frame */
 #define BLSH_HOP            256u                     /* samples from one frame to the next */
 #define BLSH_HISTORY        (BLSH_WINDOW - BLSH_HOP) /* samples of a frame that earlier hops brought */
-#define BLSH_BINS           (BLSH_WINDOW / 2u + 1u)  /* of a spectrum */
+#define BLSH_BINS           (BLSH_WINDOW / 2u + 1u)  /* bins of a spectrum */
 
 /* ---- window and overlap-add (SPEC.md, 4 and 6) ---- */
 
-#define BLSH_PEAK_BITS             28    /* of a shifted frame, at most: then the transform cannot overflow */
+#define BLSH_PEAK_BITS             28    /* bits of a shifted frame, at most: then the transform cannot overflow */
 #define BLSH_PEAK_BLOCK            64u   /* samples that share one bound of their peak */
-#define BLSH_OVERLAP_FRACTION_BITS 8     /* of the sums of overlap-add */
+#define BLSH_OVERLAP_FRACTION_BITS 8     /* bits of the sums of overlap-add */
 #define BLSH_THIRD_Q16             21845 /* 1/3: squared Hann windows sum to 3/2, and the last shift is one bit less */
 
 /* ---- features (SPEC.md, 5) ---- */
 
-#define BLSH_FEATURE_BITS 14 /* of the parts of a bin that its magnitude is computed from */
+#define BLSH_FEATURE_BITS 14 /* bits of a bin's parts from which its magnitude is computed */
 
 /* A modulus is the largest of three sums `larger part * first + smaller part * second`, Q0.14. */
 #define BLSH_FLAT_Q14   16314, 2148
@@ -32,27 +32,27 @@
 #define BLSH_STEEP_Q14  13054, 10017
 
 #define BLSH_MAX_MEL_BANDS         128u  /* more could overflow the norm of the features (SPEC.md, 7) */
-#define BLSH_MEL_SUM_MAX           65536 /* of the weights of a band, Q0.16: no feature exceeds its largest magnitude */
+#define BLSH_MEL_SUM_MAX           65536 /* sum of a band's weights, Q0.16: no feature exceeds its largest magnitude */
 #define BLSH_TRACKED_BANDS         64u   /* each makes two features: its level and its noise floor */
-#define BLSH_TRACKED_BITS          14    /* of tracked features: rounding the largest up still fits int16 */
-#define BLSH_TRACKED_FRACTION_BITS 8     /* of levels and noise floors */
+#define BLSH_TRACKED_BITS          14    /* bits of tracked features: rounding the largest up still fits int16 */
+#define BLSH_TRACKED_FRACTION_BITS 8     /* bits of levels and noise floors */
 #define BLSH_TRACKING_START        32u   /* hops in which a noise floor rises as fast as it falls */
 #define BLSH_TRACKING_FAST_SHIFT   2     /* a floor moves by 1/4 of its distance from the level */
-#define BLSH_TRACKING_SLOW_SHIFT   7     /* or by 1/128 */
+#define BLSH_TRACKING_SLOW_SHIFT   7     /* a floor that rises slowly moves by 1/128 */
 
 /* ---- projection (SPEC.md, 5) ---- */
 
-#define BLSH_NORM_BITS          15 /* of the norm that a bias is multiplied by */
-#define BLSH_BIAS_FRACTION_BITS 3  /* of a bias */
+#define BLSH_NORM_BITS          15 /* bits of the norm that a bias is multiplied by */
+#define BLSH_BIAS_FRACTION_BITS 3  /* bits of a bias */
 
 /* ---- dictionary (SPEC.md, 3) ---- */
 
 #define BLSH_BLOCK           32u      /* entries of a block, and blocks of a group: bits of a word */
-#define BLSH_LONG_CODE_BITS  64u      /* a code of at least so many bits has BLSH_ZERO_BITS_LONG planes of zeros */
+#define BLSH_LONG_CODE_BITS  64u      /* codes of this length or longer have BLSH_ZERO_BITS_LONG planes of zeros */
 #define BLSH_ZERO_BITS_SHORT 6u       /* planes that hold the number of zeros of a shorter code */
-#define BLSH_ZERO_BITS_LONG  9u       /* and of a longer one */
+#define BLSH_ZERO_BITS_LONG  9u       /* planes that hold the number of zeros of a longer code */
 #define BLSH_MAX_ENTRIES     1048576u /* every offset into the dictionary then fits 32 bits */
-#define BLSH_MAX_SMOOTHING   15u      /* sixteenths of a mask that the one before may make up */
+#define BLSH_MAX_SMOOTHING   15u      /* sixteenths of a mask that may come from the mask before it */
 #define BLSH_GAIN_ONE_Q14    16384    /* a gain of 1 */
 
 #endif

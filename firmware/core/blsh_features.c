@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Stage `features` (SPEC.md, 5): magnitudes of the bins, and what a model takes of them. */
+/* Stage `features` (SPEC.md, 5): magnitudes of the bins, and the features that a model takes from them. */
 #include "arch/blsh_dot.h"
 #include "arch/blsh_frame.h"
 #include "blsh_fixed.h"

@@ -36,7 +36,7 @@
 #define COARSE_BITS 3u  /* lowest bits of a bound that do not order the blocks */
 #define INDEX_BITS  23u /* a neighbour is one number, distance << INDEX_BITS | index: smaller is nearer */
 #define INDEX_TOP   ((UINT32_C(1) << INDEX_BITS) - 1u)
-#define SUM_BITS    (BLSH_ZERO_BITS_LONG + 1u) /* of z + 2 s, at most */
+#define SUM_BITS    (BLSH_ZERO_BITS_LONG + 1u) /* bits of z + 2 s, at most */
 
 _Static_assert(BLSH_MAX_ENTRIES <= 1u << INDEX_BITS && BLSH_MAX_BITS < 1u << (32u - INDEX_BITS), "fits 32 bits");
 _Static_assert(BLSH_LONG_CODE_BITS <= 1u << BLSH_ZERO_BITS_SHORT && BLSH_MAX_BITS < 1u << BLSH_ZERO_BITS_LONG,
@@ -62,8 +62,8 @@ typedef struct {
     unsigned zero_bits;   /* Z */
     unsigned planes;      /* words of a block */
     const uint32_t *rows; /* the first block of the groups that are bounded together */
-    uint32_t first;       /* its first entry */
-    uint32_t top;         /* INDEX_TOP less that */
+    uint32_t first;       /* the first entry of that block */
+    uint32_t top;         /* INDEX_TOP less `first` */
     ranking_t ranking;
 } search_t;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a stream keeps. It is here so that its size is known; its members are the core's own and may change. A probe may
- * read them; nobody else needs to. */
+/* The state of a stream. It is here so that its size is known; its members are the core's own and may change. A probe
+ * may read them; no other code needs to. */
 #ifndef BLSH_STATE_H
 #define BLSH_STATE_H
 
@@ -11,7 +11,7 @@
 #include "blsh_format.h"
 
 typedef struct {
-    uint32_t index;    /* of the entry in the dictionary */
+    uint32_t index;    /* place of the entry in the dictionary */
     uint32_t distance; /* Hamming distance of its code, in bits */
 } blsh_neighbour_t;
 
@@ -25,7 +25,7 @@ typedef struct {
     int16_t history[BLSH_HISTORY];               /* the last input samples, the oldest first */
     int16_t peak[BLSH_WINDOW / BLSH_PEAK_BLOCK]; /* the bits of the magnitudes, or-ed, of each block of the frame */
     int32_t overlap[BLSH_HISTORY];               /* sums of output samples that are not finished, Q23.8, times 3/2 */
-    uint32_t hops;                               /* done in this stream; stops at BLSH_TRACKING_START */
+    uint32_t hops;                               /* hops done in this stream; stops at BLSH_TRACKING_START */
     int32_t noise_floor[BLSH_TRACKED_BANDS];     /* magnitudes, Q22.8; of tracked features only */
     int16_t smoothed_q14[BLSH_MAX_SMOOTHED];     /* the mask of the hop before; with smoothing only */
 
@@ -36,7 +36,7 @@ typedef struct {
     } frame;
     union {
         int16_t feature[BLSH_ROW(BLSH_BINS)]; /* the magnitudes, then the features in their place */
-        int16_t gain_q14[BLSH_BINS];          /* once the neighbours are known */
+        int16_t gain_q14[BLSH_BINS];          /* gains, once the neighbours are known */
     };
     union {
         int32_t level[BLSH_TRACKED_BANDS];         /* magnitudes of bands, Q22.8; until there are features */

@@ -24,11 +24,11 @@
 #define IMAGE        0xfeu
 #define PROVE        0xfdu
 #define START        0xfcu
-#define LONGEST      0x1000u /* of a record: longer than any request, and an image of a small model */
+#define LONGEST      0x1000u /* bytes of a record: longer than any request, and an image of a small model */
 #define SLOT_WORDS   0x800u
 #define SECTOR_WORDS 0x100u
 #define NONCE        0x1234567u
-#define MOST_HOPS    4u /* of an input: they take the time, and the server looks back two */
+#define MOST_HOPS    4u /* hops of an input: they take the time, and the server looks back two */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,10 +36,10 @@ static blsh_state_t state;
 static blsh_models_t models;
 static uint32_t slots[HAL_SLOTS][SLOT_WORDS];
 static blsh_server_t server;
-static blsh_decoder_t heard; /* what the board sends */
+static blsh_decoder_t heard; /* the bytes that the board sends */
 static uint8_t heard_bytes[BLSH_FRAME_OVERHEAD + BLSH_MAX_PAYLOAD];
 static uint32_t answered_nonce;
-static uint32_t hops; /* of this input */
+static uint32_t hops; /* hops of this input */
 static jmp_buf reset;
 
 /* ---- the host: hears ------------------------------------------------------------------------------------------ */
@@ -77,7 +77,7 @@ static void send_frame(uint8_t type, const uint8_t *payload, uint16_t length) {
     blsh_frame_send(&encoder, type, 7u, payload, length);
 }
 
-static uint8_t pushed[BLSH_SHA256_BYTES]; /* of the last image */
+static uint8_t pushed[BLSH_SHA256_BYTES]; /* SHA-256 of the last image */
 
 /* The longest image that `data` can be: its magic, length and SHA-256 are made to fit. */
 static void push_image(const uint8_t *data, size_t size) {

@@ -21,7 +21,7 @@
 #define CR_PLLON     (1u << 24)
 #define CR_PLLRDY    (1u << 25)
 #define PLLCFGR_HSE  (1u << 22)
-#define PLLCFGR_Q    (15u << 24) /* the clock of USB and the like, which nobody uses: as slow as it goes */
+#define PLLCFGR_Q    (15u << 24) /* the clock of USB, which is unused: as slow as it goes */
 #define CFGR_SW      3u
 #define CFGR_SW_PLL  2u
 #define CFGR_SWS     (3u << 2)

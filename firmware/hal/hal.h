@@ -40,7 +40,7 @@ uint32_t hal_overruns(void);
 /* A free-running counter that counts up and wraps at 2^32: subtract two readings as uint32_t. */
 uint32_t hal_ticks(void);
 
-/* Its rate. */
+/* The rate of the counter in Hz. */
 uint32_t hal_tick_hz(void);
 
 /* --- The part ------------------------------------------------------------------------------------------- */

@@ -31,7 +31,7 @@ void hal_rx_irq(void);
 /* The SysTick exception, of a driver that enables it. */
 void hal_systick_irq(void);
 
-/* Whether the part's watchdog was what reset it, by the part's own record; clears that. */
+/* Whether the watchdog reset the part, by the part's own record; clears the record. */
 bool hal_port_reset_by_watchdog(void);
 
 /* --- Exceptions ------------------------------------------------------------------------------------------- */
@@ -70,7 +70,7 @@ uint32_t hal_clock_uart_hz(void);
 /* --- The stack, from the linker script and the start-up code ---------------------------------------------- */
 
 #define STACK_PAINT       0xa5a5a5a5u /* every word from _stack_limit up to _estack, at reset */
-#define STACK_GUARD_WORDS 4u          /* of these, at the end: no function's frame comes so far */
+#define STACK_GUARD_WORDS 4u          /* painted words at the end of the stack, below any function's frame */
 extern uint32_t _stack_limit[];
 extern uint32_t _estack[];
 

@@ -10,10 +10,10 @@ from blsh_trainer.standard_streams import guarded_output
 
 
 def exit_code(main: Callable[[], int | None]) -> int:
-    """Run `main`; return what it returns, 0 for None, and 2 after a BlshError, which is printed on stderr.
+    """Run `main`; return its result, 0 for None, and 2 after a BlshError, which is printed on stderr.
 
-    Raises SystemExit with 128 + the signal's number after a signal that ends the program, and when nobody reads its
-    output any more.
+    Raises SystemExit with 128 + the signal's number after a signal that ends the program, and when its output has no
+    reader any more.
     """
     with ended_in_order():
         try:

@@ -92,7 +92,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @dataclass(frozen=True)
 class Firmware:
-    """What runs on the board: the reference's integers, what HELLO must say, and how to reach it.
+    """The firmware on the board: the reference's integers, what HELLO must say, and how to reach it.
 
     start: makes a target (see `target`). elf: the program that an emulator runs. recipe: the recipe of the model, if it
     has one.

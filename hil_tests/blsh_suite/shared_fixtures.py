@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the suite and the project's own tests share, as a pytest plugin: seeds, a corpus, and two markers."""
+"""Fixtures that the suite and the project's own tests share, as a pytest plugin: seeds, a corpus, two markers."""
 
 import os
 import shutil
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-# Read when numpy is first imported, here and in every process that a test starts: several of them with two threads of
-# BLAS each, and small matrices, spend most of their time waiting for one another.
+# Read when numpy is first imported, here and in every process that a test starts. On small matrices, several processes
+# with two threads of BLAS each spend most of their time waiting for one another.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np

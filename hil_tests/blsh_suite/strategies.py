@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hypothesis draws for the suite: signals pieced together from segments, and recipes of models."""
+"""Draws of hypothesis for the suite: signals pieced together from segments, and recipes of models."""
 
 from hypothesis import Phase
 from hypothesis import strategies as st

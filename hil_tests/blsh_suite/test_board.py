@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check who the board says it is, and how it answers requests that it cannot carry out."""
+"""Check the board's identity, and its answers to requests that it cannot carry out."""
 
 import numpy as np
 import pytest

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model a part's registers: the drivers run on this machine, and the model looks at each register that they touch.
+"""Model a part's registers: the drivers run on this machine, and the model sees each register that they touch.
 
-The model behaves as the manual says (a ready bit follows its switch) and fails the test where the manual forbids
-something: changing a PLL that runs, a clock too fast for its bus, a peripheral without its clock.
+The model behaves as the manual says: a ready bit follows its switch. The test fails where the manual forbids an
+access: to a PLL that runs, to a clock too fast for its bus, to a peripheral without its clock.
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Linked with --wrap=blsh_hop: hops whose first sample is one of these do harm instead. For the tests of what a board
- * does about it. */
+/* Linked with --wrap=blsh_hop: hops whose first sample is a constant below do harm instead. For the tests of a board's
+ * defence. */
 #include <string.h>
 
 #include "blsh.h"

@@ -51,12 +51,12 @@ class MemoryBoard:
         assert self._library.board_factory_model(factory, len(factory)) == 0
 
     def fill(self, content: bytes = b"\xff" * (2 * SLOT_BYTES)) -> None:
-        """The content of both slots."""
+        """Fill both slots with `content`."""
         assert len(content) == 2 * SLOT_BYTES
         self._library.board_fill(content)
 
     def content(self) -> bytes:
-        """The size of both slots."""
+        """Return the content of both slots."""
         buffer = ctypes.create_string_buffer(2 * SLOT_BYTES)
         self._library.board_read(buffer)
         return buffer.raw

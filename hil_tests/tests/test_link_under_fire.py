@@ -70,7 +70,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def quick_close(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pyserial sleeps for a third of a second whenever it closes a socket; there are hundreds of cases here."""
+    """Close sockets at once: pyserial sleeps for a third of a second whenever it closes one of hundreds here."""
     monkeypatch.setattr(protocol_socket, "time", SimpleNamespace(sleep=lambda seconds: None))
 
 
@@ -131,7 +131,7 @@ def under_fire(
 
 
 def sweep(board: ChildBoard, truth: Truth, seeds: range, there: Faults, back: Faults) -> Counter[str]:
-    """The number of cases by outcome, and of faults by kind."""
+    """Return the number of cases by outcome, and of faults by kind."""
     tally: Counter[str] = Counter()
     for seed in seeds:
         injector = FaultInjector(seed, there, back)

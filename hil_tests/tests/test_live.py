@@ -35,7 +35,7 @@ Samples = npt.NDArray[np.int16]
 
 
 class Clock:
-    """A clock that moves only when it is told to."""
+    """A clock that moves only on request."""
 
     def __init__(self) -> None:
         self.now = 100.0

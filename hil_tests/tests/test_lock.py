@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check that a board has one program: the second is told who holds it, and a killed holder keeps nobody out."""
+"""Check that a board has one program: the second learns who holds it, and a killed holder locks no one out."""
 
 import errno
 import os

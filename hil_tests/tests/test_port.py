@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check the port under the link: a reader stops when the line ends, a writer when nobody reads."""
+"""Check the port under the link: a reader stops when the line ends, a writer without a reader."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from blsh_hil.link.board_errors import ConnectionClosedError, DamagedError, Port
 from blsh_hil.link.fault_injector import FaultInjector, Faults
 from blsh_hil.link.port import Port
 
-FAR = 3600.0  # seconds: who waits for it hangs
+FAR = 3600.0  # seconds: a test that waits so long hangs
 
 
 class Counted:

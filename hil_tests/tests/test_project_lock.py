@@ -20,7 +20,7 @@ with project_lock(pathlib.Path(sys.argv[1])):
 
 
 def test_lock_of_a_killed_program_is_free(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Check that a waiter is told who holds the lock, and gets it only when the holder ends."""
+    """Check that a waiter learns who holds the lock, and gets it only when the holder ends."""
     with other_program(HOLD, str(tmp_path)) as holder:
         entered = threading.Event()
 

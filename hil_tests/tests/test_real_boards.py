@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real boards, as far as this machine can tell: registers on a model of the part, images by their ELF, and the
-very images of the STM32 boards in the emulator, whose clocks never get ready."""
+"""The real boards, checked without them: registers on a model of the part, and images by their ELF.
+
+The images of the STM32 boards also run in the emulator, whose clocks never get ready.
+"""
 
 import shutil
 import subprocess
@@ -294,7 +296,7 @@ def test_platformio_builds_the_same_image_offline(
 ) -> None:
     """Build with `pio run -e NAME` and the checkout's platform: its three files hold one image, at the right place."""
     for variable in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nobody listens there: no registry is asked
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # no server listens there: no registry is asked
     board = find_board(name)
     alone = build_alone(board, model, tmp_path)
     root = tmp_path / "project"

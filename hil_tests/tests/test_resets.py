@@ -55,7 +55,7 @@ boards = pytest.mark.parametrize("board", ["host", emulated], indirect=True)
 
 @pytest.fixture(autouse=True)
 def quick_close(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pyserial sleeps for a third of a second whenever it closes a socket; there are hundreds of cases here."""
+    """Close sockets at once: pyserial sleeps for a third of a second whenever it closes one of hundreds here."""
     monkeypatch.setattr(protocol_socket, "time", SimpleNamespace(sleep=lambda seconds: None))
 
 
@@ -83,8 +83,10 @@ def board(request: pytest.FixtureRequest, target: Callable[[str], ChildBoard]) -
 
 
 class Meddler:
-    """Between client and board: presses the reset button once, when request number `when` is about to be sent (part 0),
-    half sent (part 1) or sent (part 2); part 3: when so many frames have come from the board.
+    """A meddler between client and board, which presses the reset button once.
+
+    It does so when request number `when` is about to be sent (part 0), half sent (part 1) or sent (part 2), or when
+    `when` frames have come from the board (part 3).
     """
 
     def __init__(self, press: Callable[[Any], None], when: int, part: int) -> None:

@@ -39,7 +39,7 @@ def test_no_more_hops_are_unanswered_than_the_board_allows() -> None:
     most = []
 
     def lazy(request: Frame) -> list[Answer]:
-        """Answers only once nothing more comes, so that it sees how far the client runs ahead."""
+        """Answer only once nothing more comes, to see how far the client runs ahead."""
         unanswered.append(request)
         most.append(len(unanswered))
         return [] if len(unanswered) < 2 else good_board(unanswered.pop(0))

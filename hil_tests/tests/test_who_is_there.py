@@ -19,7 +19,7 @@ Device = Callable[[bytes], bytes]  # gives the bytes that it says to the bytes t
 
 
 class MadeUpTime:
-    """A clock in place of the module time. It moves only while somebody waits."""
+    """A clock in place of the module time. It moves only during waits."""
 
     def __init__(self) -> None:
         self.now = 1000.0

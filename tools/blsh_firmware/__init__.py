@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build firmware images, and measure what they take."""
+"""Build firmware images, and measure their costs."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `blsh`: its options, what its commands do, and what they show."""
+"""The command `blsh`: its options, the work of its commands, and their output."""

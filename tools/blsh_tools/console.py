@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Show what a command found: results on stdout, as a table or as JSON; progress and remarks on stderr."""
+"""Show the results of commands: results on stdout, as a table or as JSON; progress and remarks on stderr."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # it imports NumPy, which takes a third of the time of `blsh 
 
 
 class _Remarks:
-    """sys.stderr as it is at the moment of writing. Errors are ignored: no work fails because nobody reads remarks."""
+    """sys.stderr at the moment of writing. Errors are ignored: no work fails because its remarks are unread."""
 
     def write(self, text: str) -> int:
         with suppress(OSError):
@@ -32,7 +32,7 @@ class _Remarks:
 
     @property
     def _stream(self) -> TextIO:
-        stream: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)  # while a progress bar stands below it
+        stream: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)  # the line scrolls above a progress bar
         return stream
 
 

@@ -46,7 +46,7 @@ _FILES = ("model.npz", *(f"{name}.wav" for name in _RECORDINGS), "spectrograms.p
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What the demo does; the defaults are what `make demo` runs.
+    """The options of the demo; the defaults are those of `make demo`.
 
     seconds, snr_db: of the recording that goes through the board. entries, bits: at most, in the firmware. mixtures: of
     the test split, to score the engines on. synthetic: whether the corpus is; result.json says so.
@@ -99,7 +99,7 @@ def _make_demo(
         model = train_model(corpus, training.EXTENDED.with_(name="demo", seed=options.seed), progress)
         save_model(folder / "model.npz", model)
     reduction = GenerateOptions(entries=min(options.entries, model.entries), bits=min(options.bits, model.bits))
-    with project_lock(project_root()):  # nobody generates another model in between
+    with project_lock(project_root()):  # no other program generates a model in between
         with _timed("generate", times):
             generate_firmware(model, reduction, generated_folder())
         with _timed("build", times):
@@ -138,7 +138,7 @@ def _make_demo(
 
 @dataclass(frozen=True)
 class _OnBoard:
-    """What the board did: the comparison of every stage, the denoised recording, the instructions counted."""
+    """The results of the board: the comparison of every stage, the denoised recording, the instructions counted."""
 
     comparison: Comparison
     output: FloatArray

@@ -25,7 +25,7 @@ _INTERVAL = "  95 % interval"
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """How a model is scored: by which engine and metrics, on which mixtures, in how many processes (None: all cores).
+    """The options of scoring a model: engine, metrics, mixtures and the number of processes (None: all cores).
 
     protocol, split, snrs_db, count and seed choose the mixtures: see choose_mixtures.
     """
@@ -84,7 +84,7 @@ class ModelScores:
 
     @property
     def title(self) -> str:
-        """What was scored, in a line."""
+        """The scored engine, model and mixtures, in a line."""
         mixtures = self.scores.mixtures
         what = f"{mixtures['mixtures']} mixtures of {mixtures['split']}, engine {self.told['engine']}"
         return f"Evaluated: {what}; means"

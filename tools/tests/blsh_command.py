@@ -28,7 +28,7 @@ ENVIRONMENT = {"COLUMNS": "160", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS":
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run of `blsh` ended."""
+    """The end of a run of `blsh`."""
 
     code: int
     stdout: str

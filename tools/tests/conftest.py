@@ -37,7 +37,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
         with (shared / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not done.exists():
-                shutil.rmtree(shared / name, ignore_errors=True)  # of a process that failed to fill it
+                shutil.rmtree(shared / name, ignore_errors=True)  # the folder of a process that failed to fill it
                 (shared / name).mkdir()
                 fill(shared / name)
                 done.touch()

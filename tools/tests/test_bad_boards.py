@@ -51,7 +51,7 @@ class FakeBoard:
     def _serve(self, listener: socket.socket) -> None:
         try:
             connection, _ = listener.accept()
-            listener.close()  # who hangs up is not there for another call
+            listener.close()  # a server that hangs up takes no other call
             with connection:
                 decoder = Decoder()
                 while data := connection.recv(4096):
@@ -94,7 +94,7 @@ def says(**changes: Any) -> Behaviour:
 FAULT = Fault(tuple(range(0x10, 0x18)), 0x8200, 0xDEAD0000, FaultReason.FAULT)
 FLASH = "`blsh build`, then `blsh flash`"
 
-# What a board does, and what the user is told.
+# The behaviour of a board, and the message to the user.
 BOARDS: dict[str, tuple[Behaviour | Callable[[bytes], bytes | None], str]] = {
     "silent": (lambda data: b"", "no answer to HELLO within 8 s, nothing was received.*is this the right port"),
     "garbage": (lambda data: b"\xf8\x80\x78", "valid frame, beginning with f8 80 78 .*another rate than 115200 baud"),

@@ -15,7 +15,7 @@ from .tiny_corpus import corpus_rows
 
 
 def copied_recording(bench: Bench) -> Path:
-    """The same samples in the splits train and test, once as FLAC and once as WAV."""
+    """Write the same samples in the splits train and test, once as FLAC and once as WAV."""
     root = bench.own_corpus([row | {"path": row["path"].replace("test0/0.flac", "0.wav")} for row in corpus_rows()])
     soundfile.write(root / "speech" / "0.wav", soundfile.read(root / "speech" / "train0" / "0.flac")[0], 16_000)
     return root
@@ -29,7 +29,7 @@ def constant_noise(bench: Bench) -> Path:
 
 
 def foreign_formats(bench: Bench) -> Path:
-    """Folders of speakers whose recordings are all in a format that is not read."""
+    """Make folders of speakers whose recordings are all in a format that is not read."""
     root = bench.own_corpus()
     (root / "manifest.csv").unlink()
     for speaker in (root / "speech").iterdir():

@@ -206,7 +206,7 @@ ARTIFACTS: dict[str, tuple[Callable[[Bench], object], str]] = {
     "bit flip in the file": (bit_flip_in_the_file, "damaged.npz is damaged .*; train or copy it again"),
     "card not JSON": (
         lambda bench: bench.arrays(card=np.frombuffer(b"{", np.uint8)),
-        "card is not JSON .*the artifact is damaged",
+        "card is not JSON .*it is damaged, train or copy it again",
     ),
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Building: what an ELF file takes, and what a user is told when it cannot be built."""
+"""Building: the size of an ELF file, and the messages when it cannot be built."""
 
 import dataclasses
 import os

@@ -43,7 +43,7 @@ def quiet(line: str) -> None:
 
 @needs_compiler
 def test_nothing_that_changes_during_a_build_gets_into_it(generated: Blsh, built_project: Path, model: Path) -> None:
-    """Somebody writes another model over the generated files as PlatformIO starts, without asking for the lock."""
+    """Another program writes a model over the generated files as PlatformIO starts, without asking for the lock."""
     board, root, artifact = find_board(BOARD), generated.project, load_model(model)
     folder, other = generated_folder(root), GenerateOptions(neighbours=2)
     before = {path: path.read_bytes() for path in folder.iterdir()}
@@ -116,7 +116,7 @@ def test_a_users_settings_of_platformio_do_not_reach_a_build(monkeypatch: pytest
 def test_project_in_a_folder_of_every_character(
     tmp_path: Path, generated_project: Path, built_project: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such a path works for building, running and flashing, also where the Python that starts PlatformIO lies in it."""
+    """An odd path works for building, running and flashing, also where the Python that starts PlatformIO lies in it."""
     folder = tmp_path / ODD
     root = copy_project(generated_project, folder, generated=True)
     python = Path(sys.executable).relative_to(sys.prefix)
@@ -158,7 +158,7 @@ MAKE_TARGETS = {
 @pytest.mark.needs("make")
 @pytest.mark.parametrize("target", MAKE_TARGETS)
 def test_make_hands_on_paths_of_every_character(tmp_path: Path, target: str) -> None:
-    """Python lies in such a folder, too; a program that prints its arguments stands for it."""
+    """Python lies in an odd folder, too; a program that prints its arguments stands for it."""
     folder = tmp_path / ODD
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / "tools").mkdir()

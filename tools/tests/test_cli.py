@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `blsh` does when all is well: help, tables, JSON, files; and Ctrl-C."""
+"""`blsh` when all is well: help, tables, JSON, files; and Ctrl-C."""
 
 import json
 import os

@@ -23,7 +23,7 @@ LISTING = """
 
 
 def profile() -> tuple[Profile, dict[str, Function]]:
-    """Two passages of two rounds of the loop each."""
+    """Return a profile of two passages of two rounds of the loop each."""
     once, twice = 2, 4
     executed = Counter({0x0: once, 0xC: once, 0xE: once} | dict.fromkeys((0x2, 0x4, 0x6, 0x8, 0xA), twice))
     return (

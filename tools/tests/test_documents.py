@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What documents and docstrings point to is there, and the figures that they repeat are right."""
+"""The targets that documents and docstrings point to exist, and the figures that they repeat are right."""
 
 import hashlib
 import json

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.heavy
 
 
 def test_flash_restarts_the_emulator_that_runs(built_project: Path, blsh: Blsh, tmp_path: Path, emulator: None) -> None:
-    """It keeps its port, has the new image, and nobody can take its port in between."""
+    """It keeps its port, has the new image, and no other program can take its port in between."""
     project = copy_built(built_project, tmp_path / "project")
     blsh = Blsh(blsh.cwd, project, {"XDG_RUNTIME_DIR": str(tmp_path)})
     first = f"{built_image(find_board(BOARD), project).build_id:08x}"

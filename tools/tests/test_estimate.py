@@ -31,7 +31,7 @@ from blsh_hil.boards.table import find_board, load_boards
 from blsh_tools.options.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
 
-pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("estimate")]  # what its fixtures build is built once
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("estimate")]  # the builds of its fixtures are made once
 
 VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]
 HOPS = 10
@@ -50,7 +50,7 @@ def estimated(name: str, model: IntegerModel, hops: int) -> Estimate:
 
 @pytest.fixture(scope="module")
 def untrained() -> IntegerModel:
-    """A model of a size that the costs were not measured with."""
+    """Return a model of a size that the costs were not measured with."""
     return untrained_model(77, "mel", 60, 12, 900, "bands2", 2)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `blsh evaluate` shows of scores, and that its options offer what the registries hold."""
+"""`blsh evaluate` shows scores, and its options offer all entries of the registries."""
 
 from typing import Any, get_type_hints
 
@@ -23,7 +23,7 @@ CLICKS = Metric("clicks", lambda _reference, _estimate: 0.0, Notation("Clicks", 
 
 
 def scores(metrics: tuple[str, ...]) -> Evaluation:
-    """Two mixtures, on which the mixture has figures of 1 and 3, the model of 2 and 4."""
+    """Return two mixtures, on which the mixture has figures of 1 and 3, the model of 2 and 4."""
     rows = [("mixture", "a", 1.0), ("model", "a", 2.0), ("mixture", "b", 3.0), ("model", "b", 4.0)]
     made = [Score(who, which, 5.0, "s", "n", "t", dict.fromkeys(metrics, figure)) for who, which, figure in rows]
     return Evaluation({"mixtures": 2, "split": "test"}, metrics, 0, tuple(made))

@@ -221,7 +221,7 @@ def test_project_that_cannot_be_built_in(generated: Blsh) -> None:
 
 @pytest.fixture
 def real_board(built: Blsh, tmp_path: Path) -> Callable[[str], Blsh]:
-    """`blsh` with a built project, whose board is a real one that a command flashes."""
+    """Return `blsh` with a built project, whose board is a real one that a command flashes."""
 
     def project(upload_command: str) -> Blsh:
         folder = copy_project(built.project, tmp_path / "project", generated=True)

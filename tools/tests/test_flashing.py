@@ -83,7 +83,7 @@ class Bench:
 
 @pytest.fixture(scope="session")
 def nucleo_project(made_once: MadeOnce, generated_project: Path, require: Require) -> Path:
-    """A project whose firmware was generated and built for the Nucleo; read only."""
+    """Return a project whose firmware was generated and built for the Nucleo; read only."""
     require(CROSS_COMPILER)
 
     def build(folder: Path) -> None:

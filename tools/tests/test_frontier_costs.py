@@ -28,7 +28,7 @@ def firmware(corpus: Path) -> FrontierFirmware:
 
 
 def random_model(bits: int, masks: str, rng: np.random.Generator) -> Model:
-    """A model of MOST entries."""
+    """Return a model of MOST entries."""
     kind = find_mask_kind(masks)
     return Model(
         name="random",

@@ -13,7 +13,7 @@ from blsh_tools.options.groups import OptionGroup, with_groups
 
 @dataclass(frozen=True)
 class Size(OptionGroup):
-    """The group of these tests."""
+    """The group of the tests here."""
 
     entries: Annotated[int | None, typer.Option("--entries", help="How many.")] = None
     dry_run: Annotated[bool, typer.Option("--dry-run")] = False

@@ -15,8 +15,8 @@ from .tiny_corpus import Samples
 
 pytestmark = pytest.mark.heavy
 
-NOWHERE = "/proc/blsh-nowhere"  # which not even root can make
-# Beside the modules root can write, so numba is told to look at NUMBA_CACHE_DIR alone.
+NOWHERE = "/proc/blsh-nowhere"  # a folder that not even root can make
+# Root can write beside the modules, so NUMBA_CACHE_DIR alone is offered to numba.
 NO_HOME = {
     **dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "NUMBA_CACHE_DIR"), NOWHERE),
     "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator",

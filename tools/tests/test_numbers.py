@@ -82,7 +82,7 @@ def begin(path: tuple[str, ...], option: str, value: str) -> bool:
         assert str(error).startswith(f"{option} ")
         return False
     except Exception as error:
-        assert getattr(error, "exit_code", None) == 2, repr(error)  # what is no number at all, in Typer's words
+        assert getattr(error, "exit_code", None) == 2, repr(error)  # no number at all: Typer refuses it
         return False
     return True
 

@@ -114,7 +114,7 @@ def test_channels_that_nearly_cancel_are_told(blsh: Blsh, bench: Bench) -> None:
     assert "cancel" not in blsh.succeed("denoise", "in.wav", "out.wav", "--model", bench.model).stderr
 
 
-# ---- what a corpus is told --------------------------------------------------------------------------------------
+# ---- remarks about a corpus -------------------------------------------------------------------------------------
 
 
 def test_a_corpus_is_told_of_lengths_and_levels(blsh: Blsh, bench: Bench) -> None:

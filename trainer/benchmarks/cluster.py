@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Learn on a Dask cluster of two local workers: compare the model, and count what crosses the wire for each bit.
+"""Learn on a Dask cluster of two local workers: compare the model, and count the bytes on the wire for each bit.
 
 python trainer/benchmarks/cluster.py --frames 10000 --output docs/results/bench-cluster
 "Arguments" and "results" are the pickled bytes that the learner sends and receives. "Loopback" is everything that

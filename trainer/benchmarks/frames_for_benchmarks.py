@@ -55,7 +55,7 @@ def surroundings(threads: int, packages: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def cpu_name() -> str:
-    """Return the processor's name, as far as the system tells it."""
+    """Return the processor's name, or its architecture where the system gives no name."""
     listed = Path("/proc/cpuinfo")
     if listed.exists():
         names = [line.partition(":")[2].strip() for line in listed.read_text().splitlines() if "model name" in line]

@@ -3,7 +3,7 @@
 
 `make bench-scale`, or: python trainer/benchmarks/scale.py --frames 2400000 --threads 2
 A few bits are learned at the beginning of the code and, after random bits, a few at its end. The cost of a bit is taken
-to grow linearly between. Each weighting runs in its own process, so that its peak memory can be told.
+to grow linearly between. Each weighting runs in its own process, so that its peak memory is its own.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def _measure(file: Path, weighting: str, bits: int, measured: int, threads: int)
     rng = np.random.default_rng(1)
     vectors = rng.standard_normal((before, H.shape[1] + 1))
     vectors[:, -1] = -vectors[:, :-1] @ H[:4096].mean(axis=0)
-    with checkpoint.open("wb") as stream:  # the same fit, with random bits so far
+    with checkpoint.open("wb") as stream:  # the same fit, begun from random bits
         betas = np.ones(before) if weighting == "residual" else np.linspace(1.2, 0.6, before)
         np.savez(stream, identity=parts["identity"], weights=vectors, betas=betas)
     last = _times(H, weighting, bits, threads, checkpoint)

@@ -136,7 +136,7 @@ def _segments(H: Features) -> list[Features]:
 
 
 def _apart(function: Any, *arguments: Any) -> Any:
-    """Return function(*arguments), called in a fresh process, so that its peak memory can be told."""
+    """Return function(*arguments), called in a fresh process, so that its peak memory is its own."""
     with multiprocessing.get_context("spawn").Pool(1) as process:
         return process.apply(function, arguments)
 
@@ -173,7 +173,7 @@ def _learn(name: str, H: Features, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _resident() -> int:
-    """Return the largest resident set of this process so far, in bytes."""
+    """Return the peak resident set of this process, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

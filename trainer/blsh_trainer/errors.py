@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception for what a user can mend: bad input, a missing tool, a board that does not answer."""
+"""The one exception for errors that a user can mend: bad input, a missing tool, a board that does not answer."""
 
 
 class BlshError(Exception):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from blsh_trainer.errors import BlshError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errors that only writing gives
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errors that only a write raises
 _ADVICE = {
     **dict.fromkeys(_FULL, "free some space or choose another place"),
     errno.ENAMETOOLONG: "choose a shorter name",
@@ -27,7 +27,7 @@ NOT_FETCHED = b"version https://git-lfs"
 NOT_FETCHED_TEXT = "a pointer of Git LFS, whose file is still to be fetched"
 
 _RANDOM_LETTERS, _LEAST_RANDOM_LETTERS = 8, 4
-_MOST_SUFFIX_BYTES = 16  # a longer suffix is no format's of any library
+_MOST_SUFFIX_BYTES = 16  # no library has a format with a longer suffix
 
 
 def require_folder(path: Path, missing: str) -> None:
@@ -78,8 +78,8 @@ def _kind(mode: int) -> str:
 def temporary_beside(target: Path) -> Path:
     """Return a hidden path beside `target` at which nothing is.
 
-    Its name ends in the suffix of `target` and is no longer than the name of `target`, or than that suffix and 5 bytes
-    before it: what can be written at `target` is not refused here as too long.
+    Its name ends in the suffix of `target`. It is no longer than the name of `target`, or than the suffix and 5 bytes
+    before it. So a name that is short enough for `target` is short enough here.
     """
     suffix = target.suffix if len(os.fsencode(target.suffix)) <= _MOST_SUFFIX_BYTES else ""
     room = len(os.fsencode(target.name)) - len(os.fsencode(suffix)) - len(".")
@@ -130,7 +130,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         except OSError as error:
             raise unwritable(path, error) from error
     finally:
-        with suppress(OSError):  # it was not made, is in its place, or the disk takes no changes any more
+        with suppress(OSError):  # the file was not made, is in its place, or the disk takes no changes any more
             temporary.unlink()
 
 
@@ -153,7 +153,7 @@ def write_text_if_changed(path: Path, text: str) -> Path:
     try:
         same = path.is_file() and path.read_bytes() == content
     except OSError:
-        same = False  # it cannot be read: writing will say why
+        same = False  # the file cannot be read: the write raises the error
     if not same:
         with replacing(path) as temporary:
             temporary.write_bytes(content)

@@ -15,7 +15,7 @@ import numpy as np
 from blsh_trainer.arrays import AnyArray
 from blsh_trainer.files import NOT_FETCHED, NOT_FETCHED_TEXT
 
-_UNREADABLE = (  # what zipfile and numpy were seen to raise on damaged bytes; RuntimeError means "encrypted"
+_UNREADABLE = (  # errors that zipfile and numpy were seen to raise on damaged bytes; RuntimeError means "encrypted"
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, struct.error, SyntaxError, TypeError),
     *(ValueError, OSError, EOFError, KeyError, RuntimeError, MemoryError, OverflowError),
 )
@@ -23,7 +23,7 @@ _ZIP = b"PK"
 _HEAD_BYTES = 64
 _MOST_NAMED = 3
 _EXPECTED = "expected a zip archive of numpy's arrays"
-_KINDS = (  # how the files begin that users give by mistake
+_KINDS = (  # first bytes of files that users give by mistake
     (b"\x93NUMPY", "a single array of numpy's"),
     (b"RIFF", "a WAV file"),
     (b"fLaC", "a FLAC file"),

@@ -11,7 +11,7 @@ MOST_BYTES: Final = 1 << 28
 
 
 def read_own(path: Path) -> bytes:
-    """Return the bytes of `path`. OSError for what we never write: a pipe, a device, a file of more than MOST_BYTES."""
+    """Return the bytes of `path`. OSError for files that we never write: pipes, devices, more than MOST_BYTES."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file", str(path))

@@ -16,8 +16,8 @@ from blsh_trainer.errors import BlshError
 def guarded_output() -> Iterator[None]:
     """End the block in order, without a traceback, when standard output takes no more.
 
-    SystemExit with 128 + SIGPIPE, the shells' convention, and no message where nobody reads the output any more
-    (`| head`). BlshError for any other error of writing, and at once where standard output is closed (`>&-`).
+    SystemExit with 128 + SIGPIPE, the shells' convention, and no message where the output has lost its
+    reader (`| head`). BlshError for any other error of writing, and at once where standard output is closed (`>&-`).
     """
     closed = sys.stdout is None
     _occupy_handles()
@@ -66,7 +66,7 @@ class _Guarded:
 
     def _forget(self) -> None:
         """Drop what is still in the buffer: Python would write it again at exit, and complain."""
-        with suppress(OSError, ValueError):  # a stream of a test has no handle
+        with suppress(OSError, ValueError):  # the stream of a test has no handle
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._stream.fileno())
             os.close(null)

@@ -21,7 +21,7 @@ SEED = 20_24
 
 
 def say(samples: int, rng: np.random.Generator) -> np.ndarray:
-    """A stand-in for speech: harmonic bursts of gliding pitch with pauses."""
+    """Return a stand-in for speech: harmonic bursts of gliding pitch with pauses."""
     time = np.arange(samples) / 16_000
     pitch = rng.uniform(90, 240) * (1 + 0.2 * np.sin(2 * np.pi * rng.uniform(0.5, 2) * time))
     phase = 2 * np.pi * np.cumsum(pitch) / 16_000
@@ -31,7 +31,7 @@ def say(samples: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def rustle(samples: int, rng: np.random.Generator) -> np.ndarray:
-    """A stand-in for noise: coloured noise that comes and goes."""
+    """Return a stand-in for noise: coloured noise that comes and goes."""
     time = np.arange(samples) / 16_000
     noise = rng.standard_normal(samples)
     coloured = np.convolve(noise, rng.standard_normal(8), mode="same")
@@ -55,7 +55,7 @@ def write_corpus(root: Path, rows: list[dict[str, str]]) -> Path:
 
 
 def tiny_rows() -> list[dict[str, str]]:
-    """Six training speakers, two to evaluate on, and three noise types in each split."""
+    """Return the rows of six training speakers, two to evaluate on, and three noise types in each split."""
     rows = []
     for split, speakers, each in (("train", 6, 2), ("valid", 1, 2), ("test", 2, 2)):
         for speaker in range(speakers):

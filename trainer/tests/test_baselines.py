@@ -36,7 +36,7 @@ def test_without_torch_the_error_says_what_to_install(monkeypatch):
 
 
 class TestWithTorch:
-    """What needs the extra."""
+    """Tests that need the extra."""
 
     @pytest.fixture(autouse=True)
     def one_thread(self):
@@ -231,7 +231,7 @@ class TestWithTorch:
 
 
 def untrained(name):
-    """A network with the weights that training would begin with."""
+    """Return a network with the weights that training would begin with."""
     from blsh_trainer.baselines.denoiser import NetworkDenoiser
     from blsh_trainer.baselines.networks import build
 

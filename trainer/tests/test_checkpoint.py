@@ -71,7 +71,7 @@ def test_a_checkpoint_also_begins_a_longer_fit_and_ends_a_shorter_one(tmp_path):
 
 
 def _hear_interrupts():
-    """A job in the background of a shell is deaf to Ctrl-C, and so is what it starts."""
+    """Let this process hear Ctrl-C: jobs in the background of a shell and their children are deaf to it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

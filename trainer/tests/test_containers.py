@@ -50,7 +50,7 @@ def encoded(container, subtype, samples=SAMPLES, endian="FILE"):
 
 
 def put(data, at, form, *numbers):
-    """The bytes `data` with these numbers at `at`."""
+    """Return the bytes `data` with `numbers` at `at`."""
     new = struct.pack(form, *numbers)
     return data[:at] + new + data[at + len(new) :]
 

@@ -103,7 +103,7 @@ def test_a_file_listed_twice_is_refused(tmp_path, again, split):
 
 
 def spoilt(text: str, how: str) -> bytes:
-    """The manifest as others write it."""
+    """Return the manifest as other programs write it."""
     rows = text.replace("\r\n", "\n")
     head, below = rows.split("\n", 1)
     changed = {

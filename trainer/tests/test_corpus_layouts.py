@@ -24,7 +24,7 @@ def put(path: Path, seed: int, samples: int = 3000, rate: int = 16_000, **option
 
 
 def sphere(pcm: np.ndarray, order: str = "01", coding: str = "") -> bytes:
-    """A NIST SPHERE file of 16-bit samples in byte order 01 (little-endian) or 10."""
+    """Return a NIST SPHERE file of 16-bit samples in byte order 01 (little-endian) or 10."""
     fields = [("sample_count", f"-i {pcm.size}"), ("sample_rate", "-i 16000"), ("channel_count", "-i 1")]
     fields += [("sample_n_bytes", "-i 2"), ("sample_byte_format", f"-s2 {order}"), ("sample_sig_bits", "-i 16")]
     if coding:
@@ -59,7 +59,7 @@ def noises(root: Path, types: int = 3, files: int = 4) -> Path:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:
-    """Ten speakers of two utterances and three types of noise, without splits."""
+    """Return a folder of ten speakers of two utterances and three types of noise, without splits."""
     root = tmp_path / "corpus"
     for speaker in range(10):
         for number in range(2):
@@ -151,7 +151,7 @@ def test_speech_alone_goes_with_a_folder_of_noises(tmp_path, prefix):
 
 @pytest.fixture
 def timit(tmp_path: Path) -> Path:
-    """Speakers of two dialects in TRAIN, and one in TEST, in SPHERE."""
+    """Return a folder of speakers of two dialects in TRAIN, and one in TEST, in SPHERE."""
     root = tmp_path / "TIMIT"
     for number, place in enumerate(["TRAIN/DR1"] * 4 + ["TRAIN/DR2"] * 4 + ["TEST/DR1"]):
         file = root / place / f"FAB{number}" / "SA1.WAV"
@@ -205,7 +205,7 @@ def test_compressed_sphere_says_how_to_convert_it(tmp_path, coding):
 
 @pytest.fixture
 def voicebank(tmp_path: Path) -> Path:
-    """Six speakers to train on and one to test with, at 48 kHz; the noisy recordings are the clean ones and noise."""
+    """Return six speakers to train on and one to test with, at 48 kHz; noisy recordings are clean ones and noise."""
     root = tmp_path / "voicebank"
     names = [("trainset_28spk_wav", f"p{speaker}_{n:03d}") for speaker in range(6) for n in range(2)]
     names += [("testset_wav", "p900_001"), ("testset_wav", "p900_002")]

@@ -70,7 +70,7 @@ def test_only_projections_and_sums_cross_the_wire(cluster):
 
 
 def is_gone(process):
-    """The timer may be late, and it takes the worker's parent a moment to bury it."""
+    """Return whether the worker goes away in time: its timer may be late, and its parent takes a moment to bury it."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:

@@ -20,7 +20,7 @@ def pcm(seed: int, samples: int = 3000) -> np.ndarray:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A speaker and a noise in each split; of test's one recording is still to come."""
+    """Return a speaker and a noise in each split; of test's one recording is still to come."""
     rows = ["path,kind,split,speaker_or_type", "late,speech,test,test"]
     for number, split in enumerate(("train", "valid", "test")):
         for kind in ("speech", "noise"):

@@ -251,7 +251,7 @@ def peers_mixture(corpus, recipe, snr_db):
 
 @pytest.fixture(scope="session")
 def tiny_recipes(tiny_corpus):
-    """Three recipes over the tiny corpus; the second is loud enough to be scaled down."""
+    """Return three recipes over the tiny corpus; the second is loud enough to be scaled down."""
     speech, noise = (tiny_corpus.select(kind, "test") for kind in ("speech", "noise"))
     bare = [PeersRecipe(f"{n:02}", speech[n].path, 100 * n, 19_000, noise[n].path, 900 * n, ()) for n in range(3)]
 

@@ -23,7 +23,7 @@ from blsh_trainer.errors import BlshError
 
 @dataclass
 class Site:
-    """What the server holds, how it misbehaves, and what it was asked: (path, Range) and bytes sent."""
+    """A server's files, its misbehaviour, and the requests to it: (path, Range) and bytes sent."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def site():
-    """A server on a port of this machine."""
+    """Yield a server on a port of this machine."""
     site = Site()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"site": site}))
     site.url = f"http://127.0.0.1:{server.server_port}"

@@ -13,7 +13,7 @@ SEED = 31
 
 
 def frames(count, seed=SEED):
-    """Non-negative rows of unit norm about a curved sheet: near ones are alike, as spectra are."""
+    """Return non-negative rows of unit norm about a curved sheet: near ones are alike, as spectra are."""
     rng = np.random.default_rng(seed)
     shapes = np.random.default_rng(99).gamma(0.12, size=(12, 24))
     return l2_normalise(rng.gamma(0.4, size=(count, 12)) @ shapes + 0.005 * rng.random((count, 24)))

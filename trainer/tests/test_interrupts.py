@@ -15,7 +15,7 @@ SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, *ENDING], ids=lambda
 
 @pytest.fixture(autouse=True)
 def usual_handlers():
-    """Those of a program that a shell starts in the foreground."""
+    """Install the handlers of a program that a shell starts in the foreground."""
     usual = {signal.SIGINT: signal.default_int_handler, **dict.fromkeys(ENDING, signal.SIG_DFL)}
     before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is read for a mixture: the cut that it needs, whatever the length of the files."""
+"""Read the samples of a mixture: the cut that it needs, whatever the length of the files."""
 
 import tracemalloc
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is given as a model or as a checkpoint by mistake is named for what it is, not in numpy's words."""
+"""A wrong file given as a model or checkpoint is named by its true kind, not in numpy's words."""
 
 import gzip
 import io

@@ -23,7 +23,7 @@ def random_bits(rng, *shape):
 
 
 def divergence(name, S, b):
-    """A reading of the paper's D (eq. 9), (n, n): S~ clipped very near to 0 and 1, scaled by its largest value."""
+    """Return a reading of the paper's D (eq. 9), (n, n): S~ clipped near to 0 and 1, scaled by its largest value."""
     like = (np.outer(b, b) + 1) / 2
     if name == "squared":
         return (like - S) ** 2

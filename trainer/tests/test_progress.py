@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Progress told under another name."""
+"""Progress that is reported under another name."""
 
 from blsh_trainer.progress import named, named_within
 

@@ -27,7 +27,7 @@ except BlshError as error:
 
 
 def run(tmp_path: Path, redirection: str) -> tuple[int, str]:
-    """The exit code and what stands on stderr, of SCRIPT under a shell's redirection."""
+    """Return the exit code and stderr of SCRIPT under a shell's redirection."""
     command = f'{{ "{sys.executable}" -c "$1" "$2"; echo code $? >&3; }} 3>&2 {redirection}'
     done = subprocess.run(
         ["sh", "-c", command, "sh", SCRIPT, str(tmp_path / "file")], stderr=subprocess.PIPE, text=True, check=False

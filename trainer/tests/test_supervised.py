@@ -28,7 +28,7 @@ SEED = 20_24
 
 
 def clustered(count, rng):
-    """Frames (T, 24) of 12 kinds, each kind with a mask (6,) of its own, from 10 mixtures; half of it distracts."""
+    """Return frames (T, 24) of 12 kinds, each with a mask (6,) of its own, from 10 mixtures; half of it distracts."""
     rng_kinds = np.random.default_rng(SEED)
     centres, masks = rng_kinds.standard_normal((12, 24)), rng_kinds.random((12, 6)).round()
     kind = rng.integers(12, size=count)
@@ -204,7 +204,7 @@ def test_the_card_of_the_extended_system_scores_its_smaller_models(tiny_corpus):
 
 
 def refinable(rng):
-    """Frames as of `clustered`, with the start that 64 of them are for a dictionary."""
+    """Return frames as of `clustered`, with the start that 64 of them are for a dictionary."""
     H, masks, weights, mixture = clustered(2000, rng)
     frames = TrainingFrames(H, np.zeros((2000, 65), np.uint8), masks, weights, mixture, rng.random(2000), 2000)
     entries = rng.permutation(2000)[:64]

@@ -29,7 +29,7 @@ OPTIONS = PAPER.with_(name="tiny", bits=20, neighbours=5, fit_frames=600, steps=
 
 
 def si_sdr_of(model, mixtures):
-    """Summaries of the mixture and of the model, at the recipe's one SNR."""
+    """Return summaries of the mixture and of the model, at the recipe's one SNR."""
     systems = {"model": Blind(FloatDenoiser(model))}
     found = evaluate_systems(systems, mixtures, ("si_sdr_db",), jobs=1, seed=mixtures.seed)
     return [found.find(name, "si_sdr_db", mixtures.snrs_db[0]) for name in (MIXTURE, "model")]

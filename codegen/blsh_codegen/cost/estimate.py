@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Estimate what a model takes on a board before anything is built: flash, RAM, stack and instructions."""
+"""Estimate the needs of a model on a board before anything is built: flash, RAM, stack and instructions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from blsh_codegen.spec.stages import STAGES
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a model takes on a board.
+    """The needs of a model on a board.
 
     flash_bytes, ram_bytes: the image's, as its sections will say, without the stack. tables: bytes of flash of each
     table, by name. state_bytes: the part of the RAM that holds the stream's state. stack_bytes: the most that will be
@@ -58,7 +58,7 @@ class Estimate:
 
 
 def estimate(model: IntegerModel, core: CoreCosts, board: BoardSizes, samples: npt.NDArray[np.int16]) -> Estimate:
-    """Estimate what `model` takes on this core and board.
+    """Estimate the needs of `model` on this core and board.
 
     samples: int16, whole hops; the instructions are those of denoising them.
     Raises BlshError where costs.json lacks a cost.
@@ -99,6 +99,6 @@ def shape_bytes(shape: IntegerModel, entries: int) -> int:
     own = flash_table_bytes(shape)
     mask_words = int(shape.masks.shape[1])
     planes = planes_of(shape.bits)
-    rows = shape.bits.bit_length() + planes  # no radius needs more bits than the length of a code
+    rows = shape.bits.bit_length() + planes  # a radius has at most the bits of a code's length
     words = blocks * planes + -(-blocks // BLOCK) * rows + entries * mask_words
     return table_bytes(shape) - own["planes"] - own["bounds"] - own["masks"] + 4 * words

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Choose what a part can hold: code length, masks and entries of the best validated quality within its budgets.
+"""Choose a model that a part can hold: code length, masks and entries of the best validated quality in its budgets.
 
 The quality is read from the artifact's card (`validation_grid`). Where the card has no grid, and in the plain layout,
-the rule is: the whole code, the masks as they are, and as many entries as fit; a shorter code only where fewer than
-256 entries would fit.
+the whole code and the masks stay, with as many entries as fit. The code is cut only where fewer than 256 entries would
+fit.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ _ALL = "all entries of the artifact"
 
 @dataclass(frozen=True)
 class Budgets:
-    """What a model and the code around it may take of a part.
+    """The budgets of a model and the code around it on a part.
 
     flash: bytes. ram: bytes, stack included. mips: million instructions a second; None: any number.
     """
@@ -105,7 +105,7 @@ class Plan:
 
 
 class Planner:
-    """Plans for one artifact on one board. samples: whole hops, int16, that instructions are counted on."""
+    """A planner for one artifact on one board. samples: whole hops, int16, that instructions are counted on."""
 
     def __init__(self, model: Model, core: CoreCosts, board: BoardSizes, samples: npt.NDArray[np.int16]) -> None:
         self._model, self._core, self._board, self._samples = model, core, board, samples
@@ -134,7 +134,7 @@ class Planner:
         )
 
     def _refusal(self, wishes: GenerateOptions, budgets: Budgets, candidates: tuple[Candidate, ...]) -> str:
-        """Say what the smallest candidate exceeds, and the nearest model that fits when less is wished for."""
+        """Return the reason: the budgets that the smallest candidate exceeds, and the nearest model that fits."""
         least = min(candidates, key=lambda each: each.taken.flash)
         found = f"{least.words} take {least.reason}"
         freed = replace(wishes, entries=None, share=None)
@@ -222,8 +222,8 @@ class _Search:
         return self._grid.improvement(bits, masks, entries) if self._validated else None
 
     def _most(self, bits: int, masks: str, least: int, most: int) -> tuple[int, str]:
-        """Return the most entries that fit, and what forbids more. `least` entries are known to fit."""
-        prices = {"flash": self.pricing.storage}  # the quick one first: the other then looks at fewer sizes
+        """Return the most entries that fit, and the budget that forbids more. `least` entries are known to fit."""
+        prices = {"flash": self.pricing.storage}  # the quick budget first: the other then looks at fewer sizes
         if self._budgets.mips is not None:
             prices["instructions"] = self.pricing.whole
         entries, reason = most, _ALL

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tell what the smaller models of an artifact take on a board, without making each of them whole."""
+"""Compute the needs of an artifact's smaller models on a board, without making each model whole."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,7 +19,7 @@ from blsh_trainer.model.artifact import Model
 
 @dataclass(frozen=True)
 class Price:
-    """What a model takes. flash: bytes. ram: bytes, stack included. mips: million instructions a second, if counted."""
+    """A model's needs. flash: bytes. ram: bytes, stack included. mips: million instructions a second, if counted."""
 
     flash: int
     ram: int

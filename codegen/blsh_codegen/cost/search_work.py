@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Count what the firmware's search does for given codes, by taking the same steps as firmware/core/blsh_search.c.
+"""Count the steps of the firmware's search for given codes, by taking the same steps as firmware/core/blsh_search.c.
 
 The search is exact, whatever blocks it skips, so its cost depends on the dictionary and on the code. These counts,
 each times what one such step costs on a core (`measured_costs`), are the instructions of the stage `neighbours`.
@@ -34,7 +34,7 @@ SEARCH_TERMS: Final = (
     # the code
     "hops",  # searches
     "words",  # words that hold the code
-    "planes",  # planes to add in each row: those of the code's ones or of its zeros, whichever are fewer
+    "planes",  # planes to add in each row: of the code's ones or of its zeros, whichever are fewer
     "padding",  # planes that are missing to a whole number of steps
     "neighbours",  # neighbours asked for, K
     # the bounds of a span's blocks
@@ -42,10 +42,10 @@ SEARCH_TERMS: Final = (
     "bounds",  # words of blocks whose bounds are computed together
     "bound_levels",  # bits of the bounds in these words
     "slack_levels",  # bits of the radii that are taken off the bounds
-    # which blocks to visit next
+    # the choice of the blocks to visit next
     "tiers",  # searches for the smallest bound among the blocks that are left
     "tier_levels",  # bits looked at in these searches
-    "tier_moves",  # bits of these at which only the nearer blocks stay
+    "tier_moves",  # bits, among those looked at, at which only the nearer blocks stay
     "edges",  # bits of the bounds that are compared with the distance of the K-th neighbour
     # the visits
     "blocks",  # blocks that are visited
@@ -53,24 +53,24 @@ SEARCH_TERMS: Final = (
     "short_visits",  # visits that find an entry near enough in a block, or with a lane, that is not full
     "limit_bits",  # ones in the numbers that sums are compared with
     "narrow_rows",  # rows of codes shorter than LONG_CODE_BITS
-    "narrow_steps",  # steps that add planes to these rows
+    "narrow_steps",  # steps that add planes to narrow rows
     "wide_rows",  # rows of longer codes
-    "wide_steps",  # steps that add planes to these rows
-    "wide_sums",  # sums of the carries of four such steps
+    "wide_steps",  # steps that add planes to wide rows
+    "wide_sums",  # sums of the carries of four wide steps
     # the entries that are near enough
-    "takes",  # visits that find one
-    "take_turns",  # bits of the distances that such a visit prepares once
-    "take_rounds",  # distances at which such a visit finds entries
-    "take_levels",  # bits looked at to find these distances
-    "take_moves",  # bits of these at which only the nearer entries stay
-    "take_blocks",  # blocks with entries at these distances
-    "taken",  # entries compared with the neighbours found so far
-    "shifts",  # neighbours moved to make room for them
-    # the lowest one of a word, where a core has no instruction that counts zeros
-    "place_bytes",  # bytes skipped
-    "place_bits",  # bits skipped behind them
+    "takes",  # visits that find a near entry
+    "take_turns",  # bits of the distances that each take prepares once
+    "take_rounds",  # distances at which a take finds entries
+    "take_levels",  # bits looked at to find the distances
+    "take_moves",  # bits, among those looked at, at which only the nearer entries stay
+    "take_blocks",  # blocks with entries at the distances found
+    "taken",  # entries compared with the neighbours that are already found
+    "shifts",  # neighbours moved to make room for entries
+    # the place of the lowest set bit of a word, where a core has no instruction that counts zeros
+    "place_bytes",  # whole bytes of zeros skipped
+    "place_bits",  # single bits skipped after the bytes
 )
-"""What is counted, in the order of the columns of `search_work`. costs.json holds the cost of each."""
+"""The steps that are counted, in the order of the columns of `search_work`. costs.json holds the cost of each."""
 
 _COLUMN: Final = {name: column for column, name in enumerate(SEARCH_TERMS)}
 
@@ -85,7 +85,7 @@ def search_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) -
 
 
 class Dictionary:
-    """What all searches of one model share.
+    """The data that all searches of one model share.
 
     padded: bool (32 B, L), the codes of all blocks, zeros behind the last entry. centres: bool (B, L), and slack:
     int (B,), R less the radius of each block, so that no entry is nearer to a code than
@@ -115,7 +115,7 @@ class Search:
         self.of, self.lanes = dictionary, lanes
         self.work = np.zeros(len(SEARCH_TERMS), np.int64)
         distances = (dictionary.padded != code).sum(axis=1)
-        distances[dictionary.entries :] = 2 * dictionary.bits + 1  # no entries: beyond any limit
+        distances[dictionary.entries :] = 2 * dictionary.bits + 1  # a place without an entry: beyond any limit
         self.distances = distances.reshape(dictionary.blocks, BLOCK)
         self.nearest_of = self.distances.min(axis=1).tolist()
         self.bounds = (dictionary.slack + (dictionary.centres != code).sum(axis=1)).tolist()
@@ -182,7 +182,7 @@ class Search:
                     self._visit(batch, min(batch))
                     batch = []
         if batch:
-            self._visit(batch, min(*batch, visited[0]))  # the first block visited fills the lanes
+            self._visit(batch, min(*batch, visited[0]))  # the first block visited fills the idle lanes
 
     def _count_bounds(self, groups: int) -> None:
         words = -(-groups // self.lanes)

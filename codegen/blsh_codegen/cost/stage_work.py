@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Count what each stage of a hop does for a model, in terms whose cost on a core is measured (`measured_costs`).
+"""Count the work of each stage of a hop for a model, in terms whose cost on a core is measured (`measured_costs`).
 
 The instructions of a stage are its counts, each times its cost, added up. A stage that is the same for every model has
 one term.
@@ -47,7 +47,7 @@ def stage_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) ->
 
 
 def fixed_work(model: IntegerModel, codes: npt.NDArray[np.bool_]) -> dict[str, Work]:
-    """Return the work of all of HOP_STAGES but the search: what does not depend on the dictionary."""
+    """Return the work of all HOP_STAGES but the search: the work that does not depend on the dictionary."""
     hops, bits = codes.shape
     stride = model.projection_rows.shape[1]
     pairs = -(-bits // 2)

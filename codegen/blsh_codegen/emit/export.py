@@ -47,14 +47,14 @@ class ExportRecord:
     files: dict[str, str]
 
     def to_json(self) -> str:
-        """Canonical text: the same record, the same bytes."""
+        """Return canonical text: the same record, the same bytes."""
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
 
 def export_library(model: Model, options: GenerateOptions, folder: Path) -> ExportRecord:
     """Write `model` (the whole artifact) under `options` as a library into `folder`; returns its record.
 
-    A folder that holds the same export already is left alone, another export that nobody has changed is replaced.
+    A folder that holds the same export already is left alone, another export that is unchanged is replaced.
     Raises BlshError for whatever `integer_model` refuses, for a folder with anything else in it, a file of an export
     that was edited, or a place that cannot be written; then nothing is changed.
     """
@@ -85,7 +85,7 @@ def export_library(model: Model, options: GenerateOptions, folder: Path) -> Expo
 
 
 def library_files(model: IntegerModel, options: GenerateOptions) -> dict[str, bytes]:
-    """Path to content of everything in an export but its record; the same bytes for the same model and options."""
+    """Return all files of an export but its record, path to content: the same bytes for the same model and options."""
     core = {path.relative_to(core_folder()).as_posix(): path.read_bytes() for path in core_sources()}
     checkout = core_folder().parents[1]
     licences = {
@@ -158,9 +158,9 @@ def _resolved(folder: Path) -> Path:
 
 
 def _replaceable(place: Path, given: Path) -> dict[str, str] | None:
-    """The digests of the export in `place`, None if there is nothing; BlshError for anything else.
+    """Return the digests of the export in `place`, None if there is nothing. Raises BlshError for anything else.
 
-    Only files that the record there names are read: what else a folder holds may be endless.
+    Only files that the record there names are read: any other file may be endless.
     """
     try:
         if not place.exists():
@@ -186,7 +186,7 @@ def _replaceable(place: Path, given: Path) -> dict[str, str] | None:
 
 
 def _stranger(place: Path, recorded: dict[str, str]) -> str | None:
-    """The first file, link or folder found in `place` that is not of the export."""
+    """Return the first file, link or folder found in `place` that is not of the export."""
     folders = {parent.as_posix() for name in recorded for parent in Path(name).parents}
     waiting = [place]
     while waiting:
@@ -202,7 +202,7 @@ def _stranger(place: Path, recorded: dict[str, str]) -> str | None:
 
 
 def _digests(place: Path, given: Path, recorded: dict[str, str]) -> dict[str, str]:
-    """Those of the record and of the files of `recorded` that are there; BlshError for one that is another's."""
+    """Return the digests of the record and of the `recorded` files in `place`. Raises BlshError for a changed file."""
     digests = {EXPORT_RECORD_NAME: hashlib.sha256(read_own(place / EXPORT_RECORD_NAME)).hexdigest()}
     for name, expected in sorted(recorded.items()):
         if not (place / name).exists():
@@ -217,7 +217,7 @@ def _digests(place: Path, given: Path, recorded: dict[str, str]) -> dict[str, st
 
 
 def _recorded_files(place: Path) -> dict[str, str] | None:
-    """`files` of the record in `place`; None where there is no record. Of older versions, too."""
+    """Return `files` of the record in `place`, of older versions, too; None where there is no record."""
     try:
         record: Any = json.loads(read_own(place / EXPORT_RECORD_NAME))
         files = record["files"]

@@ -42,7 +42,7 @@ _NUMBERS = re.compile(r"^#define (BLSH_MODEL_(?!FLASH_BUDGET_)\w+) (\d+u|0x[0-9a
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """How an artifact becomes firmware.
+    """The options by which an artifact becomes firmware.
 
     entries, share: dictionary entries to keep, as a number or as a share of the artifact's; give at most one.
     bits: length of the code, the first bits are kept. masks: name of another kind of masks. neighbours: another K.
@@ -149,7 +149,7 @@ def render(model: IntegerModel, options: GenerateOptions) -> dict[str, str]:
     context = _context(model, options)
     environment = _environment()
     texts: dict[str, str] = {}
-    for name in MODEL_FILES:  # headers first: the source repeats their numbers
+    for name in MODEL_FILES:  # the headers come first: the source repeats their numbers
         stated = _NUMBERS.findall("".join(texts.values()))
         texts[name] = environment.get_template(f"{name}.j2").render(context, stated=stated)
     return {**texts, TABLES_FILE: render_tables()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record what a folder of generated C holds, in `blsh_generated.json`: the model, the options, a digest of each file.
+"""Record the content of generated C in `blsh_generated.json`: the model, the options, a digest of each file.
 
 Whatever builds, flashes or tests the generated code reads this record first. It refuses files that were made from
 another model or changed since.

@@ -234,7 +234,8 @@ def decode_image(image: bytes) -> IntegerModel:
     if not np.array_equal(planes, model.planes):
         raise BlshError("the image's numbers of zeros are not those of its codes; make it again")
     if model.dictionary_crc32 != head.dictionary_crc32:
-        raise BlshError(f"the image's dictionary has CRC {model.dictionary_crc32:08x}, not {head.dictionary_crc32:08x}")
+        expected = f"{head.dictionary_crc32:08x}; make it again"
+        raise BlshError(f"the image's dictionary has CRC {model.dictionary_crc32:08x}, not {expected}")
     return model
 
 

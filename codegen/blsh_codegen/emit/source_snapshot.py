@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the files for a compiler once: their digest is that of what is compiled, whoever edits them meanwhile."""
+"""Read the files for a compiler once: their digest is that of the compiled bytes, even if files change meanwhile."""
 
 import hashlib
 from collections.abc import Iterable, Mapping

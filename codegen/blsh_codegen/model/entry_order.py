@@ -73,9 +73,9 @@ def bounds_table(bits: Bits) -> tuple[Words, int]:
     """Return the table by which a search leaves blocks out, and the largest radius R of a block.
 
     bits: codes (N, L) in blocks of 32. The table is (ceil(B / 32), bits(R) + Z + L + 1) for B blocks, bits(R) the
-    length of R. Bit j of row s is of block b = 32 s + j, whose centre is c and whose radius is r: no entry of the block
-    is nearer to a query q than |q - c| - r. The first bits(R) planes are R - r, the lowest bit first; the others are
-    those that `bit_planes` makes of c.
+    length of R. Bit j of row s belongs to block b = 32 s + j. Let c be its centre and r its radius: no entry of the
+    block is nearer to a query q than |q - c| - r. The first bits(R) planes are R - r, the lowest bit first; the others
+    are the planes that `bit_planes` makes of c.
     """
     entries, length = bits.shape
     full = entries // BLOCK

@@ -201,8 +201,8 @@ def quantise_projections(
     each weight is added to the next weight of its row (SPEC.md, 3). Features are positive and change little from one
     to the next, so these errors nearly cancel: a third as many bits flip as with plain rounding.
 
-    Raises BlshError for weights that are not finite, a row of zeros, and a bias so large that its bit is constant: one
-    beyond 4095 after scaling, where the projection is at most 127 sqrt(513) = 2877.
+    Raises BlshError for weights that are not finite, a row of zeros, and a bias beyond 4095 after scaling. The
+    projection is at most 127 sqrt(513) = 2877, so a larger bias makes its bit constant.
     """
     if not (np.isfinite(projections).all() and np.isfinite(biases).all()):
         bad = int(np.argmin(np.isfinite(projections).all(axis=1) & np.isfinite(biases)))

@@ -127,7 +127,7 @@ def real_samples(y: list[Complex]) -> list[int]:
         z[k] = er - ti, ei + tr
         if k:
             z[FFT_POINTS - k] = er + ti, tr - ei
-    turned = fft512([(im, re) for re, im in z])  # re and im exchanged before and after: the inverse
+    turned = fft512([(im, re) for re, im in z])  # exchanging re and im before and after makes the inverse
     return [part for re, im in turned for part in (im, re)]
 
 
@@ -139,8 +139,8 @@ class ReferenceDenoiser:
         self._history = [0] * HISTORY
         self._overlap = [0] * HISTORY
         self._hops = 0
-        self._noise_floors: list[int] = []  # of each tracked band, set by the first hop
-        self._smoothed: list[int] = []  # mask of each band, likewise
+        self._noise_floors: list[int] = []  # the noise floor of each tracked band, set by the first hop
+        self._smoothed: list[int] = []  # the mask of each band, set by the first hop
 
     def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
         """Denoise the next 256 samples, int16 (256,), and return every stage of the hop."""

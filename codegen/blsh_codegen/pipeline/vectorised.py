@@ -116,7 +116,7 @@ def _split(re: Ints, im: Ints, mirror: Ints, sign: int) -> tuple[Ints, Ints, Int
 
 
 def real_spectrum(samples: Ints) -> Pair:
-    """Bins 0 to 512 of rows of 1024 samples: `reference.real_spectrum` for each row."""
+    """Return bins 0 to 512 of rows of 1024 samples: `reference.real_spectrum` for each row."""
     k = np.arange(FFT_POINTS // 2 + 1)
     er, ei, tr, ti = _split(*fft512(samples[:, 0::2], samples[:, 1::2]), -k % FFT_POINTS, 1)
     re, im = np.empty((2, samples.shape[0], BINS), np.int64)
@@ -173,7 +173,7 @@ class Vectors:
 
 @dataclass
 class _State:
-    """What a stream keeps from one hop to the next; None: set by the first hop."""
+    """The state of a stream between two hops; None: set by the first hop."""
 
     history: Ints = field(default_factory=lambda: np.zeros(HISTORY, np.int64))
     overlap: Ints = field(default_factory=lambda: np.zeros(HISTORY, np.int64))

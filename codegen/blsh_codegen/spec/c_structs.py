@@ -94,7 +94,7 @@ _CHECK_HEAD = """\
 
 
 class Limits(NamedTuple):
-    """How large a model the state has room for: BLSH_MAX_... of blsh_limits.h. smoothed: bands of a smoothed mask."""
+    """The largest model that fits the state: BLSH_MAX_... of blsh_limits.h. smoothed: bands of a smoothed mask."""
 
     bits: int
     neighbours: int

@@ -16,7 +16,7 @@ HISTORY: Final = spectra.HISTORY
 BINS: Final = spectra.BINS
 HOPS_PER_SECOND: Final = SAMPLE_RATE_HZ / HOP
 HOP_S: Final = HOP / SAMPLE_RATE_HZ
-DELAY_S: Final = (HISTORY + HOP) / SAMPLE_RATE_HZ  # until a hop is full, and by what the output lags
+DELAY_S: Final = (HISTORY + HOP) / SAMPLE_RATE_HZ  # the wait for a full hop, and the lag of the output
 FFT_POINTS: Final = WINDOW // 2
 
 Q14_ONE: Final = 1 << 14
@@ -28,24 +28,24 @@ NORM_BITS: Final = 15  # bits of the norm that a bias is multiplied by
 BIAS_FRACTION_BITS: Final = 3
 TRACKED_BANDS: Final = features.TRACKED_BANDS
 TRACKED_BITS: Final = 14  # bits of tracked features: rounding the largest up still fits int16
-TRACKED_FRACTION_BITS: Final = 8  # of levels and noise floors: enough for the slow rate to move a floor
+TRACKED_FRACTION_BITS: Final = 8  # bits of levels and noise floors: enough for the slow rate to move a floor
 TRACKING_START: Final = features.TRACKING_START
 TRACKING_FAST_SHIFT: Final = 2  # a floor moves by 1/4 of its distance from the level
-TRACKING_SLOW_SHIFT: Final = 7  # or by 1/128
-OVERLAP_FRACTION_BITS: Final = 8  # of the sums of overlap-add
+TRACKING_SLOW_SHIFT: Final = 7  # a floor that rises slowly moves by 1/128
+OVERLAP_FRACTION_BITS: Final = 8  # bits of the sums of overlap-add
 THIRD_Q16: Final = 21_845  # 1/3: squared Hann windows sum to 3/2, and the last shift is one bit less
-MAX_MEL_BANDS: Final = features.MEL_BANDS  # with more the norm of the features could overflow: SPEC.md, 7
-MEL_SUM_MAX: Final = 65_536  # of the weights of a mel band: no feature exceeds the band's largest magnitude
-BLOCK: Final = 32  # entries that lie together in the dictionary, one bit of a word each; and blocks of a group
-LONG_CODE_BITS: Final = 64  # from this length on, the number of zeros of a code takes ZERO_BITS_LONG planes
+MAX_MEL_BANDS: Final = features.MEL_BANDS  # more bands could overflow the norm of the features: SPEC.md, 7
+MEL_SUM_MAX: Final = 65_536  # the sum of a mel band's weights, at most: no feature exceeds the band's largest magnitude
+BLOCK: Final = 32  # entries of a block, one bit of a word each, and blocks of a group
+LONG_CODE_BITS: Final = 64  # codes of this length or longer have ZERO_BITS_LONG planes for their number of zeros
 ZERO_BITS_SHORT: Final = 6
 ZERO_BITS_LONG: Final = 9
 MAX_BITS: Final = projection.MAX_BITS
-MAX_SMOOTHING: Final = artifact.MAX_SMOOTHING  # sixteenths of a mask that the one of the hop before may make up
+MAX_SMOOTHING: Final = artifact.MAX_SMOOTHING  # sixteenths of a mask that may come from the mask of the hop before
 MAX_NEIGHBOURS: Final = 32
-MAX_ENTRIES: Final = 1 << 20  # beyond any flash; and every offset into the dictionary fits 32 bits
+MAX_ENTRIES: Final = 1 << 20  # more than any flash holds; every offset into the dictionary fits 32 bits
 
-RUNTIME_FORMAT: Final = 4  # of blsh_model_t and the arithmetic: firmware refuses another
+RUNTIME_FORMAT: Final = 4  # the format of blsh_model_t and the arithmetic: firmware refuses another
 
 
 def rounded_shift(value: int, bits: int) -> int:

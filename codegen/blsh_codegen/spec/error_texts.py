@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The core's results and what each means, read from the one list of them: BLSH_ERRORS in the core's headers."""
+"""The core's results and their meanings, read from their one list: BLSH_ERRORS in the core's headers."""
 
 import re
 from functools import cache

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the core that is compiled for can do. The only place that asks the compiler; the other headers of this folder
- * choose by what is defined here, and nothing outside this folder chooses at all.
+/* The abilities of the core that is compiled for. This is the only place that asks the compiler; the other headers of
+ * this folder choose by the macros defined here, and nothing outside this folder chooses at all.
  *
  *   BLSH_ARCH_MVE        Helium: eight vector registers of four words (M55, M85)
  *   BLSH_ARCH_DSP        two products of halves of a word at once (M4, M7, M33; ARMv6 and later)
@@ -66,8 +66,8 @@
 #define BLSH_UNROLL(times)
 #endif
 
-/* What is before is done before what is behind. Where many values are read, a compiler that reads ahead wants more
- * registers than there are, and stores them. */
+/* The statements before it are done before those behind it. Where many values are read, a compiler that reads ahead
+ * wants more registers than there are, and stores them. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(BLSH_NO_ASM)
 #define BLSH_IN_ORDER() __asm__ volatile("")
 #else

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Complex points of the transforms (SPEC.md, 4.2): what one butterfly is made of. */
+/* Complex points of the transforms (SPEC.md, 4.2), the parts of a butterfly. */
 #ifndef BLSH_POINTS_H
 #define BLSH_POINTS_H
 
@@ -9,7 +9,7 @@
 #include "blsh_multiply.h"
 #include "blsh_pairs.h"
 
-#define BLSH_POINTS (BLSH_WINDOW / 2u) /* of the complex transform: a pair of samples each */
+#define BLSH_POINTS (BLSH_WINDOW / 2u) /* points of the complex transform: a pair of samples each */
 
 typedef struct {
     int32_t re, im;

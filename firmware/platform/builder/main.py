@@ -21,7 +21,7 @@ def refuse(message):
 
 
 def build_id():
-    """The environment's BLSH_BUILD_ID, 8 hexadecimal digits; the firmware reports it in HELLO."""
+    """Return the environment's BLSH_BUILD_ID, 8 hexadecimal digits; the firmware reports it in HELLO."""
     text = os.environ.get("BLSH_BUILD_ID") or "00000000"
     if not re.fullmatch("[0-9a-fA-F]{8}", text):
         refuse(f"BLSH_BUILD_ID is {text!r}; expected 8 hexadecimal digits")

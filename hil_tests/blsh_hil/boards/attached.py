@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""List what is attached to this machine: serial ports, debug probes, running emulators, and who uses them."""
+"""List the devices attached to this machine: serial ports, debug probes, running emulators, and their users."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -46,7 +46,7 @@ def attached(boards: Mapping[str, Board], usb_devices: Path = USB_DEVICES) -> li
     found = [_port(boards, port, locks) for port in sorted(comports(), key=lambda port: str(port.device))]
     serials = {each.serial for each in found if each.serial}
     found += [probe for probe in _probes(boards, usb_devices, locks) if probe.serial not in serials]
-    return found + [_locked_only(entry) for entry in locks.values()]  # the locks that belong to no port or probe above
+    return found + [_locked_only(entry) for entry in locks.values()]  # locks that belong to no port or probe above
 
 
 def ports_of(board: Board, serial: str | None = None) -> list[str]:

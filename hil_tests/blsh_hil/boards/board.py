@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What boards.toml tells of a board, and how C is compiled for it."""
+"""A board as boards.toml describes it, and the flags to compile C for it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ class Watchdog:
 
 @dataclass(frozen=True)
 class Pll:
-    """How a PLL makes the core's clock, crystal_hz / m * n / p, and the register fields that this clock requires.
+    """A PLL that makes the core's clock, crystal_hz / m * n / p, and the register fields that this clock requires.
 
     bypass: another part gives the clock, and there is no crystal. apb1, apb2: the divisors of the two buses' clocks.
     wait_states: the flash's. voltage_scale: the regulator's field VOS. overdrive: the regulator's range above VOS.
@@ -105,7 +105,7 @@ class Pll:
 
 @dataclass(frozen=True)
 class Clock:
-    """What sets the core's clock: `driver` names `firmware/hal/clock_<driver>.c`. pll: None on a part without one."""
+    """The core's clock: `driver` names `firmware/hal/clock_<driver>.c`. pll: None on a part without one."""
 
     driver: str
     pll: Pll | None
@@ -121,7 +121,7 @@ class Led:
 
 @dataclass(frozen=True)
 class Upload:
-    """A way to flash a real board: the command, and what replaces its $PROBE where the user named a probe, $ID."""
+    """A way to flash a real board: the command, and the text for its $PROBE where the user named a probe, $ID."""
 
     method: str
     command: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Render the tables of docs/boards.md that say what boards.toml says."""
+"""Render the tables of docs/boards.md that repeat boards.toml."""
 
 from typing import Final
 

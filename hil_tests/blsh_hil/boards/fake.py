@@ -20,7 +20,7 @@ QUICK = Timeouts(boot=1.2, request=0.8)
 """Time limits for a board that will be silent."""
 
 SHA256 = bytes(range(32))
-Answer = bytes | None  # None: hang up
+Answer = bytes | None  # None: the board hangs up
 Behaviour = Callable[[Frame], list[Answer]]
 
 
@@ -72,7 +72,7 @@ class FakeBoard:
         self._thread.start()
 
     def _serve(self) -> None:
-        with suppress(OSError):  # closed
+        with suppress(OSError):  # accept() fails once the listener is closed
             while True:
                 connection, _ = self._listener.accept()
                 with connection, suppress(OSError):  # the client has gone
@@ -100,7 +100,7 @@ class FakeBoard:
 
     def close(self) -> None:
         """Stop listening, and end the thread."""
-        with suppress(OSError):  # stopped before
+        with suppress(OSError):  # the board was stopped before
             self.stop_listening()
         self._thread.join(2)
 

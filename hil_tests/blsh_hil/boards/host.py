@@ -95,7 +95,7 @@ def _sources(firmware: Path, generated: Path, covered: bool) -> Snapshot:
 
 
 def _compile(options: list[str], sources: Snapshot, output: Path) -> None:
-    """Compile a copy of `sources`: nobody changes it meanwhile, and its file names suit every compiler.
+    """Compile a copy of `sources`: no other program changes it meanwhile, and its file names suit every compiler.
 
     Another process may do the same at the same time. The program appears whole, and executable.
     """

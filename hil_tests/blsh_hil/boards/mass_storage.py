@@ -25,7 +25,7 @@ _RETURN_S: Final = 15.0
 
 
 def find_drive(label: str) -> Path:
-    """Return where the drive of that label is mounted. Raises BlshError if there is none, or more than one."""
+    """Return the folder of the mounted drive called `label`. Raises BlshError if there is none, or more than one."""
     user = os.environ.get("USER") or os.environ.get("LOGNAME") or ""
     named = os.environ.get("BLSH_DRIVES")
     folders = [Path(named)] if named else list(dict.fromkeys(Path(folder.format(user=user)) for folder in FOLDERS))
@@ -63,7 +63,7 @@ def copy_image(image: Path, drive: Path) -> None:
     report = drive / _REPORT
     if report.is_file():
         said = " ".join(report.read_text(errors="replace").split())
-        raise BlshError(f"the probe refuses {image.name}: {said}")
+        raise BlshError(f"the probe refuses {image.name}: {said}; build it for this board")
 
 
 def _write_through(path: Path) -> None:

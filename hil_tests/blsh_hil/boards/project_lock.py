@@ -44,7 +44,7 @@ _turns: dict[Path, _Turn] = defaultdict(_Turn)
 def project_lock(root: Path) -> Iterator[None]:
     """Hold the lock of the project `root`. While another program has it, wait, and log a warning that names it.
 
-    In a folder that cannot be written to and has no lock file, nobody can generate or build, and no lock is taken.
+    In a folder that cannot be written to and has no lock file, no program can generate or build, and no lock is taken.
     Do not hold the lock while a child process runs that takes it, too.
     """
     path = root.resolve() / LOCK_FILE

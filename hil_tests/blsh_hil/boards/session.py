@@ -22,7 +22,7 @@ Target = str | ChildBoard
 
 @dataclass(frozen=True)
 class Expected:
-    """What HELLO must say before a board is used. None: not compared. baud: the rate of the serial line."""
+    """The required content of HELLO before a board is used. None: not compared. baud: the rate of the serial line."""
 
     model_sha256: str | None = None
     dictionary_crc32: int | None = None

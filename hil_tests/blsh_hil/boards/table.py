@@ -35,7 +35,7 @@ _APB2_BASE = 0x40010000
 
 
 def find_board(name: str) -> Board:
-    """Return the board of that name. Raises BlshError that lists the known boards."""
+    """Return the board called `name`. Raises BlshError that lists the known boards."""
     boards = load_boards()
     if name not in boards:
         known = ", ".join(sorted(boards))
@@ -52,14 +52,14 @@ def load_boards(table: Path | None = None) -> dict[str, Board]:
     try:
         rows = tomllib.loads(table.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BlshError(f"cannot read {table}: {error.strerror or error}") from error
+        raise BlshError(f"cannot read {table}: {error.strerror or error}; restore it") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BlshError(f"{table} is not a TOML file: {error}; mend the table") from error
     return {name: _board(name, _Row(f"{table.name}: [{name}]", row)) for name, row in rows.items()}
 
 
 class _Row:
-    """Gives the fields of a TOML table one by one; a field that nobody took is an error at the end."""
+    """A TOML table that gives its fields one by one; a field that was never asked for is an error at the end."""
 
     def __init__(self, where: str, fields: Any) -> None:
         if not isinstance(fields, dict):

@@ -68,7 +68,7 @@ class VirtualBoard(ChildBoard):
         self._monitor: _Control | None = None
 
     def restart(self) -> None:
-        """Start the emulator anew, with what its ELF file holds now, behind the same url. Needs `restarts`.
+        """Start the emulator anew, with the present ELF file, behind the same url. Needs `restarts`.
 
         Raises BlshError if the emulator does not come up.
         """
@@ -216,6 +216,6 @@ def _check_firmware(elf: Path) -> None:
     except FileNotFoundError as error:
         raise BlshError(f"firmware {elf} does not exist; build it first: blsh build") from error
     except OSError as error:
-        raise BlshError(f"cannot read firmware {elf}: {error.strerror or error}") from error
+        raise BlshError(f"cannot read firmware {elf}: {error.strerror or error}; build it again: blsh build") from error
     if len(head) < 20 or head[:7] != _ELF32_LITTLE_ENDIAN or struct.unpack_from("<HH", head, 16) != _ARM_PROGRAM:
         raise BlshError(f"firmware {elf} is not an ELF program for ARM; build it again: blsh build")

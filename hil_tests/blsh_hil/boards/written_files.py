@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write every file that says what boards.toml or the protocol says: `blsh boards --write`."""
+"""Write every file that repeats boards.toml or the protocol: `blsh boards --write`."""
 
 from pathlib import Path
 

@@ -8,7 +8,7 @@ from blsh_trainer.errors import BlshError
 
 
 class BoardError(BlshError):
-    """Something is wrong with a board, or with the way to it."""
+    """A fault of a board, or of the way to it."""
 
 
 class PortError(BoardError):

@@ -73,7 +73,7 @@ class Entry:
 def runtime_folder() -> Path:
     """Return the folder of this user's locks, made if need be: $XDG_RUNTIME_DIR/blsh, or /tmp/blsh-<uid>.
 
-    Raises BlshError if it cannot be made, or belongs to somebody else, who could then keep us from every board.
+    Raises BlshError if it cannot be made, or belongs to another user, who could then keep us from every board.
     """
     base = os.environ.get("XDG_RUNTIME_DIR")
     folder = Path(base) / "blsh" if base and Path(base).is_dir() else Path(f"/tmp/blsh-{os.getuid()}")
@@ -123,7 +123,7 @@ class Lock:
     def release(self) -> None:
         """Give the lock back, and leave no file behind. Does nothing the second time."""
         if self._file is not None:
-            self._path().unlink(missing_ok=True)  # still locked, so this is our file and nobody else's
+            self._path().unlink(missing_ok=True)  # still locked, so the file is ours
             os.close(self._file)
             self._file = None
 

@@ -64,7 +64,7 @@ class ChildBoard(ABC):
         with ExitStack() as cleanup:  # undoes everything at once if the start fails half-way
             # The file has no name, so that nothing is left behind even when this process is killed.
             self._stderr = cleanup.enter_context(tempfile.TemporaryFile())
-            cleanup.callback(self.stderr_tail)  # keeps what the process wrote
+            cleanup.callback(self.stderr_tail)  # keeps the output of the process
             self._url, self._process = self._start(self._stderr, cleanup)
             cleanup.callback(self._stop)
             sweep()
@@ -115,7 +115,7 @@ class ChildBoard(ABC):
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process by SIGTERM, then by SIGKILL: an emulator may hang in a write that nobody reads."""
+    """End the process by SIGTERM, then by SIGKILL: an emulator may hang in a write without a reader."""
     process.terminate()
     try:
         process.wait(STOP_TIMEOUT_S)

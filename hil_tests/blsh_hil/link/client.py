@@ -80,7 +80,7 @@ class BoardClient:
 
     @property
     def timeouts(self) -> Timeouts:
-        """How long the client waits."""
+        """The times that the client waits."""
         return self._requester.timeouts
 
     @property
@@ -101,7 +101,7 @@ class BoardClient:
     # ---- requests ---------------------------------------------------------------------------------------
 
     def hello(self) -> HelloReply:
-        """Ask the board who it is until it answers; while it boots, bytes may be lost. Raises BoardError."""
+        """Ask for the board's identity until it answers; while it boots, bytes may be lost. Raises BoardError."""
         return self._requester.hello()
 
     def require(

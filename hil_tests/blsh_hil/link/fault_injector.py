@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damage what passes between pyserial's port and its user, by a seed: drop, repeat, flip, split, delay, flood or cut.
+"""Damage the bytes between pyserial's port and its user, by a seed: drop, repeat, flip, split, delay, flood or cut.
 
     injector = FaultInjector(seed=7, to_board=Faults(drop=1e-3), from_board=Faults(flip=1e-3))
     client = BoardClient.open(url, wrap=injector.wrap)
@@ -25,7 +25,7 @@ KINDS: Final = ("drop", "repeat", "flip", "split", "delay", "flood", "cut")
 
 @dataclass(frozen=True)
 class Faults:
-    """How often each fault strikes: a chance for each byte.
+    """The rate of each fault: its chance for each byte.
 
     drop: this byte and up to `burst` - 1 bytes behind it are lost. repeat: up to `burst` bytes, this one the last, come
     twice. flip: one bit changes. split: a piece of data ends before this byte. delay: the same, and the rest comes
@@ -76,7 +76,7 @@ class _Direction:
         self._passed = bytearray()  # the last bytes, which may be repeated
 
     def through(self, data: bytes) -> Iterator[_Piece]:
-        """Yield what arrives of `data`, in pieces."""
+        """Yield the pieces of `data` that arrive."""
         piece, delay_s = bytearray(), 0.0
         for byte in data:
             if self._skip:
@@ -205,7 +205,7 @@ class FaultyLine:
 
 
 def heard_at(data: bytes, sent_baud: int, heard_baud: int) -> bytes:
-    """Return what a receiver at `heard_baud` makes of `data`, sent at `sent_baud` without pauses: 8 bits, no parity.
+    """Return the bytes that a receiver at `heard_baud` hears of `data`, sent at `sent_baud` without pauses, 8N1.
 
     A byte without its stop bit is kept all the same, as most UARTs do.
     """

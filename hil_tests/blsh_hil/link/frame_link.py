@@ -39,13 +39,13 @@ class Link:
         self.logger = logger
         self.logs: deque[str] = deque(maxlen=100)  # the last LOG lines
         self.started = False  # the board has started, or may be another one: its HELLO must be asked for
-        self.closed = False  # the other end has gone; reopen() comes first
+        self.closed = False  # the other end has gone; call reopen() first
         self._port = port
         self._sequence = secrets.randbits(16)  # random, so that no answer to an earlier session passes for ours
         self._decoder = Decoder()
         self._arrived: deque[Frame | BadFrame] = deque()
         self._framed = False  # whether a valid frame has ever come
-        self._heard = bytearray()  # since forget(): the first bytes; below, how many there were and since when
+        self._heard = bytearray()  # the first bytes since forget(); below, their number and the time of the first
         self._heard_bytes = 0
         self._heard_at: float | None = None
         self._damage: FrameError | None = None  # the fault of the last bad frame since forget()
@@ -55,7 +55,7 @@ class Link:
         self._port.close()
 
     def reopen(self, deadline: float) -> None:
-        """Connect again, and forget what was on its way. Raises PortError at `deadline`, for a refused socket at once.
+        """Connect again, and forget bytes on their way. Raises PortError at `deadline`, for a refused socket at once.
 
         Another board may answer from now on, so `started` is set.
         """
@@ -88,7 +88,7 @@ class Link:
                 found = self._arrived.popleft()
                 if isinstance(found, BadFrame):
                     self._note_damage(found)
-                    while self._arrived and isinstance(self._arrived[0], BadFrame):  # one stands for a whole burst
+                    while self._arrived and isinstance(self._arrived[0], BadFrame):  # one error for a whole burst
                         if self._arrived[0].error is FrameError.VERSION:
                             break
                         self._arrived.popleft()
@@ -121,7 +121,7 @@ class Link:
     # ---- what was heard ---------------------------------------------------------------------------------
 
     def forget(self) -> None:
-        """Forget what was heard: silence() reports what comes from now on."""
+        """Forget the bytes heard: silence() reports those that come from now on."""
         self._heard.clear()
         self._heard_bytes = 0
         self._heard_at = None
@@ -129,7 +129,7 @@ class Link:
 
     @property
     def babble_since(self) -> float | None:
-        """When the first bytes came, if no frame ever did: then another device than a board is talking."""
+        """The time of the first bytes, if no frame ever came: then another device than a board is talking."""
         return None if self._framed else self._heard_at
 
     def silence(self, request: str, seconds: float) -> BoardError:

@@ -44,7 +44,7 @@ class AnswerReader:
         self._hop_of = hop_of
         self._quiet_s = quiet_s
         self._damage: TransportError | None = None  # the error to raise once the line is quiet
-        self._stages: dict[int, _Stage] = {}  # by sequence number, because a repeated request has stage data of its own
+        self._stages: dict[int, _Stage] = {}  # stage data by sequence number, because a repeated request has its own
 
     def read(self, until: float, due: float, send_ahead: Callable[[], float]) -> HopReply:
         """Return the answer. Raises TransportError where it does not come by `until`, RefusedError after a refusal.
@@ -86,12 +86,12 @@ class AnswerReader:
         url, number = self._link.url, self._stream.next
         done = self._link.parse(HopDone, frame)
         if done.stream != self._stream.name or done.hop < number:
-            return None  # it belongs to another stream, or has come before
+            return None  # the reply belongs to another stream, or has come before
         if done.hop > number:
             self._note_damage(LostError(f"{url}: hop {done.hop} was answered before hop {number}"))
             return None
         if done.flags != self._flags:
-            return None  # it answers a request that we did not send
+            return None  # the frame answers a request that we did not send
         stage = self._stages.get(frame.sequence)
         if not self._flags & HopFlag.DUMP or done.integrity or (stage is not None and stage.whole):
             return self._reply(done, stage)

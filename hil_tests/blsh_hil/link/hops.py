@@ -14,7 +14,7 @@ from blsh_hil.wire.codes import Integrity
 
 @dataclass(frozen=True)
 class HopReply:
-    """What a board made of one hop.
+    """The reply of a board to one hop.
 
     hop: the number of the hop since reset_stream. ticks: of the whole hop, without the cost of the flags.
     samples: int16 (256,). digests, stage_ticks: eight each, if the request asked for them.

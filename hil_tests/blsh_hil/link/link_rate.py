@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure how fast audio streams through a board, and how near our client comes to the limit, in one run.
 
-For the limit, requests are made beforehand and answers are looked at afterwards. What is left is the line, the board,
+For the limit, requests are made beforehand and answers are looked at afterwards. The figure holds the line, the board,
 and the part of the round trip that the window does not hide.
 """
 
@@ -115,14 +115,14 @@ def _bare_seconds(url: str, samples: Samples, baud: int, window: int) -> float:
         sent = done = delimiters = 0
         while done < len(requests):
             ahead = min(len(requests), done + window)
-            if sent < ahead:  # not more at once than fits while nobody reads the answers
+            if sent < ahead:  # no more requests than the board takes while their answers are unread
                 ahead = min(ahead, sent + 4)
                 port.write(b"".join(requests[sent:ahead]), time.monotonic() + _PATIENCE_S)
                 sent = ahead
             wait = 0.0 if sent < min(len(requests), done + window) else _PATIENCE_S
             data = port.read(time.monotonic() + wait)
             if not data and wait:
-                raise BoardError(f"{url}: no answer to hop {done} within {_PATIENCE_S:g} s")
+                raise BoardError(f"{url}: no answer to hop {done} within {_PATIENCE_S:g} s; reset the board")
             answers += data
             delimiters += data.count(0)
             done = delimiters // 2
@@ -137,7 +137,7 @@ def _start_stream(port: Port) -> None:
     while data := port.read(deadline):
         if any(isinstance(frame, Frame) and frame.type == Done.TYPE for frame in decoder.feed(data)):
             return
-    raise BoardError(f"{port.url}: no answer to RESET_STREAM within {_PATIENCE_S:g} s")
+    raise BoardError(f"{port.url}: no answer to RESET_STREAM within {_PATIENCE_S:g} s; reset the board")
 
 
 def _check_answers(url: str, answers: bytes, hops: int) -> None:

@@ -114,7 +114,7 @@ class Port:
     def reopen(self, deadline: float) -> None:
         """Open the port again after the connection was closed. A device may take until `deadline` to come back.
 
-        Raises PortError if the device does not come back; for a socket that nobody listens on, at once.
+        Raises PortError if the device does not come back; for a socket without a listener, at once.
         """
         self._serial.close()
         while True:
@@ -126,7 +126,7 @@ class Port:
                 time.sleep(_REOPEN_S)
 
     def read(self, deadline: float) -> bytes:
-        """Return what has come, at least a byte; b"" when `deadline` (of time.monotonic) passes first.
+        """Return the bytes that have come, at least one; b"" when `deadline` (of time.monotonic) passes first.
 
         Raises ConnectionClosedError when the other end has gone, so that no caller waits in vain.
         """
@@ -183,7 +183,7 @@ class Port:
     def _descriptor(self) -> int | None:
         try:
             descriptor: int = self._serial.fileno()
-        except (OSError, AttributeError, NotImplementedError):  # loop:// and the like
+        except (OSError, AttributeError, NotImplementedError):  # a port without a file descriptor, such as loop://
             return None
         return descriptor
 

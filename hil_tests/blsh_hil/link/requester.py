@@ -33,7 +33,7 @@ class Requester:
         self.identity: HelloReply | None = None  # the answer to the last hello()
 
     def hello(self) -> HelloReply:
-        """Ask the board who it is until it answers; while it boots, bytes may be lost."""
+        """Ask for the board's identity until it answers; while it boots, bytes may be lost."""
         link = self.link
         nonce = secrets.randbelow(0xFFFFFFFF) + 1  # a board that announces itself sends 0
         deadline = Deadline(self.timeouts.boot)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long to wait for a board, how often to ask it again, and the counts of what happened."""
+"""The times to wait for a board, the bounds of repeats, and the counts of both."""
 
 import time
 from dataclasses import dataclass, fields
@@ -38,7 +38,7 @@ class Retries:
 
 @dataclass
 class LinkCounts:
-    """What a client has had to do so far. On a line without fault only `requests` is above 0.
+    """The counts of a client's requests, repeats and restarts. On a line without fault only `requests` is above 0.
 
     requests: first tries. Repeats are counted by their cause: damaged (a frame was damaged), silent (no answer came),
     lost (a hop or its answer went missing), closed (the connection was closed), restarted (the board had started

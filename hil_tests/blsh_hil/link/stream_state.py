@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the host knows of the stream that a board is doing, and the hops from which a lost stream is made again."""
+"""The host's knowledge of a board's stream, and the hops from which a lost stream is made again."""
 
 import secrets
 from collections.abc import Sequence

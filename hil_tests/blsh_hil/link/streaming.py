@@ -39,7 +39,7 @@ class HopStream:
         self.run_feed(ListFeed(hops), window, answered)
 
     def run_feed(self, feed: HopFeed, window: int, answered: Callable[[int, HopReply], None]) -> None:
-        """Do what run() does, with the hops of `feed`, as they come."""
+        """Stream the hops of `feed` as they come; otherwise as run()."""
         state = self._state
         if state.name is None:
             raise BoardError(f"{self._requester.link.url}: no stream, or a broken-off one; call reset_stream() first")

@@ -185,7 +185,7 @@ class Transfer:
             self._answered(reply.hop - self._first, reply)
         else:
             requester.counts.replayed_hops += 1
-        if stream.next > requester.retries.replay_hops:  # too long to be played again: nobody needs these hops
+        if stream.next > requester.retries.replay_hops:  # the stream is too long to be played again: drop its hops
             self._replay.drop_before(stream.next)
 
     # ---- repeats ----------------------------------------------------------------------------------------

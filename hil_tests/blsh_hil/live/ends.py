@@ -179,7 +179,7 @@ class FileSink(_NoDevice):
         self._played.append(self._clock.play(arrived))
 
     def finish(self) -> None:
-        """Return at once: nobody listens."""
+        """Return at once: no speaker has sound left to play."""
 
     def played(self) -> Sequence[float]:
         """Return when a speaker would have played each hop."""

@@ -35,7 +35,7 @@ class Timings:
 
 @dataclass(frozen=True)
 class Spread:
-    """How long one part of the way takes, over all hops, in milliseconds."""
+    """The time that one part of the way takes, over all hops, in milliseconds."""
 
     minimum: float
     mean: float

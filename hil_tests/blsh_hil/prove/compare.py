@@ -19,7 +19,7 @@ READ_BACK: Final = 64
 
 
 class HopSource(Protocol):
-    """What is compared with the reference: a board (`BoardClient`), or the core called directly (`CoreClient`)."""
+    """A source of hops to compare: a board (`BoardClient`), or the core called directly (`CoreClient`)."""
 
     def reset_stream(self) -> None: ...
 

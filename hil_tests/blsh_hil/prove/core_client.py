@@ -16,7 +16,7 @@ from blsh_hil.wire.codes import Integrity
 
 
 class CoreClient:
-    """Answers what `compare` asks of a board, by `HostCore`. library: the core, compiled with other flags."""
+    """A stand-in for a board that answers `compare` by `HostCore`. library: the core, compiled with other flags."""
 
     def __init__(self, model: IntegerModel, library: Path | None = None) -> None:
         self.core = HostCore(model, library)

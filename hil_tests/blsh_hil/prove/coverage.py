@@ -54,7 +54,7 @@ def core_library(extra_flags: tuple[str, ...], folder: Path | None) -> Path:
 
 @dataclass
 class FileCoverage:
-    """How often each line and each branch of a file was executed. branches: by line, function and their number."""
+    """The executions of each line and each branch of a file. branches: by line, function and their number."""
 
     lines: dict[int, int] = field(default_factory=dict)
     branches: dict[tuple[int, str, int], list[int]] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class FileCoverage:
         return sorted(line for line, count in self.lines.items() if not count)
 
     def add(self, line: dict[str, Any]) -> None:
-        """Add what gcov says of a line in one build."""
+        """Add the counts that gcov gives for a line in one build."""
         number = line["line_number"]
         self.lines[number] = self.lines.get(number, 0) + line["count"]
         branches = [branch["count"] for branch in line["branches"]]

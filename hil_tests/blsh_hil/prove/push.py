@@ -82,7 +82,7 @@ def proof_signal() -> npt.NDArray[np.int16]:
 
 
 def read_slots(client: BoardClient) -> SlotsReply:
-    """Return what the board's slots hold. Raises BlshError if its firmware has none."""
+    """Return the state of the board's slots. Raises BlshError if its firmware has none."""
     try:
         slots = client.ask(Slots(), SlotsReply)
     except RefusedError as error:
@@ -132,8 +132,8 @@ def push_model(
     """Send `image`, the image of `model`, try it, compare `samples` (int16 whole hops) with the reference, and keep it.
 
     An interrupted transfer of the same image goes on. At the end the board starts again, to show that it starts with
-    the new model. Raises BlshError if the board has no slots, if the image does not fit, if the board refuses it, or if
-    it computes other values than the reference; then the board runs the model that it had.
+    the new model. Raises BlshError if the board has no slots, if the image does not fit, or if the board refuses it.
+    Raises BlshError, too, if the board computes other values than the reference; then it runs the model that it had.
     """
     head, slots = read_head(image), read_slots(client)
     check_fits(head, slots)

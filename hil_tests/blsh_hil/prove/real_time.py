@@ -20,7 +20,7 @@ _BINS: Final = 24  # bins of the histogram
 
 @dataclass(frozen=True)
 class Counts:
-    """What many hops take: totals (T,) and stages (T, 8), in `unit`s. rate_hz: units in a second."""
+    """The costs of many hops: totals (T,) and stages (T, 8), in `unit`s. rate_hz: units in a second."""
 
     unit: str
     rate_hz: int
@@ -82,7 +82,7 @@ class RealTime:
 
 
 def count_streams(client: BoardClient, board: Board, streams: Iterable[npt.NDArray[np.int16]]) -> Counts:
-    """Count what each hop of `streams` (int16 whole hops) takes: instructions on a virtual board, ticks on a real one.
+    """Count the cost of each hop of `streams` (int16 whole hops): instructions on a virtual board, ticks on a real one.
 
     A virtual board must have been started with ICOUNT_SHIFT.
     """

@@ -106,7 +106,7 @@ class Recipe:
         try:
             return cls(**fields)  # type: ignore[arg-type]
         except TypeError as error:
-            raise BlshError(f"{fields!r} is no recipe of a model ({error})") from error
+            raise BlshError(f"{fields!r} is no recipe of a model ({error}); copy it again") from error
 
     def model(self) -> IntegerModel:
         """Make the model."""

@@ -43,7 +43,7 @@ class Vector:
     """Samples, int16 whole hops from the start of a stream, for which `stage` once differed in hop number `hop`.
 
     digest: the CRC-32 of the stage's bytes in the reference. model_sha256, dictionary_crc32: of the model.
-    recipe: what makes the model; None for a trained model. why: what was found on which board, or why it was made.
+    recipe: the recipe of the model; None for a trained model. why: what was found on which board, or why it was made.
     """
 
     samples: npt.NDArray[np.int16]
@@ -80,7 +80,7 @@ class Vector:
 
     @classmethod
     def load(cls, path: Path, *, of_any_format: bool = False) -> Self:
-        """Read and check a file. Raises BlshError that names what is wrong with it."""
+        """Read and check a file. Raises BlshError that names its fault."""
         try:
             fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             found = fields["vector_format"], fields["runtime_format"]

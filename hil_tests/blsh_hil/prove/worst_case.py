@@ -23,8 +23,8 @@ from blsh_hil.prove.recipes import SEGMENTS, Segment
 Samples = npt.NDArray[np.int16]
 Bits = npt.NDArray[np.bool_]
 
-_ELITE: Final = 12  # how many signals and codes are kept as parents
-_LITTER: Final = 8  # how many codes are tried between two selections
+_ELITE: Final = 12  # the number of signals and codes that are kept as parents
+_LITTER: Final = 8  # the number of codes that are tried between two selections
 _WINDOW_HOPS: Final = WINDOW // HOP
 
 

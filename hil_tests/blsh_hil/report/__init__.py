@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record what the suite found, and show it as a page."""
+"""Record the findings of the suite, and show them as a page."""

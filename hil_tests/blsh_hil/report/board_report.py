@@ -156,7 +156,7 @@ def load_reports(folder: Path) -> list[BoardReport]:
 
 @dataclass(frozen=True)
 class CoreCoverage:
-    """What the suite executed of the C core. shares: of lines and branches, 0 to 1. bars: what the shares must reach.
+    """The coverage of the C core by the suite. shares: of lines and branches, 0 to 1. bars: the least shares allowed.
 
     files: for each file its name, the lines executed and all, the branches taken and all, the lines never executed.
     """
@@ -167,7 +167,7 @@ class CoreCoverage:
 
 
 def load_coverage(folder: Path) -> CoreCoverage | None:
-    """Return what `blsh hil --coverage` left in `folder`; None if there is nothing, or something else."""
+    """Return the coverage that `blsh hil --coverage` left in `folder`; None if there is nothing, or something else."""
     try:
         found = json.loads(read_own(folder / COVERAGE_NAME))
         files = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write what report.json says of the tests as JUnit XML, for build servers.
+"""Write the tests of report.json as JUnit XML, for build servers.
 
 pytest's own writer does this at the end of a run only: of a run that is killed it leaves nothing.
 """

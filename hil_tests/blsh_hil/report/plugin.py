@@ -37,7 +37,7 @@ from blsh_trainer.files import replacing
 from blsh_trainer.interrupts import ENDING
 
 _SAME_INTERRUPT_S: Final = 2.0
-_CAPTURED_CHARACTERS: Final = 8000  # how much of the end of a test's output is kept
+_CAPTURED_CHARACTERS: Final = 8000  # characters kept of the end of a test's output
 _PACKAGES: Final = ("blsh-mcu", "numpy", "pyserial", "pytest")
 _PROGRAMS: Final = (QEMU, CROSS_COMPILER, COMPILER)
 
@@ -163,7 +163,7 @@ class Recorder:
         }
         self._interrupted = -math.inf  # when the last interrupt came
         heard = {signal.SIGINT, *ENDING}
-        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # nohup
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # nohup ignores SIGHUP, and so do we
             heard.remove(signal.SIGHUP)
         self._handlers = {each: signal.signal(each, self._interrupt) for each in heard}
 
@@ -194,7 +194,7 @@ class Recorder:
         self._head["state"] = "interrupted" if interrupted else "finished"
         self._head["exit_status"] = int(exitstatus)
         self._head["collected"] = max(self._head["collected"], len(self._tests))  # xdist collects on its workers
-        if exitstatus != pytest.ExitCode.NO_TESTS_COLLECTED:  # such a run proves nothing, and replaces no report
+        if exitstatus != pytest.ExitCode.NO_TESTS_COLLECTED:  # a run without tests replaces no report
             self._write()
 
     def pytest_unconfigure(self) -> None:

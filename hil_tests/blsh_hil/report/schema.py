@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names and the format of what a run of the suite leaves: what the plugin writes and the page reads."""
+"""The names and the format of the files of a run of the suite: the plugin writes them, and the page reads them."""
 
 from typing import Final
 

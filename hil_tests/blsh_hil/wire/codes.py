@@ -25,7 +25,7 @@ class Coded(IntEnum):
 
 
 class FrameError(Coded):
-    """Why a decoder dropped a frame."""
+    """The reason why a decoder dropped a frame."""
 
     COBS = -1, "the byte stuffing is broken"
     SHORT = -2, "shorter than a header and a CRC"
@@ -36,7 +36,7 @@ class FrameError(Coded):
 
 
 class ErrorCode(Coded):
-    """Why a board refused a request: ERROR.code."""
+    """The reason why a board refused a request: ERROR.code."""
 
     UNKNOWN_TYPE = 1, "unknown request type", "the type"
     BAD_LENGTH = 2, "wrong length for this request", "the length received"
@@ -50,7 +50,7 @@ class ErrorCode(Coded):
 
 
 class ImageFault(Coded):
-    """Why a board refuses a model image: ERROR.detail of IMAGE_REFUSED, beside the negative errors of the core."""
+    """The reason why a board refuses images: ERROR.detail of IMAGE_REFUSED, beside the negative errors of the core."""
 
     MAGIC_WRONG = 1, "it does not begin like a model image"
     FORMAT_UNKNOWN = 2, "its image format is unknown to the firmware"
@@ -63,7 +63,7 @@ class ImageFault(Coded):
 
 
 class SlotState(IntEnum):
-    """What a model slot holds: BLSH_SLOT_... in C."""
+    """The state of a model slot: BLSH_SLOT_... in C."""
 
     EMPTY = 0
     UNPROVEN = 1  # a transfer was begun, or is complete and on trial
@@ -72,7 +72,7 @@ class SlotState(IntEnum):
 
 
 class HopFlag(IntFlag):
-    """What a HOP request asks for beside the output. HOP_FLAG_TEXT has the texts."""
+    """The requests of a HOP beside its output. HOP_FLAG_TEXT has the texts."""
 
     DIGESTS = 1
     STAGE_TICKS = 2
@@ -89,7 +89,7 @@ HOP_FLAG_TEXT: Final = {
 
 
 class Integrity(IntFlag):
-    """Why a board passes audio through unprocessed. INTEGRITY_TEXT has the texts."""
+    """The reasons why a board passes audio through unprocessed. INTEGRITY_TEXT has the texts."""
 
     MODEL = 1
     DICTIONARY = 2
@@ -104,7 +104,7 @@ INTEGRITY_TEXT: Final = {
 
 
 class FaultReason(IntEnum):
-    """Why a board sends FAULT: FAULT.reason."""
+    """The reason of a FAULT: FAULT.reason."""
 
     FAULT = 0  # bad address, bad instruction, division by zero
     WATCHDOG = 1  # a request took too long
@@ -119,7 +119,7 @@ class FeatureKind(IntEnum):
 
 
 class ResetCause(IntEnum):
-    """Why a board started: HAL_RESET_... in C."""
+    """The reason of a board's start: HAL_RESET_... in C."""
 
     POWER_ON = 0
     SOFTWARE = 1

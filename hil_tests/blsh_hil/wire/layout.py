@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Self, get_type_hints
 
 @dataclass(frozen=True)
 class Wire:
-    """How a field stands on the wire. code: the struct code of an element. c_type: its C type. count: of elements."""
+    """A field on the wire. code: the struct code of an element. c_type: its C type. count: of elements."""
 
     code: str
     c_type: str

@@ -34,7 +34,7 @@ Text32 = Annotated[str, Wire("s", "char", 32)]
 
 @dataclass(frozen=True)
 class Hello(Message, code=0x01):
-    """Ask who the board is. Answered by HELLO_REPLY, even when the model was refused."""
+    """Ask for the board's identity. Answered by HELLO_REPLY, even when the model was refused."""
 
     host_nonce: U32
 
@@ -71,7 +71,7 @@ class Reset(Message, code=0x05):
 
 @dataclass(frozen=True)
 class Slots(Message, code=0x20):
-    """Ask what the model slots hold. Answered by SLOTS_REPLY. Firmware without slots does not know 0x20 to 0x25."""
+    """Ask for the slots' state. Answered by SLOTS_REPLY. Firmware without slots does not know 0x20 to 0x25."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Check(Message, code=0x0F):
 
 @dataclass(frozen=True)
 class HelloReply(Message, code=0x81):
-    """Who the board is: all that must match before a test means anything."""
+    """The identity of the board: the facts that must match before a test means anything."""
 
     host_nonce: U32  # echoed
     boot_nonce: U32  # another number after each start
@@ -128,7 +128,7 @@ class HelloReply(Message, code=0x81):
     model_sha256: Sha256
     model_status: I32  # blsh_init's result: 0, or why the model was refused
     dictionary_crc32: U32  # the generated one
-    dictionary_crc32_now: U32  # as last computed, at the start or by CHECK
+    dictionary_crc32_now: U32  # the CRC as last computed, at the start or by CHECK
     runtime_format: U32
     entries: U32
     feature_kind: U16
@@ -138,12 +138,12 @@ class HelloReply(Message, code=0x81):
     core_hz: U32  # 0 if unknown
     tick_hz: U32
     max_payload: U16  # the longest request payload that the board takes
-    hops_in_flight: U16  # how many HOP requests may be unanswered at any time
-    receive_ring: U32  # how many received bytes the board can hold while it is busy
+    hops_in_flight: U16  # the number of HOP requests that may be unanswered at any time
+    receive_ring: U32  # the number of received bytes that the board can hold while it is busy
     reset_cause: U32
-    overruns: U32  # how many bytes were lost in reception
-    bad_frames: U32  # how many frames were dropped
-    stack_bytes_used: U32  # the largest use so far
+    overruns: U32  # the number of bytes lost in reception
+    bad_frames: U32  # the number of frames dropped
+    stack_bytes_used: U32  # the largest use since the start
     integrity: U32  # flags of Integrity; 0 if all is well
     board: Text16
     core: Text16
@@ -189,7 +189,7 @@ class HopDone(Message, code=0x83):
 
 @dataclass(frozen=True)
 class CountLoopDone(Message, code=0x84):
-    """What the loop took: two instructions for each iteration, or 0 where the number is not known (host)."""
+    """The length of the loop: two instructions for each iteration, or 0 where the number is not known (host)."""
 
     ticks: U32
     instructions: U32
@@ -209,7 +209,7 @@ class StageData(Message, code=0x85):
 
 @dataclass(frozen=True)
 class SlotsReply(Message, code=0xA0):
-    """What the slots hold, and the largest model that the state in RAM has room for."""
+    """The content of the slots, and the largest model that the state in RAM has room for."""
 
     room: U32  # the largest size of an image in bytes; 0 without storage
     sequence: Slots32  # the board starts with the proven slot that has the larger number
@@ -220,7 +220,7 @@ class SlotsReply(Message, code=0xA0):
     reserved: Spare
     state: Slots8
     reserved2: Slots8
-    images: SlotDigests  # SHA-256 as each image's head has it
+    images: SlotDigests  # the SHA-256 in the head of each image
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ class PushReady(Message, code=0xA1):
 
 @dataclass(frozen=True)
 class Checked(Message, code=0x8F):
-    """What CHECK found."""
+    """The findings of CHECK."""
 
     integrity: U32
     dictionary_crc32_now: U32

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Render the part of docs/SPEC.md that says what the protocol's modules declare."""
+"""Render the part of docs/SPEC.md that repeats the protocol's modules."""
 
 import textwrap
 from typing import Final

@@ -19,7 +19,7 @@ _LOOK_S = 0.5
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended. code: its exit code, None where its time was up and it was killed. said: its last lines."""
+    """The end of a program. code: its exit code, None where its time was up and it was killed. said: its last lines."""
 
     code: int | None
     said: str
@@ -51,7 +51,7 @@ def run_watched(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # so that its children can be killed with it
+        start_new_session=True,  # a session of its own lets us kill its children with it
     ) as process:
         try:
             late = not _follow(process, deadline, take)
@@ -83,7 +83,7 @@ def _follow(process: subprocess.Popen[bytes], deadline: float, take: Callable[[s
         ended = process.poll() is not None
     if rest:
         take(rest.decode(errors="replace").rstrip())
-    while process.poll() is None:  # it has closed its output, and runs on
+    while process.poll() is None:  # the program has closed its output, and runs on
         if time.monotonic() >= deadline:
             return False
         with suppress(subprocess.TimeoutExpired):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make an image of a model: generate the C, build it, and know later what was built from what."""
+"""Make an image of a model: generate the C, build it, and record the sources of each build."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ class Image:
 
     @property
     def expected(self) -> Expected:
-        """What a board with this image must say in HELLO."""
+        """The required content of HELLO from a board with this image."""
         return replace(_expected(self.record, self.build_id), baud=self.board.uart.baud)
 
     def target(self, port: str | None, icount_shift: int | None = None) -> Target:
@@ -81,7 +81,7 @@ class HostFirmware:
 
     @property
     def expected(self) -> Expected:
-        """What it must say in HELLO."""
+        """The required content of HELLO from this program."""
         return _expected(self.record, self.program.build_id)
 
 
@@ -181,7 +181,7 @@ def built_image(board: Board, root: Path | None = None) -> Image:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What an image is made of. build_id: the first 32 bits of its digest, which a board reports in HELLO."""
+    """The inputs of an image. build_id: the first 32 bits of its digest, which a board reports in HELLO."""
 
     sources: Snapshot
     record: GeneratedRecord
@@ -214,7 +214,7 @@ def elf_path(board: Board, root: Path | None = None) -> Path:
 
 
 def _expected(record: GeneratedRecord, build_id: int) -> Expected:
-    neighbours = record.options.neighbours  # None: the model's own, which the record does not tell
+    neighbours = record.options.neighbours  # None: the model's own number, which is not in the record
     return Expected(record.model_sha256, record.dictionary_crc32, build_id, neighbours=neighbours)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build the firmware of a board by PlatformIO, and measure what came out."""
+"""Build the firmware of a board by PlatformIO, and measure the result."""
 
 import os
 import re
@@ -36,7 +36,7 @@ _PUBLISHED: Final = (".elf", ".bin", ".hex", ".map", ".su")
 
 @dataclass(frozen=True)
 class Footprint:
-    """What an ELF file takes on the part, in bytes.
+    """The size of an ELF file on the part, in bytes.
 
     flash_bytes: code, tables and start values of variables. ram_bytes: variables, without the stack.
     sections: the size of each section that takes room, by its name.
@@ -49,7 +49,7 @@ class Footprint:
 
 @dataclass(frozen=True)
 class BuildResult(Footprint):
-    """A built firmware: its files, and what they take. stack_bytes: RAM that the linker keeps free besides."""
+    """A built firmware: its files, and their size. stack_bytes: RAM that the linker keeps free besides."""
 
     elf: Path
     bin: Path
@@ -76,7 +76,7 @@ def build_firmware(
     """
     if not 0 <= build_id < 1 << 32:
         raise BlshError(f"build id {build_id:#x}; expected an integer of 32 bits")
-    compiler_version()  # PlatformIO says at length that the compiler is missing
+    compiler_version()  # PlatformIO's own message about a missing compiler is long
     root = root or project_root()
     with project_lock(root), tempfile.TemporaryDirectory(prefix="blsh-build-") as scratch:
         place = _build_folder(root, board)
@@ -97,7 +97,7 @@ def build_firmware(
 
 @cache
 def compiler_version() -> str:
-    """Return what the cross-compiler says of itself. Raises BlshError if it is missing."""
+    """Return the version line of the cross-compiler. Raises BlshError if it is missing."""
     if shutil.which(CROSS_COMPILER) is None:
         raise BlshError(f"{CROSS_COMPILER} is missing; install the Debian packages {PACKAGES} (or `make setup`)")
     return subprocess.run([CROSS_COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
@@ -117,7 +117,7 @@ def upload_firmware(
 
 
 def measure(elf: Path) -> Footprint:
-    """Return what an ELF file takes, by its section table.
+    """Return the size of an ELF file, by its section table.
 
     Raises BlshError if the file cannot be read or is no ELF file.
     """
@@ -178,7 +178,7 @@ def _plain(scratch: Path) -> Path:
 
 
 def _publish(built: Path, place: Path) -> None:
-    """Copy what was built, without object files, to the folder `place`, where it is read; remove all else there."""
+    """Copy the build, without object files, to the folder `place`, where it is read; remove all else there."""
     kept = [path for path in built.rglob("*") if path.is_file() and path.suffix in _PUBLISHED]
     try:
         for path in place.rglob("*"):

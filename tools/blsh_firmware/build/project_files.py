@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a firmware project: what goes into an image, their digest, and copies of a project to build in."""
+"""The files of a firmware project: the sources of an image, their digest, and copies of a project to build in."""
 
 import shutil
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _LEFT_OUT: Final = "__pycache__"
 
 
 def project_sources(root: Path) -> Snapshot:
-    """Read what goes into the firmware of the project `root`, without the generated C, as it stands now."""
+    """Read the sources of the firmware of the project `root`, without the generated C, as it stands now."""
     return Snapshot.of(root, [root / _ENVIRONMENTS, *_files_of(root, _SOURCE_FOLDERS)])
 
 

@@ -53,7 +53,7 @@ def bench_project(folder: Path) -> Path:
 
     What the bench generated and built there before stays.
     """
-    folder = folder.resolve()  # PlatformIO goes there
+    folder = folder.resolve()  # PlatformIO runs there
     folder.mkdir(parents=True, exist_ok=True)
     with project_lock(folder):
         return copy_project(project_root(), folder)
@@ -70,10 +70,10 @@ def build_for(row: str, model: Model, entries: int, project: Path, log: Callable
     entries: how many entries to keep; where the board's flash holds fewer, as many as it holds.
     Raises BlshError where it holds none, or the build fails.
     """
-    compiler_version()  # tells where to get it, if it is missing
+    compiler_version()  # its error for a missing compiler names the package
     board = m0_board() if row == M0_ROW else find_board(row)
     kept = _fitting(board, model, entries)
-    with project_lock(project):  # nobody generates another model in between
+    with project_lock(project):  # no other program generates a model in between
         generate_firmware(model, GenerateOptions(entries=kept.entries), generated_folder(project))
         if row == M0_ROW:  # PlatformIO's environments are those of boards.toml
             elf, size = _build_m0(board, project)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make what the bench measures with: the model that the budgets are about, and noisy speech."""
+"""Make the inputs of the bench: the model that the budgets are about, and noisy speech."""
 
 import hashlib
 import json
@@ -64,7 +64,7 @@ def counted_hops(hops: int) -> npt.NDArray[np.bool_]:
 
 
 def describe_model(model: Model) -> dict[str, Any]:
-    """Return what identifies a model in a result, as JSON values."""
+    """Return the identity of a model in a result, as JSON values."""
     return {
         "name": model.name,
         "sha256": model.sha256,

@@ -34,7 +34,7 @@ from blsh_trainer.model.artifact import Model
 from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind
 
-_FEW_HOPS = 4  # where only the stack is measured: more hops use no more of it
+_FEW_HOPS = 4  # hops where only the stack is measured: more hops use no more of it
 _NONE = np.zeros(0, np.int64)
 
 # Features, L, K, N, masks, smoothing of each model. Together they do each kind of work at two sizes or more, and each
@@ -56,7 +56,7 @@ _MODELS = (
 class Measured:
     """A model on a board.
 
-    size, stack_bytes: what it took. totals: int64 (T,), instructions of each hop; stages: int64 (T, 8), of its stages;
+    size, stack_bytes: as measured. totals: int64 (T,), instructions of each hop; stages: int64 (T, 8), of its stages;
     both without rows where they were not counted.
     """
 
@@ -161,7 +161,7 @@ def run_model(board: Board, elf: Path, model: IntegerModel, samples: npt.NDArray
 
 
 def board_sizes(measured: Sequence[Measured]) -> BoardSizes:
-    """Return the most that the firmware took beside any of these models.
+    """Return the largest sizes of the firmware beside the measured models.
 
     Its code is a few words shorter with the limits of some models than with those of others.
     """
@@ -177,7 +177,7 @@ def board_sizes(measured: Sequence[Measured]) -> BoardSizes:
 
 
 def core_costs(measured: Sequence[Measured], lanes: int) -> CoreCosts:
-    """Fit the cost of each term to the instructions of these models, by least squares over all hops.
+    """Fit the cost of each term to the instructions of the measured models, by least squares over all hops.
 
     lanes: words that the core works on at once. Only costs of `rest` may be negative.
     """
@@ -202,7 +202,7 @@ def _fitted(works: Sequence[Work], counted: Sequence[npt.NDArray[np.int64]], sig
         matrix[:, [terms.index(term) for term in work.terms]] = work.counts
         rows.append(matrix)
     known, wanted = np.concatenate(rows), np.concatenate(counted).astype(np.float64)
-    scale = np.maximum(known.max(axis=0), 1)  # so that the solver sees columns of one size
+    scale = np.maximum(known.max(axis=0), 1)  # scaled, so that the solver sees columns of one size
     weight = 1 / np.sqrt(np.maximum(np.abs(wanted), 1))[:, None]
     solved: Any = (
         np.linalg.lstsq(known / scale * weight, wanted * weight[:, 0], rcond=None)

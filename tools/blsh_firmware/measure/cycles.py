@@ -28,15 +28,18 @@ _REGISTER = re.compile(r"\b(?:r\d+|sl|fp|ip|lr)\b")
 
 @dataclass(frozen=True)
 class Mix:
-    """What a hop executes on average.
+    """The instructions of an average hop.
 
-    hops: how many were counted. classes: instructions of each class. The classes are alu, multiply, divide, system;
-    load and store, of one word; adjacent, a load or store right behind another; double, a load or store of two words;
-    many, an instruction of several registers, and `registers`, how many these are; taken and `not taken`, branches;
-    calls, those of the taken branches that call; returns, instructions that load the PC; conditional, branches that
-    may or may not be taken; load_use, a load whose result the next instruction needs.
+    hops: the number of hops counted. classes: instructions of each class. The classes are:
+    - alu, multiply, divide, system;
+    - load and store, of one word; adjacent, a load or store right behind another; double, one of two words;
+    - many, an instruction of several registers, and `registers`, the number of its registers;
+    - taken and `not taken`, branches; conditional, branches that may or may not be taken;
+    - calls, the taken branches that call; returns, instructions that load the PC;
+    - load_use, a load whose result the next instruction needs.
+
     code_bytes: bytes of all instructions executed. flash_reads: words of data read from flash. flash_lines: lines of 32
-    bytes that these words lie in.
+    bytes in which the words read lie.
     """
 
     hops: int
@@ -102,7 +105,7 @@ def _classes(instruction: Instruction, before: Instruction | None, following: In
 
 def _count_branch(classes: Counter[str], instruction: Instruction, runs: int, taken: int) -> None:
     if _loads_pc(instruction):
-        classes["returns"] += taken  # the instruction itself is among `many`
+        classes["returns"] += taken  # the instruction itself counts in `many`
         return
     classes["taken"] += taken
     classes["not taken"] += runs - taken

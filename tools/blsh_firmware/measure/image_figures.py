@@ -34,7 +34,7 @@ _CORE = "firmware/core/"
 
 @dataclass(frozen=True)
 class Workbench:
-    """What the bench works with. plugin: the profiling plugin. folder: for its output. samples: int16, to denoise."""
+    """The tools of the bench. plugin: the profiling plugin. folder: for its output. samples: int16, to denoise."""
 
     plugin: Path
     folder: Path
@@ -88,7 +88,7 @@ def measure_image(image: BenchImage, bench: Workbench, case: str) -> dict[str, A
 
 
 def estimated(image: BenchImage, samples: Samples, measured: float) -> dict[str, Any] | None:
-    """Return what `blsh estimate` says of this image and these samples; None where it has no costs of the board.
+    """Return the estimate of `blsh estimate` for this image and these samples; None where it has no costs of the board.
 
     measured: mean instructions of all hops of the samples, which stand beside the estimate.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Count what passages of an image execute, instruction by instruction, with a plugin for QEMU's translator."""
+"""Count the instructions that passages of an image execute, one by one, with a plugin for QEMU's translator."""
 
 import subprocess
 from collections import Counter
@@ -81,7 +81,7 @@ def plugin_arguments(library: Path, output: Path, passages: Sequence[Passage], f
 
 
 def read_profile(path: Path, functions: dict[str, Function]) -> Profile:
-    """Read what the plugin wrote to `path` about an image with `functions`. Raises BlshError if it is not complete."""
+    """Read the plugin's file `path` about an image with `functions`. Raises BlshError if it is not complete."""
     sizes = {i.address: i.size for function in functions.values() for i in function.instructions}
     profile, complete = Profile(), False
     for line in path.read_text(encoding="utf-8").splitlines():

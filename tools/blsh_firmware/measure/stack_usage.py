@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compute the most stack that an image can use: frames from -fstack-usage, calls from the linked code.
 
-The compiler's .su files tell the size of each function's frame. The ELF file tells who calls whom, after inlining and
+The compiler's .su files tell the size of each function's frame. The ELF file tells the calls, after inlining and
 linking. Functions without a .su file (libgcc, newlib, assembler) are measured by their own instructions.
 
 A figure is a bound, because everything that could break it is an error: recursion, a frame of unknown size, a call
-through a pointer of a function that `indirect_calls` does not name. These declarations are checked in both directions.
-A declared name that the image does not hold is an error. So is a function of ours that no declared call reaches: the
-linker has dropped all functions that nothing refers to.
+through a pointer of a function that `indirect_calls` does not name. The declarations are checked in both directions.
+A declared name that the image does not hold is an error. So is a function of ours that no declared call reaches,
+because the linker has dropped all functions without a reference.
 
-GCC's -fcallgraph-info=su is no substitute: it has one placeholder for all calls through pointers, no frames and no
-calls of library functions, and it knows neither what inline assembler calls nor what the linker has dropped.
+GCC's -fcallgraph-info=su is no substitute. It has one placeholder for all calls through pointers, and neither frames
+nor calls of library functions. It knows no calls of inline assembler, and not which functions the linker has dropped.
 """
 
 import re
@@ -34,8 +34,8 @@ REQUESTS, VECTORS = "requests", "vectors"
 """Names of the tables in the image with all that the server can call, and all that the processor itself can."""
 
 RESET, FAULT = "reset_handler", "fault_handler"
-_PUSHED_BY_CORE = 32 + 4  # by an interrupt: eight registers, and the word that may align the stack
-_PUSHED_FLOATS = 72  # besides, where the image uses floats or Helium: 16 registers, FPSCR and a word
+_PUSHED_BY_CORE = 32 + 4  # bytes of an interrupt: eight registers, and the word that may align the stack
+_PUSHED_FLOATS = 72  # more where the image uses floats or Helium: 16 registers, FPSCR and a word
 _COPY = re.compile(r"\.(?:constprop|isra|part|cold)(?:\.\d+)?")
 _SU_LINE = re.compile(r"^(.+):(\d+):(\d+):(\S+)\t(\d+)\t(\S+)$")
 _REGISTER_SPAN = re.compile(r"\b([rsdq])(\d+)-[rsdq](\d+)\b")
@@ -55,7 +55,7 @@ class ImageStack:
     """Worst cases of an image.
 
     thread: of the start-up code, main and all below. interrupt: of the deepest handler, with what the processor pushes.
-    total_bytes: the sum of both. hop: of blsh_hop without a probe, which is what the core needs of a user's stack.
+    total_bytes: the sum of both. hop: of blsh_hop without a probe, the core's need of a user's stack.
     """
 
     thread: StackUsage
@@ -65,7 +65,7 @@ class ImageStack:
 
 
 class CallGraph:
-    """Who calls whom in an image, and what each function takes of the stack.
+    """The calls in an image, and the stack of each function.
 
     functions: as functions_of returns them. frames: bytes of each function's frame, as read_frames returns them; a
     function that is not in it is measured by its instructions. indirect: for each function that calls through pointers,
@@ -183,7 +183,7 @@ def image_stack(elf: Path, su_files: Iterable[Path]) -> ImageStack:
     graph = CallGraph(functions, frames, declared)
     vectors = pointers_of(elf, VECTORS, functions)
     thread = graph.worst_case(RESET)
-    graph.worst_case(FAULT)  # refuses recursion and unknown calls there, too
+    graph.worst_case(FAULT)  # the call refuses recursion and unknown calls there, too
     interrupts = [graph.worst_case(name) for name in vectors if name not in (RESET, FAULT)]
     interrupt = max(interrupts, key=lambda usage: usage.bytes)
     graph.check_reached()
@@ -199,7 +199,7 @@ def image_stack(elf: Path, su_files: Iterable[Path]) -> ImageStack:
 
 
 def indirect_calls(elf: Path, functions: Mapping[str, Function]) -> dict[str, tuple[str, ...]]:
-    """Return what the firmware's calls through pointers can reach: requests, probes of a hop, output of the encoder.
+    """Return the functions that calls through pointers can reach: requests, probes of a hop, output of the encoder.
 
     The requests are read from the image's own table, so they include those of the slots where the firmware has slots.
     Raises BlshError for a declared function that is not in the image. A declared caller may have been inlined: it is
@@ -257,7 +257,7 @@ def _taken(instruction: Instruction) -> int:
     if name.startswith("sub") and operands.startswith("sp, "):
         amount = operands.rsplit("#", 1)
         if len(amount) != 2:
-            raise BlshError(f"{instruction.address:#x}: {name} {operands}: a frame of unknown size")
+            raise BlshError(f"{instruction.address:#x}: {name} {operands}: a frame of unknown size; make it fixed")
         return int(amount[1], 0)
     if name.startswith("str") and (found := _MINUS.search(operands)) is not None:
         return int(found[1])

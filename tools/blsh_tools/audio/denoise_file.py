@@ -30,12 +30,12 @@ from blsh_trainer.model.artifact import Model, load_model
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
-_LONG = 60 * SAMPLE_RATE_HZ  # samples; the progress of a shorter recording is not worth a line
+_LONG = 60 * SAMPLE_RATE_HZ  # samples of the shortest recording whose progress is worth a line
 
 
 @dataclass(frozen=True)
 class DenoiseOptions:
-    """How to denoise a recording.
+    """The options of denoising a recording.
 
     model: the artifact. engine: one of ENGINES. board, port: for the engine `device`. reduction: for the other engines.
     gain_db: see open_recording.

@@ -25,7 +25,7 @@ Samples = npt.NDArray[np.int16]
 
 
 class Engine(Protocol):
-    """What denoises: it takes samples in [-1, 1), (n,), and returns n samples that are aligned with them in time."""
+    """A denoiser: it takes samples in [-1, 1), (n,), and returns n samples that are aligned with them in time."""
 
     def denoise(self, samples: FloatArray) -> FloatArray: ...
 

@@ -33,7 +33,7 @@ _SAY_EVERY_S = 2.0
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """What to play, through which board, and where to.
+    """The options of playing live: source, board and target.
 
     model: the artifact that the firmware was generated from. board, port: as of `reach`. source, target: files; None: a
     sound device. gain_db: of the recording, see open_recording. buffer_s: time from the arrival of the first hop until
@@ -92,7 +92,7 @@ def play_live(options: LiveOptions) -> dict[str, Any]:
         client = cleanup.enter_context(connect(*reached, retries=Retries(replay_hops=REPLAY_HOPS)))
         _warn_of_slow_line(options.port, client.baud)
         for end in (sink, source):
-            cleanup.enter_context(end)  # devices start now, not while the board was being built or booted
+            cleanup.enter_context(end)  # devices start only now, after the board was built and booted
         ending.session = session = LiveSession(client, source, sink)
         say("live; Ctrl-C ends it")
         session.run(_reporter())
@@ -157,7 +157,7 @@ class _Ending:
         elif not self._begun:
             self._begun = True
             with suppress(OSError):  # the terminal may have hung up
-                os.write(2, b"ending; Ctrl-C again breaks it off\n")  # say() may be what was interrupted
+                os.write(2, b"ending; Ctrl-C again breaks it off\n")  # the interrupt may have come within say()
             self.session.stop()
 
 
@@ -183,7 +183,7 @@ def _warn_of_slow_line(port: str | None, baud: int) -> None:
 
 
 def _say_troubles(found: LiveResult, options: LiveOptions) -> None:
-    """Print on stderr what went otherwise than planned: hops unprocessed or late, a file that is full."""
+    """Print on stderr all deviations from the plan: hops unprocessed or late, a file that is full."""
     if options.target is not None and found.hops >= wav_output.MOST_HOPS:
         say(
             f"{options.target} is full: a WAV file holds {found.hops * HOP_S / 3600:.1f} hours; live has ended in "

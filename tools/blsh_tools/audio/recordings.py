@@ -39,7 +39,7 @@ class Recording:
     """A recording that can be read.
 
     samples: their number at 16 kHz. rate_hz, channels: those of the file. gain: the factor that samples are multiplied
-    by. remarks: what is done to the recording, and what is unusual about it.
+    by. remarks: the changes to the recording, and its oddities.
     """
 
     path: Path

@@ -28,14 +28,14 @@ _WITHOUT = "without a sound device, use files: --input IN.wav --output OUT.wav"
 
 
 def sounddevice() -> Any:
-    """Import and return the package. Raises BlshError that says what to install."""
+    """Import and return the package. Raises BlshError that names the package to install."""
     try:
         import sounddevice as package  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise BlshError(
             f"sound needs the package sounddevice: .venv/bin/python -m pip install sounddevice; {_WITHOUT}"
         ) from error
-    except OSError as error:  # PortAudio itself
+    except OSError as error:  # the library PortAudio itself is missing
         raise BlshError(f"{error}: install the Debian package libportaudio2; {_WITHOUT}") from error
     return package
 
@@ -57,7 +57,7 @@ class _Device(ABC):
                 device=int(device) if device is not None and device.isdecimal() else device,
                 callback=self._callback,
             )
-        except (package.PortAudioError, ValueError) as error:  # ValueError: no device of that name
+        except (package.PortAudioError, ValueError) as error:  # ValueError: no device has that name
             raise BlshError(
                 f"cannot open the {self.what} {device or '(the default one)'} at {SAMPLE_RATE_HZ} Hz: {error}; "
                 f"list them: .venv/bin/python -m sounddevice; {_WITHOUT}"
@@ -174,6 +174,6 @@ class Speaker(_Device):
             self.late += self._starved > 0
             self.silent += self._starved
             self._starved = 0
-        else:  # if no hop follows, it was the end and not a gap
+        else:  # without a hop after it, the silence is the end and not a gap
             data.fill(0)
             self._starved += self._running

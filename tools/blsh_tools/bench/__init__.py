@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure and estimate what the firmware costs, and say whether it keeps its budgets."""
+"""Measure and estimate the costs of the firmware, and judge whether it keeps its budgets."""

@@ -70,7 +70,7 @@ _NOTES = (
 
 
 def estimate_bars(rows: Sequence[Row], boards: Sequence[str], lacking: str | None = None) -> list[Bar]:
-    """Return the bars that compare estimates with what was built and measured.
+    """Return the bars that compare estimates with built and measured figures.
 
     rows: of bench-firmware.json, every case. boards: those that must be among them. lacking: why there are no rows.
     """

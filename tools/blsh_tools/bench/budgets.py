@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The budgets of the firmware, one row each: what is asked, of which board, and how its figures are judged."""
+"""The budgets of the firmware, a row each: the demand, its board, and the judgement of the figures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _FFT_BUDGET = {M0: 160_000, M4: 45_000, M55: 35_000}
 _SEARCH_BUDGET = {M0: 16.0, M4: 8.0, M55: 1.5}
 _HOP_BUDGET = {M0: 500_000, M4: 160_000, M55: 80_000}
 _SHARE: Final = 0.15
-_EXEMPT = ("spectrum", "output", "neighbours")  # the two transforms and the search
+_EXEMPT = ("spectrum", "output", "neighbours")  # functions counted one by one: the two transforms and the search
 _RAM_BYTES, _CODE_BYTES, _SMALLEST_BYTES = 12 * _KIB, 16 * _KIB, 16 * _KIB
 _HOP_BYTES = 2 * HOP
 
@@ -30,7 +30,7 @@ Rows = Mapping[str, Row]
 
 @dataclass(frozen=True)
 class _Verdict:
-    """What was measured, in words and as JSON values, and whether it keeps the budget."""
+    """A measurement, in words and as JSON values, and whether it keeps the budget."""
 
     told: str
     met: bool
@@ -39,7 +39,7 @@ class _Verdict:
 
 @dataclass(frozen=True)
 class _Budget:
-    """What is asked of a board (None: of every board). judge(rows of the board, most) returns the verdict."""
+    """A demand on a board (None: on every board). judge(rows of the board, most) returns the verdict."""
 
     what: str
     board: str | None

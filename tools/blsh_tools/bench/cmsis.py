@@ -54,15 +54,15 @@ def cmsis_sources(folder: Path) -> Path:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_S, check=False)
         except subprocess.TimeoutExpired as error:
-            raise BlshError(f"fetching {PACKAGE} took more than {_DOWNLOAD_S} s") from error
+            raise BlshError(f"fetching {PACKAGE} took more than {_DOWNLOAD_S} s; check the connection") from error
         archive = next(folder.glob("cmsisdsp-*.tar.gz"), None)
         if archive is None:
             said = "\n".join(done.stderr.strip().splitlines()[-1:]) or "it came without its sources"
-            raise BlshError(f"{PACKAGE} cannot be fetched: {said}")
+            raise BlshError(f"{PACKAGE} cannot be fetched: {said}; check the connection")
         with tarfile.open(archive) as packed:
             packed.extractall(folder, filter="data")
     if not (unpacked / "Source").is_dir():
-        raise BlshError(f"{PACKAGE} holds no folder Source")
+        raise BlshError(f"{PACKAGE} holds no folder Source; remove {unpacked} and repeat")
     return unpacked
 
 

@@ -21,7 +21,7 @@ from blsh_trainer.model.artifact import Model, load_model
 
 @dataclass(frozen=True)
 class BoardEstimate:
-    """What `model` takes on `board` under `options`; plan holds the figures, and why the size was chosen."""
+    """The needs of `model` on `board` under `options`; plan holds the figures, and why the size was chosen."""
 
     board: Board
     model: Model
@@ -59,7 +59,7 @@ def estimate_model(path: Path, wanted: PlanOptions) -> BoardEstimate:
     assert wanted.board is not None
     board, model = find_board(wanted.board), load_model(path)
     options, plan = planned(model, wanted)
-    assert plan is not None  # a board is named
+    assert plan is not None  # the options name a board
     if len(plan.candidates) > 1:
         say_plan(plan)
     return BoardEstimate(board, model, options, plan)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure what the firmware costs on every board, beside what other denoisers take."""
+"""Measure the costs of the firmware on every board, beside those of other denoisers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ _MOST_EXTENDED_BITS = 64
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What to measure.
+    """The options of a measurement.
 
     boards: names of boards.toml; with the micro:bit, M0_ROW comes first. sizes: of the dictionaries whose search is
     measured. cmsis: whether to fetch and measure CMSIS-DSP's transforms. work: folder for what is trained and built.
@@ -132,7 +132,7 @@ def _cases(model: Model, extended: Model | None, boards: Sequence[str], samples:
 
 
 def _search_bench(model: Model, samples: Samples, work: Path, plugin: Path) -> SearchBench:
-    """Return what the search is measured with: all codes of `model`, and the codes of the hops of `samples`."""
+    """Return the inputs of measuring the search: all codes of `model`, and the codes of the hops of `samples`."""
     whole = integer_model(model, GenerateOptions(entries=min(BUDGET_ENTRIES, model.entries)))
     codes = [part.code for part in VectorisedDenoiser(whole).chunks(samples)]
     queries = unpack_words(np.concatenate(codes).astype(np.uint32), whole.bits)[counted_hops(len(samples) // HOP)]

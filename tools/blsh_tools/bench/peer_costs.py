@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read what other denoisers take on a microcontroller: the one table behind README, peers.md and bench-firmware.md."""
+"""Read the costs of other denoisers on microcontrollers: the table behind README, peers.md and bench-firmware.md."""
 
 import csv
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from importlib import resources
 
 @dataclass(frozen=True)
 class PeerCost:
-    """What one denoiser takes, each figure as text, "" where it was not measured.
+    """The costs of one denoiser, each figure as text, "" where it was not measured.
 
     peer: its name in the scores. title, what: its name in tables, short and long. m4, m0: million instructions a second
-    on a Cortex-M4 and a Cortex-M0. flash_kb, ram_kb: in units of 1000 bytes. latency_ms: by what its output lags.
+    on a Cortex-M4 and a Cortex-M0. flash_kb, ram_kb: in units of 1000 bytes. latency_ms: the lag of its output.
     """
 
     peer: str

@@ -157,7 +157,7 @@ _PEERS = (
 
 def _peers(result: Mapping[str, Any]) -> str:
     header = ["denoiser", "M4, million a second", "M0", "RAM, KB"]
-    by_title = {peer.title: peer for peer in load_peer_costs()}  # of two versions of one denoiser, the last
+    by_title = {peer.title: peer for peer in load_peer_costs()}  # the last version where a denoiser has two
     lines = [[peer.title, peer.m4, peer.m0 or "-", peer.ram_kb] for peer in by_title.values()]
     for case in ("budget", "extended"):
         of = {row["board"]: row for row in result["rows"] if row["case"] == case}

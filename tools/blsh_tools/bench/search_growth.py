@@ -22,7 +22,7 @@ CORES = ("cortex-m0", "cortex-m4", "cortex-m55")
 _SOURCES = ("core/blsh_search.c", "bench/plain_scan.c", "bench/search_cost.c")
 _HEADER_WORDS = 9
 _SRAM_OF_AN547 = (0x31000000, 4 << 20)  # address and bytes; the board's row in boards.toml has another 512 KiB
-_PROGRAM_BYTES = 0x40000  # of RAM that the program has at either end; the dictionary lies in between
+_PROGRAM_BYTES = 0x40000  # bytes of RAM for the program at either end; the dictionary lies in between
 
 Bits = npt.NDArray[np.bool_]
 
@@ -41,13 +41,13 @@ class SearchCost:
     plain: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON values."""
+        """Return the figures as JSON values."""
         return {key: round(value, 3) if isinstance(value, float) else value for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
 class SearchBench:
-    """What is searched, and where: the codes (N, L), the queries (T, L), K neighbours.
+    """The inputs and the place of a measurement: the codes (N, L), the queries (T, L), K neighbours.
 
     folder: for the programs. plugin: of the emulator, as build_plugin makes it.
     """

@@ -11,7 +11,7 @@ from blsh_codegen.pipeline.vectorised import real_samples, real_spectrum
 from blsh_codegen.spec.constants import WINDOW, window_q14
 
 LEVELS_DBFS = (0, -10, -20, -30, -40, -50, -60)
-_LEAST_PEAK = 2.0**-4  # of a windowed frame, in steps of the input; a quieter frame changes no output sample
+_LEAST_PEAK = 2.0**-4  # the least peak of a windowed frame, in input steps; a quieter frame changes no output
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,7 +33,7 @@ def _snrs(samples: Floats) -> tuple[float, float]:
     shifts, windowed = zip(*(analyse([int(x) for x in frame]) for frame in frames), strict=True)
     re, im = real_spectrum(np.array(windowed, np.int64))
     forward = _worst(np.fft.rfft(frames * window), (re + 1j * im) / 2.0 ** (np.array(shifts)[:, None] + 14 - 9))
-    back = real_samples(re >> 2, im >> 2)  # as a gain of 1 does
+    back = real_samples(re >> 2, im >> 2)  # a gain of 1 divides by 4, too
     return forward, _worst(np.fft.irfft(re + 1j * im) / 4, back.astype(np.float64))
 
 

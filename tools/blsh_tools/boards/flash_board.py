@@ -49,12 +49,12 @@ def flash_board(board: Board, options: FlashOptions | None = None) -> dict[str, 
     """Flash the image that `blsh build` made. Return what the board's HELLO says, as JSON values.
 
     A virtual board that `blsh emulate` runs is restarted with the image. If none runs, one is started to try the image.
-    Raises BlshError if there is no current image, if the upload fails or takes too long, if nobody answers in time, and
+    Raises BlshError if there is no current image, if the upload fails or takes too long, if no answer comes, and
     if the board that answers runs something else.
     """
     options = options or FlashOptions()
     if board.qemu_machine is None:
-        upload_command(board, elf_path(board), options.method, options.probe)  # refuses before anything is read
+        upload_command(board, elf_path(board), options.method, options.probe)  # refuses unfit options first
     else:
         _refuse_real_options(board, options)
     image = built_image(board)
@@ -100,7 +100,7 @@ def _flash_virtual(image: Image, options: FlashOptions) -> dict[str, Any]:
             _restart(running, time.monotonic() + options.timeouts.boot)
             say(f"{image.board.name}: the emulator at {url} was restarted")
             return _answer(url, image, options.timeouts.boot)
-    if options.port is not None:  # an emulator that somebody else started
+    if options.port is not None:  # the emulator belongs to another program
         with ExitStack() as held:
             _lock_port(options.port, image.board, held)
             return _ask(options.port, image, options.timeouts.boot)
@@ -146,7 +146,7 @@ def _restart(running: Entry, deadline: float) -> None:
 
 
 def _answer(port: str, image: Image, boot_s: float) -> dict[str, Any]:
-    """Return what the board says in HELLO once it has started again. The caller holds the port's lock."""
+    """Return the board's HELLO once it has started again. The caller holds the port's lock."""
     deadline = time.monotonic() + boot_s
     while True:
         try:
@@ -158,7 +158,7 @@ def _answer(port: str, image: Image, boot_s: float) -> dict[str, Any]:
 
 
 def _ask(port: str, image: Image, left_s: float) -> dict[str, Any]:
-    """Return what the board says in HELLO. The caller holds the port's lock."""
+    """Return the board's HELLO. The caller holds the port's lock."""
     with BoardClient(Port(port, baud=image.board.uart.baud, locked=True), Timeouts(boot=left_s)) as client:
         hello = image.expected.require(client)
         trouble = _clock_trouble(client, image.board, hello)

@@ -35,7 +35,7 @@ class PushTarget:
 
     def reach(self) -> tuple[Target, Expected]:
         """Return how to connect to the board. Raises BlshError where the firmware built here has no slots."""
-        if self.port is not None:  # whoever built its firmware
+        if self.port is not None:  # compared whoever built the firmware
             return self.port, Expected() if self.board == HOST else Expected(baud=find_board(self.board).uart.baud)
         if self.board == HOST:
             program = build_host_image().program

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One module for each command of `blsh`: it parses the options, calls what does the work, and shows the result."""
+"""One module for each command of `blsh`: it parses the options, calls the work and shows the result."""

@@ -10,7 +10,7 @@ import typer
 from blsh_tools.console import show
 from blsh_tools.options.arguments import AsJson
 
-if TYPE_CHECKING:  # the command imports what it needs when it runs, so that `blsh --help` is quick
+if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
     from blsh_hil.boards.attached import Attached
     from blsh_hil.boards.board import Board
 
@@ -24,7 +24,7 @@ def boards(
 ) -> None:
     """List the boards that firmware can be built for, and what is attached to this machine: ports, probes, holders.
 
-    A program that talks to a board locks it. A lock is stale when its program was killed; a stale lock stops nobody.
+    A program that talks to a board locks it. A lock is stale when its program was killed; a stale lock stops no one.
     """
     from blsh_codegen.project import project_root
     from blsh_hil.boards.attached import attached

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`blsh estimate`: what a model takes on a board, before anything is built."""
+"""`blsh estimate`: the needs of a model on a board, before anything is built."""
 
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,7 @@ from blsh_tools.console import show
 from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, ModelFile
 from blsh_tools.options.model import PlanOptions
 
-if TYPE_CHECKING:  # the command imports what it needs when it runs, so that `blsh --help` is quick
+if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
     from blsh_tools.bench.estimate_model import BoardEstimate
 
 

@@ -74,7 +74,7 @@ class _Sizes:
 
 @dataclass(frozen=True)
 class _Run:
-    """What every experiment is given: the folders it reads and writes, and how it runs."""
+    """The inputs that all experiments share: the folders it reads and writes, and how it runs."""
 
     corpus: Path
     noise: Path | None

@@ -15,7 +15,7 @@ from blsh_tools.options.outputs import check_output, check_outside
 
 DEFAULT_SYSTEM = "extended"
 
-if TYPE_CHECKING:  # the command imports what it needs when it runs, so that `blsh --help` is quick
+if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
     from blsh_trainer.compute.block_pool import Pool
     from blsh_trainer.model.artifact import Model
 
@@ -141,5 +141,5 @@ def _pool(scheduler: str | None) -> "AbstractContextManager[Pool | None]":
         return nullcontext(None)
     from blsh_trainer.compute.dask_pool import DaskPool
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told in our own words
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our own errors replace Dask's log
     return DaskPool(scheduler)

@@ -9,7 +9,7 @@ from blsh_tools.options.model import PlanOptions, sized
 from blsh_tools.options.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
 
-if TYPE_CHECKING:  # the commands import what they need when they run, so that `blsh --help` is quick
+if TYPE_CHECKING:  # the commands import their modules when they run, so that `blsh --help` is quick
     from blsh_codegen.cost.measured_costs import BoardSizes
     from blsh_codegen.cost.planning import Plan
     from blsh_codegen.emit.generate import GenerateOptions
@@ -26,9 +26,9 @@ SLOTS_STACK_BYTES = 96
 def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan | None]":
     """Return the generator's options for `model` (the whole artifact), and the plan behind them if a board is named.
 
-    What the user left out is chosen by the budgets, and without a budget as `sized` does. Raises BlshError for an
-    unknown board, for a budget without a board, of 0 or of more than the board has, and for a model that does not fit:
-    with the figures, and the nearest model that does.
+    The budgets choose the options that the user left out; without a budget, `sized` does. Raises BlshError for an
+    unknown board, and for a budget without a board, of 0 or of more than the board has. Raises BlshError for a model
+    that does not fit, with the figures and the nearest model that does.
     """
     wishes, mips = wanted.wishes(), wanted.mips
     sizes = {"flash": wanted.flash, "ram": wanted.ram}
@@ -75,13 +75,13 @@ def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOption
 
 
 def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") -> "BoardSizes":
-    """Return what the firmware takes beside a model when it has slots, and room for larger models."""
+    """Return the needs of the firmware beside a model when it has slots, and room for larger models."""
     from blsh_codegen.spec.c_structs import Limits, board_bytes, state_struct
 
     if board.slots is None:
         raise BlshError(f"{board.name} has no slots for models in boards.toml; generate without --slots")
     wanted = Limits(wishes.room_bits or 1, wishes.room_neighbours or 1, wishes.room_smoothed or 1)
-    room = board_bytes(state_struct, wanted) - board_bytes(state_struct, Limits(1, 1, 1))  # beside the model's, at most
+    room = board_bytes(state_struct, wanted) - board_bytes(state_struct, Limits(1, 1, 1))  # beside the model's state
     return replace(
         sizes,
         flash_bytes=sizes.flash_bytes + SLOTS_FLASH_BYTES,
@@ -92,7 +92,7 @@ def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") 
 
 
 def say_plan(plan: "Plan") -> None:
-    """Print the choice, and what it was chosen from, on stderr."""
+    """Print the choice and its candidates on stderr."""
     rows = [("", "bits", "masks", "entries", "flash", "RAM", "M/s", "valid dB", "")]
     for each in plan.candidates:
         here = (each.bits, each.masks) == (plan.chosen.bits, plan.chosen.masks)

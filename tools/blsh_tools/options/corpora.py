@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from blsh_tools.console import say
 
-if TYPE_CHECKING:  # the commands import what they need when they run, so that `blsh --help` is quick
+if TYPE_CHECKING:  # the commands import their modules when they run, so that `blsh --help` is quick
     from blsh_trainer.corpora.corpus import Corpus
     from blsh_trainer.progress import Progress
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of `blsh flash`. They are apart from what flashes, so that `blsh --help` is quick."""
+"""The options of `blsh flash`. They are apart from the code that flashes, so that `blsh --help` is quick."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,7 @@ TIMEOUTS: Final = Timeouts(boot=10.0)
 
 @dataclass(frozen=True)
 class FlashOptions:
-    """How to flash a board. For None, boards.toml and what is attached to this machine decide."""
+    """The way to flash a board. For None, boards.toml and the devices attached to this machine decide."""
 
     port: str | None = None
     probe: str | None = None

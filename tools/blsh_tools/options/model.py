@@ -20,7 +20,7 @@ from blsh_tools.options.numbers_in_range import (
     size_option,
 )
 
-if TYPE_CHECKING:  # the commands import what they need when they run, so that `blsh --help` is quick
+if TYPE_CHECKING:  # the commands import their modules when they run, so that `blsh --help` is quick
     from blsh_codegen.emit.generate import GenerateOptions
 
 DEFAULT_ENTRIES = 4096
@@ -110,7 +110,7 @@ class PlanOptions(ModelOptions):
     ] = None
 
     def wishes(self) -> "GenerateOptions":
-        """Return what ModelOptions returns, with the board; `planned` reads the budgets."""
+        """Return the options of ModelOptions, with the board; `planned` reads the budgets."""
         return replace(super().wishes(), board=self.board)
 
 
@@ -135,7 +135,7 @@ class FirmwareOptions(PlanOptions):
     ] = None
 
     def wishes(self) -> "GenerateOptions":
-        """Return what PlanOptions returns, with the slots and their room."""
+        """Return the options of PlanOptions, with the slots and their room."""
         return replace(
             super().wishes(),
             slots=self.slots,

@@ -89,9 +89,9 @@ def _check_folder(path: Path, folder: Path) -> None:
             raise BlshError(f"cannot write {path}: {nearest} is a file; choose a folder")
         trial = temporary_beside(nearest / "trial")
         try:
-            trial.touch(exist_ok=False)  # rights do not say all: think of /proc, of quotas, of a full disk
+            trial.touch(exist_ok=False)  # rights are no proof: /proc, quotas and full disks refuse, too
         finally:
-            with suppress(OSError):  # the trial was not made
+            with suppress(OSError):  # there is no trial file to remove
                 trial.unlink()
     except OSError as error:
         raise unwritable(path, error) from error
@@ -99,6 +99,6 @@ def _check_folder(path: Path, folder: Path) -> None:
 
 def _is_standard_output(target: Path) -> bool:
     """Return whether a shell has sent standard output to the file `target`."""
-    with suppress(OSError, ValueError):  # a stream of a test has no handle
+    with suppress(OSError, ValueError):  # the stream of a test has no handle
         return target.exists() and os.path.samestat(target.stat(), os.fstat(sys.stdout.fileno()))
     return False

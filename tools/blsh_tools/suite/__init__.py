@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the tests of blsh_suite on boards, and keep what they found."""
+"""Run the tests of blsh_suite on boards, and keep their findings."""

@@ -68,7 +68,7 @@ def reported(folder: Path) -> Iterator[RunReport]:
 
 
 def _version(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another that takes its place; None if there is none."""
+    """Return marks that tell a file from another in its place; None if there is none."""
     try:
         found = path.stat()
     except OSError:

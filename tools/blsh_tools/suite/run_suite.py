@@ -41,7 +41,7 @@ _LEAVE_S = 15.0  # the time that pytest has to end its emulator after Ctrl-C
 
 @dataclass(frozen=True)
 class SuiteOptions:
-    """What the suite sends and compares, the same for every board.
+    """The options of the suite, the same for every board.
 
     model: artifact that the firmware was generated from. corpus: recordings; None: $BLSH_CORPUS, ../shared/corpus or
     synthetic ones. minutes: of recordings. stage: the only one to compare. keyword: pytest's -k. generated: models to
@@ -142,7 +142,7 @@ def _run_pytest(command: Sequence[str], quiet: bool) -> int:
     output = sys.stderr if quiet else None
     with ExitStack() as cleanup:
         scratch = cleanup.enter_context(TemporaryDirectory())
-        environment = {"HYPOTHESIS_STORAGE_DIRECTORY": scratch, **os.environ}  # not the user's folder
+        environment = {"HYPOTHESIS_STORAGE_DIRECTORY": scratch, **os.environ}  # the folder is ours, not the user's
         process = cleanup.enter_context(
             subprocess.Popen(command, stdout=output, env=environment, preexec_fn=die_with_parent())
         )

@@ -31,7 +31,7 @@ class Architecture:
 
     @property
     def is_mask(self) -> bool:
-        """Whether it maps magnitudes to masks, not samples to samples."""
+        """Whether the network maps magnitudes to masks, not samples to samples."""
         return self.kind != CONV_TASNET
 
 

@@ -78,7 +78,7 @@ class NetworkDenoiser:
             finite = all(np.isfinite(value).all() for value in self.weights.values())
             self._network  # noqa: B018  loading is the check
         except (RuntimeError, TypeError) as error:
-            raise BlshError(f"the weights are not those of {self.architecture.name}: {error}") from error
+            raise BlshError(f"the weights are not those of {self.architecture.name}: {error}; train it anew") from error
         if not finite:
             raise BlshError(f"weights of {self.architecture.name} are not finite; train it anew, more slowly")
 

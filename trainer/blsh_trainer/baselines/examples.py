@@ -36,7 +36,7 @@ def validation_mixtures(corpus: Corpus, snr_db: float, seed: int) -> Iterator[Na
 
 
 def examples_of(signals: Mixture, chosen: Architecture) -> Example:
-    """Return a mixture's examples, stacked along the first axis; there may be none.
+    """Return the examples of a mixture, perhaps none, stacked along the first axis.
 
     For "fc" they are frames (n, 513), their IBMs and ones, without frames of digital silence. For "bilstm" they are
     sequences (n, 128, 513), the last one padded, their IBMs, and weights (n, 128, 1). For "conv-tasnet" they are

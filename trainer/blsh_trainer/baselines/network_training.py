@@ -37,7 +37,7 @@ _KIND = "baseline checkpoint"
 
 @dataclass(frozen=True)
 class Trained:
-    """How far a training has come.
+    """The progress of a training.
 
     `epoch` counts whole epochs; `batch` and `loss_sum` count the batches and add up the losses of the epoch that has
     begun. `best_gain_db` is the highest SI-SDR improvement on the valid split so far, after `best_epoch` epochs.
@@ -187,7 +187,7 @@ class _Run:
                 saved = time.monotonic()
         if done == 0:
             needed = BATCH[self.architecture.kind]
-            raise BlshError(f"corpus {self.corpus.root} has too little training audio for a batch of {needed} examples")
+            raise BlshError(f"corpus {self.corpus.root} has too little training audio for {needed} examples; add some")
         return True
 
     def _step(self, example: Example) -> float:

@@ -33,7 +33,7 @@ def parameter_count(network: nn.Module) -> int:
 
 
 class _Level(nn.Module):
-    """Divide by the RMS of the training magnitudes, a single number that folds into the next layer.
+    """A division by the RMS of the training magnitudes, a single number that folds into the next layer.
 
     The customary standardisation of each bin blows up unseen noise in quiet bins to values that training never had: a
     small network then gains 4.6 dB on the valid split instead of 6.2 dB.

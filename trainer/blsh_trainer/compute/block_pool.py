@@ -14,7 +14,7 @@ from blsh_trainer.errors import BlshError
 
 
 class Pool(Protocol):
-    """Computes on blocks of frames. Results of `hold` and `map` may stay elsewhere, until `collect` fetches them."""
+    """Workers on blocks of frames, perhaps elsewhere: `collect` fetches the results of `hold` and `map`."""
 
     def hold(self, blocks: Sequence[FrameBlock]) -> list[Any]:
         """Put each block where work on it will be done. Return the blocks, or references to them."""
@@ -27,7 +27,7 @@ class Pool(Protocol):
 
 
 class LocalPool:
-    """Works in threads of this process: numpy releases the interpreter's lock in all that takes time here."""
+    """A pool of threads in this process: numpy releases the interpreter's lock in all that takes time here."""
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = usable_threads() if threads is None else threads
@@ -45,7 +45,7 @@ class LocalPool:
             futures = [executor.submit(function, *row, *shared) for row in rows]
             try:
                 return [future.result() for future in futures]
-            except BaseException:  # Ctrl-C, too: what has not begun is not to begin
+            except BaseException:  # after Ctrl-C, too, no waiting block may begin
                 executor.shutdown(wait=False, cancel_futures=True)
                 raise
 

@@ -99,7 +99,7 @@ def _alone(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call `function` with single-threaded linear algebra, as learners do with the local pool."""
     global _limits
     if _limits is None:
-        _limits = threadpool_limits(1)  # for good: a worker's other tasks may run in between
+        _limits = threadpool_limits(1)  # never changed back: other tasks of the worker may run in between
     return function(*arguments)
 
 

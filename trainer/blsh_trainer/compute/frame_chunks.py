@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from blsh_trainer.arrays import AnyArray, ByteArray, FloatArray, IntArray
 from blsh_trainer.errors import BlshError
 
-Matrix = NDArray[np.float32]  # float32 halves the time and the memory of what is large
+Matrix = NDArray[np.float32]  # float32 halves the time and the memory of large arrays
 Rows = slice | IntArray
 
 MOST_BLOCKS = 32  # each block is a task in every step: more would keep a scheduler busier than its workers

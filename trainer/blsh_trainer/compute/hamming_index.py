@@ -40,7 +40,7 @@ class HammingIndex:
         """
         queries = _check_codes(query_bits, "query codes")
         if queries.shape[1] != self.bits:
-            raise BlshError(f"query codes have {queries.shape[1]} bits, the dictionary's {self.bits}")
+            raise BlshError(f"query codes have {queries.shape[1]} bits, the dictionary's {self.bits}; use its model")
         if not 1 <= k <= self.entries:
             raise BlshError(f"{k} neighbours asked of {self.entries} dictionary entries; choose 1 to {self.entries}")
         most = usable_threads() if threads is None else threads

@@ -25,7 +25,7 @@ _TILE = 4096  # codes of one word that stay in the first-level cache while all q
 
 
 def _compiled(function: _Function) -> _Function:
-    """Return `function` compiled as part of those that call it."""
+    """Return `function`, compiled into each function that calls it."""
     return cast(_Function, njit(nogil=True)(function))
 
 

@@ -20,7 +20,7 @@ _QUIET_DBFS = -60.0
 
 @dataclass(frozen=True)
 class Finding:
-    """Something found in a corpus: a `level` of "error" stops training or spoils its figures, "remark" does not."""
+    """A finding about a corpus: a `level` of "error" stops training or spoils its figures, "remark" does not."""
 
     level: str
     text: str
@@ -29,7 +29,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Part:
-    """How much one split has of one kind; `labels` counts its speakers or noise types."""
+    """The amount of one kind of recording in one split; `labels` counts its speakers or noise types."""
 
     split: str
     kind: str
@@ -40,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Report:
-    """What `check_corpus` found."""
+    """The findings of `check_corpus`."""
 
     name: str
     layout: str
@@ -60,13 +60,17 @@ class Report:
 
 
 def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
-    """Open and read every file of a loaded corpus, block by block, and report what is in it and what is wrong.
+    """Open and read every file of a loaded corpus, block by block, and report its content and its faults.
 
-    Errors: files that cannot be read or were cut short; files with NaN or infinities; silent or constant files, and
-    files above LOUDEST_DBFS; speech shorter than one window; pairs of unequal length; the same recording in two splits.
-    Remarks: files that are resampled or whose channels are averaged; rates under 16 kHz; faint files and files beyond
-    full scale; channels that cancel each other; headers that leave the length open; long speech and short noises;
-    splits without speech or noise; recordings in formats that are not read.
+    Errors:
+    - Files that cannot be read or were cut short, or that hold NaN or infinities.
+    - Silent or constant files, and files above LOUDEST_DBFS.
+    - Speech shorter than one window, pairs of unequal length, and the same recording in two splits.
+
+    Remarks:
+    - Files that are resampled or whose channels are averaged, rates under 16 kHz, headers that leave the length open.
+    - Faint files, files beyond full scale, and channels that cancel each other.
+    - Long speech, short noises, splits without speech or noise, and recordings in formats that are not read.
     """
     files = {(entry.kind, entry.path): entry for entry in corpus.entries}
     found: dict[tuple[str, str], list[str]] = {}

@@ -37,7 +37,7 @@ class Corpus:
 
     @property
     def paired(self) -> bool:
-        """Whether it holds recorded mixtures, each noise being the difference of a noisy and a clean recording."""
+        """Whether the corpus holds recorded mixtures, each noise the difference of a noisy and a clean recording."""
         return any(entry.minus for entry in self.entries)
 
     def select(self, kind: str, split: str) -> tuple[Entry, ...]:
@@ -100,7 +100,7 @@ def load_corpus(
     longer than a minute counts as several utterances, which bounds the memory of a mixture.
 
     BlshError when a folder is missing or unreadable, fits no layout (see find_layout) or has no training speech or
-    noise, and when a speaker or a recording is in two splits, because the evaluation is to hear neither in training.
+    noise. BlshError, too, when a speaker or a recording is in two splits: the evaluation must not repeat the training.
     Without `refuse_copies` recordings in two splits are accepted here and left to check_corpus, which names them all.
     """
     root = Path(folder)
@@ -127,7 +127,7 @@ def _pieces(corpus: Corpus, entry: Entry) -> tuple[Entry, ...]:
     try:
         samples = probe_audio(corpus.path(entry)).samples
     except BlshError:
-        return (entry,)  # whoever reads it will say what is wrong with it
+        return (entry,)  # the later reading of the file raises the error
     count = -(-samples // LONGEST_UTTERANCE)
     if count < 2:
         return (entry,)

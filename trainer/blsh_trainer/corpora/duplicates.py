@@ -11,7 +11,7 @@ from blsh_trainer.signals.audio import probe_audio
 from blsh_trainer.signals.levels import averaged
 from blsh_trainer.signals.sound_file import opened
 
-_BEGINNING = 4096  # frames by which most recordings of one length can be told apart
+_BEGINNING = 4096  # frames that differ between most recordings of one length
 
 _Files = list[tuple[Path, Entry]]
 
@@ -36,7 +36,7 @@ def _parted(files: _Files, trait: Callable[[Path], Hashable]) -> list[_Files]:
         try:
             parts.setdefault(trait(path), []).append((path, entry))
         except BlshError:
-            continue  # whoever reads it will say what is wrong with it
+            continue  # the later reading of the file raises the error
     return [part for part in parts.values() if len({entry.split for _, entry in part}) > 1]
 
 

@@ -106,7 +106,7 @@ def _speakers(folder: Path, root: Path) -> dict[str, Recordings]:
 def _noises(folder: Path, root: Path) -> dict[str, Recordings]:
     units = _by_folder(folder, root)
     if len(units) >= FEWEST_TYPES and not audio_here(folder):
-        return units  # by type: recordings of one place and channels of one recording stay together
+        return units  # split by type: recordings of one place and channels of one recording stay together
     files = {path: unit.label for unit in units.values() for path in unit.paths}
     files |= {path.relative_to(root).as_posix(): _type_of_file(path) for path in audio_here(folder)}
     return {(root / path).relative_to(folder).as_posix(): Recordings(kind, [path]) for path, kind in files.items()}

@@ -16,7 +16,7 @@ from blsh_trainer.signals.spectra import WINDOW
 
 PEAK = 0.99
 LEVEL_DBFS = -26.0
-MAX_SNR_DB = 100.0  # of either sign; 16-bit recordings reach less, and thousands would overflow
+MAX_SNR_DB = 100.0  # the largest magnitude of an SNR: 16-bit recordings reach less, and thousands would overflow
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read what a mixture is made of: an utterance, and the part of a noise that goes with it."""
+"""Read the parts of a mixture: an utterance, and the part of a noise that goes with it."""
 
 import numpy as np
 
@@ -64,7 +64,7 @@ class NoiseSource:
             if _sounds(cut):
                 return offset, cut
         level = 0.0
-        for _ in range(2):  # where it is loudest; if that is an offset (DC), where it is farthest from the offset
+        for _ in range(2):  # the loudest sample; if the noise has an offset (DC), the sample farthest from it
             offset = self._farthest(level)
             cut = self.cut(offset, length)
             if _sounds(cut):

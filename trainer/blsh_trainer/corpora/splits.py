@@ -47,7 +47,7 @@ def hold_out(given: Mapping[str, Units], seed: int) -> dict[str, Units]:
     """
     splits = dict(given)
     order = sorted(given["train"], key=lambda name: hashlib.sha256(f"{seed}\n{name}".encode()).digest())
-    for split in ("test", "valid"):  # test first, as the more useful of the two when there are few units
+    for split in ("test", "valid"):  # test comes first: with few units it is more useful than valid
         if split not in splits and len(order) > 1:
             count = max(1, round(SHARES[split] * len(given["train"])))
             held, order = order[:count], order[count:]

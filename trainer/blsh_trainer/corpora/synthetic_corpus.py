@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make a corpus for those who have none: espeak-ng reads the speech, and noises are synthesised."""
+"""Make a corpus for users without one: espeak-ng reads the speech, and noises are synthesised."""
 
 import csv
 import json
@@ -34,7 +34,7 @@ _TIMEOUT_S = 60
 
 @dataclass(frozen=True)
 class CorpusSize:
-    """How many utterances and noise files each split has (train, valid, test), and how long a noise file is."""
+    """The number of utterances and noise files of each split (train, valid, test), and the length of a noise file."""
 
     utterances: tuple[int, int, int] = (170, 27, 64)
     noises: tuple[int, int, int] = (18, 3, 8)
@@ -134,7 +134,7 @@ def _espeak_version() -> str:
         ) from error
     except (subprocess.SubprocessError, OSError) as error:
         raise BlshError(f"espeak-ng does not run ({error}); reinstall the Debian package espeak-ng") from error
-    return answer.stdout.split("Data at")[0].strip()  # the rest is a path on this machine
+    return answer.stdout.split("Data at")[0].strip()  # the rest of the line is a path on this machine
 
 
 def _build(root: Path, seed: int, size: CorpusSize, progress: Progress | None) -> None:

@@ -64,25 +64,25 @@ def _harmonics(pitch_hz: FloatArray, count: int, slope: float) -> FloatArray:
 
 
 def gusts(samples: int, rng: np.random.Generator) -> FloatArray:
-    """Wind: low noise whose strength and colour swell."""
+    """Return wind: low noise whose strength and colour swell."""
     low = _band(40, 250, samples, rng) * _slow(samples, 0.7, rng) ** 2
     return low * 3 + _band(250, 900, samples, rng) * _slow(samples, 0.9, rng) ** 3
 
 
 def surf(samples: int, rng: np.random.Generator) -> FloatArray:
-    """Waves: broad noise with a slow rise and fall."""
+    """Return waves: broad noise with a slow rise and fall."""
     return _band(150, 3500, samples, rng) * (0.05 + _slow(samples, 0.3, rng) ** 2)
 
 
 def engine(samples: int, rng: np.random.Generator) -> FloatArray:
-    """A motor that is revved: a low harmonic series of wandering pitch, with exhaust noise."""
+    """Return a motor that is revved: a low harmonic series of wandering pitch, with exhaust noise."""
     pitch = rng.uniform(35, 60) * (1 + 1.5 * _slow(samples, 0.5, rng))
     tone = _harmonics(pitch, 24, 0.8)
     return tone * (0.3 + _slow(samples, 1.0, rng)) + 0.5 * _band(80, 1500, samples, rng)
 
 
 def chirps(samples: int, rng: np.random.Generator) -> FloatArray:
-    """Birds: short whistles that glide."""
+    """Return birds: short whistles that glide."""
     track = np.zeros(samples)
     for at in _events(samples, 3.5, rng):
         length = int(rng.uniform(0.06, 0.3) * SAMPLE_RATE_HZ)
@@ -94,7 +94,7 @@ def chirps(samples: int, rng: np.random.Generator) -> FloatArray:
 
 
 def keyboard(samples: int, rng: np.random.Generator) -> FloatArray:
-    """Typing: pairs of clicks, press and release."""
+    """Return typing: pairs of clicks, press and release."""
     track = np.zeros(samples)
     for at in _events(samples, 6.0, rng):
         for delay, strength in ((0, 1.0), (int(rng.uniform(0.06, 0.12) * SAMPLE_RATE_HZ), 0.5)):
@@ -104,7 +104,7 @@ def keyboard(samples: int, rng: np.random.Generator) -> FloatArray:
 
 
 def crackle(samples: int, rng: np.random.Generator) -> FloatArray:
-    """Fire: dense tiny cracks of uneven strength over a faint roar."""
+    """Return fire: dense tiny cracks of uneven strength over a faint roar."""
     track = 0.08 * _band(60, 500, samples, rng) * _slow(samples, 1.0, rng)
     for at in _events(samples, 25.0, rng):
         length = int(rng.uniform(0.001, 0.008) * SAMPLE_RATE_HZ) + 4
@@ -114,7 +114,7 @@ def crackle(samples: int, rng: np.random.Generator) -> FloatArray:
 
 
 def clatter(samples: int, rng: np.random.Generator) -> FloatArray:
-    """Tools on a bench: struck bodies of wood and iron."""
+    """Return tools on a bench: struck bodies of wood and iron."""
     track = np.zeros(samples)
     for at in _events(samples, 3.0, rng):
         _place(track, rng.uniform(0.2, 1) * _rings(rng.uniform(200, 3000, 6), rng.uniform(0.02, 0.08), rng), at)
@@ -122,7 +122,7 @@ def clatter(samples: int, rng: np.random.Generator) -> FloatArray:
 
 
 def siren(samples: int, rng: np.random.Generator) -> FloatArray:
-    """An emergency car: wailing tones, near and far."""
+    """Return an emergency car: wailing tones, near and far."""
     time = np.arange(samples) / SAMPLE_RATE_HZ
     wail = 0.5 + 0.5 * signal.sawtooth(2 * np.pi * time * rng.uniform(0.25, 0.6), width=0.5)
     tone = _harmonics(rng.uniform(500, 650) + 700 * wail, 5, 1.2)
@@ -130,7 +130,7 @@ def siren(samples: int, rng: np.random.Generator) -> FloatArray:
 
 
 def rain(samples: int, rng: np.random.Generator) -> FloatArray:
-    """Showers: hissing noise in bursts, with drops."""
+    """Return showers: hissing noise in bursts, with drops."""
     track = _band(1000, 7000, samples, rng) * (0.1 + _slow(samples, 0.5, rng) ** 2)
     for at in _events(samples, 12.0, rng):
         _place(track, rng.uniform(0.5, 3) * _rings(rng.uniform(1500, 5000, 2), 0.004, rng), at)
@@ -138,7 +138,7 @@ def rain(samples: int, rng: np.random.Generator) -> FloatArray:
 
 
 def dishes(samples: int, rng: np.random.Generator) -> FloatArray:
-    """Plates and cutlery: high, long-ringing strikes in flurries, over splashing."""
+    """Return plates and cutlery: high, long-ringing strikes in flurries, over splashing."""
     track = 0.1 * _band(500, 3000, samples, rng) * _slow(samples, 2.0, rng) ** 2
     for at in _events(samples, 2.0, rng):
         for _ in range(int(rng.integers(1, 5))):
@@ -149,7 +149,7 @@ def dishes(samples: int, rng: np.random.Generator) -> FloatArray:
 
 
 def train(samples: int, rng: np.random.Generator) -> FloatArray:
-    """A carriage: wheels on rail joints in rhythm, over a rumble."""
+    """Return a carriage: wheels on rail joints in rhythm, over a rumble."""
     time = np.arange(samples) / SAMPLE_RATE_HZ
     beat = np.maximum(0.0, np.sin(2 * np.pi * time * rng.uniform(1.6, 2.4))) ** 12
     double = beat + 0.7 * np.roll(beat, int(0.14 * SAMPLE_RATE_HZ))
@@ -158,7 +158,7 @@ def train(samples: int, rng: np.random.Generator) -> FloatArray:
 
 
 def vacuum(samples: int, rng: np.random.Generator) -> FloatArray:
-    """A vacuum cleaner pushed about: a whine whose load changes, with air noise."""
+    """Return a vacuum cleaner pushed about: a whine whose load changes, with air noise."""
     pitch = rng.uniform(180, 260) * (1 + 0.25 * _slow(samples, 0.8, rng))
     load = 0.2 + 0.8 * _slow(samples, 0.7, rng)
     air = _band(600, 5000, samples, rng) * (0.2 + 0.8 * _slow(samples, 0.9, rng))
@@ -166,7 +166,7 @@ def vacuum(samples: int, rng: np.random.Generator) -> FloatArray:
 
 
 def traffic(samples: int, rng: np.random.Generator) -> FloatArray:
-    """A street: cars that pass, each a swell of tyre noise with a motor in it, and a horn at times."""
+    """Return a street: cars that pass, each a swell of tyre noise with a motor in it, and a horn at times."""
     track = 0.1 * _band(50, 400, samples, rng)
     for at in [0, *_events(samples, 0.4, rng)]:
         length = int(rng.uniform(2.0, 5.0) * SAMPLE_RATE_HZ)

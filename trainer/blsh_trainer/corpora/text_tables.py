@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read tables of text as people and spreadsheets write them; errors name what cannot be understood for certain."""
+"""Read tables of text as people and spreadsheets write them; errors name the text that is ambiguous."""
 
 import codecs
 import csv

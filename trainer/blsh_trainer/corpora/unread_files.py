@@ -63,7 +63,7 @@ def _begins_as_sound(path: Path) -> bool:
         with path.open("rb") as stream:
             head = stream.read(_HEAD_BYTES)
     except OSError:
-        return False  # nothing says that it is a recording
+        return False  # no sign that it is a recording
     form = head[:4], head[8:12]
     whole = (b"fLaC", b"OggS", b"NIST", b"RF64", b"caff", b"ID3")
     return form in ((b"RIFF", b"WAVE"), (b"FORM", b"AIFF"), (b"FORM", b"AIFC")) or head.startswith(whole)

@@ -19,15 +19,10 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, WINDOW
 
 SNR_RANGE_DB = (-7.0, 12.0)
-LEAD_RANGE_S = (-0.5, 2.0)  # below 0 is none, a fifth: the speech begins before a noise floor is known
-_PLAIN, _COLOURED, _TWO, _BABBLE = (
-    0.30,
-    0.65,
-    0.75,
-    0.85,
-)  # cumulative shares; the rest is synthetic
+LEAD_RANGE_S = (-0.5, 2.0)  # below 0 there is no lead, as in a fifth of the draws: no noise floor is known
+_PLAIN, _COLOURED, _TWO, _BABBLE = 0.30, 0.65, 0.75, 0.85  # cumulative shares; all other noises are synthetic
 _KNOTS_HZ = np.array([0.0, 60.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0])
-_TILT_DB = (-8.0, 3.0)  # per octave
+_TILT_DB = (-8.0, 3.0)  # range of the tilt, per octave
 _KNOT_DB = 6.0
 _DEEPEST_DB = -60.0
 _TAPS = 513

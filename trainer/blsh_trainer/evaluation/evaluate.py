@@ -23,7 +23,7 @@ MIXTURE = "mixture"
 
 
 class SilentEstimateError(BlshError):
-    """The estimate of a denoiser has nothing of the speech in it, so it has no SDR."""
+    """The estimate of a denoiser holds nothing of the speech, so its SDR is undefined."""
 
 
 class System(Protocol):
@@ -184,7 +184,7 @@ def evaluate_systems(
     check_jobs(jobs)
     if MIXTURE in systems:
         raise BlshError(f"a system is named {MIXTURE!r}, as the unprocessed mixture is; choose another name")
-    described = mixtures.describe()  # draws the mixtures, so that the processes need not draw them again
+    described = mixtures.describe()  # one call draws the mixtures, so that the processes need not draw them again
     parts = computed(_Scoring(dict(systems), mixtures, chosen), len(mixtures), jobs, "evaluating", progress)
     return Evaluation(described, chosen, seed, tuple(score for part in parts for score in part))
 

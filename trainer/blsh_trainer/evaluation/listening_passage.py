@@ -57,7 +57,7 @@ class Listening:
 def make_listening(corpus: Corpus, seconds: float, snr_db: float, seed: int) -> Listening:
     """Return mixtures of the test split, `seconds` or more together, rounded to int16 for all engines to hear the same.
 
-    BlshError where 200 mixtures are shorter than that.
+    BlshError where 200 mixtures are shorter.
     """
     clean: list[FloatArray] = []
     noisy: list[FloatArray] = []

@@ -111,7 +111,7 @@ def estoi(reference: ArrayLike, estimate: ArrayLike) -> float:
 
 @dataclass(frozen=True)
 class Notation:
-    """How the figures of a metric are written: title and unit, and `scale` times the figure, to `decimals` decimals."""
+    """The notation of a metric's figures: title and unit, and `scale` times the figure, to `decimals` decimals."""
 
     title: str
     unit: str
@@ -146,7 +146,7 @@ class Metric:
 
     @property
     def is_ratio(self) -> bool:
-        """Whether it is a ratio in dB, which is -inf for an estimate with nothing of the speech in it."""
+        """Whether the metric is a ratio in dB, which is -inf for an estimate that holds nothing of the speech."""
         return self.shown.unit == "dB"
 
 

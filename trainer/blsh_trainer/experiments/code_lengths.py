@@ -61,7 +61,7 @@ class _Sweep:
 
 
 def fig3(settings: Settings) -> Report:
-    """Fig. 3: BLSH, LSH and KNN on both features at both sizes of the dictionary."""
+    """Draw Fig. 3: BLSH, LSH and KNN on both features at both sizes of the dictionary."""
     panels = {f"{kind}, ρ = {share:g}": (kind, share) for share in settings.sizes.shares for kind in FEATURES}
     sweep = _scored("fig3", panels, _FIG3, settings, _FIG3_SEEDS)
     above = sum(
@@ -78,7 +78,7 @@ def fig3(settings: Settings) -> Report:
 
 
 def fig4(settings: Settings) -> Report:
-    """Fig. 4: RBF targets of three widths against the linear one, in the paper's learner."""
+    """Draw Fig. 4: RBF targets of three widths against the linear one, in the paper's learner."""
     panels = {f"stft, ρ = {share:g}": ("stft", share) for share in settings.sizes.shares}
     sweep = _scored("fig4", panels, _FIG4, settings, _FIG4_SEEDS)
     longest, panel = max(sweep.lengths), next(iter(panels.values()))

@@ -20,7 +20,7 @@ FEATURES = ("stft", "mel")
 
 @dataclass(frozen=True)
 class Spec:
-    """What a system is made of; its `kind` is "mixture", "ibm", "knn", "hash" or "network".
+    """The parts of a system; its `kind` is "mixture", "ibm", "knn", "hash" or "network".
 
     `dictionary` is a number of entries, or below 1 a share of the training frames. A "hash" has the first `bits` of
     `fitted` bits (None: of the longest fit) of `learner`. A "network" is called `network`.
@@ -89,7 +89,7 @@ def network_identity(name: str, workshop: Workshop, settings: Settings) -> dict[
 
 
 def _network(name: str, workshop: Workshop, settings: Settings) -> System:
-    from blsh_trainer.baselines.denoiser import load_network  # PyTorch: an optional extra
+    from blsh_trainer.baselines.denoiser import load_network  # imports PyTorch, an optional extra
     from blsh_trainer.baselines.network_training import NeuralBaseline
 
     identity = network_identity(name, workshop, settings)

@@ -17,7 +17,7 @@ _DPI = 100
 _COLUMNS = 2
 _FOOTER = 6.5  # size of the footer's letters, in points
 _COLOURS = 64
-_STYLES = (  # colours of different lightness, with markers and dashes for those who print in grey
+_STYLES = (  # colours of different lightness, with markers and dashes, for prints in grey
     {"color": "#0b2a6b", "marker": "o", "linestyle": "-"},
     {"color": "#c1440e", "marker": "s", "linestyle": "-"},
     {"color": "#3f9b6b", "marker": "^", "linestyle": "--"},
@@ -42,7 +42,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Axes:
-    """How the panels of `draw_curves` are laid out.
+    """The layout of the panels of `draw_curves`.
 
     `horizontal` and `vertical` name what is drawn, `vertical` in all panels or in each; `logarithmic` concerns the
     horizontal axis, which has a tick at each place of a curve. With `one_scale` all panels have the same vertical axis.
@@ -120,7 +120,7 @@ def draw_matrices(matrices: Sequence[tuple[str, FloatArray]], path: Path, footer
 
 def _save(figure: Any, path: Path, footer: str) -> None:
     """Write the figure with the footer under it, in 64 colours: another run writes the same bytes."""
-    from PIL import Image  # matplotlib writes its PNGs with it, too
+    from PIL import Image  # matplotlib itself writes PNGs with this package
 
     width = int(figure.get_figwidth() * 72 / (_FOOTER * 0.62))
     text = "\n".join(fill(line, width) for line in footer.splitlines())

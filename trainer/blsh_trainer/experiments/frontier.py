@@ -22,7 +22,7 @@ from blsh_trainer.model.reduction import mask_choices, reduce_model
 
 BUDGETS = tuple(KIB * kib for kib in (64, 128, 256, 512, 1024, 2048))
 SEEDS = 3
-_DRAWN_ENTRIES = 32_768  # from which the plain layout of equal training chooses: more than 2 MiB hold
+_DRAWN_ENTRIES = 32_768  # entries of the plain layout of equal training: more than 2 MiB hold
 
 Scorer = Callable[[Sequence[Point], Condition], dict[Point, FloatArray]]
 """Returns the improvements (seeds, mixtures) of points."""
@@ -58,7 +58,7 @@ def frontier(settings: Settings) -> Report:
         best: list[tuple[int, Point]] = []
         fitting: list[Point] = []
         for budget, added in zip(BUDGETS, layout.points, strict=True):
-            fitting += added  # what fits a smaller budget fits this one
+            fitting += added  # a point that fits a smaller budget fits this one
             if fitting:
                 best.append((budget, max(fitting, key=lambda point: float(np.nanmean(everything[point])))))
         scored = layout.score([point for _, point in best], test)

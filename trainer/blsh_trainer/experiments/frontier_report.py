@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the frontier found, as a report: a table of the best point of each budget, pictures, and the bars."""
+"""The report of the frontier: a table of the best point of each budget, pictures, and the bars."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -42,7 +42,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Winner:
-    """The point that won on `valid` at a budget, and what it costs.
+    """The point that won on `valid` at a budget, and its cost.
 
     `valid_gains` and `test_gains` are its improvements (seeds, mixtures) on the two splits.
     """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from blsh_trainer.errors import BlshError
 
-if TYPE_CHECKING:  # the modules take a second to import, and the command's help needs no more than the names
+if TYPE_CHECKING:  # the modules take a second to import, and the command's help needs their names alone
     from blsh_trainer.experiments.report_files import Report
     from blsh_trainer.experiments.settings import Settings
 

@@ -12,7 +12,7 @@ from typing import Any
 from blsh_trainer.files import replacing, write_text_if_changed
 
 INDEX = "README.md"
-_OTHERS = {  # results that are no experiment's: what each shows, and the command that makes it
+_OTHERS = {  # results of other commands: the finding of each, and the command that makes it
     "bars-firmware": ("each of the firmware's budgets, kept or not", "make bars-firmware CORPUS=DIR"),
     "bench-cluster": ("training on two workers against one process", "python trainer/benchmarks/cluster.py"),
     "bench-firmware": (

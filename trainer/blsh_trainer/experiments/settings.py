@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings of an experiment: what it runs on, and how large it is."""
+"""The settings of an experiment: its inputs, its folders and its size."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ class FirmwareCost:
 
 
 class Firmware(Protocol):
-    """Counts what models take in the firmware, of which this package knows nothing; `board` has the flash and RAM."""
+    """The costs of models in the firmware, of which this package knows nothing; `board` has the flash and RAM."""
 
     board: str
 

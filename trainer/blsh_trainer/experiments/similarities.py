@@ -25,7 +25,7 @@ _LABELS = {"default learner": DEFAULT, "the paper's AdaBoost": PAPER}
 
 
 def fig2(settings: Settings) -> Report:
-    """Fig. 2: the self-similarity of codes of growing length beside that of the frames themselves."""
+    """Draw Fig. 2: the self-similarity of codes of growing length beside that of the frames themselves."""
     workshop = workshop_for(settings)
     workshop.prepare([(learner, "stft", SEED, None) for learner in _LABELS.values()], settings.jobs)
     H = shown_frames(settings, "stft")
@@ -52,7 +52,7 @@ def fig2(settings: Settings) -> Report:
 
 
 def fig5(settings: Settings) -> Report:
-    """Fig. 5: targets, and the beta-weighted sums of the bits of the paper's learner that are to reproduce them."""
+    """Draw Fig. 5: targets, and the beta-weighted sums of the paper's bits that are to reproduce them."""
     workshop = workshop_for(settings)
     wanted: dict[str, tuple[str, LearnerChoice]] = {"STFT SSM": ("stft", PAPER), "mel SSM": ("mel", PAPER)}
     wanted |= {f"RBF, σ² = {width:g}": ("stft", rbf(width)) for width in WIDTHS[1:]}
@@ -82,7 +82,7 @@ def fig5(settings: Settings) -> Report:
 
 
 def fig6(settings: Settings) -> Report:
-    """Fig. 6: the weight of each bit in the paper's learner, and the share of each bit in the default one."""
+    """Draw Fig. 6: the weight of each bit in the paper's learner, and the share of each bit in the default one."""
     workshop = workshop_for(settings)
     boosted: dict[str, tuple[str, LearnerChoice]] = {"mel, linear": ("mel", PAPER), "stft, linear": ("stft", PAPER)}
     boosted |= {f"stft, RBF σ² = {width:g}": ("stft", rbf(width)) for width in WIDTHS}

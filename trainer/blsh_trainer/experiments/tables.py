@@ -45,7 +45,7 @@ class Row:
 
 
 def table1(settings: Settings) -> Report:
-    """Table I: all systems at 0 dB."""
+    """Compute Table I: all systems at 0 dB."""
     from blsh_trainer.baselines.architecture import PAPER_SIZES_MB
 
     chosen = drawn_condition(settings, 0.0, tuple(_METRICS))
@@ -88,7 +88,7 @@ def table1(settings: Settings) -> Report:
 
 
 def table2(settings: Settings) -> Report:
-    """Table II: BLSH at SNRs that it was not trained at."""
+    """Compute Table II: BLSH at SNRs that it was not trained at."""
     rows: list[Row] = []
     for snr_db in (-5.0, 5.0, 10.0):
         chosen = drawn_condition(settings, snr_db, tuple(_METRICS))
@@ -105,7 +105,7 @@ def table2(settings: Settings) -> Report:
 
 
 def table3(settings: Settings) -> Report:
-    """Table III: BLSH on recorded mixtures of another corpus, or on speakers of a source kept from training."""
+    """Compute Table III: BLSH on recorded mixtures of another corpus, or on speakers of a source kept from training."""
     if settings.voicebank is not None:
         conditions = [_recorded_condition(settings, settings.voicebank)]
         trained = settings
@@ -141,7 +141,7 @@ def held_out_source(corpus: Corpus) -> tuple[Corpus, str]:
     """Return the corpus with the test speech of one source alone, which no other split has; and the source's name.
 
     A speaker's source is his name up to the first "_" or digit. The source is one of the test split without which
-    training still has speech: one that training had, if there is any, and of these the one with the least test speech.
+    training still has speech: one that training had, if any; among several, the one with the least test speech.
     BlshError if training and test have a single source.
     """
     speech = [entry for entry in corpus.entries if entry.kind == "speech"]

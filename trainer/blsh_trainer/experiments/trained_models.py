@@ -18,7 +18,7 @@ from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model, load_model, save_model
 from blsh_trainer.progress import named, named_within
 
-_TOGETHER = 16  # models that are scored together: an interrupt loses no more
+_TOGETHER = 16  # models that are scored together: an interrupt loses at most one such group
 
 
 def trained_model(options: TrainOptions, what: str, workshop: Workshop) -> Model:
@@ -31,7 +31,7 @@ def trained_model(options: TrainOptions, what: str, workshop: Workshop) -> Model
     if file.is_file():
         try:
             return load_model(file)
-        except BlshError:  # it is damaged: train again
+        except BlshError:  # the stored model is damaged: train again
             pass
     file.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = file.with_suffix(".checkpoint")

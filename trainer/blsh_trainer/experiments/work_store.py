@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep what experiments compute in the work folder, under the hash of all that determines it, for later runs."""
+"""Keep results of experiments in the work folder, under the hash of all that determines it, for later runs."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ Identity = Mapping[str, Any]
 
 
 class Store:
-    """Keeps results as JSON and arrays as .npz, in a folder for each kind; a file appears whole or not at all."""
+    """A store of results as JSON and arrays as .npz, in a folder for each kind; a file appears whole or not at all."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

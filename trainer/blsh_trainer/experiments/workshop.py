@@ -27,7 +27,7 @@ _FIT, _DICTIONARY, _SAMPLE = 1, 2, 3  # each use of a seed has its own generator
 
 @dataclass(frozen=True)
 class LearnerChoice:
-    """Which learner makes the projections; `learner`, `weighting`, `target` and `sigma2` are CodeOptions'."""
+    """The learner that makes the projections; `learner`, `weighting`, `target` and `sigma2` are CodeOptions'."""
 
     learner: str = "blsh"
     weighting: str = PIPELINE.code.weighting
@@ -36,7 +36,7 @@ class LearnerChoice:
 
     @property
     def by_pairs(self) -> bool:
-        """Whether its cost grows with the pairs of frames within segments."""
+        """Whether the learner's cost grows with the pairs of frames within segments."""
         return self.target in find_learner(self.learner, self.weighting).pair_targets
 
 
@@ -62,7 +62,7 @@ class Hash:
     def cut(self, bits: int) -> "Hash":
         """Return the first `bits` bits. BlshError for more than there are."""
         if not 1 <= bits <= len(self.biases):
-            raise BlshError(f"{bits} bits asked of a learner of {len(self.biases)}")
+            raise BlshError(f"{bits} bits asked of a learner of {len(self.biases)}; choose that or fewer")
         return Hash(self.projections[:bits], self.biases[:bits], self.betas[:bits])
 
     def codes(self, H: FloatArray) -> BoolArray:
@@ -75,7 +75,7 @@ Fit = tuple[LearnerChoice, str, int, int | None]
 
 
 class Workshop:
-    """Makes the parts from which the systems of one corpus are built, each part once."""
+    """The maker of the parts from which the systems of one corpus are built, each part once."""
 
     def __init__(self, corpus: Corpus, sizes: Sizes, store: Store, progress: Progress | None = None) -> None:
         self.corpus = corpus
@@ -120,7 +120,7 @@ class Workshop:
     ) -> dict[str, Any]:
         """Return what `hash` depends on, as JSON values."""
         options = self._options(learner, feature_kind, seed, bits or self.sizes.longest).to_card()
-        del options["lengths"]  # it concerns refining, and these fits are not refined
+        del options["lengths"]  # `lengths` concerns refining, and these fits are not refined
         return {**self.identity(feature_kind), "options": options}
 
     def dictionary(self, feature_kind: str, size: float, seed: int) -> IntArray:

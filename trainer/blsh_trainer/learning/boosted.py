@@ -35,7 +35,7 @@ _LEAST_STREAMED = 8  # pieces of _STREAMED frames in a block, at least: fewer ar
 
 @dataclass(frozen=True)
 class BoostOptions:
-    """What the bits of BLSH maximise, and how far they are refined.
+    """The objective of the bits of BLSH, and the effort of refining them.
 
     weighting "residual": bit l maximises b' (c_l S' - sum_{m<l} b_m b_m') b, S' the centred target. That is what the
     bits before it leave unexplained, under the unweighted Hamming distance of the search. c_l is chosen so that the
@@ -63,7 +63,7 @@ class BoostOptions:
 
     @property
     def all_pairs(self) -> bool:
-        """Whether all pairs of frames count, not only those within a segment."""
+        """Whether the objective counts all pairs of frames, not only those within a segment."""
         return self.weighting == "residual" and self.target == "linear"
 
     def check(self) -> None:

@@ -44,7 +44,7 @@ class Checkpoint:
         return weights, betas
 
     def save(self, weights: FloatArray, betas: FloatArray) -> None:
-        """Replace the file by one of these bits. BlshError if it cannot be written; the old file then stays whole."""
+        """Replace the file by one of `weights` and `betas`. BlshError if it cannot be written; the old file stays."""
         identity = json.dumps(self._identity, sort_keys=True)
         with replacing(self._path) as temporary, temporary.open("wb") as stream:
             np.savez(stream, identity=np.array(identity), weights=weights, betas=betas)
@@ -71,7 +71,7 @@ def read_checkpoint(path: Path) -> tuple[Any, AnyArray, AnyArray] | None:
         with opened_npz(path) as archive:
             identity = json.loads(str(archive.read("identity")))
             return identity, archive.read("weights"), np.atleast_1d(archive.read("betas"))
-    except (NpzError, ValueError) as error:  # ValueError: what should be JSON
+    except (NpzError, ValueError) as error:  # ValueError: the card is not JSON
         raise BlshError(f"{path} is no checkpoint of a fit ({error}); remove it or name another file") from error
 
 

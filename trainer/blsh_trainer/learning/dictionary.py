@@ -20,12 +20,12 @@ from blsh_trainer.signals.spectra import BINS
 
 @dataclass(frozen=True)
 class EntryOptions:
-    """Which frames become entries, and how their masks are made.
+    """The choice of entries among the frames, and the making of their masks.
 
     All frames that were kept are entries, or at most `entries` of them. Masks are learned for the mean over
     `neighbours`, K of the model. `refine_steps` steps learn projections, codes and masks together
-    (dictionary_refine): the first entries are then a dictionary of their own, and the first bits a code of their own
-    at each of `lengths` besides their full number.
+    (dictionary_refine). The first entries, however many, are then a dictionary of their own. The first bits are a
+    code of their own at each of `lengths`.
     """
 
     neighbours: int = 10

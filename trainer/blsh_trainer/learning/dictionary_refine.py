@@ -4,8 +4,8 @@
 An entry begins as a training frame. From there on its code and its mask are free, so it comes to stand for many
 frames: 512 entries that are learned like this denoise as well as 4096 that keep the codes of their frames.
 
-Each step looks at the first entries only, a number that it draws, and at the first bits only. So every prefix of the
-dictionary is a dictionary of its own, and the code is good at each of its lengths: firmware takes as much of both as
+Each step draws a number of entries and a number of bits, and looks at the first ones only. So every prefix of the
+dictionary is a dictionary of its own, and the code is good at each of its lengths. Firmware takes as much of both as
 it has room for.
 """
 
@@ -29,7 +29,7 @@ _RATE = 0.003
 _CODE_RATE = 0.04
 _MASK_RATE = 0.03
 _LOG_TAU_RATE = 0.01
-_SQUASH = 0.02  # keeps the masks at the start off 0 and 1, where the logistic function has no slope
+_SQUASH = 0.02  # the distance of the first masks from 0 and 1, where the logistic function has no slope
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Refined:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What is learned for: codes of each of `lengths`, dictionaries of `least` entries or more, levels 0 to `top`.
+    """The goals of refining: codes of each of `lengths`, dictionaries of `least` entries or more, levels 0 to `top`.
 
     `steps` steps are taken.
     """
@@ -133,7 +133,7 @@ class _Learned:
         self._log_tau[bits] = self._log_tau[bits] - adam.change(f"tau {bits}", tau, _LOG_TAU_RATE)
 
     def result(self) -> Refined:
-        """Return what has been learned, with the masks as levels."""
+        """Return the learned dictionary, with its masks as levels."""
         projections, biases = self._centred.original(self._P, self._b)
         return Refined(projections, biases, self._z >= 0, _levels(_logistic(self._logits), self._top))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objectives: what a bit maximises over all training frames, its gradient and its weight, as sums over blocks.
+"""Objectives: the sum that a bit maximises over all training frames, its gradient and its weight, as sums over blocks.
 
 Each sum adds one small float64 array of each block, in the order of the blocks. Only v = [P, b] goes out to the
 blocks, and only these arrays come back.

@@ -15,7 +15,7 @@ from blsh_trainer.signals.masks import find_mask_kind
 
 @dataclass(frozen=True)
 class PlaybackOptions:
-    """What the model does to the mean mask of the neighbours: `smoothing` and `floor` of Model."""
+    """The treatment of the neighbours' mean mask by the model: `smoothing` and `floor` of Model."""
 
     smoothing: int = 0
     floor: int = 0
@@ -29,7 +29,7 @@ class PlaybackOptions:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What to train. The defaults are the paper's system with our learner; EXTENDED is our own system.
+    """The options of a training. The defaults are the paper's system with our learner; EXTENDED is our own system.
 
     `frames`: the training mixtures and what is kept of them. `code`: how the hash is learned. `dictionary`: its entries
     and their masks. `playback`: what the model does to a mask. An option has one name in all places: it is a field of

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The learners of a hash by name: what fits each, which options it reads, and where its work can be done."""
+"""The learners of a hash by name: the function that fits each, its options, and the place of its work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from blsh_trainer.progress import Progress
 
 @dataclass(frozen=True)
 class CodeOptions:
-    """How the hash is learned.
+    """The options of learning a hash.
 
     The learner `learner`, under `weighting` where it has several, learns `bits` bits from `fit_frames` training frames
     drawn at random. Which of the other options it reads stands in its LearnerKind; SupervisedBLSH and BoostOptions say
@@ -59,7 +59,7 @@ class CodeOptions:
 
 @dataclass(frozen=True)
 class Run:
-    """Where a fit reports, keeps its bits and does its work. Nothing here changes what is learned."""
+    """The surroundings of a fit: its progress, its checkpoint and its pool. No field changes the result."""
 
     progress: Progress | None = None
     checkpoint: Path | None = None
@@ -149,7 +149,7 @@ WEIGHTINGS = tuple(kind.weighting for kind in LEARNER_KINDS if kind.weighting is
 
 
 def find_learner(name: str, weighting: str) -> LearnerKind:
-    """Return the learner of that name; `weighting` decides only where the name has several. BlshError for none."""
+    """Return the learner called `name`; `weighting` decides only where the name has several. BlshError for none."""
     for kind in LEARNER_KINDS:
         if kind.name == name and kind.weighting in (None, weighting):
             return kind

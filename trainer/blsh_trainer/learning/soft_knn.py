@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A KNN denoiser that can be differentiated: its error is what the supervised learner brings down.
+"""A KNN denoiser that can be differentiated: the supervised learner reduces its error.
 
 The device averages the masks of the K nearest codes. Here the mean runs over all references, weighted by a softmax
-over tau x (number of equal bits - number of different bits), so that the error of the mask has a gradient in every bit.
+over tau x (number of equal bits - number of different bits). So the error of the mask has a gradient in every bit.
 Codes are the true signs of the accumulators; their derivative is taken to be 1 - tanh^2 (eq. 6).
 """
 
@@ -25,7 +25,7 @@ def signs(z: Matrix) -> Matrix:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step looks at besides the codes of Q queries and R references.
+    """The inputs of a step besides the codes of Q queries and R references.
 
     reference_masks (R, B): the masks that are averaged. wanted (Q, B): the masks that the averages should be, and
     weights (Q, B): how much each band counts. excluded (Q, R): pairs that do not see each other.
@@ -49,7 +49,7 @@ class Gradient:
 
 
 def similarity(query_codes: Matrix, reference_codes: Matrix, excluded: NDArray[np.bool_]) -> Matrix:
-    """Return the number of equal less that of different bits (Q, R), and a very low value for `excluded` pairs."""
+    """Return the number of equal less the number of different bits (Q, R), very low for `excluded` pairs."""
     S: Matrix = query_codes @ reference_codes.T
     S[excluded] = _NOT_ALLOWED
     return S
@@ -96,7 +96,7 @@ def gradient(query_z: Matrix, reference_z: Matrix, frozen: Matrix, tau: float, b
 
 
 def _slope(z: Matrix) -> Matrix:
-    """Return what stands for the derivative of the sign of z (eq. 6)."""
+    """Return the stand-in for the derivative of the sign of z (eq. 6)."""
     slope: Matrix = np.float32(1.0) - np.tanh(z) ** 2
     return slope
 

@@ -87,7 +87,7 @@ class _Bits:
         return z
 
     def with_more(self, more: "_Bits") -> "_Bits":
-        """Return these bits and, after them, `more`."""
+        """Return the bits followed by `more`."""
         joined = (np.concatenate([self.P, more.P]), np.concatenate([self.b, more.b]))
         return _Bits(*joined, [*self.shares, *more.shares])
 
@@ -102,7 +102,7 @@ class _TrainingSet:
     mixture: NDArray[np.int32]
 
     def draw(self, rng: np.random.Generator, queries: int, references: int) -> tuple[Matrix, int, Batch]:
-        """Return drawn rows (Q + R, D), how many of them are queries, Q, and what is wanted of them.
+        """Return drawn rows (Q + R, D), the number Q of queries among them, and their Batch of masks and weights.
 
         No more are drawn than a part of the training set, which may be tiny.
         """
@@ -115,13 +115,13 @@ class _TrainingSet:
 
 
 class SupervisedBLSH(Learner):
-    """Projections trained through a soft KNN: the error of the averaged masks, weighted by energy, is what falls.
+    """Projections trained through a soft KNN: training reduces the error of the averaged masks, weighted by energy.
 
     Each step draws 512 training frames as queries and 2048 as references from other mixtures, averages the references'
     masks by a softmax over Hamming similarity (soft_knn.py) and moves the projections down the gradient.
 
     `ordered`: bits come in blocks (to 10, 25, 50, 100, then 50 each), each learned for `steps` steps with the earlier
-    bits frozen, and sorted by what each takes off the error. The blocks do not depend on `bits`, so the first bits of a
+    bits frozen, and sorted by their shares of the error. The blocks do not depend on `bits`, so the first bits of a
     long code are the very bits of a short one, and a code can be cut. Without `ordered`, all bits are learned at once:
     better by some tenths of a dB at their full number, but not meant to be cut.
 
@@ -169,7 +169,7 @@ class SupervisedBLSH(Learner):
         ends = self._ends()
         for number, end in enumerate(ends):
             if end <= len(bits):
-                continue  # from the checkpoint
+                continue  # blocks taken from the checkpoint
             whole = _BlockProgress(progress, number, len(ends))
             new = self._block(frames, bits, end - len(bits), np.random.default_rng([seed, number]), whole)
             bits = bits.with_more(_sorted(frames, bits, new, np.random.default_rng([seed, number, 1])))
@@ -217,7 +217,7 @@ class SupervisedBLSH(Learner):
 
 @dataclass(frozen=True)
 class _BlockProgress:
-    """The progress of block `number` of `blocks`, told as its share of the whole."""
+    """The progress of block `number` of `blocks`, reported as a share of the whole."""
 
     progress: Progress | None
     number: int

@@ -49,7 +49,7 @@ class TrainingFrames:
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """Which training mixtures are made, and what is kept of each frame.
+    """The choice of training mixtures, and of the frames and features kept.
 
     `passes` mixes every training utterance that many times, each time with another noise. `varied` mixes at many SNRs
     with noises coloured anew (varied_mixtures), else all mixtures are at `snr_db`. At most `max_frames` of the frames
@@ -94,7 +94,7 @@ def gather_frames(
         parts.append(frames)
         made += len(frames)
         held += len(frames)
-        if held > 1.4 * options.max_frames:  # not after each mixture, for thinning copies all frames that are kept
+        if held > 1.4 * options.max_frames:  # thinning is rare, because it copies all frames that are kept
             parts = [_thinned(parts, options.max_frames, made)]
             held = options.max_frames
         if progress is not None:

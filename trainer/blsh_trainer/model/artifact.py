@@ -170,9 +170,9 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
 def load_model(path: str | os.PathLike[str]) -> Model:
     """Read an artifact and verify it.
 
-    BlshError for a file that is missing, may not be read, is not an artifact, is cut short or is of a newer format;
-    for a missing array, a wrong shape or dtype and weights that are not finite; and for content that does not match
-    the SHA-256 on its card. Each has a message of its own.
+    BlshError for a file that is missing, may not be read, is not an artifact, is cut short or is of a newer format.
+    BlshError for a missing array, a wrong shape or dtype, weights that are not finite, and content that does not match
+    the SHA-256 on its card. Each fault has a message of its own.
     """
     file = Path(path)
     arrays = _read_arrays(file)
@@ -237,7 +237,7 @@ def _read_arrays(file: Path) -> dict[str, AnyArray]:
 
 def _check_version(file: Path, version: AnyArray) -> None:
     if version.shape != () or not np.issubdtype(version.dtype, np.integer):
-        raise BlshError(f"{file}: format_version is not one integer; the artifact is damaged")
+        raise BlshError(f"{file}: format_version is not one integer; it is damaged, train or copy it again")
     if int(version) > FORMAT_VERSION:
         raise BlshError(
             f"{file} has format version {int(version)}, made by a newer version of blsh-mcu; "
@@ -251,7 +251,7 @@ def _read_card(file: Path, array: AnyArray) -> Card:
     try:
         card = json.loads(array.tobytes().decode("utf-8"))
     except ValueError as error:
-        raise BlshError(f"{file}: the card is not JSON ({error}); the artifact is damaged") from error
+        raise BlshError(f"{file}: the card is not JSON ({error}); it is damaged, train or copy it again") from error
     if not isinstance(card, dict):
         raise BlshError(f"{file}: the card is a {type(card).__name__}; expected a JSON object")
     return card
@@ -320,7 +320,7 @@ def _check_model(model: Model) -> None:
     if not isinstance(model.neighbours, int) or not 1 <= model.neighbours <= model.entries:
         raise BlshError(f"{model.neighbours} neighbours of {model.entries} entries; choose 1 to {model.entries}")
     for name, value, most in (("smoothing", model.smoothing, MAX_SMOOTHING), ("floor", model.floor, MAX_FLOOR)):
-        if type(value) is not int or not 0 <= value <= most:  # not a bool either: the card would say `true`
+        if type(value) is not int or not 0 <= value <= most:  # a bool is refused, too: the card would say `true`
             raise BlshError(f"{name} is {value!r}; choose a whole number from 0 to {most}")
     if type(model.nested) is not bool:
         raise BlshError(f"nested is {model.nested!r}; expected true or false")

@@ -18,7 +18,7 @@ _FRAMES = 512  # frames whose neighbours' masks are gathered at once: (512, K, 5
 
 
 class FloatDenoiser:
-    """Masks each frame of a mixture by the mean mask of its K nearest dictionary entries."""
+    """A denoiser that masks each frame of a mixture by the mean mask of its K nearest dictionary entries."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -41,7 +41,7 @@ class FloatDenoiser:
 
 
 class _Stream:
-    """One signal on its way through a model, with what its earlier frames leave to the later ones."""
+    """One signal on its way through a model, with the state that its frames leave to later ones."""
 
     def __init__(self, model: Model, index: HammingIndex) -> None:
         self._model = model

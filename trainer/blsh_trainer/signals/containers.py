@@ -28,7 +28,7 @@ _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # the end of every W64 id
 
 @dataclass(frozen=True)
 class _Family:
-    """How a family of containers writes its chunks: an identifier, a size, a body.
+    """The notation of chunks in a family of containers: an identifier, a size, a body.
 
     first: the offset of the first chunk, in bytes. number: struct's format of a size. sound: the identifier of the
     chunk with the samples, and lead: the bytes before the samples in its body. wide: the identifier of the chunk that

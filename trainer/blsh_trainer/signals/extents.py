@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 @dataclass(frozen=True)
 class Extent:
-    """Where a container keeps its samples.
+    """The place of the samples in a container.
 
     start: the offset of the first sample, in bytes. promised: the bytes of samples that the header gives; None where
     it leaves the length open. there: the bytes from `start` to the end of the file. fixes: the bytes of the header

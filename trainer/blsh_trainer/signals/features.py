@@ -29,7 +29,7 @@ _MEL_LOG_STEP = float(np.log(6.4)) / 27.0
 
 @dataclass(frozen=True)
 class FeatureKind:
-    """A kind of features: what the hash sees of a frame.
+    """A kind of features, the description of a frame that the hash reads.
 
     name: in artifacts, on cards and on the command line. number: in C, in model images and in the reply to HELLO.
     bands: the mel filters that the magnitudes go through; None where the magnitudes of the bins are taken themselves.
@@ -74,7 +74,7 @@ FEATURE_KINDS = {
 
 
 def find_feature_kind(name: str) -> FeatureKind:
-    """Return the kind of that name; BlshError if there is none."""
+    """Return the kind called `name`; BlshError if there is none."""
     if name not in FEATURE_KINDS:
         raise BlshError(f"feature kind {name!r} is unknown; choose one of {', '.join(FEATURE_KINDS)}")
     return FEATURE_KINDS[name]
@@ -107,7 +107,7 @@ def _mel_to_hz(mel: FloatArray) -> FloatArray:
 
 
 class FeatureExtractor:
-    """Makes the features of one signal, whose spectra may come block by block. Each signal needs its own extractor.
+    """A maker of the features of one signal, whose spectra may come in blocks. Each signal needs its own extractor.
 
     The noise floor of a tracked kind starts at the first frame's level c. Each further frame moves it towards its c by
     1/4 of the distance; once 32 frames have passed, a floor below c rises by 1/128 of the distance only.

@@ -86,7 +86,7 @@ def _mat5(stream: BinaryIO) -> Span:
     rate = numbers_at(stream, 128, order + "II")
     if rate is None:
         return None
-    at = 144 + rate[1]  # in the second matrix: its flags, dimensions and name, then its numbers
+    at = 144 + rate[1]  # the second matrix: its flags, dimensions and name, then its numbers
     for _ in range(3):
         part = numbers_at(stream, at, order + "II")
         if part is None:

@@ -18,7 +18,7 @@ _CANCELLED = 0.01  # the energy of the mean of cancelling channels, at most, ove
 
 @dataclass(frozen=True)
 class Level:
-    """How loud the mean of a recording's channels is.
+    """The loudness of the mean of a recording's channels.
 
     `energy` is the sum of the squares of the mean, `total` the sum of its samples. `apart` is what `energy` would be if
     the channels were not related.
@@ -34,7 +34,7 @@ class Level:
     def with_block(self, block: FloatArray, mean: FloatArray) -> "Level":
         """Return the level of what this one measures and a further block (n, channels), whose mean is `mean` (n,)."""
         channels = block.shape[1]
-        with np.errstate(over="ignore"):  # of samples near the largest double
+        with np.errstate(over="ignore"):  # overflow: samples near the largest double
             energy, apart = float(mean @ mean), float((block * block).sum()) / channels**2
         peak = max(self.peak, float(np.abs(mean).max()))
         total = self.total + float(mean.sum())

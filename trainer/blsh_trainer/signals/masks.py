@@ -46,12 +46,12 @@ class MaskKind:
 
     @property
     def of_bins(self) -> bool:
-        """Whether each bin has a level of its own: entries then have the paper's ideal binary masks of their frames."""
+        """Whether the masks have a level for each bin: entries then have the ideal binary masks of their frames."""
         return self.width == BINS
 
     @property
     def taught_edges(self) -> tuple[int, ...]:
-        """Edges of the bands in which a learner is told what mask a frame needs: its own, or 80 for those of bins."""
+        """Edges of the bands in which a learner gets the mask that a frame needs: its own, or 80 for those of bins."""
         return BAND_EDGES if self.of_bins else self.edges
 
     @property
@@ -121,7 +121,7 @@ MASK_KINDS = {
 
 
 def find_mask_kind(name: str) -> MaskKind:
-    """Return the kind of that name; BlshError if there is none."""
+    """Return the kind called `name`; BlshError if there is none."""
     if name not in MASK_KINDS:
         raise BlshError(f"mask kind {name!r} is unknown; choose one of {', '.join(MASK_KINDS)}")
     return MASK_KINDS[name]

@@ -116,8 +116,8 @@ class SoundFile:
 def opened(file: Path, whole: bool = True) -> Iterator[SoundFile]:
     """Open an audio file, through a corrected header where its own leaves the length open or promises too much.
 
-    BlshError when the file is missing, may not be read, is no audio or has a rate beyond SLOWEST_HZ to FASTEST_HZ, and,
-    if it has to be `whole`, when it lacks bytes that its header promises.
+    BlshError when the file is missing, may not be read, is no audio or has a rate beyond SLOWEST_HZ to FASTEST_HZ.
+    BlshError, too, when a file that has to be `whole` lacks bytes that its header promises.
     """
     _require_audio(file)
     with ExitStack() as closing:
@@ -130,7 +130,7 @@ def opened(file: Path, whole: bool = True) -> Iterator[SoundFile]:
         source = CorrectedFile(stream, extent.fixes) if extent is not None and extent.fixed else file
         try:
             sound = closing.enter_context(soundfile.SoundFile(source))
-        except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:  # TypeError: no header (.raw)
+        except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:  # TypeError: .raw
             _refuse_compressed_sphere(file)
             reason = _no_sound_in(file) or _reason(error, extent, shortfall)
             raise BlshError(f"{file} is not audio that can be read ({reason}); give a WAV or FLAC file") from error
@@ -148,7 +148,7 @@ def _require_audio(file: Path) -> None:
     """Raise BlshError unless `file` is one that may be read, with advice for what only a pipe can give."""
     if str(file) == "-":
         raise BlshError("- is standard input, which only `blsh denoise` reads; name an audio file")
-    with suppress(OSError):  # require_file says what is wrong
+    with suppress(OSError):  # require_file raises the error
         if file.is_fifo():
             raise BlshError(f"{file} is a pipe, not a file; name an audio file, or run `blsh denoise - OUT < {file}`")
     require_file(file, f"there is no audio file {file}; check the path")

@@ -38,7 +38,7 @@ class PretendedFirmware:
 
 @pytest.fixture(scope="session")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A work folder that all tests of experiments share, as experiments of one corpus do."""
+    """Return a work folder that all tests of experiments share, as experiments of one corpus do."""
     return tmp_path_factory.mktemp("work")
 
 
@@ -55,7 +55,7 @@ def settings(tiny_corpus: Corpus, work: Path, tmp_path: Path, firmware: Pretende
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Counts what experiments compute: mixing, fits and scored systems."""
+    """Return counts of the work of experiments: mixing, fits and scored systems."""
     counted: Counter[str] = Counter()
 
     def count(module: Any, name: str, weight: Callable[..., int]) -> None:

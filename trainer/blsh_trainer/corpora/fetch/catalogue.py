@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find what to fetch: the openly licensed corpora of catalogue.toml, by name, or an archive by its URL."""
+"""Find archives to fetch: the openly licensed corpora of catalogue.toml, by name, or an archive by its URL."""
 
 import re
 import tomllib

@@ -26,7 +26,7 @@ _LONGEST_PAUSE_S = 60.0
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for a server: `timeout_s` for an answer, and `attempts` in a row that bring no byte.
+    """The waiting times for a server: `timeout_s` for an answer, and `attempts` in a row that bring no byte.
 
     The first pause between attempts is `pause_s`; each pause is twice as long as the one before.
     """

@@ -19,7 +19,7 @@ from blsh_trainer.progress import Progress
 RECORD = "fetched.json"
 SCRATCH = ".fetching"
 _MIB = 1 << 20
-_MOST_FOLDER_BYTES = 240  # with `.part` and the `.json` of download.py a name may have 255
+_MOST_FOLDER_BYTES = 240  # a name may have 255, `.part` and the `.json` of download.py included
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def unpack(archive: Path, target: Path, inside: str, scratch: Path, progress: Pr
         wanted.rename(target)
         return sum(path.is_file() for path in target.rglob("*"))
     except (FileExistsError, NotADirectoryError) as error:
-        raise BlshError(f"{archive} holds a file and a folder of one name; it cannot be unpacked") from error
+        raise BlshError(f"{archive} holds a file and a folder of one name; it is broken, fetch another") from error
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise

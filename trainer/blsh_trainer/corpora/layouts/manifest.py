@@ -30,8 +30,8 @@ def read_manifest(manifest: Path) -> tuple[Entry, ...]:
     Paths are relative to the manifest's folder. Absolute paths and paths with backslashes are understood where they
     lead to a file of the corpus.
 
-    BlshError when it is no table with COLUMNS or lists no file; for an unknown kind or split; for a path that leaves
-    the corpus or is listed twice; and for a listed file that is missing or unreadable.
+    BlshError when the manifest is no table with COLUMNS, or lists no file. BlshError for an unknown kind or split, and
+    for a path that leaves the corpus, is listed twice, or leads to no readable file.
     """
     rows = read_table(manifest, COLUMNS)
     listed = [(line, _entry(manifest, line, cells)) for line, cells in rows if not _is_comment(manifest, cells[0])]
@@ -81,7 +81,7 @@ def _relative(folder: Path, path: str) -> str:
 
 def _check_listed_once(manifest: Path, listed: list[tuple[int, Entry]]) -> None:
     """Raise BlshError for a file that is listed twice: it would count twice, or be heard in training and evaluation."""
-    first_line: dict[PurePosixPath, int] = {}  # as paths, because a//b and ./a/b are a/b
+    first_line: dict[PurePosixPath, int] = {}  # compared as paths, because a//b and ./a/b are a/b
     for line, entry in listed:
         first = first_line.setdefault(PurePosixPath(entry.path), line)
         if first != line:

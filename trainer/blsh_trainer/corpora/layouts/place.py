@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a layout is asked, where a corpus may lie, and what it answers; every layout is built from these."""
+"""The question to a layout, a place where a corpus may lie, and its answer; every layout module uses both."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Place:
-    """Which `layout` to look for, and where: the folder `given`, `root` without folders that only wrap it, and `noise`.
+    """A place where a corpus of `layout` may lie: the folder `given`, and `root` within the folders that wrap it.
 
     `noise` is a folder of noises, if one was given; `seed` draws the splits that a layout lacks.
     """
@@ -40,7 +40,7 @@ class Place:
             raise BlshError(f"{self.noise} is given as noise, but {why}; leave out --noise")
 
     def with_given_noise(self, speakers: Mapping[str, Units]) -> Layout:
-        """Return the corpus of these speakers and of the noises given. BlshError where none were given."""
+        """Return the corpus of `speakers` and of the noises given. BlshError where none were given."""
         if self.noise is None:
             raise BlshError(
                 f"{self.given} ({self.layout}) has speech and no noise; give a folder of noises, --noise DIR"
