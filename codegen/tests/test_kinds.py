@@ -44,6 +44,11 @@ def test_a_mask_kind_covers_every_bin_once(kind: MaskKind) -> None:
     assert all(first < next_one for first, next_one in pairwise(kind.edges))
 
 
+def test_a_model_image_can_tell_mask_kinds_apart() -> None:
+    """An image names a kind by the number and the bits of its levels."""
+    assert len({(kind.width, kind.level_bits) for kind in MASK_KINDS.values()}) == len(MASK_KINDS)
+
+
 def test_a_new_mask_kind_becomes_firmware_that_agrees_with_the_references(
     rng: np.random.Generator, wide: MaskKind
 ) -> None:

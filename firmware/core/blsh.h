@@ -26,15 +26,20 @@
  *     | M55  |                   69 000 |    73 000 |   8 800 | 1 032 |            10 400 |
  *
  * Sizes are bytes. Instructions are not cycles; docs/results/bench-firmware.md has both. The tables of the model come
- * on top of the code: 322 KB of that one, 152 KB of one with masks of bands (BLSH_MODEL_FLASH_BYTES of blsh_model.h).
+ * on top of the code: 322 KB of that one, 136 KB of the extended system with 64 bits and as many entries
+ * (BLSH_MODEL_FLASH_BYTES of blsh_model.h).
  *
  * Memory. No heap, no float, no recursion; nothing of libc but string.h. All that is written is the state, which the
  * caller gives; all that is read besides are constants. There are no other variables.
  *
  * Interrupts and tasks. A state belongs to one caller at a time. With a state of its own, each task may call every
- * function here at any moment, also while another is within one. No function waits, or turns interrupts off. blsh_hop
- * may be called from an interrupt as far as that is concerned, but it takes milliseconds: let a DMA fill one buffer,
- * and call it from the main loop or a task.
+ * function here at any moment, also while another is within one. No function waits, or turns interrupts off. An
+ * interrupt may call blsh_hop, but would take milliseconds: let a DMA fill one buffer meanwhile, and call blsh_hop from
+ * the main loop or a task.
+ *
+ * Set-up of the core. Code for Helium (M55, M85) uses the vector registers. Your program must let them through in CPACR
+ * before the first call, as SystemInit of CMSIS does, and a scheduler must save them. Code for M3 and later may read
+ * words at addresses that are multiples of 2 only. Where CCR.UNALIGN_TRP is set, compile with -mno-unaligned-access.
  *
  * Compilers. The headers are for C11, or C++11 and later; the sources are C11, for gcc and clang, and for little-endian
  * machines. With BLSH_NO_ASM they have no inline assembler; the results are the same.
@@ -97,31 +102,33 @@ const char *blsh_error_text(int result);
 
 /* Start a stream: check the model, and clear the state.
  *
- * state    the caller's, in RAM, aligned as its type asks; what it held does not matter. To start anew, call this again
+ * state    the caller's, in RAM, aligned as its type asks: 4 bytes on a Cortex-M. What it held does not matter. To
+ *          start anew, call this again
  * model    stays the caller's, and must stay as it is as long as the stream is used: the state points to it. Any number
  *          of streams may share one
  * Returns BLSH_OK; or BLSH_ERR_ARGUMENT for a NULL, of the two or of a table that the model needs, or another error for
  * a model that this core cannot work with: then the state is as it was, and a stream that it held goes on.
  *
  * It takes as long as a hop at most, for it reads no dictionary: see blsh_dictionary_crc32. A model that it accepts
- * cannot make blsh_hop read or write out of bounds, as long as its tables are as large as their format says; nothing
- * can tell that of a pointer. */
+ * cannot make blsh_hop read or write out of bounds, as long as its tables are as large as their format says and its
+ * `bounds` are those of its codes. Every generated model is like that; blsh_init checks neither, because a pointer does
+ * not tell its table's size, and the bounds are part of the dictionary. */
 int blsh_init(blsh_state_t *state, const blsh_model_t *model);
 
-/* The CRC of the dictionary as it stands in memory now. A bit that flipped in the flash changes it, where it would
- * otherwise be heard, or not be noticed.
+/* Compute the CRC of the dictionary as it stands in memory now. It tells of a bit that flipped in the flash, which a
+ * listener may hear or not notice.
  *
  * model    one that blsh_init accepted
- * Returns CRC-32/ISO-HDLC of planes, bounds and masks; compare it with model->dictionary_crc32, and take
- * BLSH_ERR_DICTIONARY_CRC for what to say if it differs.
+ * Returns CRC-32/ISO-HDLC of planes, bounds and masks. Compare it with model->dictionary_crc32; if they differ, the
+ * result to report is BLSH_ERR_DICTIONARY_CRC.
  *
  * It reads the whole dictionary: some ten instructions a byte. Once, at the start, is usual. */
 uint32_t blsh_dictionary_crc32(const blsh_model_t *model);
 
-/* By how many samples the output lags the input: output sample i of a stream belongs to input sample
- * i - blsh_delay_samples(), and the first so many output samples precede the signal. The hop that has to come in whole
- * before it is worked on, BLSH_HOP samples, comes on top where sound is live: 768 + 256 samples are 64 ms. To get the
- * last samples of a signal out, feed so many zeros. */
+/* Return by how many samples the output lags the input: 768, three hops. Output sample i of a stream belongs to input
+ * sample i - 768, and the first 768 output samples precede the signal. To get the last samples of a signal out, feed
+ * three hops of zeros. Live sound is later by one hop more, because a hop has to come in whole before it is worked on:
+ * 768 + 256 samples are 64 ms. */
 uint32_t blsh_delay_samples(void);
 
 /* ---- the work --------------------------------------------------------------------------------------------------- */
@@ -169,7 +176,7 @@ typedef struct {
  *          overlap the state
  * probe    NULL, or what is called after each stage; it need only live as long as the call
  *
- * It cannot fail. Loud input is not clipped within; the output saturates. */
+ * It cannot fail, and checks no pointer. Loud input is not clipped within; the output saturates. */
 void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output[BLSH_HOP], const blsh_probe_t *probe);
 
 #ifdef __cplusplus

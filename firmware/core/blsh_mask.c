@@ -72,8 +72,7 @@ BLSH_ALWAYS_INLINE void average_bits(blsh_state_t *state, const masks_t *masks, 
     state->gain_q14[BLSH_BINS - 1u] = gain[votes];
 }
 
-/* ---- levels of bands: four at a time, in the bytes of a word
- * ------------------------------------------------------- */
+/* ---- levels of bands: four at a time, in the bytes of a word ----------------------------------------------------- */
 
 static inline uint32_t add_levels(const masks_t *masks, unsigned from, unsigned to, unsigned word, unsigned shift,
                                   uint32_t lanes) {
@@ -112,8 +111,7 @@ static void average_levels(blsh_state_t *state, const masks_t *masks) {
     }
 }
 
-/* ---- both
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- both -------------------------------------------------------------------------------------------------------- */
 
 static void smooth(blsh_state_t *state, unsigned bands) {
     const int32_t kept = state->model->smoothing;

@@ -121,7 +121,7 @@ static inline uint32_t limit_of(const query_t *query, uint32_t distance) {
 
 /* ---- measure: distances from sums -------------------------------------------------------------------------------- */
 
-/* Makes of each sum its distance less the distance whose limit is `limit`: its lowest `levels` bits. */
+/* Replaces each sum by its distance minus the distance whose limit is `limit`: the lowest `levels` bits of that. */
 static inline void measure(const query_t *query, sums_t *sums, unsigned levels, uint32_t limit) {
     blsh_lanes_t carry = blsh_none(), *bit = sums->bit;
     uint32_t added = 0u - limit;

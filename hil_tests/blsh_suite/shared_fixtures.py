@@ -73,8 +73,14 @@ def rng(test_seed: int) -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def real_corpus_folder(pytestconfig: pytest.Config) -> Path | None:
-    """Return $BLSH_CORPUS, or shared/corpus beside the checkout; None where there are no real recordings."""
-    folder = Path(os.environ.get("BLSH_CORPUS", pytestconfig.rootpath.parent / "shared" / "corpus"))
+    """Return $BLSH_CORPUS, or shared/corpus beside the checkout; None where there are no real recordings.
+
+    A folder that the variable names is used whatever its layout; one that holds no corpus is an error, not a reason to
+    go on with other recordings.
+    """
+    if named := os.environ.get("BLSH_CORPUS"):
+        return Path(named)
+    folder = pytestconfig.rootpath.parent / "shared" / "corpus"
     return folder if (folder / "manifest.csv").is_file() else None
 
 

@@ -10,6 +10,7 @@ from blsh_codegen.spec import constants as fixed
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.wire.protocol import KEPT_REPLIES, VERSION
 from blsh_hil.wire.spec_tables import DOCUMENT, rewritten
+from blsh_trainer.signals.features import FEATURE_KINDS
 from blsh_trainer.signals.masks import MASK_KINDS
 
 LINE = 120
@@ -66,6 +67,8 @@ def test_masks_are_those_of_the_code(spec: str) -> None:
     words = {name: -(-kind.width * kind.level_bits // 32) for name, kind in MASK_KINDS.items()}
     expected = {(name, kind.width, kind.level_bits, words[name]) for name, kind in MASK_KINDS.items()}
     assert {(name, int(w), int(g), int(count)) for name, w, g, count in rows} == expected
+    options = section(spec, 1)
+    assert [name for name in (*FEATURE_KINDS, *MASK_KINDS) if f"`{name}`" not in options] == []
 
 
 def test_no_line_is_longer_than_a_window_is_wide(spec: str) -> None:

@@ -4,6 +4,8 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -86,11 +88,18 @@ VERBS = {
 }
 """Every command, by its panel in `blsh --help`. `corpus` has commands of its own and is added beside them."""
 
+
+def _show_version(wanted: bool) -> None:
+    """Print the package's version and end, if it is `wanted`."""
+    if wanted:
+        print(f"blsh-mcu {version('blsh-mcu')}")
+        raise typer.Exit
+
+
 _HAND_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app = typer.Typer(
     name="blsh",
-    help="Speech denoising by look-up on ARM Cortex-M: train, generate, build, flash, prove.",
     epilog="The first sound: run `blsh demo`, then listen to out/demo/noisy.wav and out/demo/device.wav.",
     no_args_is_help=True,
     add_completion=False,
@@ -106,6 +115,15 @@ for _panel, _verbs in VERBS.items():
             context_settings=_HAND_ON if _verb.hands_on else None,
         )(with_groups(_verb.run))
 app.add_typer(corpus_app, name="corpus", rich_help_panel="Train")
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Speech denoising by look-up on ARM Cortex-M: train, generate, build, flash, prove."""
 
 
 def main() -> None:

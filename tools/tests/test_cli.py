@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,10 @@ COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined
 
 
 # ---- help ---------------------------------------------------------------------------------------------------
+
+
+def test_version_is_that_of_the_package(blsh: Blsh) -> None:
+    assert blsh.succeed("--version").stdout == f"blsh-mcu {version('blsh-mcu')}\n"
 
 
 def test_help_names_every_command(blsh: Blsh) -> None:

@@ -153,7 +153,9 @@ def test_the_tutorial_knows_what_a_mask_of_each_kind_costs() -> None:
     told = "its mask: {ibm} bytes of `ibm`, {bands}, {bands2} or {bands1} of `bands`, `bands2` or `bands1`".format(
         **words
     )
-    assert told in " ".join((ROOT / "docs" / "tutorial.md").read_text().split())
+    tutorial = " ".join((ROOT / "docs" / "tutorial.md").read_text().split())
+    assert told in tutorial
+    assert [name for name in MASK_KINDS if f"`{name}`" not in tutorial] == []
 
 
 def test_one_version_everywhere() -> None:

@@ -321,6 +321,7 @@ def test_the_peers_mixtures_of_the_real_corpus_have_their_digests_and_score_as_t
 @pytest.mark.slow
 def test_every_mixture_of_the_peers_scores_as_theirs(real_corpus):
     theirs = {(s.id, s.snr_db): s.figures for s in load_peer_scores() if s.system == MIXTURE}
-    for score in evaluate_systems({}, PeersMixtures(real_corpus)).scores:
+    published = [name for name, metric in METRICS.items() if metric.peers_column]
+    for score in evaluate_systems({}, PeersMixtures(real_corpus), published).scores:
         for metric, figure in score.figures.items():
             assert figure == pytest.approx(theirs[score.id, score.snr_db][metric], abs=1e-4), score

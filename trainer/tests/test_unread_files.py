@@ -10,6 +10,7 @@ import soundfile
 
 from blsh_trainer.corpora.check import check_corpus
 from blsh_trainer.corpora.corpus import load_corpus
+from blsh_trainer.corpora.layouts import recognise
 from blsh_trainer.errors import BlshError
 
 M4A = b"\0\0\0\x20ftypM4A " + bytes(200)
@@ -36,6 +37,10 @@ LAYOUTS = {
     "VoiceBank-DEMAND": ["clean_trainset_wav/p1_1.wav", "noisy_trainset_wav/p1_1.wav"],
     "manifest": ["a/1.wav", "n.wav"],
 }
+
+
+def test_every_layout_is_tried() -> None:
+    assert set(LAYOUTS) == {name for name, _ in recognise.LAYOUTS}
 
 
 def lay(root: Path, layout: str) -> Path | None:

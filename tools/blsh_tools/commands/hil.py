@@ -21,7 +21,8 @@ def hil(
     port: PortUrl = None,
     model: Annotated[Path, typer.Option("--model", help="Model artifact.")] = DEFAULT_MODEL,
     corpus: Annotated[
-        Path | None, typer.Option(help="Recordings to send [default: $BLSH_CORPUS, or synthetic ones].")
+        Path | None,
+        typer.Option(help="Recordings to send [default: $BLSH_CORPUS, ../shared/corpus, or synthetic ones]."),
     ] = None,
     minutes: Annotated[float, MINUTES.option("Minutes of recordings, at all SNRs; give 10 or more overnight.")] = 1.0,
     stage: Annotated[str | None, typer.Option(help="Compare this stage only, such as `features`.")] = None,

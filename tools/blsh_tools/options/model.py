@@ -64,7 +64,9 @@ class ModelOptions(OptionGroup):
     bits: Bits = None
     masks: Annotated[
         str | None,
-        typer.Option("--masks", help="Turn the masks into a coarser kind: bands2 or bands1 [default: as they are]."),
+        typer.Option(
+            "--masks", help="Turn the masks into a coarser kind: `bands2` or `bands1` [default: as they are]."
+        ),
     ] = None
     neighbours: Neighbours = None
     layout: Annotated[

@@ -43,10 +43,10 @@ _LEAVE_S = 15.0  # the time that pytest has to end its emulator after Ctrl-C
 class SuiteOptions:
     """The options of the suite, the same for every board.
 
-    model: artifact that the firmware was generated from. corpus: recordings; None: $BLSH_CORPUS or synthetic ones.
-    minutes: of recordings. stage: the only one to compare. keyword: pytest's -k. generated: models to generate;
-    None: the suite's own number. coverage: folder for gcov's counters. vectors: files to replay, and nothing else.
-    arguments: further ones for pytest.
+    model: artifact that the firmware was generated from. corpus: recordings; None: $BLSH_CORPUS, ../shared/corpus or
+    synthetic ones. minutes: of recordings. stage: the only one to compare. keyword: pytest's -k. generated: models to
+    generate; None: the suite's own number. coverage: folder for gcov's counters. vectors: files to replay, and nothing
+    else. arguments: further ones for pytest.
     """
 
     model: Path
