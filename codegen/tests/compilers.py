@@ -10,7 +10,7 @@ import pytest
 
 # Some warnings come with optimisation only.
 WARNINGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion")
-UNDEFINED = ("-fsanitize=undefined", "-fsanitize-recover=undefined")  # behaviour that C leaves undefined is told
+UNDEFINED = ("-fsanitize=undefined", "-fsanitize-recover=undefined")  # behaviour that C leaves undefined is reported
 _C11, _CPP17 = ("-std=c11",), ("-x", "c++", "-std=c++17")
 C_COMPILERS = {
     "gcc": ("gcc", *_C11),

@@ -32,7 +32,7 @@
 
 /* ---- receiving -------------------------------------------------------------------------------------------- */
 
-/* What a byte completed: nothing, a frame, or (negative) a BLSH_FRAME_ERR_... */
+/* The result of a byte: nothing, a frame, or (negative) a BLSH_FRAME_ERR_... */
 enum { BLSH_FRAME_NONE = 0, BLSH_FRAME_READY = 1 };
 
 typedef struct {

@@ -79,7 +79,7 @@ BLSH_RARE int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_HOP]);
 /* Keep the model that is on trial, if it is the image of this SHA-256: after a reset it is on trial no more. */
 BLSH_RARE int blsh_models_prove(blsh_models_t *models, const uint8_t sha256[BLSH_SHA256_BYTES]);
 
-/* Erase what the slots hold and run the compiled model. */
+/* Erase the slots and run the compiled model. */
 BLSH_RARE int blsh_models_factory(blsh_models_t *models);
 
 /* BLSH_SLOT_... of the protocol. Of a proven slot, all of its image is read. */

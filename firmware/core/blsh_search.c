@@ -73,7 +73,7 @@ typedef struct {
     uint32_t left[GROUPS]; /* the blocks that are not yet visited */
 } bounds_t;
 
-/* What a visit counted: z + 2 s of 32 entries, or of 128 with Helium, bit-sliced; then their distances. */
+/* The sums of a visit: z + 2 s of 32 entries, or of 128 with Helium, bit-sliced; then their distances. */
 typedef struct {
     blsh_lanes_t bit[SUM_BITS];
 } sums_t;

@@ -88,7 +88,7 @@ static bool overdriven(void) {
 #endif
 }
 
-/* Returns what did not start, or NULL. */
+/* Returns a line about the part that did not start, or NULL. */
 static const char *run_on_pll(void) {
     HAL_REGISTER(PWR_CR) = (HAL_REGISTER(PWR_CR) & ~PWR_VOS) | BOARD_VOLTAGE_SCALE << 14;
     if (BOARD_CRYSTAL_BYPASS) {

@@ -49,7 +49,7 @@ uint32_t hal_core_hz(void);       /* the core's clock, as it runs */
 const char *hal_core_name(void);  /* "cortex-m4" */
 const char *hal_board_name(void); /* its name in boards.toml */
 
-/* Why the core does not run at the clock of boards.toml: what did not start. NULL: it does. */
+/* A line about the part that did not start, so that the core misses the clock of boards.toml. NULL: all did. */
 const char *hal_clock_trouble(void);
 
 /* Masks interrupts, and puts the mask back as it was: keep the returned value and hand it in. For measuring. */

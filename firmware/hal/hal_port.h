@@ -24,7 +24,7 @@
  * core). */
 void hal_port_init(void);
 
-/* The receive interrupt, BOARD_UART_RX_IRQ: moves what has come into the ring. When the ring is full it leaves the
+/* The receive interrupt, BOARD_UART_RX_IRQ: moves the received bytes into the ring. When the ring is full it leaves the
  * byte in the UART and says so by hal_ring_stall(). */
 void hal_rx_irq(void);
 

@@ -22,7 +22,7 @@ def slot_model(
     smoothing: int = 3,
     name: str | None = None,
 ) -> IntegerModel:
-    """Return a recipe's model under a name that can be told from others at a glance."""
+    """Return a recipe's model under a name that differs from others at a glance."""
     recipe = Recipe(seed, kind, bits, neighbours, entries, masks, smoothing, floor=5)
     return replace(recipe.model(), name=name or f"slot-{seed}")
 

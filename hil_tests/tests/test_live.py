@@ -121,7 +121,7 @@ def test_the_default_rate_of_a_serial_line_is_too_slow_for_real_time() -> None:
     assert hops_per_second(460_800) > HOPS_PER_SECOND
 
 
-# ---- a session, with a client that does what it is told --------------------------------------------------------
+# ---- a session, with a client that does as it is asked -------------------------------------------------------
 
 
 @dataclass

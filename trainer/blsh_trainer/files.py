@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look files up, with words for what is wrong with a path, and write files that appear whole or not at all."""
+"""Look files up, with words for the fault of a path, and write files that appear whole or not at all."""
 
 import errno
 import os
@@ -64,7 +64,7 @@ def landing(path: str | os.PathLike[str]) -> tuple[Path, bool]:
 
 
 def _mode(path: str | os.PathLike[str]) -> int:
-    """Return the mode of what `path` leads to; a file's mode if nothing is there or a folder on the way is missing."""
+    """Return the mode of the file behind `path`; a file's mode if nothing is there or a folder is missing."""
     try:
         return Path(path).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -91,7 +91,7 @@ def temporary_beside(target: Path) -> Path:
 
 
 def unwritable(path: str | os.PathLike[str], error: OSError) -> BlshError:
-    """Return the error for `path` that cannot be written because of `error`, with what to do."""
+    """Return the error for `path` that cannot be written because of `error`, with a remedy."""
     advice = _ADVICE.get(error.errno or 0, "choose a writable folder")
     return BlshError(f"cannot write {os.fspath(path)}: {error.strerror or error}; {advice}")
 
@@ -147,7 +147,7 @@ def _write_through(source: Path, device: Path) -> None:
 def write_text_if_changed(path: Path, text: str) -> Path:
     """Make `path` hold `text` (UTF-8, line ends as they are) and return `path`; see `replacing`.
 
-    A file that holds the text already is left alone and keeps its time, so that what depends on it is not built again.
+    A file that holds the text already is left alone and keeps its time, so that no file that depends on it is rebuilt.
     """
     content = text.encode("utf-8")
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read archives of numpy arrays (.npz) without trusting them; errors say in words what a file is instead."""
+"""Read archives of numpy arrays (.npz) without trusting them; errors name the true kind of a wrong file."""
 
 import lzma
 import struct
@@ -66,7 +66,7 @@ class Npz:
 
 @contextmanager
 def opened_npz(file: Path) -> Iterator[Npz]:
-    """Open an archive of arrays. NpzError, saying what the file is instead, for another kind of file or a cut one."""
+    """Open an archive of arrays. NpzError, naming the true kind, for another kind of file or a cut one."""
     try:
         archive = zipfile.ZipFile(file)
     except _UNREADABLE as error:

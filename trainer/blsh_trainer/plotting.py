@@ -6,7 +6,7 @@ from typing import Any
 
 
 def new_figure(size: tuple[float, float], rows: int, columns: int, **how: Any) -> tuple[Any, list[Any]]:
-    """Return a figure of `size` inches and its axes, row by row; `how` is what matplotlib's `subplots` takes."""
+    """Return a figure of `size` inches and its axes, row by row; `how` goes to matplotlib's `subplots`."""
     # Where the home folder cannot be written, matplotlib keeps its caches in a temporary folder and warns at length.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import

@@ -14,7 +14,7 @@ from blsh_trainer.files import temporary_beside, unwritable
 def replacing_folder(place: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `place`; if the block succeeds it becomes `place`, else it is removed.
 
-    What stood at `place` before is removed once the new folder stands there; the caller must know that it may be.
+    A former folder at `place` is removed once the new folder stands there; the caller must know that it may be.
     Where `place` is a symbolic link, the folder that it leads to is replaced. Missing parent folders are made.
     BlshError if something cannot be written; `place` is then as before.
     """

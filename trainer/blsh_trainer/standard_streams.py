@@ -65,7 +65,7 @@ class _Guarded:
             ) from error
 
     def _forget(self) -> None:
-        """Drop what is still in the buffer: Python would write it again at exit, and complain."""
+        """Drop the rest of the buffer: Python would write it again at exit, and complain."""
         with suppress(OSError, ValueError):  # the stream of a test has no handle
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._stream.fileno())

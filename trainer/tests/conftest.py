@@ -72,7 +72,7 @@ def tiny_rows() -> list[dict[str, str]]:
 
 @pytest.fixture
 def small_disk():
-    """Return a context in which no file can grow beyond so many bytes: writing fails as on a full disk."""
+    """Return a context in which no file can grow beyond `size` bytes: writing fails as on a full disk."""
 
     @contextmanager
     def limit(size: int):

@@ -65,7 +65,7 @@ class TestWithTorch:
         first, again, other = (build(architecture("fc-2x8"), seed).output.weight for seed in (3, 3, 4))
         assert torch.equal(first, again)
         assert not torch.equal(first, other)
-        assert torch.equal(torch.get_rng_state(), state)  # nobody else's random numbers change
+        assert torch.equal(torch.get_rng_state(), state)  # the random numbers of other code do not change
 
     @pytest.mark.parametrize("samples", [0, 1, 700, 16_000, 16_001])
     @pytest.mark.parametrize("name", ["fc-2x8", "bilstm-1x4", "conv-tasnet-1x2"])
@@ -126,7 +126,7 @@ class TestWithTorch:
         told = []
         baseline = NeuralBaseline("fc-2x32", passes=4, epochs=6, learning_rate=3e-3)
         baseline.fit(tiny_corpus, lambda *step: told.append(step))
-        assert baseline.history_[-1]["train_loss"] < 0.9 * np.log(2)  # what knowing nothing costs
+        assert baseline.history_[-1]["train_loss"] < 0.9 * np.log(2)  # the loss of a guess that knows nothing
         assert baseline.denoiser_.card["valid_gain_db"] == max(row["valid_gain_db"] for row in baseline.history_)
         assert told[0] == ("epoch 1", 1, 48)
         gains = []

@@ -65,7 +65,7 @@ def render_board_json(board: Board) -> str:
 
 
 def render_board_header(board: Board) -> str:
-    """Return the text of `firmware/boards/<name>/board.h`: what the HAL must know of the board."""
+    """Return the text of `firmware/boards/<name>/board.h`: the facts that the HAL needs of the board."""
     uart = board.uart
     values = {
         "NAME": f'"{board.name}"',

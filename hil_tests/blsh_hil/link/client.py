@@ -203,7 +203,7 @@ class BoardClient:
         return self._requester.ask(CountLoop(iterations), CountLoopDone)
 
     def check(self) -> Checked:
-        """Have the board compute its dictionary's CRC anew and look at its stack; return what it found."""
+        """Have the board compute its dictionary's CRC anew and look at its stack; return its findings."""
         return self._requester.ask(Check(), Checked)
 
     def reset(self) -> None:

@@ -32,7 +32,7 @@ STAMP_NAME = "blsh_build.json"
 
 @dataclass(frozen=True)
 class Image:
-    """An image that was built for a board. record: what was generated for it; size: what it takes of the part."""
+    """An image that was built for a board. record: the record of its C; size: its needs on the part."""
 
     board: Board
     elf: Path
@@ -74,7 +74,7 @@ class Image:
 
 @dataclass(frozen=True)
 class HostFirmware:
-    """The firmware built for this machine. record: what was generated for it."""
+    """The firmware built for this machine. record: the record of its C."""
 
     program: HostImage
     record: GeneratedRecord

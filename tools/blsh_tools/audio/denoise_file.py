@@ -59,7 +59,7 @@ class DenoiseOptions:
 
 
 def denoise_file(source: Path, target: Path, options: DenoiseOptions, progress: Progress) -> dict[str, Any]:
-    """Denoise `source` into `target` (16 kHz, mono, 16 bits). Return what was done, as JSON values.
+    """Denoise `source` into `target` (16 kHz, mono, 16 bits). Return a record of the work, as JSON values.
 
     Either may be "-". The memory that is needed does not depend on the length. Raises BlshError for whatever cannot be
     used, and then writes nothing.

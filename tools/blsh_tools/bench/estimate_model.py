@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Estimate what a model takes on a board, and measure anew what estimates are made of."""
+"""Estimate the needs of a model on a board, and measure the costs behind estimates anew."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

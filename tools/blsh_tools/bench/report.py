@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write what `blsh bench-firmware` measured as a page, a JSON file and a picture."""
+"""Write the results of `blsh bench-firmware` as a page, a JSON file and a picture."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -123,7 +123,7 @@ def back_to_factory(target: PushTarget) -> dict[str, Any]:
 
 
 def write_image(model: IntegerModel, output: Path) -> dict[str, Any]:
-    """Write the image of `model`, as it would be sent, into a file. Return what was written as JSON values."""
+    """Write the image of `model`, as it would be sent, into a file. Return a record of the file, as JSON values."""
     image = encode_image(model)
     with replacing(output) as temporary:
         temporary.write_bytes(image)

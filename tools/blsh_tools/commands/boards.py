@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`blsh boards`: the boards that are known, and what is attached to this machine."""
+"""`blsh boards`: the known boards, and the devices attached to this machine."""
 
 from collections.abc import Iterable
 from dataclasses import asdict

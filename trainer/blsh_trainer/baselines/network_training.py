@@ -107,7 +107,7 @@ class NeuralBaseline:
             raise BlshError(f"seed is {self.seed}; choose 0 or more")
 
     def _identity(self, corpus: Corpus) -> dict[str, Any]:
-        """Return what the weights depend on, as JSON values, but for how long the training goes on."""
+        """Return the values that the weights depend on, as JSON, except the length of the training."""
         return {
             "architecture": architecture(self.name).name,
             "snr_db": self.snr_db,

@@ -55,7 +55,7 @@ class DaskPool:
         self.close()
 
     def close(self) -> None:
-        """Leave the cluster, which drops what it held for this pool."""
+        """Leave the cluster, which drops the data that it held for this pool."""
         self._client.close()
 
     def hold(self, blocks: Sequence[FrameBlock]) -> list[Any]:

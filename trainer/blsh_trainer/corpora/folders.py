@@ -70,7 +70,7 @@ def noise_splits(folder: Path, root: Path, seed: int) -> dict[str, Units]:
 
 
 def _splits(folder: Path, seed: int, read: Callable[[Path], dict[str, Recordings]]) -> dict[str, Units]:
-    """Return what `read` finds, by split.
+    """Return the findings of `read`, by split.
 
     Folders are splits when all have names of splits: a single one of such a name may be a noise, that of a train. Where
     no folder is the train split, their contents are pooled and splits are drawn.

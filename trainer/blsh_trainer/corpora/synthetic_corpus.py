@@ -90,7 +90,7 @@ def make_corpus(
 
 
 def _recipe(seed: int, size: CorpusSize, espeak: str | None) -> dict[str, object]:
-    """Return what the bytes depend on, as JSON values; with an `espeak` of None, what a caller chooses of it."""
+    """Return the values that the bytes depend on, as JSON; with an `espeak` of None, those that a caller chooses."""
     recipe: dict[str, object] = {
         "generator_version": GENERATOR_VERSION,
         "seed": seed,

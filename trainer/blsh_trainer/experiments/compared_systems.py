@@ -79,7 +79,7 @@ def build(spec: Spec, workshop: Workshop, settings: Settings, shared: dict[Any, 
 
 
 def network_identity(name: str, workshop: Workshop, settings: Settings) -> dict[str, Any]:
-    """Return what a network's weights depend on, as JSON values."""
+    """Return the values that a network's weights depend on, as JSON."""
     return {
         "architecture": name,
         "corpus_sha256": workshop.corpus.sha256,

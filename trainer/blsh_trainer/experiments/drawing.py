@@ -44,7 +44,7 @@ class Curve:
 class Axes:
     """The layout of the panels of `draw_curves`.
 
-    `horizontal` and `vertical` name what is drawn, `vertical` in all panels or in each; `logarithmic` concerns the
+    `horizontal` and `vertical` name the quantities, `vertical` in all panels or in each; `logarithmic` concerns the
     horizontal axis, which has a tick at each place of a curve. With `one_scale` all panels have the same vertical axis.
     """
 

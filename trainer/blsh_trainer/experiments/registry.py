@@ -27,7 +27,7 @@ class Experiment:
     options: tuple[str, ...] = ()
 
     def __call__(self, settings: "Settings") -> "Report":
-        """Compute what the work folder lacks, and return the report."""
+        """Compute the results that the work folder lacks, and return the report."""
         module = import_module(f"{__package__}.{self.module}")
         report: Report = getattr(module, self.name)(settings)
         return report

@@ -88,7 +88,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
 
 
 def write_index(folder: Path) -> None:
-    """Write README.md: every result of the folder, what it shows in one sentence, and the command that made it."""
+    """Write README.md: every result of the folder, its finding in one sentence, and the command that made it."""
     lines = ["# Results", "", "Written by `blsh experiment`; each line's command, run in the checkout, makes it again."]
     lines += ["", "| result | shows | command |", "| --- | --- | --- |"]
     others = []

@@ -20,7 +20,7 @@ from blsh_trainer.progress import named
 from blsh_trainer.signals.spectra import BINS
 
 TEST_SEED = 0
-_TOGETHER = 16  # systems that are scored together: an interrupt loses at most one such group
+_TOGETHER = 16  # systems that are scored together: an interrupt loses one group at most
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ class Firmware(Protocol):
         """
 
     def cost(self, model: Model, ordered: bool) -> FirmwareCost:
-        """Return what `model` costs with its entries ordered for the search, or (False) as they come."""
+        """Return the costs of `model` with its entries ordered for the search, or (False) as they come."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import Model, load_model, save_model
 from blsh_trainer.progress import named, named_within
 
-_TOGETHER = 16  # models that are scored together: an interrupt loses at most one such group
+_TOGETHER = 16  # models that are scored together: an interrupt loses one group at most
 
 
 def trained_model(options: TrainOptions, what: str, workshop: Workshop) -> Model:

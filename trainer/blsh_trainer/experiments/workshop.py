@@ -86,11 +86,11 @@ class Workshop:
         self._hashes: dict[tuple[LearnerChoice, str, int, int], Hash] = {}
 
     def identity(self, feature_kind: str) -> dict[str, Any]:
-        """Return what the training frames depend on, as JSON values."""
+        """Return the values that the training frames depend on, as JSON."""
         return {"corpus_sha256": self.corpus.sha256, **asdict(self._options(DEFAULT, feature_kind, 0, 1).frames)}
 
     def frames(self, feature_kind: str) -> TrainingFrames:
-        """Return the frames of the training mixtures at 0 dB: features (T, D), masks and what learners need."""
+        """Return the frames of the training mixtures at 0 dB: features (T, D), masks and learners' data."""
         if feature_kind not in self._frames:
             identity = self.identity(feature_kind)
             kept = self.store.arrays("frames", identity)
@@ -118,7 +118,7 @@ class Workshop:
     def hash_identity(
         self, learner: LearnerChoice, feature_kind: str, seed: int, bits: int | None = None
     ) -> dict[str, Any]:
-        """Return what `hash` depends on, as JSON values."""
+        """Return the values that `hash` depends on, as JSON."""
         options = self._options(learner, feature_kind, seed, bits or self.sizes.longest).to_card()
         del options["lengths"]  # `lengths` concerns refining, and these fits are not refined
         return {**self.identity(feature_kind), "options": options}

@@ -116,7 +116,7 @@ class BLSH(Learner):
     ) -> Self:
         """Learn the projections from H, L2-normalised (T, D), float32 or float64, in memory or memory-mapped.
 
-        After every bit, the file `checkpoint` holds what has been learned; a fit that finds it goes on from there, to
+        After every bit, the file `checkpoint` holds the bits learned; a fit that finds it goes on from there, to
         the same result. One number is drawn from `rng`, and the choices of a bit derive from it and the bit's place:
         a resumed fit needs a generator in the same state. BlshError for bad options or features, and for a checkpoint
         that is of another fit or cannot be written.
@@ -155,7 +155,7 @@ class BLSH(Learner):
         return self
 
     def _prepared(self, source: AnyArray, seed: int) -> tuple[Objective, FloatArray]:
-        """Return what the bits maximise, and X' X / T (D + 1, D + 1), X the features with a column of ones."""
+        """Return the objective of the bits, and X' X / T (D + 1, D + 1), X the features with a column of ones."""
         pool, options = self.pool or LocalPool(), self.options
         total = len(source)
         if options.all_pairs:

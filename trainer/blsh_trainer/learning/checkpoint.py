@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep on disk what a fit has learned, so that an interrupted fit goes on where it was."""
+"""Keep on disk the bits that a fit has learned, so that an interrupted fit goes on where it was."""
 
 import hashlib
 import json

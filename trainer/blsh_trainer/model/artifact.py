@@ -93,7 +93,7 @@ class Model:
 
     @property
     def format_version(self) -> int:
-        """The lowest format of an artifact, 1 to 3, that can say what this model is."""
+        """The lowest format of an artifact, 1 to 3, that can describe this model."""
         kinds = (find_feature_kind(self.feature_kind), find_mask_kind(self.mask_kind))
         played = 2 if self.smoothing or self.floor else 1
         return max(*(kind.artifact_format for kind in kinds), played, 3 if self.nested else 1)

@@ -95,7 +95,7 @@ def find_extent(stream: BinaryIO) -> Extent | None:
 
 
 def ogg_shortfall(file: Path) -> str:
-    """Return a phrase that says what an Ogg file lacks at its end.
+    """Return a phrase that names the part that an Ogg file lacks at its end.
 
     It is empty when the last page is there and is marked as the last one, and for a file that is not Ogg.
     """

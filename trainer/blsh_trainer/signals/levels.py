@@ -32,7 +32,7 @@ class Level:
     total: float = 0.0
 
     def with_block(self, block: FloatArray, mean: FloatArray) -> "Level":
-        """Return the level of what this one measures and a further block (n, channels), whose mean is `mean` (n,)."""
+        """Return the level of the earlier samples and a further block (n, channels), whose mean is `mean` (n,)."""
         channels = block.shape[1]
         with np.errstate(over="ignore"):  # overflow: samples near the largest double
             energy, apart = float(mean @ mean), float((block * block).sum()) / channels**2
@@ -78,7 +78,7 @@ def dbfs(peak: float) -> float:
 
 
 def silence(samples: int, channels: int) -> str:
-    """Return a phrase that says what is wrong with `samples` zeros, the mean of `channels` channels."""
+    """Return a phrase that names the fault of `samples` zeros, the mean of `channels` channels."""
     if channels == 1:
         return f"silent: all {samples} samples are 0; give one with sound"
     return (
@@ -88,7 +88,7 @@ def silence(samples: int, channels: int) -> str:
 
 
 def beyond_scale(peak: float) -> str:
-    """Return a phrase that says what is wrong with a peak above LOUDEST."""
+    """Return a phrase that names the fault of a peak above LOUDEST."""
     return (
         f"has a peak of {peak:g} ({dbfs(peak):+.1f} dBFS): above {LOUDEST_DBFS:+g} dBFS samples are taken for another "
         "scale than -1 to 1, as that of int16"

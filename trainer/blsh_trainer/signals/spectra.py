@@ -79,7 +79,7 @@ def filter_frames(x: ArrayLike, change: Callable[[ComplexArray], ComplexArray]) 
 
 
 def filter_blocks(blocks: Iterable[FloatArray], change: Callable[[ComplexArray], ComplexArray]) -> Iterator[FloatArray]:
-    """Yield, piece by piece, what filter_frames returns for the signal that `blocks` (n,) make up, to the last bit.
+    """Yield, piece by piece, the result of filter_frames for the signal that `blocks` (n,) make up, to the last bit.
 
     `change` gets the same blocks of frames however the signal was cut, because the last bits of a product of matrices
     depend on their shapes. Memory is that of a block.

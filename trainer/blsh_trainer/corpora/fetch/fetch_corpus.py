@@ -36,7 +36,7 @@ class Fetched:
 def fetch(
     offer: Offer, folder: str | os.PathLike[str], progress: Progress, patience: Patience | None = None
 ) -> list[Fetched]:
-    """Fetch all archives of `offer` into subfolders of `folder`, and return what was fetched.
+    """Fetch all archives of `offer` into subfolders of `folder`, and return the archives fetched.
 
     The record fetched.json in `folder` has each archive's SHA-256. A subfolder in the record is left as it is; an
     archive in the record whose subfolder is gone is fetched anew and must have the same SHA-256. The part that a broken
