@@ -44,9 +44,9 @@
  * Compilers. The headers are for C11, or C++11 and later; the sources are C11, for gcc and clang, and for little-endian
  * machines. With BLSH_NO_ASM they have no inline assembler; the results are the same.
  *
- * Three headers: this one is for the user of the denoiser; blsh_format.h says what a model is, for whoever generates
- * one; blsh_state.h is private, and here only so that the compiler knows how large a state is. In which order to read
- * the sources is in firmware/core/README.md of the project. */
+ * Three headers: this one is for the user of the denoiser; blsh_format.h says what a model is, for a program that
+ * generates one; blsh_state.h is private, and here only so that the compiler knows how large a state is. The order in
+ * which to read the sources is in firmware/core/README.md of the project. */
 #ifndef BLSH_H
 #define BLSH_H
 
