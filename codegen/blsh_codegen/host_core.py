@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.emit.generate import render_tables
-from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.project import core_folder, core_sources, project_root, stand_ins
+from blsh_codegen.source_snapshot import Snapshot
 from blsh_codegen.spec.c_structs import layout_check, model_struct, state_struct
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.stages import STAGES, HopVectors, stage_values

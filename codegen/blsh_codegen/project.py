@@ -5,13 +5,13 @@ A project is a folder with boards.toml, platformio.ini and firmware/. `project_d
 `project_root` finds one to generate and build in, and makes it where there is none.
 """
 
-import hashlib
 import os
-import shutil
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Final
 
+from blsh_codegen.source_snapshot import Snapshot
 from blsh_trainer.errors import BlshError
 from blsh_trainer.replacing_folder import replacing_folder
 
@@ -30,28 +30,12 @@ def project_root() -> Path:
     is missing, from the files that an installed package carries. BlshError if the variable names no project, or
     ./blsh-project was made by another version.
     """
-    found = _named_or_checkout()
-    if found is not None:
-        return found
-    place = MADE_FOLDER.resolve()
-    if _is_project(place):
-        return _of_this_version(place)
-    if place.exists():
-        raise BlshError(f"{place} is no project (no boards.toml and firmware/ in it); move it away or set {VARIABLE}")
-    with replacing_folder(place) as building:
-        shutil.copytree(_carried(), building, dirs_exist_ok=True)
-        (building / _STAMP).write_text(_digest(_CARRIED), encoding="ascii")
-    print(f"Made {place}: the firmware's sources, which blsh generates and builds in.", file=sys.stderr)
-    return place
+    return _existing() or _made(MADE_FOLDER.resolve())
 
 
 def project_data() -> Path:
     """Return a project to read from: that of `project_root` where it exists, else the package's own files."""
-    found = _named_or_checkout()
-    if found is not None:
-        return found
-    place = MADE_FOLDER.resolve()
-    return _of_this_version(place) if _is_project(place) else _carried()
+    return _existing() or _carried()
 
 
 def core_folder() -> Path:
@@ -69,14 +53,29 @@ def stand_ins() -> Path:
     return core_folder().parent / "host" / "arm"
 
 
-def _named_or_checkout() -> Path | None:
+def _existing() -> Path | None:
+    """Return the project that $BLSH_PROJECT names, that holds this package, or that was made; None without any."""
     named = os.environ.get(VARIABLE)
     if named:
         root = Path(named).resolve()
         if not _is_project(root):
             raise BlshError(f"{VARIABLE} is {named}, which holds no boards.toml and firmware/; correct or unset it")
         return root
-    return next((folder for folder in Path(__file__).resolve().parents if _is_project(folder)), None)
+    checkout = next((folder for folder in Path(__file__).resolve().parents if _is_project(folder)), None)
+    place = MADE_FOLDER.resolve()
+    return checkout or (_of_this_version(place) if _is_project(place) else None)
+
+
+def _made(place: Path) -> Path:
+    """Make a project at `place` from the files that the package carries, and return `place`."""
+    if place.exists():
+        raise BlshError(f"{place} is no project (no boards.toml and firmware/ in it); move it away or set {VARIABLE}")
+    carried = _carried_files()
+    with replacing_folder(place) as building:
+        carried.write(building)
+        (building / _STAMP).write_text(carried.sha256, encoding="ascii")
+    print(f"Made {place}: the firmware's sources, which blsh generates and builds in.", file=sys.stderr)
+    return place
 
 
 def _is_project(folder: Path) -> bool:
@@ -92,24 +91,23 @@ def _carried() -> Path:
     return _CARRIED
 
 
+@cache
+def _carried_files() -> Snapshot:
+    """Return the files that the package carries, read once: every look-up of a project asks for them."""
+    carried = _carried()
+    files = (path for path in carried.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return Snapshot.of(carried, files)
+
+
 def _of_this_version(place: Path) -> Path:
-    """Return `place` unless this package did not make it."""
+    """Return `place`; BlshError unless its stamp says that this version of the package made it."""
     try:
         made_from = (place / _STAMP).read_text(encoding="ascii")
     except (OSError, ValueError):
         made_from = ""
-    if made_from != _digest(_carried()):
+    if made_from != _carried_files().sha256:
         raise BlshError(
             f"{place} was made by another version of blsh-mcu; move it away for a new one, or set {VARIABLE}={place} "
             "to go on with it"
         )
     return place
-
-
-def _digest(folder: Path) -> str:
-    """Return the SHA-256 over the paths and contents of all files in `folder`."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()

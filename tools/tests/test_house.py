@@ -16,9 +16,9 @@ MOST_PARAMETERS = 8
 COMMANDS = "tools/blsh_tools/commands/"
 
 
-def python_files() -> list[str]:
-    """Return the Python files that git knows, by their path in the checkout."""
-    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=CHECKOUT, capture_output=True, text=True)
+def tracked_files(*patterns: str) -> list[str]:
+    """Return the files that git knows and that are there, by their path in the checkout."""
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=CHECKOUT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("this is no checkout of git, which tells our files from others'")
     return [name for name in listed.stdout.splitlines() if (CHECKOUT / name).is_file()]
@@ -42,7 +42,7 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def test_files_functions_and_signatures_stay_short() -> None:
     found = []
-    for name in python_files():
+    for name in tracked_files("*.py"):
         text = (CHECKOUT / name).read_text(encoding="utf-8")
         if text.count("\n") > MOST_FILE_LINES:
             found.append(f"{name}: {text.count(chr(10))} lines, at most {MOST_FILE_LINES}; split it by subject")
@@ -56,14 +56,7 @@ def test_files_functions_and_signatures_stay_short() -> None:
 
 
 def test_every_source_file_names_its_licence() -> None:
-    patterns = ("*.py", "*.c", "*.h", "*.sh", "*.ld", "*.css", "Makefile", ".ci/run")
-    listed = subprocess.run(["git", "ls-files", *patterns], cwd=CHECKOUT, capture_output=True, text=True)
-    if listed.returncode:
-        pytest.skip("this is no checkout of git, which tells our files from others'")
-    files = [CHECKOUT / name for name in listed.stdout.splitlines() if (CHECKOUT / name).is_file()]
-    lacking = [
-        file.relative_to(CHECKOUT).as_posix()
-        for file in files
-        if file.stat().st_size and LICENCE not in file.read_text(encoding="utf-8")[:400]
-    ]
+    files = tracked_files("*.py", "*.c", "*.h", "*.sh", "*.ld", "*.css", "Makefile", ".ci/run")
+    texts = {name: (CHECKOUT / name).read_text(encoding="utf-8") for name in files}
+    lacking = [name for name, text in texts.items() if text and LICENCE not in text[:400]]
     assert not lacking, f"{lacking}: begin with a comment, {LICENCE}"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from blsh_codegen.emit.generate import GenerateOptions
-from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.source_snapshot import Snapshot
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import write_text_if_changed

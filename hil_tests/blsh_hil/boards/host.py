@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from blsh_codegen.emit.c_code import C_WARNINGS
-from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_codegen.project import project_root
+from blsh_codegen.source_snapshot import Snapshot
 from blsh_hil.link.child_process import ChildBoard
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError

@@ -11,8 +11,8 @@ from typing import Any
 
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model, reduced_model
 from blsh_codegen.emit.generated_record import GeneratedRecord, read_generated, read_record, write_record
-from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_codegen.project import project_root
+from blsh_codegen.source_snapshot import Snapshot
 from blsh_firmware.build.platformio import Footprint, build_firmware, compiler_version, measure
 from blsh_firmware.build.project_files import GENERATED, project_sources
 from blsh_hil.boards.attached import find_port

@@ -17,8 +17,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_codegen.project import project_root
+from blsh_codegen.source_snapshot import Snapshot
 from blsh_firmware.build.external_program import Ended, run_watched
 from blsh_firmware.build.project_files import GENERATED, project_sources
 from blsh_hil.boards.board import CROSS_COMPILER, Board

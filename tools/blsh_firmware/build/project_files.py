@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from blsh_codegen.emit.source_snapshot import Snapshot
 from blsh_codegen.project import project_root
+from blsh_codegen.source_snapshot import Snapshot
 
 GENERATED: Final = "generated"
 """The folder of `firmware/` that `blsh generate` writes."""

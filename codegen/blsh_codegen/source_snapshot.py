@@ -4,6 +4,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from blsh_trainer.errors import BlshError
@@ -34,7 +35,7 @@ class Snapshot:
         """Return the files of both; of two with one path, that of `other`."""
         return Snapshot({**self.files, **other.files})
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """The digest over all paths and contents, 64 hexadecimal digits."""
         digest = hashlib.sha256()
