@@ -6,7 +6,7 @@ from pathlib import Path
 from blsh_hil.boards import build_files, docs_tables
 from blsh_hil.boards.table import load_boards
 from blsh_hil.wire import protocol_header, spec_tables
-from blsh_trainer.files import write_text_if_changed
+from blsh_trainer.files import replacing
 
 
 def written_files(root: Path) -> dict[str, str]:
@@ -36,6 +36,7 @@ def write_generated_files(root: Path) -> list[Path]:
         path = root / name
         if not path.is_file() or path.read_bytes() != text.encode():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_text_if_changed(path, text)
+            with replacing(path) as temporary:
+                temporary.write_bytes(text.encode())
             written.append(Path(name))
     return written
