@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from blsh_tools.console import progress, say, show
-from blsh_tools.options.arguments import AsJson, NoiseFolder, Seed
+from blsh_tools.options.arguments import AsJson, CorpusFolders, NoiseFolder, Seed
 from blsh_tools.options.outputs import check_output_folder
 
 _MOST_FILES_NAMED = 3
@@ -39,18 +39,20 @@ def make(
 
 @corpus_app.command(epilog="Example: `blsh corpus check TIMIT/ --noise noises/`")
 def check(
-    folder: Annotated[Path, typer.Argument(help="Folder of the corpus, in any layout.")],
+    corpora: CorpusFolders,
     noise: NoiseFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Read every file of a corpus, and tell its layout, its splits, speakers and minutes, and what is wrong with it.
 
+    Several corpora are checked as the one that `blsh train` makes of them.
+
     The exit code is 2 if there are errors. Remarks do not count.
     """
     from blsh_trainer.corpora.check import check_corpus
-    from blsh_trainer.corpora.corpus import load_corpus
+    from blsh_trainer.corpora.merging import load_corpora
 
-    corpus = load_corpus(folder, noise, refuse_copies=False)
+    corpus = load_corpora(corpora, noise, refuse_copies=False)
     with progress() as advance:
         report = check_corpus(corpus, advance)
     rows = [

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from blsh_tools.console import progress, say, show
-from blsh_tools.options.arguments import AsJson, ModelFile, NoiseFolder, Seed
+from blsh_tools.options.arguments import AsJson, CorpusFolders, ModelFile, NoiseFolder, Seed
+from blsh_tools.options.corpora import say_repeats
 from blsh_tools.options.model import DictionaryOptions, sized
 from blsh_tools.options.numbers_in_range import COUNT, JOBS, SNR_DB
 from blsh_tools.options.outputs import check_output, check_outside, same_file
@@ -19,7 +20,7 @@ DEFAULT_METRICS = "sdr_db,si_sdr_db,pesq,estoi"
 
 def evaluate(
     model: ModelFile,
-    corpus: Annotated[Path, typer.Argument(help="Folder of recordings; see `blsh corpus check`.")],
+    corpora: CorpusFolders,
     split: Annotated[str, typer.Option(help="`test`, `valid` or `train`.")] = "test",
     snr: Annotated[
         list[float] | None, SNR_DB.option("SNR of the mixtures in dB; repeat it for more [default: -5, 0, 5, 10].")
@@ -44,7 +45,7 @@ def evaluate(
 ) -> None:
     """Score a model on mixtures of unseen speakers and noise: SDR, SI-SDR, PESQ and ESTOI before and after."""
     from blsh_tools.evaluate_model import EvaluateOptions, ReducedModel, evaluate_model
-    from blsh_trainer.corpora.corpus import load_corpus
+    from blsh_trainer.corpora.merging import load_corpora
     from blsh_trainer.evaluation.protocols import DEFAULT_SNRS_DB
     from blsh_trainer.model.artifact import load_model
 
@@ -62,7 +63,8 @@ def evaluate(
     _check_outputs(output, table, model)
     artifact = load_model(model)
     reduced = ReducedModel(artifact, sized(reduction.wishes(), artifact.entries), engine)
-    source = load_corpus(corpus, noise)
+    source = load_corpora(corpora, noise)
+    say_repeats(source)
     check_outside(source, output, table)
     with progress() as advance:
         found = evaluate_model(reduced, source, options, advance)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blsh_tools.console import progress, say, show
-from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, NoiseFolder, Seed
+from blsh_tools.console import progress, show
+from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, CorpusFolders, NoiseFolder, Seed
+from blsh_tools.options.corpora import say_left_out
 from blsh_tools.options.numbers_in_range import BITS, COUNT, ENTRIES, FLOOR, NEIGHBOURS, SMOOTHING, SNR_DB
 from blsh_tools.options.outputs import check_output, check_outside
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh
 
 
 def train(
-    corpus: Annotated[Path, typer.Argument(help="Folder of recordings; its `train` split is used.")],
+    corpora: CorpusFolders,
     output: Annotated[Path, typer.Option("--output", "-o", help="Artifact to write.")] = DEFAULT_MODEL,
     system: Annotated[
         str, typer.Option(help="`extended` (ours) or `paper`: sets all options below that are not given.")
@@ -64,14 +65,14 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn projections and a dictionary of masks from recordings.
+    """Learn projections and a dictionary of masks from recordings, those of the split `train`.
 
-    The same corpus and options give the same model, on any machine or cluster. If a run with a --checkpoint is
-    interrupted, the same command makes the mixtures again and goes on learning where it was. Once the model is written,
-    the checkpoint may be removed.
+    Several corpora count as one; a speaker or a recording in different splits of two is refused. The same corpora and
+    options give the same model, on any machine or cluster. If a run with a --checkpoint is interrupted, the same
+    command makes the mixtures again and goes on learning where it was. Once the model is written, the checkpoint may be
+    removed.
     """
-    from blsh_trainer.corpora.corpus import load_corpus
-    from blsh_trainer.corpora.unread_files import CONVERT, described
+    from blsh_trainer.corpora.merging import load_corpora
     from blsh_trainer.learning.checkpoint import read_checkpoint
     from blsh_trainer.learning.options import system_options
     from blsh_trainer.learning.train import train_model
@@ -99,12 +100,11 @@ def train(
     options = system_options(system, {option: value for option, value in given.items() if value is not None})
     _check_outputs(output, checkpoint)
     options.code.kind.check_use(checkpoint, scheduler)
-    source = load_corpus(corpus, noise)
+    source = load_corpora(corpora, noise)
     check_outside(source, output, checkpoint)
     if checkpoint is not None:
         read_checkpoint(checkpoint)  # a file that is no checkpoint is refused before the mixing
-    if source.unread:
-        say(f"Left out: {described(source.unread)}; {CONVERT}.")
+    say_left_out(source)
     with _pool(scheduler) as pool, progress() as advance:
         model = train_model(source, options, advance, checkpoint=checkpoint, pool=pool)
     save_model(output, model)

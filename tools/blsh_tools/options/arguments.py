@@ -25,6 +25,10 @@ def checked_port(url: str | None) -> str | None:
     return url
 
 
+CorpusFolders = Annotated[
+    list[Path],
+    typer.Argument(metavar="CORPUS", help="Folder of recordings, in any layout; several count as one corpus."),
+]
 NoiseFolder = Annotated[
     Path | None,
     typer.Option("--noise", help="Folder of noises, for a corpus whose layout has none (TIMIT, LibriSpeech)."),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The corpus of commands that make a synthetic one where no recordings are given."""
+"""The corpora of commands: what is said about those given, and a synthetic one where no recordings are given."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,25 @@ if TYPE_CHECKING:  # the commands import their modules when they run, so that `b
     from blsh_trainer.progress import Progress
 
 SYNTHETIC = Path("out/synthetic-corpus")
+
+
+def say_left_out(corpus: "Corpus") -> None:
+    """Say on stderr which recordings in the folders of `corpus` are not used."""
+    from blsh_trainer.corpora.unread_files import CONVERT, described
+
+    if corpus.unread:
+        say(f"Left out: {described(corpus.unread)}; {CONVERT}.")
+    say_repeats(corpus)
+
+
+def say_repeats(corpus: "Corpus") -> None:
+    """Say on stderr how many recordings of a merged corpus are left out because two of its parts have them."""
+    if corpus.repeats:
+        first, again = corpus.repeats[0]
+        say(
+            f"Left out: {len(corpus.repeats)} recordings that an earlier corpus has, too, in the same split, the first "
+            f"{corpus.listed(again)} = {corpus.listed(first)}; `blsh corpus check` names them."
+        )
 
 
 def corpus_or_synthetic(folder: Path | None, seed: int, progress: "Progress") -> "Corpus":

@@ -39,11 +39,12 @@ def check_output(path: Path, **inputs: Path | None) -> None:
 
 
 def check_outside(corpus: "Corpus", *paths: Path | None) -> None:
-    """Raise BlshError where one of `paths` is a recording of `corpus` or its manifest, by whatever name."""
+    """Raise BlshError where one of `paths` is a recording of `corpus` or a manifest of it, by whatever name."""
     for path in paths:
         if path is None or not path.exists():
             continue
-        for file in (corpus.root / "manifest.csv", *map(corpus.path, corpus.entries)):
+        manifests = (member.root / "manifest.csv" for member in corpus.members)
+        for file in (*manifests, *map(corpus.path, corpus.entries)):
             if same_file(path, file):
                 raise BlshError(f"{path} is {file} of the corpus itself; name another file for the output")
 

@@ -88,7 +88,7 @@ class NeuralBaseline:
         """
         self._check_options()
         if not corpus.has("valid"):
-            raise BlshError(f"corpus {corpus.root} has no valid split, which says when to stop; mark some files valid")
+            raise BlshError(f"corpus {corpus.place} has no valid split, which says when to stop; mark some files valid")
         run = _Run(self, corpus, progress)
         run.train()
         self.history_ = list(run.state.history)
@@ -187,7 +187,7 @@ class _Run:
                 saved = time.monotonic()
         if done == 0:
             needed = BATCH[self.architecture.kind]
-            raise BlshError(f"corpus {self.corpus.root} has too little training audio for {needed} examples; add some")
+            raise BlshError(f"corpus {self.corpus.place} has too little training audio for {needed} examples; add some")
         return True
 
     def _step(self, example: Example) -> float:

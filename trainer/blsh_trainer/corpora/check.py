@@ -62,6 +62,8 @@ class Report:
 def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
     """Open and read every file of a loaded corpus, block by block, and report its content and its faults.
 
+    A merged corpus is read as one; load it without refuse_copies, so that all recordings are named that it has twice.
+
     Errors:
     - Files that cannot be read or were cut short, or that hold NaN or infinities.
     - Silent or constant files, and files above LOUDEST_DBFS.
@@ -70,9 +72,10 @@ def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
     Remarks:
     - Files that are resampled or whose channels are averaged, rates under 16 kHz, headers that leave the length open.
     - Faint files, files beyond full scale, and channels that cancel each other.
+    - Recordings that two corpora have, in the same split.
     - Long speech, short noises, splits without speech or noise, and recordings in formats that are not read.
     """
-    files = {(entry.kind, entry.path): entry for entry in corpus.entries}
+    files = {(entry.kind, corpus.listed(entry)): entry for entry in corpus.entries}
     found: dict[tuple[str, str], list[str]] = {}
     minutes: dict[tuple[str, str], float] = {}
     for done, entry in enumerate(files.values(), start=1):
@@ -82,17 +85,19 @@ def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Report:
         except BlshError as error:
             suffix = foreign_suffix(corpus.path(entry))
             text = f"of a format that is not read, {suffix}: {CONVERT}" if suffix else str(error)
-            found.setdefault(("error", text), []).append(entry.path)
+            found.setdefault(("error", text), []).append(corpus.listed(entry))
         else:
             key = (entry.split, entry.kind)
             minutes[key] = minutes.get(key, 0.0) + shape.frames / shape.rate_hz / 60
             for weight, text in judged:
-                found.setdefault((weight, text), []).append(entry.path)
+                found.setdefault((weight, text), []).append(corpus.listed(entry))
         if progress is not None:
             progress("checking", done, len(files))
     for first, again in copies(corpus.files()):
-        text = f"the same recording in the splits {first.split} and {again.split}"
-        found.setdefault(("error", text), []).append(f"{first.path} = {again.path}")
+        finding = ("error", f"the same recording in the splits {first.split} and {again.split}")
+        if first.split == again.split:
+            finding = ("remark", f"the same recording in two corpora, split {first.split}: the first one counts")
+        found.setdefault(finding, []).append(f"{corpus.listed(first)} = {corpus.listed(again)}")
     for split in SPLITS:
         if not corpus.has(split):
             use = "nothing can be evaluated on it" if split == "test" else "no figures of it go into a model's card"
@@ -134,8 +139,8 @@ def _judge(corpus: Corpus, entry: Entry, shape: AudioShape, level: Level) -> Ite
         yield "error", f"shorter than one window, {WINDOW} samples at 16 kHz"
     if entry.kind == "noise" and shape.samples < WINDOW:
         yield "remark", f"shorter than one window, {WINDOW} samples at 16 kHz: repeated until it is a tone"
-    if entry.minus:
-        clean = probe_audio(corpus.root / entry.minus)
+    if clean_path := corpus.clean_path(entry):
+        clean = probe_audio(clean_path)
         if (clean.frames, clean.rate_hz) != (shape.frames, shape.rate_hz):
             yield "error", "not of the length and rate of its clean recording"
     if entry.kind == "speech" and entry.length is not None:

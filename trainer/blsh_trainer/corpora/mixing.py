@@ -30,7 +30,7 @@ class Mixture:
 
 @dataclass(frozen=True)
 class NamedMixture:
-    """A mixture and where it came from; paths are relative to the roots of the corpus, offsets are in samples.
+    """A mixture and where it came from; paths are as Corpus.listed shows them, offsets are in samples.
 
     The first `lead` samples are noise before the speech, in which a suppressor may settle; they are not scored.
     """
@@ -100,7 +100,7 @@ def draw_mixtures(
         raise BlshError(f"{total} mixtures asked for; choose 1 or more")
     if snr_db is None:
         if not corpus.paired:
-            raise BlshError(f"corpus {corpus.root} has no recorded mixtures (layout {corpus.layout}); set an SNR")
+            raise BlshError(f"corpus {corpus.place} has no recorded mixtures (layout {corpus.layout}); set an SNR")
         return _recorded(corpus, split, speech, noise, total, rng)
     return _draw(corpus, split, speech, noise, total, snr_db, rng)
 
@@ -132,7 +132,7 @@ def _draw(
             signals = mix_at_snr(wanted, unwanted, snr_db)
         except BlshError as error:
             raise BlshError(f"{corpus.path(utterance)} with noise {corpus.path(source)}: {error}") from error
-        yield _named(f"{split}-{number:04d}", utterance, source, offset, snr_db, signals)
+        yield _named(corpus, f"{split}-{number:04d}", utterance, source, offset, snr_db, signals)
 
 
 def _recorded(
@@ -143,12 +143,12 @@ def _recorded(
     total: int,
     rng: np.random.Generator,
 ) -> Iterator[NamedMixture]:
-    source_of = {entry.minus: entry for entry in noise}
+    source_of = {(entry.part, entry.minus): entry for entry in noise}
     order: list[int] = []
     for number in range(total):
         order = order or rng.permutation(len(speech)).tolist()
         utterance = speech[order.pop(0)]
-        source = source_of[utterance.path]
+        source = source_of[utterance.part, utterance.path]
         yield recorded_mixture(corpus, f"{split}-{number:04d}", utterance, source)
 
 
@@ -167,14 +167,16 @@ def recorded_mixture(corpus: Corpus, name: str, utterance: Entry, source: Entry)
         raise BlshError(f"{corpus.path(source)} is its clean recording, without noise; restore or remove the pair")
     snr_db = 20.0 * float(np.log10(rms(wanted) / rms(unwanted)))
     signals = Mixture(wanted, unwanted, wanted + unwanted)
-    return _named(name, utterance, source, utterance.start, snr_db, signals)
+    return _named(corpus, name, utterance, source, utterance.start, snr_db, signals)
 
 
-def _named(name: str, speech: Entry, noise: Entry, offset: int, snr_db: float, signals: Mixture) -> NamedMixture:
+def _named(
+    corpus: Corpus, name: str, speech: Entry, noise: Entry, offset: int, snr_db: float, signals: Mixture
+) -> NamedMixture:
     return NamedMixture(
         name,
-        speech.path,
-        noise.path,
+        corpus.listed(speech),
+        corpus.listed(noise),
         noise.speaker_or_type,
         offset,
         snr_db,

@@ -39,7 +39,7 @@ class NoiseSource:
 
     def __init__(self, corpus: Corpus, entry: Entry) -> None:
         self.path = corpus.path(entry)
-        self._clean = corpus.root / entry.minus if entry.minus else None
+        self._clean = corpus.clean_path(entry)
         shape = probe_audio(self.path)
         if self._clean is not None:
             _check_alike(f"{self._clean} and {self.path}", probe_audio(self._clean), shape)

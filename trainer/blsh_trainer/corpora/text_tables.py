@@ -8,8 +8,8 @@ from pathlib import Path
 
 from blsh_trainer.errors import BlshError
 
-Row = tuple[int, tuple[str, ...]]
-"""A line's number, counted from 1, and its cells."""
+Row = tuple[int, dict[str, str]]
+"""A line's number, counted from 1, and its cells by the names of their columns."""
 
 _SEPARATORS = (",", ";", "\t", "|")
 _MARKS = (  # byte order marks, the longer first: that of UTF-16 begins that of UTF-32
@@ -22,8 +22,10 @@ _MARKS = (  # byte order marks, the longer first: that of UTF-16 begins that of 
 _SEPARATOR_LINE = re.compile(r"sep=.?", re.IGNORECASE)  # a line that Excel puts first
 
 
-def read_table(file: Path, columns: tuple[str, ...]) -> list[Row]:
-    """Return the rows below the head, their cells in the order of `columns` and without spaces around.
+def read_table(file: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> list[Row]:
+    """Return the rows below the head: the cells of `columns`, and those of `optional` columns that the table has.
+
+    The cells have no spaces around them. A cell that its row lacks is empty.
 
     The table may be in UTF-8, in UTF-16, or in UTF-32 with a byte order mark, with line ends of any system. Commas,
     semicolons, tabs or bars separate the cells, which may be in quotes. The head may be in capitals, in any order and
@@ -39,11 +41,14 @@ def read_table(file: Path, columns: tuple[str, ...]) -> list[Row]:
     missing = [column for column in columns if column not in names]
     if missing:
         raise BlshError(f"{file} lacks the columns {', '.join(missing)}; add them to its first line")
-    places = [names.index(column) for column in columns]
+    places = {column: names.index(column) for column in (*columns, *optional) if column in names}
     twice = [column for column in columns if names.count(column) > 1]
     if twice:
         raise BlshError(f"{file} has the column {twice[0]} twice; keep one of them")
-    return [(line, tuple(cells[at] if at < len(cells) else "" for at in places)) for line, cells in rows[1:]]
+    return [
+        (line, {column: cells[at] if at < len(cells) else "" for column, at in places.items()})
+        for line, cells in rows[1:]
+    ]
 
 
 def _decoded(file: Path) -> str:

@@ -54,7 +54,7 @@ def varied_mixtures(corpus: Corpus, split: str, passes: int, rng: np.random.Gene
             s = np.concatenate([np.zeros(lead), wanted * (level / rms(wanted))])
             n = unwanted * (level * 10.0 ** (-snr_db / 20.0) / loudness)
             name = f"{split}-{turn}-{number:04d}"
-            yield NamedMixture(name, speech[number].path, "", kind, 0, snr_db, Mixture(s, n, s + n), lead)
+            yield NamedMixture(name, corpus.listed(speech[number]), "", kind, 0, snr_db, Mixture(s, n, s + n), lead)
 
 
 class _Noises:

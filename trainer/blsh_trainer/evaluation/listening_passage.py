@@ -72,6 +72,6 @@ def make_listening(corpus: Corpus, seconds: float, snr_db: float, seed: int) -> 
         if filled >= seconds * SAMPLE_RATE_HZ:
             return Listening(np.concatenate(clean), np.concatenate(noisy), tuple(pieces))
     raise BlshError(
-        f"{_MOST_MIXTURES} test mixtures of {corpus.root} are {filled / SAMPLE_RATE_HZ:.1f} s long, "
+        f"{_MOST_MIXTURES} test mixtures of {corpus.place} are {filled / SAMPLE_RATE_HZ:.1f} s long, "
         f"{seconds:g} s are needed; add test speech to the corpus"
     )

@@ -71,8 +71,8 @@ class DrawnMixtures:
     @cached_property
     def draws(self) -> tuple[Draw, ...]:
         """The parts of each mixture; to draw them, the audio is read once."""
-        speech = {(entry.path, entry.start): entry for entry in self.corpus.select("speech", self.split)}
-        noise = {entry.path: entry for entry in self.corpus.select("noise", self.split)}
+        speech = {(self.corpus.listed(entry), entry.start): entry for entry in self.corpus.select("speech", self.split)}
+        noise = {self.corpus.listed(entry): entry for entry in self.corpus.select("noise", self.split)}
         return tuple(
             Draw(named.id, speech[named.speech_path, named.speech_offset], noise[named.noise_path], named.noise_offset)
             for named in self._drawing()
@@ -89,8 +89,8 @@ class DrawnMixtures:
             raise BlshError(f"{paths}: {error}") from error
         return NamedMixture(
             draw.id,
-            draw.speech.path,
-            draw.noise.path,
+            self.corpus.listed(draw.speech),
+            self.corpus.listed(draw.noise),
             draw.noise.speaker_or_type,
             draw.noise_offset,
             snr_db,
@@ -106,7 +106,8 @@ class DrawnMixtures:
 
     def describe(self) -> dict[str, Any]:
         """Return the recipe as JSON values; its digest is that of the draws, not of the audio."""
-        rows = [[d.id, d.speech.path, d.speech.start, d.noise.path, d.noise_offset] for d in self.draws]
+        listed = self.corpus.listed
+        rows = [[d.id, listed(d.speech), d.speech.start, listed(d.noise), d.noise_offset] for d in self.draws]
         return {
             "corpus": self.corpus.name,
             "snrs_db": list(self.snrs_db),
@@ -155,7 +156,7 @@ class PeersMixtures:
         ]
         if lacking:
             raise BlshError(
-                f"the test split of {self.corpus.root} has no {lacking[0]}; the protocol peers needs the recordings "
+                f"the test split of {self.corpus.place} has no {lacking[0]}; the protocol peers needs the recordings "
                 "that docs/results/peers.md names; on another corpus leave out --protocol peers"
             )
 
@@ -181,7 +182,7 @@ class PeersMixtures:
         if made != wanted:
             raise BlshError(
                 f"mixture {recipe.id} of {recipe.speech} and {recipe.noise} at {snr_db:g} dB has SHA-256 {made}, the "
-                f"peers' has {wanted}: a recording of {self.corpus.root} differs from theirs; restore it"
+                f"peers' has {wanted}: a recording of {self.corpus.place} differs from theirs; restore it"
             )
         return NamedMixture(
             recipe.id,

@@ -31,7 +31,7 @@ class RecordedMixtures:
     def __post_init__(self) -> None:
         if not self.corpus.paired:
             raise BlshError(
-                f"corpus {self.corpus.root} has no recorded mixtures (layout {self.corpus.layout}); "
+                f"corpus {self.corpus.place} has no recorded mixtures (layout {self.corpus.layout}); "
                 "give one of clean and noisy pairs, as VoiceBank-DEMAND is"
             )
         known = len(self.corpus.select("speech", self.split))
@@ -42,9 +42,9 @@ class RecordedMixtures:
     def pairs(self) -> tuple[tuple[Entry, Entry], ...]:
         """The utterances, each with the noise that it was recorded with."""
         speech = self.corpus.select("speech", self.split)
-        source_of = {entry.minus: entry for entry in self.corpus.select("noise", self.split)}
+        source_of = {(entry.part, entry.minus): entry for entry in self.corpus.select("noise", self.split)}
         order = np.random.default_rng(self.seed).permutation(len(speech))[: self.count]
-        return tuple((speech[at], source_of[speech[at].path]) for at in order)
+        return tuple((speech[at], source_of[speech[at].part, speech[at].path]) for at in order)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -63,5 +63,5 @@ class RecordedMixtures:
             "split": self.split,
             "mixtures": len(self),
             "seed": self.seed,
-            "paths": [speech.path for speech, _ in self.pairs],
+            "paths": [self.corpus.listed(speech) for speech, _ in self.pairs],
         }

@@ -153,7 +153,7 @@ def held_out_source(corpus: Corpus) -> tuple[Corpus, str]:
             tested[name] = tested.get(name, 0) + 1
     spared = [name for name in tested if trained - {name}]
     if not spared:
-        raise BlshError(f"corpus {corpus.root} has one source of speech in training and test; give --voicebank DIR")
+        raise BlshError(f"corpus {corpus.place} has one source of speech in training and test; give --voicebank DIR")
     source = min(spared, key=lambda name: (name not in trained, tested[name], name))
     kept = tuple(
         entry

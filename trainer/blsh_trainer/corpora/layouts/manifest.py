@@ -3,7 +3,7 @@
 
 from pathlib import Path, PurePosixPath
 
-from blsh_trainer.corpora.corpus_entry import KINDS, SPLITS, Entry
+from blsh_trainer.corpora.corpus_entry import KINDS, SPLITS, Credit, Entry
 from blsh_trainer.corpora.layouts.place import Finding, Layout, Place
 from blsh_trainer.corpora.text_tables import read_table
 from blsh_trainer.errors import BlshError
@@ -11,6 +11,9 @@ from blsh_trainer.files import require_file
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("path", "kind", "split", "speaker_or_type")
+_LICENCE = ("licence", "license")
+_LICENCE_CLASS = ("licence_class", "license_class")
+_RIGHTS = ("source", "author", *_LICENCE, *_LICENCE_CLASS)  # columns that a manifest may have
 
 
 def look_for_manifest(place: Place) -> Finding:
@@ -28,13 +31,13 @@ def read_manifest(manifest: Path) -> tuple[Entry, ...]:
     """Return the entries of a manifest in its order; see text_tables.read_table for the ways to write one.
 
     Paths are relative to the manifest's folder. Absolute paths and paths with backslashes are understood where they
-    lead to a file of the corpus.
+    lead to a file of the corpus. The columns source, author, licence and licence_class may be missing.
 
     BlshError when the manifest is no table with COLUMNS, or lists no file. BlshError for an unknown kind or split, and
     for a path that leaves the corpus, is listed twice, or leads to no readable file.
     """
-    rows = read_table(manifest, COLUMNS)
-    listed = [(line, _entry(manifest, line, cells)) for line, cells in rows if not _is_comment(manifest, cells[0])]
+    rows = read_table(manifest, COLUMNS, _RIGHTS)
+    listed = [(line, _entry(manifest, line, row)) for line, row in rows if not _is_comment(manifest, row["path"])]
     if not listed:
         raise BlshError(f"{manifest} lists no files; add a line for each recording")
     _check_listed_once(manifest, listed)
@@ -52,8 +55,8 @@ def _is_comment(manifest: Path, path: str) -> bool:
     return path.startswith("#") and not (manifest.parent / path).exists()
 
 
-def _entry(manifest: Path, line: int, cells: tuple[str, ...]) -> Entry:
-    path, kind, split, label = cells
+def _entry(manifest: Path, line: int, row: dict[str, str]) -> Entry:
+    path, kind, split, label = (row[column] for column in COLUMNS)
     path, kind, split = _relative(manifest.parent, path), kind.lower(), split.lower()
     parts = PurePosixPath(path)
     if not path or parts.is_absolute() or ".." in parts.parts:
@@ -64,7 +67,13 @@ def _entry(manifest: Path, line: int, cells: tuple[str, ...]) -> Entry:
         raise BlshError(f"{manifest} line {line}: split {split!r} is unknown; use one of {', '.join(SPLITS)}")
     if not label:
         raise BlshError(f"{manifest} line {line}: speaker_or_type is empty; name the speaker or the noise type")
-    return Entry(path, kind, split, label)
+    return Entry(path, kind, split, label, credit=_credit(row))
+
+
+def _credit(row: dict[str, str]) -> Credit:
+    stated = (row[column] for column in _LICENCE if column in row)
+    classes = (row[column] for column in _LICENCE_CLASS if column in row)
+    return Credit(next(stated, None), next(classes, ""), row.get("source", ""), row.get("author", ""))
 
 
 def _relative(folder: Path, path: str) -> str:
