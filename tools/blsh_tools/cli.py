@@ -15,6 +15,7 @@ from blsh_tools.commands.bench_firmware import bench_firmware
 from blsh_tools.commands.bench_link import bench_link
 from blsh_tools.commands.boards import boards
 from blsh_tools.commands.build import build
+from blsh_tools.commands.card import card
 from blsh_tools.commands.corpus import corpus_app
 from blsh_tools.commands.demo import demo
 from blsh_tools.commands.denoise import denoise
@@ -58,6 +59,7 @@ VERBS = {
     "Start here": (Verb(demo, "--corpus recordings/"),),
     "Train": (
         Verb(train, "recordings/ -o out/model.npz --features mel --bits 50"),
+        Verb(card, "out/model.npz --attribution"),
         Verb(evaluate, "out/model.npz recordings/ --snr 0 --engine fixed"),
         Verb(experiment, "fig3 recordings/ --seeds 5"),
     ),

@@ -20,9 +20,11 @@ from blsh_codegen.project import core_folder, core_sources
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.attribution import attribution_text
 from blsh_trainer.own_files import read_own
 from blsh_trainer.replacing_folder import replacing_folder
 
+ATTRIBUTION: Final = "ATTRIBUTION.txt"
 EXPORT_RECORD_NAME: Final = "blsh_export.json"
 LIBRARY_NAME: Final = "blsh-denoiser"
 SENTENCE: Final = "A learned speech denoiser for ARM Cortex-M, in integers."
@@ -61,7 +63,7 @@ def export_library(model: Model, options: GenerateOptions, folder: Path) -> Expo
     place = _resolved(folder)  # a link to a folder stays the link it is
     existing = _replaceable(place, folder)
     integers = integer_model(model, options)
-    files = library_files(integers, options)
+    files = {**library_files(integers, options), ATTRIBUTION: attribution_text(model).encode()}
     record = ExportRecord(
         version=version("blsh-mcu"),
         runtime_format=RUNTIME_FORMAT,
@@ -85,7 +87,10 @@ def export_library(model: Model, options: GenerateOptions, folder: Path) -> Expo
 
 
 def library_files(model: IntegerModel, options: GenerateOptions) -> dict[str, bytes]:
-    """Return all files of an export but its record, path to content: the same bytes for the same model and options."""
+    """Return the files of an export, path to content: the same bytes for the same model and options.
+
+    Two are missing: the record, and ATTRIBUTION, which takes the artifact's card.
+    """
     core = {path.relative_to(core_folder()).as_posix(): path.read_bytes() for path in core_sources()}
     checkout = core_folder().parents[1]
     licences = {
@@ -105,6 +110,7 @@ def library_files(model: IntegerModel, options: GenerateOptions) -> dict[str, by
         "model_name": plain_text(model.name),
         "table_bytes": f"{_table_bytes(model):,}",
         "record_name": EXPORT_RECORD_NAME,
+        "attribution": ATTRIBUTION,
         "sources": sorted(name for name in sources if name.endswith(".c")),
         "licence": ", ".join(["Apache-2.0", *licences]),
     }

@@ -10,7 +10,7 @@ import typer
 
 from blsh_tools.console import progress, show
 from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, CorpusFolders, NoiseFolder, Seed
-from blsh_tools.options.corpora import say_left_out
+from blsh_tools.options.corpora import say_remarks
 from blsh_tools.options.numbers_in_range import BITS, COUNT, ENTRIES, FLOOR, NEIGHBOURS, SMOOTHING, SNR_DB
 from blsh_tools.options.outputs import check_output, check_outside
 
@@ -104,7 +104,7 @@ def train(
     check_outside(source, output, checkpoint)
     if checkpoint is not None:
         read_checkpoint(checkpoint)  # a file that is no checkpoint is refused before the mixing
-    say_left_out(source)
+    say_remarks(source)
     with _pool(scheduler) as pool, progress() as advance:
         model = train_model(source, options, advance, checkpoint=checkpoint, pool=pool)
     save_model(output, model)

@@ -13,21 +13,27 @@ if TYPE_CHECKING:  # the commands import their modules when they run, so that `b
 SYNTHETIC = Path("out/synthetic-corpus")
 
 
-def say_left_out(corpus: "Corpus") -> None:
-    """Say on stderr which recordings in the folders of `corpus` are not used."""
+def say_remarks(corpus: "Corpus") -> None:
+    """Say on stderr which recordings in the folders of `corpus` are not used, and which have an empty licence."""
+    from blsh_trainer.corpora.credits import unlicensed
     from blsh_trainer.corpora.unread_files import CONVERT, described
+    from blsh_trainer.model.attribution import licence_warnings
 
     if corpus.unread:
         say(f"Left out: {described(corpus.unread)}; {CONVERT}.")
     say_repeats(corpus)
+    for warning in licence_warnings([{"name": each.name, **unlicensed(each)} for each in corpus.members]):
+        say(warning)
 
 
 def say_repeats(corpus: "Corpus") -> None:
     """Say on stderr how many recordings of a merged corpus are left out because two of its parts have them."""
+    from blsh_trainer.model.attribution import counted
+
     if corpus.repeats:
         first, again = corpus.repeats[0]
         say(
-            f"Left out: {len(corpus.repeats)} recordings that an earlier corpus has, too, in the same split, the first "
+            f"Left out: {counted(len(corpus.repeats))} that an earlier corpus has, too, in the same split, the first "
             f"{corpus.listed(again)} = {corpus.listed(first)}; `blsh corpus check` names them."
         )
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from blsh_trainer.compute.block_pool import Pool, single_threaded_blas
 from blsh_trainer.corpora.corpus import Corpus
+from blsh_trainer.corpora.credits import corpus_credits
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.card_scores import valid_metrics
 from blsh_trainer.learning.dictionary import build_dictionary
 from blsh_trainer.learning.options import PAPER, TrainOptions
 from blsh_trainer.learning.registry import Run, fit_learner
 from blsh_trainer.learning.training_frames import gather_frames
-from blsh_trainer.model.artifact import Card, Model
+from blsh_trainer.model.artifact import CORPORA, Card, Model
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.masks import find_mask_kind
 
@@ -71,6 +72,7 @@ def _card(corpus: Corpus, options: TrainOptions, frames: dict[str, int]) -> Card
     """Return the provenance of a model; nothing in it depends on the clock or on paths of this machine."""
     return {
         "corpus": {"name": corpus.name, "sha256": corpus.sha256},
+        CORPORA: corpus_credits(corpus),
         "frames": frames,
         "metrics": {},
         "options": options.to_card(),

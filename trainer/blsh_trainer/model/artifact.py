@@ -7,10 +7,14 @@ It is an .npz, read without pickle, with these arrays:
 - projections float64 (L, D); biases and betas float64 (L,).
 - codes uint8 (N, ceil(L / 8)) and masks uint8 (N, packed width of the mask kind), packed from the lowest bit on.
 - card: JSON as UTF-8, uint8 (bytes,).
+- corpora: JSON as UTF-8, uint8 (bytes,); only where the card says something of the corpora.
 
 The card holds name, feature kind, neighbours and provenance; from format 2 on also mask kind, smoothing and floor;
 in format 3 also "nested". Its "sha256" is the hash of all arrays and of the card without that hash. A model is written
 in the lowest format that can say what it is, so the same model has one file and one hash.
+
+"corpora" holds the credits of the recordings (corpora/credits.py) under "corpora", and their own "sha256". They are no
+part of the model's hash: the hash of its corpus, which is, fixes them. In memory they are on the card.
 """
 
 import hashlib
@@ -37,6 +41,8 @@ FORMAT_VERSION = 3
 """The newest format; `Model.format_version` is the format that a model needs."""
 MAX_SMOOTHING = 15
 MAX_FLOOR = 255
+CORPORA = "corpora"
+"""The key of the card under which the credits of the recordings stand."""
 Card = dict[str, Any]
 
 _ARRAYS: dict[str, tuple[str, int]] = {  # dtype and dimensions of each array in the file
@@ -100,7 +106,7 @@ class Model:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 in hex over every array and the card: the model's identity, stored in the artifact."""
+        """SHA-256 in hex over every array and the card but for credits: the model's identity, kept in the artifact."""
         return _content_hash(_arrays(self), _full_card(self))
 
     def subsample(self, entries: int | None = None, share: float | None = None, seed: int = 0) -> "Model":
@@ -157,7 +163,10 @@ class Model:
 def save_model(path: str | os.PathLike[str], model: Model) -> None:
     """Write the artifact of `model`, the same bytes for the same model. BlshError if the folder or disk refuses it."""
     card = {**_full_card(model), "sha256": model.sha256}
-    arrays = {**_arrays(model), "card": np.frombuffer(_canonical(card), dtype=np.uint8)}
+    arrays = {**_arrays(model), "card": _bytes(card)}
+    if CORPORA in model.card:
+        listed = model.card[CORPORA]
+        arrays[CORPORA] = _bytes({CORPORA: listed, "sha256": _digest(listed)})
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
             # The date is fixed here: np.savez leaves it to zipfile, which does not promise its default.
@@ -186,6 +195,8 @@ def load_model(path: str | os.PathLike[str]) -> Model:
                 f"expected {dtype} in {dimensions} dimension(s)"
             )
     card = _read_card(file, arrays.pop("card"))
+    if CORPORA in arrays:
+        card[CORPORA] = _read_credits(file, arrays[CORPORA])
     try:
         mask_kind = card.pop("mask_kind", "ibm")
         model = Model(
@@ -249,7 +260,7 @@ def _check_version(file: Path, version: AnyArray) -> None:
 
 def _read_card(file: Path, array: AnyArray) -> Card:
     try:
-        card = json.loads(array.tobytes().decode("utf-8"))
+        card = json.loads(array.tobytes().decode("utf-8"), parse_constant=_refuse_constant)
     except ValueError as error:
         raise BlshError(f"{file}: the card is not JSON ({error}); it is damaged, train or copy it again") from error
     if not isinstance(card, dict):
@@ -257,9 +268,28 @@ def _read_card(file: Path, array: AnyArray) -> Card:
     return card
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}")
+
+
+def _read_credits(file: Path, array: AnyArray) -> Any:
+    if array.dtype != np.uint8 or array.ndim != 1:
+        raise BlshError(
+            f"{file}: array {CORPORA!r} is {array.dtype} with shape {array.shape}; expected uint8 in 1 dimension"
+        )
+    found = _read_card(file, array)
+    listed, stored = found.get(CORPORA), found.get("sha256")
+    if stored != _digest(listed):
+        raise BlshError(
+            f"{file}: the credits of its recordings have another SHA-256 than the artifact says, {stored}; "
+            "they were changed after training, copy or train it again"
+        )
+    return listed
+
+
 def _full_card(model: Model) -> Card:
     card = {
-        **model.card,
+        **{key: value for key, value in model.card.items() if key != CORPORA},
         "name": model.name,
         "feature_kind": model.feature_kind,
         "neighbours": model.neighbours,
@@ -282,8 +312,16 @@ def _arrays(model: Model) -> dict[str, AnyArray]:
     }
 
 
-def _canonical(card: Card) -> bytes:
-    return json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+def _digest(value: Any) -> str:
+    return hashlib.sha256(_canonical(value)).hexdigest()
+
+
+def _bytes(card: Card) -> ByteArray:
+    return np.frombuffer(_canonical(card), dtype=np.uint8)
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _content_hash(arrays: dict[str, AnyArray], card: Card) -> str:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`blsh card`: what a model is, what it was learned from, and to whom attribution is owed."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blsh_tools.console import say, show
+from blsh_tools.options.arguments import AsJson, ModelFile
+
+if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
+    from blsh_trainer.model.artifact import Model
+
+
+def card(
+    model: ModelFile,
+    attribution: Annotated[
+        bool, typer.Option("--attribution", help="Print the licences, sources and authors of the recordings as a text.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a model's card: what it is, and the corpora, licences and authors of the recordings it was learned from.
+
+    --attribution prints a text to pass on with the model, or with firmware that holds it: licences such as CC BY ask
+    for it. `blsh export` writes the same text into the library.
+    """
+    from blsh_trainer.model.artifact import CORPORA, load_model
+    from blsh_trainer.model.attribution import attribution_text, licence_rows, licence_warnings
+
+    artifact = load_model(model)
+    if attribution and not as_json:
+        sys.stdout.write(attribution_text(artifact))
+        return
+    show(_result(artifact), as_json, _rows(artifact), "Model")
+    listed = licence_rows(artifact.card)
+    if listed and not as_json:
+        show(None, False, listed, "Recordings of the train split", ["corpus", "licence", "sources", "files", "minutes"])
+    for warning in licence_warnings(artifact.card.get(CORPORA, [])):
+        say(warning)
+
+
+def _result(model: "Model") -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "model_sha256": model.sha256,
+        "feature_kind": model.feature_kind,
+        "mask_kind": model.mask_kind,
+        "bits": model.bits,
+        "dictionary_entries": model.entries,
+        "neighbours": model.neighbours,
+        "card": model.card,
+    }
+
+
+def _rows(model: "Model") -> list[tuple[str, str]]:
+    corpus, valid = model.card.get("corpus", {}), model.card.get("metrics", {}).get("valid", {})
+    rows = [
+        ("name", model.name),
+        ("sha256", model.sha256),
+        ("code", f"{model.bits} bits of {model.feature_kind} features"),
+        ("dictionary", f"{model.entries:,} entries, {model.mask_kind} masks, {model.neighbours} neighbours"),
+    ]
+    if corpus:
+        rows.append(("learned from", f"{corpus['name']}, SHA-256 {corpus['sha256'][:16]}"))
+    if valid:
+        rows.append(("on valid", f"SI-SDR {valid['mean_improvement_db']:+.2f} dB at {valid['snr_db']:g} dB"))
+    return rows
