@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from blsh_codegen.emit.export import ARDUINO_EXAMPLE, EXPORT_RECORD_NAME, STREAM_EXAMPLE, export_library
+from blsh_codegen.emit.export import ARDUINO_EXAMPLE, ATTRIBUTION, EXPORT_RECORD_NAME, STREAM_EXAMPLE, export_library
 from blsh_codegen.emit.generate import integer_model
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.spec.constants import HISTORY, HOP
@@ -290,6 +291,20 @@ def test_record_accounts_for_every_file(model: Model, library: Path) -> None:
     assert (record["model_sha256"], record["options"]["entries"]) == (model.sha256, 60)
     assert f"artifact SHA-256 {model.sha256}" in (library / "README.txt").read_text()
     assert str(library.parent) not in "".join(content.decode() for content in contents(library).values())
+
+
+def test_an_export_holds_the_attribution_of_its_recordings(model: Model, tmp_path: Path) -> None:
+    row = {"licence": "CC BY 4.0", "source": "Søren", "files": 2, "minutes": 0.5}
+    corpora = [{"name": "talk", "sha256": "0" * 64, "files": 2, "minutes": 0.5, "credits": [row]}]
+    credited = replace(model, card={**model.card, "corpora": corpora})
+    export_library(model, OPTIONS, tmp_path / "bare")
+    record = export_library(credited, OPTIONS, tmp_path / "credited")
+    text = (tmp_path / "credited" / ATTRIBUTION).read_text(encoding="utf-8")
+    assert "  CC BY 4.0\n    Søren: 2 recordings, 0.5 minutes\n" in text and ATTRIBUTION in record.files
+    assert f": {ATTRIBUTION}\n" in (tmp_path / "credited" / "README.txt").read_text()
+    assert "does not list its recordings" in (tmp_path / "bare" / ATTRIBUTION).read_text()
+    bare, found = contents(tmp_path / "bare"), contents(tmp_path / "credited")
+    assert {name for name in bare if bare[name] != found[name]} == {ATTRIBUTION, EXPORT_RECORD_NAME}
 
 
 def test_examples_are_short_enough_to_be_read(library: Path) -> None:

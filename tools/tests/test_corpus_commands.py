@@ -23,7 +23,7 @@ from blsh_trainer.corpora.fetch.catalogue import read_catalogue
 
 from .bench import Bench
 from .blsh_command import Blsh
-from .tiny_corpus import TRAINING
+from .tiny_corpus import TRAINING, write_manifest
 
 COMMANDS = typer.main.get_command(corpus_app).commands  # type: ignore[attr-defined]
 
@@ -94,6 +94,68 @@ def test_speech_and_noise_of_two_folders_train_and_evaluate(blsh: Blsh, corpus: 
     assert made["card"]["corpus"] == {"name": "speech", "sha256": found["sha256"]}
     arguments = ("m.npz", "talk", "--noise", "noises", "--count", 1, "--snr", 0, "--metrics", "si_sdr_db", "--jobs", 1)
     blsh.succeed("evaluate", *arguments)
+
+
+# ---- several corpora ----------------------------------------------------------------------------------------
+
+
+def second_corpus(bench: Bench) -> Path:
+    """Return a corpus with recordings and speakers of its own, and the corpus's own first recording."""
+    root = bench.own_corpus()
+    rng = np.random.default_rng(9)
+    rows = [("speech/new/0.flac", "speech", "train", "new"), ("noise/new.flac", "noise", "train", "new")]
+    for path, *_ in rows:
+        (root / path).parent.mkdir(exist_ok=True)
+        soundfile.write(root / path, 0.1 * rng.standard_normal(16_000), 16_000)
+    rows.append(("speech/train0/0.flac", "speech", "train", "train0"))
+    write_manifest(root, [dict(zip(("path", "kind", "split", "speaker_or_type"), row, strict=True)) for row in rows])
+    return root
+
+
+def test_two_corpora_are_checked_trained_on_and_evaluated_as_one(blsh: Blsh, bench: Bench, corpus: Path) -> None:
+    other = second_corpus(bench)
+    found = blsh.json("corpus", "check", corpus, other)
+    parts = {(part["split"], part["kind"]): part for part in found["parts"]}
+    assert (found["errors"], parts["train", "speech"]["files"], parts["train", "noise"]["labels"]) == (0, 12 + 2, 3)
+    told = blsh.succeed("corpus", "check", corpus, other).stderr
+    again = f"{corpus.name}/speech/train0/0.flac = recordings/speech/train0/0.flac"
+    assert f"remark: the same recording in two corpora, split train: the first one counts: {again}" in told
+    outcome = blsh.succeed("train", corpus, other, "-o", "m.npz", *TRAINING, "--json")
+    assert "Left out: 1 recording that an earlier corpus has, too, in the same split, the first recordings/" in (
+        outcome.stderr
+    )
+    card = json.loads(outcome.stdout)["card"]
+    assert card["corpus"]["name"] == f"{corpus.name} + recordings"
+    assert [(each["name"], each["files"]) for each in card["corpora"]] == [(corpus.name, 14), ("recordings", 2)]
+    arguments = ("--count", 2, "--snr", 0, "--metrics", "si_sdr_db", "--jobs", 1)
+    scored = blsh.json("evaluate", "m.npz", corpus, other, *arguments, "--csv", "scores.csv")
+    assert scored["mixtures"]["corpus"] == f"{corpus.name} + recordings"
+    assert f"{corpus.name}/speech/test" in (blsh.cwd / "scores.csv").read_text()
+
+
+def test_corpora_that_share_what_they_must_not_are_refused(blsh: Blsh, bench: Bench, corpus: Path) -> None:
+    other = second_corpus(bench)
+    manifest = (other / "manifest.csv").read_text()
+    (other / "manifest.csv").write_text(manifest.replace("train,train0", "test,train0"))
+    for command in (("train", corpus, other, "-o", "m.npz"), ("corpus", "check", corpus, other)):
+        blsh.refuse("speaker 'train0' is in split train of .* and in split test of .*rename one", *command)
+    (other / "manifest.csv").write_text(manifest.replace("train,train0", "test,stranger"))
+    blsh.refuse(
+        r"are the same recording; keep each recording in one split: take", "train", corpus, other, "-o", "m.npz"
+    )
+    outcome = blsh("corpus", "check", corpus, other)
+    assert outcome.code == 2 and "error: the same recording in the splits train and test: " in outcome.stderr
+    blsh.refuse("are the same corpus; give each corpus once", "train", corpus, corpus, "-o", "m.npz")
+    blsh.refuse("--noise goes with one corpus", "train", corpus, other, "--noise", corpus / "noise", "-o", "m.npz")
+    blsh.refuse("of the corpus itself", "train", corpus, second_only(other), "-o", other / "manifest.csv")
+    assert not (blsh.cwd / "m.npz").exists()
+
+
+def second_only(root: Path) -> Path:
+    """Return the corpus in `root`, whose manifest now lists nothing that another corpus has."""
+    lines = [line for line in (root / "manifest.csv").read_text().splitlines() if "train0" not in line]
+    (root / "manifest.csv").write_text("\n".join(lines))
+    return root
 
 
 # ---- fetch --------------------------------------------------------------------------------------------------

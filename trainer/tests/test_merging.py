@@ -2,6 +2,7 @@
 """Several corpora become one: its order, its files, and what two corpora may not share."""
 
 import shutil
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from blsh_trainer.corpora.varied_mixtures import varied_mixtures
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.evaluation.recorded_pairs import RecordedMixtures
+
+pytestmark = pytest.mark.heavy
 
 Rows = dict[str, tuple[str, str, str, int]]
 """By path: kind, split, speaker or type, and the seed of the samples."""
@@ -189,6 +192,7 @@ def test_a_recording_that_two_corpora_train_on_counts_once(first, tmp_path):
     assert "other/speech/1.wav" not in map(both.listed, both.entries)
     assert len(both.entries) == len(FIRST) + len(SECOND) - 1
     found = check_corpus(load_corpora([first, other], refuse_copies=False))
+    assert found.sha256 == both.sha256 != replace(both, entries=both.entries[1:]).sha256
     (remark,) = (finding for finding in found.findings if "two corpora" in finding.text)
     assert (remark.level, remark.files) == ("remark", ("first/speech/2.wav = other/speech/1.wav",))
     assert found.errors == ()

@@ -113,10 +113,11 @@ class Corpus:
     def sha256(self) -> str:
         """SHA-256 in hex over the manifest, or the splits that were found, and every file's name, length and bytes.
 
-        That of a merged corpus is over those of its members, in their order.
+        That of a merged corpus is over those of its parts, in their order; what was left out as a repeat counts, so it
+        is the same with and without the repeats.
         """
         if self.parts:
-            return hashlib.sha256("\n".join(member.sha256 for member in self.members).encode()).hexdigest()
+            return hashlib.sha256("\n".join(map(self._part_sha256, range(len(self.parts)))).encode()).hexdigest()
         digest = hashlib.sha256(self._listing())
         for path, file in {(entry.path, self.path(entry)): None for entry in self.entries}:
             digest.update(f"\n{path} {file.stat().st_size}\n".encode())
@@ -124,6 +125,13 @@ class Corpus:
                 while block := stream.read(1 << 20):
                     digest.update(block)
         return digest.hexdigest()
+
+    def _part_sha256(self, number: int) -> str:
+        part, member = self.parts[number], self.members[number]
+        left_out = {(again.kind, again.path) for _, again in self.repeats if again.part == number}
+        kept = set(member.entries)
+        whole = all(entry in kept or (entry.kind, entry.path) in left_out for entry in part.entries)
+        return part.sha256 if whole else member.sha256
 
     def _listing(self) -> bytes:
         if self.layout == "manifest":
