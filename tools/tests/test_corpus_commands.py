@@ -124,6 +124,7 @@ def test_two_corpora_are_checked_trained_on_and_evaluated_as_one(blsh: Blsh, ben
     assert "Left out: 1 recording that an earlier corpus has, too, in the same split, the first recordings/" in (
         outcome.stderr
     )
+    blsh.refuse("of the corpus itself", "train", corpus, other, "-o", other / "speech" / "train0" / "0.flac")
     card = json.loads(outcome.stdout)["card"]
     assert card["corpus"]["name"] == f"{corpus.name} + recordings"
     assert [(each["name"], each["files"]) for each in card["corpora"]] == [(corpus.name, 14), ("recordings", 2)]

@@ -41,6 +41,7 @@ def export(
         ("model", f"{record.model_name}, {record.bits} bits"),
         ("dictionary", f"{record.dictionary_entries:,} entries, CRC-32 {record.dictionary_crc32:08x}"),
         ("flash of the tables", f"{record.table_bytes:,} bytes"),
+        ("licences of the recordings", "ATTRIBUTION.txt in the folder: to be passed on where they ask for it"),
         ("how to use it", "README.txt in the folder: PlatformIO, Arduino, CMake"),
     ]
     result = {"folder": str(to), **json.loads(record.to_json())}

@@ -46,6 +46,10 @@ def generate(
         ("dictionary", f"{record.dictionary_entries:,} entries, CRC-32 {record.dictionary_crc32:08x}"),
         ("flash of the tables", f"{sum(tables.values()):,} bytes"),
         *((f"... {name}", f"{size:,}") for name, size in tables.items()),
+        (
+            "licences of the recordings",
+            "printed by `blsh card MODEL --attribution`: to be passed on where they ask for it",
+        ),
     ]
     if plan is not None:
         result |= {"plan": plan.to_dict(), "estimate": plan.estimate.to_dict()}

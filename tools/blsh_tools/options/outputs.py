@@ -43,10 +43,10 @@ def check_outside(corpus: "Corpus", *paths: Path | None) -> None:
     for path in paths:
         if path is None or not path.exists():
             continue
-        manifests = (member.root / "manifest.csv" for member in corpus.members)
-        for file in (*manifests, *map(corpus.path, corpus.entries)):
-            if same_file(path, file):
-                raise BlshError(f"{path} is {file} of the corpus itself; name another file for the output")
+        for part in corpus.parts or (corpus,):  # a part has the recordings that are left out, too
+            for file in (part.root / "manifest.csv", *map(part.path, part.entries)):
+                if same_file(path, file):
+                    raise BlshError(f"{path} is {file} of the corpus itself; name another file for the output")
 
 
 def check_output_folder(path: Path, *, replaced: bool = False) -> None:
