@@ -4,7 +4,6 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from blsh_codegen.emit.generate import GenerateOptions, reduced_model

@@ -72,7 +72,7 @@ def _measured(model: Model, file: Path) -> ModelCosts | None:
 
 
 def _fitting(
-    rows: Mapping[str, Any], boards: tuple[str, ...], like: Mapping[str, Any], model: Model
+    rows: Mapping[str, Mapping[str, Any]], boards: tuple[str, ...], like: Mapping[str, Any], model: Model
 ) -> Mapping[str, Any] | None:
     """Return the row of one of `boards` that was measured with a model of the shape of `model`, or None."""
     shape = {name: value for name, value in describe_model(model).items() if name not in _IDENTITY}

@@ -60,4 +60,4 @@ def power_db(signal: FloatArray) -> float:
 
 def at_level(signal: FloatArray, dbfs: float) -> FloatArray:
     """Return `signal` (n,) scaled to an RMS of `dbfs`. The signal must not be silent."""
-    return signal * (10.0 ** (dbfs / 20.0) / np.sqrt(np.mean(signal**2)))
+    return signal * float(10.0 ** (dbfs / 20.0) / np.sqrt(np.mean(signal**2)))
