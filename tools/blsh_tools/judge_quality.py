@@ -16,7 +16,7 @@ from blsh_tools.evaluate_model import EvaluateOptions, ReducedModel, evaluate_mo
 from blsh_tools.options.arguments import RESULTS
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.evaluation.generalisation import generalisation
+from blsh_trainer.evaluation.generalisation import generalisation, heard_and_unheard
 from blsh_trainer.experiments.report_files import markdown_table, write_index
 from blsh_trainer.experiments.verdict import state_of
 from blsh_trainer.files import write_text_if_changed
@@ -62,6 +62,8 @@ def judge_quality(
 
     BlshError as of evaluate_model, and for a file of older figures that cannot be used.
     """
+    if options.extra is not None:
+        heard_and_unheard(corpus, options.extra)  # what is lacking there is said before the work
     before = None if options.before is None else _read(options.before)
     figures = _measured(big, corpus, options, named(progress, "big model"))
     little = None if small is None else _measured(small, corpus, options, named(progress, "small model"))
@@ -81,7 +83,7 @@ def bar_rows(bars: Sequence[Demand]) -> list[list[str]]:
 
 
 def write_quality_bars(bars: Sequence[Demand], command: str, folder: Path) -> list[Path]:
-    """Write bars-quality.md and .json into `folder`, renew its index, and return the two files."""
+    """Write bars-quality, a page and a JSON file, into `folder`, renew its index, and return the two files."""
     folder.mkdir(parents=True, exist_ok=True)
     met = sum(bar.met is True for bar in bars)
     reached, stretches = sum(bar.reached is True for bar in bars), sum(bool(bar.stretch) for bar in bars)

@@ -45,7 +45,7 @@ def bars_quality(
     """Say of each bar of quality whether a model meets it: beside other denoisers, in steady noise, on clean speech.
 
     A few minutes for each model. Its figures are kept in --work, by the SHA-256 of model and corpus. The results are
-    bars-quality.md and bars-quality.json.
+    bars-quality, a page and a JSON file.
     """
     from blsh_codegen.emit.generate import GenerateOptions
     from blsh_tools.judge_quality import HEADER, Judged, JudgeOptions, bar_rows, judge_quality, write_quality_bars
@@ -68,8 +68,12 @@ def bars_quality(
     )
     with progress() as advance:
         bars = judge_quality(big, little, load_corpus(corpus), options, advance)
-    given = {"--model": model, "--bits": bits, "--entries": entries, "--small": small, "--small-bits": small_bits}
-    command = repeatable("bars-quality", {**given, "--small-entries": small_entries, "--extra": extra}, corpus)
+    given = {
+        **{"--model": model, "--bits": bits, "--entries": entries},
+        **{"--small": small, "--small-bits": small_bits, "--small-entries": small_entries},
+        **{"--extra": extra, "--before": None if before == BEFORE else before},
+    }
+    command = repeatable("bars-quality", given, corpus)
     files = write_quality_bars(bars, command, output)
     show(json.loads(files[1].read_text(encoding="utf-8")), as_json, bar_rows(bars), "The bars of quality", HEADER)
     say(f"written: {', '.join(map(str, files))}")

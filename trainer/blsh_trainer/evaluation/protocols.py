@@ -156,7 +156,7 @@ class PeersMixtures:
         if lacking:
             raise BlshError(
                 f"the test split of {self.corpus.root} has no {lacking[0]}; the protocol peers needs the recordings "
-                "that docs/results/peers.md names; on another corpus leave out --protocol peers"
+                "that docs/results/peers.md names; on another corpus leave out --peers"
             )
 
     @property
