@@ -62,7 +62,7 @@ bench-firmware: setup ## instructions, flash, RAM and cycles on all boards: ten 
 bars-firmware: setup ## each bar of the firmware, met or not, after `make bench-firmware` [CORPUS=DIR]
 	$(BLSH) bars-firmware $(CORPUS_OPTION)
 
-bars-quality: setup ## each bar of quality, met or not: half an hour at most [CORPUS=DIR EXTRA=DIR MODEL=FILE SMALL=FILE]
+bars-quality: setup ## each bar of quality, met or not: minutes for each model [CORPUS=DIR EXTRA=DIR MODEL=FILE SMALL=FILE]
 	$(BLSH) bars-quality "$${CORPUS:-../shared/corpus}" --extra "$${EXTRA:-../shared/corpus-extra}" --model "$$MODEL" \
 		$${SMALL:+--small "$$SMALL"}
 

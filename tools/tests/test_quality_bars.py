@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from blsh_codegen.project import project_root
 from blsh_tools.bench.quality_bars import Demand, quality_bars
+from blsh_tools.commands.bars_quality import BEFORE
 from blsh_tools.judge_quality import write_quality_bars
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.behaviours import BEHAVIOURS
@@ -175,6 +177,13 @@ def test_a_small_model_has_to_fit_and_to_beat_every_figure(figures: Figures) -> 
         heavy = little(figures)
         changed(heavy)
         assert quality_bars(figures, heavy, before, None)[4].met is False
+
+
+def test_the_model_before_has_every_figure_and_does_not_beat_itself() -> None:
+    before = json.loads((project_root() / BEFORE).read_text())
+    assert before["mixtures"]["mixtures"] == 60 and before["engine"] == "fixed"
+    bar = quality_bars(before, before, before, None)[4]
+    assert bar.met is False and "0 of 23 figures beaten" in bar.told
 
 
 def test_what_was_not_measured_is_not_judged(figures: Figures) -> None:

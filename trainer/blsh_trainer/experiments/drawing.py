@@ -130,15 +130,15 @@ def draw_points(panels: Mapping[str, Sequence[Point]], path: Path, footer: str, 
             style = _STYLES[1] if point.ours else _STYLES[0]
             place.plot([point.low, point.high], [point.value] * 2, color=style["color"], linewidth=1.3)
             place.plot([middle], [point.value], markersize=7, **{**style, "linestyle": ""})
-            above = -13 if point.ours else 6  # points: ours are labelled below, so that neighbours do not collide
-            words = {"textcoords": "offset points", "fontsize": 7, "ha": "center", "color": style["color"]}
-            place.annotate(point.label, (middle, point.value), xytext=(0, above), **words)
+            words = {"textcoords": "offset points", "fontsize": 7, "color": style["color"]}
+            where = {"xytext": (-7, -3), "ha": "right"} if point.ours else {"xytext": (0, 6), "ha": "center"}
+            place.annotate(point.label, (middle, point.value), **words, **where)
         ours = sorted((point.low, point.value) for point in drawn if point.ours)
         place.plot([at for at, _ in ours], [value for _, value in ours], color=_STYLES[1]["color"], linewidth=1.3)
         place.set_title(title, fontsize=9, loc="left")
         place.set_xlabel(horizontal)
         place.grid(alpha=0.3, which="both")
-        place.margins(x=0.2, y=0.12)
+        place.margins(x=0.25, y=0.12)
     _tick_plainly(places)
     _save(figure, path, footer)
 
