@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow lint format fuzz hil coverage bench bench-firmware bars-firmware bars-trainer bench-search bench-train bench-scale vectors lock clean
+.PHONY: help setup demo test test-fast test-slow lint format fuzz hil coverage bench bench-firmware bars-firmware bars-quality bars-trainer bench-search bench-train bench-scale vectors lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -8,7 +8,7 @@ MINUTES ?= 30
 
 # Recipes read these as shell variables, in quotes, because a path may hold any character. They run `python -m`, because
 # the scripts of .venv/bin name their interpreter in the first line, where not every path works.
-export BOARD MODEL MINUTES CORPUS KEEP
+export BOARD MODEL MINUTES CORPUS EXTRA SMALL KEEP
 BLSH := .venv/bin/python -m blsh_tools.cli
 CORPUS_OPTION := $${CORPUS:+--corpus "$$CORPUS"}
 C_FILES := find firmware hil_tests/tests tools/tests -name '*.[ch]' -not -path 'firmware/generated/*'
@@ -61,6 +61,10 @@ bench-firmware: setup ## instructions, flash, RAM and cycles on all boards: ten 
 
 bars-firmware: setup ## each bar of the firmware, met or not, after `make bench-firmware` [CORPUS=DIR]
 	$(BLSH) bars-firmware $(CORPUS_OPTION)
+
+bars-quality: setup ## each bar of quality, met or not: minutes for each model [CORPUS=DIR EXTRA=DIR MODEL=FILE SMALL=FILE]
+	$(BLSH) bars-quality "$${CORPUS:-../shared/corpus}" --extra "$${EXTRA:-../shared/corpus-extra}" --model "$$MODEL" \
+		$${SMALL:+--small "$$SMALL"}
 
 bars-trainer: setup ## each bar of the trainer, met or not, with its figures [CORPUS=DIR MODEL=FILE]
 	$(WITH_MODEL) $(BLSH) experiment bars "$${CORPUS:-../shared/corpus}" "$$@"

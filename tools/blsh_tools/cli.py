@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from blsh_tools.commands.bars_firmware import bars_firmware
+from blsh_tools.commands.bars_quality import bars_quality
 from blsh_tools.commands.bench import bench
 from blsh_tools.commands.bench_firmware import bench_firmware
 from blsh_tools.commands.bench_link import bench_link
@@ -29,6 +30,7 @@ from blsh_tools.commands.generate import generate
 from blsh_tools.commands.hil import hil
 from blsh_tools.commands.live import live
 from blsh_tools.commands.push import push
+from blsh_tools.commands.quality_plot import quality_plot
 from blsh_tools.commands.report import report
 from blsh_tools.commands.train import train
 from blsh_tools.console import stderr
@@ -85,6 +87,8 @@ VERBS = {
         Verb(bench, "--json"),
         Verb(bench_firmware, "--corpus recordings/ --model out/demo/model.npz"),
         Verb(bars_firmware, "--corpus recordings/"),
+        Verb(bars_quality, "recordings/ --model out/model.npz --small out/small.npz"),
+        Verb(quality_plot, "out/64-bits.json out/128-bits.json -o out"),
         Verb(bench_link, "--board microbit --seconds 4"),
     ),
 }

@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model's scores on unseen speakers and noise, beside the mixture's and the peers': as a table and as JSON."""
+"""A model's scores on unseen speakers and noise, beside the mixture's and the peers', and how it behaves."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from blsh_codegen.emit.generate import GenerateOptions, reduced_model
 from blsh_tools.audio.engines import Engine, FixedEngine, FloatEngine
+from blsh_tools.bench.model_costs import model_costs
+from blsh_tools.bench.peers_table import MODEL, PeersComparison, Table, compare_with_peers
+from blsh_tools.options.arguments import RESULTS
 from blsh_trainer.compute.process_map import check_jobs
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.behaviours import BEHAVIOURS, Behaved, measure_behaviours
 from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, Evaluation, Summary, evaluate_systems
-from blsh_trainer.evaluation.metrics import METRICS, check_metrics
-from blsh_trainer.evaluation.peer_comparison import Against, against_peers
-from blsh_trainer.evaluation.protocols import DEFAULT_SNRS_DB, PEERS, choose_mixtures
+from blsh_trainer.evaluation.metrics import METRICS
+from blsh_trainer.evaluation.protocols import DEFAULT_SNRS_DB, DRAWN, PEERS, choose_mixtures
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.progress import Progress
 
-MODEL = "model"
 _ENGINES: dict[str, Callable[[Model, GenerateOptions], Engine]] = {"float": FloatEngine, "fixed": FixedEngine}
 _INTERVAL = "  95 % interval"
 
@@ -27,17 +29,28 @@ _INTERVAL = "  95 % interval"
 class EvaluateOptions:
     """The options of scoring a model: engine, metrics, mixtures and the number of processes (None: all cores).
 
-    protocol, split, snrs_db, count and seed choose the mixtures: see choose_mixtures.
+    metrics: names of METRICS and of BEHAVIOURS. peers: whether the mixtures are those of the peers. split, snrs_db,
+    count and seed choose the mixtures: see choose_mixtures.
     """
 
     engine: str = "float"
     metrics: tuple[str, ...] = tuple(METRICS)
-    protocol: str = "drawn"
+    peers: bool = False
     split: str = "test"
     snrs_db: tuple[float, ...] = DEFAULT_SNRS_DB
     count: int | None = None
     seed: int = 0
     jobs: int | None = None
+
+    @property
+    def of_mixtures(self) -> tuple[str, ...]:
+        """The metrics that are measured on mixtures."""
+        return tuple(name for name in self.metrics if name in METRICS)
+
+    @property
+    def behaviours(self) -> tuple[str, ...]:
+        """The metrics that are measured on signals of their own."""
+        return tuple(name for name in self.metrics if name in BEHAVIOURS)
 
     def check(self) -> None:
         """Raise BlshError for an engine that cannot be scored, and for metrics or processes that cannot be."""
@@ -45,7 +58,14 @@ class EvaluateOptions:
             raise BlshError(
                 f"engine {self.engine!r} cannot be evaluated; choose float or fixed (the device equals fixed)"
             )
-        check_metrics(self.metrics)
+        known = (*METRICS, *BEHAVIOURS)
+        for name in self.metrics:
+            if name not in known:
+                raise BlshError(f"metric {name!r} is unknown; choose of {', '.join(known)}")
+        if not self.metrics or len(set(self.metrics)) < len(self.metrics):
+            raise BlshError(f"metrics {list(self.metrics)}; give one at least, and none twice")
+        if self.peers and not self.of_mixtures:
+            raise BlshError(f"--peers with {', '.join(self.metrics)} alone; the peers have {', '.join(METRICS)}")
         check_jobs(self.jobs)
 
 
@@ -55,6 +75,7 @@ class ReducedModel:
     def __init__(self, artifact: Model, reduction: GenerateOptions, engine: str) -> None:
         """Raise BlshError for a reduction that the model does not allow."""
         reduced = reduced_model(artifact, reduction)
+        self.artifact, self.reduction = artifact, reduction
         self.engine = _ENGINES[engine](artifact, reduction)
         self.told = {
             "model_sha256": artifact.sha256,
@@ -67,75 +88,93 @@ class ReducedModel:
 
 @dataclass(frozen=True)
 class ModelScores:
-    """The scores of a model, and its comparison with the peers where the mixtures are theirs."""
+    """The scores of a model on mixtures, its comparison with the peers on theirs, and how it behaves.
 
-    scores: Evaluation
+    Each is None where it was not asked for; `peers` holds the same scores as `scores`.
+    """
+
+    scores: Evaluation | None
     told: dict[str, Any]
-    peers: tuple[Against, ...] | None
+    peers: PeersComparison | None = None
+    behaved: Behaved | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
-        found = {**self.scores.to_dict(), **self.told}
-        return found if self.peers is None else {**found, "peers": [asdict(each) for each in self.peers]}
+        found = {} if self.scores is None else self.scores.to_dict()
+        compared = {} if self.peers is None else self.peers.to_dict()
+        behaved = {} if self.behaved is None else {"behaviours": self.behaved.to_dict()}
+        return {**found, **self.told, **compared, **behaved}
 
     def to_json(self) -> str:
         """Return everything as the text of a JSON file."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
-    @property
-    def title(self) -> str:
-        """The scored engine, model and mixtures, in a line."""
-        mixtures = self.scores.mixtures
-        what = f"{mixtures['mixtures']} mixtures of {mixtures['split']}, engine {self.told['engine']}"
-        return f"Evaluated: {what}; means"
-
-    @property
-    def header(self) -> list[str]:
-        """The columns of `rows`."""
-        notations = [METRICS[name].shown for name in self.scores.metrics]
-        return ["SNR", "system", *(f"{each.title}, {each.unit}" if each.unit else each.title for each in notations)]
-
-    def rows(self) -> list[list[str]]:
-        """Return the lines of a table, for each SNR: mixture, model and improvement, then the peers."""
-        summary = {(s.snr_db, s.system, s.metric): s for s in self.scores.summary()}
-        rows = []
-        for snr_db in self.scores.snrs_db:
-            mixture, model = ([summary[snr_db, who, m] for m in self.scores.metrics] for who in (MIXTURE, MODEL))
-            cells = [
-                (MIXTURE, [_figure(s, s.mean) for s in mixture]),
-                (MODEL, [_figure(s, s.mean) for s in model]),
-                (_INTERVAL, [_interval(s, s.low, s.high) for s in model]),
-                ("improvement", [_figure(s, s.improvement, "+") for s in model]),
-                (_INTERVAL, [_interval(s, s.improvement_low, s.improvement_high) for s in model]),
-                *self._peers(snr_db),
-            ]
-            rows += [[f"{snr_db:g}", what, *figures] for what, figures in cells]
-        return rows
-
-    def _peers(self, snr_db: float) -> list[tuple[str, list[str]]]:
-        """Return three lines for each peer at one SNR; an empty cell where it was not scored by a metric."""
-        here = [each for each in self.peers or () if each.snr_db == snr_db]
-        cells = []
-        for name in dict.fromkeys(each.peer for each in here):
-            of = {each.metric: each for each in here if each.peer == name}
-            pairs = [(METRICS[m].shown, of.get(m)) for m in self.scores.metrics]
-            cells += [
-                (name, ["" if a is None else shown.figure(a.theirs) for shown, a in pairs]),
-                ("  model less it", ["" if a is None else shown.figure(a.difference, "+") for shown, a in pairs]),
-                (_INTERVAL, ["" if a is None else shown.interval(a.low, a.high) for shown, a in pairs]),
-            ]
-        return cells
+    def tables(self) -> list[Table]:
+        """Return the tables for people: the mixtures or the peers, then each behaviour."""
+        found = []
+        if self.peers is not None:
+            found += self.peers.tables()
+        elif self.scores is not None:
+            found.append(_scores_table(self.scores, self.told["engine"]))
+        return found + ([] if self.behaved is None else _behaviour_tables(self.behaved))
 
 
 def evaluate_model(
     model: ReducedModel, corpus: Corpus, options: EvaluateOptions, progress: Progress | None = None
 ) -> ModelScores:
-    """Score `model` on mixtures of `corpus`. BlshError as of choose_mixtures and evaluate_systems."""
-    mixtures = choose_mixtures(options.protocol, corpus, options.split, options.snrs_db, options.count, options.seed)
-    systems = {MODEL: Blind(model.engine)}
-    found = evaluate_systems(systems, mixtures, options.metrics, options.jobs, options.seed, progress)
-    compared = tuple(against_peers(found, MODEL)) if options.protocol == PEERS else None
-    return ModelScores(found, model.told, compared)
+    """Score `model` on mixtures and signals of `corpus`.
+
+    BlshError as of choose_mixtures, evaluate_systems and measure_behaviours.
+    """
+    found = peers = behaved = None
+    if options.of_mixtures:
+        protocol = PEERS if options.peers else DRAWN
+        mixtures = choose_mixtures(protocol, corpus, options.split, options.snrs_db, options.count, options.seed)
+        systems = {MODEL: Blind(model.engine)}
+        found = evaluate_systems(systems, mixtures, options.of_mixtures, options.jobs, options.seed, progress)
+        if options.peers:
+            peers = compare_with_peers(found, model_costs(model.artifact, model.reduction, corpus, RESULTS))
+    if options.behaviours:
+        behaved = measure_behaviours(model.engine, corpus, options.behaviours, options.jobs, options.seed, progress)
+    return ModelScores(found, model.told, peers, behaved)
+
+
+# ---- tables ------------------------------------------------------------------------------------------------------
+
+
+def _scores_table(scores: Evaluation, engine: str) -> Table:
+    """Return lines for each SNR: mixture, model and improvement."""
+    summary = {(s.snr_db, s.system, s.metric): s for s in scores.summary()}
+    rows: list[list[str]] = []
+    for snr_db in scores.snrs_db:
+        mixture, model = ([summary[snr_db, who, m] for m in scores.metrics] for who in (MIXTURE, MODEL))
+        cells = [
+            (MIXTURE, [_figure(s, s.mean) for s in mixture]),
+            (MODEL, [_figure(s, s.mean) for s in model]),
+            (_INTERVAL, [_interval(s, s.low, s.high) for s in model]),
+            ("improvement", [_figure(s, s.improvement, "+") for s in model]),
+            (_INTERVAL, [_interval(s, s.improvement_low, s.improvement_high) for s in model]),
+        ]
+        rows += [[f"{snr_db:g}", what, *figures] for what, figures in cells]
+    notations = [METRICS[name].shown for name in scores.metrics]
+    header = ["SNR", "system", *(f"{each.title}, {each.unit}" if each.unit else each.title for each in notations)]
+    what = f"{scores.mixtures['mixtures']} mixtures of {scores.mixtures['split']}, engine {engine}"
+    return Table(f"Evaluated: {what}; means", header, rows)
+
+
+def _behaviour_tables(found: Behaved) -> list[Table]:
+    """Return a table for each behaviour: a line for each figure, a column for each group of signals."""
+    tables = []
+    for name in dict.fromkeys(trial.behaviour for trial in found.trials):
+        means = [each for each in found.means() if each.behaviour == name]
+        groups: Sequence[str] = list(dict.fromkeys(each.group for each in means))
+        rows = []
+        for figure, notation in BEHAVIOURS[name].shown.items():
+            of = {each.group: each for each in means if each.figure == figure}
+            title = f"{notation.title}, {notation.unit}" if notation.unit else notation.title
+            rows.append([title, *(notation.figure(of[g].mean) if of[g].n else "undefined" for g in groups)])
+        tables.append(Table(f"{name} (docs/measures.md)", ["figure", *groups], rows))
+    return tables
 
 
 def _figure(summary: Summary, value: float, sign: str = "") -> str:

@@ -9,11 +9,10 @@ from blsh_tools.commands.evaluate import DEFAULT_METRICS, evaluate
 from blsh_tools.commands.train import train
 from blsh_tools.evaluate_model import EvaluateOptions, ModelScores
 from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.behaviours import BEHAVIOURS, Behaved, TrialFigures
 from blsh_trainer.evaluation.evaluate import Evaluation, Score
 from blsh_trainer.evaluation.metrics import METRICS, Metric, Notation
-from blsh_trainer.evaluation.peer_comparison import Against
 from blsh_trainer.evaluation.peer_scores import load_peer_scores
-from blsh_trainer.evaluation.protocols import PROTOCOLS
 from blsh_trainer.learning.options import SYSTEMS
 from blsh_trainer.learning.registry import LEARNERS, WEIGHTINGS
 from blsh_trainer.signals.features import FEATURE_KINDS
@@ -35,18 +34,23 @@ def test_a_new_metric_is_shown_and_compared_by_its_line_in_the_table_alone(monke
     assert all(score.figures["clicks"] != score.figures["clicks"] for score in load_peer_scores())  # NaN
     load_peer_scores.cache_clear()
     EvaluateOptions(metrics=("clicks", "sdr_db")).check()
-    peers = (Against("rival", 5.0, "sdr_db", 3.0, 2.5, 0.5, 0.25, 0.75, 2),)
-    found = ModelScores(scores(("clicks", "sdr_db")), {"engine": "float"}, peers)
-    assert found.header == ["SNR", "system", "Clicks, 1/s", "SDR, dB"]
-    assert found.title == "Evaluated: 2 mixtures of test, engine float; means"
-    rows = {row[1]: row[2:] for row in found.rows() if not row[1].startswith(" ")}
-    assert rows == {
-        "mixture": ["2.0", "2.00"],
-        "model": ["3.0", "3.00"],
-        "improvement": ["+1.0", "+1.00"],
-        "rival": ["", "2.50"],
-    }
-    assert found.rows()[-2:] == [["5", "  model less it", "", "+0.50"], ["5", "  95 % interval", "", "0.25 to 0.75"]]
+    (table,) = ModelScores(scores(("clicks", "sdr_db")), {"engine": "float"}).tables()
+    assert table.header == ["SNR", "system", "Clicks, 1/s", "SDR, dB"]
+    assert table.title == "Evaluated: 2 mixtures of test, engine float; means"
+    rows = {row[1]: row[2:] for row in table.rows if not row[1].startswith(" ")}
+    assert rows == {"mixture": ["2.0", "2.00"], "model": ["3.0", "3.00"], "improvement": ["+1.0", "+1.00"]}
+
+
+def test_behaviours_are_shown_by_figure_and_signal() -> None:
+    nan = float("nan")
+    starts = [("in_noise", -1.0), ("in_noise", -2.0), ("clean", nan)]
+    trials = [TrialFigures("start", group, "id", dict.fromkeys(BEHAVIOURS["start"].shown, v)) for group, v in starts]
+    found = ModelScores(None, {"engine": "fixed"}, behaved=Behaved(tuple(trials), 0))
+    (table,) = found.tables()
+    assert (table.title, table.header) == ("start (docs/measures.md)", ["figure", "in_noise", "clean"])
+    assert table.rows[2] == ["first second over settled, dB", "-1.50", "undefined"]
+    means = found.to_dict()["behaviours"]["means"]
+    assert (means[0]["mean"], means[0]["n"]) == (-1.5, 2) and (means[-1]["mean"], means[-1]["n"]) == (None, 0)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +58,8 @@ def test_a_new_metric_is_shown_and_compared_by_its_line_in_the_table_alone(monke
     [
         ({"engine": "device"}, "engine 'device' cannot be evaluated; choose float or fixed"),
         ({"metrics": ("loudness",)}, "metric 'loudness' is unknown; choose of sdr_db, si_sdr_db, pesq, estoi"),
+        ({"metrics": ("clean", "clean")}, "give one at least, and none twice"),
+        ({"metrics": ("clean",), "peers": True}, "--peers with clean alone; the peers have sdr_db, si_sdr_db"),
         ({"jobs": 0}, "jobs"),
     ],
 )
@@ -70,7 +76,7 @@ def test_options_that_cannot_be_used_are_refused(options: dict[str, Any], words:
         (train, "masks", MASK_KINDS),
         (train, "learner", LEARNERS),
         (train, "weighting", WEIGHTINGS),
-        (evaluate, "protocol", PROTOCOLS),
+        (evaluate, "metrics", BEHAVIOURS),
     ],
 )
 def test_the_help_of_an_option_names_all_that_it_takes(command: Any, option: str, names: Any) -> None:

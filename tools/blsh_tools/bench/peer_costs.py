@@ -24,6 +24,12 @@ class PeerCost:
     ram_kb: str
     latency_ms: str
 
+    @property
+    def m4_range(self) -> tuple[float, float]:
+        """The least and the most million instructions a second on a Cortex-M4."""
+        low, _, high = self.m4.partition(" to ")
+        return float(low), float(high or low)
+
 
 @cache
 def load_peer_costs() -> tuple[PeerCost, ...]:

@@ -28,13 +28,17 @@ def evaluate(
     count: Annotated[
         int | None, COUNT.option("Mixtures at each SNR [default: one for each utterance; peers: all 60].")
     ] = None,
-    engine: Annotated[str, typer.Option(help="`float` or `fixed`.")] = "float",
-    metrics: Annotated[str, typer.Option(help="What to measure, separated by commas.")] = DEFAULT_METRICS,
-    noise: NoiseFolder = None,
-    protocol: Annotated[
+    engine: Annotated[
+        str | None, typer.Option(help="`float` or `fixed` [default: float; with --peers: fixed].")
+    ] = None,
+    metrics: Annotated[
         str,
-        typer.Option(help="`drawn`, or `peers`: the mixtures on which other denoisers were scored, with their scores."),
-    ] = "drawn",
+        typer.Option(help="What to measure, separated by commas; `steadiness`, `clean` and `start` besides."),
+    ] = DEFAULT_METRICS,
+    noise: NoiseFolder = None,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Use the mixtures on which other denoisers were scored, and show theirs.")
+    ] = False,
     jobs: Annotated[int | None, JOBS.option("Processes [default: one for each core].")] = None,
     *,
     reduction: DictionaryOptions,
@@ -43,16 +47,20 @@ def evaluate(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file to write.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a model on mixtures of unseen speakers and noise: SDR, SI-SDR, PESQ and ESTOI before and after."""
+    """Score a model on mixtures of unseen speakers and noise: SDR, SI-SDR, PESQ and ESTOI before and after.
+
+    With --peers, beside other denoisers on the same mixtures. `steadiness`, `clean` and `start` are measured on signals
+    of their own: what is left of steady noise, what happens to clean speech, and how the first second sounds.
+    """
     from blsh_tools.evaluate_model import EvaluateOptions, ReducedModel, evaluate_model
     from blsh_trainer.corpora.merging import load_corpora
     from blsh_trainer.evaluation.protocols import DEFAULT_SNRS_DB
     from blsh_trainer.model.artifact import load_model
 
     options = EvaluateOptions(
-        engine=engine,
+        engine=engine or ("fixed" if peers else "float"),
         metrics=tuple(name.strip() for name in metrics.split(",") if name.strip()),
-        protocol=protocol,
+        peers=peers,
         split=split,
         snrs_db=tuple(snr) if snr else DEFAULT_SNRS_DB,
         count=count,
@@ -60,6 +68,8 @@ def evaluate(
         jobs=jobs,
     )
     options.check()
+    if table is not None and not options.of_mixtures:
+        raise BlshError(f"--csv {table} with {metrics} alone: it holds scores of mixtures; leave it out")
     _check_outputs(output, table, model)
     artifact = load_model(model)
     reduced = ReducedModel(artifact, sized(reduction.wishes(), artifact.entries), engine)
@@ -69,10 +79,12 @@ def evaluate(
     with progress() as advance:
         found = evaluate_model(reduced, source, options, advance)
     _write(output, found.to_json())
-    _write(table, found.scores.to_csv())
-    show(found.to_dict(), as_json, found.rows(), found.title, found.header)
+    if found.scores is not None:
+        _write(table, found.scores.to_csv())
+    for part in found.tables()[: 1 if as_json else None]:
+        show(found.to_dict(), as_json, part.rows, part.title, part.header)
     if found.peers is not None:
-        say("`model less it` is the mean of the differences, mixture by mixture: docs/results/peers.md")
+        say("Of the mixtures, the differences and the peers: docs/results/peers.md")
 
 
 def _check_outputs(output: Path | None, table: Path | None, model: Path) -> None:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Score denoisers: metrics, the mixtures to score on, the systems that are compared, and the peers."""
+"""Score denoisers: metrics, the mixtures to score on, behaviours, the systems that are compared, and the peers."""

@@ -149,8 +149,8 @@ class Evaluation:
             "mixtures": self.mixtures,
             "metrics": list(self.metrics),
             "seed": self.seed,
-            "summary": [_without_nan(asdict(summary)) for summary in self.summary()],
-            "scores": [{**asdict(score), "figures": _without_nan(score.figures)} for score in self.scores],
+            "summary": [without_nan(asdict(summary)) for summary in self.summary()],
+            "scores": [{**asdict(score), "figures": without_nan(score.figures)} for score in self.scores],
         }
 
     def to_csv(self) -> str:
@@ -159,7 +159,7 @@ class Evaluation:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["system", "id", "snr_db", "speech_path", "noise_path", "noise_type", *self.metrics])
         for s in self.scores:
-            figures = _without_nan(s.figures)
+            figures = without_nan(s.figures)
             named = [s.system, s.id, f"{s.snr_db:g}", s.speech_path, s.noise_path, s.noise_type]
             writer.writerow([*named, *("" if figures[m] is None else repr(figures[m]) for m in self.metrics)])
         return text.getvalue()
@@ -228,7 +228,7 @@ def _scored(system: str, named: NamedMixture, estimate: FloatArray, metrics: tup
     return Score(system, named.id, named.snr_db, named.speech_path, named.noise_path, named.noise_type, figures)
 
 
-def _without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return `values` with None for NaN and infinities, which JSON does not have."""
     return {
         name: None if isinstance(value, float) and not np.isfinite(value) else value for name, value in values.items()

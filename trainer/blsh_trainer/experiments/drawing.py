@@ -105,6 +105,54 @@ def _tick_each_place(place: Any, curves: Sequence[Curve]) -> None:
     place.minorticks_off()
 
 
+@dataclass(frozen=True)
+class Point:
+    """A labelled point at `value`, or a bar from `low` to `high` with its marker in the middle of the logarithms."""
+
+    label: str
+    low: float
+    high: float
+    value: float
+    ours: bool
+
+
+def draw_points(panels: Mapping[str, Sequence[Point]], path: Path, footer: str, horizontal: str) -> None:
+    """Write a PNG with a panel for each title, side by side, over a logarithmic axis; our points are joined by a line.
+
+    A point without a finite value is left out.
+    """
+    figure, places = new_figure((4.0 * len(panels), 4.2), 1, len(panels), sharex=True)
+    for place, (title, points) in zip(places, panels.items(), strict=True):
+        place.set_xscale("log")
+        drawn = [point for point in points if np.isfinite(point.value)]
+        for point in drawn:
+            middle = float(np.sqrt(point.low * point.high))
+            style = _STYLES[1] if point.ours else _STYLES[0]
+            place.plot([point.low, point.high], [point.value] * 2, color=style["color"], linewidth=1.3)
+            place.plot([middle], [point.value], markersize=7, **{**style, "linestyle": ""})
+            words = {"textcoords": "offset points", "fontsize": 7, "color": style["color"]}
+            where = {"xytext": (-7, -3), "ha": "right"} if point.ours else {"xytext": (0, 6), "ha": "center"}
+            place.annotate(point.label, (middle, point.value), **words, **where)
+        ours = sorted((point.low, point.value) for point in drawn if point.ours)
+        place.plot([at for at, _ in ours], [value for _, value in ours], color=_STYLES[1]["color"], linewidth=1.3)
+        place.set_title(title, fontsize=9, loc="left")
+        place.set_xlabel(horizontal)
+        place.grid(alpha=0.3, which="both")
+        place.margins(x=0.25, y=0.12)
+    _tick_plainly(places)
+    _save(figure, path, footer)
+
+
+def _tick_plainly(places: Sequence[Any]) -> None:
+    """Write the ticks of a logarithmic axis as plain numbers: 10, 20, 50, 100 and so on, as far as the axis goes."""
+    low, high = places[0].get_xlim()
+    ticks = [factor * 10.0**power for power in range(-2, 6) for factor in (1, 2, 5)]
+    inside = [tick for tick in ticks if low <= tick <= high]
+    for place in places:
+        place.set_xticks(inside, [f"{tick:g}" for tick in inside], fontsize=7)
+        place.minorticks_off()
+
+
 def draw_matrices(matrices: Sequence[tuple[str, FloatArray]], path: Path, footer: str, columns: int) -> None:
     """Write a PNG with a square picture for each titled matrix (n, n); the highest values are white."""
     rows = -(-len(matrices) // columns)

@@ -14,6 +14,10 @@ from blsh_trainer.files import replacing, write_text_if_changed
 INDEX = "README.md"
 _OTHERS = {  # results of other commands: the finding of each, and the command that makes it
     "bars-firmware": ("each of the firmware's budgets, kept or not", "make bars-firmware CORPUS=DIR"),
+    "bars-quality": (
+        "each bar of quality, met or not: against other denoisers, in steady noise, on clean speech",
+        "make bars-quality CORPUS=DIR EXTRA=DIR MODEL=FILE SMALL=FILE",
+    ),
     "bench-cluster": ("training on two workers against one process", "python trainer/benchmarks/cluster.py"),
     "bench-firmware": (
         "instructions, flash, RAM and cycles on every board, beside CMSIS-DSP and other denoisers",
@@ -24,7 +28,12 @@ _OTHERS = {  # results of other commands: the finding of each, and the command t
     "bench-train": ("our learner against the paper's in PyTorch: time and objectives", "make bench-train CORPUS=DIR"),
     "demo-spectrograms": ("the demo's recordings before and after", "make demo CORPUS=DIR"),
     "search-growth": ("the search's cost from 1 000 to 100 000 entries", "make bench-firmware CORPUS=DIR"),
-    "peers": ("what other denoisers score, and by which protocol", "blsh evaluate MODEL CORPUS --protocol peers"),
+    "peers": ("what other denoisers score, and by which protocol", "blsh evaluate MODEL CORPUS --peers"),
+    "quality": ("quality against instructions, ours and other denoisers'", "blsh quality-plot FILE..."),
+    "quality-before": (
+        "the figures of one dictionary of 4 096 entries, which the small model has to beat",
+        "blsh evaluate MODEL CORPUS --peers --bits 64 --metrics si_sdr_db,pesq,estoi,steadiness,clean,start",
+    ),
 }
 
 

@@ -20,4 +20,9 @@ class Bar:
 
 def state(bar: Bar) -> str:
     """Return the bar's state in words."""
-    return {True: "met", False: "NOT MET", None: "not measured"}[bar.met]
+    return state_of(bar.met)
+
+
+def state_of(met: bool | None) -> str:
+    """Return in words whether a bar is met; None: it was not measured."""
+    return {True: "met", False: "NOT MET", None: "not measured"}[met]
