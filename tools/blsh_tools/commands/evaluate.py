@@ -72,7 +72,7 @@ def evaluate(
         raise BlshError(f"--csv {table} with {metrics} alone: it holds scores of mixtures; leave it out")
     _check_outputs(output, table, model)
     artifact = load_model(model)
-    reduced = ReducedModel(artifact, sized(reduction.wishes(), artifact.entries), engine)
+    reduced = ReducedModel(artifact, sized(reduction.wishes(), artifact.entries), options.engine)
     source = load_corpora(corpora, noise)
     say_repeats(source)
     check_outside(source, output, table)
