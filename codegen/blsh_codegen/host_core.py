@@ -146,7 +146,7 @@ class HostCore:
 def _contiguous(model: IntegerModel) -> dict[str, npt.NDArray[np.generic]]:
     tables: dict[str, npt.NDArray[np.generic]] = {
         name: np.ascontiguousarray(getattr(model, name))
-        for name in ("projection_q7", "bias_q3", "planes", "bounds", "masks", "gain_q14")
+        for name in ("bias_q3", "planes", "bounds", "masks", "gain_q14")
     }
     tables["projection_q7"] = model.projection_rows
     if model.band_edges is not None:

@@ -27,6 +27,9 @@ _LEAST_PEAK = 1e-300
 
 _BIAS_MAX_Q3 = 32_760
 
+_STORED_ORDER = (0, 2, 1, 3, 4, 6, 5, 7)
+"""The order of eight weights in memory; it is its own inverse."""
+
 
 @dataclass(frozen=True)
 class MelBands:
@@ -91,10 +94,9 @@ class IntegerModel:
         return int(self.projection_q7.shape[1])
 
     @property
-    def projection_rows(self) -> npt.NDArray[np.int8]:
-        """The projections as they lie in memory, (L, 8 ceil(D / 8)): weights 0, 2, 1, 3 of each four, zeros behind."""
-        words = np.pad(self.projection_q7, ((0, 0), (0, -self.features % 8))).reshape(len(self.projection_q7), -1, 4)
-        return words[:, :, [0, 2, 1, 3]].reshape(len(words), -1)
+    def projection_rows(self) -> npt.NDArray[np.uint8]:
+        """The projections as they lie in memory, see `stored_rows`."""
+        return stored_rows(self.projection_q7)
 
     @property
     def band_edges(self) -> npt.NDArray[np.int16] | None:
@@ -190,6 +192,25 @@ class IntegerModel:
             mask_kind=mask_kind,
             smoothing=model.smoothing,
         )
+
+
+def stored_rows(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+    """Return rows of weights (P, D) as they lie in memory, uint8 (ceil(P / 4), ceil(D / 8), 4, 8) (SPEC.md, 3).
+
+    Four rows lie together, eight weights of each in turn, and each four weights in the order 0, 2, 1, 3. Weights are
+    raised by 128; zeros fill up.
+    """
+    rows, features = weights.shape
+    raised = np.pad(weights, ((0, -rows % 4), (0, -features % 8))).view(np.uint8) ^ 128
+    octets = raised.reshape(-1, 4, raised.shape[1] // 8, 8).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(octets[..., _STORED_ORDER])
+
+
+def weights_of_stored(stored: npt.NDArray[np.uint8], rows: int, features: int) -> npt.NDArray[np.int8]:
+    """Return the weights, int8 (P, D), of `stored_rows`."""
+    octets = stored.reshape(-(-rows // 4), -(-features // 8), 4, 8)[..., _STORED_ORDER]
+    raised = octets.transpose(0, 2, 1, 3).reshape(4 * len(octets), -1)
+    return np.ascontiguousarray((raised ^ 128).view(np.int8)[:rows, :features])
 
 
 def quantise_projections(
