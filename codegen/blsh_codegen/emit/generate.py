@@ -25,6 +25,7 @@ from blsh_codegen.spec.constants import (
     RUNTIME_FORMAT,
     SAMPLE_RATE_HZ,
     WINDOW,
+    log2_q5,
     split_turns_q14,
     stage_turns_q14,
     window_q14,
@@ -166,6 +167,7 @@ def render_tables() -> str:
             window_q14=window_q14(),
             turn_q14=stage_turns_q14(),
             split_q14=split_turns_q14(),
+            log2_q5=log2_q5(),
         )
     )
 

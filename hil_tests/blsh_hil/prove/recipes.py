@@ -20,9 +20,9 @@ from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_NEIGHBOURS
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING
+from blsh_trainer.model.artifact import MAX_FLOOR
 from blsh_trainer.signals.features import FEATURE_KINDS, find_feature_kind
-from blsh_trainer.signals.masks import MASK_KINDS, find_mask_kind
+from blsh_trainer.signals.masks import MASK_KINDS, MAX_SMOOTHING, find_mask_kind
 
 Bits = npt.NDArray[np.bool_]
 Samples = npt.NDArray[np.int16]
