@@ -16,9 +16,9 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import BINS, HISTORY, HOP, MAX_BITS, MAX_NEIGHBOURS
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
-from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING, Model
+from blsh_trainer.model.artifact import MAX_FLOOR, Model
 from blsh_trainer.signals.features import FEATURE_KINDS, find_feature_kind
-from blsh_trainer.signals.masks import MASK_KINDS
+from blsh_trainer.signals.masks import MASK_KINDS, MAX_SMOOTHING
 
 from .agreement import assert_all_agree
 from .compilers import UNDEFINED

@@ -5,7 +5,7 @@
 #define BLSH_CONSTANTS_H
 
 /* The layout of blsh_model_t and the arithmetic behind it. A generated model names the format it was made for. */
-#define BLSH_RUNTIME_FORMAT 4
+#define BLSH_RUNTIME_FORMAT 5
 
 /* ---- frames (SPEC.md, 1) ---- */
 
@@ -40,6 +40,17 @@
 #define BLSH_TRACKING_FAST_SHIFT   2     /* a floor moves by 1/4 of its distance from the level */
 #define BLSH_TRACKING_SLOW_SHIFT   7     /* a floor that rises slowly moves by 1/128 */
 
+#define BLSH_MEMORY_FEATURES      257u /* of 64 bands, 32 pairs and the whole frame */
+#define BLSH_MEMORY_PAIRS         32u  /* of neighbouring bands: each has a floor, three means and two deviations */
+#define BLSH_MEMORY_START         64u  /* hops in which means adapt faster, and to which hops are counted */
+#define BLSH_MEMORY_FRACTION_BITS 6    /* bits of a pair's state below a step of its level */
+#define BLSH_MEMORY_FAST_SHIFT    2    /* a floor, or the fastest mean, moves by 1/4 of its distance */
+#define BLSH_MEMORY_MIDDLE_SHIFT  4    /* the middle mean and the faster deviation move by 1/16 */
+#define BLSH_MEMORY_SLOW_SHIFT    6    /* a floor that rises slowly, slowest mean and deviation move by 1/64 */
+#define BLSH_LOG_FRACTION_BITS    5    /* bits of a binary logarithm: 32 steps an octave */
+#define BLSH_LOG_INDEX_BITS       6    /* bits behind the leading one that a logarithm is looked up by */
+#define BLSH_LOG_ORIGIN           702  /* the logarithm, in steps, of the level that counts as 0 */
+
 /* ---- projection (SPEC.md, 5) ---- */
 
 #define BLSH_NORM_BITS          15 /* bits of the norm that a bias is multiplied by */
@@ -54,5 +65,18 @@
 #define BLSH_MAX_ENTRIES     1048576u /* every offset into the dictionary then fits 32 bits */
 #define BLSH_MAX_SMOOTHING   15u      /* sixteenths of a mask that may come from the mask before it */
 #define BLSH_GAIN_ONE_Q14    16384    /* a gain of 1 */
+
+/* ---- votes (SPEC.md, 5) ---- */
+
+#define BLSH_MAX_THRESHOLDS       4u   /* of a projection */
+#define BLSH_MAX_DICTIONARIES     80u  /* one for each band */
+#define BLSH_VOTE_BANDS           80u  /* bands of a mask that is voted for */
+#define BLSH_VOTE_LEVEL_BITS      8u   /* bits of a vote */
+#define BLSH_VOTE_WEIGHTS         32u  /* a neighbour farther behind the nearest has no weight */
+#define BLSH_VOTE_RECIPROCAL_BITS 23   /* bits of 1 / the sum of weights */
+#define BLSH_VOTE_SHIFT           21   /* from a vote times the reciprocal to 1/64 of a unit */
+#define BLSH_RESPONSE_SHIFT       2    /* from 1/64 of a unit to a step of the response */
+#define BLSH_RESPONSE_ORIGIN      128  /* the index of a sum of 0 */
+#define BLSH_RESPONSES            256u /* gains of the response */
 
 #endif

@@ -14,4 +14,7 @@ extern const int16_t blsh_window_q14[BLSH_BINS]; /* periodic Hann, samples 0 to 
 extern const blsh_factors_t blsh_turn_q14[384];  /* i = 2 k, 4 k, 6 k for k = 0, 1, ... 127, as the stages read them */
 extern const blsh_factors_t blsh_split_q14[256]; /* i = 0, 1, ... 255, for the real split */
 
+/* The binary logarithm of 1 + (i + 1/2) / 64, in 1/32, for the 6 bits i behind the leading one of a number. */
+extern const uint8_t blsh_log2_q5[1u << BLSH_LOG_INDEX_BITS];
+
 #endif

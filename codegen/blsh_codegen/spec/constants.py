@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_trainer.model import artifact, projection
-from blsh_trainer.signals import features, spectra
+from blsh_trainer.model import projection, voting_model
+from blsh_trainer.signals import features, masks, spectra
 
 SAMPLE_RATE_HZ: Final = spectra.SAMPLE_RATE_HZ
 WINDOW: Final = spectra.WINDOW
@@ -32,6 +32,14 @@ TRACKED_FRACTION_BITS: Final = 8  # bits of levels and noise floors: enough for 
 TRACKING_START: Final = features.TRACKING_START
 TRACKING_FAST_SHIFT: Final = 2  # a floor moves by 1/4 of its distance from the level
 TRACKING_SLOW_SHIFT: Final = 7  # a floor that rises slowly moves by 1/128
+MEMORY_PAIRS: Final = features.MEMORY_PAIRS
+MEMORY_FEATURES: Final = features.FEATURE_KINDS["memory"].count
+MEMORY_START: Final = features.MEMORY_START  # hops in which means adapt faster, and to which hops are counted
+MEMORY_FRACTION_BITS: Final = 6  # bits of a pair's state below a step of its level
+MEMORY_FAST_SHIFT, MEMORY_MIDDLE_SHIFT, MEMORY_SLOW_SHIFT = features.MEMORY_SHIFTS
+LOG_FRACTION_BITS: Final = 5  # bits of a binary logarithm: 32 steps an octave
+LOG_INDEX_BITS: Final = 6  # bits behind the leading one that a logarithm is looked up by
+LOG_ORIGIN: Final = 702  # the logarithm, in steps, of the level that counts as 0: features.MEMORY_ORIGIN
 OVERLAP_FRACTION_BITS: Final = 8  # bits of the sums of overlap-add
 THIRD_Q16: Final = 21_845  # 1/3: squared Hann windows sum to 3/2, and the last shift is one bit less
 MAX_MEL_BANDS: Final = features.MEL_BANDS  # more bands could overflow the norm of the features: SPEC.md, 7
@@ -41,11 +49,22 @@ LONG_CODE_BITS: Final = 64  # codes of this length or longer have ZERO_BITS_LONG
 ZERO_BITS_SHORT: Final = 6
 ZERO_BITS_LONG: Final = 9
 MAX_BITS: Final = projection.MAX_BITS
-MAX_SMOOTHING: Final = artifact.MAX_SMOOTHING  # sixteenths of a mask that may come from the mask of the hop before
+MAX_SMOOTHING: Final = masks.MAX_SMOOTHING  # sixteenths of a mask that may come from the mask of the hop before
 MAX_NEIGHBOURS: Final = 32
 MAX_ENTRIES: Final = 1 << 20  # more than any flash holds; every offset into the dictionary fits 32 bits
 
-RUNTIME_FORMAT: Final = 4  # the format of blsh_model_t and the arithmetic: firmware refuses another
+MAX_THRESHOLDS: Final = voting_model.MAX_THRESHOLDS  # of a projection
+MAX_DICTIONARIES: Final = voting_model.VOTE_BANDS  # one for each band
+VOTE_BANDS: Final = voting_model.VOTE_BANDS
+VOTE_LEVEL_BITS: Final = 8
+VOTE_WEIGHTS: Final = voting_model.VOTE_WEIGHTS  # a neighbour farther behind the nearest has no weight
+VOTE_RECIPROCAL_BITS: Final = 23  # bits of 1 / the sum of weights
+VOTE_SHIFT: Final = 21  # from a vote times the reciprocal to 1/64 of a unit
+RESPONSE_SHIFT: Final = 2  # from 1/64 of a unit to a step of the response
+RESPONSE_ORIGIN: Final = voting_model.RESPONSE_ORIGIN  # the index of a sum of 0
+RESPONSES: Final = voting_model.RESPONSES
+
+RUNTIME_FORMAT: Final = 5  # the format of blsh_model_t and the arithmetic: firmware refuses another
 
 
 def rounded_shift(value: int, bits: int) -> int:
@@ -74,6 +93,13 @@ def sine_q14() -> npt.NDArray[np.int16]:
     quarter = np.floor(np.sin(2 * np.pi * np.arange(257) / 1024) * Q14_ONE + 0.5).astype(np.int16)
     half = np.concatenate([quarter, quarter[255:0:-1]])  # 0 .. 511
     return np.concatenate([half, -half])
+
+
+def log2_q5() -> npt.NDArray[np.uint8]:
+    """Return log2(1 + (i + 0.5) / 64) for i = 0 to 63, (64,), in steps of 1/32."""
+    places = 1 << LOG_INDEX_BITS
+    steps = np.log2(1 + (np.arange(places) + 0.5) / places) * (1 << LOG_FRACTION_BITS)
+    return np.floor(steps + 0.5).astype(np.uint8)
 
 
 def turns_q14(indices: npt.NDArray[np.int_]) -> npt.NDArray[np.uint32]:

@@ -25,8 +25,9 @@ def card(
     --attribution prints a text to pass on with the model, or with firmware that holds it: licences such as CC BY ask
     for it. `blsh export` writes the same text into the library.
     """
-    from blsh_trainer.model.artifact import CORPORA, load_model
+    from blsh_trainer.model.artifact import load_model
     from blsh_trainer.model.attribution import attribution_text, licence_rows, licence_warnings
+    from blsh_trainer.model.card import CORPORA
 
     artifact = load_model(model)
     if attribution and not as_json:

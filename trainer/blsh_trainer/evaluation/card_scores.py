@@ -7,7 +7,8 @@ from typing import Any
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, Evaluation, SilentEstimateError, evaluate_systems
 from blsh_trainer.evaluation.protocols import DrawnMixtures
-from blsh_trainer.model.artifact import Card, Model
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.card import Card
 from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.reduction import mask_choices, reduce_model
 from blsh_trainer.progress import Progress, named

@@ -9,8 +9,8 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.dictionary import EntryOptions
 from blsh_trainer.learning.registry import CodeOptions
 from blsh_trainer.learning.training_frames import FrameOptions
-from blsh_trainer.model.artifact import MAX_FLOOR, MAX_SMOOTHING
-from blsh_trainer.signals.masks import find_mask_kind
+from blsh_trainer.model.artifact import MAX_FLOOR
+from blsh_trainer.signals.masks import MAX_SMOOTHING, find_mask_kind
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from blsh_trainer.learning.dictionary import build_dictionary
 from blsh_trainer.learning.options import PAPER, TrainOptions
 from blsh_trainer.learning.registry import Run, fit_learner
 from blsh_trainer.learning.training_frames import gather_frames
-from blsh_trainer.model.artifact import CORPORA, Card, Model
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.card import CORPORA, Card
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.masks import find_mask_kind
 

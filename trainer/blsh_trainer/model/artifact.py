@@ -11,13 +11,13 @@ It is an .npz, read without pickle, with these arrays:
 
 The card holds name, feature kind, neighbours and provenance; from format 2 on also mask kind, smoothing and floor;
 in format 3 also "nested". Its "sha256" is the hash of all arrays and of the card without that hash. A model is written
-in the lowest format that can say what it is, so the same model has one file and one hash.
+in the lowest format that can say what it is, so the same model has one file and one hash. Format 4 is that of voting
+models, which have the arrays of voting_model.py.
 
 "corpora" holds the credits of the recordings (corpora/credits.py) under "corpora", and their own "sha256". They are no
 part of the model's hash: the hash of its corpus, which is, fixes them. In memory they are on the card.
 """
 
-import hashlib
 import json
 import math
 import os
@@ -33,17 +33,15 @@ import numpy as np
 from blsh_trainer.arrays import AnyArray, BoolArray, ByteArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing, require_file
+from blsh_trainer.model.card import CORPORA, Card, card_bytes, check_card, content_hash, digest
+from blsh_trainer.model.voting_model import BIT_VOTES, VOTING_ARRAYS, VOTING_FORMAT, VotingModel, voting_model_of
 from blsh_trainer.npz import NpzError, opened_npz
-from blsh_trainer.signals.features import find_feature_kind
-from blsh_trainer.signals.masks import find_mask_kind, pack_bits, unpack_bits
+from blsh_trainer.signals.features import MASK_FEATURES, find_feature_kind
+from blsh_trainer.signals.masks import MAX_SMOOTHING, find_mask_kind, pack_bits, unpack_bits
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = VOTING_FORMAT
 """The newest format; `Model.format_version` is the format that a model needs."""
-MAX_SMOOTHING = 15
 MAX_FLOOR = 255
-CORPORA = "corpora"
-"""The key of the card under which the credits of the recordings stand."""
-Card = dict[str, Any]
 
 _ARRAYS: dict[str, tuple[str, int]] = {  # dtype and dimensions of each array in the file
     "projections": ("float64", 2),
@@ -107,7 +105,7 @@ class Model:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 in hex over every array and the card but for credits: the model's identity, kept in the artifact."""
-        return _content_hash(_arrays(self), _full_card(self))
+        return content_hash(self.arrays(), self.own_card())
 
     def subsample(self, entries: int | None = None, share: float | None = None, seed: int = 0) -> "Model":
         """Return the model with part of its dictionary: `entries` of it, or the part `share` (rho), rounded up.
@@ -159,14 +157,43 @@ class Model:
             card={**self.card, "truncate": {"parent_sha256": self.sha256, "bits": bits, "of": self.bits}},
         )
 
+    def arrays(self) -> dict[str, AnyArray]:
+        """Return the arrays of the artifact but for the card, by name."""
+        return {
+            "format_version": np.array(self.format_version, dtype=np.int64),
+            "projections": np.ascontiguousarray(self.projections),
+            "biases": np.ascontiguousarray(self.biases),
+            "betas": np.ascontiguousarray(self.betas),
+            "codes": pack_bits(self.code_bits),
+            "masks": find_mask_kind(self.mask_kind).pack(self.mask_levels),
+        }
 
-def save_model(path: str | os.PathLike[str], model: Model) -> None:
+    def own_card(self) -> Card:
+        """Return the card as the artifact holds it, without credits and hash."""
+        card = {
+            **{key: value for key, value in self.card.items() if key != CORPORA},
+            "name": self.name,
+            "feature_kind": self.feature_kind,
+            "neighbours": self.neighbours,
+        }
+        if self.format_version > 1:
+            card |= {"mask_kind": self.mask_kind, "smoothing": self.smoothing, "floor": self.floor}
+        if self.format_version > 2:
+            card |= {"nested": self.nested}
+        return card
+
+
+AnyModel = Model | VotingModel
+"""A trained model of any system."""
+
+
+def save_model(path: str | os.PathLike[str], model: AnyModel) -> None:
     """Write the artifact of `model`, the same bytes for the same model. BlshError if the folder or disk refuses it."""
-    card = {**_full_card(model), "sha256": model.sha256}
-    arrays = {**_arrays(model), "card": _bytes(card)}
+    card = {**model.own_card(), "sha256": model.sha256}
+    arrays = {**model.arrays(), "card": card_bytes(card)}
     if CORPORA in model.card:
         listed = model.card[CORPORA]
-        arrays[CORPORA] = _bytes({CORPORA: listed, "sha256": _digest(listed)})
+        arrays[CORPORA] = card_bytes({CORPORA: listed, "sha256": digest(listed)})
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
             # The date is fixed here: np.savez leaves it to zipfile, which does not promise its default.
@@ -176,7 +203,7 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
                 np.lib.format.write_array(member, arrays[name], allow_pickle=False)
 
 
-def load_model(path: str | os.PathLike[str]) -> Model:
+def load_model(path: str | os.PathLike[str]) -> AnyModel:
     """Read an artifact and verify it.
 
     BlshError for a file that is missing, may not be read, is not an artifact, is cut short or is of a newer format.
@@ -185,7 +212,33 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     """
     file = Path(path)
     arrays = _read_arrays(file)
-    for name, (dtype, dimensions) in _ARRAYS.items():
+    voting = int(arrays["format_version"]) == VOTING_FORMAT
+    _check_arrays(file, arrays, _voting_arrays(arrays) if voting else _ARRAYS)
+    card = _read_card(file, arrays.pop("card"))
+    if CORPORA in arrays:
+        card[CORPORA] = _read_credits(file, arrays[CORPORA])
+    stored = card.get("sha256")
+    try:
+        model = voting_model_of(arrays, card) if voting else _mask_model(arrays, card)
+    except KeyError as error:
+        raise BlshError(f"{file}: the card lacks {error}; it is damaged, train or copy it again") from error
+    except BlshError as error:
+        raise BlshError(f"{file}: {error}") from error
+    if stored != model.sha256:
+        raise BlshError(
+            f"{file}: the content's SHA-256 is {model.sha256}, its card says {stored}; "
+            "it was changed after training, copy or train it again"
+        )
+    return model
+
+
+def _voting_arrays(arrays: dict[str, AnyArray]) -> dict[str, tuple[str, int]]:
+    name, kind = BIT_VOTES
+    return {**VOTING_ARRAYS, name: kind} if name in arrays else VOTING_ARRAYS
+
+
+def _check_arrays(file: Path, arrays: dict[str, AnyArray], expected: dict[str, tuple[str, int]]) -> None:
+    for name, (dtype, dimensions) in expected.items():
         if name not in arrays:
             raise BlshError(f"{file} lacks the array {name!r}; it is damaged, train or copy it again")
         array = arrays[name]
@@ -194,37 +247,25 @@ def load_model(path: str | os.PathLike[str]) -> Model:
                 f"{file}: array {name!r} is {array.dtype} with shape {array.shape}; "
                 f"expected {dtype} in {dimensions} dimension(s)"
             )
-    card = _read_card(file, arrays.pop("card"))
-    if CORPORA in arrays:
-        card[CORPORA] = _read_credits(file, arrays[CORPORA])
-    try:
-        mask_kind = card.pop("mask_kind", "ibm")
-        model = Model(
-            name=card.pop("name"),
-            feature_kind=card.pop("feature_kind"),
-            neighbours=card.pop("neighbours"),
-            projections=arrays["projections"],
-            biases=arrays["biases"],
-            betas=arrays["betas"],
-            code_bits=unpack_bits(arrays["codes"], arrays["projections"].shape[0]),
-            mask_levels=find_mask_kind(mask_kind).unpack(arrays["masks"]),
-            mask_kind=mask_kind,
-            smoothing=card.pop("smoothing", 0),
-            floor=card.pop("floor", 0),
-            nested=card.pop("nested", False),
-            card={key: value for key, value in card.items() if key != "sha256"},
-        )
-    except KeyError as error:
-        raise BlshError(f"{file}: the card lacks {error}; it is damaged, train or copy it again") from error
-    except BlshError as error:
-        raise BlshError(f"{file}: {error}") from error
-    stored = card.get("sha256")
-    if stored != model.sha256:
-        raise BlshError(
-            f"{file}: the content's SHA-256 is {model.sha256}, its card says {stored}; "
-            "it was changed after training, copy or train it again"
-        )
-    return model
+
+
+def _mask_model(arrays: dict[str, AnyArray], card: Card) -> Model:
+    mask_kind = card.pop("mask_kind", "ibm")
+    return Model(
+        name=card.pop("name"),
+        feature_kind=card.pop("feature_kind"),
+        neighbours=card.pop("neighbours"),
+        projections=arrays["projections"],
+        biases=arrays["biases"],
+        betas=arrays["betas"],
+        code_bits=unpack_bits(arrays["codes"], arrays["projections"].shape[0]),
+        mask_levels=find_mask_kind(mask_kind).unpack(arrays["masks"]),
+        mask_kind=mask_kind,
+        smoothing=card.pop("smoothing", 0),
+        floor=card.pop("floor", 0),
+        nested=card.pop("nested", False),
+        card={key: value for key, value in card.items() if key != "sha256"},
+    )
 
 
 def _read_arrays(file: Path) -> dict[str, AnyArray]:
@@ -279,7 +320,7 @@ def _read_credits(file: Path, array: AnyArray) -> Any:
         )
     found = _read_card(file, array)
     listed, stored = found.get(CORPORA), found.get("sha256")
-    if stored != _digest(listed):
+    if stored != digest(listed):
         raise BlshError(
             f"{file}: the credits of its recordings have another SHA-256 than the artifact says, {stored}; "
             "they were changed after training, copy or train it again"
@@ -287,58 +328,14 @@ def _read_credits(file: Path, array: AnyArray) -> Any:
     return listed
 
 
-def _full_card(model: Model) -> Card:
-    card = {
-        **{key: value for key, value in model.card.items() if key != CORPORA},
-        "name": model.name,
-        "feature_kind": model.feature_kind,
-        "neighbours": model.neighbours,
-    }
-    if model.format_version > 1:
-        card |= {"mask_kind": model.mask_kind, "smoothing": model.smoothing, "floor": model.floor}
-    if model.format_version > 2:
-        card |= {"nested": model.nested}
-    return card
-
-
-def _arrays(model: Model) -> dict[str, AnyArray]:
-    return {
-        "format_version": np.array(model.format_version, dtype=np.int64),
-        "projections": np.ascontiguousarray(model.projections),
-        "biases": np.ascontiguousarray(model.biases),
-        "betas": np.ascontiguousarray(model.betas),
-        "codes": pack_bits(model.code_bits),
-        "masks": find_mask_kind(model.mask_kind).pack(model.mask_levels),
-    }
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(_canonical(value)).hexdigest()
-
-
-def _bytes(card: Card) -> ByteArray:
-    return np.frombuffer(_canonical(card), dtype=np.uint8)
-
-
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def _content_hash(arrays: dict[str, AnyArray], card: Card) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = arrays[name]
-        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        digest.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
-        digest.update(little.tobytes())
-    digest.update(_canonical(card))
-    return digest.hexdigest()
-
-
 def _check_model(model: Model) -> None:
-    if not isinstance(model.name, str) or not model.name:
-        raise BlshError(f"model name {model.name!r}; expected text that is not empty")
-    width = find_feature_kind(model.feature_kind).count
+    check_card(model.name, model.card)
+    features = find_feature_kind(model.feature_kind)
+    if features.memory:
+        raise BlshError(
+            f"`{features.name}` features are those of voting models; choose one of {', '.join(MASK_FEATURES)}"
+        )
+    width = features.count
     if model.projections.ndim != 2 or model.projections.shape[1] != width or model.projections.shape[0] < 1:
         raise BlshError(f"projections have shape {model.projections.shape}; expected (bits, {width})")
     bits = model.projections.shape[0]
@@ -362,7 +359,3 @@ def _check_model(model: Model) -> None:
             raise BlshError(f"{name} is {value!r}; choose a whole number from 0 to {most}")
     if type(model.nested) is not bool:
         raise BlshError(f"nested is {model.nested!r}; expected true or false")
-    try:
-        _canonical(model.card)
-    except (TypeError, ValueError) as error:
-        raise BlshError(f"the card is not JSON ({error}); use text, numbers, lists and objects") from error

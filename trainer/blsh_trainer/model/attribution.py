@@ -3,7 +3,8 @@
 
 from typing import Any
 
-from blsh_trainer.model.artifact import CORPORA, Card, Model
+from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.card import CORPORA, Card
 
 NOT_STATED = "licence not stated"
 NO_LICENCE = "no licence (its cell in the manifest is empty)"

@@ -1,52 +1,69 @@
 # SPDX-License-Identifier: Apache-2.0
 """Denoise signals with a model in floating point: Algorithm 1, with the smoothing and floor of the model."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from blsh_trainer.arrays import ComplexArray, FloatArray, IntArray
+from blsh_trainer.arrays import BoolArray, ComplexArray, FloatArray, IntArray
 from blsh_trainer.compute.hamming_index import HammingIndex
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel, Model
 from blsh_trainer.model.projection import hash_codes
+from blsh_trainer.model.voting_model import (
+    BIT_VOTES_A_UNIT,
+    LEVELS_A_UNIT,
+    VOTE_BANDS,
+    VOTE_WEIGHTS,
+    VotingModel,
+    response,
+    voting_codes,
+)
 from blsh_trainer.signals.features import FeatureExtractor, find_feature_kind
-from blsh_trainer.signals.masks import find_mask_kind
+from blsh_trainer.signals.masks import MaskKind, find_mask_kind
 from blsh_trainer.signals.spectra import filter_blocks, filter_frames
 
 _FRAMES = 512  # frames whose neighbours' masks are gathered at once: (512, K, 513) bytes, about 3 MB
 
 
 class FloatDenoiser:
-    """A denoiser that masks each frame of a mixture by the mean mask of its K nearest dictionary entries."""
+    """A denoiser that masks each frame of a mixture by the mean mask of its K nearest dictionary entries.
 
-    def __init__(self, model: Model) -> None:
+    With a voting model the mask is the response to the votes of the neighbours and bits.
+    """
+
+    def __init__(self, model: AnyModel) -> None:
         self.model = model
-        self._index = HammingIndex(model.code_bits)
+        codes = model.code_bits if isinstance(model, VotingModel) else model.code_bits[np.newaxis]
+        self._indices = [HammingIndex(dictionary) for dictionary in codes]
 
     def masks(self, X: ArrayLike) -> FloatArray:
         """Return the masks float64 (T, 513) in [0, 1] for the spectra X (T, 513) of one whole mixture.
 
         With binary masks and without smoothing or floor they are multiples of 1/K.
         """
-        return _Stream(self.model, self._index).masks(np.asarray(X))
+        return self._stream().masks(np.asarray(X))
 
     def denoise(self, x: ArrayLike) -> FloatArray:
         """Return the denoised signal float64 (n,), aligned in time with x (n,). BlshError if x is unfit."""
-        return filter_frames(x, _Stream(self.model, self._index).masked)
+        return filter_frames(x, self._stream().masked)
 
     def stream(self, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
         """Yield, piece by piece, the bits that denoise returns for the signal that the finite `blocks` (n,) make up."""
-        return filter_blocks(blocks, _Stream(self.model, self._index).masked)
+        return filter_blocks(blocks, self._stream().masked)
+
+    def _stream(self) -> "_Stream":
+        if isinstance(self.model, VotingModel):
+            return _VotingStream(self.model, self._indices)
+        return _MaskStream(self.model, self._indices[0])
 
 
-class _Stream:
+class _Stream(ABC):
     """One signal on its way through a model, with the state that its frames leave to later ones."""
 
-    def __init__(self, model: Model, index: HammingIndex) -> None:
-        self._model = model
-        self._index = index
-        self._kind = find_mask_kind(model.mask_kind)
+    def __init__(self, model: AnyModel, masks: MaskKind) -> None:
+        self._kind = masks
         self._features = FeatureExtractor(find_feature_kind(model.feature_kind))
         self._smoothed: FloatArray | None = None  # the mask (W,) of the last frame
 
@@ -56,10 +73,39 @@ class _Stream:
 
     def masks(self, X: ComplexArray) -> FloatArray:
         """Return the masks float64 (T, 513) for the next frames X (T, 513) of the signal."""
+        return self._kind.to_bins(self._band_masks(self._features(X)))
+
+    @abstractmethod
+    def _band_masks(self, features: FloatArray) -> FloatArray:
+        """Return the masks of the bands (T, W) for frames with these features (T, D)."""
+
+    def _smooth(self, averages: FloatArray, rising: int, falling: int) -> FloatArray:
+        """Return masks (T, W) smoothed; rising, falling: the sixteenths that come from the mask before."""
+        if rising == 0 and falling == 0:
+            return averages
+        smoothed = np.empty_like(averages)
+        for row, average in zip(smoothed, averages, strict=True):
+            before = average if self._smoothed is None else self._smoothed
+            kept = np.where(average >= before, rising, falling) / 16
+            row[:] = kept * before + (1 - kept) * average
+            self._smoothed = row.copy()
+        return smoothed
+
+
+class _MaskStream(_Stream):
+    """A signal on its way through a model whose entries have masks."""
+
+    def __init__(self, model: Model, index: HammingIndex) -> None:
+        self._model = model
+        self._index = index
+        super().__init__(model, find_mask_kind(model.mask_kind))
+
+    def _band_masks(self, features: FloatArray) -> FloatArray:
         model = self._model
-        codes = hash_codes(self._features(X), model.projections, model.biases)
+        codes = hash_codes(features, model.projections, model.biases)
         indices, _ = self._index.search(codes, model.neighbours)
-        return self._kind.to_bins(self._smooth(np.maximum(self._averages(indices), model.floor / 256)))
+        averages = np.maximum(self._averages(indices), model.floor / 256)
+        return self._smooth(averages, model.smoothing, model.smoothing)
 
     def _averages(self, indices: IntArray) -> FloatArray:
         averages = np.empty((len(indices), self._kind.width))
@@ -68,13 +114,40 @@ class _Stream:
             averages[part] = self._model.mask_levels[indices[part]].mean(axis=1)
         return averages / self._kind.top
 
-    def _smooth(self, averages: FloatArray) -> FloatArray:
-        kept = self._model.smoothing / 16
-        if kept == 0:
-            return averages
-        smoothed = np.empty_like(averages)
-        for row, average in zip(smoothed, averages, strict=True):
-            before = average if self._smoothed is None else self._smoothed
-            row[:] = kept * before + (1 - kept) * average
-            self._smoothed = row.copy()
-        return smoothed
+
+class _VotingStream(_Stream):
+    """A signal on its way through a voting model."""
+
+    def __init__(self, model: VotingModel, indices: list[HammingIndex]) -> None:
+        self._model = model
+        self._indices = indices
+        super().__init__(model, find_mask_kind("bands"))
+
+    def _band_masks(self, features: FloatArray) -> FloatArray:
+        model = self._model
+        codes = voting_codes(features, model)
+        sums = self._neighbour_votes(codes) + self._bit_votes(codes)
+        return self._smooth(response(sums, model), model.smoothing, model.smoothing_down)
+
+    def _neighbour_votes(self, codes: BoolArray) -> FloatArray:
+        """Return the weighted means of the neighbours' votes (T, 80), in 1/64 of a unit."""
+        model = self._model
+        votes = np.empty((len(codes), VOTE_BANDS))
+        weights = np.pad(model.weights.astype(np.float64), ((0, 0), (0, 1)))
+        for group, index in enumerate(self._indices):
+            bands = slice(*model.group_edges[group : group + 2])
+            nearest, distances = index.search(codes, model.neighbours)
+            weight = weights[group][np.minimum(distances - distances[:, :1], VOTE_WEIGHTS)]
+            levels = model.votes[:, bands].astype(np.float64)[nearest]
+            votes[:, bands] = np.einsum("tk,tkw->tw", weight, levels) / weight.sum(axis=1, keepdims=True)
+        return votes * (BIT_VOTES_A_UNIT / LEVELS_A_UNIT)
+
+    def _bit_votes(self, codes: BoolArray) -> FloatArray:
+        """Return the sums of the bits' votes (T, 80), in 1/64 of a unit."""
+        if self._model.bit_votes is None:
+            return np.zeros((len(codes), VOTE_BANDS))
+        rows, each = self._model.thresholds.shape
+        passed = codes.reshape(len(codes), rows, each).sum(axis=2)
+        chosen = (passed[:, :, None] == np.arange(each + 1)).reshape(len(codes), -1)
+        rows_of_votes = self._model.bit_votes.astype(np.float64).reshape(-1, VOTE_BANDS)
+        return np.asarray(chosen.astype(np.float64) @ rows_of_votes)

@@ -21,6 +21,18 @@ TRACKING_START = 32
 TRACKING_FAST, TRACKING_SLOW = 1 / 4, 1 / 128
 """The part of the distance to the level that a floor goes in a frame: when falling or at the start, when rising."""
 
+MEMORY_PAIRS = TRACKED_BANDS // 2
+MEMORY_START = 64
+"""Frames at the start of a stream in which the means of `memory` features adapt faster."""
+MEMORY_SHIFTS = (2, 4, 6)
+"""The means move by 1/4, 1/16 and 1/64 of their distance from the level in a frame."""
+MEMORY_OCTAVE = 128.0
+"""Units of the `memory` features in an octave."""
+MEMORY_ORIGIN = 2.0**-3
+"""The level, on the scale of int16 samples, whose logarithm counts as 0; lower ones do as well."""
+
+_INT16_SCALE = 2.0**15
+_DEVIATION_SCALE = 4.0  # deviations are small, and have no common reference: their units are finer
 _HZ_A_MEL = 200.0 / 3  # Hz of a mel below the bend, where the scale is linear
 _MEL_BEND_HZ = 1000.0
 _MEL_BEND = _MEL_BEND_HZ / _HZ_A_MEL
@@ -34,7 +46,8 @@ class FeatureKind:
     name: in artifacts, on cards and on the command line. number: in C, in model images and in the reply to HELLO.
     bands: the mel filters that the magnitudes go through; None where the magnitudes of the bins are taken themselves.
     tracked: the features are the square roots of the filtered magnitudes, then the noise floor of each.
-    artifact_format: the first format of an artifact that can name the kind.
+    artifact_format: the first format of an artifact that can name the kind. memory: the features are the logarithms of
+    the filtered magnitudes, then slow statistics of each pair of bands (Memory).
     """
 
     name: str
@@ -42,24 +55,27 @@ class FeatureKind:
     bands: int | None
     tracked: bool
     artifact_format: int
+    memory: bool = False
 
     @property
     def count(self) -> int:
         """D, the features of a frame."""
+        if self.memory:
+            return TRACKED_BANDS + 2 * len(MEMORY_SHIFTS) * MEMORY_PAIRS + 1
         levels = BINS if self.bands is None else self.bands
         return 2 * levels if self.tracked else levels
 
     @property
     def counts(self) -> range:
         """The values of D that the firmware takes with this kind: plain mel filters may be fewer than `bands`."""
-        fewer = self.bands is not None and not self.tracked
+        fewer = self.bands is not None and not self.tracked and not self.memory
         return range(1 if fewer else self.count, self.count + 1)
 
     def bands_of(self, count: int) -> int | None:
         """Return the mel filters of a model with `count` features; None where there are none."""
         if self.bands is None:
             return None
-        return count // 2 if self.tracked else count
+        return self.bands if self.tracked or self.memory else count
 
 
 FEATURE_KINDS = {
@@ -68,9 +84,12 @@ FEATURE_KINDS = {
         FeatureKind("stft", 0, bands=None, tracked=False, artifact_format=1),
         FeatureKind("mel", 1, bands=MEL_BANDS, tracked=False, artifact_format=1),
         FeatureKind("tracked", 2, bands=TRACKED_BANDS, tracked=True, artifact_format=2),
+        FeatureKind("memory", 3, bands=TRACKED_BANDS, tracked=False, artifact_format=4, memory=True),
     )
 }
 """The kinds by name."""
+MASK_FEATURES = tuple(name for name, kind in FEATURE_KINDS.items() if not kind.memory)
+"""The names of the kinds that models with masks can have; voting models have `memory`."""
 
 
 def find_feature_kind(name: str) -> FeatureKind:
@@ -111,12 +130,14 @@ class FeatureExtractor:
 
     The noise floor of a tracked kind starts at the first frame's level c. Each further frame moves it towards its c by
     1/4 of the distance; once 32 frames have passed, a floor below c rises by 1/128 of the distance only.
+    What a memory holds says Memory.
     """
 
     def __init__(self, kind: FeatureKind) -> None:
         self.kind = kind
         self._frames = 0
         self._floor = np.zeros(kind.bands or BINS)
+        self._memory = Memory()
 
     def __call__(self, X: ArrayLike) -> FloatArray:
         """Return the features float64 (T, D) of the next frames X (T, 513) of the signal; they are not normalised.
@@ -127,6 +148,8 @@ class FeatureExtractor:
         check_spectrum(spectrum, "the spectrum")
         magnitudes: FloatArray = np.abs(spectrum).astype(np.float64)
         levels = magnitudes if self.kind.bands is None else magnitudes @ mel_filters(self.kind.bands).T
+        if self.kind.memory:
+            return self._memory(levels)
         if not self.kind.tracked:
             return levels
         roots = np.sqrt(levels)
@@ -144,6 +167,56 @@ class FeatureExtractor:
             self._frames += 1
         self._floor = self._floor.copy()  # a view would keep the whole block in memory
         return floors
+
+
+class Memory:
+    """The slow statistics of one signal's bands, which `memory` features are made of (SPEC.md, 5, without rounding).
+
+    With t frames done before a frame, a mean m or deviation d with shift k moves by 2**-min(k, k0) of its distance,
+    k0 = floor(log2(t + 1)) for t up to 64: m to the level x of its pair of bands, d to |x - m|. A floor below x rises
+    by 1/4 of the distance for 32 frames, then by 1/64; one above x falls by 1/4.
+    """
+
+    def __init__(self) -> None:
+        self._frames = 0
+        self._floor = np.zeros(MEMORY_PAIRS)
+        self._means = np.zeros((len(MEMORY_SHIFTS), MEMORY_PAIRS))
+        self._deviations = np.zeros((len(MEMORY_SHIFTS) - 1, MEMORY_PAIRS))
+
+    def __call__(self, levels: FloatArray) -> FloatArray:
+        """Return the features float64 (T, 257) of the next frames' filtered magnitudes (T, 64), float samples' scale.
+
+        In units of 1/128 octave, relative to the mean logarithm of the frame: 64 bands; 32 pairs' floors and means
+        with shifts 2, 4 and 6. Then in units of 1/512 octave the deviations with shifts 4 and 6; last, in 1/128, the
+        mean logarithm less the mean floor.
+        """
+        logs = np.log2(np.maximum(levels * (_INT16_SCALE / MEMORY_ORIGIN), 1.0))
+        pairs = logs.reshape(len(logs), MEMORY_PAIRS, 2).mean(axis=2)
+        reference = logs.mean(axis=1, keepdims=True)
+        floors = np.empty_like(pairs)
+        means = np.empty((len(pairs), *self._means.shape))
+        deviations = np.empty((len(pairs), *self._deviations.shape))
+        for t, pair in enumerate(pairs):
+            self._move(pair)
+            floors[t], means[t], deviations[t] = self._floor, self._means, self._deviations
+        held = np.concatenate([floors, means.reshape(-1, self._means.size)], axis=1) - reference
+        spread = deviations.reshape(-1, self._deviations.size) * _DEVIATION_SCALE
+        raised = reference - floors.mean(axis=1, keepdims=True)
+        return MEMORY_OCTAVE * np.concatenate([logs - reference, held, spread, raised], axis=1)
+
+    def _move(self, pair: FloatArray) -> None:
+        """Take in the logarithms of the pairs of one frame, (32,)."""
+        start = min(self._frames, MEMORY_START)
+        if start == 0:
+            self._floor = pair.copy()
+        slow = TRACKING_FAST if start < TRACKING_START else 2.0 ** -MEMORY_SHIFTS[-1]
+        self._floor = self._floor + (pair - self._floor) * np.where(pair < self._floor, TRACKING_FAST, slow)
+        fastest = (start + 1).bit_length() - 1
+        rates = np.array([[2.0 ** -min(shift, fastest)] for shift in MEMORY_SHIFTS])
+        self._means = self._means + (pair - self._means) * rates
+        away = np.abs(pair - self._means[1:])
+        self._deviations = self._deviations + (away - self._deviations) * rates[1:]
+        self._frames += 1
 
 
 def features(X: ArrayLike, kind: str) -> FloatArray:

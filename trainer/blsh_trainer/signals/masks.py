@@ -18,6 +18,8 @@ BAND_EDGES = (
 )
 # fmt: on
 """The first bin of each of the 80 bands, and 513, where the last band ends."""
+MAX_SMOOTHING = 15
+"""The most sixteenths of a mask that come from the mask of the frame before."""
 
 
 @dataclass(frozen=True)

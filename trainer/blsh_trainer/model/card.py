@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The card of a model, JSON values that say what it is and where it comes from, and the hashes of card and arrays."""
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+from blsh_trainer.arrays import AnyArray, ByteArray
+from blsh_trainer.errors import BlshError
+
+CORPORA = "corpora"
+"""The key of the card under which the credits of the recordings stand."""
+Card = dict[str, Any]
+
+
+def canonical(value: Any) -> bytes:
+    """Return JSON values as text in UTF-8, the same for equal values. ValueError or TypeError for any other value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def card_bytes(card: Card) -> ByteArray:
+    """Return the text of `card` as an artifact holds it, uint8 (bytes,)."""
+    return np.frombuffer(canonical(card), dtype=np.uint8)
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256, in hex, of JSON values."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def content_hash(arrays: dict[str, AnyArray], card: Card) -> str:
+    """Return the SHA-256, in hex, of all `arrays` with their names, types and shapes, and of `card` (SPEC.md, 10)."""
+    hashed = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        hashed.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
+        hashed.update(little.tobytes())
+    hashed.update(canonical(card))
+    return hashed.hexdigest()
+
+
+def check_card(name: str, card: Card) -> None:
+    """Raise BlshError unless `name` is text that is not empty and `card` holds JSON values."""
+    if not isinstance(name, str) or not name:
+        raise BlshError(f"model name {name!r}; expected text that is not empty")
+    try:
+        canonical(card)
+    except (TypeError, ValueError) as error:
+        raise BlshError(f"the card is not JSON ({error}); use text, numbers, lists and objects") from error
