@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.model.entry_order import bit_planes, bounds_tables, tight_order
+from blsh_codegen.model.projection_rows import stored_rows
 from blsh_codegen.spec.constants import BINS, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MEL_SUM_MAX, Q14_ONE
 from blsh_codegen.spec.packing import pack_words, unpack_words
 from blsh_trainer.errors import BlshError
@@ -130,10 +131,9 @@ class IntegerModel(ABC):
         return self.mask_bands if self.smoothing or self.smoothing_down else 1
 
     @property
-    def projection_rows(self) -> npt.NDArray[np.int8]:
-        """The projections as they lie in memory, (P, 8 ceil(D / 8)): weights 0, 2, 1, 3 of each four, zeros behind."""
-        words = np.pad(self.projection_q7, ((0, 0), (0, -self.features % 8))).reshape(len(self.projection_q7), -1, 4)
-        return words[:, :, [0, 2, 1, 3]].reshape(len(words), -1)
+    def projection_rows(self) -> npt.NDArray[np.uint8]:
+        """The projections as they lie in memory, see `stored_rows`."""
+        return stored_rows(self.projection_q7)
 
     @cached_property
     def dictionary_crc32(self) -> int:
