@@ -238,7 +238,8 @@ def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]
         "table_budget": options.table_budget,
         "limits": state_limits(model, options),
         "slots": options.slots,
-        "mask_words": model.masks.shape[1],
+        "votes": isinstance(model, VotingIntegers),
+        "mask_words": model.masks.shape[1] if isinstance(model, MaskIntegers) else 0,
     }
 
 

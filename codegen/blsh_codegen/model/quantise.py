@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.model.entry_order import bit_planes, bounds_tables, tight_order
+from blsh_codegen.model.projection_rows import stored_rows
 from blsh_codegen.spec.constants import BINS, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MEL_SUM_MAX, Q14_ONE
 from blsh_codegen.spec.packing import pack_words, unpack_words
 from blsh_trainer.errors import BlshError
@@ -27,9 +28,6 @@ _LEAST_PEAK = 1e-300
 """The least peak of a row of projections: 127 divided by a smaller one is no finite number."""
 
 _BIAS_MAX_Q3 = 32_760
-
-_STORED_ORDER = (0, 2, 1, 3, 4, 6, 5, 7)
-"""The order of eight weights in memory; it is its own inverse."""
 
 
 @dataclass(frozen=True)
@@ -291,25 +289,6 @@ def check_sizes(model: AnyModel) -> None:
         raise BlshError(f"{model.entries} dictionary entries: firmware indexes 1 to {MAX_ENTRIES}; keep fewer")
     if model.entries < model.neighbours:
         raise BlshError(f"{model.entries} dictionary entries are fewer than K = {model.neighbours}; keep more entries")
-
-
-def stored_rows(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
-    """Return rows of weights (P, D) as they lie in memory, uint8 (ceil(P / 4), ceil(D / 8), 4, 8) (SPEC.md, 3).
-
-    Four rows lie together, eight weights of each in turn, and each four weights in the order 0, 2, 1, 3. Weights are
-    raised by 128; zeros fill up.
-    """
-    rows, features = weights.shape
-    raised = np.pad(weights, ((0, -rows % 4), (0, -features % 8))).view(np.uint8) ^ 128
-    octets = raised.reshape(-1, 4, raised.shape[1] // 8, 8).transpose(0, 2, 1, 3)
-    return np.ascontiguousarray(octets[..., _STORED_ORDER])
-
-
-def weights_of_stored(stored: npt.NDArray[np.uint8], rows: int, features: int) -> npt.NDArray[np.int8]:
-    """Return the weights, int8 (P, D), of `stored_rows`."""
-    octets = stored.reshape(-(-rows // 4), -(-features // 8), 4, 8)[..., _STORED_ORDER]
-    raised = octets.transpose(0, 2, 1, 3).reshape(4 * len(octets), -1)
-    return np.ascontiguousarray((raised ^ 128).view(np.int8)[:rows, :features])
 
 
 def quantise_projections(

@@ -112,7 +112,8 @@ class Ballot:
             reciprocals = (1 << VOTE_RECIPROCAL_BITS) // weights.sum(axis=1, keepdims=True)
             sums[:, bands] += (totals * reciprocals + (1 << VOTE_SHIFT >> 1)) >> VOTE_SHIFT
         steps = (sums + (1 << RESPONSE_SHIFT >> 1)) >> RESPONSE_SHIFT
-        return model.response_q14.astype(np.int64)[np.clip(steps + RESPONSE_ORIGIN, 0, RESPONSES - 1)]
+        gains: Ints = model.response_q14.astype(np.int64)[np.clip(steps + RESPONSE_ORIGIN, 0, RESPONSES - 1)]
+        return gains
 
     def _sums_of_bits(self, codes: Bits) -> Ints:
         if self._bit_votes is None:
@@ -120,7 +121,7 @@ class Ballot:
         each = self._model.thresholds_each
         passed = codes.reshape(len(codes), -1, each).sum(axis=2)
         chosen = (passed[:, :, None] == np.arange(each + 1)).reshape(len(codes), -1)
-        return (chosen.astype(np.float64) @ self._bit_votes).astype(np.int64)
+        return np.asarray(chosen.astype(np.float64) @ self._bit_votes, np.int64)
 
 
 def exact_product(rows: Ints, columns: npt.NDArray[np.int8]) -> Ints:

@@ -18,7 +18,7 @@ DEFAULT_SYSTEM = "extended"
 
 if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
     from blsh_trainer.compute.block_pool import Pool
-    from blsh_trainer.model.artifact import Model
+    from blsh_trainer.model.artifact import AnyModel
 
 
 def train(
@@ -111,7 +111,7 @@ def train(
     _show(model, output, as_json)
 
 
-def _show(model: "Model", output: Path, as_json: bool) -> None:
+def _show(model: "AnyModel", output: Path, as_json: bool) -> None:
     result = {
         "model": str(output),
         "model_sha256": model.sha256,
