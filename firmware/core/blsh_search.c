@@ -61,12 +61,12 @@ typedef struct {
 typedef struct {
     const blsh_model_t *model;
     query_t query;
-    unsigned zero_bits;   /* Z */
-    unsigned planes;      /* words of a block */
+    unsigned zero_bits;                  /* Z */
+    unsigned planes;                     /* words of a block */
     const uint32_t *dictionary, *bounds; /* planes and bounds of the dictionary that is searched */
-    const uint32_t *rows; /* the first block of the groups that are bounded together */
-    uint32_t first;       /* the first entry of that block */
-    uint32_t top;         /* INDEX_TOP less `first` */
+    const uint32_t *rows;                /* the first block of the groups that are bounded together */
+    uint32_t first;                      /* the first entry of that block */
+    uint32_t top;                        /* INDEX_TOP less `first` */
     ranking_t ranking;
 } search_t;
 

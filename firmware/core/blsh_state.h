@@ -41,8 +41,9 @@ typedef struct {
 } blsh_searched_t;
 
 typedef struct {
-    blsh_neighbour_t neighbour[BLSH_MAX_FOUND]; /* dictionary after dictionary, the nearest first; of equal distances, */
-    int32_t vote[BLSH_VOTE_BANDS];              /* the lower index first */
+    blsh_neighbour_t
+        neighbour[BLSH_MAX_FOUND]; /* dictionary after dictionary, the nearest first; of equal distances, */
+    int32_t vote[BLSH_VOTE_BANDS]; /* the lower index first */
 } blsh_voted_t;
 
 typedef struct {

@@ -38,6 +38,7 @@ void blsh_track_floors(blsh_state_t *state, int32_t exponent) {
     const unsigned drop = excess > 0 ? (unsigned)excess : 0u;
     for (unsigned band = 0; band < BLSH_TRACKED_BANDS; band++) {
         state->projected.feature[band] = (int16_t)blsh_rounded_shift(level[band], drop);
-        state->projected.feature[BLSH_TRACKED_BANDS + band] = (int16_t)blsh_rounded_shift(state->noise_floor[band], drop);
+        state->projected.feature[BLSH_TRACKED_BANDS + band] =
+            (int16_t)blsh_rounded_shift(state->noise_floor[band], drop);
     }
 }

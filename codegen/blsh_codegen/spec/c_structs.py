@@ -7,7 +7,7 @@ From this description come the sizes on a board and the models that the host lib
 
 import ctypes
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from blsh_codegen.spec.constants import (
     BIAS_FRACTION_BITS,
@@ -24,6 +24,7 @@ from blsh_codegen.spec.constants import (
     MAX_BITS,
     MAX_DICTIONARIES,
     MAX_ENTRIES,
+    MAX_FOUND,
     MAX_MEL_BANDS,
     MAX_NEIGHBOURS,
     MAX_SMOOTHING,
@@ -121,7 +122,7 @@ _CONSTANTS = {
 _PAIRS = dict(zip(("FLAT_Q14", "MIDDLE_Q14", "STEEP_Q14"), MAGNITUDE_Q14, strict=True))
 """The pairs of numbers in blsh_constants.h."""
 
-_LIMITS = {"MAX_BITS": MAX_BITS, "MAX_NEIGHBOURS": MAX_NEIGHBOURS}
+_LIMITS = {"MAX_BITS": MAX_BITS, "MAX_NEIGHBOURS": MAX_NEIGHBOURS, "MAX_FOUND": MAX_FOUND}
 
 
 _CHECK_HEAD = """\
@@ -136,19 +137,25 @@ _CHECK_HEAD = """\
 class Limits(NamedTuple):
     """The largest model that fits the state: BLSH_MAX_... of blsh_limits.h.
 
-    found: neighbours of all dictionaries. smoothed: bands of a smoothed mask. pairs: of bands that features remember.
+    neighbours: of a dictionary; found: of all. smoothed: bands of a smoothed mask. pairs: of bands that features
+    remember.
     """
 
     bits: int
+    neighbours: int
+    smoothed: int
     projections: int
     features: int
-    neighbours: int
     found: int
-    smoothed: int
     pairs: int
 
+    @classmethod
+    def of_masks(cls, bits: int, neighbours: int, smoothed: int, features: int = BINS) -> Self:
+        """Return the limits of models of one dictionary, whose projections have a bit each and remember nothing."""
+        return cls(bits, neighbours, smoothed, bits, features, neighbours, 1)
 
-CORE_LIMITS: Final = Limits(MAX_BITS, MAX_BITS, BINS, MAX_NEIGHBOURS, 256, BINS, MEMORY_PAIRS)
+
+CORE_LIMITS: Final = Limits(MAX_BITS, MAX_NEIGHBOURS, BINS, MAX_BITS, BINS, MAX_FOUND, MEMORY_PAIRS)
 """The limits of a core that is compiled without blsh_limits.h."""
 
 
