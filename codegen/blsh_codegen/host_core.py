@@ -87,7 +87,7 @@ class HostCore:
         self._library.blsh_dictionary_crc32.restype = ctypes.c_uint32
         self._library.blsh_delay_samples.restype = ctypes.c_uint32
         self.model = model
-        self.tables = _contiguous(model)
+        self.tables = {name: np.ascontiguousarray(table) for name, table in model.tables().items()}
         self.struct = _model_struct(model, self.tables)
         self._state = state_struct()()
         self.reset()
@@ -108,7 +108,10 @@ class HostCore:
         return int(self._library.blsh_delay_samples())
 
     def nearest(self, code: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-        """Return index and distance (K, 2), uint32, of the K entries nearest to a code, uint32 (ceil(L / 32),)."""
+        """Return index and distance (K, 2), uint32, of the K entries nearest to a code, uint32 (ceil(L / 32),).
+
+        The model must have one dictionary.
+        """
         query = np.ascontiguousarray(code, np.uint32)
         if query.shape != (-(-self.model.bits // 32),):
             raise ValueError(f"a code of {self.model.bits} bits is not of shape {query.shape}")
@@ -143,23 +146,6 @@ class HostCore:
         return output
 
 
-def _contiguous(model: IntegerModel) -> dict[str, npt.NDArray[np.generic]]:
-    tables: dict[str, npt.NDArray[np.generic]] = {
-        name: np.ascontiguousarray(getattr(model, name))
-        for name in ("projection_q7", "bias_q3", "planes", "bounds", "masks", "gain_q14")
-    }
-    tables["projection_q7"] = model.projection_rows
-    if model.band_edges is not None:
-        tables["band_edge"] = model.band_edges
-    if model.mel is not None:
-        tables |= {
-            "mel_first": np.ascontiguousarray(model.mel.first),
-            "mel_count": np.ascontiguousarray(model.mel.counts),
-            "mel_weight_q16": np.ascontiguousarray(model.mel.weights_q16),
-        }
-    return tables
-
-
 def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]]) -> ctypes.Structure:
     return model_struct()(
         runtime_format=RUNTIME_FORMAT,
@@ -172,8 +158,12 @@ def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]
         neighbours=model.neighbours,
         entries=model.entries,
         radius=model.radius,
-        mask_bands=model.mask_kind.width,
-        mask_level_bits=model.mask_kind.level_bits,
+        mask_bands=model.mask_bands,
+        mask_level_bits=model.mask_level_bits,
         smoothing=model.smoothing,
+        smoothing_down=model.smoothing_down,
+        projections=len(model.projection_q7),
+        thresholds=model.thresholds_each,
+        dictionaries=model.dictionaries,
         **{name: table.ctypes.data_as(_POINTER) for name, table in tables.items()},
     )

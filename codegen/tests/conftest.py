@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from blsh_codegen.model.quantise import IntegerModel, gain_table, mel_of
+from blsh_codegen.model.quantise import MaskIntegers, gain_table, mel_of
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.signals.features import FEATURE_KINDS
 from blsh_trainer.signals.masks import MASK_KINDS
@@ -18,11 +18,11 @@ def random_model(
     masks: str = "ibm",
     smoothing: int = 0,
     floor: int = 0,
-) -> IntegerModel:
+) -> MaskIntegers:
     """Return a model of the right shapes and ranges, with random projections, codes and masks."""
     feature_kind, mask_kind = FEATURE_KINDS[kind], MASK_KINDS[masks]
     levels = rng.integers(0, mask_kind.top + 1, (entries, mask_kind.width)).astype(np.uint8)
-    return IntegerModel(
+    return MaskIntegers(
         name=f"random-{kind}-{bits}",
         model_sha256=rng.bytes(32).hex(),
         feature_kind=feature_kind,

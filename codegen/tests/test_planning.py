@@ -36,7 +36,7 @@ def core() -> CoreCosts:
             "window": ones,
             "spectrum": ones,
             "features": features,
-            "accumulators": {**features, "pairs of rows of 128": 300.0},
+            "accumulators": {**features, "fours of rows of 128": 600.0},
             "code": {"hops": 10.0, "bits": 10.0, "ones": 2.0},
             "neighbours": dict.fromkeys(SEARCH_TERMS, 10.0),
             "mask": dict.fromkeys(masks, 5.0),

@@ -90,7 +90,7 @@ static bool find_tables(const blsh_image_header_t *image, blsh_model_t *model) {
     const uint32_t planes = BLSH_PLANES((uint32_t)image->bits);
     const uint32_t mask_words = BLSH_MASK_WORDS((uint32_t)image->mask_bands, image->mask_level_bits);
     const uint32_t top = (UINT32_C(1) << image->mask_level_bits) - 1u;
-    model->projection_q7 = next_table(&tables, image->bits * BLSH_ROW((uint32_t)image->features));
+    model->projection_q7 = next_table(&tables, BLSH_PROJECTION((uint32_t)image->bits, (uint32_t)image->features));
     model->bias_q3 = next_table(&tables, 2u * image->bits);
     model->planes = next_table(&tables, 4u * blocks * planes);
     model->bounds = next_table(&tables, 4u * groups * ((uint32_t)blsh_bit_length(image->radius) + planes));

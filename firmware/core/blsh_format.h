@@ -10,8 +10,11 @@
 
 enum { BLSH_FEATURES_STFT = 0, BLSH_FEATURES_MEL = 1, BLSH_FEATURES_TRACKED = 2, BLSH_FEATURES_MEMORY = 3 };
 
-/* Weights of a row of the projection as it lies in memory: rows are read eight weights at a time. */
-#define BLSH_ROW(features) (((features) + 7u) & ~7u)
+/* The projection as it lies in memory. Four rows are read at once, eight weights of each. Weights are raised, so that
+ * they are bytes without a sign. */
+#define BLSH_ROW(features)              (((features) + 7u) & ~7u)                    /* weights of a row */
+#define BLSH_PROJECTION(rows, features) ((((rows) + 3u) & ~3u) * BLSH_ROW(features)) /* bytes of all rows */
+#define BLSH_RAISED_BY                  128                                          /* a byte less its weight */
 
 /* Words of a mask: the levels of its bands, one after the other, the lowest bits first. */
 #define BLSH_MASK_WORDS(bands, level_bits) (((bands) * (level_bits) + 31u) / 32u)
@@ -43,9 +46,10 @@ typedef struct {
     uint16_t projections;     /* P: rows of the projection */
     uint16_t thresholds;      /* T: thresholds, and so bits, of each projection; 1 unless it is a voting model */
     uint16_t dictionaries;    /* G: each serves a group of neighbouring bands; 1 unless it is a voting model */
-    /* [projections][BLSH_ROW(features)]: each row is scaled to its own peak and followed by zeros; each four weights lie in
-     * the order 0, 2, 1, 3 */
-    const int8_t *projection_q7;
+    /* [rows / 4][BLSH_ROW(features) / 8][4][8]: eight weights of each of four rows, then the next eight. Each row is
+     * scaled to its own peak, unless it is a voting model; weights of 0 fill up rows and fours of rows. Each four weights
+     * lie in the order 0, 2, 1, 3 */
+    const uint8_t *projection_q7;
     const int16_t *bias_q3; /* [bits]: in eighths, at the scale of its row */
     /* [dictionaries][blocks][BLSH_PLANES(bits)]: bit j of a word belongs to entry 32 b + j of block b */
     const uint32_t *planes;

@@ -19,14 +19,16 @@ void blsh_project(blsh_state_t *state) {
     const int32_t norm = (int32_t)norm_of(state->feature, model->features);
     const int32_t excess = blsh_bit_length((uint32_t)norm) - BLSH_NORM_BITS;
     const int32_t drop = excess > 0 ? excess : 0;
-    for (unsigned bit = 0; bit < model->bits; bit += 2u) { /* an odd last row beside itself */
-        const unsigned next = bit + 1u < model->bits ? bit + 1u : bit;
-        const int8_t *const rows[2] = {model->projection_q7 + bit * stride, model->projection_q7 + next * stride};
-        int32_t sums[2];
-        blsh_dot2_s8(rows, state->feature, stride, sums);
-        const int32_t bias = model->bias_q3[bit] * (norm >> drop), next_bias = model->bias_q3[next] * (norm >> drop);
-        state->accumulator[bit] = sums[0] + (bias >> (BLSH_BIAS_FRACTION_BITS - drop));
-        state->accumulator[next] = sums[1] + (next_bias >> (BLSH_BIAS_FRACTION_BITS - drop));
+    const int32_t raised = BLSH_RAISED_BY * blsh_sum_s16(state->feature, stride);
+    const uint8_t *weight = model->projection_q7;
+    for (unsigned first = 0; first < model->bits; first += 4u, weight += 4u * stride) {
+        const unsigned left = model->bits - first, rows = left < 4u ? left : 4u;
+        int32_t sums[4];
+        blsh_dot4_u8(weight, state->feature, stride, sums);
+        for (unsigned row = 0; row < rows; row++) {
+            const int32_t bias = model->bias_q3[first + row] * (norm >> drop);
+            state->accumulator[first + row] = sums[row] - raised + (bias >> (BLSH_BIAS_FRACTION_BITS - drop));
+        }
     }
 }
 

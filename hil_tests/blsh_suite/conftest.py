@@ -35,7 +35,7 @@ from blsh_trainer.corpora.corpus import Corpus, load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.options import PAPER
 from blsh_trainer.learning.train import train_model
-from blsh_trainer.model.artifact import Model, load_model
+from blsh_trainer.model.artifact import AnyModel, load_model
 
 from .exactness import Exactness, checked_stages
 from .recordings import noisy_recording
@@ -162,7 +162,7 @@ def firmware(
     return _built(artifact, project_root(), board, port, coverage_folder)
 
 
-def _built(artifact: Model, root: Path, board: str, port: str | None, coverage: Path | None) -> Firmware:
+def _built(artifact: AnyModel, root: Path, board: str, port: str | None, coverage: Path | None) -> Firmware:
     if board == HOST:
         host = build_host_image(artifact, root, coverage)
         model = integer_model(artifact, host.record.options)

@@ -8,6 +8,7 @@ import numpy as np
 
 from blsh_codegen.emit.generate import render_tables
 from blsh_codegen.model.entry_order import bit_planes, bounds_table
+from blsh_codegen.model.quantise import stored_rows
 from blsh_codegen.spec.constants import BINS, Q14_ONE, RUNTIME_FORMAT
 
 BITS = 40
@@ -32,11 +33,11 @@ def model_source(runtime_format: int, damaged: bool) -> str:
     planes, (bounds, radius) = bit_planes(codes), bounds_table(codes)
     masks = rng.integers(0, 1 << 32, (ENTRIES, -(-BINS // 32)), dtype=np.uint32)
     masks[:, -1] &= (1 << BINS % 32) - 1
-    projection = np.pad(rng.integers(-127, 128, (BITS, BINS)), ((0, 0), (0, -BINS % 8)))
+    projection = stored_rows(rng.integers(-127, 128, (BITS, BINS), dtype=np.int8))
     gains = np.round(np.arange(NEIGHBOURS + 1) / NEIGHBOURS * Q14_ONE).astype(int)
     crc = zlib.crc32(b"".join(table.astype("<u4").tobytes() for table in (planes, bounds, masks))) ^ damaged
     return f"""#include "blsh_model.h"
-__attribute__((aligned(4))) static const int8_t projection[] = {braces(projection)};
+__attribute__((aligned(4))) static const uint8_t projection[] = {braces(projection)};
 static const int16_t bias[] = {braces(rng.integers(-1000, 1000, BITS))};
 static const uint32_t planes[] = {braces(planes, "u")};
 static const uint32_t bounds[] = {braces(bounds, "u")};

@@ -18,10 +18,10 @@ from blsh_trainer.evaluation.behaviours import BEHAVIOURS, Behaved, measure_beha
 from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, Evaluation, Summary, evaluate_systems
 from blsh_trainer.evaluation.metrics import METRICS
 from blsh_trainer.evaluation.protocols import DEFAULT_SNRS_DB, DRAWN, PEERS, choose_mixtures
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.progress import Progress
 
-_ENGINES: dict[str, Callable[[Model, GenerateOptions], Engine]] = {"float": FloatEngine, "fixed": FixedEngine}
+_ENGINES: dict[str, Callable[[AnyModel, GenerateOptions], Engine]] = {"float": FloatEngine, "fixed": FixedEngine}
 _INTERVAL = "  95 % interval"
 
 
@@ -72,7 +72,7 @@ class EvaluateOptions:
 class ReducedModel:
     """A model with part of its dictionary, and the engine that denoises with it."""
 
-    def __init__(self, artifact: Model, reduction: GenerateOptions, engine: str) -> None:
+    def __init__(self, artifact: AnyModel, reduction: GenerateOptions, engine: str) -> None:
         """Raise BlshError for a reduction that the model does not allow."""
         reduced = reduced_model(artifact, reduction)
         self.artifact, self.reduction = artifact, reduction

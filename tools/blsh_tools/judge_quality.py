@@ -20,7 +20,7 @@ from blsh_trainer.evaluation.generalisation import generalisation, heard_and_unh
 from blsh_trainer.experiments.report_files import markdown_table, write_index
 from blsh_trainer.experiments.verdict import state_of
 from blsh_trainer.files import write_text_if_changed
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.progress import Progress, named
 
 NAME: Final = "bars-quality"
@@ -38,7 +38,7 @@ _NOTES = (
 class Judged:
     """A model to judge: the artifact, and the part of it that the firmware holds."""
 
-    artifact: Model
+    artifact: AnyModel
     reduction: GenerateOptions
 
 

@@ -113,7 +113,8 @@ def test_features_of_blocks_are_those_of_the_whole(kind):
     X = np.random.default_rng(6).normal(size=(90, 513))
     extract = FeatureExtractor(FEATURE_KINDS[kind])
     parts = [extract(part) for part in np.split(X, [1, 1, 30, 33, 70])]
-    np.testing.assert_allclose(np.concatenate(parts), features(X, kind), rtol=1e-12)
+    # features are as large as 3000, and some are differences of such numbers
+    np.testing.assert_allclose(np.concatenate(parts), features(X, kind), rtol=1e-12, atol=1e-11)
 
 
 def test_tracked_features_of_silence_are_zeros():

@@ -21,7 +21,7 @@ from blsh_codegen.cost.validation_grid import ValidationGrid
 from blsh_codegen.emit.generate import GenerateOptions, reduced_model
 from blsh_codegen.spec.constants import BLOCK
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 
 FEW_ENTRIES = 256
 """Fewer entries than this are too few for the whole code, where no grid says better."""
@@ -107,7 +107,7 @@ class Plan:
 class Planner:
     """A planner for one artifact on one board. samples: whole hops, int16, that instructions are counted on."""
 
-    def __init__(self, model: Model, core: CoreCosts, board: BoardSizes, samples: npt.NDArray[np.int16]) -> None:
+    def __init__(self, model: AnyModel, core: CoreCosts, board: BoardSizes, samples: npt.NDArray[np.int16]) -> None:
         self._model, self._core, self._board, self._samples = model, core, board, samples
 
     def plan(self, wishes: GenerateOptions, budgets: Budgets) -> Plan:
@@ -151,7 +151,7 @@ class Planner:
 class _Search:
     """The search for one plan: its candidates and their order."""
 
-    def __init__(self, model: Model, wishes: GenerateOptions, budgets: Budgets, pricing: Pricing) -> None:
+    def __init__(self, model: AnyModel, wishes: GenerateOptions, budgets: Budgets, pricing: Pricing) -> None:
         self._model, self._wishes, self._budgets, self.pricing = model, wishes, budgets, pricing
         self._grid = ValidationGrid(model)
         self._validated = bool(self._grid) and wishes.layout == "tight"

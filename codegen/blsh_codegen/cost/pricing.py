@@ -14,7 +14,7 @@ from blsh_codegen.cost.stage_work import Work, fixed_work, signal_codes
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.spec.constants import HOPS_PER_SECOND
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Pricing:
 
     def __init__(
         self,
-        model: Model,
+        model: AnyModel,
         wishes: GenerateOptions,
         core: CoreCosts,
         board: BoardSizes,

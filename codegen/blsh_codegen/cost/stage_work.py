@@ -49,14 +49,13 @@ def stage_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) ->
 def fixed_work(model: IntegerModel, codes: npt.NDArray[np.bool_]) -> dict[str, Work]:
     """Return the work of all HOP_STAGES but the search: the work that does not depend on the dictionary."""
     hops, bits = codes.shape
-    stride = model.projection_rows.shape[1]
-    pairs = -(-bits // 2)
+    fours, octets = model.projection_rows.shape[:2]
     signs = np.stack([np.ones(hops, np.int64), np.full(hops, bits), codes.sum(axis=1)], axis=1)
     alike = {
         "window": {"hops": 1},
         "spectrum": {"hops": 1},
         "features": {model.feature_kind.name: 1},
-        "accumulators": {model.feature_kind.name: 1, f"pairs of rows of {stride}": pairs},
+        "accumulators": {model.feature_kind.name: 1, f"fours of rows of {8 * octets}": fours},
         "mask": _mask_terms(model),
         "output": {"hops": 1},
         "rest": {"hops": 1},

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 
 
 class ValidationGrid:
@@ -16,7 +16,7 @@ class ValidationGrid:
     It is empty, and false, where the artifact has no grid. Raises BlshError for a damaged one.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: AnyModel) -> None:
         self._rows: dict[tuple[str, int], dict[int, float]] = {}
         metrics = model.card.get("metrics", {})
         rows: Any = metrics.get("grid", []) if model.nested and isinstance(metrics, dict) else []

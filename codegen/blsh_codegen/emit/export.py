@@ -19,7 +19,7 @@ from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.project import core_folder, core_sources
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.model.attribution import attribution_text
 from blsh_trainer.own_files import read_own
 from blsh_trainer.replacing_folder import replacing_folder
@@ -53,7 +53,7 @@ class ExportRecord:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
 
-def export_library(model: Model, options: GenerateOptions, folder: Path) -> ExportRecord:
+def export_library(model: AnyModel, options: GenerateOptions, folder: Path) -> ExportRecord:
     """Write `model` (the whole artifact) under `options` as a library into `folder`; returns its record.
 
     A folder that holds the same export already is left alone, another export that is unchanged is replaced.

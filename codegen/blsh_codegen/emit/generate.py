@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.emit.c_code import c_environment, plain_text
-from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
+from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.spec.c_structs import Limits
 from blsh_codegen.spec.constants import (
     BINS,
@@ -32,12 +33,29 @@ from blsh_codegen.spec.constants import (
 )
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import write_text_if_changed
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.model.reduction import reduce_model
+from blsh_trainer.model.voting_model import VOTES, VotingModel
 
 MODEL_FILES = ("blsh_limits.h", "blsh_model.h", "blsh_model.c")
 TABLES_FILE = "blsh_tables.c"
 LAYOUTS = ("tight", "plain")
+_TABLE_NAMES = {
+    "projection_q7": "projections",
+    "bias_q3": "biases",
+    "gain_q14": "gains",
+    "band_edge": "band edges",
+    "mel_first": "mel first",
+    "mel_count": "mel count",
+    "mel_weight_q16": "mel",
+    "threshold": "thresholds",
+    "group_edge": "group edges",
+    "vote": "votes",
+    "weight": "weights",
+    "bit_vote": "bit votes",
+    "response_q14": "response",
+}
+"""The names of tables for people, where they are not those in C."""
 _NUMBERS = re.compile(r"^#define (BLSH_MODEL_(?!FLASH_BUDGET_)\w+) (\d+u|0x[0-9a-f]+u)\b", re.MULTILINE)
 
 
@@ -90,7 +108,7 @@ class GenerateOptions:
 
 def own_limits(model: IntegerModel) -> Limits:
     """Return the limits of a state that is as large as `model` needs."""
-    return Limits(model.bits, model.neighbours, model.mask_kind.width if model.smoothing else 1)
+    return Limits(model.bits, model.neighbours, model.smoothed_bands)
 
 
 def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
@@ -117,12 +135,17 @@ def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
     )
 
 
-def reduced_model(model: Model, options: GenerateOptions) -> Model:
-    """Return `model` reduced as `options` say, still in floats: the float path that the firmware is compared with."""
+def reduced_model(model: AnyModel, options: GenerateOptions) -> AnyModel:
+    """Return `model` reduced as `options` say, still an artifact: the float path that the firmware is compared with.
+
+    BlshError for what it cannot be reduced to; of a voting model only the neighbours can be chosen.
+    """
     if options.entries is not None and options.share is not None:
         raise BlshError(f"--entries {options.entries} and --share {options.share} exclude each other; give one")
     if options.layout not in LAYOUTS:
         raise BlshError(f"--layout {options.layout!r} is unknown; choose one of {', '.join(LAYOUTS)}")
+    if isinstance(model, VotingModel):
+        return _reduced_voting_model(model, options)
     model = reduce_model(model, bits=options.bits, mask_kind=options.masks)
     if options.neighbours is not None:
         model = replace(model, neighbours=options.neighbours)
@@ -133,10 +156,25 @@ def reduced_model(model: Model, options: GenerateOptions) -> Model:
     return model
 
 
-def integer_model(model: Model, options: GenerateOptions) -> IntegerModel:
+def _reduced_voting_model(model: VotingModel, options: GenerateOptions) -> VotingModel:
+    for name, asked, own in (("entries", options.entries, model.entries), ("bits", options.bits, model.bits)):
+        if asked is not None and asked != own:
+            raise BlshError(f"--{name} {asked}: a voting model keeps its {own} {name}; train one of that size")
+    if options.share is not None and options.share != 1.0:
+        raise BlshError(
+            f"--share {options.share}: a voting model keeps its {model.entries} entries; train a smaller one"
+        )
+    if options.masks is not None and options.masks != VOTES:
+        raise BlshError(f"--masks {options.masks}: a voting model has votes and no masks; leave the option out")
+    return model if options.neighbours is None else replace(model, neighbours=options.neighbours)
+
+
+def integer_model(model: AnyModel, options: GenerateOptions) -> IntegerModel:
     """Return the integers that the firmware holds of `model`, a whole artifact, with `options`."""
-    reduced = reduced_model(model, options)
-    return IntegerModel.from_model(reduced, artifact_sha256=model.sha256, reorder=options.layout == "tight")
+    reduced, tight = reduced_model(model, options), options.layout == "tight"
+    if isinstance(reduced, VotingModel):
+        return VotingIntegers.from_model(reduced, artifact_sha256=model.sha256, reorder=tight)
+    return MaskIntegers.from_model(reduced, artifact_sha256=model.sha256, reorder=tight)
 
 
 def generate(model: IntegerModel, options: GenerateOptions, folder: Path) -> list[Path]:
@@ -181,19 +219,7 @@ def _environment() -> jinja2.Environment:
 
 def flash_table_bytes(model: IntegerModel) -> dict[str, int]:
     """Return the bytes of flash that each table of `model` takes, by the name of the table."""
-    tables: dict[str, npt.NDArray[Any]] = {
-        "projections": model.projection_rows,
-        "biases": model.bias_q3,
-        "planes": model.planes,
-        "bounds": model.bounds,
-        "masks": model.masks,
-        "gains": model.gain_q14,
-    }
-    if model.band_edges is not None:
-        tables["band edges"] = model.band_edges
-    if model.mel is not None:
-        tables |= {"mel first": model.mel.first, "mel count": model.mel.counts, "mel": model.mel.weights_q16}
-    return {name: table.nbytes for name, table in tables.items()}
+    return {_TABLE_NAMES.get(field, field): table.nbytes for field, table in model.tables().items()}
 
 
 def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]:

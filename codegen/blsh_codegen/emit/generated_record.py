@@ -17,7 +17,7 @@ from blsh_codegen.source_snapshot import Snapshot
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import write_text_if_changed
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.own_files import read_own
 
 RECORD_NAME = "blsh_generated.json"
@@ -55,7 +55,7 @@ def write_record(model: IntegerModel, options: GenerateOptions, paths: list[Path
     return record
 
 
-def read_record(folder: Path, model: Model | None = None) -> GeneratedRecord:
+def read_record(folder: Path, model: AnyModel | None = None) -> GeneratedRecord:
     """Return the record of `folder`, after checking its files.
 
     model: the artifact that the code must have been generated from; None: any. Raises BlshError if nothing was
@@ -64,7 +64,7 @@ def read_record(folder: Path, model: Model | None = None) -> GeneratedRecord:
     return read_generated(folder, model)[0]
 
 
-def read_generated(folder: Path, model: Model | None = None) -> tuple[GeneratedRecord, Snapshot]:
+def read_generated(folder: Path, model: AnyModel | None = None) -> tuple[GeneratedRecord, Snapshot]:
     """Return the record of `folder`, as read_record, and the files that it names, as they were when checked."""
     path = folder / RECORD_NAME
     if not path.is_file():

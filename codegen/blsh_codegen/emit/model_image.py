@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from blsh_codegen.emit.c_code import plain_text
 from blsh_codegen.model.entry_order import planes_of, zero_bits
+from blsh_codegen.model.projection_rows import weights_of_stored
 from blsh_codegen.model.quantise import IntegerModel, MelBands
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import (
@@ -188,9 +189,9 @@ def decode_image(image: bytes) -> IntegerModel:
     """Return the model that `image` holds. Raises BlshError, with the reason, unless all its tables are right."""
     head = read_head(image)
     tables = _Tables(image)
-    blocks, row = -(-head.entries // BLOCK), -(-head.features // 8) * 8
+    blocks = -(-head.entries // BLOCK)
     rows = head.radius.bit_length() + planes_of(head.bits)
-    stored = tables.take("i1", head.bits, row)
+    stored = tables.take("u1", -(-head.bits // 4), -(-head.features // 8), 4, 8)
     bias_q3 = tables.take("<i2", head.bits)
     planes = tables.take("<u4", blocks, planes_of(head.bits))
     bounds = tables.take("<u4", -(-blocks // BLOCK), rows)
@@ -214,7 +215,7 @@ def decode_image(image: bytes) -> IntegerModel:
         feature_kind=head.feature_kind,
         bits=head.bits,
         neighbours=head.neighbours,
-        projection_q7=stored.reshape(head.bits, -1, 4)[:, :, [0, 2, 1, 3]].reshape(head.bits, row)[:, : head.features],
+        projection_q7=weights_of_stored(stored, head.bits, head.features),
         bias_q3=bias_q3,
         codes=pack_words(code_bits[: head.entries].astype(np.bool_)),
         masks=masks,

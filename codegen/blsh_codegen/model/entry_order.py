@@ -70,22 +70,37 @@ def bit_planes(bits: Bits) -> Words:
 
 
 def bounds_table(bits: Bits) -> tuple[Words, int]:
-    """Return the table by which a search leaves blocks out, and the largest radius R of a block.
+    """Return `bounds_tables` of one dictionary of codes (N, L)."""
+    return bounds_tables(bits[None])
 
-    bits: codes (N, L) in blocks of 32. The table is (ceil(B / 32), bits(R) + Z + L + 1) for B blocks, bits(R) the
-    length of R. Bit j of row s belongs to block b = 32 s + j. Let c be its centre and r its radius: no entry of the
-    block is nearer to a query q than |q - c| - r. The first bits(R) planes are R - r, the lowest bit first; the others
-    are the planes that `bit_planes` makes of c.
+
+def bounds_tables(dictionaries: Bits) -> tuple[Words, int]:
+    """Return the tables by which searches leave blocks out, and the largest radius R of a block.
+
+    dictionaries: codes (G, N, L), those of a dictionary in blocks of 32. The tables are (G ceil(B / 32),
+    bits(R) + Z + L + 1) for B blocks in a dictionary, bits(R) the length of R. Bit j of row s of a dictionary belongs
+    to its block b = 32 s + j. Let c be its centre and r its radius: no entry of the block is nearer to a query q than
+    |q - c| - r. The first bits(R) planes are R - r, the lowest bit first; the others are the planes that `bit_planes`
+    makes of c.
     """
+    found = [_all_centres(bits) for bits in dictionaries]
+    largest = max(int(radii.max()) for _, radii in found)
+    tables = [
+        np.concatenate([_sliced(_binary(largest - radii, largest.bit_length())), bit_planes(centres)], axis=1)
+        for centres, radii in found
+    ]
+    return np.concatenate(tables), largest
+
+
+def _all_centres(bits: Bits) -> tuple[Bits, Ints]:
+    """Return centres (B, L) and radii (B,) of the blocks of codes (N, L)."""
     entries, length = bits.shape
     full = entries // BLOCK
     centres, radii = _centres(bits[: full * BLOCK].reshape(full, BLOCK, length))
     if entries % BLOCK:
         last, radius = _centres(bits[None, full * BLOCK :])
         centres, radii = np.concatenate([centres, last]), np.concatenate([radii, radius])
-    largest = int(radii.max())
-    slack = _sliced(_binary(largest - radii, largest.bit_length()))
-    return np.concatenate([slack, bit_planes(centres)], axis=1), largest
+    return centres, radii
 
 
 def _binary(numbers: Ints, bits: int) -> Bits:

@@ -2,19 +2,21 @@
 """Quantise a trained model: every table of the firmware in integers, range-checked (SPEC.md, 3)."""
 
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.model.entry_order import bit_planes, bounds_table, tight_order
+from blsh_codegen.model.entry_order import bit_planes, bounds_tables, tight_order
+from blsh_codegen.model.projection_rows import stored_rows
 from blsh_codegen.spec.constants import BINS, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MEL_SUM_MAX, Q14_ONE
 from blsh_codegen.spec.packing import pack_words, unpack_words
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel, Model
 from blsh_trainer.signals.features import MEL_BANDS, FeatureKind, find_feature_kind, mel_filters
 from blsh_trainer.signals.masks import MaskKind, find_mask_kind
 
@@ -55,15 +57,13 @@ class MelBands:
 
 
 @dataclass(frozen=True)
-class IntegerModel:
-    """Everything the firmware holds of a model.
+class IntegerModel(ABC):
+    """Everything the firmware holds of a model: what all systems have. `tables` gives it as C reads it.
 
-    projection_q7: int8 (L, D), each row scaled to a peak of 127; bias_q3: int16 (L,), in eighths at its row's scale.
-    codes: uint32 (N, ceil(L / 32)); masks: uint32 (N, words), the levels of `mask_kind` packed, both in the
-    firmware's order (`tight_order`).
-    gain_q14: int16 (K G + 1,), the gain of each sum of K levels, G the top one; none below the model's floor.
-    mel: the filters of the feature kind, None where it has none. smoothing: of the mask, see Model.
-    model_sha256: of the artifact it was made from.
+    projection_q7: int8 (P, D). codes: uint32 (G N, ceil(L / 32)), one dictionary of N entries after the other, each in
+    the firmware's order (`tight_order`).
+    mel: the filters of the feature kind, None where it has none. smoothing: of the mask, see Model; of a voting model
+    where the mask does not fall. model_sha256: of the artifact it was made from.
     """
 
     name: str
@@ -72,18 +72,24 @@ class IntegerModel:
     bits: int
     neighbours: int
     projection_q7: npt.NDArray[np.int8]
-    bias_q3: npt.NDArray[np.int16]
     codes: Words
-    masks: Words
-    gain_q14: npt.NDArray[np.int16]
     mel: MelBands | None
-    mask_kind: MaskKind
     smoothing: int
 
     @property
     def entries(self) -> int:
-        """Frames in the dictionary, N."""
-        return len(self.codes)
+        """Frames in each dictionary, N."""
+        return len(self.codes) // self.dictionaries
+
+    @property
+    def dictionaries(self) -> int:
+        """Dictionaries, G."""
+        return 1
+
+    @property
+    def thresholds_each(self) -> int:
+        """Thresholds of a projection, and bits that it makes, T."""
+        return 1
 
     @property
     def features(self) -> int:
@@ -91,31 +97,61 @@ class IntegerModel:
         return int(self.projection_q7.shape[1])
 
     @property
-    def projection_rows(self) -> npt.NDArray[np.int8]:
-        """The projections as they lie in memory, (L, 8 ceil(D / 8)): weights 0, 2, 1, 3 of each four, zeros behind."""
-        words = np.pad(self.projection_q7, ((0, 0), (0, -self.features % 8))).reshape(len(self.projection_q7), -1, 4)
-        return words[:, :, [0, 2, 1, 3]].reshape(len(words), -1)
+    def smoothing_down(self) -> int:
+        """The smoothing where the mask falls."""
+        return self.smoothing
 
     @property
+    @abstractmethod
+    def mask_bands(self) -> int:
+        """Bands of a mask, W."""
+
+    @property
+    @abstractmethod
+    def mask_level_bits(self) -> int:
+        """Bits of a band's level, g."""
+
+    @property
+    @abstractmethod
     def band_edges(self) -> npt.NDArray[np.int16] | None:
         """First bin of each band of a mask, and 513; None where each bin has its own level."""
-        return None if self.mask_kind.of_bins else np.array(self.mask_kind.edges, np.int16)
+
+    @property
+    @abstractmethod
+    def dictionary_tables(self) -> tuple[npt.NDArray[Any], ...]:
+        """The tables behind planes and bounds that the dictionary's CRC covers, in order."""
+
+    @abstractmethod
+    def tables(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the tables that the model has, by the field of blsh_model_t that points to them, in its order."""
+
+    @property
+    def smoothed_bands(self) -> int:
+        """Bands of the mask that the state must have room for; 1 without a smoothing."""
+        return self.mask_bands if self.smoothing or self.smoothing_down else 1
+
+    @property
+    def projection_rows(self) -> npt.NDArray[np.uint8]:
+        """The projections as they lie in memory, see `stored_rows`."""
+        return stored_rows(self.projection_q7)
 
     @cached_property
     def dictionary_crc32(self) -> int:
-        """CRC-32/ISO-HDLC of planes, bounds and masks as little-endian words, which the firmware computes again."""
+        """CRC-32/ISO-HDLC of planes, bounds and dictionary_tables, little-endian, which the firmware computes again."""
         return reduce(
-            lambda crc, table: zlib.crc32(table.astype("<u4").tobytes(), crc), (self.planes, self.bounds, self.masks), 0
+            lambda crc, table: zlib.crc32(table.astype(table.dtype.newbyteorder("<")).tobytes(), crc),
+            (self.planes, self.bounds, *self.dictionary_tables),
+            0,
         )
 
     @cached_property
     def planes(self) -> Words:
-        """The codes bit-sliced, (ceil(N / 32), Z + L + 1); see `bit_planes`."""
-        return bit_planes(self.code_bits())
+        """The codes bit-sliced, (G ceil(N / 32), Z + L + 1); see `bit_planes`."""
+        return np.concatenate([bit_planes(bits) for bits in self._dictionary_bits()])
 
     @property
     def bounds(self) -> Words:
-        """The table by which a search leaves blocks out, (ceil(N / 1024), bits(R) + Z + L + 1); see `bounds_table`."""
+        """The tables by which searches leave blocks out, (G ceil(N / 1024), bits(R) + Z + L + 1): `bounds_tables`."""
         return self._bounds_and_radius[0]
 
     @property
@@ -125,21 +161,81 @@ class IntegerModel:
 
     @cached_property
     def _bounds_and_radius(self) -> tuple[Words, int]:
-        return bounds_table(self.code_bits())
+        return bounds_tables(self._dictionary_bits())
 
     @cached_property
     def code_integers(self) -> list[int]:
         """Each code as one integer, bit l of the code at bit l."""
         return [int.from_bytes(row.tobytes(), "little") for row in self.codes.astype("<u4")]
 
+    def code_bits(self) -> npt.NDArray[np.bool_]:
+        """Return the codes as bits, (G N, L)."""
+        return unpack_words(self.codes, self.bits)
+
+    def _dictionary_bits(self) -> npt.NDArray[np.bool_]:
+        return self.code_bits().reshape(self.dictionaries, self.entries, self.bits)
+
+    def _shared_tables(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the tables of bands, the last ones that all systems have."""
+        found: dict[str, npt.NDArray[Any]] = {}
+        if self.band_edges is not None:
+            found["band_edge"] = self.band_edges
+        if self.mel is not None:
+            mel = self.mel
+            found |= {"mel_first": mel.first, "mel_count": mel.counts, "mel_weight_q16": mel.weights_q16}
+        return found
+
+
+@dataclass(frozen=True)
+class MaskIntegers(IntegerModel):
+    """The integers of a model whose entries have masks; each projection makes one bit.
+
+    Each row of projection_q7 is scaled to a peak of 127; bias_q3: int16 (L,), in eighths at its row's scale.
+    masks: uint32 (N, words), the levels of `mask_kind` packed, in the order of the codes.
+    gain_q14: int16 (K G + 1,), the gain of each sum of K levels, G the top one; none below the model's floor.
+    """
+
+    bias_q3: npt.NDArray[np.int16]
+    masks: Words
+    gain_q14: npt.NDArray[np.int16]
+    mask_kind: MaskKind
+
+    @property
+    def mask_bands(self) -> int:
+        """Bands of a mask, W."""
+        return self.mask_kind.width
+
+    @property
+    def mask_level_bits(self) -> int:
+        """Bits of a band's level, g."""
+        return self.mask_kind.level_bits
+
+    @property
+    def band_edges(self) -> npt.NDArray[np.int16] | None:
+        """First bin of each band of a mask, and 513; None where each bin has its own level."""
+        return None if self.mask_kind.of_bins else np.array(self.mask_kind.edges, np.int16)
+
+    @property
+    def dictionary_tables(self) -> tuple[npt.NDArray[Any], ...]:
+        """The masks."""
+        return (self.masks,)
+
+    def tables(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the tables that the model has, by the field of blsh_model_t that points to them, in its order."""
+        return {
+            "projection_q7": self.projection_rows,
+            "bias_q3": self.bias_q3,
+            "planes": self.planes,
+            "bounds": self.bounds,
+            "masks": self.masks,
+            "gain_q14": self.gain_q14,
+            **self._shared_tables(),
+        }
+
     @cached_property
     def mask_integers(self) -> list[int]:
         """Each mask as one integer: level w of g bits at bit g w."""
         return [int.from_bytes(row.tobytes(), "little") for row in self.masks.astype("<u4")]
-
-    def code_bits(self) -> npt.NDArray[np.bool_]:
-        """Return the codes as bits, (N, L)."""
-        return unpack_words(self.codes, self.bits)
 
     def mask_levels(self) -> npt.NDArray[np.uint8]:
         """Return the masks as levels, (N, W)."""
@@ -154,18 +250,7 @@ class IntegerModel:
         whether to put the entries in `tight_order`, with which the search is quick. Raises BlshError where a value
         does not fit the firmware's ranges.
         """
-        if not 1 <= model.bits <= MAX_BITS:
-            raise BlshError(f"{model.bits} bits in the model: firmware holds 1 to {MAX_BITS}; cut it by --bits")
-        if not 1 <= model.neighbours <= MAX_NEIGHBOURS:
-            raise BlshError(
-                f"K = {model.neighbours}: firmware averages 1 to {MAX_NEIGHBOURS} neighbours; choose --neighbours so"
-            )
-        if model.entries > MAX_ENTRIES:
-            raise BlshError(f"{model.entries} dictionary entries: firmware indexes 1 to {MAX_ENTRIES}; keep fewer")
-        if model.entries < model.neighbours:
-            raise BlshError(
-                f"{model.entries} dictionary entries are fewer than K = {model.neighbours}; keep more entries"
-            )
+        check_sizes(model)
         feature_kind = find_feature_kind(model.feature_kind)
         if model.projections.shape != (model.bits, feature_kind.count):
             raise BlshError(
@@ -190,6 +275,20 @@ class IntegerModel:
             mask_kind=mask_kind,
             smoothing=model.smoothing,
         )
+
+
+def check_sizes(model: AnyModel) -> None:
+    """Raise BlshError unless the firmware holds a model of these bits, neighbours and entries."""
+    if not 1 <= model.bits <= MAX_BITS:
+        raise BlshError(f"{model.bits} bits in the model: firmware holds 1 to {MAX_BITS}; cut it by --bits")
+    if not 1 <= model.neighbours <= MAX_NEIGHBOURS:
+        raise BlshError(
+            f"K = {model.neighbours}: firmware averages 1 to {MAX_NEIGHBOURS} neighbours; choose --neighbours so"
+        )
+    if model.entries > MAX_ENTRIES:
+        raise BlshError(f"{model.entries} dictionary entries: firmware indexes 1 to {MAX_ENTRIES}; keep fewer")
+    if model.entries < model.neighbours:
+        raise BlshError(f"{model.entries} dictionary entries are fewer than K = {model.neighbours}; keep more entries")
 
 
 def quantise_projections(

@@ -12,7 +12,9 @@ from operator import or_
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
+from blsh_codegen.model.voting import VotingIntegers
+from blsh_codegen.pipeline.reference_voting import ReferenceMemory, gains_of_votes, thermometer
 from blsh_codegen.spec.constants import (
     BIAS_FRACTION_BITS,
     BINS,
@@ -140,6 +142,7 @@ class ReferenceDenoiser:
         self._overlap = [0] * HISTORY
         self._hops = 0
         self._noise_floors: list[int] = []  # the noise floor of each tracked band, set by the first hop
+        self._memory = ReferenceMemory()
         self._smoothed: list[int] = []  # the mask of each band, set by the first hop
 
     def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
@@ -150,9 +153,9 @@ class ReferenceDenoiser:
         spectrum = real_spectrum(windowed)
         features = self._features(spectrum, shift)
         accumulators = self._accumulators(features)
-        code = [accumulator >= 0 for accumulator in accumulators]
+        code = self._code(accumulators)
         neighbours = self._neighbours(code)
-        gains = self._gains([index for index, _ in neighbours])
+        gains = self._gains(code, neighbours)
         masked = [(mul_q16(re, g), mul_q16(im, g)) for (re, im), g in zip(spectrum, gains, strict=True)]
         output = self._synthesise(real_samples(masked), shift)
         self._hops += 1
@@ -178,6 +181,8 @@ class ReferenceDenoiser:
             sum(int(w) * magnitudes[first + i] for i, w in enumerate(weights))
             for first, weights in self.model.mel.bands()
         ]
+        if self.model.feature_kind.memory:
+            return self._memory.features(sums, shift - drop)
         if not self.model.feature_kind.tracked:
             return [total >> 16 for total in sums]
         return self._tracked([_scaled_root(total, shift - drop) for total in sums])
@@ -195,27 +200,47 @@ class ReferenceDenoiser:
         return [rounded_shift(value, drop) for value in values]
 
     def _accumulators(self, features: list[int]) -> list[int]:
+        rows = self.model.projection_q7.tolist()
+        sums = [sum(p * x for p, x in zip(row, features, strict=True)) for row in rows]
+        if not isinstance(self.model, MaskIntegers):
+            return sums
         norm = isqrt(sum(value * value for value in features))
         drop = max(0, norm.bit_length() - NORM_BITS)
         return [
-            sum(p * x for p, x in zip(row, features, strict=True))
-            + (bias * (norm >> drop) >> BIAS_FRACTION_BITS - drop)
-            for row, bias in zip(self.model.projection_q7.tolist(), self.model.bias_q3.tolist(), strict=True)
+            total + (bias * (norm >> drop) >> BIAS_FRACTION_BITS - drop)
+            for total, bias in zip(sums, self.model.bias_q3.tolist(), strict=True)
         ]
+
+    def _code(self, accumulators: list[int]) -> list[bool]:
+        if isinstance(self.model, VotingIntegers):
+            return thermometer(accumulators, self.model)
+        return [accumulator >= 0 for accumulator in accumulators]
 
     def _neighbours(self, code: list[bool]) -> list[tuple[int, int]]:
         query = sum(bit << i for i, bit in enumerate(code))
-        ranked = sorted(((query ^ entry).bit_count(), index) for index, entry in enumerate(self.model.code_integers))
-        return [(index, distance) for distance, index in ranked[: self.model.neighbours]]
+        distances = [((query ^ entry).bit_count(), index) for index, entry in enumerate(self.model.code_integers)]
+        entries = self.model.entries
+        return [
+            (index, distance)
+            for first in range(0, len(distances), entries)
+            for distance, index in sorted(distances[first : first + entries])[: self.model.neighbours]
+        ]
 
-    def _gains(self, indices: list[int]) -> list[int]:
-        kind, kept = self.model.mask_kind, self.model.smoothing
-        masks = [self.model.mask_integers[index] for index in indices]
-        votes = [sum(mask >> kind.level_bits * w & kind.top for mask in masks) for w in range(kind.width)]
-        means = self.model.gain_q14[votes].tolist()
+    def _gains(self, code: list[bool], neighbours: list[tuple[int, int]]) -> list[int]:
+        model = self.model
+        if isinstance(model, VotingIntegers):
+            means = gains_of_votes(code, neighbours, model)
+        else:
+            assert isinstance(model, MaskIntegers)
+            means = _mean_gains([index for index, _ in neighbours], model)
         before = self._smoothed if self._hops else means
-        self._smoothed = [kept * p + (16 - kept) * v + 8 >> 4 for p, v in zip(before, means, strict=True)]
-        return [self._smoothed[w] for w in range(kind.width) for _ in range(kind.edges[w], kind.edges[w + 1])]
+        self._smoothed = [
+            _smoothed(p, v, model.smoothing if v >= p else model.smoothing_down)
+            for p, v in zip(before, means, strict=True)
+        ]
+        if model.band_edges is None:
+            return self._smoothed
+        return [gain for gain, bins in zip(self._smoothed, np.diff(model.band_edges), strict=True) for _ in range(bins)]
 
     def _synthesise(self, samples: list[int], shift: int) -> list[int]:
         total = self._overlap + [0] * HOP
@@ -234,6 +259,19 @@ def analyse(frame: list[int]) -> tuple[int, list[int]]:
         bound = max(bound, (peak + 1) * _WINDOW_HALF[PEAK_BLOCK * min(b + 1, 16 - b)])
     shift = PEAK_BITS - (bound - 1).bit_length()
     return shift, [value * _window(n) << shift + 1 >> 1 for n, value in enumerate(frame)]
+
+
+def _mean_gains(indices: list[int], model: MaskIntegers) -> list[int]:
+    """Return the gain of each band for the mean of these entries' masks."""
+    kind = model.mask_kind
+    masks = [model.mask_integers[index] for index in indices]
+    votes = [sum(mask >> kind.level_bits * w & kind.top for mask in masks) for w in range(kind.width)]
+    gains: list[int] = model.gain_q14[votes].tolist()
+    return gains
+
+
+def _smoothed(before: int, value: int, kept: int) -> int:
+    return kept * before + (16 - kept) * value + 8 >> 4
 
 
 def _magnitude(re: int, im: int) -> int:

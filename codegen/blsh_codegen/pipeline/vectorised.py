@@ -11,7 +11,9 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
+from blsh_codegen.model.voting import VotingIntegers
+from blsh_codegen.pipeline.vectorised_voting import Ballot, VectorisedMemory, exact_product
 from blsh_codegen.spec.constants import (
     BIAS_FRACTION_BITS,
     BINS,
@@ -178,6 +180,7 @@ class _State:
     history: Ints = field(default_factory=lambda: np.zeros(HISTORY, np.int64))
     overlap: Ints = field(default_factory=lambda: np.zeros(HISTORY, np.int64))
     noise_floors: Ints | None = None
+    memory: VectorisedMemory = field(default_factory=VectorisedMemory)
     smoothed: Ints | None = None
     hops: int = 0
 
@@ -187,8 +190,7 @@ class VectorisedDenoiser:
 
     def __init__(self, model: IntegerModel) -> None:
         self.model = model
-        self._index = HammingIndex(model.code_bits())
-        self._mask_levels = model.mask_levels()
+        self._rule = _rule_of(model)
 
     def stages(self, samples: npt.NDArray[np.int16]) -> Vectors:
         """Return every stage of every hop. samples: int16, whole hops. Takes about 40 KiB of memory a hop."""
@@ -228,22 +230,17 @@ class VectorisedDenoiser:
         windowed = (frames * _WINDOW << (shift + 1)) >> 1
         re, im = real_spectrum(windowed)
         features = self._features(re, im, shift, state)
-        norm = _floor_sqrt((features * features).sum(axis=1))
-        drop = np.maximum(0, _bit_length(norm) - NORM_BITS)[:, None]
-        bias = (self.model.bias_q3.astype(np.int64) * (norm[:, None] >> drop)) >> (BIAS_FRACTION_BITS - drop)
-        accumulators = features @ self.model.projection_q7.astype(np.int64).T + bias
-        bits = accumulators >= 0
-        index, distance = self._index.search(bits, self.model.neighbours)
-        gains = self._gains(index, state)
+        decision = self._rule.decide(features)
+        gains = self._smooth(decision.gains, state)
         samples = real_samples(_mul_q16(re, gains), _mul_q16(im, gains))
         pieces = _mul_q16(samples << 8, _WINDOW) >> (shift + 1)
         return (
             np.concatenate([shift, windowed], axis=1),
             np.stack([re, im], axis=2).reshape(len(frames), -1),
             features,
-            accumulators,
-            pack_words(bits).astype(np.int64),
-            np.stack([index, distance], axis=2).reshape(len(frames), -1),
+            decision.accumulators,
+            pack_words(decision.bits).astype(np.int64),
+            np.stack([decision.indices, decision.distances], axis=2).reshape(len(frames), -1),
             gains,
             pieces,
         )
@@ -255,6 +252,8 @@ class VectorisedDenoiser:
         if self.model.mel is None:
             return magnitudes >> 1
         sums = magnitudes @ self.model.mel.dense().T
+        if self.model.feature_kind.memory:
+            return state.memory.features(sums, shift - drop)
         if not self.model.feature_kind.tracked:
             return sums >> 16
         levels = _scaled_root(sums, shift - drop)
@@ -262,17 +261,70 @@ class VectorisedDenoiser:
         drop = np.maximum(0, _bit_length(values.max(axis=1, keepdims=True)) - TRACKED_BITS)
         return _rounded_shift(values, drop)
 
-    def _gains(self, index: Ints, state: _State) -> Ints:
+    def _smooth(self, gains: Ints, state: _State) -> Ints:
+        """Smooth the gains of the bands (T, W), in place, and return those of the bins (T, 513)."""
         model = self.model
-        votes = self._mask_levels[index].sum(axis=1, dtype=np.int64)
-        smoothed = model.gain_q14.astype(np.int64)[votes]
-        if model.smoothing:
-            before = smoothed[0] if state.smoothed is None else state.smoothed
-            for row in smoothed:
-                row[:] = (model.smoothing * before + (16 - model.smoothing) * row + 8) >> 4
+        rising, falling = model.smoothing, model.smoothing_down
+        if rising or falling:
+            before = gains[0] if state.smoothed is None else state.smoothed
+            for row in gains:
+                kept = np.where(row >= before, rising, falling)
+                row[:] = (kept * before + (16 - kept) * row + 8) >> 4
                 before = row
             state.smoothed = before
-        return np.repeat(smoothed, np.diff(model.mask_kind.edges), axis=1)
+        return gains if model.band_edges is None else np.repeat(gains, np.diff(model.band_edges), axis=1)
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """What a model makes of features: accumulators (T, P), codes (T, L), neighbours (T, G K), gains of bands (T, W)."""
+
+    accumulators: Ints
+    bits: npt.NDArray[np.bool_]
+    indices: Ints
+    distances: Ints
+    gains: Ints
+
+
+class _MaskRule:
+    """The signs of biased projections, and the mean masks of the nearest entries."""
+
+    def __init__(self, model: MaskIntegers) -> None:
+        self._model = model
+        self._index = HammingIndex(model.code_bits())
+        self._mask_levels = model.mask_levels()
+
+    def decide(self, features: Ints) -> _Decision:
+        model = self._model
+        norm = _floor_sqrt((features * features).sum(axis=1))
+        drop = np.maximum(0, _bit_length(norm) - NORM_BITS)[:, None]
+        bias = (model.bias_q3.astype(np.int64) * (norm[:, None] >> drop)) >> (BIAS_FRACTION_BITS - drop)
+        accumulators = features @ model.projection_q7.astype(np.int64).T + bias
+        bits = accumulators >= 0
+        indices, distances = self._index.search(bits, model.neighbours)
+        votes = self._mask_levels[indices].sum(axis=1, dtype=np.int64)
+        return _Decision(accumulators, bits, indices, distances, model.gain_q14.astype(np.int64)[votes])
+
+
+class _VotingRule:
+    """The thermometer codes of a voting model, and its votes."""
+
+    def __init__(self, model: VotingIntegers) -> None:
+        self._rows = model.projection_q7
+        self._ballot = Ballot(model)
+
+    def decide(self, features: Ints) -> _Decision:
+        accumulators = exact_product(features, self._rows)
+        bits = self._ballot.codes(accumulators)
+        indices, distances = self._ballot.neighbours(bits)
+        return _Decision(accumulators, bits, indices, distances, self._ballot.gains(bits, indices, distances))
+
+
+def _rule_of(model: IntegerModel) -> _MaskRule | _VotingRule:
+    if isinstance(model, VotingIntegers):
+        return _VotingRule(model)
+    assert isinstance(model, MaskIntegers)
+    return _MaskRule(model)
 
 
 def _magnitudes(re: Ints, im: Ints) -> Ints:

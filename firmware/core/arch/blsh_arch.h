@@ -7,7 +7,7 @@
  *   BLSH_ARCH_CLZ        an instruction that counts leading zeros (from M3 on)
  *   BLSH_SHORT_MULTIPLY  no product of more than 32 bits (M0, M23); a host may define it to run what those cores run
  *   BLSH_ASM_PAIRS       LDRD and STRD of any two registers; ARM instructions take neighbours only
- *   BLSH_ASM_THUMB1      M0, M23: a turn in seven registers
+ *   BLSH_ASM_THUMB1      M0, M23: a turn in seven registers, sums of products in the upper ones
  *   BLSH_ASM_SATURATE    SSAT (from M3 on)
  *   BLSH_ASM_DSP         instructions of BLSH_ARCH_DSP that gcc has no intrinsic for
  *   BLSH_ASM_MVE         loops of Helium in eight registers, where the compiler would store some
@@ -72,6 +72,14 @@
 #define BLSH_IN_ORDER() __asm__ volatile("")
 #else
 #define BLSH_IN_ORDER() ((void)0)
+#endif
+
+/* Four sums are up to date, and in registers, before the statements behind it. A compiler that adds up products in an
+ * order of its own keeps many of them at a time. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(BLSH_NO_ASM) && defined(__arm__)
+#define BLSH_IN_REGISTERS(a, b, c, d) __asm__("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d))
+#else
+#define BLSH_IN_REGISTERS(a, b, c, d) ((void)0)
 #endif
 
 #define BLSH_ALWAYS_INLINE static inline __attribute__((always_inline))

@@ -7,28 +7,31 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "blsh_pairs.h"
+
 static inline int32_t blsh_load_word(const void *from) {
     int32_t word;
     memcpy(&word, from, sizeof word);
     return word;
 }
 
-/* Bytes 1 and 3 of a word, widened. gcc has no intrinsic that turns the word and widens in one instruction; two take
- * 1.2 % of a hop. */
-static inline int32_t blsh_widened_odd(int32_t word) {
+/* Bytes 0 and 2 of a word, each in a half. */
+static inline int32_t blsh_even_bytes(uint32_t word) { return (int32_t)(word & 0x00ff00ffu); }
+
+/* Bytes 1 and 3. One instruction turns the word and widens; a compiler that is not told so takes two. */
+static inline int32_t blsh_odd_bytes(uint32_t word) {
 #if defined(BLSH_ASM_DSP)
     int32_t result;
-    __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(word));
+    __asm__("uxtb16 %0, %1, ror #8" : "=r"(result) : "r"(word));
     return result;
 #else
-    return __sxtb16((int32_t)((uint32_t)word >> 8 | (uint32_t)word << 24));
+    return blsh_even_bytes(word >> 8);
 #endif
 }
 
 /* sum + the products of four weights, stored 0, 2, 1, 3, with features 0 and 1, and 2 and 3 */
-static inline int32_t blsh_dot4_s8(const int8_t *weights, int32_t x01, int32_t x23, int32_t sum) {
-    const int32_t word = blsh_load_word(weights);
-    return __smlad(blsh_widened_odd(word), x23, __smlad(__sxtb16(word), x01, sum));
+static inline int32_t blsh_add4_u8(int32_t sum, uint32_t weights, uint32_t x01, uint32_t x23) {
+    return __smlad(blsh_odd_bytes(weights), (int32_t)x23, __smlad(blsh_even_bytes(weights), (int32_t)x01, sum));
 }
 
 static inline int32_t blsh_dot_s16(const int16_t *a, const int16_t *b, unsigned count) {
@@ -41,19 +44,41 @@ static inline int32_t blsh_dot_s16(const int16_t *a, const int16_t *b, unsigned 
     return count == 0u ? sum : (int32_t)((uint32_t)sum + (uint32_t)(*a * *b));
 }
 
-static inline void blsh_dot2_s8(const int8_t *const row[2], const int16_t *features, unsigned count, int32_t sums[2]) {
-    const int8_t *row0 = row[0], *row1 = row[1];
-    int32_t first = 0, second = 0;
-    for (const int16_t *const end = features + count; features < end; features += 8, row0 += 8, row1 += 8) {
-        const int32_t x01 = blsh_load_word(features), x23 = blsh_load_word(features + 2);
-        first = blsh_dot4_s8(row0, x01, x23, first);
-        second = blsh_dot4_s8(row1, x01, x23, second);
-        const int32_t x45 = blsh_load_word(features + 4), x67 = blsh_load_word(features + 6);
-        first = blsh_dot4_s8(row0 + 4, x45, x67, first);
-        second = blsh_dot4_s8(row1 + 4, x45, x67, second);
+static inline int32_t blsh_sum_s16(const int16_t *values, unsigned count) {
+    int32_t sum = 0;
+    for (const int16_t *const end = values + count; values < end; values += 2) {
+        sum = __smlad(blsh_load_word(values), 0x00010001, sum);
+    }
+    return sum;
+}
+
+/* sum + the products of eight weights and as many features, which are in four words */
+static inline int32_t blsh_add8_u8(int32_t sum, const uint8_t *weight, uint32_t x01, uint32_t x23, uint32_t x45,
+                                   uint32_t x67) {
+    uint32_t low, high;
+    blsh_load_pair(weight, &low, &high);
+    return blsh_add4_u8(blsh_add4_u8(sum, low, x01, x23), high, x45, x67);
+}
+
+static inline void blsh_dot4_u8(const uint8_t *weight, const int16_t *features, unsigned count, int32_t sums[4]) {
+    int32_t first = 0, second = 0, third = 0, fourth = 0;
+    for (const int16_t *const end = features + count; features < end; features += 8, weight += 32) {
+        uint32_t x01, x23, x45, x67;
+        blsh_load_pair(features, &x01, &x23);
+        blsh_load_pair(features + 4, &x45, &x67);
+        first = blsh_add8_u8(first, weight, x01, x23, x45, x67);
+        BLSH_IN_REGISTERS(first, second, third, fourth);
+        second = blsh_add8_u8(second, weight + 8, x01, x23, x45, x67);
+        BLSH_IN_REGISTERS(first, second, third, fourth);
+        third = blsh_add8_u8(third, weight + 16, x01, x23, x45, x67);
+        BLSH_IN_REGISTERS(first, second, third, fourth);
+        fourth = blsh_add8_u8(fourth, weight + 24, x01, x23, x45, x67);
+        BLSH_IN_REGISTERS(first, second, third, fourth);
     }
     sums[0] = first;
     sums[1] = second;
+    sums[2] = third;
+    sums[3] = fourth;
 }
 
 #endif

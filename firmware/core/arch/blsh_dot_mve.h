@@ -16,18 +16,29 @@ static inline int32_t blsh_dot_s16(const int16_t *a, const int16_t *b, unsigned 
     return sum;
 }
 
-static inline void blsh_dot2_s8(const int8_t *const row[2], const int16_t *features, unsigned count, int32_t sums[2]) {
+static inline int32_t blsh_sum_s16(const int16_t *values, unsigned count) {
+    int32_t sum = 0;
+    for (const int16_t *const end = values + count; values < end; values += 8) {
+        sum = vaddvaq_s16(sum, vldrhq_s16(values));
+    }
+    return sum;
+}
+
+static inline void blsh_dot4_u8(const uint8_t *weight, const int16_t *features, unsigned count, int32_t sums[4]) {
     static const uint16_t order[8] = {0, 2, 1, 3, 4, 6, 5, 7};
     const uint16x8_t place = vldrhq_u16(order);
-    const int8_t *row0 = row[0], *row1 = row[1];
-    int32_t first = 0, second = 0;
-    for (const int16_t *const end = features + count; features < end; features += 8, row0 += 8, row1 += 8) {
+    int32_t first = 0, second = 0, third = 0, fourth = 0;
+    for (const int16_t *const end = features + count; features < end; features += 8, weight += 32) {
         const int16x8_t x = vldrhq_gather_shifted_offset_s16(features, place);
-        first = vmladavaq_s16(first, vldrbq_s16(row0), x);
-        second = vmladavaq_s16(second, vldrbq_s16(row1), x);
+        first = vmladavaq_s16(first, vreinterpretq_s16_u16(vldrbq_u16(weight)), x);
+        second = vmladavaq_s16(second, vreinterpretq_s16_u16(vldrbq_u16(weight + 8)), x);
+        third = vmladavaq_s16(third, vreinterpretq_s16_u16(vldrbq_u16(weight + 16)), x);
+        fourth = vmladavaq_s16(fourth, vreinterpretq_s16_u16(vldrbq_u16(weight + 24)), x);
     }
     sums[0] = first;
     sums[1] = second;
+    sums[2] = third;
+    sums[3] = fourth;
 }
 
 #endif

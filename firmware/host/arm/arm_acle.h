@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 typedef int32_t int16x2_t;
-typedef int32_t int8x4_t;
 
 static inline int32_t blsh_bottom(int32_t word) { return (int16_t)(uint16_t)((uint32_t)word & 0xffffu); }
 static inline int32_t blsh_top(int32_t word) { return word >> 16; }
@@ -30,12 +29,6 @@ static inline int32_t __smuad(int16x2_t a, int16x2_t b) {
 
 static inline int32_t __smlad(int16x2_t a, int16x2_t b, int32_t accumulator) {
     return (int32_t)((uint32_t)__smuad(a, b) + (uint32_t)accumulator);
-}
-
-/* bytes 0 and 2, each widened to a half of a word */
-static inline int16x2_t __sxtb16(int8x4_t bytes) {
-    const int32_t low = (int8_t)((uint32_t)bytes & 0xffu), high = (int8_t)((uint32_t)bytes >> 16 & 0xffu);
-    return (int32_t)((uint32_t)high << 16 | ((uint32_t)low & 0xffffu));
 }
 
 #endif

@@ -8,7 +8,6 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef int8_t int8x16_t __attribute__((vector_size(16)));
 typedef int16_t int16x8_t __attribute__((vector_size(16)));
 typedef uint16_t uint16x8_t __attribute__((vector_size(16)));
 typedef int32_t int32x4_t __attribute__((vector_size(16)));
@@ -38,6 +37,7 @@ static inline uint32x4_t vddupq_n_u32(uint32_t first, int step) {
 
 static inline int32x4_t vreinterpretq_s32_s64(int64x2_t value) { return (int32x4_t)value; }
 static inline int64x2_t vreinterpretq_s64_s32(int32x4_t value) { return (int64x2_t)value; }
+static inline int16x8_t vreinterpretq_s16_u16(uint16x8_t value) { return (int16x8_t)value; }
 static inline int32x4_t vreinterpretq_s32_u32(uint32x4_t value) { return (int32x4_t)value; }
 static inline uint64x2_t vreinterpretq_u64_u32(uint32x4_t value) { return (uint64x2_t)value; }
 
@@ -66,11 +66,17 @@ static inline uint16x8_t vldrhq_u16(const uint16_t *from) {
     return value;
 }
 
+static inline int16x8_t vldrhq_s16(const int16_t *from) {
+    int16x8_t value;
+    memcpy(&value, from, sizeof value);
+    return value;
+}
+
 static inline int32x4_t vldrhq_s32(const int16_t *from) { return (int32x4_t){from[0], from[1], from[2], from[3]}; }
 static inline uint32x4_t vldrbq_u32(const uint8_t *from) { return (uint32x4_t){from[0], from[1], from[2], from[3]}; }
 
-static inline int16x8_t vldrbq_s16(const int8_t *from) {
-    return (int16x8_t){from[0], from[1], from[2], from[3], from[4], from[5], from[6], from[7]};
+static inline uint16x8_t vldrbq_u16(const uint8_t *from) {
+    return (uint16x8_t){from[0], from[1], from[2], from[3], from[4], from[5], from[6], from[7]};
 }
 
 static inline void vstrhq_s32(int16_t *to, int32x4_t value) {
@@ -222,6 +228,14 @@ static inline int32_t vmladavaq_s16(int32_t sum, int16x8_t a, int16x8_t b) {
     uint32_t total = (uint32_t)sum;
     for (int lane = 0; lane < 8; lane++) {
         total += (uint32_t)(a[lane] * b[lane]);
+    }
+    return (int32_t)total;
+}
+
+static inline int32_t vaddvaq_s16(int32_t sum, int16x8_t a) {
+    int64_t total = sum;
+    for (int lane = 0; lane < 8; lane++) {
+        total += a[lane];
     }
     return (int32_t)total;
 }

@@ -12,7 +12,7 @@ from blsh_hil.link.child_process import ChildBoard
 from blsh_hil.link.client import BAUD, BoardClient
 from blsh_hil.link.retry import Retries, Timeouts
 from blsh_hil.wire.messages import HelloReply
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Expected:
     baud: int = BAUD
     neighbours: int | None = None
 
-    def of(self, model: Model | IntegerModel) -> "Expected":
+    def of(self, model: AnyModel | IntegerModel) -> "Expected":
         """Return the same expectations, with the neighbours and the dictionary's CRC of `model` itself.
 
         A record of the build may be stale; the model is not. An artifact has no CRC, so then the recorded one stays.

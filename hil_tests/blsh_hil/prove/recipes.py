@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from blsh_codegen.cost.stage_work import signal_codes
 from blsh_codegen.model.entry_order import tight_order
-from blsh_codegen.model.quantise import IntegerModel, gain_table, mel_of
+from blsh_codegen.model.quantise import MaskIntegers, gain_table, mel_of
 from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_NEIGHBOURS
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
@@ -108,12 +108,12 @@ class Recipe:
         except TypeError as error:
             raise BlshError(f"{fields!r} is no recipe of a model ({error}); copy it again") from error
 
-    def model(self) -> IntegerModel:
+    def model(self) -> MaskIntegers:
         """Make the model."""
         rng = np.random.default_rng(self.seed)
         features, kind = find_feature_kind(self.features), find_mask_kind(self.masks)
         levels = rng.integers(0, kind.top + 1, (self.entries, kind.width)).astype(np.uint8)
-        model = IntegerModel(
+        model = MaskIntegers(
             name=self.name[:31],
             model_sha256="0" * 64,
             feature_kind=features,
@@ -142,7 +142,7 @@ def _biases(rng: Generator, bits: int) -> npt.NDArray[np.int16]:
     return np.where(rng.random(bits) < 0.1, 20 * usual, usual).astype(np.int16)
 
 
-def _identity(recipe: Recipe, model: IntegerModel) -> str:
+def _identity(recipe: Recipe, model: MaskIntegers) -> str:
     """Return a digest of the whole model. It shows if another version of numpy makes another model."""
     digest = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode())
     for table in (model.projection_q7, model.bias_q3, model.codes, model.masks, model.gain_q14):

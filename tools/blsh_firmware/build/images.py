@@ -25,7 +25,7 @@ from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 
 STAMP_NAME = "blsh_build.json"
 
@@ -90,7 +90,7 @@ def generated_folder(root: Path | None = None) -> Path:
     return (root or project_root()) / "firmware" / GENERATED
 
 
-def generate_firmware(model: Model, options: GenerateOptions, folder: Path) -> GeneratedRecord:
+def generate_firmware(model: AnyModel, options: GenerateOptions, folder: Path) -> GeneratedRecord:
     """Write all generated C of `model` to `folder`: the model, the tables, the protocol, and their record."""
     integers = integer_model(model, options)
     with _lock_of(folder):
@@ -99,7 +99,7 @@ def generate_firmware(model: Model, options: GenerateOptions, folder: Path) -> G
 
 
 def build_image(
-    board: Board, log: Callable[[str], None], root: Path | None = None, model: Model | None = None
+    board: Board, log: Callable[[str], None], root: Path | None = None, model: AnyModel | None = None
 ) -> Image:
     """Build the generated model for `board`, if anything has changed since it was last built.
 
@@ -125,7 +125,7 @@ def build_image(
 
 
 def build_host_image(
-    model: Model | None = None, root: Path | None = None, coverage: Path | None = None
+    model: AnyModel | None = None, root: Path | None = None, coverage: Path | None = None
 ) -> HostFirmware:
     """Build the generated model for this machine, as build_image. coverage: as of build_host."""
     root = root or project_root()
@@ -136,7 +136,7 @@ def build_host_image(
 
 
 def reach(
-    board_name: str, port: str | None, model: Model, log: Callable[[str], None], pushed: bool = False
+    board_name: str, port: str | None, model: AnyModel, log: Callable[[str], None], pushed: bool = False
 ) -> tuple[Target, Expected]:
     """Build the firmware of `model` if need be; return what to connect to, and what it must say in HELLO.
 
@@ -192,7 +192,7 @@ class _Inputs:
         return {"build_id": self.build_id, "elf_sha256": _digest(elf)}
 
 
-def _read_inputs(root: Path, board: Board, model: Model | None = None) -> _Inputs:
+def _read_inputs(root: Path, board: Board, model: AnyModel | None = None) -> _Inputs:
     record, generated = read_generated(generated_folder(root), model)
     sources = project_sources(root) | generated.below(f"firmware/{GENERATED}")
     told = json.dumps([record.to_json(), asdict(board), sources.sha256, compiler_version()], sort_keys=True)

@@ -20,7 +20,7 @@ from blsh_hil.boards.board import Board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_hil.boards.table import find_board
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 
 M0_ROW: Final = f"cortex-m0 on {M0_HOST}"
 _CODE_ROOM_BYTES: Final = 24 << 10
@@ -64,7 +64,7 @@ def costs_digest() -> str | None:
     return hashlib.sha256(COSTS_FILE.read_bytes()).hexdigest() if COSTS_FILE.is_file() else None
 
 
-def build_for(row: str, model: Model, entries: int, project: Path, log: Callable[[str], None]) -> BenchImage:
+def build_for(row: str, model: AnyModel, entries: int, project: Path, log: Callable[[str], None]) -> BenchImage:
     """Generate and build `model` in the folder `project` for the board named `row`, or for M0_ROW.
 
     entries: how many entries to keep; where the board's flash holds fewer, as many as it holds.
@@ -90,7 +90,7 @@ def _build_m0(board: Board, project: Path) -> tuple[Path, Footprint]:
     return elf, measure(elf)
 
 
-def _fitting(board: Board, model: Model, entries: int) -> IntegerModel:
+def _fitting(board: Board, model: AnyModel, entries: int) -> IntegerModel:
     """Return `model` with the most entries, at most `entries`, whose tables leave _CODE_ROOM_BYTES of the flash."""
     room = board.flash.size - _CODE_ROOM_BYTES
     while True:

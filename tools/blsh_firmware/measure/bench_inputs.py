@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_trainer.corpora.corpus import Corpus
-from blsh_trainer.model.artifact import Model, load_model, save_model
+from blsh_trainer.model.artifact import Model, load_mask_model, save_model
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.audio import to_int16
 
@@ -35,7 +35,7 @@ def budget_model(corpus: Corpus, folder: Path, progress: Progress) -> Model:
     path = folder / f"budget-{hashlib.sha256(told.encode()).hexdigest()[:12]}.npz"
     if not path.exists():
         save_model(path, train_model(corpus, options, progress))
-    return load_model(path)
+    return load_mask_model(path)
 
 
 def noisy_speech(corpus: Corpus, hops: int) -> Samples:

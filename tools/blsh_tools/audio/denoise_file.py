@@ -26,7 +26,7 @@ from blsh_tools.console import say
 from blsh_tools.options.arguments import DEFAULT_BOARD
 from blsh_tools.options.model import DictionaryOptions, sized
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import Model, load_model
+from blsh_trainer.model.artifact import AnyModel, load_model
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
@@ -98,7 +98,7 @@ def denoise_file(source: Path, target: Path, options: DenoiseOptions, progress: 
 
 
 def _computed(
-    engine: str, model: Model, options: GenerateOptions, recording: Recording, progress: Progress
+    engine: str, model: AnyModel, options: GenerateOptions, recording: Recording, progress: Progress
 ) -> Iterator[Samples]:
     """Yield `recording` denoised by the float or the fixed engine, in pieces; show the progress of a long one."""
     if engine == "float":

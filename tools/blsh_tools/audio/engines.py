@@ -13,7 +13,7 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_hil.link.client import BoardClient
 from blsh_trainer.arrays import FloatArray
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.audio import from_int16, to_int16
@@ -33,7 +33,7 @@ class Engine(Protocol):
 class FloatEngine:
     """Denoise in double precision, with the dictionary that the firmware would hold."""
 
-    def __init__(self, model: Model, options: GenerateOptions) -> None:
+    def __init__(self, model: AnyModel, options: GenerateOptions) -> None:
         self._denoiser = FloatDenoiser(reduced_model(model, options))
 
     def denoise(self, samples: FloatArray) -> FloatArray:
@@ -48,7 +48,7 @@ class FloatEngine:
 class FixedEngine:
     """Denoise in the firmware's integers, computed here."""
 
-    def __init__(self, model: Model, options: GenerateOptions) -> None:
+    def __init__(self, model: AnyModel, options: GenerateOptions) -> None:
         self.reference = VectorisedDenoiser(integer_model(model, options))
 
     def denoise(self, samples: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ from blsh_tools.console import say
 from blsh_tools.options.board_budgets import planned, say_plan
 from blsh_tools.options.model import PlanOptions
 from blsh_tools.options.outputs import check_output
-from blsh_trainer.model.artifact import Model, load_model
+from blsh_trainer.model.artifact import AnyModel, load_model
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class BoardEstimate:
     """The needs of `model` on `board` under `options`; plan holds the figures, and why the size was chosen."""
 
     board: Board
-    model: Model
+    model: AnyModel
     options: GenerateOptions
     plan: Plan
 

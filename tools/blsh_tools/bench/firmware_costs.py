@@ -30,7 +30,7 @@ from blsh_tools.bench.cmsis import count_cmsis
 from blsh_tools.bench.search_growth import CORES, SIZES, SearchBench, search_growth
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import Model, load_model
+from blsh_trainer.model.artifact import AnyModel, load_model
 from blsh_trainer.model.reduction import reduce_model
 from blsh_trainer.progress import Progress
 
@@ -65,11 +65,13 @@ class BenchOptions:
             if find_board(name).qemu_machine is None:
                 raise BlshError(f"{name} is a real board; instructions are counted on virtual ones, see `blsh boards`")
 
-    def extended(self) -> Model | None:
+    def extended(self) -> AnyModel | None:
         """Return the other model, reduced, or None. Raises BlshError as load_model and reduce_model do."""
         if self.model is None:
             return None
         whole = load_model(self.model)
+        if isinstance(whole, VotingModel):
+            return reduced_model(whole, GenerateOptions(bits=self.bits))
         return reduce_model(whole, bits=min(_MOST_EXTENDED_BITS, whole.bits) if self.bits is None else self.bits)
 
 
@@ -79,7 +81,7 @@ class _Case:
 
     name: str
     row: str
-    model: Model
+    model: AnyModel
     entries: int
     samples: Samples
 
@@ -90,7 +92,7 @@ def virtual_boards() -> list[str]:
 
 
 def measure_firmware(
-    corpus: Corpus, extended: Model | None, options: BenchOptions, progress: Progress
+    corpus: Corpus, extended: AnyModel | None, options: BenchOptions, progress: Progress
 ) -> dict[str, Any]:
     """Measure everything, and return it as JSON values. extended: another model to measure, as of BenchOptions."""
     options.check()
@@ -118,7 +120,7 @@ def measure_firmware(
     }
 
 
-def _cases(model: Model, extended: Model | None, boards: Sequence[str], samples: Samples) -> Iterator[_Case]:
+def _cases(model: AnyModel, extended: AnyModel | None, boards: Sequence[str], samples: Samples) -> Iterator[_Case]:
     """Yield the rows to measure, in their order in the result."""
     few = samples[: FIXED_HOPS * HOP]
     for board in boards:
@@ -131,7 +133,7 @@ def _cases(model: Model, extended: Model | None, boards: Sequence[str], samples:
             yield _Case("extended", board, extended, min(BUDGET_ENTRIES, extended.entries), few)
 
 
-def _search_bench(model: Model, samples: Samples, work: Path, plugin: Path) -> SearchBench:
+def _search_bench(model: AnyModel, samples: Samples, work: Path, plugin: Path) -> SearchBench:
     """Return the inputs of measuring the search: all codes of `model`, and the codes of the hops of `samples`."""
     whole = integer_model(model, GenerateOptions(entries=min(BUDGET_ENTRIES, model.entries)))
     codes = [part.code for part in VectorisedDenoiser(whole).chunks(samples)]

@@ -17,7 +17,7 @@ from blsh_firmware.measure.bench_inputs import describe_model, noisy_speech
 from blsh_hil.boards.table import find_board
 from blsh_tools.bench.frontier_costs import BOARDS
 from blsh_trainer.corpora.corpus import Corpus
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 
 MEASURED, ESTIMATED = "measured", "estimated"
 BENCH: Final = "bench-firmware.json"
@@ -46,7 +46,7 @@ class ModelCosts:
         return asdict(self)
 
 
-def model_costs(model: Model, options: GenerateOptions, corpus: Corpus, results: Path) -> ModelCosts:
+def model_costs(model: AnyModel, options: GenerateOptions, corpus: Corpus, results: Path) -> ModelCosts:
     """Return the costs of `model` reduced as `options` say.
 
     They are read from bench-firmware.json in the folder `results` where it was measured with these sources and has a
@@ -56,7 +56,7 @@ def model_costs(model: Model, options: GenerateOptions, corpus: Corpus, results:
     return _estimated(model, options, corpus) if measured is None else measured
 
 
-def _measured(model: Model, file: Path) -> ModelCosts | None:
+def _measured(model: AnyModel, file: Path) -> ModelCosts | None:
     try:
         bench = json.loads(file.read_text(encoding="utf-8"))
         if bench["firmware_sha256"] != firmware_digest():
@@ -72,7 +72,7 @@ def _measured(model: Model, file: Path) -> ModelCosts | None:
 
 
 def _fitting(
-    rows: Mapping[str, Mapping[str, Any]], boards: tuple[str, ...], like: Mapping[str, Any], model: Model
+    rows: Mapping[str, Mapping[str, Any]], boards: tuple[str, ...], like: Mapping[str, Any], model: AnyModel
 ) -> Mapping[str, Any] | None:
     """Return the row of one of `boards` that was measured with a model of the shape of `model`, or None."""
     shape = {name: value for name, value in describe_model(model).items() if name not in _IDENTITY}
@@ -93,7 +93,7 @@ def _of_rows(rows: Mapping[str, Mapping[str, Any]]) -> ModelCosts:
     )
 
 
-def _estimated(model: Model, options: GenerateOptions, corpus: Corpus) -> ModelCosts:
+def _estimated(model: AnyModel, options: GenerateOptions, corpus: Corpus) -> ModelCosts:
     integers, costs, samples = integer_model(model, options), load_costs(), noisy_speech(corpus, _HOPS)
     found = {
         core: estimate(integers, costs.core(find_board(board).core), costs.board(board), samples)

@@ -10,7 +10,7 @@ from blsh_tools.console import say, show
 from blsh_tools.options.arguments import AsJson, ModelFile
 
 if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
-    from blsh_trainer.model.artifact import Model
+    from blsh_trainer.model.artifact import AnyModel
 
 
 def card(
@@ -41,7 +41,7 @@ def card(
         say(warning)
 
 
-def _result(model: "Model") -> dict[str, Any]:
+def _result(model: "AnyModel") -> dict[str, Any]:
     return {
         "name": model.name,
         "model_sha256": model.sha256,
@@ -54,7 +54,7 @@ def _result(model: "Model") -> dict[str, Any]:
     }
 
 
-def _rows(model: "Model") -> list[tuple[str, str]]:
+def _rows(model: "AnyModel") -> list[tuple[str, str]]:
     corpus, valid = model.card.get("corpus", {}), model.card.get("metrics", {}).get("valid", {})
     rows = [
         ("name", model.name),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # the commands import their modules when they run, so that `b
     from blsh_codegen.cost.planning import Plan
     from blsh_codegen.emit.generate import GenerateOptions
     from blsh_hil.boards.board import Board
-    from blsh_trainer.model.artifact import Model
+    from blsh_trainer.model.artifact import AnyModel
 
 SLOTS_FLASH_BYTES = 4096
 """The most code, on any board, of the part of the firmware that takes pushed models."""
@@ -23,7 +23,7 @@ SLOTS_STACK_BYTES = 96
 """The most stack that trying a pushed model takes beyond a hop: see `image_stack` of a firmware with slots."""
 
 
-def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan | None]":
+def planned(model: "AnyModel", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan | None]":
     """Return the generator's options for `model` (the whole artifact), and the plan behind them if a board is named.
 
     The budgets choose the options that the user left out; without a budget, `sized` does. Raises BlshError for an
@@ -45,7 +45,7 @@ def planned(model: "Model", wanted: PlanOptions) -> "tuple[GenerateOptions, Plan
     return _fitting(model, replace(wishes, flash=flash, ram=ram, mips=mips))
 
 
-def _fitting(model: "Model", wishes: "GenerateOptions") -> "tuple[GenerateOptions, Plan]":
+def _fitting(model: "AnyModel", wishes: "GenerateOptions") -> "tuple[GenerateOptions, Plan]":
     from blsh_codegen.cost.cost_signal import MEASURED_HOPS, cost_signal
     from blsh_codegen.cost.measured_costs import load_costs
     from blsh_codegen.cost.planning import Budgets, Planner

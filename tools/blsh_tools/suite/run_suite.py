@@ -26,7 +26,7 @@ from blsh_tools.options.outputs import check_output_folder
 from blsh_tools.suite.board_reports import reported
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import Model, load_model
+from blsh_trainer.model.artifact import AnyModel, load_model
 
 SUITE = Path(blsh_suite.__file__).parent
 """The suite's folder, in a checkout or installed."""
@@ -59,7 +59,7 @@ class SuiteOptions:
     vectors: tuple[Path, ...] = ()
     arguments: tuple[str, ...] = ()
 
-    def check(self) -> Model:
+    def check(self) -> AnyModel:
         """Return the model. Raises BlshError unless every option can be used."""
         if self.stage is not None and self.stage not in STAGES:
             raise BlshError(f"--stage {self.stage} is unknown; choose one of {', '.join(STAGES)}")
@@ -114,7 +114,9 @@ def run_all(options: SuiteOptions, port: str | None, quiet: bool) -> dict[str, A
     return {"boards": rows, "model_sha256": model.sha256, "passed": all(row["passed"] for row in rows)}
 
 
-def _run_board(options: SuiteOptions, model: Model, board_name: str, port: str | None, quiet: bool) -> dict[str, Any]:
+def _run_board(
+    options: SuiteOptions, model: AnyModel, board_name: str, port: str | None, quiet: bool
+) -> dict[str, Any]:
     began = time.monotonic()
     check_output_folder(REPORT_FOLDER / board_name)
     with connect(*reach(board_name, port, model, say)):

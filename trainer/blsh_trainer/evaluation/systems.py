@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from blsh_trainer.arrays import ComplexArray, FloatArray
 from blsh_trainer.compute.cosine_index import KNN
 from blsh_trainer.corpora.mixing import Mixture
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.model.float_denoiser import FloatDenoiser
+from blsh_trainer.model.voting_model import VotingModel
 from blsh_trainer.signals.features import FeatureExtractor, find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind, ideal_binary_mask
 from blsh_trainer.signals.spectra import BINS, filter_frames, istft, stft
@@ -72,13 +73,18 @@ class IbmOracle:
 class HashDenoiser:
     """The hash look-up of a model in floating point: LSH or BLSH, as its projections were made."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: AnyModel) -> None:
         self.denoiser = FloatDenoiser(model)
 
     @property
     def size(self) -> ModelSize:
-        """The sizes of the codes, of the projections with their biases, and of the masks."""
+        """The sizes of the codes, of the projections with their biases, and of the masks.
+
+        Of a voting model: those of its tables, which are of integers; votes, weights and response count as masks.
+        """
         model = self.denoiser.model
+        if isinstance(model, VotingModel):
+            return _voting_size(model)
         kind = find_mask_kind(model.mask_kind)
         return ModelSize(
             entries=_bytes_of(model.entries * model.bits),
@@ -117,6 +123,15 @@ class KnnDenoiser:
             return X * self.knn.masks(features(X))
 
         return filter_frames(x, masked)
+
+
+def _voting_size(model: VotingModel) -> ModelSize:
+    bit_votes = 0 if model.bit_votes is None else model.bit_votes.nbytes
+    return ModelSize(
+        entries=_bytes_of(model.code_bits.size),
+        parameters=model.projections.nbytes + model.thresholds.nbytes,
+        masks=model.votes.nbytes + model.weights.nbytes + model.response_q14.nbytes + bit_votes,
+    )
 
 
 def _bytes_of(bits: int) -> int:

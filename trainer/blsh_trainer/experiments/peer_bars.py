@@ -11,7 +11,7 @@ from blsh_trainer.evaluation.protocols import PeersMixtures
 from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.verdict import Bar
 from blsh_trainer.experiments.work_store import Store
-from blsh_trainer.model.artifact import Model, load_model
+from blsh_trainer.model.artifact import Model, load_mask_model
 from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.reduction import reduce_model
 from blsh_trainer.progress import named
@@ -39,7 +39,7 @@ def peers_bars(settings: Settings, store: Store) -> list[Bar]:
         mixtures = PeersMixtures(settings.corpus, SNRS_DB, _FAST_MIXTURES if settings.fast else None)
     except BlshError as error:
         return [Bar(what, f"not measured: {error}", None) for what in (words, stretch)]
-    model = load_model(settings.model)
+    model = load_mask_model(settings.model)
     whole = _of_at_most(model, MOST_ENTRIES)
     small = _of_at_most(model, STRETCH_ENTRIES)
     first = _bar(words, whole, _scored(whole, mixtures, settings, store), beyond_rnnoise=False)

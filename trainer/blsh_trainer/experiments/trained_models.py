@@ -15,7 +15,7 @@ from blsh_trainer.experiments.settings import Settings
 from blsh_trainer.experiments.workshop import Workshop
 from blsh_trainer.learning.options import TrainOptions
 from blsh_trainer.learning.train import train_model
-from blsh_trainer.model.artifact import Model, load_model, save_model
+from blsh_trainer.model.artifact import Model, load_mask_model, save_model
 from blsh_trainer.progress import named, named_within
 
 _TOGETHER = 16  # models that are scored together: an interrupt loses one group at most
@@ -30,7 +30,7 @@ def trained_model(options: TrainOptions, what: str, workshop: Workshop) -> Model
     file = workshop.store.path("models", identity, ".npz")
     if file.is_file():
         try:
-            return load_model(file)
+            return load_mask_model(file)
         except BlshError:  # the stored model is damaged: train again
             pass
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -232,6 +232,14 @@ def load_model(path: str | os.PathLike[str]) -> AnyModel:
     return model
 
 
+def load_mask_model(path: str | os.PathLike[str]) -> Model:
+    """Read an artifact as load_model does. BlshError as well for a voting model: its size cannot be cut."""
+    model = load_model(path)
+    if isinstance(model, VotingModel):
+        raise BlshError(f"{path} is a voting model, whose size cannot be cut; give one with masks here")
+    return model
+
+
 def _voting_arrays(arrays: dict[str, AnyArray]) -> dict[str, tuple[str, int]]:
     name, kind = BIT_VOTES
     return {**VOTING_ARRAYS, name: kind} if name in arrays else VOTING_ARRAYS

@@ -3,14 +3,14 @@
 
 from typing import Any
 
-from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.model.card import CORPORA, Card
 
 NOT_STATED = "licence not stated"
 NO_LICENCE = "no licence (its cell in the manifest is empty)"
 
 
-def attribution_text(model: Model) -> str:
+def attribution_text(model: AnyModel) -> str:
     """Return a text to hand on with a model: each licence of its training recordings, with sources and authors."""
     lines = [
         f"Recordings that the model {model.name} was learned from",

@@ -23,6 +23,8 @@ VOTING_FORMAT = 4
 SYSTEM = "voting"
 """The name of the system on the card."""
 VOTING_FEATURES = "memory"
+VOTES = "votes"
+"""What a voting model has for masks, where a kind of masks is named."""
 VOTE_BANDS = len(BAND_EDGES) - 1
 MAX_THRESHOLDS = 4
 MAX_VOTERS = 32
@@ -94,6 +96,11 @@ class VotingModel:
     def feature_kind(self) -> str:
         """The name of the features that the projections take."""
         return VOTING_FEATURES
+
+    @property
+    def mask_kind(self) -> str:
+        """The name for what its entries have instead of masks."""
+        return VOTES
 
     @property
     def bits(self) -> int:

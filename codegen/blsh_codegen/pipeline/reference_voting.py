@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compute what voting models add to a hop, in plain Python integers: the scalar reference of `memory` and votes.
+
+Like `reference`, it is written to be read beside docs/SPEC.md, 5, and decides with it where implementations differ.
+"""
+
+from blsh_codegen.model.voting import VotingIntegers
+from blsh_codegen.spec.constants import (
+    LOG_FRACTION_BITS,
+    LOG_INDEX_BITS,
+    LOG_ORIGIN,
+    MEMORY_FAST_SHIFT,
+    MEMORY_FRACTION_BITS,
+    MEMORY_MIDDLE_SHIFT,
+    MEMORY_SLOW_SHIFT,
+    MEMORY_START,
+    RESPONSE_ORIGIN,
+    RESPONSE_SHIFT,
+    RESPONSES,
+    TRACKING_START,
+    VOTE_RECIPROCAL_BITS,
+    VOTE_SHIFT,
+    VOTE_WEIGHTS,
+    log2_q5,
+    rounded_shift,
+)
+
+_LOG2_Q5 = [int(value) for value in log2_q5()]
+_MEAN_SHIFTS = (MEMORY_FAST_SHIFT, MEMORY_MIDDLE_SHIFT, MEMORY_SLOW_SHIFT)
+_UNIT_SHIFT = MEMORY_FRACTION_BITS - 2  # from the state's unit to that of a feature, a quarter of a step
+_DEVIATION_SHIFT = MEMORY_FRACTION_BITS - 4
+
+
+class ReferenceMemory:
+    """The `memory` features of a stream, and the state of each pair of bands between its hops."""
+
+    def __init__(self) -> None:
+        self._hops = 0
+        self._floors: list[int] = []
+        self._means: list[list[int]] = []  # of the shifts 2, 4 and 6
+        self._deviations: list[list[int]] = []  # of the shifts 4 and 6
+
+    def features(self, sums: list[int], exponent: int) -> list[int]:
+        """Return the features of a hop, 257, from the filtered magnitudes, 64 sums F / 2**exponent."""
+        levels = [_log_level(total, exponent) for total in sums]
+        pairs = [(a + b + 1 >> 1) << MEMORY_FRACTION_BITS for a, b in zip(levels[::2], levels[1::2], strict=True)]
+        self._move(pairs)
+        reference = sum(levels) + (len(levels) >> 1) >> 6
+        floors = [n >> _UNIT_SHIFT for n in self._floors]
+        return [
+            *(4 * (level - reference) for level in levels),
+            *(n - 4 * reference for n in floors),
+            *((m >> _UNIT_SHIFT) - 4 * reference for means in self._means for m in means),
+            *(d >> _DEVIATION_SHIFT for deviations in self._deviations for d in deviations),
+            4 * reference - (sum(floors) + (len(floors) >> 1) >> 5),
+        ]
+
+    def _move(self, pairs: list[int]) -> None:
+        if self._hops == 0:
+            self._floors = list(pairs)
+            self._means = [list(pairs) for _ in _MEAN_SHIFTS]
+            self._deviations = [[0] * len(pairs) for _ in _MEAN_SHIFTS[1:]]
+        else:
+            rising = MEMORY_FAST_SHIFT if self._hops < TRACKING_START else MEMORY_SLOW_SHIFT
+            fastest = (self._hops + 1).bit_length() - 1
+            for j, x in enumerate(pairs):
+                n = self._floors[j]
+                self._floors[j] += x - n >> (MEMORY_FAST_SHIFT if x < n else rising)
+                for means, shift in zip(self._means, _MEAN_SHIFTS, strict=True):
+                    means[j] += x - means[j] >> min(shift, fastest)
+                for means, deviations, shift in zip(self._means[1:], self._deviations, _MEAN_SHIFTS[1:], strict=True):
+                    deviations[j] += abs(x - means[j]) - deviations[j] >> min(shift, fastest)
+        self._hops = min(self._hops + 1, MEMORY_START)
+
+
+def _log_level(total: int, exponent: int) -> int:
+    """Return the binary logarithm of total / 2**exponent in steps of 1/32, above the origin; 0 for 0."""
+    if total == 0:
+        return 0
+    bits = total.bit_length()
+    index = (total << 32 - bits) >> 31 - LOG_INDEX_BITS & (1 << LOG_INDEX_BITS) - 1
+    return max(0, (bits - 1 - exponent << LOG_FRACTION_BITS) + _LOG2_Q5[index] - LOG_ORIGIN)
+
+
+def thermometer(accumulators: list[int], model: VotingIntegers) -> list[bool]:
+    """Return the code, L bits: T for each projection, those of the thresholds that it reaches."""
+    return [
+        accumulator >= threshold
+        for accumulator, row in zip(accumulators, model.thresholds.tolist(), strict=True)
+        for threshold in row
+    ]
+
+
+def gains_of_votes(code: list[bool], neighbours: list[tuple[int, int]], model: VotingIntegers) -> list[int]:
+    """Return the gain of each band, before smoothing, from the code and the (index, distance) of G K neighbours."""
+    sums = [0] * model.mask_bands
+    each = model.thresholds_each
+    if model.bit_votes is not None:
+        for p, row in enumerate(model.bit_votes.tolist()):
+            passed = sum(code[p * each : (p + 1) * each])
+            sums = [total + vote for total, vote in zip(sums, row[passed], strict=True)]
+    for g, bands in enumerate(model.groups):
+        found = neighbours[g * model.neighbours : (g + 1) * model.neighbours]
+        weights = [_weight(model, g, distance - found[0][1]) for _, distance in found]
+        reciprocal = (1 << VOTE_RECIPROCAL_BITS) // sum(weights)
+        for w in range(bands.start, bands.stop):
+            total = sum(
+                weight * int(model.votes[index - g * model.entries, w])
+                for weight, (index, _) in zip(weights, found, strict=True)
+            )
+            sums[w] += rounded_shift(total * reciprocal, VOTE_SHIFT)
+    indices = [min(max(rounded_shift(total, RESPONSE_SHIFT) + RESPONSE_ORIGIN, 0), RESPONSES - 1) for total in sums]
+    return [int(model.response_q14[index]) for index in indices]
+
+
+def _weight(model: VotingIntegers, group: int, behind: int) -> int:
+    return int(model.weights[group, behind]) if behind < VOTE_WEIGHTS else 0
