@@ -86,6 +86,9 @@ def train(
     hearing: Annotated[
         float | None, LOSS_WEIGHT.option("Weight of compressed spectra in the loss of a voting model.")
     ] = None,
+    clarity: Annotated[
+        float | None, LOSS_WEIGHT.option("Weight of the likeness of envelopes in the loss of a voting model.")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="Where a voting model is learned: `cpu`, or `gpu` with jax[cuda12].")
     ] = None,
@@ -138,6 +141,7 @@ def train(
         "smoothing_down": smoothing_down,
         "floor_db": floor_db,
         "hearing": hearing,
+        "clarity": clarity,
     }
     _check_outputs(output, checkpoint)
     learner_of_system = _learner(system, {option: value for option, value in given.items() if value is not None})

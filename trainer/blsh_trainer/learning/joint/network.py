@@ -6,6 +6,7 @@ dictionary vote, weighted by exp(-2 tau distance): the nearest K have nearly all
 """
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from blsh_trainer.learning.joint.options import JointOptions
 from blsh_trainer.learning.joint.scene_frames import COMPRESSION, SceneFrames
 from blsh_trainer.model.voting_model import VOTE_BANDS
+from blsh_trainer.signals.masks import BAND_EDGES
+from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, WINDOW
 
 Parameters: TypeAlias = dict[str, jax.Array]
 Arrays: TypeAlias = dict[str, NDArray[np.float32]]
@@ -26,6 +29,9 @@ _FIRST_TAU = 10.24
 """Tau times the bits at the start: 0.08 for codes of 128 bits."""
 _FIRST_LEVELS = 0.7
 _WIDEST_THRESHOLD = 1.0
+_LOWEST_CENTRE_HZ, _THIRD_OCTAVES = 150.0, 15
+_SPOKEN = 0.1  # of the energy of the scene's mean frame of speech: a sequence with less has no speech
+_LEAST_ENERGY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -122,16 +128,44 @@ def smoothed(gains: jax.Array, up: float, down: float) -> jax.Array:
 def loss(parameters: Parameters, batch: Parameters, options: JointOptions) -> jax.Array:
     """Return the mean over the sequences of the log of the error of their spectra, and of compressed spectra.
 
-    batch: "x" (sequences, span, 257), "sums" (sequences, span, 4, 80), "rest" (sequences, span, 2): see SceneFrames.
+    batch: "x" (sequences, span, 257), "sums" (sequences, span, 5, 80), "rest" (sequences, span, 2): see SceneFrames.
     The log makes a sequence count by the share of its error that is left, as SI-SDR does; so clean speech and pauses
-    weigh as much as loud noise. `easy` bounds that.
+    weigh as much as loud noise. `easy` bounds that. The clarity of the sequences is taken off.
     """
     count, span, width = batch["x"].shape
     gains = jax.nn.sigmoid(log_odds(parameters, batch["x"].reshape(-1, width))).reshape(count, span, VOTE_BANDS)
     gains = smoothed(gains, options.smoothing / 16, options.smoothing_down / 16)
-    A, B, A6, B6 = (batch["sums"][:, :, i] for i in range(4))
+    A, B, C, A6, B6 = (batch["sums"][:, :, i] for i in range(5))
     error = (gains**2 * A - 2.0 * gains * B).sum(axis=2) + batch["rest"][:, :, 0]
     soft = jnp.maximum(gains, _LEAST_GAIN) ** COMPRESSION
     heard = (soft**2 * A6 - 2.0 * soft * B6).sum(axis=2) + batch["rest"][:, :, 1]
     logs = [jnp.log(jnp.maximum(each.mean(axis=1), 0.0) + options.easy).mean() for each in (error, heard)]
-    return logs[0] + options.hearing * logs[1]
+    return logs[0] + options.hearing * logs[1] - options.clarity * clarity(gains**2 * A, C)
+
+
+def clarity(found: jax.Array, wanted: jax.Array) -> jax.Array:
+    """Return how alike the envelopes of energies (sequences, span, 80) are, from -1 to 1: ESTOI in the bands of a mask.
+
+    Energies are summed over third-octaves. Their roots are normalised over time, then over the third-octaves, and
+    correlated (Jensen and Taal, 2016, eq. 3 to 6). Sequences without speech do not count.
+    """
+    spoken = (wanted.sum(axis=2).mean(axis=1) > _SPOKEN).astype(jnp.float32)
+    alike = (_normalised(found) * _normalised(wanted)).sum(axis=2).mean(axis=1)
+    return (alike * spoken).sum() / jnp.maximum(spoken.sum(), 1.0)
+
+
+def _normalised(energies: jax.Array) -> jax.Array:
+    rows = jnp.sqrt(energies @ _third_octaves() + _LEAST_ENERGY)
+    for axis in (1, 2):
+        rows = rows - rows.mean(axis=axis, keepdims=True)
+        rows = rows / jnp.sqrt((rows**2).sum(axis=axis, keepdims=True) + _LEAST_ENERGY)
+    return rows
+
+
+@cache
+def _third_octaves() -> NDArray[np.float32]:
+    """Return which of ESTOI's 15 third-octaves the centre of each band lies in, float32 (80, 15)."""
+    edges = np.array(BAND_EDGES)
+    centres_hz = (edges[:-1] + edges[1:] - 1) / 2 * (SAMPLE_RATE_HZ / WINDOW)
+    place = np.round(3 * np.log2(np.maximum(centres_hz, 1.0) / _LOWEST_CENTRE_HZ))
+    return (place[:, None] == np.arange(_THIRD_OCTAVES)).astype(np.float32)

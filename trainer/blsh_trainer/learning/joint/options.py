@@ -19,8 +19,8 @@ class JointOptions:
 
     Shape of the model: P `projections` of `thresholds` each, `dictionaries` of `entries` each, K `neighbours`,
     `bit_votes` or none. Training: `passes` scenes of each utterance; `steps` steps of `sequences` x `span` frames at
-    the learning rate `rate`. Loss: `hearing` weighs the error of compressed spectra against that of spectra, and
-    `easy` is the error, as a share of the speech, below which a sequence counts less. Playback: `smoothing` and
+    the learning rate `rate`. Loss: `hearing` weighs the error of compressed spectra against that of spectra, `clarity`
+    the correlation of envelopes, and `easy` is the error, as a share of the speech, below which a sequence counts less. Playback: `smoothing` and
     `smoothing_down` in sixteenths, the least gain `floor_db`.
     """
 
@@ -38,6 +38,7 @@ class JointOptions:
     span: int = 32
     rate: float = 3e-3
     hearing: float = 0.5
+    clarity: float = 1.0
     easy: float = 0.05
     smoothing: int = 4
     smoothing_down: int = 4
@@ -83,6 +84,7 @@ class JointOptions:
         for option, value, most_db in (
             ("rate", self.rate, 1.0),
             ("hearing", self.hearing, 100.0),
+            ("clarity", self.clarity, 100.0),
             ("easy", self.easy, 1.0),
         ):
             if not 0.0 < value <= most_db:

@@ -3,7 +3,7 @@
 
 With a gain m in a band of mixture X and speech S, the error of the spectrum is m^2 A - 2 m B + C, of sums over the
 band's bins: A of |X|^2, B of Re(conj(X) S), C of |S|^2. That of compressed magnitudes is the same in m^0.3, |X|^0.6 and
-|X|^0.3 |S|^0.3. So a frame keeps four sums for each band, whatever the learner tries.
+|X|^0.3 |S|^0.3. So a frame keeps five sums for each band, whatever the learner tries.
 """
 
 from dataclasses import dataclass
@@ -35,9 +35,9 @@ _MOST = 6e4  # float16 ends at 65 504
 class SceneFrames:
     """T frames of scenes, one scene after the other.
 
-    features: int16 (T, 257). sums: float16 (T, 4, 80), of each band |X|^2, Re(conj(X) S), |X|^0.6 and |X|^0.3 |S|^0.3.
-    rest: float32 (T, 2), the sums of |S|^2 and of |S|^0.6 over all bands. All are relative to the mean frame of the
-    scene's speech. lengths: the frames of each scene.
+    features: int16 (T, 257). sums: float16 (T, 5, 80), of each band |X|^2, Re(conj(X) S), |S|^2, |X|^0.6 and
+    |X|^0.3 |S|^0.3. rest: float32 (T, 2), the sums of |S|^2 and of |S|^0.6 over all bands. All are relative to the mean
+    frame of the scene's speech. lengths: the frames of each scene.
     """
 
     features: NDArray[np.int16]
@@ -92,7 +92,7 @@ def scene_frames(scene: Scene) -> SceneFrames:
     A6, B6, C6 = _bands(soft**2), _bands(soft * soft_wanted), _bands(soft_wanted**2)
     energy = _scale(C, A, _LEAST_SPEECH)
     loudness = _scale(C6, A6, _LEAST_COMPRESSED)
-    sums = np.stack([A / energy, B / energy, A6 / loudness, B6 / loudness], axis=1)
+    sums = np.stack([A / energy, B / energy, C / energy, A6 / loudness, B6 / loudness], axis=1)
     rest = np.stack([C.sum(axis=1) / energy, C6.sum(axis=1) / loudness], axis=1)
     found = np.floor(features(X, VOTING_FEATURES) + 0.5)
     return SceneFrames(
