@@ -200,7 +200,7 @@ def test_a_model_is_trained_saved_and_heard(tiny_corpus: Corpus, tmp_path: Path)
         ({"thresholds": 0}, "thresholds is 0; choose 1 to"),
         ({"floor_db": 3.0}, "floor_db is 3; choose -80 to 0"),
         ({"mask_kind": "ibm"}, "the system voting has no option mask_kind"),
-        ({"rate": 0.0}, "rate is 0; choose more than 0"),
+        ({"rate": 0.0}, "rate is 0; choose more than 0 to 1"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(given: dict[str, object], said: str) -> None:

@@ -81,16 +81,17 @@ class JointOptions:
             )
         if self.neighbours > self.entries:
             raise BlshError(f"{self.neighbours} neighbours of {self.entries} entries; choose at most as many")
-        for option, value, most_db in (
-            ("rate", self.rate, 1.0),
-            ("hearing", self.hearing, 100.0),
-            ("clarity", self.clarity, 100.0),
-            ("easy", self.easy, 1.0),
-        ):
-            if not 0.0 < value <= most_db:
-                raise BlshError(f"{option} is {value:g}; choose more than 0 and at most {most_db:g}")
+        for option, above_zero, top in (("rate", True, 1.0), ("easy", True, 1.0), ("hearing", False, 100.0)):
+            self._check_number(option, above_zero, top)
+        self._check_number("clarity", False, 100.0)
         if not _LEAST_FLOOR_DB <= self.floor_db <= 0.0:
             raise BlshError(f"floor_db is {self.floor_db:g}; choose {_LEAST_FLOOR_DB:g} to 0")
+
+    def _check_number(self, option: str, above_zero: bool, most: float) -> None:
+        value = getattr(self, option)
+        if not (0.0 < value <= most or (value == 0.0 and not above_zero)):
+            least = "more than 0" if above_zero else "0"
+            raise BlshError(f"{option} is {value:g}; choose {least} to {most:g}")
 
 
 def joint_options(given: Mapping[str, Any]) -> JointOptions:
