@@ -11,7 +11,7 @@ from blsh_codegen.cost.estimate import state_bytes, table_bytes
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, render
 from blsh_codegen.spec import c_structs as layout
 from blsh_codegen.spec.c_structs import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, layout_check, model_struct
-from blsh_codegen.spec.constants import MAX_BITS, MAX_NEIGHBOURS
+from blsh_codegen.spec.constants import BINS, MAX_BITS, MAX_NEIGHBOURS
 from blsh_trainer.errors import BlshError
 
 from .compilers import C_COMPILERS, compile_objects
@@ -26,7 +26,8 @@ def test_sizes_on_a_board_are_the_compiler_s(
     rng: np.random.Generator, tmp_path: Path, name: str, smoothed: int
 ) -> None:
     """The sizes hold for the core as it is, and for one compiled with a model's own limits."""
-    limits = Limits(int(rng.integers(1, MAX_BITS + 1)), int(rng.integers(1, MAX_NEIGHBOURS + 1)), smoothed)
+    most = (MAX_BITS, MAX_NEIGHBOURS, 1, MAX_BITS, BINS, 256, 32)
+    limits = Limits(*(int(rng.integers(1, each + 1)) for each in most))._replace(smoothed=smoothed)
     (tmp_path / "blsh_limits.h").write_text(
         "".join(f"#define BLSH_MAX_{each.upper()} {value}u\n" for each, value in limits._asdict().items())
     )
@@ -38,12 +39,12 @@ def test_sizes_on_a_board_are_the_compiler_s(
 
 def test_estimates_take_the_sizes_of_a_board(rng: np.random.Generator) -> None:
     model = random_model(rng, "tracked", 77, 70, 5, "bands", 3)
-    own = Limits(77, 5, model.mask_kind.width)
+    own = Limits.of_masks(77, 5, model.mask_kind.width, model.features)
     assert f"#define BLSH_MAX_BITS {own.bits}u" in render(model, GenerateOptions())["blsh_limits.h"]
     assert state_bytes(model) == board_bytes(layout.state_struct, own) < board_bytes(layout.state_struct, CORE_LIMITS)
     name = -(-(len(model.name) + 1) // 4) * 4
     tables = sum(-(-size // 4) * 4 for size in flash_table_bytes(model).values())
-    assert table_bytes(model) - tables - name == board_bytes(model_struct) == 104
+    assert table_bytes(model) - tables - name == board_bytes(model_struct) == 136
 
 
 def test_a_struct_that_was_changed_alone_is_no_library(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,11 +79,12 @@ extern "C" {
   X(BLSH_ERR_ARGUMENT, -1, "a pointer is NULL") \
   X(BLSH_ERR_FORMAT, -2, "the model was generated for another runtime format") \
   X(BLSH_ERR_FEATURES, -3, "the model's feature kind or count is unknown, or its mel bands are not what they may be") \
-  X(BLSH_ERR_BITS, -4, "the model has no bits, or more than BLSH_MAX_BITS, or a radius beyond its bits") \
-  X(BLSH_ERR_NEIGHBOURS, -5, "the model wants no neighbour, or more than BLSH_MAX_NEIGHBOURS") \
+  X(BLSH_ERR_BITS, -4, "the model's bits are none, beyond BLSH_MAX_BITS or its radius, or not those of its thresholds") \
+  X(BLSH_ERR_NEIGHBOURS, -5, "the model wants no neighbour, or more than BLSH_MAX_NEIGHBOURS or BLSH_MAX_FOUND") \
   X(BLSH_ERR_ENTRIES, -6, "the dictionary has fewer entries than neighbours, or more than BLSH_MAX_ENTRIES") \
   X(BLSH_ERR_DICTIONARY_CRC, -7, "the dictionary's CRC is not the generated one") \
-  X(BLSH_ERR_MASKS, -8, "the model's masks or their smoothing are unknown, or a gain is not 0 to 1")
+  X(BLSH_ERR_MASKS, -8, "the model's masks or their smoothing are unknown, or a gain is not 0 to 1") \
+  X(BLSH_ERR_VOTES, -9, "the model's groups do not cover its bands, or its weights rise, or its response falls")
 // clang-format on
 
 enum {
@@ -119,7 +120,7 @@ int blsh_init(blsh_state_t *state, const blsh_model_t *model);
  * listener may hear or not notice.
  *
  * model    one that blsh_init accepted
- * Returns CRC-32/ISO-HDLC of planes, bounds and masks. Compare it with model->dictionary_crc32; if they differ, the
+ * Returns CRC-32/ISO-HDLC of planes, bounds and masks or votes. Compare it with model->dictionary_crc32; if they differ, the
  * result to report is BLSH_ERR_DICTIONARY_CRC.
  *
  * It reads the whole dictionary: some ten instructions a byte. Once, at the start, is usual. */
@@ -133,16 +134,16 @@ uint32_t blsh_delay_samples(void);
 
 /* ---- the work --------------------------------------------------------------------------------------------------- */
 
-/* The points of a hop that a probe sees, in order, and the values that it finds there (SPEC.md, 8). D, L and K are
- * features, bits and neighbours of the model. */
+/* The points of a hop that a probe sees, in order, and the values that it finds there (SPEC.md, 8). D, P, L, G and K
+ * are features, projections, bits, dictionaries and neighbours of the model. */
 // clang-format off: a row each
 #define BLSH_STAGES(X) \
     X(BLSH_STAGE_WINDOW, "window")             /* int32 shift, int32[1024] windowed samples */ \
     X(BLSH_STAGE_SPECTRUM, "spectrum")         /* int32[513][2] re, im */ \
     X(BLSH_STAGE_FEATURES, "features")         /* int16[D] */ \
-    X(BLSH_STAGE_ACCUMULATORS, "accumulators") /* int32[L] projections */ \
-    X(BLSH_STAGE_CODE, "code")                 /* uint32[words] their signs, bit l in word l / 32 */ \
-    X(BLSH_STAGE_NEIGHBOURS, "neighbours")     /* blsh_neighbour_t[K], the nearest first */ \
+    X(BLSH_STAGE_ACCUMULATORS, "accumulators") /* int32[P] projections */ \
+    X(BLSH_STAGE_CODE, "code")                 /* uint32[words], bit l in word l / 32 */ \
+    X(BLSH_STAGE_NEIGHBOURS, "neighbours")     /* blsh_neighbour_t[G][K], the nearest first */ \
     X(BLSH_STAGE_MASK, "mask")                 /* int16[513] gains, Q1.14 */ \
     X(BLSH_STAGE_OUTPUT, "output")             /* int16[256] samples */
 

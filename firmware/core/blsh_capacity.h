@@ -10,9 +10,13 @@
 #ifdef BLSH_MODEL_LIMITS
 #include "blsh_limits.h"
 #else
-#define BLSH_MAX_BITS       320u
-#define BLSH_MAX_NEIGHBOURS 32u
-#define BLSH_MAX_SMOOTHED   BLSH_BINS /* bands of a mask with smoothing */
+#define BLSH_MAX_BITS        320u
+#define BLSH_MAX_PROJECTIONS 320u
+#define BLSH_MAX_FEATURES    BLSH_BINS
+#define BLSH_MAX_NEIGHBOURS  32u
+#define BLSH_MAX_FOUND       256u              /* neighbours of all dictionaries */
+#define BLSH_MAX_SMOOTHED    BLSH_BINS         /* bands of a mask with smoothing */
+#define BLSH_MAX_PAIRS       BLSH_MEMORY_PAIRS /* of bands that `memory` features keep; 1 without them */
 #endif
 
 #endif

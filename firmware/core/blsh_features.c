@@ -9,14 +9,14 @@
 static unsigned find_magnitudes(blsh_state_t *state, unsigned halved) {
     const int32_t excess = blsh_bit_length(blsh_size_bits(state->frame.values)) - BLSH_FEATURE_BITS;
     const unsigned drop = excess > 0 ? (unsigned)excess : 0u;
-    blsh_magnitudes(state->frame.values, state->feature, drop, 14u + halved);
+    blsh_magnitudes(state->frame.values, state->spectral.magnitude, drop, 14u + halved);
     return drop;
 }
 
 /* The magnitudes through the filter of a band, times 2^16; afterwards *weight is that of the next band. */
 static inline int32_t filtered(const blsh_state_t *state, unsigned band, const int16_t **weight) {
     const unsigned count = (unsigned)state->model->mel_count[band];
-    const int32_t sum = blsh_dot_s16(state->feature + state->model->mel_first[band], *weight, count);
+    const int32_t sum = blsh_dot_s16(state->spectral.magnitude + state->model->mel_first[band], *weight, count);
     *weight += count;
     return sum;
 }
@@ -27,12 +27,17 @@ void blsh_extract_features(blsh_state_t *state) {
     const unsigned drop = find_magnitudes(state, model->feature_kind == BLSH_FEATURES_STFT ? 1u : 0u);
     if (model->feature_kind == BLSH_FEATURES_MEL) {
         for (unsigned band = 0; band < model->features; band++) { /* over magnitudes that no later band covers */
-            state->feature[band] = (int16_t)(filtered(state, band, &weight) >> 16);
+            state->projected.feature[band] = (int16_t)(filtered(state, band, &weight) >> 16);
         }
-    } else if (model->feature_kind == BLSH_FEATURES_TRACKED) {
+    } else if (model->feature_kind != BLSH_FEATURES_STFT) {
+        const int32_t exponent = state->frame.shift - (int32_t)drop;
         for (unsigned band = 0; band < BLSH_TRACKED_BANDS; band++) {
-            state->level[band] = filtered(state, band, &weight);
+            state->spectral.level[band] = filtered(state, band, &weight);
         }
-        blsh_track_floors(state, state->frame.shift - (int32_t)drop);
+        if (model->feature_kind == BLSH_FEATURES_TRACKED) {
+            blsh_track_floors(state, exponent);
+        } else {
+            blsh_remember(state, exponent);
+        }
     }
 }

@@ -46,9 +46,9 @@ typedef struct {
     uint16_t projections;     /* P: rows of the projection */
     uint16_t thresholds;      /* T: thresholds, and so bits, of each projection; 1 unless it is a voting model */
     uint16_t dictionaries;    /* G: each serves a group of neighbouring bands; 1 unless it is a voting model */
-    /* [rows / 4][BLSH_ROW(features) / 8][4][8]: eight weights of each of four rows, then the next eight. Each row is
-     * scaled to its own peak, unless it is a voting model; weights of 0 fill up rows and fours of rows. Each four weights
-     * lie in the order 0, 2, 1, 3 */
+    /* [projections / 4][BLSH_ROW(features) / 8][4][8]: eight weights of each of four rows, then the next eight. Each
+     * row is scaled to its own peak, or of a voting model as it was learned; weights of 0 fill up rows and fours of
+     * rows. Each four weights lie in the order 0, 2, 1, 3 */
     const uint8_t *projection_q7;
     const int16_t *bias_q3; /* [bits]: in eighths, at the scale of its row */
     /* [dictionaries][blocks][BLSH_PLANES(bits)]: bit j of a word belongs to entry 32 b + j of block b */

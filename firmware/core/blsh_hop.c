@@ -20,25 +20,26 @@ void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output
     report(probe, BLSH_STAGE_SPECTRUM, state->frame.values, sizeof state->frame.values);
 
     blsh_extract_features(state);
-    report(probe, BLSH_STAGE_FEATURES, state->feature, model->features * sizeof(int16_t));
+    report(probe, BLSH_STAGE_FEATURES, state->projected.feature, model->features * sizeof(int16_t));
 
     blsh_project(state);
-    report(probe, BLSH_STAGE_ACCUMULATORS, state->accumulator, model->bits * sizeof(int32_t));
+    report(probe, BLSH_STAGE_ACCUMULATORS, state->projected.accumulator, model->projections * sizeof(int32_t));
 
-    blsh_sign_bits(state);
+    blsh_make_code(state);
     report(probe, BLSH_STAGE_CODE, state->code, (model->bits + 31u) / 32u * sizeof(uint32_t));
 
     blsh_find_neighbours(state);
-    report(probe, BLSH_STAGE_NEIGHBOURS, state->neighbour, model->neighbours * sizeof(blsh_neighbour_t));
+    report(probe, BLSH_STAGE_NEIGHBOURS, state->voted.neighbour,
+           (size_t)model->dictionaries * model->neighbours * sizeof(blsh_neighbour_t));
 
-    blsh_average_masks(state);
+    blsh_find_gains(state);
     report(probe, BLSH_STAGE_MASK, state->gain_q14, sizeof state->gain_q14);
 
     blsh_inverse_fft(state->frame.values, state->gain_q14);
     blsh_overlap_add(state, output);
     report(probe, BLSH_STAGE_OUTPUT, output, BLSH_HOP * sizeof(int16_t));
 
-    if (state->hops < BLSH_TRACKING_START) {
+    if (state->hops < BLSH_MEMORY_START) {
         state->hops++;
     }
 }

@@ -34,13 +34,25 @@ const char *blsh_stage_name(blsh_stage_t stage) {
     return (unsigned)stage < BLSH_STAGE_COUNT ? names[stage] : "unknown stage";
 }
 
+static uint32_t crc32_of_masks(uint32_t crc, const blsh_model_t *model) {
+    if (model->vote == NULL) {
+        return blsh_crc32(crc, model->masks, (size_t)model->entries * blsh_mask_words(model) * sizeof(uint32_t));
+    }
+    crc = blsh_crc32(crc, model->vote, (size_t)model->entries * BLSH_VOTE_BANDS);
+    crc = blsh_crc32(crc, model->weight, (size_t)model->dictionaries * BLSH_VOTE_WEIGHTS);
+    if (model->bit_vote == NULL) {
+        return crc;
+    }
+    return blsh_crc32(crc, model->bit_vote, (size_t)model->projections * (model->thresholds + 1u) * BLSH_VOTE_BANDS);
+}
+
 uint32_t blsh_dictionary_crc32(const blsh_model_t *model) {
     const size_t blocks = (model->entries + BLSH_BLOCK - 1u) / BLSH_BLOCK;
     const size_t groups = (blocks + BLSH_BLOCK - 1u) / BLSH_BLOCK;
     const size_t planes = BLSH_PLANES((size_t)model->bits), rows = (unsigned)blsh_bit_length(model->radius) + planes;
-    uint32_t crc = blsh_crc32(0, model->planes, blocks * planes * sizeof(uint32_t));
-    crc = blsh_crc32(crc, model->bounds, groups * rows * sizeof(uint32_t));
-    return blsh_crc32(crc, model->masks, (size_t)model->entries * blsh_mask_words(model) * sizeof(uint32_t));
+    uint32_t crc = blsh_crc32(0, model->planes, model->dictionaries * blocks * planes * sizeof(uint32_t));
+    crc = blsh_crc32(crc, model->bounds, model->dictionaries * groups * rows * sizeof(uint32_t));
+    return crc32_of_masks(crc, model);
 }
 
 /* Weights that keep the sum of a band below 2^31, and so every feature within the bounds of SPEC.md, 7. */
@@ -73,6 +85,13 @@ static bool bands_known(const blsh_model_t *model, unsigned bands) {
 }
 
 static bool features_known(const blsh_model_t *model) {
+    if (model->features > BLSH_MAX_FEATURES) {
+        return false;
+    }
+    if (model->vote != NULL) {
+        return model->feature_kind == BLSH_FEATURES_MEMORY && BLSH_MAX_PAIRS >= BLSH_MEMORY_PAIRS &&
+               model->features == BLSH_MEMORY_FEATURES && bands_known(model, BLSH_TRACKED_BANDS);
+    }
     switch (model->feature_kind) {
     case BLSH_FEATURES_STFT:
         return model->features == BLSH_BINS;
@@ -96,32 +115,106 @@ static bool gains_known(const blsh_model_t *model) {
     return true;
 }
 
-/* Masks of bins, or of bands that may be spread over the bins from the highest on. */
+/* Bands that may be spread over the bins from the highest on. */
+static bool edges_known(const int16_t *edge, unsigned bands) {
+    for (unsigned band = 0; band < bands; band++) {
+        if (edge[band] < (int)band || edge[band] >= edge[band + 1u]) {
+            return false;
+        }
+    }
+    return edge[0] == 0 && edge[bands] == (int16_t)BLSH_BINS;
+}
+
+/* Masks of bins or of bands. */
 static bool masks_known(const blsh_model_t *model) {
     const unsigned bands = model->mask_bands, level_bits = model->mask_level_bits;
-    if (model->smoothing > BLSH_MAX_SMOOTHING || (model->smoothing != 0u && bands > BLSH_MAX_SMOOTHED)) {
+    const unsigned kept = model->smoothing > model->smoothing_down ? model->smoothing : model->smoothing_down;
+    if (kept > BLSH_MAX_SMOOTHING || (kept != 0u && bands > BLSH_MAX_SMOOTHED)) {
         return false;
     }
     if (model->band_edge == NULL) {
         return bands == BLSH_BINS && level_bits == 1u;
     }
-    if (bands < 1u || bands > BLSH_BINS / 2u || (level_bits != 1u && level_bits != 2u && level_bits != 4u)) {
+    if (model->vote != NULL) {
+        return bands == BLSH_VOTE_BANDS && level_bits == BLSH_VOTE_LEVEL_BITS && edges_known(model->band_edge, bands);
+    }
+    return bands >= 1u && bands <= BLSH_BINS / 2u && (level_bits == 1u || level_bits == 2u || level_bits == 4u) &&
+           edges_known(model->band_edge, bands);
+}
+
+/* Thresholds that ascend, so that a projection passes the lowest of them first. */
+static bool thresholds_known(const blsh_model_t *model) {
+    const int32_t *threshold = model->threshold;
+    for (unsigned row = 0; row < model->projections; row++, threshold += model->thresholds) {
+        for (unsigned t = 1; t < model->thresholds; t++) {
+            if (threshold[t] <= threshold[t - 1u]) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool bits_known(const blsh_model_t *model) {
+    const unsigned thresholds = model->thresholds;
+    if (model->bits < 1u || model->bits > BLSH_MAX_BITS || model->radius > model->bits ||
+        model->projections > BLSH_MAX_PROJECTIONS || thresholds < 1u || thresholds > BLSH_MAX_THRESHOLDS ||
+        model->bits != model->projections * thresholds) {
         return false;
     }
-    for (unsigned band = 0; band < bands; band++) {
-        if (model->band_edge[band] < (int)band || model->band_edge[band] >= model->band_edge[band + 1u]) {
+    return model->vote != NULL ? thresholds_known(model) : thresholds == 1u;
+}
+
+static bool neighbours_known(const blsh_model_t *model) {
+    return model->neighbours >= 1u && model->neighbours <= BLSH_MAX_NEIGHBOURS && model->dictionaries >= 1u &&
+           model->dictionaries <= BLSH_MAX_DICTIONARIES &&
+           (unsigned)model->dictionaries * model->neighbours <= BLSH_MAX_FOUND;
+}
+
+/* Weights of a dictionary: the nearest neighbour has one, and none has more than a nearer one. */
+static bool vote_weights_known(const uint8_t *weight) {
+    for (unsigned behind = 1; behind < BLSH_VOTE_WEIGHTS; behind++) {
+        if (weight[behind] > weight[behind - 1u]) {
             return false;
         }
     }
-    return model->band_edge[0] == 0 && model->band_edge[bands] == (int16_t)BLSH_BINS;
+    return weight[0] != 0u;
+}
+
+/* A dictionary for each band, and gains of 0 to 1 that do not fall. */
+static bool votes_known(const blsh_model_t *model) {
+    const int16_t *const edge = model->group_edge, *const gain = model->response_q14;
+    for (unsigned dictionary = 0; dictionary < model->dictionaries; dictionary++) {
+        if (edge[dictionary] >= edge[dictionary + 1u] ||
+            !vote_weights_known(model->weight + BLSH_VOTE_WEIGHTS * dictionary)) {
+            return false;
+        }
+    }
+    for (unsigned step = 1; step < BLSH_RESPONSES; step++) {
+        if (gain[step] < gain[step - 1u]) {
+            return false;
+        }
+    }
+    return edge[0] == 0 && edge[model->dictionaries] == (int16_t)BLSH_VOTE_BANDS && gain[0] >= 0 &&
+           gain[BLSH_RESPONSES - 1u] <= BLSH_GAIN_ONE_Q14;
+}
+
+static bool tables_given(const blsh_model_t *model) {
+    if (model->projection_q7 == NULL || model->planes == NULL || model->bounds == NULL) {
+        return false;
+    }
+    if (model->vote == NULL) {
+        return model->bias_q3 != NULL && model->masks != NULL && model->gain_q14 != NULL && model->threshold == NULL;
+    }
+    return model->bias_q3 == NULL && model->threshold != NULL && model->group_edge != NULL && model->weight != NULL &&
+           model->response_q14 != NULL && model->band_edge != NULL;
 }
 
 static int check(const blsh_model_t *model) {
     if (model->runtime_format != BLSH_RUNTIME_FORMAT) {
         return BLSH_ERR_FORMAT;
     }
-    if (model->projection_q7 == NULL || model->bias_q3 == NULL || model->planes == NULL || model->bounds == NULL ||
-        model->masks == NULL || model->gain_q14 == NULL) {
+    if (!tables_given(model)) {
         return BLSH_ERR_ARGUMENT;
     }
     if (!features_known(model)) {
@@ -130,14 +223,17 @@ static int check(const blsh_model_t *model) {
     if (!masks_known(model)) {
         return BLSH_ERR_MASKS;
     }
-    if (model->bits < 1u || model->bits > BLSH_MAX_BITS || model->radius > model->bits) {
+    if (!bits_known(model)) {
         return BLSH_ERR_BITS;
     }
-    if (model->neighbours < 1u || model->neighbours > BLSH_MAX_NEIGHBOURS) {
+    if (!neighbours_known(model) || (model->vote == NULL && model->dictionaries != 1u)) {
         return BLSH_ERR_NEIGHBOURS;
     }
-    if (model->entries < model->neighbours || model->entries > BLSH_MAX_ENTRIES) {
+    if (model->entries < model->neighbours || model->entries > BLSH_MAX_ENTRIES / model->dictionaries) {
         return BLSH_ERR_ENTRIES;
+    }
+    if (model->vote != NULL) {
+        return votes_known(model) ? BLSH_OK : BLSH_ERR_VOTES;
     }
     return gains_known(model) ? BLSH_OK : BLSH_ERR_MASKS;
 }

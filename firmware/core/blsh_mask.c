@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Stage `mask` (SPEC.md, 5): the masks of the neighbours, averaged, smoothed, spread over the bins. */
+/* Stage `mask` (SPEC.md, 5): the masks of the neighbours averaged, or votes counted; then smoothed, and spread over
+ * the bins. */
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -17,7 +18,7 @@ static void find_masks(const blsh_state_t *state, masks_t *masks) {
     unsigned n = 0;
     masks->count = model->neighbours;
     do { /* at least one, or blsh_init had refused the model: gcc must know that row[0] is set */
-        masks->row[n] = model->masks + state->neighbour[n].index * words;
+        masks->row[n] = model->masks + state->voted.neighbour[n].index * words;
         n++;
     } while (n < masks->count);
 }
@@ -111,14 +112,15 @@ static void average_levels(blsh_state_t *state, const masks_t *masks) {
     }
 }
 
-/* ---- both -------------------------------------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------------------------------------- */
 
 static void smooth(blsh_state_t *state, unsigned bands) {
-    const int32_t kept = state->model->smoothing;
+    const int32_t rising = state->model->smoothing, falling = state->model->smoothing_down;
     for (unsigned band = 0; band < bands; band++) {
-        const int32_t mean = state->gain_q14[band];
-        const int32_t before = state->hops == 0u ? mean : state->smoothed_q14[band];
-        const int16_t now = (int16_t)((kept * before + (16 - kept) * mean + 8) >> 4);
+        const int32_t gain = state->gain_q14[band];
+        const int32_t before = state->hops == 0u ? gain : state->smoothed_q14[band];
+        const int32_t kept = gain < before ? falling : rising;
+        const int16_t now = (int16_t)((kept * before + (16 - kept) * gain + 8) >> 4);
         state->smoothed_q14[band] = now;
         state->gain_q14[band] = now;
     }
@@ -136,21 +138,29 @@ static void spread(blsh_state_t *state) {
     }
 }
 
-void blsh_average_masks(blsh_state_t *state) {
-    const bool ibm = state->model->band_edge == NULL;
+static void average_masks(blsh_state_t *state) {
     masks_t masks;
     find_masks(state, &masks);
-    if (!ibm) {
+    if (state->model->band_edge != NULL) {
         average_levels(state, &masks);
     } else if (masks.count < 16u) {
         average_bits(state, &masks, 4);
     } else {
         average_bits(state, &masks, 6);
     }
-    if (state->model->smoothing != 0u) {
-        smooth(state, state->model->mask_bands);
+}
+
+void blsh_find_gains(blsh_state_t *state) {
+    const blsh_model_t *model = state->model;
+    if (model->vote != NULL) {
+        blsh_count_votes(state);
+    } else {
+        average_masks(state);
     }
-    if (!ibm) {
+    if ((model->smoothing | model->smoothing_down) != 0u) {
+        smooth(state, model->mask_bands);
+    }
+    if (model->band_edge != NULL) {
         spread(state);
     }
 }

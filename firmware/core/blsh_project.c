@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Stages `accumulators` and `code` (SPEC.md, 5): the features' projections, and their signs. */
+/* Stages `accumulators` and `code` (SPEC.md, 5): the features' projections, and what they pass. */
+#include <stddef.h>
+
 #include "arch/blsh_dot.h"
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
@@ -12,28 +14,43 @@ static uint32_t norm_of(const int16_t *features, unsigned count) {
     return blsh_floor_sqrt64(sum);
 }
 
-/* P x + b |x|: the sign of P x / |x| + b without a division. */
-void blsh_project(blsh_state_t *state) {
+/* P x. */
+static void find_products(blsh_state_t *state) {
     const blsh_model_t *model = state->model;
     const unsigned stride = BLSH_ROW(model->features);
-    const int32_t norm = (int32_t)norm_of(state->feature, model->features);
-    const int32_t excess = blsh_bit_length((uint32_t)norm) - BLSH_NORM_BITS;
-    const int32_t drop = excess > 0 ? excess : 0;
-    const int32_t raised = BLSH_RAISED_BY * blsh_sum_s16(state->feature, stride);
+    const int32_t raised = BLSH_RAISED_BY * blsh_sum_s16(state->projected.feature, stride);
     const uint8_t *weight = model->projection_q7;
-    for (unsigned first = 0; first < model->bits; first += 4u, weight += 4u * stride) {
-        const unsigned left = model->bits - first, rows = left < 4u ? left : 4u;
+    for (unsigned first = 0; first < model->projections; first += 4u, weight += 4u * stride) {
+        const unsigned left = model->projections - first, rows = left < 4u ? left : 4u;
         int32_t sums[4];
-        blsh_dot4_u8(weight, state->feature, stride, sums);
+        blsh_dot4_u8(weight, state->projected.feature, stride, sums);
         for (unsigned row = 0; row < rows; row++) {
-            const int32_t bias = model->bias_q3[first + row] * (norm >> drop);
-            state->accumulator[first + row] = sums[row] - raised + (bias >> (BLSH_BIAS_FRACTION_BITS - drop));
+            state->projected.accumulator[first + row] = sums[row] - raised;
         }
     }
 }
 
-void blsh_sign_bits(blsh_state_t *state) {
-    const int32_t *const first = state->accumulator, *last = first + state->model->bits;
+/* Adds b |x|: the sign of P x / |x| + b without a division. */
+static void add_biases(blsh_state_t *state) {
+    const blsh_model_t *model = state->model;
+    const int32_t norm = (int32_t)norm_of(state->projected.feature, model->features);
+    const int32_t excess = blsh_bit_length((uint32_t)norm) - BLSH_NORM_BITS;
+    const int32_t drop = excess > 0 ? excess : 0;
+    for (unsigned row = 0; row < model->projections; row++) {
+        const int32_t bias = model->bias_q3[row] * (norm >> drop);
+        state->projected.accumulator[row] += bias >> (BLSH_BIAS_FRACTION_BITS - drop);
+    }
+}
+
+void blsh_project(blsh_state_t *state) {
+    find_products(state);
+    if (state->model->bias_q3 != NULL) {
+        add_biases(state);
+    }
+}
+
+static void take_signs(blsh_state_t *state) {
+    const int32_t *const first = state->projected.accumulator, *last = first + state->model->bits;
     while (last > first) { /* from the last word and its last bit */
         const unsigned word = (unsigned)(last - first - 1) / 32u;
         uint32_t bits = 0;
@@ -41,5 +58,35 @@ void blsh_sign_bits(blsh_state_t *state) {
             bits = bits << 1 | (uint32_t)~*--last >> 31;
         }
         state->code[word] = bits;
+    }
+}
+
+/* A bit for each threshold: 1 where its projection reaches it. */
+static void pass_thresholds(blsh_state_t *state) {
+    const blsh_model_t *model = state->model;
+    const int32_t *threshold = model->threshold;
+    uint32_t *word = state->code, bits = 0, place = 1;
+    for (unsigned row = 0; row < model->projections; row++) {
+        const int32_t accumulator = state->projected.accumulator[row];
+        for (unsigned t = 0; t < model->thresholds; t++) {
+            bits |= accumulator >= *threshold++ ? place : 0u;
+            place <<= 1;
+            if (place == 0u) {
+                *word++ = bits;
+                bits = 0;
+                place = 1;
+            }
+        }
+    }
+    if (place != 1u) {
+        *word = bits;
+    }
+}
+
+void blsh_make_code(blsh_state_t *state) {
+    if (state->model->threshold == NULL) {
+        take_signs(state);
+    } else {
+        pass_thresholds(state);
     }
 }

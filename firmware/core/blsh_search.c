@@ -27,6 +27,8 @@
  * centre, less the radius, is a lower bound for the block. Centres are sliced as codes are, so 32 blocks are bounded at
  * once. Blocks are visited from the smallest bound up, until the bound passes the K-th distance found. The order
  * changes the speed and never the result: a neighbour gives way only to a smaller (distance, index). */
+#include <stddef.h>
+
 #include "arch/blsh_bits.h"
 #include "arch/blsh_count.h"
 #include "blsh_fixed.h"
@@ -50,20 +52,21 @@ typedef struct {
     uint32_t base;        /* the limit of the sums for a distance of 0 */
 } query_t;
 
-/* The K nearest entries so far, as numbers in `index`, the nearest first. */
+/* The K nearest entries so far, as numbers, the nearest first. */
 typedef struct {
-    blsh_neighbour_t *first, *last;
-    blsh_neighbour_t *end; /* where the next one goes; `last` once there are K */
+    uint32_t *first, *last;
+    uint32_t *end; /* where the next one goes; `last` once there are K */
 } ranking_t;
 
 typedef struct {
     const blsh_model_t *model;
     query_t query;
-    unsigned zero_bits;   /* Z */
-    unsigned planes;      /* words of a block */
-    const uint32_t *rows; /* the first block of the groups that are bounded together */
-    uint32_t first;       /* the first entry of that block */
-    uint32_t top;         /* INDEX_TOP less `first` */
+    unsigned zero_bits;                  /* Z */
+    unsigned planes;                     /* words of a block */
+    const uint32_t *dictionary, *bounds; /* planes and bounds of the dictionary that is searched */
+    const uint32_t *rows;                /* the first block of the groups that are bounded together */
+    uint32_t first;                      /* the first entry of that block */
+    uint32_t top;                        /* INDEX_TOP less `first` */
     ranking_t ranking;
 } search_t;
 
@@ -143,14 +146,14 @@ static inline void measure(const query_t *query, sums_t *sums, unsigned levels, 
 
 /* Puts `number` in its place; the farthest falls off. */
 static inline void insert(ranking_t *ranking, uint32_t number) {
-    blsh_neighbour_t *slot = ranking->end;
+    uint32_t *slot = ranking->end;
     if (slot < ranking->last) {
         ranking->end = slot + 1;
     }
-    for (; slot > ranking->first && slot[-1].index > number; slot--) {
-        slot[0].index = slot[-1].index;
+    for (; slot > ranking->first && slot[-1] > number; slot--) {
+        slot[0] = slot[-1];
     }
-    slot->index = number;
+    *slot = number;
 }
 
 /* The entries in `set` of a block into the ranking, as long as they are nearer than its last; `first` is the number of
@@ -158,7 +161,7 @@ static inline void insert(ranking_t *ranking, uint32_t number) {
 static void insert_all(ranking_t *ranking, uint32_t first, uint32_t set) {
     do {
         const uint32_t number = first + blsh_lowest_one(set);
-        if (number >= ranking->last->index) {
+        if (number >= *ranking->last) {
             return;
         }
         insert(ranking, number);
@@ -171,7 +174,7 @@ static void insert_all(ranking_t *ranking, uint32_t first, uint32_t set) {
 BLSH_NEVER_INLINE void take(search_t *search, const uint8_t *block, blsh_lanes_t left, sums_t *sums, uint32_t distance,
                             uint32_t limit) {
     ranking_t *const ranking = &search->ranking;
-    const unsigned levels = (unsigned)blsh_bit_length(ranking->last->index >> INDEX_BITS | 1u);
+    const unsigned levels = (unsigned)blsh_bit_length(*ranking->last >> INDEX_BITS | 1u);
     measure(&search->query, sums, levels, limit);
     distance -= UINT32_C(1) << levels;
     do {
@@ -186,7 +189,7 @@ BLSH_NEVER_INLINE void take(search_t *search, const uint8_t *block, blsh_lanes_t
                 insert_all(ranking, (nearest << INDEX_BITS) + search->first + BLSH_BLOCK * block[lane], found[lane]);
             }
         }
-        if (ranking->last->index >> INDEX_BITS < nearest + 1u) {
+        if (*ranking->last >> INDEX_BITS < nearest + 1u) {
             return;
         }
     } while (blsh_any_set(left));
@@ -214,7 +217,7 @@ static inline void visit(search_t *search, const uint8_t *block, unsigned count)
     const blsh_lanes_t blocks = blsh_load_bytes(block);
     /* An entry of the first of the blocks may be as far as the last neighbour, if it comes before that. */
     const uint32_t first = BLSH_BLOCK * blsh_least_lane(blocks);
-    const uint32_t distance = (search->ranking.last->index + search->top - first) >> INDEX_BITS;
+    const uint32_t distance = (*search->ranking.last + search->top - first) >> INDEX_BITS;
     const uint32_t limit = limit_of(&search->query, distance);
     sums_t sums;
     const blsh_lanes_t below = count_rows(search, blsh_rows(search->rows, search->planes, blocks), limit, &sums);
@@ -243,11 +246,11 @@ static void bound_blocks(const search_t *search, uint32_t group, uint32_t groups
             row[i] = group + lane + i < groups ? group + lane + i : group;
         }
         const blsh_lanes_t rows = blsh_load_lanes(row);
-        blsh_cursor_t at = blsh_rows(model->bounds, planes, rows);
+        blsh_cursor_t at = blsh_rows(search->bounds, planes, rows);
         blsh_lanes_t carry = blsh_none();
         sums_t sums;
         const uint32_t limit = limit_of(&search->query, 0u);
-        (void)count_rows(search, blsh_rows(model->bounds + slack, planes, rows), limit, &sums);
+        (void)count_rows(search, blsh_rows(search->bounds + slack, planes, rows), limit, &sums);
         measure(&search->query, &sums, search->zero_bits + 1u, limit);
         for (unsigned level = 0; level <= search->zero_bits; level++) {
             blsh_lanes_t sum = sums.bit[level];
@@ -290,7 +293,7 @@ static void search_groups(search_t *search, uint32_t group, uint32_t blocks) {
     bool last = false;
     search->first = BLSH_BLOCK * BLSH_BLOCK * group;
     search->top = INDEX_TOP - search->first;
-    search->rows = model->planes + BLSH_BLOCK * group * search->planes;
+    search->rows = search->dictionary + BLSH_BLOCK * group * search->planes;
     bound_blocks(search, group, (blocks + BLSH_BLOCK - 1u) / BLSH_BLOCK, &bounds);
     for (unsigned i = 0; i < GROUPS; i++) {
         const uint32_t first = BLSH_BLOCK * (group + i);
@@ -299,7 +302,7 @@ static void search_groups(search_t *search, uint32_t group, uint32_t blocks) {
     }
     do {
         const uint32_t nearest = least_bound(&bounds, search->zero_bits, near);
-        const uint32_t farthest = search->ranking.last->index, edge = model->radius + (farthest >> INDEX_BITS);
+        const uint32_t farthest = *search->ranking.last, edge = model->radius + (farthest >> INDEX_BITS);
         last = nearest + (1u << COARSE_BITS) > edge;
         if (last) {
             within(&bounds, search->zero_bits, edge, search->first, farthest & INDEX_TOP, near);
@@ -354,27 +357,52 @@ static void read_code(query_t *query, const uint32_t *code, unsigned bits, uint3
     }
 }
 
-void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *counted_plane,
-                       blsh_neighbour_t *found) {
-    const uint32_t blocks = (model->entries + BLSH_BLOCK - 1u) / BLSH_BLOCK;
-    search_t search;
-    ranking_t *const ranking = &search.ranking;
-    search.model = model;
-    search.planes = BLSH_PLANES((unsigned)model->bits);
-    search.zero_bits = BLSH_ZERO_BITS(model->bits);
-    ranking->first = ranking->end = found;
-    ranking->last = found + model->neighbours - 1u;
-    read_code(&search.query, code, model->bits, counted_plane);
-    ranking->last->index = ((uint32_t)model->bits << INDEX_BITS) + INDEX_TOP; /* behind all entries */
+/* Finds the K nearest of the dictionary that `search` is at. */
+static void search_dictionary(search_t *search, uint32_t *ranking, uint32_t blocks) {
+    const blsh_model_t *model = search->model;
+    search->ranking = (ranking_t){.first = ranking, .last = ranking + model->neighbours - 1u, .end = ranking};
+    *search->ranking.last = ((uint32_t)model->bits << INDEX_BITS) + INDEX_TOP; /* behind all entries */
     for (uint32_t group = 0; BLSH_BLOCK * group < blocks; group += GROUPS) {
-        search_groups(&search, group, blocks);
-    }
-    for (blsh_neighbour_t *slot = ranking->first; slot <= ranking->last; slot++) {
-        slot->distance = slot->index >> INDEX_BITS;
-        slot->index &= INDEX_TOP;
+        search_groups(search, group, blocks);
     }
 }
 
+/* Numbers become neighbours, in place, which takes twice the room: from the last. */
+static void number_neighbours(const blsh_model_t *model, blsh_neighbour_t *found) {
+    const uint32_t *const ranking = (const uint32_t *)found;
+    unsigned slot = (unsigned)model->dictionaries * model->neighbours;
+    for (uint32_t first = model->entries * model->dictionaries; first > 0u;) {
+        first -= model->entries;
+        for (unsigned n = 0; n < model->neighbours; n++) {
+            const uint32_t number = ranking[--slot];
+            found[slot] = (blsh_neighbour_t){first + (number & INDEX_TOP), number >> INDEX_BITS};
+        }
+    }
+}
+
+void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *counted_plane,
+                       blsh_neighbour_t *found) {
+    const uint32_t blocks = (model->entries + BLSH_BLOCK - 1u) / BLSH_BLOCK;
+    const uint32_t groups = (blocks + BLSH_BLOCK - 1u) / BLSH_BLOCK;
+    uint32_t *ranking = (uint32_t *)found;
+    search_t search;
+    search.model = model;
+    search.planes = BLSH_PLANES((unsigned)model->bits);
+    search.zero_bits = BLSH_ZERO_BITS(model->bits);
+    search.dictionary = model->planes;
+    search.bounds = model->bounds;
+    read_code(&search.query, code, model->bits, counted_plane);
+    for (unsigned dictionary = 0; dictionary < model->dictionaries; dictionary++) {
+        search_dictionary(&search, ranking, blocks);
+        ranking += model->neighbours;
+        search.dictionary += blocks * search.planes;
+        search.bounds += groups * ((unsigned)blsh_bit_length(model->radius) + search.planes);
+    }
+    number_neighbours(model, found);
+}
+
 void blsh_find_neighbours(blsh_state_t *state) {
-    blsh_find_nearest(state->model, state->code, state->counted_plane, state->neighbour);
+    _Static_assert(offsetof(blsh_state_t, voted.neighbour) == offsetof(blsh_state_t, searched.ranking),
+                   "the ranking is where the neighbours will be");
+    blsh_find_nearest(state->model, state->code, state->searched.counted_plane, state->voted.neighbour);
 }

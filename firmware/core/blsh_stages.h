@@ -14,14 +14,17 @@ static inline unsigned blsh_mask_words(const blsh_model_t *model) {
 void blsh_window_frame(blsh_state_t *state, const int16_t input[BLSH_HOP]); /* frame.shift, frame.values */
 void blsh_extract_features(blsh_state_t *state);                            /* feature */
 void blsh_track_floors(blsh_state_t *state, int32_t exponent);              /* level, noise_floor, feature */
+void blsh_remember(blsh_state_t *state, int32_t exponent);                  /* level, memory, feature */
 void blsh_project(blsh_state_t *state);                                     /* accumulator */
-void blsh_sign_bits(blsh_state_t *state);                                   /* code */
+void blsh_make_code(blsh_state_t *state);                                   /* code */
 void blsh_find_neighbours(blsh_state_t *state);                             /* neighbour */
-void blsh_average_masks(blsh_state_t *state);                               /* gain_q14 */
+void blsh_count_votes(blsh_state_t *state);                                 /* gain_q14 of bands, by votes */
+void blsh_find_gains(blsh_state_t *state);                                  /* gain_q14 of bins */
 void blsh_overlap_add(blsh_state_t *state, int16_t output[BLSH_HOP]);       /* overlap, output */
 
-/* Find the K entries nearest to `code`, by (distance, index). `counted_plane` is scratch: BLSH_SEARCH_WORDS words, or
- * model->bits / 2 + 8. */
+/* Find in each dictionary the K entries nearest to `code`, by (distance, index). `counted_plane` is scratch:
+ * BLSH_SEARCH_WORDS words, or model->bits / 2 + 8. It may lie within the second half of `found`, which is written once
+ * it is read. */
 void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *counted_plane,
                        blsh_neighbour_t *found);
 

@@ -18,6 +18,34 @@ typedef struct {
 /* Words that the search counts with: half of the planes of a code, filled up to a whole step of eight. */
 #define BLSH_SEARCH_WORDS (BLSH_MAX_BITS / 2u + 8u)
 
+/* What `memory` features keep of a pair of bands: a floor, three means and two mean deviations of its level, in 1/64 of
+ * a step. */
+typedef struct {
+    uint16_t floor, mean[3], deviation[2];
+} blsh_memory_t;
+
+/* The steps of a hop, but for the frame, work in one place, each on what the one before left there. */
+typedef struct {
+    int16_t magnitude[BLSH_ROW(BLSH_BINS)];
+    int32_t level[BLSH_TRACKED_BANDS]; /* of bands: sums, then levels */
+} blsh_spectral_t;
+
+typedef struct {
+    int16_t feature[BLSH_ROW(BLSH_MAX_FEATURES)]; /* in place of the magnitudes */
+    int32_t accumulator[BLSH_MAX_PROJECTIONS];    /* until there is a code */
+} blsh_projected_t;
+
+typedef struct {
+    uint32_t ranking[BLSH_MAX_FOUND]; /* the neighbours while they are searched, a word each */
+    uint32_t counted_plane[BLSH_SEARCH_WORDS];
+} blsh_searched_t;
+
+typedef struct {
+    blsh_neighbour_t
+        neighbour[BLSH_MAX_FOUND]; /* dictionary after dictionary, the nearest first; of equal distances, */
+    int32_t vote[BLSH_VOTE_BANDS]; /* the lower index first */
+} blsh_voted_t;
+
 typedef struct {
     const blsh_model_t *model;
 
@@ -25,9 +53,12 @@ typedef struct {
     int16_t history[BLSH_HISTORY];               /* the last input samples, the oldest first */
     int16_t peak[BLSH_WINDOW / BLSH_PEAK_BLOCK]; /* the bits of the magnitudes, or-ed, of each block of the frame */
     int32_t overlap[BLSH_HISTORY];               /* sums of output samples that are not finished, Q23.8, times 3/2 */
-    uint32_t hops;                               /* hops done in this stream; stops at BLSH_TRACKING_START */
-    int32_t noise_floor[BLSH_TRACKED_BANDS];     /* magnitudes, Q22.8; of tracked features only */
-    int16_t smoothed_q14[BLSH_MAX_SMOOTHED];     /* the mask of the hop before; with smoothing only */
+    uint32_t hops;                               /* hops done in this stream; stops at BLSH_MEMORY_START */
+    union {
+        int32_t noise_floor[BLSH_TRACKED_BANDS]; /* magnitudes, Q22.8; of tracked features only */
+        blsh_memory_t memory[BLSH_MAX_PAIRS];    /* of memory features only */
+    };
+    int16_t smoothed_q14[BLSH_MAX_SMOOTHED]; /* the mask of the hop before; with smoothing only */
 
     /* Within a hop only. Between two hops the caller may keep things in `frame`, which the next one overwrites. */
     struct {
@@ -35,16 +66,13 @@ typedef struct {
         int32_t values[2u * BLSH_BINS]; /* windowed samples, then the spectrum (re, im), then samples again */
     } frame;
     union {
-        int16_t feature[BLSH_ROW(BLSH_BINS)]; /* the magnitudes, then the features in their place */
-        int16_t gain_q14[BLSH_BINS];          /* gains, once the neighbours are known */
-    };
-    union {
-        int32_t level[BLSH_TRACKED_BANDS];         /* magnitudes of bands, Q22.8; until there are features */
-        int32_t accumulator[BLSH_MAX_BITS];        /* projections; until there is a code */
-        uint32_t counted_plane[BLSH_SEARCH_WORDS]; /* during the search: the planes that it counts */
+        blsh_spectral_t spectral;
+        blsh_projected_t projected;
+        blsh_searched_t searched;
+        blsh_voted_t voted;
+        int16_t gain_q14[BLSH_BINS]; /* of bands, then of bins */
     };
     uint32_t code[(BLSH_MAX_BITS + 31u) / 32u];
-    blsh_neighbour_t neighbour[BLSH_MAX_NEIGHBOURS]; /* the nearest first; of equal distances, the lower index first */
 } blsh_state_t;
 
 #endif

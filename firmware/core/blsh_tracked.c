@@ -24,7 +24,7 @@ static int32_t moved_floor(int32_t floor, int32_t level, uint32_t hops) {
 }
 
 void blsh_track_floors(blsh_state_t *state, int32_t exponent) {
-    int32_t *level = state->level;
+    int32_t *level = state->spectral.level;
     int32_t peak = 0;
     for (unsigned band = 0; band < BLSH_TRACKED_BANDS; band++) {
         level[band] = scaled_root((uint32_t)level[band], exponent);
@@ -37,7 +37,8 @@ void blsh_track_floors(blsh_state_t *state, int32_t exponent) {
     const int32_t excess = blsh_bit_length((uint32_t)peak) - BLSH_TRACKED_BITS;
     const unsigned drop = excess > 0 ? (unsigned)excess : 0u;
     for (unsigned band = 0; band < BLSH_TRACKED_BANDS; band++) {
-        state->feature[band] = (int16_t)blsh_rounded_shift(level[band], drop);
-        state->feature[BLSH_TRACKED_BANDS + band] = (int16_t)blsh_rounded_shift(state->noise_floor[band], drop);
+        state->projected.feature[band] = (int16_t)blsh_rounded_shift(level[band], drop);
+        state->projected.feature[BLSH_TRACKED_BANDS + band] =
+            (int16_t)blsh_rounded_shift(state->noise_floor[band], drop);
     }
 }

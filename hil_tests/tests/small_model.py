@@ -8,7 +8,7 @@ import numpy as np
 
 from blsh_codegen.emit.generate import render_tables
 from blsh_codegen.model.entry_order import bit_planes, bounds_table
-from blsh_codegen.model.quantise import stored_rows
+from blsh_codegen.model.projection_rows import stored_rows
 from blsh_codegen.spec.constants import BINS, Q14_ONE, RUNTIME_FORMAT
 
 BITS = 40

@@ -131,13 +131,13 @@ def test_the_map_has_every_room() -> None:
 
 def test_the_memory_map_is_that_of_the_struct() -> None:
     design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    structs = [state_struct(limits, BOARD_POINTER) for limits in (CORE_LIMITS, Limits(64, 8, 80))]
+    structs = [state_struct(limits, BOARD_POINTER) for limits in (CORE_LIMITS, Limits.of_masks(64, 8, 80, 128))]
     expected = [
         (name, *(f"{getattr(each, name).offset}: {getattr(each, name).size}" for each in structs))
         for name, *_ in structs[0]._fields_
     ]
     assert re.findall(r"^\| `(\w+)` \| (\d+: \d+) \| (\d+: \d+) \|", design, re.MULTILINE) == expected
-    sizes = [board_bytes(state_struct, limits) for limits in (CORE_LIMITS, Limits(64, 8, 80))]
+    sizes = [board_bytes(state_struct, limits) for limits in (CORE_LIMITS, Limits.of_masks(64, 8, 80, 128))]
     assert f"| all | {sizes[0]} | {sizes[1]} | |" in design
 
 

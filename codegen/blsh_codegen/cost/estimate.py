@@ -11,7 +11,7 @@ from blsh_codegen.cost.measured_costs import BoardSizes, CoreCosts
 from blsh_codegen.cost.stage_work import signal_codes, stage_work
 from blsh_codegen.emit.generate import flash_table_bytes, own_limits
 from blsh_codegen.model.entry_order import planes_of
-from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.spec.c_structs import board_bytes, model_struct, state_struct
 from blsh_codegen.spec.constants import BLOCK, HOPS_PER_SECOND
 from blsh_codegen.spec.stages import STAGES
@@ -89,7 +89,7 @@ def state_bytes(model: IntegerModel) -> int:
     return board_bytes(state_struct, own_limits(model))
 
 
-def shape_bytes(shape: IntegerModel, entries: int) -> int:
+def shape_bytes(shape: MaskIntegers, entries: int) -> int:
     """Return `table_bytes` of a model like `shape` with `entries` entries, at most a few words too high.
 
     The size of the bounds depends on how tight the blocks are, which is known once the dictionary is made; here they

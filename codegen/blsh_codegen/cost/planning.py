@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.cost.estimate import Estimate
+from blsh_codegen.cost.estimate import Estimate, estimate
 from blsh_codegen.cost.measured_costs import BoardSizes, CoreCosts
 from blsh_codegen.cost.pricing import Price, Pricing
 from blsh_codegen.cost.validation_grid import ValidationGrid
-from blsh_codegen.emit.generate import GenerateOptions, reduced_model
+from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model
 from blsh_codegen.spec.constants import BLOCK
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import AnyModel
+from blsh_trainer.model.artifact import AnyModel, Model
+from blsh_trainer.model.voting_model import VotingModel
 
 FEW_ENTRIES = 256
 """Fewer entries than this are too few for the whole code, where no grid says better."""
@@ -115,25 +116,37 @@ class Planner:
 
         Raises BlshError where no model fits, with the numbers and the options of the nearest model that does.
         """
-        search = self._search(wishes, budgets)
+        if isinstance(self._model, VotingModel):
+            return self._plan_whole(self._model, wishes, budgets)
+        search = self._search(self._model, wishes, budgets)
         candidates = search.candidates()
         chosen = search.best(candidates)
         if chosen is None:
-            raise BlshError(self._refusal(wishes, budgets, candidates))
+            raise BlshError(self._refusal(self._model, wishes, budgets, candidates))
         found = search.pricing.estimate(chosen.bits, chosen.masks, chosen.entries)
-        ram = found.ram_bytes + found.stack_bytes
-        chosen = replace(chosen, taken=Price(found.flash_bytes, ram, found.millions_per_second))
+        chosen = replace(chosen, taken=_price(found))
         options = search.pricing.options(chosen.bits, chosen.masks, chosen.entries)
-        code = found.flash_bytes - sum(found.tables.values())
-        options = replace(options, table_budget=budgets.flash - code)
+        options = replace(options, table_budget=_table_budget(budgets, found))
         return Plan(options, chosen, candidates, budgets, found, search.why(chosen, candidates))
 
-    def _search(self, wishes: GenerateOptions, budgets: Budgets) -> "_Search":
-        return _Search(
-            self._model, wishes, budgets, Pricing(self._model, wishes, self._core, self._board, self._samples)
-        )
+    def _plan_whole(self, model: VotingModel, wishes: GenerateOptions, budgets: Budgets) -> Plan:
+        """Return the plan of a model that cannot be reduced. BlshError if it does not fit."""
+        found = estimate(integer_model(model, wishes), self._core, self._board, self._samples)
+        price = _price(found)
+        over = budgets.exceeded(price)
+        if over:
+            raise BlshError(f"{model.name} takes {', '.join(over)}; give it more, or train a smaller one")
+        whole = Candidate(model.bits, model.mask_kind, model.entries, price, None, True, "a voting model stays whole")
+        options = replace(wishes, bits=model.bits, entries=model.entries, share=None)
+        options = replace(options, table_budget=_table_budget(budgets, found))
+        return Plan(options, whole, (whole,), budgets, found, whole.reason)
 
-    def _refusal(self, wishes: GenerateOptions, budgets: Budgets, candidates: tuple[Candidate, ...]) -> str:
+    def _search(self, model: Model, wishes: GenerateOptions, budgets: Budgets) -> "_Search":
+        return _Search(model, wishes, budgets, Pricing(model, wishes, self._core, self._board, self._samples))
+
+    def _refusal(
+        self, model: Model, wishes: GenerateOptions, budgets: Budgets, candidates: tuple[Candidate, ...]
+    ) -> str:
         """Return the reason: the budgets that the smallest candidate exceeds, and the nearest model that fits."""
         least = min(candidates, key=lambda each: each.taken.flash)
         found = f"{least.words} take {least.reason}"
@@ -141,17 +154,26 @@ class Planner:
         for fewer in dict.fromkeys((freed, replace(freed, bits=None, masks=None))):
             if fewer == wishes:
                 continue
-            search = self._search(fewer, budgets)
+            search = self._search(model, fewer, budgets)
             nearest = search.best(search.candidates())
             if nearest is not None:
                 return f"{found}; the nearest that fits: {nearest.flags}"
-        return f"{found}, and nothing smaller can be made of {self._model.name}: give it more, or train a smaller one"
+        return f"{found}, and nothing smaller can be made of {model.name}: give it more, or train a smaller one"
+
+
+def _price(found: Estimate) -> Price:
+    return Price(found.flash_bytes, found.ram_bytes + found.stack_bytes, found.millions_per_second)
+
+
+def _table_budget(budgets: Budgets, found: Estimate) -> int:
+    """Return the bytes of flash that the budgets leave for the tables, beside the code."""
+    return budgets.flash - (found.flash_bytes - sum(found.tables.values()))
 
 
 class _Search:
     """The search for one plan: its candidates and their order."""
 
-    def __init__(self, model: AnyModel, wishes: GenerateOptions, budgets: Budgets, pricing: Pricing) -> None:
+    def __init__(self, model: Model, wishes: GenerateOptions, budgets: Budgets, pricing: Pricing) -> None:
         self._model, self._wishes, self._budgets, self.pricing = model, wishes, budgets, pricing
         self._grid = ValidationGrid(model)
         self._validated = bool(self._grid) and wishes.layout == "tight"

@@ -12,9 +12,9 @@ from blsh_codegen.cost.measured_costs import BoardSizes, CoreCosts
 from blsh_codegen.cost.search_work import SEARCH_TERMS, search_work
 from blsh_codegen.cost.stage_work import Work, fixed_work, signal_codes
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
-from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.model.quantise import MaskIntegers
 from blsh_codegen.spec.constants import HOPS_PER_SECOND
-from blsh_trainer.model.artifact import AnyModel
+from blsh_trainer.model.artifact import Model
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Pricing:
 
     def __init__(
         self,
-        model: AnyModel,
+        model: Model,
         wishes: GenerateOptions,
         core: CoreCosts,
         board: BoardSizes,
@@ -67,10 +67,12 @@ class Pricing:
         """Make the model whole and estimate all that it takes."""
         return estimate(self._integers(bits, masks, entries), self._core, self.board, self._samples)
 
-    def _integers(self, bits: int, masks: str, entries: int) -> IntegerModel:
-        return integer_model(self._model, self.options(bits, masks, entries))
+    def _integers(self, bits: int, masks: str, entries: int) -> MaskIntegers:
+        integers = integer_model(self._model, self.options(bits, masks, entries))
+        assert isinstance(integers, MaskIntegers)
+        return integers
 
-    def _find_shape(self, bits: int, masks: str) -> IntegerModel:
+    def _find_shape(self, bits: int, masks: str) -> MaskIntegers:
         """Make the smallest model of this length and these masks: all but the dictionary costs what it costs here."""
         return self._integers(bits, masks, self.neighbours)
 

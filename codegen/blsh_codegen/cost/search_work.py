@@ -78,28 +78,32 @@ _COLUMN: Final = {name: column for column, name in enumerate(SEARCH_TERMS)}
 def search_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) -> npt.NDArray[np.int64]:
     """Return the counts of SEARCH_TERMS, (T, terms), for searches of `codes` (T, L) in the dictionary of `model`.
 
-    lanes: words that the core works on at once: 4 with Helium, else 1.
+    lanes: words that the core works on at once: 4 with Helium, else 1. The counts are those of all dictionaries.
     """
-    dictionary = Dictionary(model)
-    return np.stack([Search(dictionary, code, lanes).run() for code in codes])
+    dictionaries = [Dictionary(model, number) for number in range(model.dictionaries)]
+    works = [[Search(each, code, lanes).run() for code in codes] for each in dictionaries]
+    summed: npt.NDArray[np.int64] = np.sum(works, axis=0, dtype=np.int64)
+    return summed
 
 
 class Dictionary:
-    """The data that all searches of one model share.
+    """The data that all searches of one dictionary share, the first one of `model` or dictionary `number`.
 
     padded: bool (32 B, L), the codes of all blocks, zeros behind the last entry. centres: bool (B, L), and slack:
     int (B,), R less the radius of each block, so that no entry is nearer to a code than
     |code - centre| + slack - R bits.
     """
 
-    def __init__(self, model: IntegerModel) -> None:
+    def __init__(self, model: IntegerModel, number: int = 0) -> None:
         self.bits, self.neighbours, self.entries = model.bits, model.neighbours, model.entries
         self.blocks = -(-model.entries // BLOCK)
         padded = np.zeros((self.blocks * BLOCK, model.bits), np.bool_)
-        padded[: model.entries] = model.code_bits()
+        padded[: model.entries] = model.code_bits()[number * model.entries : (number + 1) * model.entries]
         self.padded = padded
-        rows = np.unpackbits(model.bounds.astype("<u4").view(np.uint8), axis=1, bitorder="little")
-        by_block = rows.reshape(len(model.bounds), -1, BLOCK).transpose(0, 2, 1).reshape(-1, model.bounds.shape[1])
+        groups = -(-self.blocks // BLOCK)
+        bounds = model.bounds[number * groups : (number + 1) * groups]
+        rows = np.unpackbits(bounds.astype("<u4").view(np.uint8), axis=1, bitorder="little")
+        by_block = rows.reshape(groups, -1, BLOCK).transpose(0, 2, 1).reshape(-1, bounds.shape[1])
         self.radius = model.radius
         self.slack_bits = self.radius.bit_length()
         self.slack = by_block[: self.blocks, : self.slack_bits] @ (1 << np.arange(self.slack_bits, dtype=np.int64))

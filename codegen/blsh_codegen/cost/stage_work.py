@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.cost.search_work import SEARCH_TERMS, search_work
-from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
+from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.spec.packing import unpack_words
 from blsh_codegen.spec.stages import STAGES
 
 HOP_STAGES: Final = (*STAGES, "rest")
@@ -33,9 +35,10 @@ class Work:
 
 def signal_codes(model: IntegerModel, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.bool_]:
     """Return the codes (T, L) of the hops of `samples` (int16, whole hops). The dictionary has no part in them."""
-    small = replace(model, codes=model.codes[: model.neighbours], masks=model.masks[: model.neighbours])
-    accumulators = np.concatenate([part.accumulators for part in VectorisedDenoiser(small).chunks(samples)])
-    return accumulators >= 0
+    if isinstance(model, MaskIntegers):
+        model = replace(model, codes=model.codes[: model.neighbours], masks=model.masks[: model.neighbours])
+    words = np.concatenate([part.code for part in VectorisedDenoiser(model).chunks(samples)])
+    return unpack_words(words.astype(np.uint32), model.bits)
 
 
 def stage_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) -> dict[str, Work]:
@@ -51,6 +54,7 @@ def fixed_work(model: IntegerModel, codes: npt.NDArray[np.bool_]) -> dict[str, W
     hops, bits = codes.shape
     fours, octets = model.projection_rows.shape[:2]
     signs = np.stack([np.ones(hops, np.int64), np.full(hops, bits), codes.sum(axis=1)], axis=1)
+    votes = isinstance(model, VotingIntegers)
     alike = {
         "window": {"hops": 1},
         "spectrum": {"hops": 1},
@@ -61,7 +65,7 @@ def fixed_work(model: IntegerModel, codes: npt.NDArray[np.bool_]) -> dict[str, W
         "rest": {"hops": 1},
     }
     return {stage: Work(tuple(terms), _every_hop(terms, hops)) for stage, terms in alike.items()} | {
-        "code": Work(("hops", "bits", "ones"), signs)
+        "code": Work(("voting hops", "voting bits", "voting ones") if votes else ("hops", "bits", "ones"), signs)
     }
 
 
@@ -70,6 +74,9 @@ def _every_hop(terms: dict[str, int], hops: int) -> npt.NDArray[np.int64]:
 
 
 def _mask_terms(model: IntegerModel) -> dict[str, int]:
+    if isinstance(model, VotingIntegers):
+        return _vote_terms(model)
+    assert isinstance(model, MaskIntegers)
     kind, neighbours = model.mask_kind, model.neighbours
     if model.band_edges is None:
         counted = "bins, 4 planes" if neighbours < MANY_NEIGHBOURS else "bins, 6 planes"
@@ -79,3 +86,13 @@ def _mask_terms(model: IntegerModel) -> dict[str, int]:
         sums = words * 8 // kind.level_bits
         terms = {"bands": 1, "words": words, "sums": sums, "sums, neighbours": sums * neighbours}
     return terms | ({"smoothed": kind.width} if model.smoothing else {})
+
+
+def _vote_terms(model: VotingIntegers) -> dict[str, int]:
+    """Return the work of votes: of each neighbour a row of its dictionary's bands, of each projection a row of all."""
+    voters = model.dictionaries * model.neighbours
+    terms = {"votes": 1, "dictionaries": model.dictionaries, "voters": voters}
+    terms |= {"votes of voters": model.neighbours * model.mask_bands, "responses": model.mask_bands}
+    if model.bit_votes is not None:
+        terms["votes of projections"] = len(model.bit_votes)
+    return terms | ({"smoothed": model.mask_bands} if model.smoothing or model.smoothing_down else {})

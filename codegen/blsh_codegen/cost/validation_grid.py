@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import AnyModel
+from blsh_trainer.model.artifact import AnyModel, Model
 
 
 class ValidationGrid:
@@ -19,7 +19,8 @@ class ValidationGrid:
     def __init__(self, model: AnyModel) -> None:
         self._rows: dict[tuple[str, int], dict[int, float]] = {}
         metrics = model.card.get("metrics", {})
-        rows: Any = metrics.get("grid", []) if model.nested and isinstance(metrics, dict) else []
+        nested = isinstance(model, Model) and model.nested
+        rows: Any = metrics.get("grid", []) if nested and isinstance(metrics, dict) else []
         try:
             for row in rows:
                 entries, improvement = int(row["dictionary_entries"]), float(row["mean_improvement_db"])

@@ -23,6 +23,7 @@ from blsh_codegen.spec.constants import (
     HOP,
     MAX_BITS,
     MAX_NEIGHBOURS,
+    MEMORY_PAIRS,
     RUNTIME_FORMAT,
     SAMPLE_RATE_HZ,
     WINDOW,
@@ -108,7 +109,15 @@ class GenerateOptions:
 
 def own_limits(model: IntegerModel) -> Limits:
     """Return the limits of a state that is as large as `model` needs."""
-    return Limits(model.bits, model.neighbours, model.smoothed_bands)
+    return Limits(
+        model.bits,
+        model.neighbours,
+        model.smoothed_bands,
+        len(model.projection_q7),
+        model.features,
+        model.dictionaries * model.neighbours,
+        MEMORY_PAIRS if model.feature_kind.name == "memory" else 1,
+    )
 
 
 def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
@@ -128,10 +137,15 @@ def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
             raise BlshError(
                 f"--{name.replace('_', '-')} {asked} without --slots: only models that are pushed need room"
             )
-    return Limits(
-        max(own.bits, options.room_bits or 0),
-        max(own.neighbours, options.room_neighbours or 0),
-        max(own.smoothed, options.room_smoothed or 0),
+    if not options.slots:
+        return own
+    return own._replace(
+        bits=max(own.bits, options.room_bits or 0),
+        neighbours=max(own.neighbours, options.room_neighbours or 0),
+        smoothed=max(own.smoothed, options.room_smoothed or 0),
+        projections=max(own.projections, options.room_bits or 0),
+        features=BINS,
+        found=max(own.found, options.room_neighbours or 0),
     )
 
 
@@ -238,7 +252,8 @@ def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]
         "table_budget": options.table_budget,
         "limits": state_limits(model, options),
         "slots": options.slots,
-        "mask_words": model.masks.shape[1],
+        "votes": isinstance(model, VotingIntegers),
+        "mask_words": model.masks.shape[1] if isinstance(model, MaskIntegers) else 0,
     }
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encode a model as one piece of memory that a board reads in place: the image that `blsh push` sends (SPEC.md, 11).
 
-An image is a header, then the tables of the generated C in the order of blsh_model_t, each padded with zeros to a
-multiple of 4 bytes. Where a table lies follows from the dimensions in the header, so the image holds no offsets.
+An image is a header, then the tables of the generated C in the order of `IntegerModel.tables`, each padded with zeros
+to a multiple of 4 bytes. Where a table lies follows from the dimensions in the header, so the image holds no offsets.
 """
 
 import hashlib
@@ -17,34 +17,46 @@ import numpy.typing as npt
 from blsh_codegen.emit.c_code import plain_text
 from blsh_codegen.model.entry_order import planes_of, zero_bits
 from blsh_codegen.model.projection_rows import weights_of_stored
-from blsh_codegen.model.quantise import IntegerModel, MelBands
+from blsh_codegen.model.quantise import IntegerModel, MaskIntegers, MelBands
+from blsh_codegen.model.voting import VotingIntegers, votes_of_table
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import (
     BINS,
     BLOCK,
     HOP,
     MAX_BITS,
+    MAX_DICTIONARIES,
     MAX_ENTRIES,
     MAX_NEIGHBOURS,
     MAX_SMOOTHING,
+    MAX_THRESHOLDS,
     MEL_SUM_MAX,
     Q14_ONE,
+    RESPONSES,
     RUNTIME_FORMAT,
+    VOTE_BANDS,
+    VOTE_LEVEL_BITS,
+    VOTE_WEIGHTS,
 )
 from blsh_codegen.spec.packing import pack_words
 from blsh_codegen.spec.stages import STAGES
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.voting_model import check_groups, check_response, check_thresholds, check_weights
 from blsh_trainer.signals.features import FEATURE_KINDS, FeatureKind
-from blsh_trainer.signals.masks import MASK_KINDS, MaskKind
+from blsh_trainer.signals.masks import MASK_KINDS
 
 MAGIC: Final = b"BLSM"
-IMAGE_FORMAT: Final = 1
+IMAGE_FORMAT: Final = 2
 NAME_BYTES: Final = 32
 SELF_TEST_HOPS: Final = 6
-HEAD: Final = struct.Struct("<4s32sIHH32sIII8H32s")
+HEAD: Final = struct.Struct("<4s32sIHH32sIIIBBHHBBHHBBBB32s")
 DIGESTED_FROM: Final = 36
 """The SHA-256 of an image is taken from this byte on. Before it lie the magic number and the digest itself."""
 
+REMADE: Final = "make it again: blsh push MODEL.npz --output IMAGE"
+_BIT_VOTES: Final = 1
+"""The flag of a model in which bits vote."""
+_KINDS: Final = {kind.number: kind for kind in FEATURE_KINDS.values()}
 _LCG = (1664525, 1013904223)
 
 
@@ -63,15 +75,30 @@ class ImageHead:
     features: int
     bits: int
     neighbours: int
+    dictionaries: int
+    thresholds_each: int
+    bit_votes: bool
     radius: int
-    mask_kind: MaskKind
+    mask_bands: int
+    mask_level_bits: int
     smoothing: int
+    smoothing_down: int
     name: str
+
+    @property
+    def votes(self) -> bool:
+        """Whether it is a voting model."""
+        return self.mask_level_bits == VOTE_LEVEL_BITS
 
     @property
     def smoothed(self) -> int:
         """Bands of the mask that the state must have room for."""
-        return self.mask_kind.width if self.smoothing else 1
+        return self.mask_bands if self.smoothing or self.smoothing_down else 1
+
+    @property
+    def projections(self) -> int:
+        """Rows of the projection, P."""
+        return self.bits // self.thresholds_each
 
 
 def self_test_signal() -> npt.NDArray[np.int16]:
@@ -96,18 +123,7 @@ def self_test_crc32(model: IntegerModel) -> int:
 
 def encode_image(model: IntegerModel) -> bytes:
     """Return the image of `model`; the same model gives the same bytes."""
-    tables: list[npt.NDArray[np.generic]] = [
-        model.projection_rows,
-        model.bias_q3.astype("<i2"),
-        model.planes.astype("<u4"),
-        model.bounds.astype("<u4"),
-        model.masks.astype("<u4"),
-        model.gain_q14.astype("<i2"),
-    ]
-    if model.band_edges is not None:
-        tables.append(model.band_edges.astype("<i2"))
-    if model.mel is not None:
-        tables += [part.astype("<i2") for part in (model.mel.first, model.mel.counts, model.mel.weights_q16)]
+    tables = (table.astype(table.dtype.newbyteorder("<")) for table in model.tables().values())
     body = b"".join(_padded(table.tobytes()) for table in tables)
     head = HEAD.pack(
         MAGIC,
@@ -120,13 +136,17 @@ def encode_image(model: IntegerModel) -> bytes:
         self_test_crc32(model),
         model.entries,
         model.feature_kind.number,
+        _BIT_VOTES if "bit_vote" in model.tables() else 0,
         model.features,
         model.bits,
         model.neighbours,
+        model.dictionaries,
         model.radius,
-        model.mask_kind.width,
-        model.mask_kind.level_bits,
+        model.mask_bands,
+        model.mask_level_bits,
+        model.thresholds_each,
         model.smoothing,
+        model.smoothing_down,
         plain_text(model.name).encode()[: NAME_BYTES - 1],
     )
     return sealed(head + body)
@@ -143,29 +163,16 @@ def read_head(image: bytes) -> ImageHead:
         raise BlshError(f"{len(image)} bytes that begin with {image[:4]!r} are no model image; expected {MAGIC!r}")
     _, sha256, size, image_format, runtime_format, model_sha256, *numbers, name = HEAD.unpack_from(image)
     if image_format != IMAGE_FORMAT:
-        raise BlshError(f"the image is of format {image_format}, this checkout writes {IMAGE_FORMAT}; make it again")
+        raise BlshError(f"the image is of format {image_format}, this checkout writes {IMAGE_FORMAT}; {REMADE}")
     if runtime_format != RUNTIME_FORMAT:
-        raise BlshError(f"the image is of runtime format {runtime_format}, this is {RUNTIME_FORMAT}; make it again")
+        raise BlshError(f"the image is of runtime format {runtime_format}, this is {RUNTIME_FORMAT}; {REMADE}")
     if size != len(image):
         raise BlshError(f"the image says that it has {size} bytes, but there are {len(image)}; it was cut or grew")
     if hashlib.sha256(image[DIGESTED_FROM:]).digest() != sha256:
         raise BlshError("the image's SHA-256 is not that of its content; it was damaged, make it again")
-    crc, self_test, entries, kind, features, bits, neighbours, radius, width, level_bits, smoothing = numbers
-    masks = {(each.width, each.level_bits): each for each in MASK_KINDS.values()}
-    kinds = {each.number: each for each in FEATURE_KINDS.values()}
-    checks = (
-        ("feature kind", kind, kind in kinds),
-        ("features", features, kind in kinds and features in kinds[kind].counts),
-        ("entries", entries, 1 <= entries <= MAX_ENTRIES),
-        ("bits", bits, 1 <= bits <= MAX_BITS),
-        ("neighbours", neighbours, 1 <= neighbours <= min(MAX_NEIGHBOURS, entries)),
-        ("radius", radius, radius <= bits),
-        ("bands and level bits of a mask", (width, level_bits), (width, level_bits) in masks),
-        ("smoothing", smoothing, smoothing <= MAX_SMOOTHING),
-    )
-    for what, value, known in checks:
-        if not known:
-            raise BlshError(f"the image has {what} = {value}, which no model has; make it again")
+    crc, self_test, entries, *shape = numbers
+    _check_shape(entries, shape)
+    kind, flags, features, bits, neighbours, dictionaries, radius, width, level_bits, each, rising, falling = shape
     return ImageHead(
         sha256=sha256,
         bytes=size,
@@ -174,70 +181,175 @@ def read_head(image: bytes) -> ImageHead:
         dictionary_crc32=crc,
         self_test_crc32=self_test,
         entries=entries,
-        feature_kind=kinds[kind],
+        feature_kind=_KINDS[kind],
         features=features,
         bits=bits,
         neighbours=neighbours,
+        dictionaries=dictionaries,
+        thresholds_each=each,
+        bit_votes=bool(flags & _BIT_VOTES),
         radius=radius,
-        mask_kind=masks[width, level_bits],
-        smoothing=smoothing,
+        mask_bands=width,
+        mask_level_bits=level_bits,
+        smoothing=rising,
+        smoothing_down=falling,
         name=name.split(b"\0")[0].decode("ascii", "replace"),
     )
+
+
+def _check_shape(entries: int, shape: list[int]) -> None:
+    """Raise BlshError, with the number, unless some model has these entries and the numbers from offset 88 on."""
+    kind, flags, features, bits, neighbours, dictionaries, radius, width, level_bits, each, rising, falling = shape
+    memory = kind in _KINDS and _KINDS[kind].memory
+    masks = {(VOTE_BANDS, VOTE_LEVEL_BITS)} if memory else {(k.width, k.level_bits) for k in MASK_KINDS.values()}
+    most = MAX_ENTRIES // max(dictionaries, 1)
+    checks = (
+        ("feature kind", kind, kind in _KINDS),
+        ("flags", flags, flags in ((0, _BIT_VOTES) if memory else (0,))),
+        ("features", features, kind in _KINDS and features in _KINDS[kind].counts),
+        ("entries", entries, 1 <= entries <= most),
+        ("bits", bits, 1 <= bits <= MAX_BITS),
+        ("neighbours", neighbours, 1 <= neighbours <= min(MAX_NEIGHBOURS, entries)),
+        ("dictionaries", dictionaries, 1 <= dictionaries <= (MAX_DICTIONARIES if memory else 1)),
+        ("thresholds", each, 1 <= each <= (MAX_THRESHOLDS if memory else 1) and bits % each == 0),
+        ("radius", radius, radius <= bits),
+        ("bands and level bits of a mask", (width, level_bits), (width, level_bits) in masks),
+        ("smoothing", (rising, falling), max(rising, falling) <= MAX_SMOOTHING and (memory or rising == falling)),
+    )
+    for what, value, known in checks:
+        if not known:
+            raise BlshError(f"the image has {what} = {value}, which no model has; make it again")
 
 
 def decode_image(image: bytes) -> IntegerModel:
     """Return the model that `image` holds. Raises BlshError, with the reason, unless all its tables are right."""
     head = read_head(image)
     tables = _Tables(image)
-    blocks = -(-head.entries // BLOCK)
-    rows = head.radius.bit_length() + planes_of(head.bits)
-    stored = tables.take("u1", -(-head.bits // 4), -(-head.features // 8), 4, 8)
-    bias_q3 = tables.take("<i2", head.bits)
-    planes = tables.take("<u4", blocks, planes_of(head.bits))
-    bounds = tables.take("<u4", -(-blocks // BLOCK), rows)
-    masks = tables.take("<u4", head.entries, -(-head.mask_kind.width * head.mask_kind.level_bits // 32))
-    gain_q14 = tables.take("<i2", head.neighbours * head.mask_kind.top + 1)
-    edges = None if head.mask_kind.of_bins else tables.take("<i2", head.mask_kind.width + 1)
-    mel = None
-    bands = head.feature_kind.bands_of(head.features)
-    if bands is not None:
-        first, counts = tables.take("<i2", bands), tables.take("<i2", bands)
-        mel = MelBands(first, counts, tables.take("<i2", int(counts.view(np.uint16).sum())))
+    model, stored = (_read_voting if head.votes else _read_masks)(head, tables)
     tables.end()
-    if mel is not None:
-        _check_mel(mel)
-    codes = planes[:, zero_bits(head.bits) : zero_bits(head.bits) + head.bits]
-    octets = np.ascontiguousarray(codes.astype("<u4")).view(np.uint8).reshape(blocks, head.bits, 4)
-    code_bits = np.unpackbits(octets, axis=2, bitorder="little").transpose(0, 2, 1).reshape(-1, head.bits)
-    model = IntegerModel(
-        name=head.name,
-        model_sha256=head.model_sha256,
-        feature_kind=head.feature_kind,
-        bits=head.bits,
-        neighbours=head.neighbours,
-        projection_q7=weights_of_stored(stored, head.bits, head.features),
-        bias_q3=bias_q3,
-        codes=pack_words(code_bits[: head.entries].astype(np.bool_)),
-        masks=masks,
-        gain_q14=gain_q14,
-        mel=mel,
-        mask_kind=head.mask_kind,
-        smoothing=head.smoothing,
-    )
-    if gain_q14.min() < 0 or gain_q14.max() > Q14_ONE:
-        found = f"{gain_q14.min()} to {gain_q14.max()}"
-        raise BlshError(f"the image has gains of {found}, expected 0 to {Q14_ONE}; make it again")
-    own_edges = model.band_edges
-    if edges is not None and (own_edges is None or not np.array_equal(edges, own_edges)):
-        raise BlshError(f"the image's bands are not those of `{head.mask_kind.name}` masks; make it again")
-    if not np.array_equal(bounds, model.bounds) or model.radius != head.radius:
+    if model.mel is not None:
+        _check_mel(model.mel)
+    _check_values(model)
+    if not np.array_equal(stored["band_edge"], model.band_edges if model.band_edges is not None else []):
+        raise BlshError(f"the image's bands are not those of masks of {head.mask_bands} bands; make it again")
+    if not np.array_equal(stored["bounds"], model.bounds) or model.radius != head.radius:
         raise BlshError("the image's bounds are not those of its codes: searches with it would be wrong; make it again")
-    if not np.array_equal(planes, model.planes):
+    if not np.array_equal(stored["planes"], model.planes):
         raise BlshError("the image's numbers of zeros are not those of its codes; make it again")
     if model.dictionary_crc32 != head.dictionary_crc32:
         expected = f"{head.dictionary_crc32:08x}; make it again"
         raise BlshError(f"the image's dictionary has CRC {model.dictionary_crc32:08x}, not {expected}")
     return model
+
+
+Stored = dict[str, npt.NDArray[Any]]
+
+
+def _read_masks(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Stored]:
+    """Return a model with masks, and the tables that follow from its others."""
+    mask_kind = next(
+        k for k in MASK_KINDS.values() if (k.width, k.level_bits) == (head.mask_bands, head.mask_level_bits)
+    )
+    rows = _rows(head, tables)
+    bias_q3 = tables.take("<i2", head.bits)
+    stored = _dictionary(head, tables)
+    masks = tables.take("<u4", head.entries, -(-mask_kind.width * mask_kind.level_bits // 32))
+    gain_q14 = tables.take("<i2", head.neighbours * mask_kind.top + 1)
+    stored["band_edge"] = tables.take("<i2", 0 if mask_kind.of_bins else mask_kind.width + 1)
+    model = MaskIntegers(
+        name=head.name,
+        model_sha256=head.model_sha256,
+        feature_kind=head.feature_kind,
+        bits=head.bits,
+        neighbours=head.neighbours,
+        projection_q7=rows,
+        bias_q3=bias_q3,
+        codes=_codes(head, stored["planes"]),
+        masks=masks,
+        gain_q14=gain_q14,
+        mel=_mel(head, tables),
+        mask_kind=mask_kind,
+        smoothing=head.smoothing,
+    )
+    return model, stored
+
+
+def _read_voting(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Stored]:
+    """Return a voting model, and the tables that follow from its others."""
+    rows = _rows(head, tables)
+    stored = _dictionary(head, tables)
+    stored["band_edge"] = tables.take("<i2", head.mask_bands + 1)
+    mel = _mel(head, tables)
+    thresholds = tables.take("<i4", head.projections, head.thresholds_each)
+    group_edges = tables.take("<i2", head.dictionaries + 1)
+    votes = tables.take("i1", head.entries * head.mask_bands)
+    weights = tables.take("u1", head.dictionaries, VOTE_WEIGHTS)
+    shape = (head.projections, head.thresholds_each + 1, head.mask_bands)
+    bit_votes = tables.take("i1", *shape) if head.bit_votes else None
+    response = tables.take("<i2", RESPONSES)
+    tables.end()
+    check_groups(group_edges)
+    model = VotingIntegers(
+        name=head.name,
+        model_sha256=head.model_sha256,
+        feature_kind=head.feature_kind,
+        bits=head.bits,
+        neighbours=head.neighbours,
+        projection_q7=rows,
+        codes=_codes(head, stored["planes"]),
+        mel=mel,
+        smoothing=head.smoothing,
+        thresholds=thresholds,
+        group_edges=group_edges,
+        votes=votes_of_table(votes, group_edges, head.entries),
+        weights=weights,
+        bit_votes=bit_votes,
+        response_q14=response,
+        falling=head.smoothing_down,
+    )
+    return model, stored
+
+
+def _rows(head: ImageHead, tables: "_Tables") -> npt.NDArray[np.int8]:
+    stored = tables.take("u1", -(-head.projections // 4), -(-head.features // 8), 4, 8)
+    return weights_of_stored(stored, head.projections, head.features)
+
+
+def _dictionary(head: ImageHead, tables: "_Tables") -> Stored:
+    blocks, planes = -(-head.entries // BLOCK), planes_of(head.bits)
+    rows = head.radius.bit_length() + planes
+    return {
+        "planes": tables.take("<u4", head.dictionaries * blocks, planes),
+        "bounds": tables.take("<u4", head.dictionaries * -(-blocks // BLOCK), rows),
+    }
+
+
+def _mel(head: ImageHead, tables: "_Tables") -> MelBands | None:
+    bands = head.feature_kind.bands_of(head.features)
+    if bands is None:
+        return None
+    first, counts = tables.take("<i2", bands), tables.take("<i2", bands)
+    return MelBands(first, counts, tables.take("<i2", int(counts.view(np.uint16).sum())))
+
+
+def _codes(head: ImageHead, planes: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    """Return the codes in words, (G N, ceil(L / 32)), of the planes of all dictionaries."""
+    codes = planes[:, zero_bits(head.bits) : zero_bits(head.bits) + head.bits]
+    octets = np.ascontiguousarray(codes.astype("<u4")).view(np.uint8).reshape(-1, head.bits, 4)
+    places = np.unpackbits(octets, axis=2, bitorder="little").transpose(0, 2, 1)
+    bits = places.reshape(head.dictionaries, -1, head.bits)[:, : head.entries]
+    return pack_words(bits.reshape(-1, head.bits).astype(np.bool_))
+
+
+def _check_values(model: IntegerModel) -> None:
+    """Raise BlshError for tables with values that no model has."""
+    if isinstance(model, VotingIntegers):
+        check_thresholds(model.thresholds)
+        check_weights(model.weights)
+        check_response(model.response_q14)
+    elif isinstance(model, MaskIntegers) and not 0 <= model.gain_q14.min() <= model.gain_q14.max() <= Q14_ONE:
+        found = f"{model.gain_q14.min()} to {model.gain_q14.max()}"
+        raise BlshError(f"the image has gains of {found}, expected 0 to {Q14_ONE}; make it again")
 
 
 def _check_mel(mel: MelBands) -> None:

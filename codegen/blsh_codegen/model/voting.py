@@ -130,3 +130,14 @@ class VotingIntegers(IntegerModel):
             response_q14=model.response_q14,
             falling=model.smoothing_down,
         )
+
+
+def votes_of_table(
+    table: npt.NDArray[np.int8], group_edges: npt.NDArray[np.int16], entries: int
+) -> npt.NDArray[np.int8]:
+    """Return the votes (N, 80) of a `vote_table` (80 N,)."""
+    parts = [
+        table[entries * first : entries * end].reshape(entries, end - first)
+        for first, end in pairwise(group_edges.tolist())
+    ]
+    return np.concatenate(parts, axis=1)

@@ -7,7 +7,7 @@ From this description come the sizes on a board and the models that the host lib
 
 import ctypes
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from blsh_codegen.spec.constants import (
     BIAS_FRACTION_BITS,
@@ -24,6 +24,7 @@ from blsh_codegen.spec.constants import (
     MAX_BITS,
     MAX_DICTIONARIES,
     MAX_ENTRIES,
+    MAX_FOUND,
     MAX_MEL_BANDS,
     MAX_NEIGHBOURS,
     MAX_SMOOTHING,
@@ -121,7 +122,7 @@ _CONSTANTS = {
 _PAIRS = dict(zip(("FLAT_Q14", "MIDDLE_Q14", "STEEP_Q14"), MAGNITUDE_Q14, strict=True))
 """The pairs of numbers in blsh_constants.h."""
 
-_LIMITS = {"MAX_BITS": MAX_BITS, "MAX_NEIGHBOURS": MAX_NEIGHBOURS}
+_LIMITS = {"MAX_BITS": MAX_BITS, "MAX_NEIGHBOURS": MAX_NEIGHBOURS, "MAX_FOUND": MAX_FOUND}
 
 
 _CHECK_HEAD = """\
@@ -134,14 +135,27 @@ _CHECK_HEAD = """\
 
 
 class Limits(NamedTuple):
-    """The largest model that fits the state: BLSH_MAX_... of blsh_limits.h. smoothed: bands of a smoothed mask."""
+    """The largest model that fits the state: BLSH_MAX_... of blsh_limits.h.
+
+    neighbours: of a dictionary; found: of all. smoothed: bands of a smoothed mask. pairs: of bands that features
+    remember.
+    """
 
     bits: int
     neighbours: int
     smoothed: int
+    projections: int
+    features: int
+    found: int
+    pairs: int
+
+    @classmethod
+    def of_masks(cls, bits: int, neighbours: int, smoothed: int, features: int = BINS) -> Self:
+        """Return the limits of models of one dictionary, whose projections have a bit each and remember nothing."""
+        return cls(bits, neighbours, smoothed, bits, features, neighbours, 1)
 
 
-CORE_LIMITS: Final = Limits(MAX_BITS, MAX_NEIGHBOURS, BINS)
+CORE_LIMITS: Final = Limits(MAX_BITS, MAX_NEIGHBOURS, BINS, MAX_BITS, BINS, MAX_FOUND, MEMORY_PAIRS)
 """The limits of a core that is compiled without blsh_limits.h."""
 
 
@@ -170,25 +184,26 @@ def model_struct(pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
 def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
     """Return blsh_state_t, compiled with `limits`. An unnamed union has the name of its first member here."""
     halves, words = ctypes.c_int16, ctypes.c_int32
-    frame = type("frame", (ctypes.Structure,), {"_fields_": [("shift", words), ("values", words * (2 * BINS))]})
-    feature = ctypes.c_int16 * (-(-BINS // 8) * 8)
-    scratch = [words * TRACKED_BANDS, words * limits.bits, words * (limits.bits // 2 + 8)]
-    neighbour: Any = type(
-        "blsh_neighbour_t", (ctypes.Structure,), {"_fields_": [("index", words), ("distance", words)]}
-    )
+    frame = _struct("frame", shift=words, values=words * (2 * BINS))
+    neighbour = _struct("blsh_neighbour_t", index=words, distance=words)
+    steps = {
+        "spectral": {"magnitude": halves * _row(BINS), "level": words * TRACKED_BANDS},
+        "projected": {"feature": halves * _row(limits.features), "accumulator": words * limits.projections},
+        "searched": {"ranking": words * limits.found, "counted_plane": words * (limits.bits // 2 + 8)},
+        "voted": {"neighbour": neighbour * limits.found, "vote": words * VOTE_BANDS},
+    }
+    structs = [_struct(name, **members) for name, members in steps.items()]
     fields = [
         ("model", pointer),
         ("history", halves * HISTORY),
         ("peak", halves * (WINDOW // PEAK_BLOCK)),
         ("overlap", words * HISTORY),
         ("hops", words),
-        ("noise_floor", words * TRACKED_BANDS),
+        ("noise_floor", _union(words * TRACKED_BANDS, halves * 6 * limits.pairs)),
         ("smoothed_q14", halves * limits.smoothed),
         ("frame", frame),
-        ("feature", _union(feature, halves * BINS)),
-        ("level", _union(*scratch)),
+        ("spectral", _union(*structs, halves * BINS)),
         ("code", words * -(-limits.bits // 32)),
-        ("neighbour", neighbour * limits.neighbours),
     ]
     return type("blsh_state_t", (ctypes.Structure,), {"_fields_": fields})
 
@@ -209,6 +224,14 @@ def layout_check(pointer: Any = HOST_POINTER, limits: Limits = CORE_LIMITS) -> s
         claims += [f"offsetof({struct.__name__}, {name}) == {getattr(struct, name).offset}" for name in names]
         claims.append(f"sizeof({struct.__name__}) == {ctypes.sizeof(struct)}")
     return _CHECK_HEAD + "".join(f'_Static_assert({claim}, "c_structs.py says so");\n' for claim in claims)
+
+
+def _row(features: int) -> int:
+    return -(-features // 8) * 8
+
+
+def _struct(name: str, **members: Any) -> Any:
+    return type(name, (ctypes.Structure,), {"_fields_": list(members.items())})
 
 
 def _union(*members: type[Any]) -> type[ctypes.Union]:

@@ -51,6 +51,7 @@ ZERO_BITS_LONG: Final = 9
 MAX_BITS: Final = projection.MAX_BITS
 MAX_SMOOTHING: Final = masks.MAX_SMOOTHING  # sixteenths of a mask that may come from the mask of the hop before
 MAX_NEIGHBOURS: Final = 32
+MAX_FOUND: Final = 256  # neighbours of all dictionaries, in a core that is compiled for any model
 MAX_ENTRIES: Final = 1 << 20  # more than any flash holds; every offset into the dictionary fits 32 bits
 
 MAX_THRESHOLDS: Final = voting_model.MAX_THRESHOLDS  # of a projection

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 typedef int32_t int16x2_t;
+typedef int32_t int8x4_t;
 
 static inline int32_t blsh_bottom(int32_t word) { return (int16_t)(uint16_t)((uint32_t)word & 0xffffu); }
 static inline int32_t blsh_top(int32_t word) { return word >> 16; }
@@ -29,6 +30,12 @@ static inline int32_t __smuad(int16x2_t a, int16x2_t b) {
 
 static inline int32_t __smlad(int16x2_t a, int16x2_t b, int32_t accumulator) {
     return (int32_t)((uint32_t)__smuad(a, b) + (uint32_t)accumulator);
+}
+
+/* each half of sum + bytes 0 and 2, widened, modulo 2^16 */
+static inline int16x2_t __sxtab16(int16x2_t sum, int8x4_t bytes) {
+    const int32_t low = (int8_t)((uint32_t)bytes & 0xffu), high = (int8_t)((uint32_t)bytes >> 16 & 0xffu);
+    return (int32_t)((uint32_t)(blsh_top(sum) + high) << 16 | ((uint32_t)(blsh_bottom(sum) + low) & 0xffffu));
 }
 
 #endif

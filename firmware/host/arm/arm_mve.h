@@ -22,6 +22,10 @@ typedef struct {
 
 /* ---- constants, and the same bits as another type ---- */
 
+static inline int16x8_t vdupq_n_s16(int16_t value) {
+    return (int16x8_t){value, value, value, value, value, value, value, value};
+}
+
 static inline int32x4_t vdupq_n_s32(int32_t value) { return (int32x4_t){value, value, value, value}; }
 static inline uint32x4_t vdupq_n_u32(uint32_t value) { return (uint32x4_t){value, value, value, value}; }
 
@@ -57,6 +61,7 @@ static inline uint32x4_t vld1q_u32(const uint32_t *from) {
     return value;
 }
 
+static inline void vst1q_s16(int16_t *to, int16x8_t value) { memcpy(to, &value, sizeof value); }
 static inline void vstrwq_s32(int32_t *to, int32x4_t value) { memcpy(to, &value, sizeof value); }
 static inline void vst1q_u32(uint32_t *to, uint32x4_t value) { memcpy(to, &value, sizeof value); }
 
@@ -74,6 +79,10 @@ static inline int16x8_t vldrhq_s16(const int16_t *from) {
 
 static inline int32x4_t vldrhq_s32(const int16_t *from) { return (int32x4_t){from[0], from[1], from[2], from[3]}; }
 static inline uint32x4_t vldrbq_u32(const uint8_t *from) { return (uint32x4_t){from[0], from[1], from[2], from[3]}; }
+
+static inline int16x8_t vldrbq_s16(const int8_t *from) {
+    return (int16x8_t){from[0], from[1], from[2], from[3], from[4], from[5], from[6], from[7]};
+}
 
 static inline uint16x8_t vldrbq_u16(const uint8_t *from) {
     return (uint16x8_t){from[0], from[1], from[2], from[3], from[4], from[5], from[6], from[7]};
@@ -163,6 +172,7 @@ static inline void vstrdq_scatter_offset_s64(int64_t *base, uint64x2_t offset, i
     }                                                                                                                  \
     return result
 
+static inline int16x8_t vaddq_s16(int16x8_t a, int16x8_t b) { return a + b; }
 static inline int32x4_t vaddq_s32(int32x4_t a, int32x4_t b) {
     BLSH_LANE_BY_LANE((uint32_t)a[lane] + (uint32_t)b[lane]);
 }

@@ -100,11 +100,7 @@ def read_slots(client: BoardClient) -> SlotsReply:
 def check_fits(head: ImageHead, slots: SlotsReply) -> None:
     """Raise BlshError, with the numbers, for an image that the board would refuse for its size or dimensions."""
     if head.bytes > slots.room:
-        entry = 4 * -(-head.mask_kind.width * head.mask_kind.level_bits // 32) + planes_of(head.bits) * (
-            1 / 8 + 1 / 256
-        )
-        most = int(head.entries - (head.bytes - slots.room) / entry) // 32 * 32
-        fewer = f"give --entries {most}" if most >= 32 else "make it shorter, or its masks coarser"
+        fewer = "train one with fewer entries" if head.votes else _fewer_entries(head, head.bytes - slots.room)
         raise BlshError(
             f"model {head.name!r} has {head.bytes:,} bytes as an image, a slot has room for {slots.room:,}; {fewer}"
         )
@@ -120,6 +116,14 @@ def check_fits(head: ImageHead, slots: SlotsReply) -> None:
                 f"model {head.name!r} has {found} {what}, the firmware's state holds {most}; {smaller}, or generate "
                 f"the firmware with --slots --room-{name} {found}"
             )
+
+
+def _fewer_entries(head: ImageHead, excess: int) -> str:
+    """Return what to do about an image with masks that has `excess` bytes too many."""
+    mask_words = -(-head.mask_bands * head.mask_level_bits // 32)
+    entry = 4 * mask_words + planes_of(head.bits) * (1 / 8 + 1 / 256)
+    most = int(head.entries - excess / entry) // 32 * 32
+    return f"give --entries {most}" if most >= 32 else "make it shorter, or its masks coarser"
 
 
 def push_model(

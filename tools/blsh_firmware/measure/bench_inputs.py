@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_trainer.corpora.corpus import Corpus
-from blsh_trainer.model.artifact import Model, load_mask_model, save_model
+from blsh_trainer.model.artifact import AnyModel, Model, load_mask_model, save_model
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.audio import to_int16
 
@@ -63,7 +63,7 @@ def counted_hops(hops: int) -> npt.NDArray[np.bool_]:
     return counted
 
 
-def describe_model(model: Model) -> dict[str, Any]:
+def describe_model(model: AnyModel) -> dict[str, Any]:
     """Return the identity of a model in a result, as JSON values."""
     return {
         "name": model.name,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from blsh_codegen.emit.generate import GenerateOptions, integer_model
+from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.packing import unpack_words
@@ -32,6 +32,7 @@ from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel, load_model
 from blsh_trainer.model.reduction import reduce_model
+from blsh_trainer.model.voting_model import VotingModel
 from blsh_trainer.progress import Progress
 
 FIXED_HOPS = 24

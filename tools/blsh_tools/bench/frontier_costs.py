@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from blsh_codegen.cost.estimate import estimate, shape_bytes
 from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
+from blsh_codegen.model.quantise import MaskIntegers
 from blsh_codegen.spec.constants import BLOCK
 from blsh_firmware.measure.bench_inputs import noisy_speech
 from blsh_hil.boards.table import find_board
@@ -33,7 +34,7 @@ class FrontierFirmware:
 
         The entries are `most`, or as many whole blocks as fit. The bytes are at most a few words too many.
         """
-        shape = integer_model(like, GenerateOptions())
+        shape = MaskIntegers.from_model(like)
         code = self._costs.board(self.board).code_bytes(shape.neighbours)
 
         def taken(entries: int) -> int:

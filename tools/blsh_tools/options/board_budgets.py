@@ -80,8 +80,10 @@ def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") 
 
     if board.slots is None:
         raise BlshError(f"{board.name} has no slots for models in boards.toml; generate without --slots")
-    wanted = Limits(wishes.room_bits or 1, wishes.room_neighbours or 1, wishes.room_smoothed or 1)
-    room = board_bytes(state_struct, wanted) - board_bytes(state_struct, Limits(1, 1, 1))  # beside the model's state
+    wanted = Limits.of_masks(wishes.room_bits or 1, wishes.room_neighbours or 1, wishes.room_smoothed or 1)
+    room = board_bytes(state_struct, wanted) - board_bytes(
+        state_struct, Limits.of_masks(1, 1, 1)
+    )  # beside the model's state
     return replace(
         sizes,
         flash_bytes=sizes.flash_bytes + SLOTS_FLASH_BYTES,

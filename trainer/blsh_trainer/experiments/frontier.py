@@ -149,7 +149,7 @@ def _plain(workshop: Workshop, settings: Settings, seeds: Sequence[int], firmwar
     def model(feature_kind: str, bits: int, entries: int) -> Model:
         spec = hashed(DEFAULT, feature_kind, bits, float(entries))
         system = build(replace(spec, seed=seeds[0]), workshop, settings)
-        assert isinstance(system, HashDenoiser)
+        assert isinstance(system, HashDenoiser) and isinstance(system.denoiser.model, Model)
         return system.denoiser.model
 
     def score(points: Sequence[Point], chosen: Condition) -> dict[Point, FloatArray]:

@@ -204,17 +204,10 @@ def _check_voting_model(model: VotingModel) -> None:
     _check_shapes(model)
     if not 1 <= model.bits <= MAX_BITS:
         raise BlshError(f"{model.bits} bits (projections times thresholds); a code has 1 to {MAX_BITS}")
-    if (np.diff(model.thresholds.astype(np.int64), axis=1) <= 0).any():
-        row = int(np.argmax((np.diff(model.thresholds.astype(np.int64), axis=1) <= 0).any(axis=1)))
-        raise BlshError(f"the thresholds of projection {row} do not ascend: {model.thresholds[row].tolist()}")
-    _check_groups(model.group_edges)
-    _check_weights(model.weights)
-    gains = model.response_q14.astype(np.int64)
-    if gains.min() < 0 or gains.max() > GAIN_ONE_Q14:
-        raise BlshError(f"the response goes from {gains.min()} to {gains.max()}; expected 0 to {GAIN_ONE_Q14}")
-    if (np.diff(gains) < 0).any():
-        at = int(np.argmax(np.diff(gains) < 0))
-        raise BlshError(f"the response falls from {gains[at]} to {gains[at + 1]} at index {at + 1}; it may only rise")
+    check_thresholds(model.thresholds)
+    check_groups(model.group_edges)
+    check_weights(model.weights)
+    check_response(model.response_q14)
     most = min(model.entries, MAX_VOTERS)
     if type(model.neighbours) is not int or not 1 <= model.neighbours <= most:
         raise BlshError(f"{model.neighbours} neighbours of {model.entries} entries; choose 1 to {most}")
@@ -256,7 +249,26 @@ def _check_shapes(model: VotingModel) -> None:
             raise BlshError(f"{name} are {array.dtype} with shape {array.shape}; expected {dtype} with shape {shape}")
 
 
-def _check_groups(edges: NDArray[np.int16]) -> None:
+def check_thresholds(thresholds: NDArray[np.int32]) -> None:
+    """Raise BlshError unless the thresholds (P, T) of each projection ascend."""
+    falls = (np.diff(thresholds.astype(np.int64), axis=1) <= 0).any(axis=1)
+    if falls.any():
+        row = int(np.argmax(falls))
+        raise BlshError(f"the thresholds of projection {row} do not ascend: {thresholds[row].tolist()}")
+
+
+def check_response(response_q14: NDArray[np.int16]) -> None:
+    """Raise BlshError unless the gains (256,) are from 0 to 1 and never fall."""
+    gains = response_q14.astype(np.int64)
+    if gains.min() < 0 or gains.max() > GAIN_ONE_Q14:
+        raise BlshError(f"the response goes from {gains.min()} to {gains.max()}; expected 0 to {GAIN_ONE_Q14}")
+    if (np.diff(gains) < 0).any():
+        at = int(np.argmax(np.diff(gains) < 0))
+        raise BlshError(f"the response falls from {gains[at]} to {gains[at + 1]} at index {at + 1}; it may only rise")
+
+
+def check_groups(edges: NDArray[np.int16]) -> None:
+    """Raise BlshError unless the edges (G + 1,) give each of the 80 bands to one dictionary."""
     given = [int(edge) for edge in edges]
     if given[0] != 0 or given[-1] != VOTE_BANDS or any(a >= b for a, b in pairwise(given)):
         raise BlshError(
@@ -265,7 +277,8 @@ def _check_groups(edges: NDArray[np.int16]) -> None:
         )
 
 
-def _check_weights(weights: NDArray[np.uint8]) -> None:
+def check_weights(weights: NDArray[np.uint8]) -> None:
+    """Raise BlshError unless the weights (G, 32) fall with the distance, from 1 or more."""
     for group, row in enumerate(weights.astype(np.int64)):
         if row[0] < 1:
             raise BlshError(f"the nearest neighbour in dictionary {group} has weight 0; expected 1 to 255")
