@@ -52,7 +52,7 @@ class JointCheckpoint:
 
     def save(self, done: int, state: Any) -> None:
         """Replace the file by one of `state` after `done` steps. BlshError if it cannot be written."""
-        leaves = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+        leaves: dict[str, Any] = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
         identity = json.dumps(self._identity, sort_keys=True)
         with replacing(self._path) as temporary, temporary.open("wb") as stream:
             np.savez(stream, identity=np.array(identity), done=np.array(done), **leaves)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.learning.joint.network import Arrays, Scaling, group_edges
 from blsh_trainer.learning.joint.options import JointOptions
-from blsh_trainer.model.artifact import Card
+from blsh_trainer.model.card import Card
 from blsh_trainer.model.voting_model import (
     BIT_VOTES_A_UNIT,
     GAIN_ONE_Q14,
@@ -88,4 +88,5 @@ def response_table(floor_db: float) -> NDArray[np.int16]:
     """Return the gain for each sum of votes, the logistic function but at least `floor_db`, int16 (256,) in Q1.14."""
     odds = (np.arange(RESPONSES) - RESPONSE_ORIGIN) / LEVELS_A_UNIT
     gains = np.maximum(1.0 / (1.0 + np.exp(-odds)), 10.0 ** (floor_db / 20.0))
-    return np.floor(GAIN_ONE_Q14 * gains + 0.5).astype(np.int16)
+    table: NDArray[np.int16] = np.floor(GAIN_ONE_Q14 * gains + 0.5).astype(np.int16)
+    return table

@@ -168,4 +168,5 @@ def _third_octaves() -> NDArray[np.float32]:
     edges = np.array(BAND_EDGES)
     centres_hz = (edges[:-1] + edges[1:] - 1) / 2 * (SAMPLE_RATE_HZ / WINDOW)
     place = np.round(3 * np.log2(np.maximum(centres_hz, 1.0) / _LOWEST_CENTRE_HZ))
-    return (place[:, None] == np.arange(_THIRD_OCTAVES)).astype(np.float32)
+    shares: NDArray[np.float32] = (place[:, None] == np.arange(_THIRD_OCTAVES)).astype(np.float32)
+    return shares

@@ -20,8 +20,8 @@ class JointOptions:
     Shape of the model: P `projections` of `thresholds` each, `dictionaries` of `entries` each, K `neighbours`,
     `bit_votes` or none. Training: `passes` scenes of each utterance; `steps` steps of `sequences` x `span` frames at
     the learning rate `rate`. Loss: `hearing` weighs the error of compressed spectra against that of spectra, `clarity`
-    the correlation of envelopes, and `easy` is the error, as a share of the speech, below which a sequence counts less. Playback: `smoothing` and
-    `smoothing_down` in sixteenths, the least gain `floor_db`.
+    the correlation of envelopes, and `easy` is the error, as a share of the speech, below which a sequence counts less.
+    Playback: `smoothing` and `smoothing_down` in sixteenths, the least gain `floor_db`.
     """
 
     name: str = "blsh"
@@ -38,7 +38,7 @@ class JointOptions:
     span: int = 32
     rate: float = 3e-3
     hearing: float = 0.5
-    clarity: float = 1.0
+    clarity: float = 4.0
     easy: float = 0.05
     smoothing: int = 4
     smoothing_down: int = 4
