@@ -133,6 +133,10 @@ int blsh_image_check(const blsh_image_header_t *image, uint32_t room, blsh_model
         .mask_bands = image->mask_bands,
         .mask_level_bits = image->mask_level_bits,
         .smoothing = image->smoothing,
+        .smoothing_down = image->smoothing,
+        .projections = image->bits,
+        .thresholds = 1u,
+        .dictionaries = 1u,
     };
     memcpy(model->model_sha256, image->model_sha256, sizeof model->model_sha256);
     return find_tables(image, model) ? BLSH_OK : (int)BLSH_IMAGE_SHAPE;
