@@ -3,29 +3,50 @@
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from blsh_tools.console import progress, show
 from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, CorpusFolders, NoiseFolder, Seed
 from blsh_tools.options.corpora import say_remarks
-from blsh_tools.options.numbers_in_range import BITS, COUNT, ENTRIES, FLOOR, NEIGHBOURS, SMOOTHING, SNR_DB
+from blsh_tools.options.numbers_in_range import (
+    BITS,
+    COUNT,
+    ENTRIES,
+    FLOOR,
+    FLOOR_DB,
+    JOBS,
+    LOSS_WEIGHT,
+    NEIGHBOURS,
+    SMOOTHING,
+    SNR_DB,
+)
 from blsh_tools.options.outputs import check_output, check_outside
+from blsh_trainer.errors import BlshError
 
 DEFAULT_SYSTEM = "extended"
+VOTING_SYSTEM = "voting"
+DEVICES = ("cpu", "gpu")
 
 if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
     from blsh_trainer.compute.block_pool import Pool
-    from blsh_trainer.model.artifact import AnyModel
+    from blsh_trainer.corpora.corpus import Corpus
+    from blsh_trainer.learning.joint.options import JointOptions
+    from blsh_trainer.learning.options import TrainOptions
+    from blsh_trainer.model.artifact import AnyModel, Model
+    from blsh_trainer.model.voting_model import VotingModel
+    from blsh_trainer.progress import Progress
 
 
 def train(
     corpora: CorpusFolders,
     output: Annotated[Path, typer.Option("--output", "-o", help="Artifact to write.")] = DEFAULT_MODEL,
     system: Annotated[
-        str, typer.Option(help="`extended` (ours) or `paper`: sets all options below that are not given.")
+        str,
+        typer.Option(help="`extended` (ours), `voting` (ours, learned jointly) or `paper`: sets what is not given."),
     ] = DEFAULT_SYSTEM,
     features: Annotated[
         str | None, typer.Option(help="`mel` (128 bands), `stft` (513 bins) or `tracked` (64 bands and noise floors).")
@@ -53,6 +74,27 @@ def train(
     entries: Annotated[int | None, ENTRIES.option("Most frames that become entries [paper: all].")] = None,
     fit_frames: Annotated[int | None, ENTRIES.option("Frames from which the projections are learned.")] = None,
     steps: Annotated[int | None, COUNT.option("Steps of the `masks` learner for each block of bits.")] = None,
+    projections: Annotated[int | None, BITS.option("Projections of a voting model, each with several bits.")] = None,
+    thresholds: Annotated[int | None, COUNT.option("Bits of each projection of a voting model, up to 4.")] = None,
+    dictionaries: Annotated[
+        int | None, COUNT.option("Dictionaries of a voting model, each of a group of bands.")
+    ] = None,
+    smoothing_down: Annotated[
+        int | None, SMOOTHING.option("As --smoothing, where the mask falls; of a voting model.")
+    ] = None,
+    floor_db: Annotated[float | None, FLOOR_DB.option("Least gain of a voting model, in dB.")] = None,
+    hearing: Annotated[
+        float | None, LOSS_WEIGHT.option("Weight of compressed spectra in the loss of a voting model.")
+    ] = None,
+    clarity: Annotated[
+        float | None, LOSS_WEIGHT.option("Weight of the likeness of envelopes in the loss of a voting model.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where a voting model is learned: `cpu`, or `gpu` with jax[cuda12].")
+    ] = None,
+    jobs: Annotated[
+        int | None, JOBS.option("Processes that mix for a voting model [default: one for each core].")
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the model; the firmware reports it.")] = "blsh",
     noise: NoiseFolder = None,
     seed: Seed = 0,
@@ -73,9 +115,6 @@ def train(
     removed.
     """
     from blsh_trainer.corpora.merging import load_corpora
-    from blsh_trainer.learning.checkpoint import read_checkpoint
-    from blsh_trainer.learning.options import system_options
-    from blsh_trainer.learning.train import train_model
     from blsh_trainer.model.artifact import save_model
 
     given = {
@@ -96,19 +135,88 @@ def train(
         "entries": entries,
         "fit_frames": fit_frames,
         "steps": steps,
+        "projections": projections,
+        "thresholds": thresholds,
+        "dictionaries": dictionaries,
+        "smoothing_down": smoothing_down,
+        "floor_db": floor_db,
+        "hearing": hearing,
+        "clarity": clarity,
     }
-    options = system_options(system, {option: value for option, value in given.items() if value is not None})
     _check_outputs(output, checkpoint)
-    options.code.kind.check_use(checkpoint, scheduler)
+    learner_of_system = _learner(system, {option: value for option, value in given.items() if value is not None})
+    place = Place(checkpoint, scheduler, device, jobs)
+    learner_of_system.check(place)
     source = load_corpora(corpora, noise)
     check_outside(source, output, checkpoint)
-    if checkpoint is not None:
-        read_checkpoint(checkpoint)  # a file that is no checkpoint is refused before the mixing
     say_remarks(source)
-    with _pool(scheduler) as pool, progress() as advance:
-        model = train_model(source, options, advance, checkpoint=checkpoint, pool=pool)
+    with progress() as advance:
+        model = learner_of_system.learn(source, place, advance)
     save_model(output, model)
     _show(model, output, as_json)
+
+
+def _learner(system: str, given: dict[str, Any]) -> "_Staged | _Joint":
+    if system == VOTING_SYSTEM:
+        from blsh_trainer.learning.joint.options import joint_options
+
+        return _Joint(joint_options(given))
+    from blsh_trainer.learning.options import system_options
+
+    return _Staged(system_options(system, given))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model is learned: its checkpoint file, a cluster, a device and processes, each None where not given."""
+
+    checkpoint: Path | None
+    scheduler: str | None
+    device: str | None
+    jobs: int | None
+
+
+class _Staged:
+    """The learners that hash first and fill a dictionary then."""
+
+    def __init__(self, options: "TrainOptions") -> None:
+        self._options = options
+
+    def check(self, place: Place) -> None:
+        self._options.code.kind.check_use(place.checkpoint, place.scheduler)
+        for flag, value in (("--device", place.device), ("--jobs", place.jobs)):
+            if value is not None:
+                raise BlshError(f"{flag} {value} is of no use to this system; choose --system {VOTING_SYSTEM}")
+        if place.checkpoint is not None:
+            from blsh_trainer.learning.checkpoint import read_checkpoint
+
+            read_checkpoint(place.checkpoint)  # a file that is no checkpoint is refused before the mixing
+
+    def learn(self, source: "Corpus", place: Place, advance: "Progress") -> "Model":
+        from blsh_trainer.learning.train import train_model
+
+        with _pool(place.scheduler) as pool:
+            return train_model(source, self._options, advance, checkpoint=place.checkpoint, pool=pool)
+
+
+class _Joint:
+    """The learner of voting models."""
+
+    def __init__(self, options: "JointOptions") -> None:
+        self._options = options
+
+    def check(self, place: Place) -> None:
+        if place.scheduler is not None:
+            raise BlshError(
+                f"--scheduler {place.scheduler} is of no use: a voting model takes small steps; leave it out"
+            )
+        if place.device not in (None, *DEVICES):
+            raise BlshError(f"--device {place.device!r}; choose one of {', '.join(DEVICES)}")
+
+    def learn(self, source: "Corpus", place: Place, advance: "Progress") -> "VotingModel":
+        from blsh_trainer.learning.joint.train import train_jointly
+
+        return train_jointly(source, self._options, advance, place.checkpoint, place.device or DEVICES[0], place.jobs)
 
 
 def _show(model: "AnyModel", output: Path, as_json: bool) -> None:
@@ -125,7 +233,7 @@ def _show(model: "AnyModel", output: Path, as_json: bool) -> None:
         ("model", str(output)),
         ("sha256", model.sha256),
         ("bits", f"{model.bits} of {model.feature_kind} features"),
-        ("dictionary", f"{model.entries:,} frames"),
+        ("dictionary", f"{model.entries:,} entries"),
     ]
     show(result, as_json, rows, "Trained")
 

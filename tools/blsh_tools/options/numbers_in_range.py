@@ -58,6 +58,8 @@ ENTRIES = Range(1, 1_000_000_000)
 SHARE = Range(0, 1, above=True)
 SMOOTHING = Range(0, 15)
 FLOOR = Range(0, 255)
+FLOOR_DB = Range(-80, 0)
+LOSS_WEIGHT = Range(0, 100)
 MIPS = Range(0, 1_000_000, above=True)
 
 MODELS = Range(0, 10_000)

@@ -37,7 +37,7 @@ def varied_mixtures(corpus: Corpus, split: str, passes: int, rng: np.random.Gene
     shorter than a window.
     """
     speech = corpus.select("speech", split)
-    noises = _Noises(corpus, split, speech, rng)
+    noises = NoiseDraw(corpus, split, speech, rng)
     for turn in range(passes):
         for number in rng.permutation(len(speech)).tolist():
             wanted = read_speech(corpus, speech[number])
@@ -57,7 +57,9 @@ def varied_mixtures(corpus: Corpus, split: str, passes: int, rng: np.random.Gene
             yield NamedMixture(name, corpus.listed(speech[number]), "", kind, 0, snr_db, Mixture(s, n, s + n), lead)
 
 
-class _Noises:
+class NoiseDraw:
+    """A draw of noises of one split: recorded, coloured anew, two at once, babble of `speech`, or synthetic."""
+
     def __init__(self, corpus: Corpus, split: str, speech: tuple[Entry, ...], rng: np.random.Generator) -> None:
         self._corpus, self._speech, self._rng = corpus, speech, rng
         self._files: dict[str, list[Entry]] = {}
@@ -72,13 +74,14 @@ class _Noises:
             return self._recorded(length)
         if lot < _COLOURED:
             kind, noise = self._recorded(length)
-            return f"coloured {kind}", self._coloured(noise)
+            return f"coloured {kind}", coloured(noise, self._rng)
         if lot < _TWO:
             (first, one), (second, other) = self._recorded(length), self._recorded(length)
-            return f"{first} and {second}", self._coloured(one) + self._rng.uniform(0.3, 1.0) * self._coloured(other)
+            softer = coloured(one, self._rng), self._rng.uniform(0.3, 1.0) * coloured(other, self._rng)
+            return f"{first} and {second}", softer[0] + softer[1]
         if lot < _BABBLE:
             return "babble", self._babble(length)
-        return "synthetic", self._coloured(self._rng.standard_normal(length)) * self._swell(length)
+        return "synthetic", coloured(self._rng.standard_normal(length), self._rng) * self._swell(length)
 
     def _recorded(self, length: int) -> tuple[str, FloatArray]:
         kind = self._types[int(self._rng.integers(len(self._types)))]
@@ -87,24 +90,33 @@ class _Noises:
         _, cut = source.sounding_cut(length, self._rng)
         return kind, cut / rms(cut)
 
-    def _coloured(self, noise: FloatArray) -> FloatArray:
-        """Return `noise` filtered by a random tilt and random gains at octaves, as another room would change it."""
-        octaves = np.log2(np.maximum(_KNOTS_HZ, 60.0) / 1000.0)
-        gains_db = self._rng.uniform(*_TILT_DB) * octaves + self._rng.normal(0.0, _KNOT_DB, len(octaves))
-        gains_db = np.maximum(gains_db - gains_db.max(), _DEEPEST_DB)
-        taps = firwin2(_TAPS, _KNOTS_HZ / _KNOTS_HZ[-1], 10.0 ** (gains_db / 20.0))
-        return np.asarray(fftconvolve(noise, taps, mode="same"))
-
     def _babble(self, length: int) -> FloatArray:
         """Return `length` samples of 3 to 8 utterances at once, each from a random sample on."""
         noise = np.zeros(length)
         for _ in range(int(self._rng.integers(3, 9))):
             voice = read_speech(self._corpus, self._speech[int(self._rng.integers(len(self._speech)))])
             noise += loop_from(voice, int(self._rng.integers(voice.size)), length) / rms(voice)
-        return self._coloured(noise) if self._rng.random() < 0.5 else noise
+        return coloured(noise, self._rng) if self._rng.random() < 0.5 else noise
 
     def _swell(self, length: int) -> FloatArray:
         """Return a slowly changing level, from steady to lively."""
         knots = np.arange(length // _SWELL_SAMPLES + 2) * _SWELL_SAMPLES
         levels = self._rng.normal(0.0, self._rng.uniform(0.0, 0.6), len(knots))
         return np.asarray(np.interp(np.arange(length), knots, np.exp(levels)))
+
+
+def coloured(
+    noise: FloatArray,
+    rng: np.random.Generator,
+    tilt_db: tuple[float, float] = _TILT_DB,
+    knot_db: float = _KNOT_DB,
+) -> FloatArray:
+    """Return `noise` (n,) filtered by a random tilt and random gains at octaves, as another room would change it.
+
+    tilt_db: the range of the tilt, per octave. knot_db: the standard deviation of the gain at an octave.
+    """
+    octaves = np.log2(np.maximum(_KNOTS_HZ, 60.0) / 1000.0)
+    gains_db = rng.uniform(*tilt_db) * octaves + rng.normal(0.0, knot_db, len(octaves))
+    gains_db = np.maximum(gains_db - gains_db.max(), _DEEPEST_DB)
+    taps = firwin2(_TAPS, _KNOTS_HZ / _KNOTS_HZ[-1], 10.0 ** (gains_db / 20.0))
+    return np.asarray(fftconvolve(noise, taps, mode="same"))

@@ -11,10 +11,12 @@ from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.card import Card
 from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.reduction import mask_choices, reduce_model
+from blsh_trainer.model.voting_model import VotingModel
 from blsh_trainer.progress import Progress, named
 
 VALIDATION_MIXTURES = 24
 VALIDATION_ENTRIES = 4096
+_VOTING_SNR_DB = 0.0
 _SHARES = (1, 2, 4, 8)
 """A nested model is scored with its dictionary divided by each of these numbers."""
 
@@ -51,6 +53,21 @@ def valid_metrics(
             _row(one, found.find(str(number), "si_sdr_db", snr_db).improvement) for number, one in enumerate(smaller)
         ]
     return metrics
+
+
+def voting_metrics(model: VotingModel, corpus: Corpus, seed: int, progress: Progress | None = None) -> Card:
+    """Return figures of a voting model in dB at 0 dB; {} without a valid split, or where it puts out silence."""
+    if not corpus.has("valid"):
+        return {}
+    count = min(VALIDATION_MIXTURES, len(corpus.select("speech", "valid")))
+    mixtures = DrawnMixtures(corpus, "valid", (_VOTING_SNR_DB,), count, seed)
+    systems = {"model": Blind(FloatDenoiser(model))}
+    told = named(progress, "validating")
+    try:
+        found = evaluate_systems(systems, mixtures, ("si_sdr_db",), jobs=1, seed=seed, progress=told)
+    except SilentEstimateError:
+        return {}
+    return {"valid": {**_valid(found, _VOTING_SNR_DB), "mixtures": count}}
 
 
 def _smaller(model: Model, lengths: tuple[int, ...]) -> Iterator[Model]:

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keep a joint training on disk, so that an interrupted one goes on where it was."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from blsh_trainer.errors import BlshError
+from blsh_trainer.files import replacing, require_file
+from blsh_trainer.learning.checkpoint import fingerprint
+from blsh_trainer.learning.joint.options import JointOptions
+from blsh_trainer.learning.joint.scene_frames import SceneFrames
+from blsh_trainer.npz import NpzError, opened_npz
+
+_FORMAT = 1
+_PLAYBACK = ("name", "floor_db", "neighbours")
+"""Options that do not change what is learned: another value goes on from the same checkpoint."""
+
+
+class JointCheckpoint:
+    """A file of the parameters, the optimiser's moments and the steps done of one fit: of its options and frames."""
+
+    def __init__(self, path: Path, options: JointOptions, frames: SceneFrames) -> None:
+        self._path = path
+        learned = {name: value for name, value in options.to_card().items() if name not in _PLAYBACK}
+        data = fingerprint(frames.features) + fingerprint(frames.sums)
+        self._identity = {"format": _FORMAT, "learner": "joint", **learned, "data": data}
+
+    def load(self, state: Any) -> tuple[int, Any]:
+        """Return the steps done and the state after them; 0 and `state` where there is no file yet.
+
+        BlshError for a file that is no checkpoint, is damaged or is of another fit.
+        """
+        if not self._path.exists():
+            return 0, state
+        require_file(self._path, f"{self._path} is not a file; name one for the checkpoint")
+        leaves, tree = jax.tree.flatten(state)
+        try:
+            with opened_npz(self._path) as archive:
+                identity = json.loads(str(archive.read("identity")))
+                done = int(archive.read("done"))
+                found = [archive.read(f"leaf{i}") for i in range(len(leaves))]
+        except (NpzError, ValueError, TypeError) as error:
+            raise BlshError(f"{self._path} is no checkpoint of a joint fit ({error}); name another file") from error
+        self._compare(identity)
+        if any(np.shape(a) != np.shape(b) for a, b in zip(found, leaves, strict=True)):
+            raise BlshError(f"{self._path} is a damaged checkpoint; remove it to begin anew")
+        return done, jax.tree.unflatten(tree, found)
+
+    def save(self, done: int, state: Any) -> None:
+        """Replace the file by one of `state` after `done` steps. BlshError if it cannot be written."""
+        leaves: dict[str, Any] = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+        identity = json.dumps(self._identity, sort_keys=True)
+        with replacing(self._path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, identity=np.array(identity), done=np.array(done), **leaves)
+
+    def _compare(self, found: Any) -> None:
+        if not isinstance(found, dict) or found.get("learner") != "joint":
+            raise BlshError(f"{self._path} is no checkpoint of a joint fit; remove it or name another file")
+        for name in sorted({*self._identity, *found}):
+            if self._identity.get(name) != found.get(name):
+                what = "other training scenes" if name == "data" else f"a fit with {name} {found.get(name)!r}"
+                wanted = "" if name == "data" else f", this one has {self._identity.get(name)!r}"
+                raise BlshError(f"the checkpoint {self._path} is of {what}{wanted}; remove it or name another file")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of the joint learner: the shape of the model, its training, and what it does to a mask."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from blsh_trainer.errors import BlshError
+from blsh_trainer.model.projection import MAX_BITS
+from blsh_trainer.model.voting_model import MAX_THRESHOLDS, MAX_VOTERS, VOTE_BANDS
+from blsh_trainer.signals.masks import MAX_SMOOTHING
+
+_LEAST_FLOOR_DB = -80.0
+
+
+@dataclass(frozen=True)
+class JointOptions:
+    """The options of a joint training; the defaults are the `voting` system.
+
+    Shape of the model: P `projections` of `thresholds` each, `dictionaries` of `entries` each, K `neighbours`,
+    `bit_votes` or none. Training: `passes` scenes of each utterance; `steps` steps of `sequences` x `span` frames at
+    the learning rate `rate`. Loss: `hearing` weighs the error of compressed spectra against that of spectra, `clarity`
+    the correlation of envelopes, and `easy` is the error, as a share of the speech, below which a sequence counts less.
+    Playback: `smoothing` and `smoothing_down` in sixteenths, the least gain `floor_db`.
+    """
+
+    name: str = "blsh"
+    seed: int = 0
+    projections: int = 96
+    thresholds: int = 3
+    dictionaries: int = 8
+    entries: int = 64
+    neighbours: int = 16
+    bit_votes: bool = True
+    passes: int = 6
+    steps: int = 16_000
+    sequences: int = 32
+    span: int = 32
+    rate: float = 3e-3
+    hearing: float = 0.5
+    clarity: float = 4.0
+    easy: float = 0.05
+    smoothing: int = 4
+    smoothing_down: int = 4
+    floor_db: float = -26.0
+
+    @property
+    def bits(self) -> int:
+        """L, the length of a code."""
+        return self.projections * self.thresholds
+
+    def to_card(self) -> dict[str, Any]:
+        """Return all options by name, as JSON values."""
+        return asdict(self)
+
+    def check(self) -> None:
+        """Raise BlshError, naming the option, unless all values can be used, and with each other."""
+        if not self.name:
+            raise BlshError(f"name is {self.name!r}; give the model a name, the device reports it")
+        for option, least, most in (
+            ("seed", 0, None),
+            ("projections", 1, MAX_BITS),
+            ("thresholds", 1, MAX_THRESHOLDS),
+            ("dictionaries", 1, VOTE_BANDS),
+            ("entries", 2, 1 << 16),
+            ("neighbours", 1, MAX_VOTERS),
+            ("passes", 1, None),
+            ("steps", 1, None),
+            ("sequences", 1, None),
+            ("span", 2, None),
+            ("smoothing", 0, MAX_SMOOTHING),
+            ("smoothing_down", 0, MAX_SMOOTHING),
+        ):
+            value = getattr(self, option)
+            if value < least or (most is not None and value > most):
+                raise BlshError(f"{option} is {value}; choose {least} {'or more' if most is None else f'to {most}'}")
+        if self.bits > MAX_BITS:
+            raise BlshError(
+                f"{self.projections} projections of {self.thresholds} thresholds make {self.bits} bits; "
+                f"a code has at most {MAX_BITS}"
+            )
+        if self.neighbours > self.entries:
+            raise BlshError(f"{self.neighbours} neighbours of {self.entries} entries; choose at most as many")
+        for option, above_zero, top in (("rate", True, 1.0), ("easy", True, 1.0), ("hearing", False, 100.0)):
+            self._check_number(option, above_zero, top)
+        self._check_number("clarity", False, 100.0)
+        if not _LEAST_FLOOR_DB <= self.floor_db <= 0.0:
+            raise BlshError(f"floor_db is {self.floor_db:g}; choose {_LEAST_FLOOR_DB:g} to 0")
+
+    def _check_number(self, option: str, above_zero: bool, most: float) -> None:
+        value = getattr(self, option)
+        if not (0.0 < value <= most or (value == 0.0 and not above_zero)):
+            least = "more than 0" if above_zero else "0"
+            raise BlshError(f"{option} is {value:g}; choose {least} to {most:g}")
+
+
+def joint_options(given: Mapping[str, Any]) -> JointOptions:
+    """Return the options of the `voting` system, those in `given` in place of its own.
+
+    BlshError for an option that the system does not have, and for options that cannot be used.
+    """
+    known = [field.name for field in fields(JointOptions)]
+    for option in given:
+        if option not in known:
+            raise BlshError(f"the system voting has no option {option}; it has {', '.join(known)}")
+    options = JointOptions(**given)
+    options.check()
+    return options
