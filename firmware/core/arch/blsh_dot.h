@@ -9,9 +9,9 @@
  *                                                 on: for each eight features eight weights of each row, each four
  *                                                 of them in the order 0, 2, 1, 3
  *
- * The last two take a `count` that is a multiple of 8 and not 0; all lie on words. The four rows share the loads of the features.
- * Raised weights are bytes without a sign: M0 can load those from where a pointer stands and so need no address each.
- * The order is for DSP instructions, which widen every other byte of a word at once. */
+ * The last two take a `count` that is a multiple of 8 and not 0; all lie on words. The four rows share the loads of the
+ * features. Raised weights are bytes without a sign: M0 can load those from where a pointer stands and so need no
+ * address each. The order is for DSP instructions, which widen every other byte of a word at once. */
 #ifndef BLSH_DOT_H
 #define BLSH_DOT_H
 
