@@ -284,7 +284,7 @@ static void within(const bounds_t *bounds, unsigned zero_bits, uint32_t edge, ui
 }
 
 /* Up to four groups of blocks from `group` on. */
-static void search_groups(search_t *search, uint32_t group, uint32_t blocks) {
+BLSH_NEVER_INLINE void search_groups(search_t *search, uint32_t group, uint32_t blocks) {
     const blsh_model_t *model = search->model;
     bounds_t bounds;
     uint32_t near[GROUPS];
@@ -327,6 +327,92 @@ static void search_groups(search_t *search, uint32_t group, uint32_t blocks) {
     } while (!last);
 }
 
+/* ---- rank: small dictionaries ------------------------------------------------------------------------------------ */
+
+/* The distances of all entries of up to GROUPS blocks, bit-sliced, a word for each block. */
+static void measure_blocks(const search_t *search, uint32_t blocks, uint32_t bit[SUM_BITS][GROUPS]) {
+    const uint32_t limit = limit_of(&search->query, 0u);
+    for (unsigned lane = 0; lane < blocks; lane += BLSH_LANES) {
+        uint32_t row[BLSH_LANES];
+        for (unsigned i = 0; i < BLSH_LANES; i++) {
+            row[i] = lane + i < blocks ? lane + i : lane;
+        }
+        sums_t sums;
+        (void)count_rows(search, blsh_rows(search->dictionary, search->planes, blsh_load_lanes(row)), limit, &sums);
+        measure(&search->query, &sums, search->zero_bits + 1u, limit);
+        for (unsigned level = 0; level <= search->zero_bits; level++) {
+            blsh_store_lanes(&bit[level][lane], sums.bit[level]);
+        }
+    }
+}
+
+/* Entries that have a 0 in one bit of their distance leave those that have a 1 to be gone through later. Returns
+ * whether there are any with a 0, and in `ones` whether there are any with a 1; without a 0 nothing changes. */
+static inline bool split(uint32_t *set, const uint32_t *bit, uint32_t *later, unsigned words, bool *ones) {
+    blsh_lanes_t zero = blsh_none(), one = blsh_none();
+    for (unsigned i = 0; i < words; i += BLSH_LANES) {
+        zero |= blsh_load_lanes(set + i) & ~blsh_load_lanes(bit + i);
+    }
+    if (!blsh_any_set(zero)) {
+        return false;
+    }
+    for (unsigned i = 0; i < words; i += BLSH_LANES) {
+        const blsh_lanes_t before = blsh_load_lanes(set + i), after = before & ~blsh_load_lanes(bit + i);
+        one |= before ^ after;
+        blsh_store_lanes(later + i, before ^ after);
+        blsh_store_lanes(set + i, after);
+    }
+    *ones = blsh_any_set(one);
+    return true;
+}
+
+/* Appends entries at one distance, whose number is `first` for entry 0, until there are K. */
+static inline bool append(ranking_t *ranking, uint32_t first, const uint32_t *set, unsigned words) {
+    for (unsigned i = 0; i < words; i++, first += BLSH_BLOCK) {
+        for (uint32_t left = set[i]; left != 0u; left &= left - 1u) {
+            *ranking->end = first + blsh_lowest_one(left);
+            if (ranking->end++ == ranking->last) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Where most entries are neighbours, or nearly: measures all, and goes through their distances from the least up, as
+ * through a tree whose branches are the bits of a distance, the highest at the root. Nothing is ever moved. */
+BLSH_NEVER_INLINE void rank_all(search_t *search, uint32_t blocks) {
+    uint32_t bit[SUM_BITS][GROUPS], later[SUM_BITS][GROUPS], set[GROUPS];
+    const unsigned words = (blocks + BLSH_LANES - 1u) / BLSH_LANES * BLSH_LANES;
+    uint32_t open = 0, distance = 0, left = search->model->entries; /* open: the levels that left something */
+    unsigned level = search->zero_bits + 1u;
+    measure_blocks(search, blocks, bit);
+    for (unsigned i = 0; i < words; i++) {
+        set[i] = left < BLSH_BLOCK ? lowest_ones(left) : UINT32_MAX;
+        left -= left < BLSH_BLOCK ? left : BLSH_BLOCK;
+    }
+    for (;;) {
+        while (level > 0u) {
+            bool ones = false;
+            level--;
+            if (!split(set, bit[level], later[level], words, &ones)) {
+                distance |= UINT32_C(1) << level;
+            } else if (ones) {
+                open |= UINT32_C(1) << level;
+            }
+        }
+        if (append(&search->ranking, distance << INDEX_BITS, set, words)) {
+            return;
+        }
+        level = blsh_lowest_one(open); /* there is one: not all entries were appended */
+        open &= open - 1u;
+        distance = (distance >> level | 1u) << level;
+        for (unsigned i = 0; i < words; i++) {
+            set[i] = later[level][i];
+        }
+    }
+}
+
 /* ---- query: which planes a code wants ---------------------------------------------------------------------------- */
 
 /* Chooses the planes to be added up, into `plane`, and fills them up to whole steps with the plane of zeros. */
@@ -361,6 +447,10 @@ static void read_code(query_t *query, const uint32_t *code, unsigned bits, uint3
 static void search_dictionary(search_t *search, uint32_t *ranking, uint32_t blocks) {
     const blsh_model_t *model = search->model;
     search->ranking = (ranking_t){.first = ranking, .last = ranking + model->neighbours - 1u, .end = ranking};
+    if (model->vote != NULL && blocks <= GROUPS) {
+        rank_all(search, blocks);
+        return;
+    }
     *search->ranking.last = ((uint32_t)model->bits << INDEX_BITS) + INDEX_TOP; /* behind all entries */
     for (uint32_t group = 0; BLSH_BLOCK * group < blocks; group += GROUPS) {
         search_groups(search, group, blocks);
