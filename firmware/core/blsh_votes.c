@@ -82,34 +82,30 @@ static void add_neighbours(blsh_state_t *state, unsigned dictionary) {
     }
 }
 
+/* How many thresholds a projection passes, whose first bit of the code is this one. */
+static inline unsigned passed(const uint32_t *code, unsigned bit, unsigned thresholds) {
+    static const uint8_t ones[1u << BLSH_MAX_THRESHOLDS] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+    const unsigned place = bit % 32u;
+    uint32_t bits = code[bit / 32u] >> place;
+    if (place + thresholds > 32u) {
+        bits |= code[bit / 32u + 1u] << (32u - place);
+    }
+    return ones[bits & ((1u << thresholds) - 1u)];
+}
+
 /* The votes of the projections, each by how many of its thresholds it passes. */
 static void add_bits(blsh_state_t *state) {
     const blsh_model_t *model = state->model;
     const unsigned thresholds = model->thresholds;
     uint16_t row[BLSH_ROWS_AT_ONCE]; /* how many bytes behind the beginning the votes of a projection lie */
-    const uint32_t *code = state->code;
-    uint32_t bits = *code++, offset = 0;
-    unsigned left = 32, count = 0;
-    for (unsigned p = 0; p < model->projections; p++) {
-        unsigned passed = 0;
-        for (unsigned t = 0; t < thresholds; t++) {
-            if (left == 0u) {
-                bits = *code++;
-                left = 32;
-            }
-            passed += bits & 1u;
-            bits >>= 1;
-            left--;
-        }
-        row[count++] = (uint16_t)(offset + BLSH_VOTE_BANDS * passed);
+    unsigned offset = 0, count = 0;
+    for (unsigned bit = 0; bit < model->bits; bit += thresholds) {
+        row[count++] = (uint16_t)(offset + BLSH_VOTE_BANDS * passed(state->code, bit, thresholds));
         offset += BLSH_VOTE_BANDS * (thresholds + 1u);
-        if (count == BLSH_ROWS_AT_ONCE) {
+        if (count == BLSH_ROWS_AT_ONCE || bit + thresholds == model->bits) {
             blsh_add_rows(state->voted.vote, model->bit_vote, row, count);
             count = 0;
         }
-    }
-    if (count != 0u) {
-        blsh_add_rows(state->voted.vote, model->bit_vote, row, count);
     }
 }
 
