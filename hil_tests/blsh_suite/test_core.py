@@ -120,7 +120,16 @@ def test_a_voting_model_that_cannot_be_is_refused(library: Path, case: str) -> N
         client.reset_stream()
 
 
-TABLES_OF_VOTES = ("projection_q7", "planes", "bounds", "band_edge", "threshold", "group_edge", "weight", "response_q14")
+TABLES_OF_VOTES = (
+    "projection_q7",
+    "planes",
+    "bounds",
+    "band_edge",
+    "threshold",
+    "group_edge",
+    "weight",
+    "response_q14",
+)
 
 
 @pytest.mark.parametrize("table", TABLES_OF_VOTES)
