@@ -126,14 +126,14 @@ def _settings(name: str, sizes: _Sizes, run: _Run, advance: "Progress") -> "Sett
     from blsh_tools.bench.frontier_costs import FrontierFirmware
     from blsh_trainer.corpora.corpus import load_corpus
     from blsh_trainer.experiments.settings import Settings
-    from blsh_trainer.model.artifact import load_model
+    from blsh_trainer.model.artifact import load_mask_model
 
     for folder in (run.work, run.output):
         check_output_folder(folder)
     networks = _networks(sizes.baselines)
     corpus = load_corpus(run.corpus, run.noise)
     if sizes.model is not None:
-        load_model(sizes.model)
+        load_mask_model(sizes.model)
     return Settings(
         corpus=corpus,
         work=run.work,
