@@ -45,7 +45,7 @@ class Devices:
         each, over = divmod(sequences, self.count)
         if over:
             raise BlshError(
-                f"{sequences} sequences cannot be shared by {self.count} ranks; choose a number of ranks that divides it"
+                f"{sequences} sequences cannot be shared by {self.count} ranks; choose ranks that divide {sequences}"
             )
         return slice(self.rank * each, (self.rank + 1) * each)
 
