@@ -125,7 +125,7 @@ def test_millions_of_dictionaries(check: Check, test_seed: int) -> None:
 def test_the_check_notices_a_wrong_answer(tmp_path: Path) -> None:
     """The check detects a search that overlooks neighbours at the K-th distance in another block."""
     source = (core_folder() / "blsh_search.c").read_text()
-    broken = source.replace("search->ranking.last->index + search->top", "search->ranking.last->index - search->first")
+    broken = source.replace("*search->ranking.last + search->top", "*search->ranking.last - search->first")
     assert broken != source
     (tmp_path / "search.c").write_text(broken)
     bench = core_folder().parent / "bench"

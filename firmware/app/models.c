@@ -20,6 +20,29 @@ _Static_assert(HAL_SLOTS == 2u, "the slot that is not kept is the free one");
 
 /* ---- images ----------------------------------------------------------------------------------------------------- */
 
+static bool votes(const blsh_image_header_t *header) { return header->mask_level_bits == BLSH_VOTE_LEVEL_BITS; }
+
+/* Masks, or votes, that the state has room for. */
+static bool masks_fit(const blsh_image_header_t *header) {
+    const unsigned kept = header->smoothing > header->smoothing_down ? header->smoothing : header->smoothing_down;
+    return header->mask_bands <= BLSH_BINS && (header->mask_level_bits <= 4u || votes(header)) &&
+           (header->flags == 0u || (votes(header) && header->flags == BLSH_IMAGE_BIT_VOTES)) &&
+           kept <= BLSH_MAX_SMOOTHING && (kept == 0u || header->mask_bands <= BLSH_MAX_SMOOTHED);
+}
+
+/* Codes that the state has room for, with as many bits for each projection. */
+static bool bits_fit(const blsh_image_header_t *header) {
+    return header->bits <= BLSH_MAX_BITS && header->radius <= header->bits && header->thresholds >= 1u &&
+           header->bits % header->thresholds == 0u && header->bits / header->thresholds <= BLSH_MAX_PROJECTIONS;
+}
+
+/* The most features of a kind. */
+static unsigned most_features(unsigned kind) {
+    return kind == BLSH_FEATURES_STFT     ? BLSH_BINS
+           : kind == BLSH_FEATURES_MEMORY ? BLSH_MEMORY_FEATURES
+                                          : BLSH_MAX_MEL_BANDS; /* as many as are tracked */
+}
+
 /* What can be said of an image before it has come; afterwards its dimensions can be calculated with. */
 static int check_header(const blsh_image_header_t *header, uint32_t room) {
     if (header->magic != BLSH_IMAGE_MAGIC) {
@@ -34,21 +57,21 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
     if (header->bytes > room || header->bytes < sizeof *header || header->bytes % 4u != 0u) {
         return BLSH_IMAGE_SIZE;
     }
-    if (header->features >
-        (header->feature_kind == BLSH_FEATURES_STFT ? BLSH_BINS : BLSH_MAX_MEL_BANDS)) { /* as many as are tracked */
+    if (header->features > most_features(header->feature_kind)) {
         return BLSH_ERR_FEATURES;
     }
-    if (header->bits > BLSH_MAX_BITS || header->radius > header->bits) {
+    if (!bits_fit(header)) {
         return BLSH_ERR_BITS;
     }
-    if (header->neighbours > BLSH_MAX_NEIGHBOURS) {
+    if (header->neighbours > BLSH_MAX_NEIGHBOURS || header->dictionaries < 1u ||
+        header->dictionaries > BLSH_MAX_DICTIONARIES ||
+        (unsigned)header->dictionaries * header->neighbours > BLSH_MAX_FOUND) {
         return BLSH_ERR_NEIGHBOURS;
     }
-    if (header->entries < 1u || header->entries > BLSH_MAX_ENTRIES) {
+    if (header->entries < 1u || header->entries > BLSH_MAX_ENTRIES / header->dictionaries) {
         return BLSH_ERR_ENTRIES;
     }
-    if (header->mask_bands > BLSH_BINS || header->mask_level_bits > 4u || header->smoothing > BLSH_MAX_SMOOTHING ||
-        (header->smoothing != 0u && header->mask_bands > BLSH_MAX_SMOOTHED)) {
+    if (!masks_fit(header)) {
         return BLSH_ERR_MASKS;
     }
     return header->name[sizeof header->name - 1u] == '\0' ? BLSH_OK : BLSH_IMAGE_SHAPE;
@@ -83,24 +106,49 @@ static void find_mel(tables_t *tables, uint32_t bands, blsh_model_t *model) {
     model->mel_weight_q16 = next_table(tables, 2u * weights);
 }
 
+static void find_masks(tables_t *tables, const blsh_image_header_t *image, blsh_model_t *model) {
+    const uint32_t mask_words = BLSH_MASK_WORDS((uint32_t)image->mask_bands, image->mask_level_bits);
+    const uint32_t top = (UINT32_C(1) << image->mask_level_bits) - 1u;
+    model->masks = next_table(tables, 4u * image->entries * mask_words);
+    model->gain_q14 = next_table(tables, 2u * (image->neighbours * top + 1u));
+}
+
+static void find_votes(tables_t *tables, const blsh_image_header_t *image, blsh_model_t *model) {
+    const uint32_t projections = model->projections, thresholds = image->thresholds;
+    model->threshold = next_table(tables, 4u * projections * thresholds);
+    model->group_edge = next_table(tables, 2u * (image->dictionaries + 1u));
+    model->vote = next_table(tables, image->entries * image->mask_bands);
+    model->weight = next_table(tables, BLSH_VOTE_WEIGHTS * image->dictionaries);
+    if ((image->flags & BLSH_IMAGE_BIT_VOTES) != 0u) {
+        model->bit_vote = next_table(tables, projections * (thresholds + 1u) * image->mask_bands);
+    }
+    model->response_q14 = next_table(tables, 2u * BLSH_RESPONSES);
+}
+
 /* Points `model` to the tables of an image whose header was checked; false unless they fill it exactly. */
 static bool find_tables(const blsh_image_header_t *image, blsh_model_t *model) {
     tables_t tables = {.image = (const uint8_t *)image, .bytes = image->bytes, .at = sizeof *image};
     const uint32_t blocks = (image->entries + 31u) / 32u, groups = (blocks + 31u) / 32u;
-    const uint32_t planes = BLSH_PLANES((uint32_t)image->bits);
-    const uint32_t mask_words = BLSH_MASK_WORDS((uint32_t)image->mask_bands, image->mask_level_bits);
-    const uint32_t top = (UINT32_C(1) << image->mask_level_bits) - 1u;
-    model->projection_q7 = next_table(&tables, BLSH_PROJECTION((uint32_t)image->bits, (uint32_t)image->features));
-    model->bias_q3 = next_table(&tables, 2u * image->bits);
-    model->planes = next_table(&tables, 4u * blocks * planes);
-    model->bounds = next_table(&tables, 4u * groups * ((uint32_t)blsh_bit_length(image->radius) + planes));
-    model->masks = next_table(&tables, 4u * image->entries * mask_words);
-    model->gain_q14 = next_table(&tables, 2u * (image->neighbours * top + 1u));
+    const uint32_t planes = BLSH_PLANES((uint32_t)image->bits), dictionaries = image->dictionaries;
+    const uint32_t bound_rows = (uint32_t)blsh_bit_length(image->radius) + planes;
+    model->projection_q7 =
+        next_table(&tables, BLSH_PROJECTION((uint32_t)model->projections, (uint32_t)image->features));
+    if (!votes(image)) {
+        model->bias_q3 = next_table(&tables, 2u * image->bits);
+    }
+    model->planes = next_table(&tables, 4u * dictionaries * blocks * planes);
+    model->bounds = next_table(&tables, 4u * dictionaries * groups * bound_rows);
+    if (!votes(image)) {
+        find_masks(&tables, image, model);
+    }
     if (image->mask_bands != BLSH_BINS) {
         model->band_edge = next_table(&tables, 2u * (image->mask_bands + 1u));
     }
     if (image->feature_kind != BLSH_FEATURES_STFT) {
         find_mel(&tables, image->feature_kind == BLSH_FEATURES_MEL ? image->features : BLSH_TRACKED_BANDS, model);
+    }
+    if (votes(image)) {
+        find_votes(&tables, image, model);
     }
     return tables.at == image->bytes;
 }
@@ -133,6 +181,10 @@ int blsh_image_check(const blsh_image_header_t *image, uint32_t room, blsh_model
         .mask_bands = image->mask_bands,
         .mask_level_bits = image->mask_level_bits,
         .smoothing = image->smoothing,
+        .smoothing_down = image->smoothing_down,
+        .projections = (uint16_t)(image->bits / image->thresholds),
+        .thresholds = image->thresholds,
+        .dictionaries = image->dictionaries,
     };
     memcpy(model->model_sha256, image->model_sha256, sizeof model->model_sha256);
     return find_tables(image, model) ? BLSH_OK : (int)BLSH_IMAGE_SHAPE;

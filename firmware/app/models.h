@@ -21,8 +21,10 @@
 #include "sha256.h"
 
 #define BLSH_IMAGE_MAGIC  0x4d534c42u /* "BLSM" */
-#define BLSH_IMAGE_FORMAT 1u
+#define BLSH_IMAGE_FORMAT 2u
 #define BLSH_NO_SLOT      0xffu
+
+#define BLSH_IMAGE_BIT_VOTES 1u /* the model has votes of bits */
 
 /* A model image begins with this; its tables follow in the order of blsh_model_t, each from a multiple of 4 on. */
 typedef struct {
@@ -35,14 +37,18 @@ typedef struct {
     uint32_t dictionary_crc32;
     uint32_t self_test_crc32; /* CRC-32 of all stages of the hops of the self-test */
     uint32_t entries;
-    uint16_t feature_kind;
+    uint8_t feature_kind;
+    uint8_t flags; /* BLSH_IMAGE_BIT_VOTES */
     uint16_t features;
     uint16_t bits;
-    uint16_t neighbours;
+    uint8_t neighbours;
+    uint8_t dictionaries;
     uint16_t radius;
     uint16_t mask_bands;
-    uint16_t mask_level_bits;
-    uint16_t smoothing;
+    uint8_t mask_level_bits; /* BLSH_VOTE_LEVEL_BITS of a voting model */
+    uint8_t thresholds;
+    uint8_t smoothing;
+    uint8_t smoothing_down;
     char name[32]; /* ends with a zero */
 } blsh_image_header_t;
 

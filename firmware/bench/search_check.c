@@ -134,9 +134,13 @@ static void make_bounds(blsh_model_t *model) {
     }
 }
 
+static const int8_t any_vote = 0;
+
 static void make_dictionary(blsh_model_t *model) {
     model->bits = (uint16_t)(1u + below(below(2) == 0u ? BLSH_MAX_BITS : 70u));
     const uint32_t most = SEARCH_CHECK_WORDS / ((model->bits + 31u) / 32u);
+    model->dictionaries = 1u;
+    model->vote = below(2) == 0u ? NULL : &any_vote; /* of small dictionaries all entries are ranked then */
     model->entries = 1u + below(below(4) == 0u ? most : most < 200u ? most : 200u);
     const uint32_t wanted = 1u + below(BLSH_MAX_NEIGHBOURS);
     model->neighbours = (uint16_t)(wanted < model->entries ? wanted : model->entries);

@@ -30,6 +30,7 @@ int main(void) {
     const blsh_model_t model = {.bits = (uint16_t)head->bits,
                                 .neighbours = (uint16_t)head->neighbours,
                                 .entries = head->entries,
+                                .dictionaries = 1u,
                                 .radius = (uint16_t)head->radius,
                                 .planes = words + sizeof *head / sizeof *words,
                                 .bounds = words + head->bounds_at};

@@ -35,8 +35,7 @@ void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output
     blsh_find_gains(state);
     report(probe, BLSH_STAGE_MASK, state->gain_q14, sizeof state->gain_q14);
 
-    blsh_inverse_fft(state->frame.values, state->gain_q14);
-    blsh_overlap_add(state, output);
+    blsh_synthesise(state, output);
     report(probe, BLSH_STAGE_OUTPUT, output, BLSH_HOP * sizeof(int16_t));
 
     if (state->hops < BLSH_MEMORY_START) {

@@ -61,24 +61,30 @@ static void take_signs(blsh_state_t *state) {
     }
 }
 
-/* A bit for each threshold: 1 where its projection reaches it. */
+/* A bit for each threshold: 1 where its projection reaches it. Thresholds ascend, so these are the lowest of its bits. */
 static void pass_thresholds(blsh_state_t *state) {
     const blsh_model_t *model = state->model;
+    const unsigned thresholds = model->thresholds;
     const int32_t *threshold = model->threshold;
-    uint32_t *word = state->code, bits = 0, place = 1;
+    uint32_t *word = state->code, bits = 0;
+    unsigned place = 0;
     for (unsigned row = 0; row < model->projections; row++) {
         const int32_t accumulator = state->projected.accumulator[row];
-        for (unsigned t = 0; t < model->thresholds; t++) {
-            bits |= accumulator >= *threshold++ ? place : 0u;
-            place <<= 1;
-            if (place == 0u) {
-                *word++ = bits;
-                bits = 0;
-                place = 1;
-            }
+        unsigned reached = 0;
+        while (reached < thresholds && accumulator >= threshold[reached]) {
+            reached++;
+        }
+        threshold += thresholds;
+        const uint32_t passed = (UINT32_C(1) << reached) - 1u;
+        bits |= passed << place;
+        place += thresholds;
+        if (place >= 32u) {
+            place -= 32u;
+            *word++ = bits;
+            bits = passed >> (thresholds - place);
         }
     }
-    if (place != 1u) {
+    if (place != 0u) {
         *word = bits;
     }
 }

@@ -20,7 +20,7 @@ void blsh_make_code(blsh_state_t *state);                                   /* c
 void blsh_find_neighbours(blsh_state_t *state);                             /* neighbour */
 void blsh_count_votes(blsh_state_t *state);                                 /* gain_q14 of bands, by votes */
 void blsh_find_gains(blsh_state_t *state);                                  /* gain_q14 of bins */
-void blsh_overlap_add(blsh_state_t *state, int16_t output[BLSH_HOP]);       /* overlap, output */
+void blsh_synthesise(blsh_state_t *state, int16_t output[BLSH_HOP]);        /* frame.values, overlap, output */
 
 /* Find in each dictionary the K entries nearest to `code`, by (distance, index). `counted_plane` is scratch:
  * BLSH_SEARCH_WORDS words, or model->bits / 2 + 8. It may lie within the second half of `found`, which is written once

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Stage `output`, after the inverse transform (SPEC.md, 6.2 and 6.3): the frame through the window again, added to what
- * earlier frames left. */
+/* Stage `output` (SPEC.md, 6): the inverse transform, and its frame through the window again, added to what earlier
+ * frames left. */
 #include <stddef.h>
 
 #include "arch/blsh_frame.h"
+#include "blsh_fft.h"
 #include "blsh_stages.h"
 #include "blsh_tables.h"
 
-void blsh_overlap_add(blsh_state_t *state, int16_t output[BLSH_HOP]) {
+static void overlap_add(blsh_state_t *state, int16_t output[BLSH_HOP]) {
     int32_t *overlap = state->overlap;
     const int32_t *values = state->frame.values;
     const int16_t *window = blsh_window_q14;
@@ -16,4 +17,9 @@ void blsh_overlap_add(blsh_state_t *state, int16_t output[BLSH_HOP]) {
     blsh_add_part(overlap, overlap + 256, values + 256, window + 256, 1, down);
     blsh_add_part(overlap + 256, overlap + 512, values + 512, window + 512, -1, down);
     blsh_add_part(overlap + 512, NULL, values + 768, window + 256, -1, down);
+}
+
+void blsh_synthesise(blsh_state_t *state, int16_t output[BLSH_HOP]) {
+    blsh_inverse_fft(state->frame.values, state->gain_q14);
+    overlap_add(state, output);
 }

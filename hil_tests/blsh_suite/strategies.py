@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from blsh_codegen.spec.constants import MAX_SMOOTHING
 from blsh_hil.prove.recipes import DICTIONARIES, SEGMENTS, Recipe, Segment, joined
-from blsh_trainer.signals.features import FEATURE_KINDS
+from blsh_trainer.signals.features import MASK_FEATURES
 from blsh_trainer.signals.masks import MASK_KINDS
 
 PHASES = [phase for phase in Phase if phase is not Phase.explain]
@@ -21,7 +21,7 @@ SIGNALS = st.lists(
 MODELS = st.builds(
     lambda neighbours, more, **rest: Recipe(neighbours=neighbours, entries=neighbours + more, **rest),
     seed=st.integers(0, 2**32 - 1),
-    features=st.sampled_from(list(FEATURE_KINDS)),
+    features=st.sampled_from(list(MASK_FEATURES)),
     bits=st.one_of(st.integers(1, 300), st.sampled_from([1, 31, 32, 33, 64, 255, 256, 300])),
     neighbours=st.integers(1, 32),
     more=st.one_of(st.integers(0, 3), st.integers(0, 150)),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, seed, settings
 
+from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.host_core import HOST_VARIANTS
 from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_codegen.spec.constants import (
@@ -18,14 +19,17 @@ from blsh_codegen.spec.constants import (
     HISTORY,
     HOP,
     MAX_BITS,
+    MAX_DICTIONARIES,
     MAX_ENTRIES,
     MAX_MEL_BANDS,
     MAX_NEIGHBOURS,
     MAX_SMOOTHING,
+    MAX_THRESHOLDS,
 )
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.prove.core_client import CoreClient
 from blsh_hil.prove.coverage import core_library
+from blsh_hil.prove.random_model import random_voting_model
 from blsh_hil.prove.recipes import Recipe
 from blsh_trainer.errors import BlshError
 
@@ -58,16 +62,16 @@ def test_generated_models_and_signals(library: Path, exact: Exactness) -> None:
 # The field of blsh_model_t, a value that no model may have, and the core's words for it.
 REFUSED = {
     "another runtime format": ("runtime_format", 99, "another runtime format"),
-    "no such features": ("feature_kind", 3, "feature kind or count is unknown"),
+    "no such features": ("feature_kind", 4, "feature kind or count is unknown"),
     "features of another count": ("features", BINS, "feature kind or count is unknown"),
     "too many mel bands": (
         "features",
         MAX_MEL_BANDS + 1,
         "its mel bands are not what they may be",
     ),
-    "no bits": ("bits", 0, "no bits, or more than BLSH_MAX_BITS"),
-    "too many bits": ("bits", MAX_BITS + 1, "no bits, or more than BLSH_MAX_BITS"),
-    "a radius beyond the bits": ("radius", 51, "a radius beyond its bits"),
+    "no bits": ("bits", 0, "bits are none, beyond BLSH_MAX_BITS"),
+    "too many bits": ("bits", MAX_BITS + 1, "bits are none, beyond BLSH_MAX_BITS"),
+    "a radius beyond the bits": ("radius", 51, "bits are none, beyond BLSH_MAX_BITS or its radius"),
     "no neighbours": ("neighbours", 0, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
     "too many neighbours": ("neighbours", MAX_NEIGHBOURS + 1, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
     "fewer entries than neighbours": ("entries", 9, "fewer entries than neighbours"),
@@ -75,6 +79,23 @@ REFUSED = {
     "levels of 3 bits": ("mask_level_bits", 3, "masks or their smoothing are unknown"),
     "no bands": ("mask_bands", 0, "masks or their smoothing are unknown"),
     "too many bands": ("mask_bands", BINS + 1, "masks or their smoothing are unknown"),
+    "too much smoothing": ("smoothing", MAX_SMOOTHING + 1, "masks or their smoothing are unknown"),
+    "too much smoothing downwards": ("smoothing_down", MAX_SMOOTHING + 1, "masks or their smoothing are unknown"),
+    "thresholds without votes": ("thresholds", 2, "or not those of its thresholds"),
+    "dictionaries without votes": ("dictionaries", 2, "no neighbour, or more than"),
+    "memory without votes": ("feature_kind", 3, "feature kind or count is unknown"),
+}
+
+# The same for a voting model.
+REFUSED_VOTING = {
+    "no thresholds": ("thresholds", 0, "or not those of its thresholds"),
+    "too many thresholds": ("thresholds", MAX_THRESHOLDS + 1, "or not those of its thresholds"),
+    "projections that are not those of the bits": ("projections", 11, "or not those of its thresholds"),
+    "no dictionary": ("dictionaries", 0, "no neighbour, or more than"),
+    "too many dictionaries": ("dictionaries", MAX_DICTIONARIES + 1, "no neighbour, or more than"),
+    "too many entries in all": ("entries", MAX_ENTRIES // 3 + 1, "more than BLSH_MAX_ENTRIES"),
+    "features of another kind": ("feature_kind", 2, "feature kind or count is unknown"),
+    "levels of 4 bits": ("mask_level_bits", 4, "masks or their smoothing are unknown"),
     "too much smoothing": ("smoothing", MAX_SMOOTHING + 1, "masks or their smoothing are unknown"),
 }
 
@@ -86,6 +107,27 @@ def test_a_model_that_cannot_be_is_refused(library: Path, case: str) -> None:
     assert getattr(client.core.struct, name) != value
     setattr(client.core.struct, name, value)
     with pytest.raises(BlshError, match=words):
+        client.reset_stream()
+
+
+@pytest.mark.parametrize("case", REFUSED_VOTING)
+def test_a_voting_model_that_cannot_be_is_refused(library: Path, case: str) -> None:
+    name, value, words = REFUSED_VOTING[case]
+    client = CoreClient(integer_model(random_voting_model(), GenerateOptions()), library)
+    assert getattr(client.core.struct, name) != value
+    setattr(client.core.struct, name, value)
+    with pytest.raises(BlshError, match=words):
+        client.reset_stream()
+
+
+TABLES_OF_VOTES = ("projection_q7", "planes", "bounds", "band_edge", "threshold", "group_edge", "weight", "response_q14")
+
+
+@pytest.mark.parametrize("table", TABLES_OF_VOTES)
+def test_a_voting_model_without_a_table_is_refused(library: Path, table: str) -> None:
+    client = CoreClient(integer_model(random_voting_model(), GenerateOptions()), library)
+    setattr(client.core.struct, table, None)
+    with pytest.raises(BlshError, match="a pointer is NULL"):
         client.reset_stream()
 
 

@@ -48,6 +48,7 @@ const blsh_model_t blsh_model = {{
     .model_sha256 = {braces(np.frombuffer(MODEL_SHA256, "u1"))},
     .dictionary_crc32 = {crc}u, .feature_kind = BLSH_FEATURES_STFT, .features = BLSH_BINS, .bits = {BITS}u,
     .neighbours = {NEIGHBOURS}u, .entries = {ENTRIES}u, .radius = {radius}u,
+    .projections = {BITS}u, .thresholds = 1u, .dictionaries = 1u,
     .mask_bands = BLSH_BINS, .mask_level_bits = 1u,
     .projection_q7 = projection, .bias_q3 = bias,
     .planes = planes, .bounds = bounds, .masks = masks, .gain_q14 = gain,

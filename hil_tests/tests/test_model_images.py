@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blsh_codegen.emit.c_code import C_WARNINGS
-from blsh_codegen.emit.generate import render_tables
+from blsh_codegen.emit.generate import GenerateOptions, integer_model, render_tables
 from blsh_codegen.emit.model_image import HEAD, encode_image, sealed
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import (
@@ -27,6 +27,7 @@ from blsh_codegen.spec.constants import (
     MAX_SMOOTHING,
     RUNTIME_FORMAT,
 )
+from blsh_hil.prove.random_model import random_voting_model
 from blsh_hil.wire import protocol_header
 from blsh_hil.wire.codes import ImageFault
 
@@ -37,9 +38,10 @@ pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("model images")]  # one
 FORMAT, FEATURES, BITS, NEIGHBOURS, ENTRIES, CRC, MASKS = -2, -3, -4, -5, -6, -7, -8
 FIELDS = {
     "bytes": (36, "<I"), "image_format": (40, "<H"), "runtime_format": (42, "<H"), "dictionary_crc32": (76, "<I"),
-    "entries": (84, "<I"), "feature_kind": (88, "<H"), "features": (90, "<H"), "bits": (92, "<H"),
-    "neighbours": (94, "<H"), "radius": (96, "<H"), "mask_bands": (98, "<H"), "mask_level_bits": (100, "<H"),
-    "smoothing": (102, "<H"),
+    "entries": (84, "<I"), "feature_kind": (88, "<B"), "flags": (89, "<B"), "features": (90, "<H"),
+    "bits": (92, "<H"), "neighbours": (94, "<B"), "dictionaries": (95, "<B"), "radius": (96, "<H"),
+    "mask_bands": (98, "<H"), "mask_level_bits": (100, "<B"), "thresholds": (101, "<B"), "smoothing": (102, "<B"),
+    "smoothing_down": (103, "<B"),
 }  # fmt: skip
 
 
@@ -83,6 +85,7 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
     running.close()
 
 
+PLAIN_VOTING = {"thresholds": 1, "group_edges": (0, 80), "entries": 9, "bit_votes": False, "smoothing": (0, 0)}
 TINY = encode_image(tiny_model(0))
 WHOLE = {
     "tiny": TINY,
@@ -90,6 +93,8 @@ WHOLE = {
     "tracked": encode_image(slot_model(2, "tracked", 64, 500, 8, "bands2", 4)),
     "ibm": encode_image(slot_model(3, "mel", 50, 70, 32, "ibm", 9)),
     "long": encode_image(slot_model(4, "stft", 320, 33, 1, "bands1", 0)),
+    "voting": encode_image(integer_model(random_voting_model(), GenerateOptions())),
+    "plain voting": encode_image(integer_model(random_voting_model(**PLAIN_VOTING), GenerateOptions())),
 }
 
 
@@ -110,7 +115,7 @@ def test_a_whole_image_is_accepted(checker: Checker, image: bytes) -> None:
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        ({"image_format": 2}, ImageFault.FORMAT_UNKNOWN),
+        ({"image_format": 1}, ImageFault.FORMAT_UNKNOWN),
         ({"runtime_format": RUNTIME_FORMAT - 1}, FORMAT),
         ({"runtime_format": RUNTIME_FORMAT + 1}, FORMAT),
         ({"bytes": len(TINY) + 4}, ImageFault.SIZE),
@@ -123,7 +128,14 @@ def test_a_whole_image_is_accepted(checker: Checker, image: bytes) -> None:
         ({"bits": MAX_BITS + 1}, BITS),
         ({"radius": 4}, BITS),
         ({"neighbours": MAX_NEIGHBOURS + 1}, NEIGHBOURS),
+        ({"dictionaries": 0}, NEIGHBOURS),
+        ({"dictionaries": 81}, NEIGHBOURS),
         ({"entries": 0}, ENTRIES),
+        ({"entries": MAX_ENTRIES, "dictionaries": 2}, ENTRIES),
+        ({"thresholds": 0}, BITS),
+        ({"thresholds": 2}, BITS),
+        ({"flags": 1}, MASKS),
+        ({"smoothing_down": MAX_SMOOTHING + 1}, MASKS),
         ({"entries": MAX_ENTRIES + 1}, ENTRIES),
         ({"mask_bands": BINS + 1}, MASKS),
         ({"mask_level_bits": 5}, MASKS),
@@ -143,7 +155,7 @@ def test_another_number_in_the_head_is_refused_and_named(checker: Checker, value
 
 def test_a_model_of_no_kind_that_the_core_knows_is_refused_by_the_core(checker: Checker) -> None:
     mel = WHOLE["mel"]
-    assert checker.check(changed(mel, feature_kind=3)) in ((ImageFault.SHAPE, 0), (0, FEATURES))
+    assert checker.check(changed(mel, feature_kind=4)) in ((ImageFault.SHAPE, 0), (0, FEATURES))
     assert checker.check(changed(TINY, dictionary_crc32=1)) == (0, CRC)
     assert checker.check(changed(WHOLE["tracked"], features=127)) == (0, FEATURES)  # its rows are as long
 
@@ -178,7 +190,7 @@ def test_a_head_of_any_numbers_never_makes_it_read_outside(checker: Checker, nam
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(["mel", "tracked", "tiny"]), st.data())
+@given(st.sampled_from(["mel", "tracked", "tiny", "voting"]), st.data())
 def test_tables_of_any_bytes_never_make_it_read_outside(checker: Checker, name: str, data: st.DataObject) -> None:
     """Damage the tables by which others are found: mel bands and edges stand at the end."""
     image = bytearray(WHOLE[name])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.emit.generate import GenerateOptions, generate
+from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.emit.model_image import HEAD, encode_image, read_head, sealed
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_NEIGHBOURS, MAX_SMOOTHING, RUNTIME_FORMAT
@@ -28,6 +28,7 @@ from blsh_hil.prove.push import (
     send_image,
     try_image,
 )
+from blsh_hil.prove.random_model import random_voting_model
 from blsh_hil.wire.codes import ImageFault, SlotState
 from blsh_hil.wire.messages import Done, ModelProve, ModelTry, PushBegin, PushData, PushReady
 from blsh_trainer.errors import BlshError
@@ -95,6 +96,15 @@ def test_the_next_model_goes_into_the_other_slot_and_the_running_one_is_not_sent
     assert push_model(client, OTHER, encode_image(OTHER), SAMPLES).sent_bytes == 0
     assert push_model(client, ONE, IMAGE, SAMPLES).slot == 0
     assert read_slots(client).sequence == (3, 2)
+
+
+def test_a_voting_model_follows_one_with_masks_and_the_other_way_round(client: BoardClient) -> None:
+    voting = integer_model(random_voting_model(), GenerateOptions())
+    for model in (voting, ONE, voting):
+        push_model(client, model, encode_image(model), SAMPLES)
+        assert compare(client, VectorisedDenoiser(model), SAMPLES).exact
+    hello = client.require(model_sha256=voting.model_sha256, dictionary_crc32=voting.dictionary_crc32)
+    assert (hello.features, hello.bits, hello.entries, hello.neighbours) == (257, 36, 40, 8)
 
 
 def test_back_to_the_factory(client: BoardClient, host: HostImage, storage: Path) -> None:
@@ -176,7 +186,7 @@ def test_what_damage_a_resumed_transfer_finds_is_sent_again(client: BoardClient)
         (40, "<H", 9, ImageFault.FORMAT_UNKNOWN, "image format is unknown"),
         (42, "<H", RUNTIME_FORMAT - 1, None, "generated for another runtime format: make the image with the blsh"),
         (36, "<I", 1 << 24, ImageFault.SIZE, "does not fit the slot"),
-        (92, "<H", MAX_BITS + 1, None, "no bits, or more than BLSH_MAX_BITS"),
+        (92, "<H", MAX_BITS + 1, None, "bits are none, beyond BLSH_MAX_BITS"),
         (94, "<H", MAX_NEIGHBOURS + 1, None, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
         (84, "<I", 0, None, "fewer entries than neighbours, or more than BLSH_MAX_ENTRIES"),
         (102, "<H", MAX_SMOOTHING + 1, None, "masks or their smoothing are unknown"),

@@ -15,7 +15,7 @@ from blsh_trainer.evaluation.metrics import METRICS, Metric, Notation
 from blsh_trainer.evaluation.peer_scores import load_peer_scores
 from blsh_trainer.learning.options import SYSTEMS
 from blsh_trainer.learning.registry import LEARNERS, WEIGHTINGS
-from blsh_trainer.signals.features import FEATURE_KINDS
+from blsh_trainer.signals.features import MASK_FEATURES
 from blsh_trainer.signals.masks import MASK_KINDS
 
 CLICKS = Metric("clicks", lambda _reference, _estimate: 0.0, Notation("Clicks", "1/s", 1), better="lower")
@@ -72,7 +72,7 @@ def test_options_that_cannot_be_used_are_refused(options: dict[str, Any], words:
     ("command", "option", "names"),
     [
         (train, "system", SYSTEMS),
-        (train, "features", FEATURE_KINDS),
+        (train, "features", MASK_FEATURES),
         (train, "masks", MASK_KINDS),
         (train, "learner", LEARNERS),
         (train, "weighting", WEIGHTINGS),

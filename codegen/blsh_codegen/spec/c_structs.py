@@ -186,7 +186,7 @@ def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> t
     halves, words = ctypes.c_int16, ctypes.c_int32
     frame = _struct("frame", shift=words, values=words * (2 * BINS))
     neighbour = _struct("blsh_neighbour_t", index=words, distance=words)
-    steps = {
+    steps: dict[str, dict[str, Any]] = {
         "spectral": {"magnitude": halves * _row(BINS), "level": words * TRACKED_BANDS},
         "projected": {"feature": halves * _row(limits.features), "accumulator": words * limits.projections},
         "searched": {"ranking": words * limits.found, "counted_plane": words * (limits.bits // 2 + 8)},

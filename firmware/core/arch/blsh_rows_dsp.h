@@ -24,10 +24,10 @@ static inline void blsh_add_halves(int32_t *sums, int32_t even, int32_t odd) {
     sums[3] += odd >> 16;
 }
 
-static inline void blsh_add_rows(int32_t *sums, const int8_t *first, const uint32_t *row, unsigned count) {
+static inline void blsh_add_rows(int32_t *sums, const int8_t *first, const uint16_t *row, unsigned count) {
     for (const int8_t *const end = first + BLSH_VOTE_BANDS; first < end; first += 8, sums += 8) {
         int32_t even = 0, odd = 0, next_even = 0, next_odd = 0;
-        const uint32_t *next = row, *const last = row + count;
+        const uint16_t *next = row, *const last = row + count;
         do {
             uint32_t bytes, next_bytes;
             blsh_load_pair(first + *next++, &bytes, &next_bytes);

@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-static inline void blsh_add_rows(int32_t *sums, const int8_t *first, const uint32_t *row, unsigned count) {
+static inline void blsh_add_rows(int32_t *sums, const int8_t *first, const uint16_t *row, unsigned count) {
     const int32_t raised = 128 * (int32_t)count;
     for (const int8_t *const end = first + BLSH_VOTE_BANDS; first < end; first += 4, sums += 4) {
         uint32_t even = 0, odd = 0;
-        const uint32_t *next = row, *const last = row + count;
+        const uint16_t *next = row, *const last = row + count;
         do {
             uint32_t bytes;
             memcpy(&bytes, __builtin_assume_aligned(first + *next++, 4), sizeof bytes);

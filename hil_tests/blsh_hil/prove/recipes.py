@@ -21,7 +21,7 @@ from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import MAX_FLOOR
-from blsh_trainer.signals.features import FEATURE_KINDS, find_feature_kind
+from blsh_trainer.signals.features import MASK_FEATURES, find_feature_kind
 from blsh_trainer.signals.masks import MASK_KINDS, MAX_SMOOTHING, find_mask_kind
 
 Bits = npt.NDArray[np.bool_]
@@ -84,7 +84,7 @@ class Recipe:
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
                 raise BlshError(f"recipe with {name} = {value!r}; expected an integer from {low} to {high}")
-        for name, known in (("features", FEATURE_KINDS), ("masks", MASK_KINDS), ("dictionary", DICTIONARIES)):
+        for name, known in (("features", MASK_FEATURES), ("masks", MASK_KINDS), ("dictionary", DICTIONARIES)):
             if getattr(self, name) not in known:
                 raise BlshError(f"recipe with {name} = {getattr(self, name)!r}; expected one of {', '.join(known)}")
 
@@ -178,7 +178,7 @@ def drawn_recipe(seed: int) -> Recipe:
     """Return a recipe drawn from `seed`: short and long codes, few and many entries."""
     rng = np.random.default_rng(seed)
     neighbours = int(rng.choice([1, 2, 8, 10, 15, 16, 17, 31, 32]))
-    features = str(rng.choice(list(FEATURE_KINDS)))
+    features = str(rng.choice(list(MASK_FEATURES)))
     masks = str(rng.choice(list(MASK_KINDS)))
     smoothed = not MASK_KINDS[masks].of_bins  # else the state takes a kilobyte of RAM more
     smoothing = int(rng.integers(0, MAX_SMOOTHING + 1)) if smoothed else 0

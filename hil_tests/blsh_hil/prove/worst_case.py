@@ -17,7 +17,7 @@ from blsh_codegen.cost.measured_costs import CoreCosts
 from blsh_codegen.cost.search_work import SEARCH_TERMS, Dictionary, Search
 from blsh_codegen.cost.stage_work import Work, fixed_work, signal_codes
 from blsh_codegen.model.quantise import IntegerModel
-from blsh_codegen.spec.constants import HOP, TRACKING_START, WINDOW
+from blsh_codegen.spec.constants import HOP, MEMORY_START, TRACKING_START, WINDOW
 from blsh_hil.prove.recipes import SEGMENTS, Segment
 
 Samples = npt.NDArray[np.int16]
@@ -49,13 +49,13 @@ class HopCost:
 
     def __init__(self, model: IntegerModel, costs: CoreCosts) -> None:
         self.model, self.costs = model, costs
-        self._dictionary = Dictionary(model)
+        self._dictionaries = [Dictionary(model, number) for number in range(model.dictionaries)]
 
     def of(self, code: Bits) -> float:
         """Return the cost of a hop with one code, bool (L,)."""
         work = fixed_work(self.model, code[None])
-        search = Search(self._dictionary, code, self.costs.lanes).run()[None]
-        work["neighbours"] = Work(SEARCH_TERMS, search)
+        searches = np.stack([Search(each, code, self.costs.lanes).run() for each in self._dictionaries])
+        work["neighbours"] = Work(SEARCH_TERMS, searches.sum(axis=0, keepdims=True))
         return float(sum(self.costs.of(stage, of)[0] for stage, of in work.items()))
 
 
@@ -68,10 +68,12 @@ def find_worst_case(
 ) -> WorstCase:
     """Breed `trials` signals from `signals` (int16 whole hops each), then `trials` codes.
 
-    Each signal is as long as its last hop looks back: one window, with tracked features past the start of tracking.
+    Each signal is as long as its last hop looks back: one window, with features that remember past their start.
     """
     cost = HopCost(model, costs)
-    length = HOP * (TRACKING_START + _WINDOW_HOPS if model.feature_kind.tracked else _WINDOW_HOPS)
+    kind = model.feature_kind
+    start = MEMORY_START if kind.memory else TRACKING_START if kind.tracked else 0
+    length = HOP * (start + _WINDOW_HOPS)
     pool = _pieces(signals, length, trials // 2, rng)
     codes = [_last_code(model, piece) for piece in pool]
     known = sorted(zip(map(cost.of, codes), range(len(pool)), strict=True), reverse=True)

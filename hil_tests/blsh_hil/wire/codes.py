@@ -116,6 +116,7 @@ class FeatureKind(IntEnum):
     STFT = 0
     MEL = 1
     TRACKED = 2
+    MEMORY = 3
 
 
 class ResetCause(IntEnum):

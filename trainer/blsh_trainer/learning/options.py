@@ -10,6 +10,7 @@ from blsh_trainer.learning.dictionary import EntryOptions
 from blsh_trainer.learning.registry import CodeOptions
 from blsh_trainer.learning.training_frames import FrameOptions
 from blsh_trainer.model.artifact import MAX_FLOOR
+from blsh_trainer.signals.features import MASK_FEATURES
 from blsh_trainer.signals.masks import MAX_SMOOTHING, find_mask_kind
 
 
@@ -73,6 +74,9 @@ class TrainOptions:
             raise BlshError(f"seed is {self.seed}; choose 0 or more")
         for options in self._parts().values():
             options.check()
+        if self.frames.feature_kind not in MASK_FEATURES:
+            known = ", ".join(MASK_FEATURES)
+            raise BlshError(f"{self.frames.feature_kind!r} features are those of voting models; choose one of {known}")
         if self.frames.max_frames < self.dictionary.neighbours:
             raise BlshError(f"max_frames is {self.frames.max_frames}; choose {self.dictionary.neighbours} or more")
         self._check_refining()
