@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Sums of products.
  *
- *   blsh_dot_s16(a, b, count)                     sum of a[i] * b[i], i < count, modulo 2^32: weights that no
- *                                                 generator makes may leave the range
+ *   blsh_dot_s16(a, b, count)                     sum of a[i] * b[i], i < count, modulo 2^32; none is negative
  *   blsh_sum_s16(values, count)                   sum of values[i], i < count
  *   blsh_dot4_u8(weight, features, count, sums)   sums[i] = sum over d < count of the weights of row i, raised by 128,
  *                                                 times features[d], for the four rows that are stored from `weight`
