@@ -147,6 +147,13 @@ def test_the_picture_has_our_models_and_every_peer(tmp_path: Path) -> None:
     assert picture.read_bytes() == before
 
 
+def test_a_dense_network_of_the_experiment_is_a_point_that_is_not_ours(tmp_path: Path) -> None:
+    report = {"experiment": "dense", "data": {**result(), "network": {"width": 96}}}
+    (tmp_path / "dense.json").write_text(json.dumps(report))
+    found = our_point(tmp_path / "dense.json")
+    assert (found.name, found.ours, found.m4_low, found.figures["pesq"]) == ("dense", False, 11.5, 1.25)
+
+
 def test_the_points_of_the_peers_are_the_published_means() -> None:
     gtcrn = next(point for point in peer_points() if point.name.startswith("GTCRN"))
     assert gtcrn.figures["si_sdr_db"] == pytest.approx(6.42, abs=0.005)

@@ -27,7 +27,10 @@ _MAKE = "blsh evaluate MODEL CORPUS --peers -o FILE"
 
 @dataclass(frozen=True)
 class QualityPoint:
-    """A denoiser: its figures at 0 dB by metric (None: not scored) and its million instructions a second on M4."""
+    """A denoiser: its figures at 0 dB by metric (None: not scored) and its million instructions a second on M4.
+
+    ours: whether it looks its masks up.
+    """
 
     name: str
     ours: bool
@@ -50,10 +53,12 @@ def peer_points() -> list[QualityPoint]:
 def our_point(file: Path) -> QualityPoint:
     """Return the point of a file that `blsh evaluate --peers -o` wrote; its name is the file's, without the suffix.
 
+    The file may be that of `blsh experiment dense`, too, whose network is not ours.
     BlshError for a file that is missing or another one, or that lacks a metric, mixtures, or 0 dB.
     """
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
+        found = found["data"] if "experiment" in found else found
         mixtures, cost = found["mixtures"], float(found["costs"]["millions"]["M4"])
         whole = (mixtures["protocol"], mixtures["mixtures"]) == (PEERS, len(load_recipes()))
         means = {
@@ -71,7 +76,7 @@ def our_point(file: Path) -> QualityPoint:
         ) from error
     if not whole:
         raise BlshError(f"{file} is not of all {len(load_recipes())} mixtures of the peers; make it with: {_MAKE}")
-    return QualityPoint(file.stem, True, cost, cost, figures)
+    return QualityPoint(file.stem, "network" not in found, cost, cost, figures)
 
 
 def write_points(points: Sequence[QualityPoint], command: str, folder: Path) -> list[Path]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`blsh experiment`: the paper's tables and figures on a corpus of one's own, the trainer's bars, quality per byte."""
+"""`blsh experiment`: the paper's tables and figures on one's own corpus, the trainer's bars, our models compared."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blsh_tools.console import progress, say, show
-from blsh_tools.options.arguments import RESULTS, AsJson, NoiseFolder
+from blsh_tools.options.arguments import RESULTS, AsJson, CorpusFolders, NoiseFolder
 from blsh_tools.options.numbers_in_range import COUNT, FEW, JOBS, TRAINING_S
 from blsh_tools.options.outputs import check_output_folder
 from blsh_tools.options.repeatable import repeatable
@@ -25,9 +25,10 @@ _OUTPUT_HELP = f"Folder for the results and their index [default: {RESULTS}; --f
 
 Name = Annotated[
     str,
-    typer.Argument(help=f"{', '.join(EXPERIMENTS)}: the paper's, the trainer's bars, and quality per byte."),
+    typer.Argument(
+        help=f"{', '.join(EXPERIMENTS)}: the paper's, the trainer's bars, quality per byte, a dense network."
+    ),
 ]
-CorpusFolder = Annotated[Path, typer.Argument(help="Folder of recordings; see `blsh corpus check`.")]
 Seeds = Annotated[int | None, FEW.option("Draws of hash and dictionary [default: 1 to 5, by experiment].")]
 Mixtures = Annotated[int | None, COUNT.option("Test mixtures under each condition [default: 48].")]
 Fast = Annotated[bool, typer.Option("--fast", help="Tiny sizes, to try a corpus out: the figures mean little.")]
@@ -40,7 +41,8 @@ VoiceBank = Annotated[
     typer.Option(help="table3: recorded mixtures in VoiceBank-DEMAND's layout [default: a held-out source]."),
 ]
 BarsModel = Annotated[
-    Path | None, typer.Option(help="bars: artifact to put against other denoisers, by the protocol of the peers.")
+    Path | None,
+    typer.Option(help="bars: artifact to put against the peers; dense: voting model whose cost a network has."),
 ]
 Jobs = Annotated[int | None, JOBS.option("Processes [default: one for each core].")]
 Work = Annotated[
@@ -76,7 +78,7 @@ class _Sizes:
 class _Run:
     """The inputs that all experiments share: the folders it reads and writes, and how it runs."""
 
-    corpus: Path
+    corpora: list[Path]
     noise: Path | None
     work: Path
     output: Path
@@ -86,7 +88,7 @@ class _Run:
 
 def experiment(
     name: Name,
-    corpus: CorpusFolder,
+    corpora: CorpusFolders,
     seeds: Seeds = None,
     mixtures: Mixtures = None,
     fast: Fast = False,
@@ -100,7 +102,7 @@ def experiment(
     output: Output = None,
     as_json: AsJson = False,
 ) -> None:
-    """Regenerate a table or figure of the paper on a corpus, or measure the trainer's bars or quality per byte.
+    """Regenerate a table or figure of the paper on a corpus, or measure bars, quality per byte, or a dense network.
 
     Fits and scores are kept in --work as they come: an interrupted run goes on from there, and other options compute
     only what they change. The results are NAME.json and .csv with a table, NAME.md, or a picture, NAME.png.
@@ -111,7 +113,7 @@ def experiment(
     networks = None if baselines == "none" else baselines
     sizes = _Sizes(seeds, mixtures, networks, baseline_seconds, voicebank, model)
     sizes.check(chosen)
-    run = _Run(corpus, noise, work, output or (TRIALS if fast else RESULTS), fast, jobs)
+    run = _Run(corpora, noise, work, output or (TRIALS if fast else RESULTS), fast, jobs)
     with progress() as advance:
         report = chosen(_settings(name, sizes, run, advance))
     files = write_report(report, run.output)
@@ -123,17 +125,19 @@ def experiment(
 
 def _settings(name: str, sizes: _Sizes, run: _Run, advance: "Progress") -> "Settings":
     """Return the settings of a run, with what it reads loaded and checked. BlshError for what cannot be used."""
+    from blsh_tools.bench.dense_costs import DenseFirmware
     from blsh_tools.bench.frontier_costs import FrontierFirmware
-    from blsh_trainer.corpora.corpus import load_corpus
+    from blsh_trainer.corpora.merging import load_corpora
     from blsh_trainer.experiments.settings import Settings
-    from blsh_trainer.model.artifact import load_mask_model
+    from blsh_trainer.model.artifact import load_mask_model, load_model
+    from blsh_trainer.model.voting_model import VotingModel
 
     for folder in (run.work, run.output):
         check_output_folder(folder)
     networks = _networks(sizes.baselines)
-    corpus = load_corpus(run.corpus, run.noise)
-    if sizes.model is not None:
-        load_mask_model(sizes.model)
+    corpus = load_corpora(run.corpora, run.noise)
+    load = load_model if name == "dense" else load_mask_model
+    model = None if sizes.model is None else load(sizes.model)
     return Settings(
         corpus=corpus,
         work=run.work,
@@ -149,13 +153,14 @@ def _settings(name: str, sizes: _Sizes, run: _Run, advance: "Progress") -> "Sett
         model=sizes.model,
         progress=advance,
         firmware=FrontierFirmware(corpus) if name == "frontier" else None,
+        network_firmware=DenseFirmware(model, corpus) if name == "dense" and isinstance(model, VotingModel) else None,
     )
 
 
 def _command(name: str, sizes: _Sizes, run: _Run) -> str:
     """Return the command without the options that leave the result as it is, its paths as seen from here."""
     given = {_flag(option): value for option, value in sizes.given().items()}
-    return repeatable("experiment", {**given, "--noise": run.noise, "--fast": run.fast or None}, name, run.corpus)
+    return repeatable("experiment", {**given, "--noise": run.noise, "--fast": run.fast or None}, name, *run.corpora)
 
 
 def _flag(name: str) -> str:

@@ -16,14 +16,14 @@ from blsh_tools.options.repeatable import repeatable
 def quality_plot(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Files of `blsh evaluate --peers -o`, one for each model; their names are shown."),
+        typer.Argument(help="Files of `blsh evaluate --peers -o`, one for each model, or of `blsh experiment dense`."),
     ],
     output: ResultFolder = RESULTS,
     as_json: AsJson = False,
 ) -> None:
     """Draw SI-SDR, PESQ and ESTOI at 0 dB against instructions on a Cortex-M4: your models beside other denoisers.
 
-    The files are quality.png and quality.json.
+    A model has the name of its file. The results are quality.png and quality.json.
     """
     from blsh_tools.bench.quality_points import METRICS_SHOWN, our_point, peer_points, write_points
     from blsh_trainer.evaluation.metrics import METRICS

@@ -21,6 +21,8 @@ from blsh_tools.options.numbers_in_range import (
     JOBS,
     LOSS_WEIGHT,
     NEIGHBOURS,
+    RANK,
+    RANKS,
     SMOOTHING,
     SNR_DB,
 )
@@ -35,6 +37,7 @@ if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh
     from blsh_trainer.compute.block_pool import Pool
     from blsh_trainer.corpora.corpus import Corpus
     from blsh_trainer.learning.joint.options import JointOptions
+    from blsh_trainer.learning.joint.ranks import Ranks
     from blsh_trainer.learning.options import TrainOptions
     from blsh_trainer.model.artifact import AnyModel, Model
     from blsh_trainer.model.voting_model import VotingModel
@@ -95,6 +98,11 @@ def train(
     jobs: Annotated[
         int | None, JOBS.option("Processes that mix for a voting model [default: one for each core].")
     ] = None,
+    coordinator: Annotated[
+        str | None, typer.Option(help="HOST:PORT where rank 0 of several processes waits; they share a voting model.")
+    ] = None,
+    rank: Annotated[int | None, RANK.option("Number of this process among them, from 0; rank 0 writes.")] = None,
+    ranks: Annotated[int | None, RANKS.option("How many they are.")] = None,
     name: Annotated[str, typer.Option(help="Name of the model; the firmware reports it.")] = "blsh",
     noise: NoiseFolder = None,
     seed: Seed = 0,
@@ -113,6 +121,8 @@ def train(
     options give the same model, on any machine or cluster. If a run with a --checkpoint is interrupted, the same
     command makes the mixtures again and goes on learning where it was. Once the model is written, the checkpoint may be
     removed.
+
+    Several processes share each step of a voting model: give all the same command, but each its own --rank.
     """
     from blsh_trainer.corpora.merging import load_corpora
     from blsh_trainer.model.artifact import save_model
@@ -145,15 +155,32 @@ def train(
     }
     _check_outputs(output, checkpoint)
     learner_of_system = _learner(system, {option: value for option, value in given.items() if value is not None})
-    place = Place(checkpoint, scheduler, device, jobs)
+    place = Place(checkpoint, scheduler, device, jobs, _ranks(coordinator, rank, ranks))
     learner_of_system.check(place)
     source = load_corpora(corpora, noise)
     check_outside(source, output, checkpoint)
     say_remarks(source)
     with progress() as advance:
         model = learner_of_system.learn(source, place, advance)
+    if model is None:
+        told = {"rank": rank, "ranks": ranks, "model": None}
+        show(told, as_json, [("rank", f"{rank} of {ranks}"), ("model", "rank 0 writes it")], "Trained")
+        return
     save_model(output, model)
     _show(model, output, as_json)
+
+
+def _ranks(coordinator: str | None, rank: int | None, ranks: int | None) -> "Ranks | None":
+    """Return the place of this process among several, None for none. BlshError where an option of them lacks."""
+    if coordinator is None and rank is None and ranks is None:
+        return None
+    if coordinator is None or rank is None or ranks is None:
+        given = {"--coordinator": coordinator, "--rank": rank, "--ranks": ranks}
+        missing = next(flag for flag, value in given.items() if value is None)
+        raise BlshError(f"{missing} is missing; several processes need {', '.join(given)}")
+    from blsh_trainer.learning.joint.ranks import Ranks
+
+    return Ranks(coordinator, rank, ranks)
 
 
 def _learner(system: str, given: dict[str, Any]) -> "_Staged | _Joint":
@@ -168,12 +195,16 @@ def _learner(system: str, given: dict[str, Any]) -> "_Staged | _Joint":
 
 @dataclass(frozen=True)
 class Place:
-    """Where a model is learned: its checkpoint file, a cluster, a device and processes, each None where not given."""
+    """Where a model is learned: its checkpoint file, a cluster, a device and processes, each None where not given.
+
+    jobs: processes that mix. ranks: the place of this process among those that learn together.
+    """
 
     checkpoint: Path | None
     scheduler: str | None
     device: str | None
     jobs: int | None
+    ranks: "Ranks | None"
 
 
 class _Staged:
@@ -184,7 +215,8 @@ class _Staged:
 
     def check(self, place: Place) -> None:
         self._options.code.kind.check_use(place.checkpoint, place.scheduler)
-        for flag, value in (("--device", place.device), ("--jobs", place.jobs)):
+        coordinator = None if place.ranks is None else place.ranks.coordinator
+        for flag, value in (("--device", place.device), ("--jobs", place.jobs), ("--coordinator", coordinator)):
             if value is not None:
                 raise BlshError(f"{flag} {value} is of no use to this system; choose --system {VOTING_SYSTEM}")
         if place.checkpoint is not None:
@@ -213,10 +245,11 @@ class _Joint:
         if place.device not in (None, *DEVICES):
             raise BlshError(f"--device {place.device!r}; choose one of {', '.join(DEVICES)}")
 
-    def learn(self, source: "Corpus", place: Place, advance: "Progress") -> "VotingModel":
+    def learn(self, source: "Corpus", place: Place, advance: "Progress") -> "VotingModel | None":
         from blsh_trainer.learning.joint.train import train_jointly
 
-        return train_jointly(source, self._options, advance, place.checkpoint, place.device or DEVICES[0], place.jobs)
+        device = place.device or DEVICES[0]
+        return train_jointly(source, self._options, advance, place.checkpoint, device, place.jobs, place.ranks)
 
 
 def _show(model: "AnyModel", output: Path, as_json: bool) -> None:

@@ -42,6 +42,7 @@ class Range:
 
 SEED = Range(0, 2**63 - 1)
 JOBS = Range(1, 4096)
+RANK, RANKS = Range(0, 4095), Range(2, 4096)
 COUNT = Range(1, 1_000_000)
 """How often a step of the work is repeated: mixtures, hops, steps of learning."""
 FEW = Range(1, 1000)

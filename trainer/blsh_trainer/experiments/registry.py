@@ -47,6 +47,7 @@ EXPERIMENTS = {
         Experiment("fig6", "similarities"),
         Experiment("bars", "bars", (*_SCORED, "model")),
         Experiment("frontier", "frontier", _SCORED),
+        Experiment("dense", "dense", ("mixtures", "model")),
     )
 }
 

@@ -97,13 +97,36 @@ class Firmware(Protocol):
 
 
 @dataclass(frozen=True)
+class ImageCost:
+    """The costs of a denoiser in the firmware: millions of instructions for a second of audio, by core, and bytes.
+
+    The bytes are those on the board with the M4.
+    """
+
+    millions_per_second: Mapping[str, float]
+    flash_bytes: int
+    ram_bytes: int
+
+
+class NetworkFirmware(Protocol):
+    """The costs of a look-up and of dense networks in its place, of which this package knows nothing."""
+
+    def lookup(self) -> ImageCost:
+        """Return the costs of the look-up."""
+
+    def network(self, width: int) -> ImageCost:
+        """Return the costs of a network of `width` hidden units; more units cost more."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """One run of an experiment.
 
     The folder `work` keeps what is computed, the folder `output` gets the results, and `command`, the typed command,
     stands in them. `seeds` and `mixtures` are numbers; None leaves them to the experiment. `voicebank` is the corpus of
     recorded mixtures for table 3. `baselines` are the networks of table 1, each trained for at most `baseline_seconds`.
-    `model` is an artifact that the bars compare with the peers. `firmware` is for the frontier, which needs it.
+    `model` is an artifact that the bars compare with the peers, and the dense network with itself. `firmware` is for
+    the frontier, `network_firmware` for the dense network, which need them.
     """
 
     corpus: Corpus
@@ -120,6 +143,7 @@ class Settings:
     model: Path | None = None
     progress: Progress | None = None
     firmware: Firmware | None = None
+    network_firmware: NetworkFirmware | None = None
 
     def __post_init__(self) -> None:
         check_jobs(self.jobs)

@@ -53,18 +53,18 @@ class FloatDenoiser:
         """Yield, piece by piece, the bits that denoise returns for the signal that the finite `blocks` (n,) make up."""
         return filter_blocks(blocks, self._stream().masked)
 
-    def _stream(self) -> "_Stream":
+    def _stream(self) -> "MaskedStream":
         if isinstance(self.model, VotingModel):
             return _VotingStream(self.model, self._indices)
         return _MaskStream(self.model, self._indices[0])
 
 
-class _Stream(ABC):
-    """One signal on its way through a model, with the state that its frames leave to later ones."""
+class MaskedStream(ABC):
+    """One signal on its way through a denoiser that masks, with the state that its frames leave to later ones."""
 
-    def __init__(self, model: AnyModel, masks: MaskKind) -> None:
+    def __init__(self, feature_kind: str, masks: MaskKind) -> None:
         self._kind = masks
-        self._features = FeatureExtractor(find_feature_kind(model.feature_kind))
+        self._features = FeatureExtractor(find_feature_kind(feature_kind))
         self._smoothed: FloatArray | None = None  # the mask (W,) of the last frame
 
     def masked(self, X: ComplexArray) -> ComplexArray:
@@ -92,13 +92,13 @@ class _Stream(ABC):
         return smoothed
 
 
-class _MaskStream(_Stream):
+class _MaskStream(MaskedStream):
     """A signal on its way through a model whose entries have masks."""
 
     def __init__(self, model: Model, index: HammingIndex) -> None:
         self._model = model
         self._index = index
-        super().__init__(model, find_mask_kind(model.mask_kind))
+        super().__init__(model.feature_kind, find_mask_kind(model.mask_kind))
 
     def _band_masks(self, features: FloatArray) -> FloatArray:
         model = self._model
@@ -115,13 +115,13 @@ class _MaskStream(_Stream):
         return averages / self._kind.top
 
 
-class _VotingStream(_Stream):
+class _VotingStream(MaskedStream):
     """A signal on its way through a voting model."""
 
     def __init__(self, model: VotingModel, indices: list[HammingIndex]) -> None:
         self._model = model
         self._indices = indices
-        super().__init__(model, find_mask_kind("bands"))
+        super().__init__(model.feature_kind, find_mask_kind("bands"))
 
     def _band_masks(self, features: FloatArray) -> FloatArray:
         model = self._model

@@ -21,13 +21,16 @@ _PLAYBACK = ("name", "floor_db", "neighbours")
 
 
 class JointCheckpoint:
-    """A file of the parameters, the optimiser's moments and the steps done of one fit: of its options and frames."""
+    """A file of the parameters, the optimiser's moments and the steps done of one fit.
 
-    def __init__(self, path: Path, options: JointOptions, frames: SceneFrames) -> None:
+    It belongs to the kind of model that is called `learnable`, the options and the frames.
+    """
+
+    def __init__(self, path: Path, learnable: str, options: JointOptions, frames: SceneFrames) -> None:
         self._path = path
         learned = {name: value for name, value in options.to_card().items() if name not in _PLAYBACK}
         data = fingerprint(frames.features) + fingerprint(frames.sums)
-        self._identity = {"format": _FORMAT, "learner": "joint", **learned, "data": data}
+        self._identity = {"format": _FORMAT, "learner": "joint", "model": learnable, **learned, "data": data}
 
     def load(self, state: Any) -> tuple[int, Any]:
         """Return the steps done and the state after them; 0 and `state` where there is no file yet.

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The voting model as a function that can be differentiated, and the loss that it is trained by.
+"""The voting model as a function that can be differentiated, and the loss that any model of gains is trained by.
 
 Codes and entries are true signs going forward; their derivative is taken to be that of tanh. All entries of a
 dictionary vote, weighted by exp(-2 tau distance): the nearest K have nearly all of the weight.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -23,6 +24,8 @@ from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, WINDOW
 
 Parameters: TypeAlias = dict[str, jax.Array]
 Arrays: TypeAlias = dict[str, NDArray[np.float32]]
+LogOdds: TypeAlias = Callable[[Parameters, jax.Array], jax.Array]
+"""Returns the log odds of the gains (n, 80) that parameters give to scaled features (n, 257)."""
 
 _LEAST_GAIN = 1e-4
 _FIRST_TAU = 10.24
@@ -50,6 +53,15 @@ class Scaling:
     def scaled(self, features: NDArray[np.int16]) -> NDArray[np.float32]:
         """Return features (n, 257) as the learner sees them."""
         return (features.astype(np.float32) - self.mean) / self.deviation
+
+
+@dataclass(frozen=True)
+class Learnable:
+    """A kind of model that can be fitted: its name, the parameters to begin with, and the gains that they give."""
+
+    name: str
+    first: Callable[[JointOptions, SceneFrames, Scaling, np.random.Generator], Arrays]
+    log_odds: LogOdds
 
 
 def group_edges(dictionaries: int) -> NDArray[np.int16]:
@@ -113,6 +125,9 @@ def log_odds(parameters: Parameters, x: jax.Array) -> jax.Array:
     return sums + code @ parameters["bit_votes"] if "bit_votes" in parameters else sums
 
 
+VOTING = Learnable("voting", first_parameters, log_odds)
+
+
 def smoothed(gains: jax.Array, up: float, down: float) -> jax.Array:
     """Return gains (sequences, span, 80) of which each keeps a share of the one before, by its direction."""
 
@@ -125,7 +140,7 @@ def smoothed(gains: jax.Array, up: float, down: float) -> jax.Array:
     return jnp.moveaxis(rows, 0, 1)
 
 
-def loss(parameters: Parameters, batch: Parameters, options: JointOptions) -> jax.Array:
+def loss(odds: LogOdds, options: JointOptions, parameters: Parameters, batch: Parameters) -> jax.Array:
     """Return the mean over the sequences of the log of the error of their spectra, and of compressed spectra.
 
     batch: "x" (sequences, span, 257), "sums" (sequences, span, 5, 80), "rest" (sequences, span, 2): see SceneFrames.
@@ -133,7 +148,7 @@ def loss(parameters: Parameters, batch: Parameters, options: JointOptions) -> ja
     weigh as much as loud noise. `easy` bounds that. The clarity of the sequences is taken off.
     """
     count, span, width = batch["x"].shape
-    gains = jax.nn.sigmoid(log_odds(parameters, batch["x"].reshape(-1, width))).reshape(count, span, VOTE_BANDS)
+    gains = jax.nn.sigmoid(odds(parameters, batch["x"].reshape(-1, width))).reshape(count, span, VOTE_BANDS)
     gains = smoothed(gains, options.smoothing / 16, options.smoothing_down / 16)
     A, B, C, A6, B6 = (batch["sums"][:, :, i] for i in range(5))
     error = (gains**2 * A - 2.0 * gains * B).sum(axis=2) + batch["rest"][:, :, 0]

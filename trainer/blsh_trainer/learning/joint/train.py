@@ -7,9 +7,11 @@ from pathlib import Path
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.corpora.credits import corpus_credits
 from blsh_trainer.evaluation.card_scores import voting_metrics
-from blsh_trainer.learning.joint.fit import fit_jointly, training_device
+from blsh_trainer.learning.joint.devices import training_devices
+from blsh_trainer.learning.joint.fit import fit_jointly
 from blsh_trainer.learning.joint.integers import voting_model
 from blsh_trainer.learning.joint.options import JointOptions
+from blsh_trainer.learning.joint.ranks import Ranks
 from blsh_trainer.learning.joint.scene_frames import gather_scenes
 from blsh_trainer.model.card import CORPORA, Card
 from blsh_trainer.model.voting_model import VotingModel
@@ -25,17 +27,23 @@ def train_jointly(
     checkpoint: Path | None = None,
     device: str = "cpu",
     jobs: int | None = None,
-) -> VotingModel:
+    ranks: Ranks | None = None,
+) -> VotingModel | None:
     """Train a voting model on the corpus's train split, on `device`; scenes are made in `jobs` processes.
 
     On one machine the same corpus and options give the same model. Its card says what it does to the valid split, if
-    there is one. What has been learned is kept in `checkpoint`.
-    BlshError for bad options, a device that is not there, or audio that cannot be used.
+    there is one. What has been learned is kept in `checkpoint`. With `ranks` this process is one of several that share
+    the sequences of each step: rank 0 returns the model, the others None.
+    BlshError for bad options, a device that is not there, audio that cannot be used, or ranks as of training_devices.
     """
     options.check()
-    found = training_device(device)
-    frames = gather_scenes(corpus, options.passes, options.seed, jobs, progress)
-    learned, scaling = fit_jointly(frames, options, options.seed, found, checkpoint, progress)
+    plan = {"corpus": corpus.sha256, "device": device, **options.to_card()}
+    with training_devices(device, ranks, plan) as devices:
+        devices.part(options.sequences)  # what cannot be shared is said before the work
+        frames = gather_scenes(corpus, options.passes, options.seed, jobs, progress)
+        learned, scaling = fit_jointly(frames, options, options.seed, devices, checkpoint, progress)
+    if devices.rank != 0:
+        return None
     model = voting_model(learned, scaling, options, _card(corpus, options, len(frames.features)))
     return model.with_metrics(voting_metrics(model, corpus, options.seed, progress))
 
