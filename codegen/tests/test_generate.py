@@ -125,7 +125,7 @@ def test_a_name_cannot_leave_its_string(rng: np.random.Generator, tmp_path: Path
 
 def test_core_refuses_what_it_cannot_hold(rng: np.random.Generator) -> None:
     model = random_model(rng)
-    with pytest.raises(BlshError, match="bits are none, beyond BLSH_MAX_BITS"):
+    with pytest.raises(BlshError, match="the model has no bits, too many"):
         HostCore(replace(model, bits=321))
     with pytest.raises(BlshError, match="fewer entries than neighbours"):
         HostCore(replace(model, codes=model.codes[:9]))

@@ -128,5 +128,5 @@ def test_a_wrong_reference_is_noticed(
     assert comparison.first is not None
     assert comparison.first.stage == "accumulators"
     assert comparison.first.position == len(projection) - 1
-    assert f"bit {reference.model.bits - 1}: expected" in str(comparison.first)
+    assert f"row {len(projection) - 1}: expected" in str(comparison.first)
     assert compare(client, wrong, samples, stages=("features",)).exact, "the stage that was asked for does not differ"
