@@ -24,7 +24,7 @@ static inline int32_t blsh_sum_s16(const int16_t *values, unsigned count) {
     return sum;
 }
 
-#if defined(BLSH_ASM_THUMB1)
+#if defined(BLSH_ASM_UPPER)
 
 /* The products of a feature in %[x] with the weights `at` bytes behind %[w], and 8, 16 and 24 bytes behind that. */
 #define BLSH_PRODUCT(sum, at) "ldrb %[p], [%[w], #" #at "]\n\tmuls %[p], %[x]\n\tadd %[" #sum "], %[p]\n\t"
