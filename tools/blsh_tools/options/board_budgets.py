@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # the commands import their modules when they run, so that `b
 
 SLOTS_FLASH_BYTES = 4096
 """The most code, on any board, of the part of the firmware that takes pushed models."""
-SLOTS_RAM_BYTES = 128
+SLOTS_RAM_BYTES = 160
 SLOTS_STACK_BYTES = 96
 """The most stack that trying a pushed model takes beyond a hop: see `image_stack` of a firmware with slots."""
 
