@@ -30,6 +30,7 @@ ARM_BUILDS = {
     "Raspberry Pi OS, ARMv6": (_GCC, "-march=armv6+fp", "-marm", "-mfloat-abi=hard"),
     "ARM926, no dual multiplies": (_GCC, "-march=armv5te", "-marm", "-O0"),
     "Cortex-M0, frames": (_GCC, "-mcpu=cortex-m0", "-mthumb", "-O0", _FRAMES),
+    "Cortex-M0, Os": (_GCC, "-mcpu=cortex-m0", "-mthumb", "-Os"),
     "Cortex-M0, O3": (_GCC, "-mcpu=cortex-m0", "-mthumb", "-O3", _FRAMES),
     "Cortex-M3, Os": (_GCC, "-mcpu=cortex-m3", "-mthumb", "-Os"),
     "Cortex-M4, frames": (_GCC, "-mcpu=cortex-m4", "-mthumb", "-O0", _FRAMES),

@@ -17,6 +17,7 @@ from blsh_codegen.model.quantise import IntegerModel, quantise_projections
 from blsh_codegen.project import core_folder
 from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_hil.prove.random_model import random_voting_model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
 
@@ -64,7 +65,20 @@ def compiled(folder: Path, flags: tuple[str, ...] = ()) -> subprocess.CompletedP
 def test_generated_model_computes_what_the_integers_say(
     rng: np.random.Generator, tmp_path: Path, kind: str, masks: str, smoothing: int, floor: int
 ) -> None:
-    model = random_model(rng, kind, 37, 80, 7, masks, smoothing, floor)
+    _assert_generated_computes(random_model(rng, kind, 37, 80, 7, masks, smoothing, floor), rng, tmp_path)
+
+
+@pytest.mark.parametrize("bit_votes", [False, True])
+def test_generated_voting_model_computes_what_the_integers_say(
+    rng: np.random.Generator, tmp_path: Path, bit_votes: bool
+) -> None:
+    edges = (0, 1, 33, 80)
+    voting = random_voting_model(projections=13, group_edges=edges, entries=70, neighbours=9, bit_votes=bit_votes)
+    _assert_generated_computes(integer_model(voting, GenerateOptions()), rng, tmp_path)
+
+
+def _assert_generated_computes(model: IntegerModel, rng: np.random.Generator, tmp_path: Path) -> None:
+    """Fail unless the generated C of `model`, compiled with its own limits, gives what the host core gives."""
     generate(model, OPTIONS, tmp_path)
     done = compiled(tmp_path)
     assert done.returncode == 0, done.stderr
@@ -111,7 +125,7 @@ def test_a_name_cannot_leave_its_string(rng: np.random.Generator, tmp_path: Path
 
 def test_core_refuses_what_it_cannot_hold(rng: np.random.Generator) -> None:
     model = random_model(rng)
-    with pytest.raises(BlshError, match="bits are none, beyond BLSH_MAX_BITS"):
+    with pytest.raises(BlshError, match="the model has no bits, too many"):
         HostCore(replace(model, bits=321))
     with pytest.raises(BlshError, match="fewer entries than neighbours"):
         HostCore(replace(model, codes=model.codes[:9]))

@@ -13,6 +13,8 @@ from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import core_folder, stand_ins
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
+from blsh_hil.prove.random_model import random_voting_model
+from blsh_trainer.model.artifact import AnyModel
 
 from .compilers import require, run
 from .exports import artifact
@@ -33,8 +35,13 @@ def built(folder: Path, variant: str, sources: list[Path], includes: list[Path])
 
 
 @pytest.mark.parametrize("variant", HOST_VARIANTS)
-def test_an_export_reads_and_writes_within_its_bounds(rng: np.random.Generator, tmp_path: Path, variant: str) -> None:
-    model, options = artifact(rng, "tracked", "bands"), GenerateOptions(entries=190)
+@pytest.mark.parametrize("votes", [False, True])
+def test_an_export_reads_and_writes_within_its_bounds(
+    rng: np.random.Generator, tmp_path: Path, variant: str, votes: bool
+) -> None:
+    """The state of the export is as large as its model needs and no larger."""
+    model: AnyModel = random_voting_model(projections=13) if votes else artifact(rng, "tracked", "bands")
+    options = GenerateOptions() if votes else GenerateOptions(entries=190)
     export_library(model, options, tmp_path / "library")
     source = tmp_path / "library" / "src"
     sources = [tmp_path / "library" / STREAM_EXAMPLE, *source.glob("*.c")]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blsh_codegen.cost.rank_work import RANK_TERMS, is_ranked, rank_work
 from blsh_codegen.cost.search_work import Dictionary, Search
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.emit.model_image import decode_image, encode_image, sealed, self_test_crc32, self_test_signal
@@ -17,6 +18,7 @@ from blsh_codegen.host_core import HostCore
 from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.pipeline.vectorised_voting import Ballot
 from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_FOUND, MAX_NEIGHBOURS, MAX_SMOOTHING, VOTE_BANDS
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
@@ -143,6 +145,22 @@ def test_the_counted_search_finds_what_the_reference_finds(rng: np.random.Genera
         part = model.code_integers[number * model.entries : (number + 1) * model.entries]
         expected = sorted(((query ^ entry).bit_count(), index) for index, entry in enumerate(part))[: model.neighbours]
         assert search.neighbours() == [(index, distance) for distance, index in expected]
+
+
+def test_the_counted_ranking_takes_the_sets_of_the_reference(rng: np.random.Generator) -> None:
+    """Of each dictionary as many sets are gone through as its K nearest entries have distances."""
+    model = integers(entries=70, neighbours=9)
+    assert is_ranked(model) and not is_ranked(integers(entries=129))
+    codes = rng.random((5, model.bits)) < 0.5
+    _, distances = Ballot(model).neighbours(codes)
+    by_dictionary = distances.reshape(5, model.dictionaries, 9)
+    sets = [sum(len(np.unique(each)) for each in hop) for hop in by_dictionary]
+    for lanes in (1, 4):
+        counts = dict(zip(RANK_TERMS, rank_work(model, codes, lanes).T, strict=True))
+        assert counts["ranked_sets"].tolist() == sets
+        assert (counts["ranked_entries"] == 9 * model.dictionaries).all()
+        assert (counts["resumed"] == counts["ranked_sets"] - model.dictionaries).all()
+        assert (counts["measured_rows"] == (9 if lanes == 1 else 3)).all()
 
 
 def test_float_features_are_the_integers_on_noise(rng: np.random.Generator) -> None:

@@ -79,7 +79,7 @@ extern "C" {
   X(BLSH_ERR_ARGUMENT, -1, "a pointer is NULL") \
   X(BLSH_ERR_FORMAT, -2, "the model was generated for another runtime format") \
   X(BLSH_ERR_FEATURES, -3, "the model's feature kind or count is unknown, or its mel bands are not what they may be") \
-  X(BLSH_ERR_BITS, -4, "the model's bits are none, beyond BLSH_MAX_BITS or its radius, or not those of its thresholds") \
+  X(BLSH_ERR_BITS, -4, "the model has no bits, too many, fewer than its radius, or not those of its thresholds") \
   X(BLSH_ERR_NEIGHBOURS, -5, "the model wants no neighbour, or more than BLSH_MAX_NEIGHBOURS or BLSH_MAX_FOUND") \
   X(BLSH_ERR_ENTRIES, -6, "the dictionary has fewer entries than neighbours, or more than BLSH_MAX_ENTRIES") \
   X(BLSH_ERR_DICTIONARY_CRC, -7, "the dictionary's CRC is not the generated one") \
@@ -120,8 +120,8 @@ int blsh_init(blsh_state_t *state, const blsh_model_t *model);
  * listener may hear or not notice.
  *
  * model    one that blsh_init accepted
- * Returns CRC-32/ISO-HDLC of planes, bounds and masks or votes. Compare it with model->dictionary_crc32; if they differ, the
- * result to report is BLSH_ERR_DICTIONARY_CRC.
+ * Returns CRC-32/ISO-HDLC of planes, bounds and masks or votes. Compare it with model->dictionary_crc32; if they
+ * differ, the result to report is BLSH_ERR_DICTIONARY_CRC.
  *
  * It reads the whole dictionary: some ten instructions a byte. Once, at the start, is usual. */
 uint32_t blsh_dictionary_crc32(const blsh_model_t *model);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Memory features (SPEC.md, 5): the logarithm of each band's level, beside what pairs of bands did in the last second. */
+/* Memory features (SPEC.md, 5): the logarithm of each band's level, beside what pairs of bands did in the last
+ * second. */
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
 #include "blsh_tables.h"

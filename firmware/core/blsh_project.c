@@ -61,7 +61,8 @@ static void take_signs(blsh_state_t *state) {
     }
 }
 
-/* A bit for each threshold: 1 where its projection reaches it. Thresholds ascend, so these are the lowest of its bits. */
+/* A bit for each threshold: 1 where its projection reaches it. Thresholds ascend, so these are the lowest of its
+ * bits. */
 static void pass_thresholds(blsh_state_t *state) {
     const blsh_model_t *model = state->model;
     const unsigned thresholds = model->thresholds;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The search of small dictionaries, for blsh_search.c: most of their entries are neighbours, or nearly, so that no bound
- * leaves blocks out. All entries are measured, and put in order by going through the bits of their distances. */
+/* The search of small dictionaries, for blsh_search.c: most of their entries are neighbours, or nearly, so that bounds
+ * would leave no block out. All entries are measured, and put in order by going through the bits of their
+ * distances. */
 #ifndef BLSH_RANK_H
 #define BLSH_RANK_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Stage `neighbours`: the K entries nearest to a code, by (distance, index), exactly. firmware/bench/plain_scan.c says
- * the same in thirty lines, one entry after the other. This file does less work for the same answer. blsh_distance.h has the layout of a dictionary, and
- * how distances are counted.
+ * the same in thirty lines, one entry after the other. This file does less work for the same answer.
+ * blsh_distance.h has the layout of a dictionary, and how distances are counted.
  *
  * The order. The dictionary has a centre and a radius for each block. The distance from the searched code to the
  * centre, less the radius, is a lower bound for the block. Centres are sliced as codes are, so 32 blocks are bounded at
@@ -9,7 +9,6 @@
  * changes the speed and never the result: a neighbour gives way only to a smaller (distance, index). */
 #include <stddef.h>
 
-#include "blsh_distance.h"
 #include "blsh_rank.h"
 
 #define COARSE_BITS 3u /* lowest bits of a bound that do not order the blocks */

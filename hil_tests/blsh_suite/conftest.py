@@ -29,7 +29,7 @@ from blsh_hil.boards.session import Expected, Target, connect
 from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.client import BoardClient
-from blsh_hil.prove.recipes import DEFAULT_RECIPES, Recipe, recipes
+from blsh_hil.prove.recipes import DEFAULT_RECIPES, AnyRecipe, recipes
 from blsh_hil.prove.regression_vectors import COMMITTED_FOLDER
 from blsh_trainer.corpora.corpus import Corpus, load_corpus
 from blsh_trainer.errors import BlshError
@@ -104,7 +104,7 @@ class Firmware:
     start: Callable[[int | None, Sequence[str]], Target]
     port: str | None = None
     elf: Path | None = None
-    recipe: Recipe | None = None
+    recipe: AnyRecipe | None = None
 
     @property
     def counts_instructions(self) -> bool:
@@ -173,7 +173,11 @@ def _built(artifact: AnyModel, root: Path, board: str, port: str | None, coverag
 
 
 def _host_firmware(
-    model: IntegerModel, expected: Expected, program: HostImage, port: str | None = None, recipe: Recipe | None = None
+    model: IntegerModel,
+    expected: Expected,
+    program: HostImage,
+    port: str | None = None,
+    recipe: AnyRecipe | None = None,
 ) -> Firmware:
     def start(_shift: int | None, _arguments: Sequence[str]) -> Target:
         return HostBoard(program) if port is None else port
@@ -187,7 +191,7 @@ def _board_firmware(
     board: Board,
     elf: Path,
     port: str | None = None,
-    recipe: Recipe | None = None,
+    recipe: AnyRecipe | None = None,
 ) -> Firmware:
     def start(shift: int | None, arguments: Sequence[str]) -> Target:
         if port is not None:
@@ -202,12 +206,12 @@ def _board_firmware(
 @pytest.fixture(scope="session")
 def recipe_firmware(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, coverage_folder: Path | None
-) -> Callable[[Recipe], Firmware]:
+) -> Callable[[AnyRecipe], Firmware]:
     """Return a function that gives the firmware of a recipe. Each is built once, in seconds."""
     board = pytestconfig.getoption("board")
-    made: dict[Recipe, Firmware] = {}
+    made: dict[AnyRecipe, Firmware] = {}
 
-    def firmware_of(recipe: Recipe) -> Firmware:
+    def firmware_of(recipe: AnyRecipe) -> Firmware:
         if pytestconfig.getoption("port"):
             pytest.skip("--port: the board there holds another model, and is not ours to flash")
         if board != HOST and find_board(board).qemu_machine is None:
@@ -219,7 +223,7 @@ def recipe_firmware(
     return firmware_of
 
 
-def _recipe_firmware(recipe: Recipe, board: str, folder: Path, coverage: Path | None) -> Firmware:
+def _recipe_firmware(recipe: AnyRecipe, board: str, folder: Path, coverage: Path | None) -> Firmware:
     model = recipe.model()
     expected = Expected(model.model_sha256, model.dictionary_crc32)
     if board == HOST:

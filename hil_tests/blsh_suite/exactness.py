@@ -18,7 +18,7 @@ from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.prove.compare import Comparison, Difference, HopSource, compare
-from blsh_hil.prove.recipes import Recipe
+from blsh_hil.prove.recipes import AnyRecipe
 from blsh_hil.prove.regression_vectors import FOUND_FOLDER, shortest_difference, vector_of
 from blsh_hil.report.schema import SUITE_OPTIONS
 
@@ -43,7 +43,7 @@ class Exactness:
         client: HopSource,
         model: IntegerModel,
         samples: npt.NDArray[np.int16],
-        recipe: Recipe | None = None,
+        recipe: AnyRecipe | None = None,
     ) -> Comparison:
         """Compare whole hops of `samples`; fail the test if any value differs."""
         reference = VectorisedDenoiser(model)
@@ -69,7 +69,7 @@ class Exactness:
         reference: VectorisedDenoiser,
         samples: npt.NDArray[np.int16],
         comparison: Comparison,
-        recipe: Recipe | None,
+        recipe: AnyRecipe | None,
     ) -> str:
         counts = ", ".join(f"{stage} {count}" for stage, count in comparison.mismatches.items() if count)
         first = comparison.first
@@ -90,7 +90,7 @@ class Exactness:
         samples: npt.NDArray[np.int16],
         first: Difference,
         model: IntegerModel,
-        recipe: Recipe | None,
+        recipe: AnyRecipe | None,
     ) -> tuple[Path, int]:
         board = self.request.config.getoption("board")
         vector = vector_of(samples, first.hop, first.stage, model, recipe, f"{board}: {first}")

@@ -4,8 +4,8 @@
 from hypothesis import Phase
 from hypothesis import strategies as st
 
-from blsh_codegen.spec.constants import MAX_SMOOTHING
-from blsh_hil.prove.recipes import DICTIONARIES, SEGMENTS, Recipe, Segment, joined
+from blsh_codegen.spec.constants import MAX_BITS, MAX_FOUND, MAX_NEIGHBOURS, MAX_SMOOTHING
+from blsh_hil.prove.recipes import DICTIONARIES, SEGMENTS, Recipe, Segment, VotingRecipe, joined
 from blsh_trainer.signals.features import MASK_FEATURES
 from blsh_trainer.signals.masks import MASK_KINDS
 
@@ -18,7 +18,7 @@ SIGNALS = st.lists(
 ).map(joined)
 """Signals of any length, odd ones too, pieced together."""
 
-MODELS = st.builds(
+_WITH_MASKS = st.builds(
     lambda neighbours, more, **rest: Recipe(neighbours=neighbours, entries=neighbours + more, **rest),
     seed=st.integers(0, 2**32 - 1),
     features=st.sampled_from(list(MASK_FEATURES)),
@@ -30,4 +30,21 @@ MODELS = st.builds(
     floor=st.sampled_from([0, 1, 13, 255]),
     dictionary=st.sampled_from(list(DICTIONARIES)),
 )
-"""Recipes with L from 1 to 300, K from 1 to 32, every kind of features, masks and ties."""
+_VOTING = st.integers(1, 4).flatmap(
+    lambda thresholds: st.integers(1, 80).flatmap(
+        lambda groups: st.builds(
+            lambda neighbours, more, **rest: VotingRecipe(neighbours=neighbours, entries=neighbours + more, **rest),
+            seed=st.integers(0, 2**32 - 1),
+            projections=st.integers(1, MAX_BITS // thresholds),
+            thresholds=st.just(thresholds),
+            groups=st.just(groups),
+            neighbours=st.integers(1, min(MAX_NEIGHBOURS, MAX_FOUND // groups)),
+            more=st.integers(0, 40),
+            bit_votes=st.booleans(),
+            smoothing=st.integers(0, MAX_SMOOTHING),
+            smoothing_down=st.integers(0, MAX_SMOOTHING),
+        )
+    )
+)
+MODELS = st.one_of(_WITH_MASKS, _VOTING)
+"""Recipes with L from 1 to 300, K from 1 to 32, every kind of features, masks and ties; and voting models."""

@@ -116,7 +116,7 @@ def test_every_stage_can_be_read_back(
 def test_a_wrong_reference_is_noticed(
     client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
 ) -> None:
-    """Check the comparison itself: with one row of weights negated it must name the stage, the bit and the values."""
+    """Check the comparison itself: with one row of weights negated it must name the stage, the row and the values."""
     projection = reference.model.projection_q7.copy()
     projection[-1] = -projection[-1]
     wrong = VectorisedDenoiser(replace(reference.model, projection_q7=projection))
@@ -127,6 +127,6 @@ def test_a_wrong_reference_is_noticed(
     assert comparison.mismatches["accumulators"] > 0
     assert comparison.first is not None
     assert comparison.first.stage == "accumulators"
-    assert comparison.first.position == reference.model.bits - 1
-    assert f"bit {reference.model.bits - 1}: expected" in str(comparison.first)
+    assert comparison.first.position == len(projection) - 1
+    assert f"row {len(projection) - 1}: expected" in str(comparison.first)
     assert compare(client, wrong, samples, stages=("features",)).exact, "the stage that was asked for does not differ"

@@ -69,9 +69,9 @@ REFUSED = {
         MAX_MEL_BANDS + 1,
         "its mel bands are not what they may be",
     ),
-    "no bits": ("bits", 0, "bits are none, beyond BLSH_MAX_BITS"),
-    "too many bits": ("bits", MAX_BITS + 1, "bits are none, beyond BLSH_MAX_BITS"),
-    "a radius beyond the bits": ("radius", 51, "bits are none, beyond BLSH_MAX_BITS or its radius"),
+    "no bits": ("bits", 0, "the model has no bits, too many"),
+    "too many bits": ("bits", MAX_BITS + 1, "the model has no bits, too many"),
+    "a radius beyond the bits": ("radius", 51, "the model has no bits, too many, fewer than its radius"),
     "no neighbours": ("neighbours", 0, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
     "too many neighbours": ("neighbours", MAX_NEIGHBOURS + 1, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
     "fewer entries than neighbours": ("entries", 9, "fewer entries than neighbours"),
@@ -120,7 +120,16 @@ def test_a_voting_model_that_cannot_be_is_refused(library: Path, case: str) -> N
         client.reset_stream()
 
 
-TABLES_OF_VOTES = ("projection_q7", "planes", "bounds", "band_edge", "threshold", "group_edge", "weight", "response_q14")
+TABLES_OF_VOTES = (
+    "projection_q7",
+    "planes",
+    "bounds",
+    "band_edge",
+    "threshold",
+    "group_edge",
+    "weight",
+    "response_q14",
+)
 
 
 @pytest.mark.parametrize("table", TABLES_OF_VOTES)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blsh_hil.prove.recipes import Recipe
+from blsh_hil.prove.recipes import AnyRecipe
 from blsh_hil.prove.regression_vectors import Vector
 
 from .conftest import Firmware
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("board")]
 def test_replay(
     vector_path: Path,
     request: pytest.FixtureRequest,
-    recipe_firmware: Callable[[Recipe], Firmware],
+    recipe_firmware: Callable[[AnyRecipe], Firmware],
     exact: Exactness,
 ) -> None:
     """Check that the reference still gives the vector's digest, and the board what the reference gives."""

@@ -186,7 +186,7 @@ def test_what_damage_a_resumed_transfer_finds_is_sent_again(client: BoardClient)
         (40, "<H", 9, ImageFault.FORMAT_UNKNOWN, "image format is unknown"),
         (42, "<H", RUNTIME_FORMAT - 1, None, "generated for another runtime format: make the image with the blsh"),
         (36, "<I", 1 << 24, ImageFault.SIZE, "does not fit the slot"),
-        (92, "<H", MAX_BITS + 1, None, "bits are none, beyond BLSH_MAX_BITS"),
+        (92, "<H", MAX_BITS + 1, None, "the model has no bits, too many"),
         (94, "<H", MAX_NEIGHBOURS + 1, None, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
         (84, "<I", 0, None, "fewer entries than neighbours, or more than BLSH_MAX_ENTRIES"),
         (102, "<H", MAX_SMOOTHING + 1, None, "masks or their smoothing are unknown"),

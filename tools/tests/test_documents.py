@@ -131,14 +131,16 @@ def test_the_map_has_every_room() -> None:
 
 def test_the_memory_map_is_that_of_the_struct() -> None:
     design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    structs = [state_struct(limits, BOARD_POINTER) for limits in (CORE_LIMITS, Limits.of_masks(64, 8, 80, 128))]
+    sizes = (CORE_LIMITS, Limits.of_masks(64, 8, 80, 128), Limits(288, 16, 80, 96, 257, 8 * 16, 32))
+    structs = [state_struct(limits, BOARD_POINTER) for limits in sizes]
     expected = [
         (name, *(f"{getattr(each, name).offset}: {getattr(each, name).size}" for each in structs))
         for name, *_ in structs[0]._fields_
     ]
-    assert re.findall(r"^\| `(\w+)` \| (\d+: \d+) \| (\d+: \d+) \|", design, re.MULTILINE) == expected
-    sizes = [board_bytes(state_struct, limits) for limits in (CORE_LIMITS, Limits.of_masks(64, 8, 80, 128))]
-    assert f"| all | {sizes[0]} | {sizes[1]} | |" in design
+    rows = re.findall(r"^\| `(\w+)` \| (\d+: \d+) \| (\d+: \d+) \| (\d+: \d+) \|", design, re.MULTILINE)
+    assert rows == expected
+    totals = " | ".join(str(board_bytes(state_struct, limits)) for limits in sizes)
+    assert f"| all | {totals} | |" in design
 
 
 def test_the_constant_of_the_counter_is_the_measured_one() -> None:

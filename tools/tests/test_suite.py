@@ -107,7 +107,7 @@ def test_a_wrong_board_is_told_by_hop_bit_and_values_and_found_again_by_the_line
         outcome = built.apart()("hil", *arguments)
         assert outcome.code == 1, str(outcome)
         difference = re.search(
-            rf"accumulators: hop (\d+), bit {WRONG_BIT}: expected (-?\d+), board (-?\d+)", outcome.stdout
+            rf"accumulators: hop (\d+), row {WRONG_BIT}: expected (-?\d+), board (-?\d+)", outcome.stdout
         )
         assert difference, str(outcome)
         assert "differing values in 14 hops: accumulators 14" in outcome.stdout

@@ -72,8 +72,6 @@ SEARCH_TERMS: Final = (
 )
 """The steps that are counted, in the order of the columns of `search_work`. costs.json holds the cost of each."""
 
-_COLUMN: Final = {name: column for column, name in enumerate(SEARCH_TERMS)}
-
 
 def search_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) -> npt.NDArray[np.int64]:
     """Return the counts of SEARCH_TERMS, (T, terms), for searches of `codes` (T, L) in the dictionary of `model`.
@@ -86,6 +84,37 @@ def search_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) -
     return summed
 
 
+def count_code(counts: dict[str, int], code: npt.NDArray[np.bool_]) -> int:
+    """Count the reading of a code, bool (L,), into `counts`; return the steps in which each row's planes are added."""
+    adds_ones = 2 * int(code.sum()) <= len(code)
+    added = np.flatnonzero(code == adds_ones)
+    steps = max(1, -(-len(added) // _STEP))
+    counts["words"] += -(-len(code) // 32)
+    counts["planes"] += len(added)
+    counts["padding"] += _STEP * steps - len(added)
+    for bit in added.tolist():
+        count_place(counts, bit % BLOCK)
+    return steps
+
+
+def count_place(counts: dict[str, int], place: int) -> None:
+    """Count the search for a word's lowest one, at bit `place`."""
+    counts["place_bytes"] += place // 8
+    counts["place_bits"] += place % 8
+
+
+def count_rows(counts: dict[str, int], rows: int, distance: int, code: npt.NDArray[np.bool_], steps: int) -> None:
+    """Count `rows` rows, of `steps` steps each, whose sums for `code` are compared with `distance`."""
+    bits, ones = len(code), int(code.sum())
+    limit = ones + bits + 1 - distance if 2 * ones <= bits else bits - ones + distance
+    counts["limit_bits"] += rows * limit.bit_count()
+    width = "wide" if bits >= LONG_CODE_BITS else "narrow"
+    counts[f"{width}_rows"] += rows
+    counts[f"{width}_steps"] += rows * steps
+    if width == "wide":
+        counts["wide_sums"] += rows * -(-steps // 4)
+
+
 class Dictionary:
     """The data that all searches of one dictionary share, the first one of `model` or dictionary `number`.
 
@@ -95,7 +124,7 @@ class Dictionary:
     """
 
     def __init__(self, model: IntegerModel, number: int = 0) -> None:
-        self.bits, self.neighbours, self.entries = model.bits, model.neighbours, model.entries
+        self.number, self.bits, self.neighbours, self.entries = number, model.bits, model.neighbours, model.entries
         self.blocks = -(-model.entries // BLOCK)
         padded = np.zeros((self.blocks * BLOCK, model.bits), np.bool_)
         padded[: model.entries] = model.code_bits()[number * model.entries : (number + 1) * model.entries]
@@ -108,7 +137,6 @@ class Dictionary:
         self.slack_bits = self.radius.bit_length()
         self.slack = by_block[: self.blocks, : self.slack_bits] @ (1 << np.arange(self.slack_bits, dtype=np.int64))
         self.levels = zero_bits(self.bits)
-        self.is_long = self.bits >= LONG_CODE_BITS
         self.centres = by_block[: self.blocks, self.slack_bits + self.levels : -1].astype(np.bool_)
 
 
@@ -117,55 +145,38 @@ class Search:
 
     def __init__(self, dictionary: Dictionary, code: npt.NDArray[np.bool_], lanes: int) -> None:
         self.of, self.lanes = dictionary, lanes
-        self.work = np.zeros(len(SEARCH_TERMS), np.int64)
+        self.counts = dict.fromkeys(SEARCH_TERMS, 0)
         distances = (dictionary.padded != code).sum(axis=1)
         distances[dictionary.entries :] = 2 * dictionary.bits + 1  # a place without an entry: beyond any limit
         self.distances = distances.reshape(dictionary.blocks, BLOCK)
         self.nearest_of = self.distances.min(axis=1).tolist()
         self.bounds = (dictionary.slack + (dictionary.centres != code).sum(axis=1)).tolist()
-        self.ones = int(code.sum())
-        self.adds_ones = 2 * self.ones <= dictionary.bits
-        added = np.flatnonzero(code == self.adds_ones)
-        self.steps = max(1, -(-len(added) // _STEP))
-        self._count("planes", len(added))
-        self._count("padding", _STEP * self.steps - len(added))
-        for bit in added.tolist():
-            self._count_place(bit % BLOCK)
+        self.code = code
+        self.steps = count_code(self.counts, code)
+        if dictionary.number > 0:  # the code was read before the first dictionary
+            self.counts = dict.fromkeys(SEARCH_TERMS, 0)
         self.near: list[int] = []
 
     def run(self) -> npt.NDArray[np.int64]:
         """Search, which can be done once, and return the counts of SEARCH_TERMS."""
         self._count("hops", 1)
-        self._count("words", -(-self.of.bits // 32))
         self._count("neighbours", self.of.neighbours)
         for first in range(0, self.of.blocks, _SPAN_BLOCKS):
             self._search_span(first, min(first + _SPAN_BLOCKS, self.of.blocks))
-        return self.work
+        return np.array([self.counts[term] for term in SEARCH_TERMS], np.int64)
 
     def neighbours(self) -> list[tuple[int, int]]:
         """Return (index, distance) of the neighbours found, nearest first."""
         return [(entry & _INDEX_TOP, entry >> _INDEX_BITS) for entry in self.near]
 
     def _count(self, term: str, count: int) -> None:
-        self.work[_COLUMN[term]] += count
+        self.counts[term] += count
 
     def _count_place(self, place: int) -> None:
-        """Count the search for a word's lowest one, at bit `place`."""
-        self._count("place_bytes", place // 8)
-        self._count("place_bits", place % 8)
+        count_place(self.counts, place)
 
     def _count_rows(self, rows: int, distance: int) -> None:
-        """Count `rows` rows whose sums are compared with `distance`."""
-        bits, ones = self.of.bits, self.ones
-        limit = ones + bits + 1 - distance if self.adds_ones else bits - ones + distance
-        self._count("limit_bits", rows * limit.bit_count())
-        if not self.of.is_long:
-            self._count("narrow_rows", rows)
-            self._count("narrow_steps", rows * self.steps)
-        else:
-            self._count("wide_rows", rows)
-            self._count("wide_steps", rows * self.steps)
-            self._count("wide_sums", rows * -(-self.steps // 4))
+        count_rows(self.counts, rows, distance, self.code, self.steps)
 
     @property
     def _last(self) -> int:

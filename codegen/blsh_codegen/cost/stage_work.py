@@ -11,10 +11,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from blsh_codegen.cost.rank_work import RANK_TERMS, is_ranked, rank_work
 from blsh_codegen.cost.search_work import SEARCH_TERMS, search_work
 from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_codegen.pipeline.vectorised_voting import Ballot
+from blsh_codegen.spec.constants import VOTE_WEIGHTS
 from blsh_codegen.spec.packing import unpack_words
 from blsh_codegen.spec.stages import STAGES
 
@@ -23,6 +26,10 @@ HOP_STAGES: Final = (*STAGES, "rest")
 
 MANY_NEIGHBOURS: Final = 16
 """With this many neighbours or more, the core counts votes in six bit planes, below in four."""
+
+
+_BANDS_AT_ONCE: Final = 4
+"""Bands for which the core adds a neighbour's votes at a time."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,14 @@ def stage_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) ->
 
     lanes: words that the core works on at once, as of `search_work`.
     """
-    return fixed_work(model, codes) | {"neighbours": Work(SEARCH_TERMS, search_work(model, codes, lanes))}
+    return fixed_work(model, codes) | {"neighbours": neighbour_work(model, codes, lanes)}
+
+
+def neighbour_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) -> Work:
+    """Return the work of the search, which depends on the dictionaries."""
+    if is_ranked(model):
+        return Work(RANK_TERMS, rank_work(model, codes, lanes))
+    return Work(SEARCH_TERMS, search_work(model, codes, lanes))
 
 
 def fixed_work(model: IntegerModel, codes: npt.NDArray[np.bool_]) -> dict[str, Work]:
@@ -54,29 +68,29 @@ def fixed_work(model: IntegerModel, codes: npt.NDArray[np.bool_]) -> dict[str, W
     hops, bits = codes.shape
     fours, octets = model.projection_rows.shape[:2]
     signs = np.stack([np.ones(hops, np.int64), np.full(hops, bits), codes.sum(axis=1)], axis=1)
-    votes = isinstance(model, VotingIntegers)
     alike = {
         "window": {"hops": 1},
         "spectrum": {"hops": 1},
         "features": {model.feature_kind.name: 1},
         "accumulators": {model.feature_kind.name: 1, f"fours of rows of {8 * octets}": fours},
-        "mask": _mask_terms(model),
         "output": {"hops": 1},
         "rest": {"hops": 1},
     }
-    return {stage: Work(tuple(terms), _every_hop(terms, hops)) for stage, terms in alike.items()} | {
-        "code": Work(("voting hops", "voting bits", "voting ones") if votes else ("hops", "bits", "ones"), signs)
-    }
+    works = {stage: Work(tuple(terms), _every_hop(terms, hops)) for stage, terms in alike.items()}
+    if isinstance(model, VotingIntegers):
+        terms = ("voting hops", "projections", "thresholds reached")
+        signs[:, 1] = len(model.thresholds)
+        return works | {"code": Work(terms, signs), "mask": _vote_work(model, codes)}
+    assert isinstance(model, MaskIntegers)
+    mask = _mask_terms(model)
+    return works | {"code": Work(("hops", "bits", "ones"), signs), "mask": Work(tuple(mask), _every_hop(mask, hops))}
 
 
 def _every_hop(terms: dict[str, int], hops: int) -> npt.NDArray[np.int64]:
     return np.tile(np.array(list(terms.values()), np.int64), (hops, 1))
 
 
-def _mask_terms(model: IntegerModel) -> dict[str, int]:
-    if isinstance(model, VotingIntegers):
-        return _vote_terms(model)
-    assert isinstance(model, MaskIntegers)
+def _mask_terms(model: MaskIntegers) -> dict[str, int]:
     kind, neighbours = model.mask_kind, model.neighbours
     if model.band_edges is None:
         counted = "bins, 4 planes" if neighbours < MANY_NEIGHBOURS else "bins, 6 planes"
@@ -88,11 +102,21 @@ def _mask_terms(model: IntegerModel) -> dict[str, int]:
     return terms | ({"smoothed": kind.width} if model.smoothing else {})
 
 
-def _vote_terms(model: VotingIntegers) -> dict[str, int]:
-    """Return the work of votes: of each neighbour a row of its dictionary's bands, of each projection a row of all."""
-    voters = model.dictionaries * model.neighbours
-    terms = {"votes": 1, "dictionaries": model.dictionaries, "voters": voters}
-    terms |= {"votes of voters": model.neighbours * model.mask_bands, "responses": model.mask_bands}
+def _vote_work(model: VotingIntegers, codes: npt.NDArray[np.bool_]) -> Work:
+    """Return the work of votes. A voter is a neighbour with a weight; its votes are added for four bands at a time."""
+    _, distances = Ballot(model).neighbours(codes)
+    behind = distances.reshape(len(codes), model.dictionaries, model.neighbours)
+    behind = np.minimum(behind - behind[:, :, :1], VOTE_WEIGHTS)
+    weights = np.pad(model.weights, ((0, 0), (0, 1)))
+    voters = np.stack([(row[behind[:, g]] > 0).sum(axis=1) for g, row in enumerate(weights)], axis=1)
+    widths = [bands.stop - bands.start for bands in model.groups]
+    fours = np.array([width // _BANDS_AT_ONCE for width in widths])
+    ones = np.array([width % _BANDS_AT_ONCE for width in widths])
+    alike = {"votes": 1, "dictionaries": model.dictionaries, "fours": int(fours.sum()), "single bands": int(ones.sum())}
     if model.bit_votes is not None:
-        terms["votes of projections"] = len(model.bit_votes)
-    return terms | ({"smoothed": model.mask_bands} if model.smoothing or model.smoothing_down else {})
+        alike["votes of projections"] = len(model.bit_votes)
+    if model.smoothing or model.smoothing_down:
+        alike["smoothed"] = model.mask_bands
+    counted = {"voters": voters.sum(axis=1), "voters of fours": voters @ fours, "voters of single bands": voters @ ones}
+    counts = np.concatenate([_every_hop(alike, len(codes)), np.stack(list(counted.values()), axis=1)], axis=1)
+    return Work((*alike, *counted), counts)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from blsh_codegen.emit.c_code import c_environment, plain_text
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, integer_model, render
 from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.project import core_folder, core_sources
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
@@ -107,6 +108,7 @@ def library_files(model: IntegerModel, options: GenerateOptions) -> dict[str, by
         "sentence": SENTENCE,
         "command": f"{options.command().replace('generate', 'export', 1)} --to DIR",
         "model": model,
+        "votes": isinstance(model, VotingIntegers),
         "model_name": plain_text(model.name),
         "table_bytes": f"{_table_bytes(model):,}",
         "record_name": EXPORT_RECORD_NAME,

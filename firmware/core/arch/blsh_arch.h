@@ -7,7 +7,8 @@
  *   BLSH_ARCH_CLZ        an instruction that counts leading zeros (from M3 on)
  *   BLSH_SHORT_MULTIPLY  no product of more than 32 bits (M0, M23); a host may define it to run what those cores run
  *   BLSH_ASM_PAIRS       LDRD and STRD of any two registers; ARM instructions take neighbours only
- *   BLSH_ASM_THUMB1      M0, M23: a turn in seven registers, sums of products in the upper ones
+ *   BLSH_ASM_THUMB1      M0, M23: a turn in seven registers
+ *   BLSH_ASM_UPPER       M0, M23: sums in the upper registers, which gcc leaves alone with -Os
  *   BLSH_ASM_SATURATE    SSAT (from M3 on)
  *   BLSH_ASM_DSP         instructions of BLSH_ARCH_DSP that gcc has no intrinsic for
  *   BLSH_ASM_MVE         loops of Helium in eight registers, where the compiler would store some
@@ -41,6 +42,9 @@
 #if defined(BLSH_ARCH_THUMB1)
 #if __ARM_ARCH >= 6 /* SXTH and UXTH */
 #define BLSH_ASM_THUMB1 1
+#if !defined(__OPTIMIZE_SIZE__)
+#define BLSH_ASM_UPPER 1
+#endif
 #endif
 #else
 #if defined(__thumb2__)

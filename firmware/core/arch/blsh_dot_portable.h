@@ -9,8 +9,9 @@
 
 static inline int32_t blsh_dot_s16(const int16_t *a, const int16_t *b, unsigned count) {
     uint32_t sum = 0;
-    for (const int16_t *const end = a + count; a < end; a++, b++) {
-        sum += (uint32_t)(*a * *b);
+    BLSH_UNROLL(4)
+    for (; count > 0u; count--) { /* without a sign, so that M0 loads them from where a pointer stands */
+        sum += (uint32_t)(uint16_t)*a++ * (uint16_t)*b++;
     }
     return (int32_t)sum;
 }
@@ -23,7 +24,7 @@ static inline int32_t blsh_sum_s16(const int16_t *values, unsigned count) {
     return sum;
 }
 
-#if defined(BLSH_ASM_THUMB1)
+#if defined(BLSH_ASM_UPPER)
 
 /* The products of a feature in %[x] with the weights `at` bytes behind %[w], and 8, 16 and 24 bytes behind that. */
 #define BLSH_PRODUCT(sum, at) "ldrb %[p], [%[w], #" #at "]\n\tmuls %[p], %[x]\n\tadd %[" #sum "], %[p]\n\t"

@@ -174,7 +174,7 @@ def _place(difference: Difference) -> str:
         case "features":
             return f"feature {position}"
         case "accumulators":
-            return f"bit {position}"
+            return f"row {position}"
         case "code":
             return f"word {position}"
         case "neighbours":

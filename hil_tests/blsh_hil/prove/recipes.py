@@ -8,19 +8,22 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.cost.stage_work import signal_codes
+from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.model.entry_order import tight_order
-from blsh_codegen.model.quantise import MaskIntegers, gain_table, mel_of
-from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_NEIGHBOURS
+from blsh_codegen.model.quantise import IntegerModel, MaskIntegers, gain_table, mel_of
+from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_FOUND, MAX_NEIGHBOURS, MAX_THRESHOLDS, VOTE_BANDS
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
+from blsh_hil.prove.random_model import random_voting_model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import MAX_FLOOR
+from blsh_trainer.model.voting_model import VOTES, VOTING_FEATURES
 from blsh_trainer.signals.features import MASK_FEATURES, find_feature_kind
 from blsh_trainer.signals.masks import MASK_KINDS, MAX_SMOOTHING, find_mask_kind
 
@@ -73,17 +76,15 @@ class Recipe:
     dictionary: str = "random"
 
     def __post_init__(self) -> None:
-        for name, low, high in (
+        _check_numbers(
+            self,
             ("seed", 0, 2**64 - 1),
             ("bits", 1, MAX_BITS),
             ("neighbours", 1, MAX_NEIGHBOURS),
             ("entries", self.neighbours, MOST_ENTRIES),
             ("smoothing", 0, MAX_SMOOTHING),
             ("floor", 0, MAX_FLOOR),
-        ):
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise BlshError(f"recipe with {name} = {value!r}; expected an integer from {low} to {high}")
+        )
         for name, known in (("features", MASK_FEATURES), ("masks", MASK_KINDS), ("dictionary", DICTIONARIES)):
             if getattr(self, name) not in known:
                 raise BlshError(f"recipe with {name} = {getattr(self, name)!r}; expected one of {', '.join(known)}")
@@ -99,14 +100,6 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON values."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, fields: object) -> Self:
-        """Return the recipe that to_dict() gave. Raises BlshError for anything else."""
-        try:
-            return cls(**fields)  # type: ignore[arg-type]
-        except TypeError as error:
-            raise BlshError(f"{fields!r} is no recipe of a model ({error}); copy it again") from error
 
     def model(self) -> MaskIntegers:
         """Make the model."""
@@ -136,6 +129,104 @@ class Recipe:
         return replace(model, model_sha256=_identity(self, model))
 
 
+@dataclass(frozen=True)
+class VotingRecipe:
+    """A voting model with random contents and a given shape.
+
+    projections (P), thresholds (T), groups (G), neighbours (K) and entries (N) of each dictionary, bit_votes, smoothing
+    and smoothing_down: those of a trained model. Raises BlshError for a shape that firmware does not hold.
+    """
+
+    seed: int
+    projections: int = 12
+    thresholds: int = 3
+    groups: int = 3
+    neighbours: int = 8
+    entries: int = 40
+    bit_votes: bool = True
+    smoothing: int = 3
+    smoothing_down: int = 11
+
+    def __post_init__(self) -> None:
+        _check_numbers(
+            self,
+            ("seed", 0, 2**64 - 1),
+            ("thresholds", 1, MAX_THRESHOLDS),
+            ("groups", 1, VOTE_BANDS),
+            ("neighbours", 1, MAX_NEIGHBOURS),
+            ("entries", self.neighbours, MOST_ENTRIES),
+            ("smoothing", 0, MAX_SMOOTHING),
+            ("smoothing_down", 0, MAX_SMOOTHING),
+        )
+        _check_numbers(self, ("projections", 1, MAX_BITS // self.thresholds))
+        if type(self.bit_votes) is not bool:
+            raise BlshError(f"recipe with bit_votes = {self.bit_votes!r}; expected true or false")
+        if self.groups * self.neighbours > MAX_FOUND:
+            raise BlshError(
+                f"recipe with {self.groups} groups of {self.neighbours} neighbours; the core holds {MAX_FOUND} in all"
+            )
+
+    @property
+    def features(self) -> str:
+        """The kind of features."""
+        return VOTING_FEATURES
+
+    @property
+    def masks(self) -> str:
+        """What there is instead of masks."""
+        return VOTES
+
+    @property
+    def bits(self) -> int:
+        """L, the length of a code."""
+        return self.projections * self.thresholds
+
+    @property
+    def name(self) -> str:
+        """The shape in a word, unique among recipes. Tests and models have this name."""
+        parts = [f"P{self.projections}", f"T{self.thresholds}", f"G{self.groups}", f"K{self.neighbours}"]
+        parts += [f"N{self.entries}", "bits" if self.bit_votes else "entries"]
+        return "-".join([VOTES, *parts, f"a{self.smoothing}", f"d{self.smoothing_down}", f"s{self.seed}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as JSON values."""
+        return asdict(self)
+
+    def model(self) -> IntegerModel:
+        """Make the model. Its SHA-256, of all it holds, shows if another version of numpy makes another one."""
+        inner = np.random.default_rng(self.seed).permutation(VOTE_BANDS - 1)[: self.groups - 1] + 1
+        artifact = random_voting_model(
+            self.seed,
+            projections=self.projections,
+            thresholds=self.thresholds,
+            group_edges=(0, *sorted(inner.tolist()), VOTE_BANDS),
+            entries=self.entries,
+            neighbours=self.neighbours,
+            bit_votes=self.bit_votes,
+            smoothing=(self.smoothing, self.smoothing_down),
+        )
+        return integer_model(replace(artifact, name=self.name[:31]), GenerateOptions())
+
+
+AnyRecipe = Recipe | VotingRecipe
+
+
+def recipe_from_dict(fields: object) -> AnyRecipe:
+    """Return the recipe that to_dict() of one gave. Raises BlshError for anything else."""
+    kind = VotingRecipe if isinstance(fields, dict) and "thresholds" in fields else Recipe
+    try:
+        return kind(**fields)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise BlshError(f"{fields!r} is no recipe of a model ({error}); copy it again") from error
+
+
+def _check_numbers(recipe: AnyRecipe, *ranges: tuple[str, int, int]) -> None:
+    for name, low, high in ranges:
+        value = getattr(recipe, name)
+        if type(value) is not int or not low <= value <= high:
+            raise BlshError(f"recipe with {name} = {value!r}; expected an integer from {low} to {high}")
+
+
 def _biases(rng: Generator, bits: int) -> npt.NDArray[np.int16]:
     """Draw biases: most as large as the projections, so that signals turn bits; some so large that they decide."""
     usual = rng.integers(-600, 601, bits)
@@ -153,23 +244,25 @@ def _identity(recipe: Recipe, model: MaskIntegers) -> str:
 
 
 # Each core runs the first DEFAULT_RECIPES. They have the shortest code and the longest, one neighbour and 32, ties, all
-# features and all masks. The other recipes are hard in other ways. All fit a micro:bit.
-RECIPES: Final = (
+# features and all masks, and votes. The other recipes are hard in other ways. All fit a micro:bit.
+RECIPES: Final[tuple[AnyRecipe, ...]] = (
     Recipe(1, "stft", 1, 32, 70, "ibm", dictionary="random"),
     Recipe(2, "tracked", 300, 1, 97, "bands", smoothing=9, floor=20, dictionary="near"),
     Recipe(3, "mel", 300, 32, 33, "bands2", dictionary="few"),
     Recipe(4, "mel", 33, 7, 1025, "bands1", smoothing=15, dictionary="rings"),
+    VotingRecipe(11, 96, 3, 8, 16, 64),
     Recipe(5, "stft", 300, 32, 64, "bands1", floor=255, dictionary="sparse"),
     Recipe(6, "tracked", 1, 1, 1, "ibm"),
     Recipe(7, "mel", 32, 16, 1024, "ibm", dictionary="equal"),
     Recipe(8, "stft", 31, 3, 31, "bands", smoothing=1, dictionary="rings"),
     Recipe(9, "tracked", 129, 15, 700, "bands2", smoothing=4, floor=1, dictionary="near"),
     Recipe(10, "mel", 64, 10, 1200, "ibm", dictionary="near"),
+    VotingRecipe(12, 11, 1, 80, 2, 33, bit_votes=False, smoothing=15, smoothing_down=0),
 )
-DEFAULT_RECIPES: Final = 4
+DEFAULT_RECIPES: Final = 5
 
 
-def recipes(count: int) -> tuple[Recipe, ...]:
+def recipes(count: int) -> tuple[AnyRecipe, ...]:
     """Return the first `count` recipes: those of RECIPES, then drawn ones."""
     return RECIPES[:count] + tuple(drawn_recipe(seed) for seed in range(len(RECIPES) + 1, count + 1))
 

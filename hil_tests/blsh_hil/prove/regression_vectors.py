@@ -23,7 +23,7 @@ from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.ending import exit_code
 from blsh_hil.prove.compare import Comparison, Difference, HopSource, compare
-from blsh_hil.prove.recipes import Recipe
+from blsh_hil.prove.recipes import AnyRecipe, recipe_from_dict
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 
@@ -52,7 +52,7 @@ class Vector:
     digest: int
     model_sha256: str
     dictionary_crc32: int
-    recipe: Recipe | None
+    recipe: AnyRecipe | None
     why: str
 
     def to_json(self) -> str:
@@ -94,7 +94,7 @@ class Vector:
                 digest=int(fields["digest"], 16),
                 model_sha256=fields["model_sha256"],
                 dictionary_crc32=int(fields["dictionary_crc32"], 16),
-                recipe=None if fields["recipe"] is None else Recipe.from_dict(fields["recipe"]),
+                recipe=None if fields["recipe"] is None else recipe_from_dict(fields["recipe"]),
                 why=fields["why"],
             )
         except OSError as error:
@@ -137,7 +137,7 @@ class Vector:
 
 
 def vector_of(
-    samples: npt.NDArray[np.int16], hop: int, stage: str, model: IntegerModel, recipe: Recipe | None, why: str
+    samples: npt.NDArray[np.int16], hop: int, stage: str, model: IntegerModel, recipe: AnyRecipe | None, why: str
 ) -> Vector:
     """Return a vector with the reference's digest. samples: int16 whole hops; those behind `hop` are left out."""
     kept = samples[: (hop + 1) * HOP].copy()

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from blsh_codegen.cost.measured_costs import CoreCosts
 from blsh_codegen.cost.search_work import SEARCH_TERMS, Dictionary, Search
-from blsh_codegen.cost.stage_work import Work, fixed_work, signal_codes
-from blsh_codegen.model.quantise import IntegerModel
+from blsh_codegen.cost.stage_work import Work, fixed_work, neighbour_work, signal_codes
+from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.spec.constants import HOP, MEMORY_START, TRACKING_START, WINDOW
 from blsh_hil.prove.recipes import SEGMENTS, Segment
 
@@ -49,13 +49,15 @@ class HopCost:
 
     def __init__(self, model: IntegerModel, costs: CoreCosts) -> None:
         self.model, self.costs = model, costs
-        self._dictionaries = [Dictionary(model, number) for number in range(model.dictionaries)]
+        self._dictionary = Dictionary(model) if isinstance(model, MaskIntegers) else None
 
     def of(self, code: Bits) -> float:
         """Return the cost of a hop with one code, bool (L,)."""
         work = fixed_work(self.model, code[None])
-        searches = np.stack([Search(each, code, self.costs.lanes).run() for each in self._dictionaries])
-        work["neighbours"] = Work(SEARCH_TERMS, searches.sum(axis=0, keepdims=True))
+        if self._dictionary is None:
+            work["neighbours"] = neighbour_work(self.model, code[None], self.costs.lanes)
+        else:  # made once: most of the time goes into it
+            work["neighbours"] = Work(SEARCH_TERMS, Search(self._dictionary, code, self.costs.lanes).run()[None])
         return float(sum(self.costs.of(stage, of)[0] for stage, of in work.items()))
 
 

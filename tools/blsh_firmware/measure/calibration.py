@@ -29,8 +29,10 @@ from blsh_hil.boards.board import CROSS_COMPILER, Board
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops
+from blsh_hil.prove.random_model import random_voting_model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.voting_model import VOTE_BANDS, VOTE_WEIGHTS
 from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind
 
@@ -49,6 +51,15 @@ _MODELS = (
     ("tracked", 96, 3, 96, "bands", 0),
     ("tracked", 20, 16, 1500, "bands1", 9),
     ("mel", 77, 20, 640, "bands", 4),
+)
+
+# Projections, thresholds, groups, neighbours, entries, votes of bits, smoothings of voting models, to the same end.
+_VOTING_MODELS: tuple[tuple[int, int, int, int, int, bool, tuple[int, int]], ...] = (
+    (96, 3, 8, 16, 64, True, (4, 12)),
+    (40, 2, 3, 8, 32, False, (0, 0)),
+    (60, 1, 20, 4, 96, True, (0, 0)),
+    (75, 4, 5, 20, 128, False, (8, 8)),
+    (20, 3, 2, 10, 200, True, (0, 0)),
 )
 
 
@@ -81,6 +92,7 @@ def calibrate(
     before it and of those in `known`. Raises BlshError where a board cannot be built for or run.
     """
     models = [untrained_model(number, *parts) for number, parts in enumerate(_MODELS)]
+    models += [untrained_voting_model(number, *parts) for number, parts in enumerate(_VOTING_MODELS)]
     begun = load_costs(resumed) if resumed is not None and resumed.is_file() else None
     cores = dict(begun.cores) if begun else {}
     sizes = dict(begun.boards) if begun else {}
@@ -149,6 +161,42 @@ def untrained_model(
     codes = signal_codes(integer_model(centred.subsample(entries=neighbours), GenerateOptions()), signal)
     drawn = codes[rng.integers(0, len(codes), entries)] ^ (rng.random((entries, bits)) < 0.1)
     return integer_model(replace(centred, code_bits=drawn), GenerateOptions())
+
+
+def untrained_voting_model(
+    seed: int,
+    projections: int,
+    thresholds: int,
+    groups: int,
+    neighbours: int,
+    entries: int,
+    bit_votes: bool,
+    smoothing: tuple[int, int],
+) -> IntegerModel:
+    """Return a voting model without training: random rows and votes, and codes of a signal like `cost_signal`.
+
+    The thresholds of a projection part the hops of that signal in equal numbers.
+    """
+    rng = np.random.default_rng(seed)
+    first = random_voting_model(
+        seed,
+        projections=projections,
+        thresholds=thresholds,
+        group_edges=tuple(VOTE_BANDS * group // groups for group in range(groups + 1)),
+        entries=entries,
+        neighbours=neighbours,
+        bit_votes=bit_votes,
+        smoothing=smoothing,
+    )
+    signal = _other_signal(256, rng)
+    sums = VectorisedDenoiser(integer_model(first, GenerateOptions())).stages(signal).accumulators
+    parts = np.quantile(sums, np.arange(1, thresholds + 1) / (thresholds + 1), axis=0).T
+    reached = (np.rint(parts) + np.arange(thresholds)).astype(np.int32)
+    weights = np.tile(np.maximum(255 - 12 * np.arange(VOTE_WEIGHTS), 0).astype(np.uint8), (groups, 1))
+    centred = replace(first, name=f"calibration voting {seed}", thresholds=reached, weights=weights)
+    codes = signal_codes(integer_model(centred, GenerateOptions()), signal)
+    drawn = codes[rng.integers(0, len(codes), (groups, entries))]
+    return integer_model(replace(centred, code_bits=drawn ^ (rng.random(drawn.shape) < 0.05)), GenerateOptions())
 
 
 def run_model(board: Board, elf: Path, model: IntegerModel, samples: npt.NDArray[np.int16]) -> Measured:

@@ -48,6 +48,7 @@ def _result(model: "AnyModel") -> dict[str, Any]:
         "feature_kind": model.feature_kind,
         "mask_kind": model.mask_kind,
         "bits": model.bits,
+        "dictionaries": model.dictionaries,
         "dictionary_entries": model.entries,
         "neighbours": model.neighbours,
         "card": model.card,
@@ -60,10 +61,16 @@ def _rows(model: "AnyModel") -> list[tuple[str, str]]:
         ("name", model.name),
         ("sha256", model.sha256),
         ("code", f"{model.bits} bits of {model.feature_kind} features"),
-        ("dictionary", f"{model.entries:,} entries, {model.mask_kind} masks, {model.neighbours} neighbours"),
+        ("dictionary", _dictionary(model)),
     ]
     if corpus:
         rows.append(("learned from", f"{corpus['name']}, SHA-256 {corpus['sha256'][:16]}"))
     if valid:
         rows.append(("on valid", f"SI-SDR {valid['mean_improvement_db']:+.2f} dB at {valid['snr_db']:g} dB"))
     return rows
+
+
+def _dictionary(model: "AnyModel") -> str:
+    what = "votes" if model.mask_kind == "votes" else f"{model.mask_kind} masks"
+    of = f"{model.dictionaries} dictionaries of " if model.dictionaries > 1 else ""
+    return f"{of}{model.entries:,} entries, {what}, {model.neighbours} neighbours"

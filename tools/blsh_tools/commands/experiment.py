@@ -129,14 +129,15 @@ def _settings(name: str, sizes: _Sizes, run: _Run, advance: "Progress") -> "Sett
     from blsh_tools.bench.frontier_costs import FrontierFirmware
     from blsh_trainer.corpora.merging import load_corpora
     from blsh_trainer.experiments.settings import Settings
-    from blsh_trainer.model.artifact import load_model
+    from blsh_trainer.model.artifact import load_mask_model, load_model
     from blsh_trainer.model.voting_model import VotingModel
 
     for folder in (run.work, run.output):
         check_output_folder(folder)
     networks = _networks(sizes.baselines)
     corpus = load_corpora(run.corpora, run.noise)
-    model = None if sizes.model is None else load_model(sizes.model)
+    load = load_model if name == "dense" else load_mask_model
+    model = None if sizes.model is None else load(sizes.model)
     return Settings(
         corpus=corpus,
         work=run.work,

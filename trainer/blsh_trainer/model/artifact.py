@@ -96,6 +96,11 @@ class Model:
         return int(self.code_bits.shape[0])
 
     @property
+    def dictionaries(self) -> int:
+        """G, the dictionaries."""
+        return 1
+
+    @property
     def format_version(self) -> int:
         """The lowest format of an artifact, 1 to 3, that can describe this model."""
         kinds = (find_feature_kind(self.feature_kind), find_mask_kind(self.mask_kind))

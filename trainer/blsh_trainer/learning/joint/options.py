@@ -28,9 +28,9 @@ class JointOptions:
     seed: int = 0
     projections: int = 96
     thresholds: int = 3
-    dictionaries: int = 8
+    dictionaries: int = 5
     entries: int = 64
-    neighbours: int = 16
+    neighbours: int = 8
     bit_votes: bool = True
     passes: int = 6
     steps: int = 16_000
