@@ -46,6 +46,8 @@ def test_an_interrupted_experiment_goes_on(blsh: Blsh, corpus: Path) -> None:
         (["table1", "--baselines=fc"], "architecture 'fc' is unknown"),
         (["table3", "--voicebank=missing"], "there is no corpus folder missing"),
         (["bars", "--model=missing.npz"], "missing.npz"),
+        (["dense"], "the dense network has the cost of a voting model; give one as --model"),
+        (["dense", "--seeds=2"], "--seeds 2 is of no use to dense; it is for table1"),
         (["fig3", "--output=/dev/null/results"], "/dev/null is a file; choose a folder"),
     ],
 )

@@ -93,6 +93,23 @@ def test_the_same_seed_gives_the_same_parameters(frames: SceneFrames, learned) -
     assert not (other["projections"] == again["projections"]).all()
 
 
+def test_the_parts_of_ranks_are_the_batch_of_one_process(frames: SceneFrames) -> None:
+    scaling, starts = Scaling.of(frames.features), frames.starts(SMALL.span)
+    ranks = Devices("cpu")
+    ranks.count = 4
+    parts = []
+    for rank in range(4):
+        ranks.rank = rank
+        parts.append(
+            fit.draw_batch(frames, scaling, starts, SMALL, np.random.default_rng(3), ranks.part(SMALL.sequences))
+        )
+    whole = fit.draw_batch(frames, scaling, starts, SMALL, np.random.default_rng(3), slice(None))
+    for name, rows in whole.items():
+        assert np.concatenate([part[name] for part in parts]).tobytes() == rows.tobytes()
+    with pytest.raises(BlshError, match="9 sequences cannot be shared by 4 ranks"):
+        ranks.part(9)
+
+
 def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(
     frames: SceneFrames, learned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

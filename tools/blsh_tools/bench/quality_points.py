@@ -91,7 +91,8 @@ def write_points(points: Sequence[QualityPoint], command: str, folder: Path) -> 
         ]
     footer = (
         f"{command}\n{len(load_recipes())} mixtures, each denoiser on the same (docs/results/peers.md). "
-        "Squares: ours, in the firmware's integers. A line beside a circle: from optimised to plain builds."
+        "Squares: ours, in the firmware's integers; a dense network: in floats. "
+        "A line beside a circle: from optimised to plain builds."
     )
     picture = folder / f"{NAME}.png"
     with replacing(picture) as temporary:

@@ -219,14 +219,13 @@ class _Staged:
         for flag, value in (("--device", place.device), ("--jobs", place.jobs), ("--coordinator", coordinator)):
             if value is not None:
                 raise BlshError(f"{flag} {value} is of no use to this system; choose --system {VOTING_SYSTEM}")
-        if place.checkpoint is not None:
-            from blsh_trainer.learning.checkpoint import read_checkpoint
-
-            read_checkpoint(place.checkpoint)  # a file that is no checkpoint is refused before the mixing
 
     def learn(self, source: "Corpus", place: Place, advance: "Progress") -> "Model":
+        from blsh_trainer.learning.checkpoint import read_checkpoint
         from blsh_trainer.learning.train import train_model
 
+        if place.checkpoint is not None:
+            read_checkpoint(place.checkpoint)  # a file that is no checkpoint is refused before the mixing
         with _pool(place.scheduler) as pool:
             return train_model(source, self._options, advance, checkpoint=place.checkpoint, pool=pool)
 

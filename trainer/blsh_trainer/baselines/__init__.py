@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The paper's neural baselines (section IV-C, Table I), an optional extra: pip install '.[baselines]'.
+"""Networks to compare with: the paper's (section IV-C, Table I), an optional extra, and one of a look-up's cost.
 
 FC and BiLSTM networks estimate the IBM from STFT magnitudes; Conv-TasNet (Luo and Mesgarani, 2019) maps samples to
-samples. Only this subpackage needs PyTorch.
+samples; they need PyTorch: pip install '.[baselines]'. The dense network needs what `blsh train` needs.
 """
