@@ -71,7 +71,7 @@ class DenseFirmware:
         fixed = sum(float(costs.of(stage, work[stage])[0]) for stage in _SHARED_STAGES)
         rows = f"fours of rows of {self._inputs}"
         start, four = (_cost(costs, "accumulators", term) for term in (model.feature_kind.name, rows))
-        # Of votes, what does not grow with the voters: the gains of the bands. A fit of costs may put it into either term.
+        # Of votes, what does not grow with voters: the gains of bands. A fit of costs may put it into either term.
         fixed += 2 * start + _cost(costs, "mask", "votes") + model.mask_bands / _FOUR * _cost(costs, "mask", "fours")
         if model.smoothing or model.smoothing_down:
             fixed += model.mask_bands * _cost(costs, "mask", "smoothed")
