@@ -30,8 +30,8 @@ def firmware(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> DenseFirmware:
                 **{stage: {"hops": 1000.0} for stage in ("window", "spectrum", "output", "rest")},
                 "features": {"memory": 1000.0},
                 "accumulators": {"memory": 50.0, f"fours of rows of {INPUTS}": 4 * INPUTS * product},
-                "code": {"voting bits": 7.0},
-                "mask": {"votes": 100.0, "responses": 10.0, "smoothed": 20.0},
+                "code": {"projections": 7.0},
+                "mask": {"votes": 100.0, "fours": 30.0, "smoothed": 20.0},
             },
         )
         for name, product in CORES.items()
@@ -46,7 +46,7 @@ def firmware(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> DenseFirmware:
 def test_a_network_costs_its_products_its_units_and_the_hop(firmware: DenseFirmware, width: int) -> None:
     found = firmware.network(width)
     for core, product in zip(("M0", "M4", "M55"), CORES.values(), strict=True):
-        hop = 5 * 1000 + 2 * 50 + 100 + 80 * 10 + 80 * 20
+        hop = 5 * 1000 + 2 * 50 + 100 + 20 * 30 + 80 * 20
         wanted = hop + width * (INPUTS + 80) * product + 7 * width
         assert found.millions_per_second[core] == pytest.approx(wanted * HOPS_PER_SECOND / 1e6, abs=1e-3)
 

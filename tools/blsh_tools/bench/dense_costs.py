@@ -20,9 +20,9 @@ from blsh_trainer.experiments.settings import ImageCost
 from blsh_trainer.model.voting_model import VotingModel
 
 _SHARED_STAGES = ("window", "spectrum", "features", "output", "rest")
-_GAIN_TERMS = ("votes", "responses", "smoothed")
 _SHARED_TABLES = ("mel first", "mel count", "mel", "band edges", "response")
 _ROWS, _OCTET = 4, 8  # the core's dot products take four rows at once, and eight inputs
+_FOUR = 4  # bands that votes are added for at once
 _UNIT_BYTES = 8  # of a unit's bias and of the factor that scales its sum
 _HELD_BYTES = 2  # of a hidden unit's value
 
@@ -71,11 +71,13 @@ class DenseFirmware:
         fixed = sum(float(costs.of(stage, work[stage])[0]) for stage in _SHARED_STAGES)
         rows = f"fours of rows of {self._inputs}"
         start, four = (_cost(costs, "accumulators", term) for term in (model.feature_kind.name, rows))
-        gains = dict(zip(work["mask"].terms, work["mask"].counts[0].tolist(), strict=True))
-        fixed += 2 * start + sum(_cost(costs, "mask", t) * gains[t] for t in _GAIN_TERMS if t in gains)
+        # Of votes, what does not grow with voters: the gains of bands. A fit of costs may put it into either term.
+        fixed += 2 * start + _cost(costs, "mask", "votes") + model.mask_bands / _FOUR * _cost(costs, "mask", "fours")
+        if model.smoothing or model.smoothing_down:
+            fixed += model.mask_bands * _cost(costs, "mask", "smoothed")
         self._fixed[core] = fixed
         self._product[core] = four / (_ROWS * self._inputs)
-        self._unit[core] = _cost(costs, "code", "voting bits")
+        self._unit[core] = _cost(costs, "code", "projections")
 
 
 def _cost(costs: CoreCosts, stage: str, term: str) -> float:

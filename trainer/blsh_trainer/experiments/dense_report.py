@@ -20,8 +20,8 @@ _NOTES = (
     "[measures](../measures.md) of behaviour. Differences are means over the mixtures, with 95 % intervals.",
     "The network has not been written for the firmware: its instructions are those of the look-up's hop without "
     "code, search and votes of its own, and its products at the measured cost of the core's dot products. To rectify a "
-    "unit is taken to cost what a bit of a code costs. Its flash is that of the firmware, with the search's code, and "
-    "of its own tables.",
+    "unit is taken to cost what a projection's thresholds cost. Its flash is that of the firmware, with the search's "
+    "code, and of its own tables.",
     "The width is the largest multiple of eight with which the network costs no more than the look-up on M4.",
 )
 
