@@ -131,9 +131,11 @@ def evaluate_model(
         protocol = PEERS if options.peers else DRAWN
         mixtures = choose_mixtures(protocol, corpus, options.split, options.snrs_db, options.count, options.seed)
         systems = {MODEL: Blind(model.engine)}
+        # first, because a cost that is not known is said at once, and the scores take minutes
+        costs = model_costs(model.artifact, model.reduction, corpus, RESULTS) if options.peers else None
         found = evaluate_systems(systems, mixtures, options.of_mixtures, options.jobs, options.seed, progress)
-        if options.peers:
-            peers = compare_with_peers(found, model_costs(model.artifact, model.reduction, corpus, RESULTS))
+        if costs is not None:
+            peers = compare_with_peers(found, costs)
     if options.behaviours:
         behaved = measure_behaviours(model.engine, corpus, options.behaviours, options.jobs, options.seed, progress)
     return ModelScores(found, model.told, peers, behaved)
