@@ -25,7 +25,12 @@ ACCEPTED = {
     "--snr": {"-1", "0"},
     "--gain": {"-1", "0"},
     "--smoothing": {"0"},
+    "--smoothing-down": {"0"},
     "--floor": {"0"},
+    "--floor-db": {"-1", "0"},
+    "--hearing": {"0"},
+    "--clarity": {"0"},
+    "--rank": {"0"},
     "--buffer": {"0"},
     "--generated": {"0"},
 }
