@@ -33,6 +33,8 @@ from blsh_trainer.model.voting_model import voting_codes
 from blsh_trainer.signals.masks import BAND_EDGES
 from blsh_trainer.signals.spectra import stft
 
+pytestmark = pytest.mark.heavy
+
 SMALL = JointOptions(
     projections=12, thresholds=2, dictionaries=4, entries=16, neighbours=8, passes=1, steps=30, sequences=8, span=16
 )
