@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The comparison with the peers in README and docs/results/peers.md is what docs/results/peers.json says."""
+"""The comparison with the peers in README and docs/results/peers.md is what docs/results/voting.json says."""
 
 import json
 import re
@@ -13,10 +13,15 @@ from blsh_trainer.evaluation.peer_scores import SNRS_DB, load_peer_scores
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results"
-RESULT = json.loads((RESULTS / "peers.json").read_text())
+RESULT = json.loads((RESULTS / "voting.json").read_text())
+EXTENDED = json.loads((RESULTS / "extended.json").read_text())
+"""Scores of the extended system on the same mixtures; RESULT is of the voting system."""
+OURS = "**ours, voting: 5 dictionaries of 64 entries, 107 KB of flash**"
+OURS_EXTENDED = "ours, extended: 64 bits, 4 096 entries, 152 KB of flash"
 IN_README = {
     "mixture": "mixture",
-    "**ours: 64 bits, 4 096 entries, 152 KB of flash**": "model",
+    OURS: "model",
+    OURS_EXTENDED: "extended",
     "SpeexDSP, fixed point": "speexdsp-30dB",
     "WebRTC NSX, fixed point": "webrtc-nsx-medium",
     "RNNoise 0.1.1": "rnnoise-0.1.1",
@@ -32,8 +37,9 @@ def rounded(value: float, metric: str, sign: str = "") -> str:
 
 def levels(system: str, metric: str) -> str:
     """Return a system's means at each SNR, `-` where it was not scored."""
-    if system in ("mixture", "model"):
-        of = {s["snr_db"]: s["mean"] for s in RESULT["summary"] if (s["system"], s["metric"]) == (system, metric)}
+    if system in ("mixture", "model", "extended"):
+        result, ours = (EXTENDED, "model") if system == "extended" else (RESULT, system)
+        of = {s["snr_db"]: s["mean"] for s in result["summary"] if (s["system"], s["metric"]) == (ours, metric)}
     else:
         of = {
             each["snr_db"]: each["theirs"]
@@ -78,6 +84,22 @@ def test_readme_says_what_was_measured(name: str) -> None:
     assert [[cell.replace("*", "") for cell in line[1:6]] for line in lines] == [expected], "| ".join(expected)
 
 
+@pytest.mark.parametrize(
+    ("peer", "metrics", "from_db", "leads"),
+    [
+        ("speexdsp-30dB", ("si_sdr_db", "pesq", "estoi"), -5, True),
+        ("rnnoise-0.1.1", ("si_sdr_db", "pesq", "estoi"), -5, True),
+        ("nnse-no-dc-filter", ("si_sdr_db",), 0, True),
+        ("gtcrn-dns3", ("si_sdr_db", "pesq", "estoi"), -5, False),
+    ],
+)
+def test_who_leads_is_shown_by_the_intervals(peer: str, metrics: tuple[str, ...], from_db: float, leads: bool) -> None:
+    of = [e for e in RESULT["peers"] if e["peer"] == peer and e["metric"] in metrics and e["snr_db"] >= from_db]
+    assert len(of) == len(metrics) * sum(snr >= from_db for snr in SNRS_DB)
+    for each in of:
+        assert each["low"] > 0 if leads else each["high"] < 0, each
+
+
 def test_readme_says_what_ours_costs() -> None:
     rows = json.loads((RESULTS / "bench-firmware.json").read_text())["rows"]
     extended = {row["board"]: row for row in rows if row["case"] == "extended"}
@@ -86,9 +108,21 @@ def test_readme_says_what_ours_costs() -> None:
     hop_bytes = 512
     flash_kb = (sizes["code"] + sizes["tables"]) / 1000
     ram_kb = (ram["state"] + ram["stack_computed"] + hop_bytes) / 1000
-    name = f"**ours: 64 bits, 4 096 entries, {flash_kb:.0f} KB of flash**"
-    (line,) = (cells(line) for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| {name} |"))
-    assert line[6:8] == [f"**{on_m4:.1f}**, **{on_m0:.1f}**", f"**{ram_kb:.0f} KB**"]
+    assert OURS_EXTENDED.endswith(f"{flash_kb:.0f} KB of flash")
+    assert costs_in_readme(OURS_EXTENDED) == [f"{on_m4:.1f}, {on_m0:.1f}", f"{ram_kb:.0f} KB"]
+
+
+def test_readme_says_what_the_voting_system_costs() -> None:
+    costs = RESULT["costs"]
+    assert OURS.endswith(f"{costs['flash_bytes'] / 1000:.0f} KB of flash**")
+    million, ram = costs["millions"], costs["ram_bytes"] / 1000
+    assert costs_in_readme(OURS) == [f"**{million['M4']:.1f}**, **{million['M0']:.1f}**", f"**{ram:.0f} KB**"]
+
+
+def costs_in_readme(name: str) -> list[str]:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    (line,) = (cells(line) for line in lines if line.startswith(f"| {name} |"))
+    return line[6:8]
 
 
 def test_the_page_says_what_was_measured() -> None:

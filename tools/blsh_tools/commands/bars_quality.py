@@ -14,7 +14,7 @@ from blsh_tools.options.numbers_in_range import BITS, ENTRIES, JOBS
 from blsh_tools.options.outputs import check_output_folder
 from blsh_tools.options.repeatable import repeatable
 
-BEFORE = RESULTS / "quality-before.json"
+BEFORE = RESULTS / "extended.json"
 
 
 def bars_quality(

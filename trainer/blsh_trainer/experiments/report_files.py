@@ -30,9 +30,13 @@ _OTHERS = {  # results of other commands: the finding of each, and the command t
     "search-growth": ("the search's cost from 1 000 to 100 000 entries", "make bench-firmware CORPUS=DIR"),
     "peers": ("what other denoisers score, and by which protocol", "blsh evaluate MODEL CORPUS --peers"),
     "quality": ("quality against instructions, ours and other denoisers'", "blsh quality-plot FILE..."),
-    "quality-before": (
-        "the figures of one dictionary of 4 096 entries, which the small model has to beat",
+    "extended": (
+        "all figures of the extended system, 64 bits and 4 096 entries, which a small voting model has to beat",
         "blsh evaluate MODEL CORPUS --peers --bits 64 --metrics si_sdr_db,pesq,estoi,steadiness,clean,start",
+    ),
+    "voting": (
+        "all figures of the voting system, beside the peers' and in steady noise",
+        "blsh evaluate MODEL CORPUS --peers --metrics sdr_db,si_sdr_db,pesq,estoi,steadiness,clean,start",
     ),
 }
 
