@@ -25,7 +25,7 @@ from blsh_trainer.learning.joint.network import (
     smoothed,
 )
 from blsh_trainer.learning.joint.options import JointOptions, joint_options
-from blsh_trainer.learning.joint.scene_frames import SceneFrames, gather_scenes, measured, scene_frames
+from blsh_trainer.learning.joint.scene_frames import SceneFrames, gather_scenes, scene_frames
 from blsh_trainer.learning.joint.train import train_jointly
 from blsh_trainer.model.artifact import load_model, save_model
 from blsh_trainer.model.float_denoiser import FloatDenoiser
@@ -70,19 +70,6 @@ def test_frames_do_not_depend_on_the_processes(tiny_corpus: Corpus, frames: Scen
     shared = gather_scenes(tiny_corpus, 2, 0, jobs=2)
     assert (shared.features == frames.features).all() and (shared.lengths == frames.lengths).all()
     assert shared.sums.tobytes() == frames.sums.tobytes()
-
-
-def test_magnitudes_have_fourteen_bits_of_the_largest() -> None:
-    X = np.array([[3.0 + 0.5j, 1e-3 - 2e-5j] + [0j] * 511])
-    heard = measured(X)
-    assert heard[0, 0] == 3.0 + 0.5j, "4 / 2^14 divides both parts"
-    assert heard[0, 1] == 4 * 2.0**-14 * 4 and not measured(np.zeros((1, 513), complex)).any()
-
-
-def test_an_eighth_of_the_draws_are_cold_starts(frames: SceneFrames) -> None:
-    starts = frames.starts(16)
-    heads = np.cumsum(frames.lengths) - frames.lengths
-    assert np.isin(starts, heads).mean() == pytest.approx(1 / 8, abs=0.02)
 
 
 def test_sequences_lie_within_scenes(frames: SceneFrames) -> None:

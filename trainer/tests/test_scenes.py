@@ -6,7 +6,7 @@ import pytest
 
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.corpora.mixing import rms
-from blsh_trainer.corpora.scenes import Scene, SceneMaker, in_room, machine
+from blsh_trainer.corpora.scenes import Scene, SceneMaker, in_room
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, WINDOW
 
 SCENES = 60
@@ -38,14 +38,6 @@ def test_clean_speech_pauses_and_loud_noise_occur(scenes: list[Scene]) -> None:
     assert sum(snr == -np.inf for snr in snr_db) >= 1, "no pause"
     assert sum(snr > 14 for snr in snr_db) >= SCENES * 0.1, "too few quiet scenes"
     assert sum(-15 < snr < 14 for snr in snr_db) >= SCENES * 0.5, "too few loud scenes"
-
-
-def test_a_machine_is_steady() -> None:
-    rng = np.random.default_rng(6)
-    for _ in range(10):
-        noise = machine(SAMPLE_RATE_HZ, rng)
-        blocks = 10 * np.log10((noise.reshape(10, -1) ** 2).mean(axis=1))
-        assert np.isfinite(noise).all() and blocks.std() < 1.5
 
 
 def test_a_room_keeps_the_direct_sound_and_adds_a_tail() -> None:

@@ -19,17 +19,13 @@ from blsh_trainer.corpora.mixture_sources import read_speech
 from blsh_trainer.corpora.varied_mixtures import NoiseDraw, coloured
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, WINDOW
 
-LOUD_SNR_DB = (-9.0, 14.0)
+LOUD_SNR_DB = (-7.0, 14.0)
 QUIET_SNR_DB = (14.0, 40.0)
 CLEAN_SNR_DB = 60.0
-_LEAD_S = (-0.8, 2.0)  # below 0 there is no lead: two in seven scenes begin with speech
+_LEAD_S = (-0.5, 2.0)  # below 0 there is no lead: a fifth of the scenes begin with speech
 _KINDS = (("loud", 0.77), ("quiet", 0.92), ("clean", 0.97), ("pause", 1.0))  # cumulative shares
 _ROOM, _MICROPHONE, _JUMP, _CLIPPED, _OTHER_LEVEL = 0.25, 0.25, 0.15, 0.04, 0.3  # shares of the scenes
 _MICROPHONE_TILT_DB, _MICROPHONE_KNOT_DB = (-2.0, 2.0), 2.0
-_MACHINE = 0.07
-_MACHINE_HZ = (20.0, 400.0)
-_HIGHEST_HARMONIC_HZ = 7_000.0
-_AIR_DB = (-15.0, 20.0)  # of the noise against the harmonics
 _DECAY_S = (0.1, 0.6)  # reverberation times
 _DIRECT_TO_ROOM_DB = (0.0, 15.0)
 _JUMP_DB = 10.0
@@ -83,10 +79,7 @@ class SceneMaker:
         if rng.random() < _ROOM:
             voice = in_room(voice, rng)
         speech = np.concatenate([np.zeros(lead), voice * (10.0 ** (LEVEL_DBFS / 20.0) / max(rms(voice), 1e-9))])
-        if rng.random() < _MACHINE:
-            noise = machine(speech.size, rng)
-        else:
-            _, noise = NoiseDraw(self._corpus, self._split, self._speech, rng).draw(speech.size)
+        _, noise = NoiseDraw(self._corpus, self._split, self._speech, rng).draw(speech.size)
         if rng.random() < _JUMP:
             at = int(rng.integers(noise.size))
             noise = noise * np.where(np.arange(noise.size) < at, 1.0, 10.0 ** (rng.uniform(-_JUMP_DB, _JUMP_DB) / 20.0))
@@ -97,22 +90,6 @@ class SceneMaker:
             rng.bit_generator.state = state  # the microphone colours both alike
             noise = coloured(noise, rng, _MICROPHONE_TILT_DB, _MICROPHONE_KNOT_DB)
         return _recorded(speech, noise, rng)
-
-
-def machine(length: int, rng: np.random.Generator) -> FloatArray:
-    """Return the steady noise of a machine (length,): harmonics of its speed, and coloured noise of air or bearings."""
-    base_hz = float(np.exp(rng.uniform(*np.log(_MACHINE_HZ))))
-    count = min(int(rng.integers(2, 24)), int(_HIGHEST_HARMONIC_HZ / base_hz))
-    harmonics = np.arange(1, count + 1)
-    levels_db = -rng.uniform(0.0, 9.0) * np.log2(harmonics) + rng.normal(0.0, 6.0, count)
-    phases = rng.uniform(0.0, 2.0 * np.pi, count)
-    angle = 2.0 * np.pi * base_hz / SAMPLE_RATE_HZ * np.arange(length)
-    hum = np.zeros(length)
-    for harmonic, level_db, phase in zip(harmonics, levels_db, phases, strict=True):
-        hum += 10.0 ** (level_db / 20.0) * np.sin(harmonic * angle + phase)
-    air = coloured(rng.standard_normal(length), rng)
-    noise: FloatArray = hum / rms(hum) + air * (10.0 ** (rng.uniform(*_AIR_DB) / 20.0) / rms(air))
-    return noise
 
 
 def in_room(voice: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -12,7 +12,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from blsh_trainer.arrays import ComplexArray
 from blsh_trainer.compute.process_map import computed
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.corpora.scenes import Scene, SceneMaker
@@ -29,8 +28,6 @@ COMPRESSION = 0.3
 _SCENES_A_TASK = 50
 _LEAST_SPEECH = 0.03  # of the mixture's energy: below it the speech of a scene does not set the scale of its error
 _LEAST_COMPRESSED = 0.3
-_COLD_STARTS = 1 / 7  # beside all other starts: an eighth of all
-_MAGNITUDE_BITS = 14  # of the largest part of a frame, as the device has them (SPEC.md, 5)
 _MOST = 6e4  # float16 ends at 65 504
 
 
@@ -49,17 +46,13 @@ class SceneFrames:
     lengths: NDArray[np.int64]
 
     def starts(self, span: int) -> NDArray[np.int64]:
-        """Return the frames from which on `span` frames are of one scene; BlshError where there are none.
-
-        The first frame of a scene comes several times: an eighth of the draws are cold starts.
-        """
+        """Return the frames from which on `span` frames are of one scene; BlshError where there are none."""
         first = np.cumsum(self.lengths) - self.lengths
         found = [np.arange(at, at + length - span + 1) for at, length in zip(first, self.lengths, strict=True)]
         starts = np.concatenate(found)
         if not len(starts):
             raise BlshError(f"no scene has {span} frames; choose a shorter span or give longer recordings")
-        heads = first[self.lengths >= span]
-        return np.concatenate([starts, np.tile(heads, round(_COLD_STARTS * len(starts) / len(heads)))])
+        return starts
 
 
 def gather_scenes(
@@ -101,24 +94,13 @@ def scene_frames(scene: Scene) -> SceneFrames:
     loudness = _scale(C6, A6, _LEAST_COMPRESSED)
     sums = np.stack([A / energy, B / energy, C / energy, A6 / loudness, B6 / loudness], axis=1)
     rest = np.stack([C.sum(axis=1) / energy, C6.sum(axis=1) / loudness], axis=1)
-    found = np.floor(features(measured(X), VOTING_FEATURES) + 0.5)
+    found = np.floor(features(X, VOTING_FEATURES) + 0.5)
     return SceneFrames(
         np.clip(found, -32_768, 32_767).astype(np.int16),
         np.clip(sums, -_MOST, _MOST).astype(np.float16),
         rest.astype(np.float32),
         np.array([len(X)]),
     )
-
-
-def measured(X: ComplexArray) -> ComplexArray:
-    """Return the spectra (T, 513) in the steps in which the device measures magnitudes: with 14 bits a frame.
-
-    Bands that lie 80 dB below the loudest bin, as in clean speech, are so heard as the device hears them.
-    """
-    largest = np.maximum(np.abs(X.real), np.abs(X.imag)).max(axis=1, keepdims=True)
-    step = 2.0 ** (np.ceil(np.log2(np.maximum(largest, 1e-30))) - _MAGNITUDE_BITS)
-    parts: ComplexArray = step * (np.floor(np.abs(X.real) / step) + 1j * np.floor(np.abs(X.imag) / step))
-    return parts
 
 
 def _bands(bins: NDArray[np.float64]) -> NDArray[np.float64]:
