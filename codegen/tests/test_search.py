@@ -137,8 +137,8 @@ def test_the_check_notices_a_wrong_answer(tmp_path: Path) -> None:
 
 
 def test_the_worked_example_holds() -> None:
-    """The picture at the head of blsh_search.c: four codes, their words, and the distances to a fifth."""
-    text = (core_folder() / "blsh_search.c").read_text()
+    """The picture at the head of blsh_distance.h: four codes, their words, and the distances to a fifth."""
+    text = (core_folder() / "blsh_distance.h").read_text()
     codes = np.array([line.split() for line in re.findall(r"entry \d +((?:[01] ){8})", text)], int).astype(bool)
     (searched,) = re.findall(r"searched code +((?:[01] ){8})", text)
     words = {int(word): bits.split() for word, bits in re.findall(r"word (\d+) +((?:[01] ){3}[01])", text)}

@@ -32,8 +32,11 @@ static bool masks_fit(const blsh_image_header_t *header) {
 
 /* Codes that the state has room for, with as many bits for each projection. */
 static bool bits_fit(const blsh_image_header_t *header) {
-    return header->bits <= BLSH_MAX_BITS && header->radius <= header->bits && header->thresholds >= 1u &&
-           header->bits % header->thresholds == 0u && header->bits / header->thresholds <= BLSH_MAX_PROJECTIONS;
+    if (header->bits > BLSH_MAX_BITS || header->radius > header->bits || header->thresholds < 1u) {
+        return false;
+    }
+    const uint32_t projections = (uint32_t)header->bits / header->thresholds;
+    return projections * header->thresholds == header->bits && projections <= BLSH_MAX_PROJECTIONS;
 }
 
 /* The most features of a kind. */
@@ -182,7 +185,7 @@ int blsh_image_check(const blsh_image_header_t *image, uint32_t room, blsh_model
         .mask_level_bits = image->mask_level_bits,
         .smoothing = image->smoothing,
         .smoothing_down = image->smoothing_down,
-        .projections = (uint16_t)(image->bits / image->thresholds),
+        .projections = (uint16_t)((uint32_t)image->bits / image->thresholds),
         .thresholds = image->thresholds,
         .dictionaries = image->dictionaries,
     };

@@ -76,7 +76,7 @@ static void add_neighbours(blsh_state_t *state, unsigned dictionary) {
     for (; band < bands; band++) {
         sum[band] = add_one(voters, end, band);
     }
-    const int32_t reciprocal = (1 << BLSH_VOTE_RECIPROCAL_BITS) / total;
+    const int32_t reciprocal = (int32_t)((1u << BLSH_VOTE_RECIPROCAL_BITS) / (uint32_t)total);
     for (band = 0; band < bands; band++) {
         sum[band] = blsh_rounded_shift(sum[band] * reciprocal, BLSH_VOTE_SHIFT);
     }

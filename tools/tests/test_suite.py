@@ -119,7 +119,7 @@ def test_a_wrong_board_is_told_by_hop_bit_and_values_and_found_again_by_the_line
         line = rerun_line(outcome.stdout)
         again = run_line(line, built.cwd, built.project)
         assert again.returncode == 1, again.stdout + again.stderr
-        same = f"bit {WRONG_BIT}: expected {difference[2]}, board {difference[3]}"
+        same = f"row {WRONG_BIT}: expected {difference[2]}, board {difference[3]}"
         assert same in again.stdout, again.stdout
         assert "1 failed" in again.stdout
     right = build_host(built.project / "firmware" / "generated", root=built.project)
