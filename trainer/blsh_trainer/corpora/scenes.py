@@ -52,8 +52,8 @@ class SceneMaker:
     def __init__(self, corpus: Corpus, split: str, seed: int) -> None:
         self._corpus = corpus
         self._speech = corpus.select("speech", split)
-        corpus.select("noise", split)
-        self._split, self._seed = split, seed
+        self._noises = NoiseDraw(corpus, split, self._speech)
+        self._seed = seed
 
     @property
     def utterances(self) -> int:
@@ -79,7 +79,7 @@ class SceneMaker:
         if rng.random() < _ROOM:
             voice = in_room(voice, rng)
         speech = np.concatenate([np.zeros(lead), voice * (10.0 ** (LEVEL_DBFS / 20.0) / max(rms(voice), 1e-9))])
-        _, noise = NoiseDraw(self._corpus, self._split, self._speech, rng).draw(speech.size)
+        _, noise = self._noises.draw(speech.size, rng)
         if rng.random() < _JUMP:
             at = int(rng.integers(noise.size))
             noise = noise * np.where(np.arange(noise.size) < at, 1.0, 10.0 ** (rng.uniform(-_JUMP_DB, _JUMP_DB) / 20.0))

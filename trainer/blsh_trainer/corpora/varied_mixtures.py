@@ -37,7 +37,7 @@ def varied_mixtures(corpus: Corpus, split: str, passes: int, rng: np.random.Gene
     shorter than a window.
     """
     speech = corpus.select("speech", split)
-    noises = NoiseDraw(corpus, split, speech, rng)
+    noises = NoiseDraw(corpus, split, speech)
     for turn in range(passes):
         for number in rng.permutation(len(speech)).tolist():
             wanted = read_speech(corpus, speech[number])
@@ -46,7 +46,7 @@ def varied_mixtures(corpus: Corpus, split: str, passes: int, rng: np.random.Gene
                 raise BlshError(f"{corpus.path(speech[number])}: {short}")
             lead = int(max(0.0, rng.uniform(*LEAD_RANGE_S)) * SAMPLE_RATE_HZ)
             snr_db = float(rng.uniform(*SNR_RANGE_DB))
-            kind, unwanted = noises.draw(lead + wanted.size)
+            kind, unwanted = noises.draw(lead + wanted.size, rng)
             loudness = rms(unwanted[lead:])
             if loudness == 0.0:
                 continue  # events that ended within the lead
@@ -60,48 +60,48 @@ def varied_mixtures(corpus: Corpus, split: str, passes: int, rng: np.random.Gene
 class NoiseDraw:
     """A draw of noises of one split: recorded, coloured anew, two at once, babble of `speech`, or synthetic."""
 
-    def __init__(self, corpus: Corpus, split: str, speech: tuple[Entry, ...], rng: np.random.Generator) -> None:
-        self._corpus, self._speech, self._rng = corpus, speech, rng
+    def __init__(self, corpus: Corpus, split: str, speech: tuple[Entry, ...]) -> None:
+        self._corpus, self._speech = corpus, speech
         self._files: dict[str, list[Entry]] = {}
         for entry in corpus.select("noise", split):
             self._files.setdefault(entry.speaker_or_type, []).append(entry)
         self._types = sorted(self._files)
 
-    def draw(self, length: int) -> tuple[str, FloatArray]:
+    def draw(self, length: int, rng: np.random.Generator) -> tuple[str, FloatArray]:
         """Draw a noise; return its kind in words, and `length` samples."""
-        lot = self._rng.random()
+        lot = rng.random()
         if lot < _PLAIN:
-            return self._recorded(length)
+            return self._recorded(length, rng)
         if lot < _COLOURED:
-            kind, noise = self._recorded(length)
-            return f"coloured {kind}", coloured(noise, self._rng)
+            kind, noise = self._recorded(length, rng)
+            return f"coloured {kind}", coloured(noise, rng)
         if lot < _TWO:
-            (first, one), (second, other) = self._recorded(length), self._recorded(length)
-            softer = coloured(one, self._rng), self._rng.uniform(0.3, 1.0) * coloured(other, self._rng)
+            (first, one), (second, other) = self._recorded(length, rng), self._recorded(length, rng)
+            softer = coloured(one, rng), rng.uniform(0.3, 1.0) * coloured(other, rng)
             return f"{first} and {second}", softer[0] + softer[1]
         if lot < _BABBLE:
-            return "babble", self._babble(length)
-        return "synthetic", coloured(self._rng.standard_normal(length), self._rng) * self._swell(length)
+            return "babble", self._babble(length, rng)
+        return "synthetic", coloured(rng.standard_normal(length), rng) * self._swell(length, rng)
 
-    def _recorded(self, length: int) -> tuple[str, FloatArray]:
-        kind = self._types[int(self._rng.integers(len(self._types)))]
+    def _recorded(self, length: int, rng: np.random.Generator) -> tuple[str, FloatArray]:
+        kind = self._types[int(rng.integers(len(self._types)))]
         files = self._files[kind]
-        source = NoiseSource(self._corpus, files[int(self._rng.integers(len(files)))])
-        _, cut = source.sounding_cut(length, self._rng)
+        source = NoiseSource(self._corpus, files[int(rng.integers(len(files)))])
+        _, cut = source.sounding_cut(length, rng)
         return kind, cut / rms(cut)
 
-    def _babble(self, length: int) -> FloatArray:
+    def _babble(self, length: int, rng: np.random.Generator) -> FloatArray:
         """Return `length` samples of 3 to 8 utterances at once, each from a random sample on."""
         noise = np.zeros(length)
-        for _ in range(int(self._rng.integers(3, 9))):
-            voice = read_speech(self._corpus, self._speech[int(self._rng.integers(len(self._speech)))])
-            noise += loop_from(voice, int(self._rng.integers(voice.size)), length) / rms(voice)
-        return coloured(noise, self._rng) if self._rng.random() < 0.5 else noise
+        for _ in range(int(rng.integers(3, 9))):
+            voice = read_speech(self._corpus, self._speech[int(rng.integers(len(self._speech)))])
+            noise += loop_from(voice, int(rng.integers(voice.size)), length) / rms(voice)
+        return coloured(noise, rng) if rng.random() < 0.5 else noise
 
-    def _swell(self, length: int) -> FloatArray:
+    def _swell(self, length: int, rng: np.random.Generator) -> FloatArray:
         """Return a slowly changing level, from steady to lively."""
         knots = np.arange(length // _SWELL_SAMPLES + 2) * _SWELL_SAMPLES
-        levels = self._rng.normal(0.0, self._rng.uniform(0.0, 0.6), len(knots))
+        levels = rng.normal(0.0, rng.uniform(0.0, 0.6), len(knots))
         return np.asarray(np.interp(np.arange(length), knots, np.exp(levels)))
 
 

@@ -45,6 +45,7 @@ def fit_jointly(
     starts = frames.starts(options.span)
     part = devices.part(options.sequences)
     begin_seed, batch_seed = np.random.SeedSequence(seed).spawn(2)
+    drawn_from = int(batch_seed.generate_state(1)[0])
     parameters: Any = learnable.first(options, frames, scaling, np.random.default_rng(begin_seed))
     optimiser = _optimiser(options)
     kept = None
@@ -58,7 +59,7 @@ def fit_jointly(
         advance = jax.jit(partial(_step, partial(loss, learnable.log_odds, options), optimiser))
         saved = time.monotonic()
         for number in range(done, options.steps):
-            rng = np.random.default_rng([int(batch_seed.generate_state(1)[0]), number])
+            rng = np.random.default_rng([drawn_from, number])
             batch = devices.shared(draw_batch(frames, scaling, starts, options, rng, part))
             state, error = advance(state, batch)
             if (number + 1) % _TOLD_STEPS == 0 or number + 1 == options.steps:

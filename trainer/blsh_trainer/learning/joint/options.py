@@ -81,9 +81,13 @@ class JointOptions:
             )
         if self.neighbours > self.entries:
             raise BlshError(f"{self.neighbours} neighbours of {self.entries} entries; choose at most as many")
-        for option, above_zero, top in (("rate", True, 1.0), ("easy", True, 1.0), ("hearing", False, 100.0)):
+        for option, above_zero, top in (
+            ("rate", True, 1.0),
+            ("easy", True, 1.0),
+            ("hearing", False, 100.0),
+            ("clarity", False, 100.0),
+        ):
             self._check_number(option, above_zero, top)
-        self._check_number("clarity", False, 100.0)
         if not _LEAST_FLOOR_DB <= self.floor_db <= 0.0:
             raise BlshError(f"floor_db is {self.floor_db:g}; choose {_LEAST_FLOOR_DB:g} to 0")
 
