@@ -52,11 +52,19 @@ class Checkpoint:
     def _compare(self, found: dict[str, Any]) -> None:
         if not isinstance(found, dict):
             raise BlshError(f"{self._path} is no checkpoint of a fit; remove it or name another file")
-        for name in sorted({*self._identity, *found}):
-            if self._identity.get(name) != found.get(name):
-                what = "other training frames" if name == "data" else f"a fit with {name} {found.get(name)!r}"
-                wanted = "" if name == "data" else f", this one has {self._identity.get(name)!r}"
-                raise BlshError(f"the checkpoint {self._path} is of {what}{wanted}; remove it or name another file")
+        check_identity(self._path, self._identity, found, "frames")
+
+
+def check_identity(path: Path, own: dict[str, Any], found: dict[str, Any], learned_from: str) -> None:
+    """Raise BlshError, which names the first difference, unless `found` in the checkpoint `path` is the fit's `own`.
+
+    learned_from: what "data" is the fingerprint of, for the message: frames or scenes.
+    """
+    for name in sorted({*own, *found}):
+        if own.get(name) != found.get(name):
+            what = f"other training {learned_from}" if name == "data" else f"a fit with {name} {found.get(name)!r}"
+            wanted = "" if name == "data" else f", this one has {own.get(name)!r}"
+            raise BlshError(f"the checkpoint {path} is of {what}{wanted}; remove it or name another file")
 
 
 def read_checkpoint(path: Path) -> tuple[Any, AnyArray, AnyArray] | None:

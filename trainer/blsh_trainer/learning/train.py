@@ -1,22 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a model: mixtures of a corpus become learned projections and a dictionary of codes and masks."""
 
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from blsh_trainer.compute.block_pool import Pool, single_threaded_blas
 from blsh_trainer.corpora.corpus import Corpus
-from blsh_trainer.corpora.credits import corpus_credits
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.card_scores import valid_metrics
 from blsh_trainer.learning.dictionary import build_dictionary
 from blsh_trainer.learning.options import PAPER, TrainOptions
+from blsh_trainer.learning.provenance import provenance
 from blsh_trainer.learning.registry import Run, fit_learner
 from blsh_trainer.learning.training_frames import gather_frames
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.model.card import CORPORA, Card
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.masks import find_mask_kind
 
@@ -63,27 +61,7 @@ def train_model(
         smoothing=options.playback.smoothing,
         floor=options.playback.floor,
         nested=dictionary.nested,
-        card=_card(corpus, options, counts),
+        card=provenance(corpus, counts, options.to_card(), _LIBRARIES),
     )
     metrics = valid_metrics(model, corpus, options.dictionary.lengths, options.frames.snr_db, options.seed, progress)
     return model.with_metrics(metrics)
-
-
-def _card(corpus: Corpus, options: TrainOptions, frames: dict[str, int]) -> Card:
-    """Return the provenance of a model; nothing in it depends on the clock or on paths of this machine."""
-    return {
-        "corpus": {"name": corpus.name, "sha256": corpus.sha256},
-        CORPORA: corpus_credits(corpus),
-        "frames": frames,
-        "metrics": {},
-        "options": options.to_card(),
-        "seed": options.seed,
-        "versions": {"blsh-mcu": _version("blsh-mcu"), **{name: _version(name) for name in _LIBRARIES}},
-    }
-
-
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "not installed"

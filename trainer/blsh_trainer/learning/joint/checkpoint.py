@@ -10,7 +10,7 @@ import numpy as np
 
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing, require_file
-from blsh_trainer.learning.checkpoint import fingerprint
+from blsh_trainer.learning.checkpoint import check_identity, fingerprint
 from blsh_trainer.learning.joint.options import JointOptions
 from blsh_trainer.learning.joint.scene_frames import SceneFrames
 from blsh_trainer.npz import NpzError, opened_npz
@@ -63,8 +63,4 @@ class JointCheckpoint:
     def _compare(self, found: Any) -> None:
         if not isinstance(found, dict) or found.get("learner") != "joint":
             raise BlshError(f"{self._path} is no checkpoint of a joint fit; remove it or name another file")
-        for name in sorted({*self._identity, *found}):
-            if self._identity.get(name) != found.get(name):
-                what = "other training scenes" if name == "data" else f"a fit with {name} {found.get(name)!r}"
-                wanted = "" if name == "data" else f", this one has {self._identity.get(name)!r}"
-                raise BlshError(f"the checkpoint {self._path} is of {what}{wanted}; remove it or name another file")
+        check_identity(self._path, self._identity, found, "scenes")

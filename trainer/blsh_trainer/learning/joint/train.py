@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a voting model: scenes of a corpus become tables that were learned together."""
 
-from importlib import metadata
 from pathlib import Path
 
 from blsh_trainer.corpora.corpus import Corpus
-from blsh_trainer.corpora.credits import corpus_credits
 from blsh_trainer.evaluation.card_scores import voting_metrics
 from blsh_trainer.learning.joint.devices import training_devices
 from blsh_trainer.learning.joint.fit import fit_jointly
@@ -13,7 +11,7 @@ from blsh_trainer.learning.joint.integers import voting_model
 from blsh_trainer.learning.joint.options import JointOptions
 from blsh_trainer.learning.joint.ranks import Ranks
 from blsh_trainer.learning.joint.scene_frames import gather_scenes
-from blsh_trainer.model.card import CORPORA, Card
+from blsh_trainer.learning.provenance import provenance
 from blsh_trainer.model.voting_model import VotingModel
 from blsh_trainer.progress import Progress
 
@@ -44,18 +42,7 @@ def train_jointly(
         learned, scaling = fit_jointly(frames, options, options.seed, devices, checkpoint, progress)
     if devices.rank != 0:
         return None
-    model = voting_model(learned, scaling, options, _card(corpus, options, len(frames.features)))
+    model = voting_model(
+        learned, scaling, options, provenance(corpus, len(frames.features), options.to_card(), _LIBRARIES)
+    )
     return model.with_metrics(voting_metrics(model, corpus, options.seed, progress))
-
-
-def _card(corpus: Corpus, options: JointOptions, frames: int) -> Card:
-    """Return the provenance of a model; nothing in it depends on the clock or on paths of this machine."""
-    return {
-        "corpus": {"name": corpus.name, "sha256": corpus.sha256},
-        CORPORA: corpus_credits(corpus),
-        "frames": frames,
-        "metrics": {},
-        "options": options.to_card(),
-        "seed": options.seed,
-        "versions": {name: metadata.version(name) for name in ("blsh-mcu", *_LIBRARIES)},
-    }
