@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from blsh_codegen.emit.generate import GenerateOptions
-from blsh_trainer.model.artifact import Model
+from blsh_codegen.spec.constants import SMALL_ENTRIES, ModelKind
+from blsh_hil.prove.random_model import random_voting_model
+from blsh_trainer.model.artifact import AnyModel, Model
 from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.masks import MASK_KINDS
 
@@ -27,6 +29,14 @@ def artifact(rng: np.random.Generator, kind: str = "tracked", masks: str = "band
         mask_levels=rng.integers(0, mask_kind.top + 1, (200, mask_kind.width)).astype(np.uint8),
         card={"seed": 1},
     )
+
+
+def of_kind(kind: ModelKind, rng: np.random.Generator) -> tuple[AnyModel, GenerateOptions]:
+    """Return an artifact whose firmware is of this kind, and the options for it."""
+    if kind is ModelKind.MASKS:
+        return artifact(rng), GenerateOptions(entries=190)
+    entries = SMALL_ENTRIES if kind is ModelKind.SMALL_VOTES else SMALL_ENTRIES + 1
+    return random_voting_model(projections=13, entries=entries), GenerateOptions()
 
 
 def contents(folder: Path) -> dict[str, bytes]:

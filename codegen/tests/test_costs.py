@@ -11,7 +11,7 @@ from blsh_codegen.cost.stage_work import HOP_STAGES, Work
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
 
-COSTS = Costs("gcc 12", {"cortex-m4": CoreCosts(1, {"window": {"hops": 2.5}})}, {"one": BoardSizes(1, 2, 3, 4)})
+COSTS = Costs("gcc 12", {"cortex-m4": CoreCosts(1, {"window": {"hops": 2.5}})}, {"one": BoardSizes(1, 2, 3, 4, 5, 6)})
 
 
 def test_costs_are_written_and_read_again(tmp_path):

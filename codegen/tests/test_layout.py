@@ -26,10 +26,13 @@ def test_sizes_on_a_board_are_the_compiler_s(
     rng: np.random.Generator, tmp_path: Path, name: str, smoothed: int
 ) -> None:
     """The sizes hold for the core as it is, and for one compiled with a model's own limits."""
-    most = (MAX_BITS, MAX_NEIGHBOURS, 1, MAX_BITS, BINS, 256, 32)
+    most = (MAX_BITS, MAX_NEIGHBOURS, 1, MAX_BITS, BINS, 256, 7)
     limits = Limits(*(int(rng.integers(1, each + 1)) for each in most))._replace(smoothed=smoothed)
     (tmp_path / "blsh_limits.h").write_text(
-        "".join(f"#define BLSH_MAX_{each.upper()} {value}u\n" for each, value in limits._asdict().items())
+        "".join(
+            f"#define BLSH_{'KINDS' if each == 'kinds' else f'MAX_{each.upper()}'} {value}u\n"
+            for each, value in limits._asdict().items()
+        )
     )
     (tmp_path / "whole.c").write_text(layout_check(BOARD_POINTER))
     (tmp_path / "own.c").write_text("#define BLSH_MODEL_LIMITS\n" + layout_check(BOARD_POINTER, limits))

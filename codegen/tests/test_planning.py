@@ -20,7 +20,14 @@ from blsh_trainer.model.artifact import Model
 
 pytestmark = pytest.mark.heavy
 
-SIZES = BoardSizes(flash_bytes=20_000, flash_bytes_many=21_000, ram_bytes=3_000, stack_bytes=800)
+SIZES = BoardSizes(
+    flash_bytes=20_000,
+    flash_bytes_many=21_000,
+    flash_bytes_small_votes=22_000,
+    flash_bytes_large_votes=23_000,
+    ram_bytes=3_000,
+    stack_bytes=800,
+)
 ROOMY = Budgets(1 << 20, 1 << 16)
 KIB = 1024
 

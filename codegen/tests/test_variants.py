@@ -7,17 +7,15 @@ import numpy as np
 import pytest
 
 from blsh_codegen.emit.export import STREAM_EXAMPLE, export_library
-from blsh_codegen.emit.generate import GenerateOptions, integer_model
+from blsh_codegen.emit.generate import integer_model
 from blsh_codegen.host_core import HOST_VARIANTS
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import core_folder, stand_ins
-from blsh_codegen.spec.constants import HISTORY, HOP
+from blsh_codegen.spec.constants import HISTORY, HOP, ModelKind
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
-from blsh_hil.prove.random_model import random_voting_model
-from blsh_trainer.model.artifact import AnyModel
 
 from .compilers import require, run
-from .exports import artifact
+from .exports import of_kind
 
 pytestmark = pytest.mark.heavy
 
@@ -35,13 +33,13 @@ def built(folder: Path, variant: str, sources: list[Path], includes: list[Path])
 
 
 @pytest.mark.parametrize("variant", HOST_VARIANTS)
-@pytest.mark.parametrize("votes", [False, True])
+@pytest.mark.parametrize("kind", ModelKind, ids=lambda kind: kind.name)
 def test_an_export_reads_and_writes_within_its_bounds(
-    rng: np.random.Generator, tmp_path: Path, variant: str, votes: bool
+    rng: np.random.Generator, tmp_path: Path, variant: str, kind: ModelKind
 ) -> None:
-    """The state of the export is as large as its model needs and no larger."""
-    model: AnyModel = random_voting_model(projections=13) if votes else artifact(rng, "tracked", "bands")
-    options = GenerateOptions() if votes else GenerateOptions(entries=190)
+    """The state of the export is as large as its model needs and no larger; only code for that kind is compiled."""
+    model, options = of_kind(kind, rng)
+    assert integer_model(model, options).kind is kind
     export_library(model, options, tmp_path / "library")
     source = tmp_path / "library" / "src"
     sources = [tmp_path / "library" / STREAM_EXAMPLE, *source.glob("*.c")]

@@ -20,7 +20,14 @@ _Static_assert(HAL_SLOTS == 2u, "the slot that is not kept is the free one");
 
 /* ---- images ----------------------------------------------------------------------------------------------------- */
 
-static bool votes(const blsh_image_header_t *header) { return header->mask_level_bits == BLSH_VOTE_LEVEL_BITS; }
+static unsigned kind_of(const blsh_image_header_t *header) {
+    return header->mask_level_bits != BLSH_VOTE_LEVEL_BITS ? BLSH_KIND_MASKS
+           : header->entries <= BLSH_SMALL_ENTRIES         ? BLSH_KIND_SMALL_VOTES
+                                                           : BLSH_KIND_LARGE_VOTES;
+}
+
+/* Whether it is a voting model; always false where the core is not compiled for them. */
+static bool votes(const blsh_image_header_t *header) { return (BLSH_KINDS & kind_of(header) & ~BLSH_KIND_MASKS) != 0u; }
 
 /* Masks, or votes, that the state has room for. */
 static bool masks_fit(const blsh_image_header_t *header) {
@@ -30,12 +37,17 @@ static bool masks_fit(const blsh_image_header_t *header) {
            kept <= BLSH_MAX_SMOOTHING && (kept == 0u || header->mask_bands <= BLSH_MAX_SMOOTHED);
 }
 
+/* Rows of the projection; a model with masks is not divided for, so that the code for divisions can be left out. */
+static uint32_t projections_of(const blsh_image_header_t *header) {
+    return votes(header) ? (uint32_t)header->bits / header->thresholds : header->bits;
+}
+
 /* Codes that the state has room for, with as many bits for each projection. */
 static bool bits_fit(const blsh_image_header_t *header) {
     if (header->bits > BLSH_MAX_BITS || header->radius > header->bits || header->thresholds < 1u) {
         return false;
     }
-    const uint32_t projections = (uint32_t)header->bits / header->thresholds;
+    const uint32_t projections = projections_of(header);
     return projections * header->thresholds == header->bits && projections <= BLSH_MAX_PROJECTIONS;
 }
 
@@ -57,6 +69,9 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
     if (header->runtime_format != BLSH_RUNTIME_FORMAT) {
         return BLSH_ERR_FORMAT;
     }
+    if ((BLSH_KINDS & kind_of(header)) == 0u) {
+        return BLSH_ERR_KIND;
+    }
     if (header->bytes > room || header->bytes < sizeof *header || header->bytes % 4u != 0u) {
         return BLSH_IMAGE_SIZE;
     }
@@ -71,7 +86,8 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
         (unsigned)header->dictionaries * header->neighbours > BLSH_MAX_FOUND) {
         return BLSH_ERR_NEIGHBOURS;
     }
-    if (header->entries < 1u || header->entries > BLSH_MAX_ENTRIES / header->dictionaries) {
+    if (header->entries < 1u || header->entries > BLSH_MAX_ENTRIES ||
+        header->entries * header->dictionaries > BLSH_MAX_ENTRIES) {
         return BLSH_ERR_ENTRIES;
     }
     if (!masks_fit(header)) {
@@ -185,7 +201,7 @@ int blsh_image_check(const blsh_image_header_t *image, uint32_t room, blsh_model
         .mask_level_bits = image->mask_level_bits,
         .smoothing = image->smoothing,
         .smoothing_down = image->smoothing_down,
-        .projections = (uint16_t)((uint32_t)image->bits / image->thresholds),
+        .projections = (uint16_t)projections_of(image),
         .thresholds = image->thresholds,
         .dictionaries = image->dictionaries,
     };

@@ -161,6 +161,7 @@ static void handle_slots(blsh_server_t *server, const uint8_t *payload) {
         .max_neighbours = BLSH_MAX_NEIGHBOURS,
         .max_smoothed = BLSH_MAX_SMOOTHED,
         .running = server->config->models->running,
+        .kinds = BLSH_KINDS,
     };
     (void)payload;
     for (uint32_t slot = 0; slot < 2u; slot++) {

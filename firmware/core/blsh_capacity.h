@@ -14,9 +14,10 @@
 #define BLSH_MAX_PROJECTIONS 320u
 #define BLSH_MAX_FEATURES    BLSH_BINS
 #define BLSH_MAX_NEIGHBOURS  32u
-#define BLSH_MAX_FOUND       256u              /* neighbours of all dictionaries */
-#define BLSH_MAX_SMOOTHED    BLSH_BINS         /* bands of a mask with smoothing */
-#define BLSH_MAX_PAIRS       BLSH_MEMORY_PAIRS /* of bands that `memory` features keep; 1 without them */
+#define BLSH_MAX_FOUND       256u      /* neighbours of all dictionaries */
+#define BLSH_MAX_SMOOTHED    BLSH_BINS /* bands of a mask with smoothing */
+/* The kinds of models that blsh_init accepts; what only other kinds need is not compiled. */
+#define BLSH_KINDS           (BLSH_KIND_MASKS | BLSH_KIND_SMALL_VOTES | BLSH_KIND_LARGE_VOTES)
 #endif
 
 #endif

@@ -79,4 +79,11 @@
 #define BLSH_RESPONSE_ORIGIN      128  /* the index of a sum of 0 */
 #define BLSH_RESPONSES            256u /* gains of the response */
 
+/* ---- kinds of models, by what code they need; a core may be compiled for some of them only ---- */
+
+#define BLSH_KIND_MASKS       1u   /* models with masks */
+#define BLSH_KIND_SMALL_VOTES 2u   /* voting models whose dictionaries have at most BLSH_SMALL_ENTRIES each */
+#define BLSH_KIND_LARGE_VOTES 4u   /* other voting models */
+#define BLSH_SMALL_ENTRIES    128u /* in so small a dictionary all entries are put in order */
+
 #endif

@@ -24,20 +24,21 @@ static inline int32_t filtered(const blsh_state_t *state, unsigned band, const i
 void blsh_extract_features(blsh_state_t *state) {
     const blsh_model_t *model = state->model;
     const int16_t *weight = model->mel_weight_q16;
-    const unsigned drop = find_magnitudes(state, model->feature_kind == BLSH_FEATURES_STFT ? 1u : 0u);
-    if (model->feature_kind == BLSH_FEATURES_MEL) {
+    const unsigned kind = blsh_votes(model) ? BLSH_FEATURES_MEMORY : model->feature_kind;
+    const unsigned drop = find_magnitudes(state, kind == BLSH_FEATURES_STFT ? 1u : 0u);
+    if (kind == BLSH_FEATURES_MEL) {
         for (unsigned band = 0; band < model->features; band++) { /* over magnitudes that no later band covers */
             state->projected.feature[band] = (int16_t)(filtered(state, band, &weight) >> 16);
         }
-    } else if (model->feature_kind != BLSH_FEATURES_STFT) {
+    } else if (kind != BLSH_FEATURES_STFT) {
         const int32_t exponent = state->frame.shift - (int32_t)drop;
         for (unsigned band = 0; band < BLSH_TRACKED_BANDS; band++) {
             state->spectral.level[band] = filtered(state, band, &weight);
         }
-        if (model->feature_kind == BLSH_FEATURES_TRACKED) {
-            blsh_track_floors(state, exponent);
-        } else {
+        if (blsh_votes(model)) {
             blsh_remember(state, exponent);
+        } else {
+            blsh_track_floors(state, exponent);
         }
     }
 }

@@ -35,7 +35,7 @@ const char *blsh_stage_name(blsh_stage_t stage) {
 }
 
 static uint32_t crc32_of_masks(uint32_t crc, const blsh_model_t *model) {
-    if (model->vote == NULL) {
+    if (!blsh_votes(model)) {
         return blsh_crc32(crc, model->masks, (size_t)model->entries * blsh_mask_words(model) * sizeof(uint32_t));
     }
     crc = blsh_crc32(crc, model->vote, (size_t)model->entries * BLSH_VOTE_BANDS);
@@ -88,9 +88,9 @@ static bool features_known(const blsh_model_t *model) {
     if (model->features > BLSH_MAX_FEATURES) {
         return false;
     }
-    if (model->vote != NULL) {
-        return model->feature_kind == BLSH_FEATURES_MEMORY && BLSH_MAX_PAIRS >= BLSH_MEMORY_PAIRS &&
-               model->features == BLSH_MEMORY_FEATURES && bands_known(model, BLSH_TRACKED_BANDS);
+    if (blsh_votes(model)) {
+        return model->feature_kind == BLSH_FEATURES_MEMORY && model->features == BLSH_MEMORY_FEATURES &&
+               bands_known(model, BLSH_TRACKED_BANDS);
     }
     switch (model->feature_kind) {
     case BLSH_FEATURES_STFT:
@@ -132,11 +132,11 @@ static bool masks_known(const blsh_model_t *model) {
     if (kept > BLSH_MAX_SMOOTHING || (kept != 0u && bands > BLSH_MAX_SMOOTHED)) {
         return false;
     }
+    if (blsh_votes(model)) {
+        return bands == BLSH_VOTE_BANDS && level_bits == BLSH_VOTE_LEVEL_BITS && edges_known(model->band_edge, bands);
+    }
     if (model->band_edge == NULL) {
         return bands == BLSH_BINS && level_bits == 1u;
-    }
-    if (model->vote != NULL) {
-        return bands == BLSH_VOTE_BANDS && level_bits == BLSH_VOTE_LEVEL_BITS && edges_known(model->band_edge, bands);
     }
     return bands >= 1u && bands <= BLSH_BINS / 2u && (level_bits == 1u || level_bits == 2u || level_bits == 4u) &&
            edges_known(model->band_edge, bands);
@@ -162,7 +162,7 @@ static bool bits_known(const blsh_model_t *model) {
         model->bits != model->projections * thresholds) {
         return false;
     }
-    return model->vote != NULL ? thresholds_known(model) : thresholds == 1u;
+    return blsh_votes(model) ? thresholds_known(model) : thresholds == 1u;
 }
 
 static bool neighbours_known(const blsh_model_t *model) {
@@ -203,16 +203,25 @@ static bool tables_given(const blsh_model_t *model) {
     if (model->projection_q7 == NULL || model->planes == NULL || model->bounds == NULL) {
         return false;
     }
-    if (model->vote == NULL) {
+    if (!blsh_votes(model)) {
         return model->bias_q3 != NULL && model->masks != NULL && model->gain_q14 != NULL && model->threshold == NULL;
     }
     return model->bias_q3 == NULL && model->threshold != NULL && model->group_edge != NULL && model->weight != NULL &&
            model->response_q14 != NULL && model->band_edge != NULL;
 }
 
+static unsigned kind_of(const blsh_model_t *model) {
+    return model->vote == NULL                    ? BLSH_KIND_MASKS
+           : model->entries <= BLSH_SMALL_ENTRIES ? BLSH_KIND_SMALL_VOTES
+                                                  : BLSH_KIND_LARGE_VOTES;
+}
+
 static int check(const blsh_model_t *model) {
     if (model->runtime_format != BLSH_RUNTIME_FORMAT) {
         return BLSH_ERR_FORMAT;
+    }
+    if ((BLSH_KINDS & kind_of(model)) == 0u) {
+        return BLSH_ERR_KIND;
     }
     if (!tables_given(model)) {
         return BLSH_ERR_ARGUMENT;
@@ -226,13 +235,13 @@ static int check(const blsh_model_t *model) {
     if (!bits_known(model)) {
         return BLSH_ERR_BITS;
     }
-    if (!neighbours_known(model) || (model->vote == NULL && model->dictionaries != 1u)) {
+    if (!neighbours_known(model) || (!blsh_votes(model) && model->dictionaries != 1u)) {
         return BLSH_ERR_NEIGHBOURS;
     }
     if (model->entries < model->neighbours || model->entries > BLSH_MAX_ENTRIES / model->dictionaries) {
         return BLSH_ERR_ENTRIES;
     }
-    if (model->vote != NULL) {
+    if (blsh_votes(model)) {
         return votes_known(model) ? BLSH_OK : BLSH_ERR_VOTES;
     }
     return gains_known(model) ? BLSH_OK : BLSH_ERR_MASKS;

@@ -152,7 +152,7 @@ static void average_masks(blsh_state_t *state) {
 
 void blsh_find_gains(blsh_state_t *state) {
     const blsh_model_t *model = state->model;
-    if (model->vote != NULL) {
+    if (blsh_votes(model)) {
         blsh_count_votes(state);
     } else {
         average_masks(state);

@@ -44,7 +44,7 @@ static void add_biases(blsh_state_t *state) {
 
 void blsh_project(blsh_state_t *state) {
     find_products(state);
-    if (state->model->bias_q3 != NULL) {
+    if (!blsh_votes(state->model)) {
         add_biases(state);
     }
 }
@@ -91,9 +91,9 @@ static void pass_thresholds(blsh_state_t *state) {
 }
 
 void blsh_make_code(blsh_state_t *state) {
-    if (state->model->threshold == NULL) {
-        take_signs(state);
-    } else {
+    if (blsh_votes(state->model)) {
         pass_thresholds(state);
+    } else {
+        take_signs(state);
     }
 }

@@ -7,6 +7,8 @@
 
 #include "blsh_distance.h"
 
+_Static_assert(BLSH_SMALL_ENTRIES == GROUPS * BLSH_BLOCK, "the blocks of a small dictionary are measured together");
+
 /* The distances of all entries of up to GROUPS blocks, bit-sliced, a word for each block. */
 static void measure_blocks(const search_t *search, uint32_t blocks, uint32_t bit[SUM_BITS][GROUPS]) {
     const uint32_t limit = limit_of(&search->query, 0u);

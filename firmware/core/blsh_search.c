@@ -243,7 +243,7 @@ void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t
     search.dictionary = model->planes;
     search.bounds = model->bounds;
     read_code(&search.query, code, model->bits, counted_plane);
-    if (model->vote != NULL && blocks <= GROUPS) {
+    if (blsh_ranks(model)) {
         rank_dictionaries(&search, (uint32_t *)found, blocks);
     } else {
         search_dictionaries(&search, (uint32_t *)found, blocks);

@@ -4,7 +4,24 @@
 #ifndef BLSH_STAGES_H
 #define BLSH_STAGES_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "blsh_state.h"
+
+/* What a step asks of a model before it takes code that only one kind needs. Where the core is compiled for one of two
+ * kinds the answer is a constant, and the code for the other is left out. */
+
+/* Whether it is a voting model. */
+static inline bool blsh_votes(const blsh_model_t *model) {
+    return (BLSH_KINDS & ~BLSH_KIND_MASKS) != 0u && ((BLSH_KINDS & BLSH_KIND_MASKS) == 0u || model->vote != NULL);
+}
+
+/* Whether its dictionaries are so small that all entries are put in order. */
+static inline bool blsh_ranks(const blsh_model_t *model) {
+    return (BLSH_KINDS & BLSH_KIND_SMALL_VOTES) != 0u &&
+           (BLSH_KINDS == BLSH_KIND_SMALL_VOTES || (blsh_votes(model) && model->entries <= BLSH_SMALL_ENTRIES));
+}
 
 /* Words of a mask in the dictionary. */
 static inline unsigned blsh_mask_words(const blsh_model_t *model) {

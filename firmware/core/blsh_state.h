@@ -18,6 +18,9 @@ typedef struct {
 /* Words that the search counts with: half of the planes of a code, filled up to a whole step of eight. */
 #define BLSH_SEARCH_WORDS (BLSH_MAX_BITS / 2u + 8u)
 
+/* Pairs of bands that `memory` features keep: none but where models vote, and an array has one at least. */
+#define BLSH_PAIRS ((BLSH_KINDS & ~BLSH_KIND_MASKS) != 0u ? BLSH_MEMORY_PAIRS : 1u)
+
 /* What `memory` features keep of a pair of bands: a floor, three means and two mean deviations of its level, in 1/64 of
  * a step. */
 typedef struct {
@@ -56,7 +59,7 @@ typedef struct {
     uint32_t hops;                               /* hops done in this stream; stops at BLSH_MEMORY_START */
     union {
         int32_t noise_floor[BLSH_TRACKED_BANDS]; /* magnitudes, Q22.8; of tracked features only */
-        blsh_memory_t memory[BLSH_MAX_PAIRS];    /* of memory features only */
+        blsh_memory_t memory[BLSH_PAIRS];        /* of memory features only */
     };
     int16_t smoothed_q14[BLSH_MAX_SMOOTHED]; /* the mask of the hop before; with smoothing only */
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blsh_codegen.emit.c_code import C_WARNINGS
-from blsh_codegen.emit.generate import GenerateOptions, integer_model, render_tables
+from blsh_codegen.emit.generate import GenerateOptions, integer_model, render, render_tables
 from blsh_codegen.emit.model_image import HEAD, encode_image, sealed
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import (
@@ -35,7 +35,7 @@ from .slot_models import slot_model, tiny_model
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("model images")]  # one worker builds its fixtures, once
 
-FORMAT, FEATURES, BITS, NEIGHBOURS, ENTRIES, CRC, MASKS = -2, -3, -4, -5, -6, -7, -8
+FORMAT, FEATURES, BITS, NEIGHBOURS, ENTRIES, CRC, MASKS, KIND = -2, -3, -4, -5, -6, -7, -8, -10
 FIELDS = {
     "bytes": (36, "<I"), "image_format": (40, "<H"), "runtime_format": (42, "<H"), "dictionary_crc32": (76, "<I"),
     "entries": (84, "<I"), "feature_kind": (88, "<B"), "flags": (89, "<B"), "features": (90, "<H"),
@@ -68,14 +68,26 @@ class Checker:
 
 @pytest.fixture(scope="module")
 def checker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
+    yield from started(tmp_path_factory.mktemp("checker"))
+
+
+@pytest.fixture(scope="module")
+def checker_of_masks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
+    """Run a program with the limits of a firmware with slots whose own model has masks."""
     folder = tmp_path_factory.mktemp("checker")
+    room = GenerateOptions(slots=True, room_bits=MAX_BITS, room_neighbours=MAX_NEIGHBOURS, room_smoothed=BINS)
+    (folder / "blsh_limits.h").write_text(render(slot_model(1), room)["blsh_limits.h"], encoding="utf-8")
+    yield from started(folder, "-DBLSH_MODEL_LIMITS")
+
+
+def started(folder: Path, slots: str = "-DBLSH_SLOTS") -> Iterator[Checker]:
     firmware = project_root() / "firmware"
     (folder / "blsh_tables.c").write_text(render_tables(), encoding="utf-8")
     protocol_header.write(folder)
     sources = [Path(__file__).with_name("image_checker.c"), folder / "blsh_tables.c", *(firmware / "core").glob("*.c")]
     sources += [firmware / "app" / name for name in ("models.c", "sha256.c")]
     checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    command = ["gcc", "-std=c11", "-O1", "-g", "-DBLSH_SLOTS", *checks, *C_WARNINGS]
+    command = ["gcc", "-std=c11", "-O1", "-g", slots, *checks, *C_WARNINGS]
     command += [*(f"-I{path}" for path in (folder, *(firmware / name for name in ("app", "core", "hal"))))]
     program = folder / "checker"
     done = subprocess.run([*command, *map(str, sources), "-o", str(program)], capture_output=True, text=True)
@@ -110,6 +122,11 @@ def changed(image: bytes, reseal: bool = True, **values: int) -> bytes:
 @pytest.mark.parametrize("image", WHOLE.values(), ids=WHOLE)
 def test_a_whole_image_is_accepted(checker: Checker, image: bytes) -> None:
     assert checker.check(image) == (0, 0)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_firmware_for_masks_refuses_voting_models_by_their_head(checker_of_masks: Checker, name: str) -> None:
+    assert checker_of_masks.check(WHOLE[name])[0] == (KIND if "voting" in name else 0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,15 @@ import pytest
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.emit.model_image import HEAD, encode_image, read_head, sealed
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_NEIGHBOURS, MAX_SMOOTHING, RUNTIME_FORMAT
+from blsh_codegen.spec.constants import (
+    ALL_KINDS,
+    HOP,
+    MAX_BITS,
+    MAX_NEIGHBOURS,
+    MAX_SMOOTHING,
+    RUNTIME_FORMAT,
+    ModelKind,
+)
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.link.board_errors import BoardError, RefusedError
@@ -105,6 +113,16 @@ def test_a_voting_model_follows_one_with_masks_and_the_other_way_round(client: B
         assert compare(client, VectorisedDenoiser(model), SAMPLES).exact
     hello = client.require(model_sha256=voting.model_sha256, dictionary_crc32=voting.dictionary_crc32)
     assert (hello.features, hello.bits, hello.entries, hello.neighbours) == (257, 36, 40, 8)
+
+
+def test_a_firmware_without_code_for_votes_is_sent_no_voting_model(client: BoardClient) -> None:
+    slots = read_slots(client)
+    assert slots.kinds == ALL_KINDS
+    for entries, words in ((128, "votes, and"), (129, "votes with more than 128 entries in a dictionary, and")):
+        head = read_head(encode_image(integer_model(random_voting_model(entries=entries), GenerateOptions())))
+        check_fits(head, slots)
+        with pytest.raises(BlshError, match=rf"model 'random-voting' {words} the firmware has no code for that; gener"):
+            check_fits(head, dataclasses.replace(slots, kinds=ModelKind.MASKS))
 
 
 def test_back_to_the_factory(client: BoardClient, host: HostImage, storage: Path) -> None:

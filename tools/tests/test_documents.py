@@ -13,6 +13,7 @@ import typer
 
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.c_structs import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, state_struct
+from blsh_codegen.spec.constants import ModelKind
 from blsh_tools.cli import app
 from blsh_trainer.signals.masks import MASK_KINDS
 
@@ -131,7 +132,7 @@ def test_the_map_has_every_room() -> None:
 
 def test_the_memory_map_is_that_of_the_struct() -> None:
     design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    sizes = (CORE_LIMITS, Limits.of_masks(64, 8, 80, 128), Limits(288, 16, 80, 96, 257, 8 * 16, 32))
+    sizes = (CORE_LIMITS, Limits.of_masks(64, 8, 80, 128), Limits(288, 16, 80, 96, 257, 8 * 16, ModelKind.SMALL_VOTES))
     structs = [state_struct(limits, BOARD_POINTER) for limits in sizes]
     expected = [
         (name, *(f"{getattr(each, name).offset}: {getattr(each, name).size}" for each in structs))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from blsh_codegen.cost.cost_signal import cost_signal
-from blsh_codegen.cost.estimate import Estimate, estimate
+from blsh_codegen.cost.estimate import Estimate, estimate, table_bytes
 from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.cost.stage_work import HOP_STAGES, signal_codes, stage_work
 from blsh_codegen.model.quantise import IntegerModel
@@ -26,6 +26,7 @@ from blsh_firmware.measure.calibration import (
     core_costs,
     run_model,
     untrained_model,
+    untrained_voting_model,
 )
 from blsh_hil.boards.table import find_board, load_boards
 from blsh_tools.options.numbers_in_range import size_bytes
@@ -141,7 +142,12 @@ def test_sizes_are_what_is_left_without_the_model(untrained, images):
     none = np.zeros(0, np.int64)
     few = Measured(untrained, size, 700, none, none)
     many = Measured(untrained_model(8, "mel", 20, 16, 64, "ibm", 0), size, 900, none, none)
-    found = board_sizes([few, many])
+    bands = (16, 2, 2, 8)
+    votes = [untrained_voting_model(9, *bands, entries, True, (4, 12)) for entries in (32, 160)]
+    found = board_sizes([few, many, *(Measured(model, size, 800, none, none) for model in votes)])
+    assert [found.flash_bytes_small_votes, found.flash_bytes_large_votes] == [
+        size.flash_bytes - table_bytes(model) for model in votes
+    ]
     known = load_costs().board("mps2-an386")
     assert found.flash_bytes == pytest.approx(known.flash_bytes, rel=0.02), STALE
     assert found.stack_bytes == 900
@@ -214,12 +220,12 @@ def test_bad_budgets_are_refused(blsh, model, line, words):
 
 
 def test_generate_fills_a_budget_and_says_what_it_chose(blsh, model):
-    budget = "--board", "microbit", "--flash", "48K", "--ram", "16K", "--mips", "60"
+    budget = "--board", "microbit", "--flash", "40K", "--ram", "16K", "--mips", "60"
     outcome = blsh.succeed("generate", model, *budget, "-o", "first", "--json")
     result = json.loads(outcome.stdout)
     assert "has no validated sizes, so it is as many entries as fit" in outcome.stderr
     chosen = result["plan"]["chosen"]
-    assert chosen["taken"]["flash"] <= 48 << 10 and chosen["taken"]["ram"] <= 16 << 10 and chosen["taken"]["mips"] <= 60
+    assert chosen["taken"]["flash"] <= 40 << 10 and chosen["taken"]["ram"] <= 16 << 10 and chosen["taken"]["mips"] <= 60
     assert result["estimate"]["flash_bytes"] == chosen["taken"]["flash"]
     assert chosen["entries"] == result["dictionary_entries"] == result["options"]["entries"]
     header = (blsh.cwd / "first" / "blsh_model.h").read_text()
@@ -232,14 +238,14 @@ def test_generate_fills_a_budget_and_says_what_it_chose(blsh, model):
 def test_a_model_that_does_not_fit_is_refused_with_the_nearest_that_does(blsh, model):
     for command in (("generate",), ("estimate",), ("export", "--to", "library")):
         told = blsh.refuse(
-            r"microbit: [\d,]+ entries of 20 bits with ibm masks take [\d,]+ of 49,152 bytes of flash; "
+            r"microbit: [\d,]+ entries of 20 bits with ibm masks take [\d,]+ of 40,960 bytes of flash; "
             r"the nearest that fits: --entries \d+ --bits 20 --masks ibm",
             *(command[0], model, *command[1:]),
-            *("--board", "microbit", "--flash", "48K", "--share", "1"),
+            *("--board", "microbit", "--flash", "40K", "--share", "1"),
         )
     flags = re.search(r"--entries .*", told)[0].split()
-    found = blsh.json("estimate", model, "--board", "microbit", "--flash", "48K", *flags)
-    assert found["flash_bytes"] <= 48 << 10 and found["plan"]["why"] == "as asked for"
+    found = blsh.json("estimate", model, "--board", "microbit", "--flash", "40K", *flags)
+    assert found["flash_bytes"] <= 40 << 10 and found["plan"]["why"] == "as asked for"
 
 
 @pytest.mark.parametrize(
@@ -270,7 +276,7 @@ def test_estimate_tells_what_bench_and_build_will(blsh, model):
 
 
 def test_export_holds_the_model_to_its_budget(blsh, model):
-    found = blsh.json("export", model, "--to", "library", "--board", "microbit", "--flash", "48K")
+    found = blsh.json("export", model, "--to", "library", "--board", "microbit", "--flash", "40K")
     header = (blsh.cwd / "library" / "src" / "blsh_model.h").read_text()
     assert f"#define BLSH_MODEL_FLASH_BUDGET_BYTES {found['options']['table_budget']}u" in header
     assert found["table_bytes"] <= found["options"]["table_budget"]

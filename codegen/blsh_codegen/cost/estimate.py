@@ -67,7 +67,7 @@ def estimate(model: IntegerModel, core: CoreCosts, board: BoardSizes, samples: n
     by_stage = {stage: core.of(stage, work) for stage, work in stage_work(model, codes, core.lanes).items()}
     hops = np.sum(list(by_stage.values()), axis=0)
     return Estimate(
-        flash_bytes=board.code_bytes(model.neighbours) + table_bytes(model),
+        flash_bytes=board.code_bytes(model.kind, model.neighbours) + table_bytes(model),
         ram_bytes=board.ram_bytes + state_bytes(model),
         stack_bytes=board.stack_bytes,
         tables=flash_table_bytes(model),

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.cost.stage_work import MANY_NEIGHBOURS, Work
-from blsh_codegen.spec.constants import RUNTIME_FORMAT
+from blsh_codegen.spec.constants import RUNTIME_FORMAT, ModelKind
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 
@@ -44,18 +44,25 @@ class CoreCosts:
 class BoardSizes:
     """Bytes that the firmware takes on a board beside its model.
 
-    flash_bytes: the code, and the tables that all models share. flash_bytes_many: the same with MANY_NEIGHBOURS or
-    more, which take more code to count. ram_bytes: variables without the state of the stream. stack_bytes: the most
-    that was in use.
+    flash_bytes: the code for models with masks, and the tables that all models share. flash_bytes_many: the same with
+    MANY_NEIGHBOURS or more, which take more code to count. flash_bytes_small_votes, flash_bytes_large_votes: the same
+    for the two kinds of voting models. ram_bytes: variables without the state of the stream. stack_bytes: the most that
+    was in use.
     """
 
     flash_bytes: int
     flash_bytes_many: int
+    flash_bytes_small_votes: int
+    flash_bytes_large_votes: int
     ram_bytes: int
     stack_bytes: int
 
-    def code_bytes(self, neighbours: int) -> int:
-        """Return the bytes of flash beside the model's tables, for a model with `neighbours` neighbours."""
+    def code_bytes(self, kind: ModelKind, neighbours: int) -> int:
+        """Return the bytes of flash beside the tables of a model of this kind with `neighbours` neighbours."""
+        if kind is ModelKind.SMALL_VOTES:
+            return self.flash_bytes_small_votes
+        if kind is ModelKind.LARGE_VOTES:
+            return self.flash_bytes_large_votes
         return self.flash_bytes if neighbours < MANY_NEIGHBOURS else self.flash_bytes_many
 
 

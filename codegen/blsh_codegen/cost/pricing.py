@@ -53,7 +53,7 @@ class Pricing:
     def storage(self, bits: int, masks: str, entries: int) -> Price:
         """Return flash and RAM; the flash is exact or a few words too high."""
         shape = self._shape(bits, masks)
-        flash = self.board.code_bytes(self.neighbours) + shape_bytes(shape, entries)
+        flash = self.board.code_bytes(shape.kind, self.neighbours) + shape_bytes(shape, entries)
         return Price(flash, self.board.ram_bytes + self.board.stack_bytes + state_bytes(shape))
 
     def whole(self, bits: int, masks: str, entries: int) -> Price:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from blsh_codegen.cost.search_work import count_code, count_place, count_rows
 from blsh_codegen.model.entry_order import zero_bits
 from blsh_codegen.model.quantise import IntegerModel
-from blsh_codegen.spec.constants import BLOCK
+from blsh_codegen.spec.constants import BLOCK, ModelKind
 
 GROUPS: Final = 4
 """Blocks whose entries are measured together; a dictionary that is ranked has no more."""
@@ -49,7 +49,7 @@ RANK_TERMS: Final = (
 
 def is_ranked(model: IntegerModel) -> bool:
     """Return whether the firmware ranks all entries of the dictionaries of `model`, as it does where they are small."""
-    return "vote" in model.tables() and -(-model.entries // BLOCK) <= GROUPS
+    return model.kind is ModelKind.SMALL_VOTES
 
 
 def rank_work(model: IntegerModel, codes: npt.NDArray[np.bool_], lanes: int) -> npt.NDArray[np.int64]:

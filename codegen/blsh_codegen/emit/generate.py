@@ -19,14 +19,15 @@ from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.spec.c_structs import Limits
 from blsh_codegen.spec.constants import (
+    ALL_KINDS,
     BINS,
     HOP,
     MAX_BITS,
     MAX_NEIGHBOURS,
-    MEMORY_PAIRS,
     RUNTIME_FORMAT,
     SAMPLE_RATE_HZ,
     WINDOW,
+    ModelKind,
     log2_q5,
     split_turns_q14,
     stage_turns_q14,
@@ -116,13 +117,15 @@ def own_limits(model: IntegerModel) -> Limits:
         len(model.projection_q7),
         model.features,
         model.dictionaries * model.neighbours,
-        MEMORY_PAIRS if model.feature_kind.name == "memory" else 1,
+        model.kind,
     )
 
 
 def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
-    """Return the limits of the state in a firmware with `model`: the model's own, or more where `options` ask for room.
+    """Return the limits of a firmware with `model`: the model's own, or more where `options` ask for room.
 
+    With slots, a firmware whose model votes takes models of every kind; one whose model has masks has no room for what
+    voting models remember, and takes others with masks only.
     Raises BlshError for room beyond the core's limits, or without slots.
     """
     own = own_limits(model)
@@ -146,6 +149,7 @@ def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
         projections=max(own.projections, options.room_bits or 0),
         features=BINS,
         found=max(own.found, options.room_neighbours or 0),
+        kinds=own.kinds if own.kinds == ModelKind.MASKS else ALL_KINDS,
     )
 
 

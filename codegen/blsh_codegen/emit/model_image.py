@@ -37,6 +37,8 @@ from blsh_codegen.spec.constants import (
     VOTE_BANDS,
     VOTE_LEVEL_BITS,
     VOTE_WEIGHTS,
+    ModelKind,
+    voting_kind,
 )
 from blsh_codegen.spec.packing import pack_words
 from blsh_codegen.spec.stages import STAGES
@@ -89,6 +91,11 @@ class ImageHead:
     def votes(self) -> bool:
         """Whether it is a voting model."""
         return self.mask_level_bits == VOTE_LEVEL_BITS
+
+    @property
+    def kind(self) -> ModelKind:
+        """The kind of model, by what code it needs."""
+        return voting_kind(self.entries) if self.votes else ModelKind.MASKS
 
     @property
     def smoothed(self) -> int:

@@ -13,7 +13,16 @@ import numpy.typing as npt
 
 from blsh_codegen.model.entry_order import bit_planes, bounds_tables, tight_order
 from blsh_codegen.model.projection_rows import stored_rows
-from blsh_codegen.spec.constants import BINS, MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MEL_SUM_MAX, Q14_ONE
+from blsh_codegen.spec.constants import (
+    BINS,
+    MAX_BITS,
+    MAX_ENTRIES,
+    MAX_MEL_BANDS,
+    MAX_NEIGHBOURS,
+    MEL_SUM_MAX,
+    Q14_ONE,
+    ModelKind,
+)
 from blsh_codegen.spec.packing import pack_words, unpack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel, Model
@@ -124,6 +133,11 @@ class IntegerModel(ABC):
     @abstractmethod
     def tables(self) -> dict[str, npt.NDArray[Any]]:
         """Return the tables that the model has, by the field of blsh_model_t that points to them, in its order."""
+
+    @property
+    def kind(self) -> ModelKind:
+        """The kind of model, by what code it needs."""
+        return ModelKind.MASKS
 
     @property
     def smoothed_bands(self) -> int:

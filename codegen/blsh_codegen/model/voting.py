@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from blsh_codegen.model.entry_order import tight_order
 from blsh_codegen.model.quantise import IntegerModel, check_sizes, mel_of
-from blsh_codegen.spec.constants import MAX_ENTRIES, VOTE_BANDS, VOTE_LEVEL_BITS
+from blsh_codegen.spec.constants import MAX_ENTRIES, VOTE_BANDS, VOTE_LEVEL_BITS, ModelKind, voting_kind
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.voting_model import VotingModel
@@ -49,6 +49,11 @@ class VotingIntegers(IntegerModel):
     def smoothing_down(self) -> int:
         """The smoothing where the mask falls."""
         return self.falling
+
+    @property
+    def kind(self) -> ModelKind:
+        """The kind of model, by what code it needs."""
+        return voting_kind(self.entries)
 
     @property
     def mask_bands(self) -> int:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple, Self
 
 from blsh_codegen.spec.constants import (
+    ALL_KINDS,
     BIAS_FRACTION_BITS,
     BINS,
     BLOCK,
@@ -47,6 +48,7 @@ from blsh_codegen.spec.constants import (
     RESPONSES,
     RUNTIME_FORMAT,
     SAMPLE_RATE_HZ,
+    SMALL_ENTRIES,
     THIRD_Q16,
     TRACKED_BANDS,
     TRACKED_BITS,
@@ -62,6 +64,7 @@ from blsh_codegen.spec.constants import (
     WINDOW,
     ZERO_BITS_LONG,
     ZERO_BITS_SHORT,
+    ModelKind,
 )
 
 BOARD_POINTER: Final = ctypes.c_uint32
@@ -116,6 +119,10 @@ _CONSTANTS = {
     "RESPONSE_SHIFT": RESPONSE_SHIFT,
     "RESPONSE_ORIGIN": RESPONSE_ORIGIN,
     "RESPONSES": RESPONSES,
+    "KIND_MASKS": int(ModelKind.MASKS),
+    "KIND_SMALL_VOTES": int(ModelKind.SMALL_VOTES),
+    "KIND_LARGE_VOTES": int(ModelKind.LARGE_VOTES),
+    "SMALL_ENTRIES": SMALL_ENTRIES,
 }
 """The numbers of blsh_constants.h."""
 
@@ -137,8 +144,8 @@ _CHECK_HEAD = """\
 class Limits(NamedTuple):
     """The largest model that fits the state: BLSH_MAX_... of blsh_limits.h.
 
-    neighbours: of a dictionary; found: of all. smoothed: bands of a smoothed mask. pairs: of bands that features
-    remember.
+    neighbours: of a dictionary; found: of all. smoothed: bands of a smoothed mask. kinds: the kinds of models that are
+    accepted, BLSH_KINDS.
     """
 
     bits: int
@@ -147,15 +154,20 @@ class Limits(NamedTuple):
     projections: int
     features: int
     found: int
-    pairs: int
+    kinds: ModelKind
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of bands that `memory` features keep; 1 where no model votes."""
+        return MEMORY_PAIRS if self.kinds & ~ModelKind.MASKS else 1
 
     @classmethod
     def of_masks(cls, bits: int, neighbours: int, smoothed: int, features: int = BINS) -> Self:
-        """Return the limits of models of one dictionary, whose projections have a bit each and remember nothing."""
-        return cls(bits, neighbours, smoothed, bits, features, neighbours, 1)
+        """Return the limits of models with masks, which have one dictionary, and projections of a bit each."""
+        return cls(bits, neighbours, smoothed, bits, features, neighbours, ModelKind.MASKS)
 
 
-CORE_LIMITS: Final = Limits(MAX_BITS, MAX_NEIGHBOURS, BINS, MAX_BITS, BINS, MAX_FOUND, MEMORY_PAIRS)
+CORE_LIMITS: Final = Limits(MAX_BITS, MAX_NEIGHBOURS, BINS, MAX_BITS, BINS, MAX_FOUND, ALL_KINDS)
 """The limits of a core that is compiled without blsh_limits.h."""
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Constants, rounding and quantised tables of the pipeline (SPEC.md, 2 and 3)."""
 
+from enum import IntFlag
 from typing import Final
 
 import numpy as np
@@ -64,6 +65,25 @@ VOTE_SHIFT: Final = 21  # from a vote times the reciprocal to 1/64 of a unit
 RESPONSE_SHIFT: Final = 2  # from 1/64 of a unit to a step of the response
 RESPONSE_ORIGIN: Final = voting_model.RESPONSE_ORIGIN  # the index of a sum of 0
 RESPONSES: Final = voting_model.RESPONSES
+
+SMALL_ENTRIES: Final = 128  # of a voting model's dictionary whose entries are all put in order
+
+
+class ModelKind(IntFlag):
+    """The kinds of models by what code they need; a core may be compiled for some of them only."""
+
+    MASKS = 1
+    SMALL_VOTES = 2  # voting models whose dictionaries have at most SMALL_ENTRIES each
+    LARGE_VOTES = 4
+
+
+ALL_KINDS: Final = ModelKind.MASKS | ModelKind.SMALL_VOTES | ModelKind.LARGE_VOTES
+
+
+def voting_kind(entries: int) -> ModelKind:
+    """Return the kind of a voting model with dictionaries of `entries` entries."""
+    return ModelKind.SMALL_VOTES if entries <= SMALL_ENTRIES else ModelKind.LARGE_VOTES
+
 
 RUNTIME_FORMAT: Final = 5  # the format of blsh_model_t and the arithmetic: firmware refuses another
 

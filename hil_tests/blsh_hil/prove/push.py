@@ -19,7 +19,7 @@ from blsh_codegen.model.entry_order import planes_of
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import core_folder
-from blsh_codegen.spec.constants import HOP
+from blsh_codegen.spec.constants import HOP, SMALL_ENTRIES, ModelKind
 from blsh_codegen.spec.error_texts import error_texts
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.link.board_errors import BoardError, RefusedError
@@ -42,6 +42,11 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.progress import Progress
 
 NO_SLOT: Final = 255
+_KIND_WORDS: Final = {
+    ModelKind.MASKS: "has masks",
+    ModelKind.SMALL_VOTES: "votes",
+    ModelKind.LARGE_VOTES: f"votes with more than {SMALL_ENTRIES} entries in a dictionary",
+}
 _PROOF: Final = (("speech_like", 48), ("white_noise", 8), ("square_wave", 4), ("silence", 6), ("starts_mid_word", 14))
 
 
@@ -103,6 +108,11 @@ def check_fits(head: ImageHead, slots: SlotsReply) -> None:
         fewer = "train one with fewer entries" if head.votes else _fewer_entries(head, head.bytes - slots.room)
         raise BlshError(
             f"model {head.name!r} has {head.bytes:,} bytes as an image, a slot has room for {slots.room:,}; {fewer}"
+        )
+    if not head.kind & slots.kinds:
+        raise BlshError(
+            f"model {head.name!r} {_KIND_WORDS[head.kind]}, and the firmware has no code for that; generate it with "
+            "--slots from a voting model, and it takes models of all kinds"
         )
     limits = (
         ("bits", head.bits, slots.max_bits, f"give --bits {slots.max_bits}"),

@@ -217,7 +217,7 @@ class SlotsReply(Message, code=0xA0):
     max_neighbours: U16
     max_smoothed: U16  # the most bands of a smoothed mask
     running: U8  # the slot of the model that runs; 255 for the compiled-in model
-    reserved: Spare
+    kinds: U8  # the sum of the kinds of models that the firmware is compiled for
     state: Slots8
     reserved2: Slots8
     images: SlotDigests  # the SHA-256 in the head of each image

@@ -21,6 +21,7 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import project_root
+from blsh_codegen.spec.constants import ModelKind
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import Footprint, compiler_version, measure
@@ -209,16 +210,19 @@ def run_model(board: Board, elf: Path, model: IntegerModel, samples: npt.NDArray
 
 
 def board_sizes(measured: Sequence[Measured]) -> BoardSizes:
-    """Return the largest sizes of the firmware beside the measured models.
+    """Return the largest sizes of the firmware beside the measured models, some of each kind.
 
     Its code is a few words shorter with the limits of some models than with those of others.
     """
-    many = [each.model.neighbours >= MANY_NEIGHBOURS for each in measured]
+    kind = np.array([each.model.kind for each in measured])
+    many = np.array([each.model.neighbours >= MANY_NEIGHBOURS for each in measured])
     flash = np.array([each.size.flash_bytes - table_bytes(each.model) for each in measured])
     ram = [each.size.ram_bytes - state_bytes(each.model) for each in measured]
     return BoardSizes(
-        flash_bytes=int(flash[np.logical_not(many)].max()),
-        flash_bytes_many=int(flash[many].max()),
+        flash_bytes=int(flash[(kind == ModelKind.MASKS) & ~many].max()),
+        flash_bytes_many=int(flash[(kind == ModelKind.MASKS) & many].max()),
+        flash_bytes_small_votes=int(flash[kind == ModelKind.SMALL_VOTES].max()),
+        flash_bytes_large_votes=int(flash[kind == ModelKind.LARGE_VOTES].max()),
         ram_bytes=max(ram),
         stack_bytes=max(each.stack_bytes for each in measured),
     )
