@@ -19,7 +19,15 @@ from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.pipeline.vectorised_voting import Ballot
-from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_FOUND, MAX_NEIGHBOURS, MAX_SMOOTHING, VOTE_BANDS
+from blsh_codegen.spec.constants import (
+    HOP,
+    MAX_BITS,
+    MAX_FOUND,
+    MAX_NEIGHBOURS,
+    MAX_SMOOTHING,
+    SMALL_ENTRIES,
+    VOTE_BANDS,
+)
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
 from blsh_codegen.spec.stages import STAGES
@@ -201,8 +209,19 @@ def test_an_image_holds_the_whole_model(shape: dict[str, Any]) -> None:
     assert (found.smoothing, found.smoothing_down) == (model.smoothing, model.smoothing_down)
 
 
-def test_the_core_computes_the_same_checksums() -> None:
-    model = integers()
+def test_bounds_are_stored_where_a_search_reads_them() -> None:
+    small, large = integers(entries=SMALL_ENTRIES), integers(entries=SMALL_ENTRIES + 1)
+    assert "bounds" not in small.tables() and len(small.bounds) == small.radius == 0
+    assert len(large.tables()["bounds"]) == large.dictionaries and large.radius > 0
+    image = bytearray(encode_image(small))
+    image[96] = 1  # the radius
+    with pytest.raises(BlshError, match="the image's bounds are not those of its codes"):
+        decode_image(sealed(bytes(image)))
+
+
+@pytest.mark.parametrize("entries", [SMALL_ENTRIES, SMALL_ENTRIES + 1])
+def test_the_core_computes_the_same_checksums(entries: int) -> None:
+    model = integers(entries=entries)
     core, crc = HostCore(model), 0
     assert core.dictionary_crc32() == model.dictionary_crc32
     for samples in self_test_signal().reshape(-1, HOP):

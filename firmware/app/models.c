@@ -29,6 +29,11 @@ static unsigned kind_of(const blsh_image_header_t *header) {
 /* Whether it is a voting model; always false where the core is not compiled for them. */
 static bool votes(const blsh_image_header_t *header) { return (BLSH_KINDS & kind_of(header) & ~BLSH_KIND_MASKS) != 0u; }
 
+/* Whether it is one without bounds. */
+static bool is_small(const blsh_image_header_t *header) {
+    return (BLSH_KINDS & BLSH_KIND_SMALL_VOTES) != 0u && kind_of(header) == BLSH_KIND_SMALL_VOTES;
+}
+
 /* Masks, or votes, that the state has room for. */
 static bool masks_fit(const blsh_image_header_t *header) {
     const unsigned kept = header->smoothing > header->smoothing_down ? header->smoothing : header->smoothing_down;
@@ -156,7 +161,9 @@ static bool find_tables(const blsh_image_header_t *image, blsh_model_t *model) {
         model->bias_q3 = next_table(&tables, 2u * image->bits);
     }
     model->planes = next_table(&tables, 4u * dictionaries * blocks * planes);
-    model->bounds = next_table(&tables, 4u * dictionaries * groups * bound_rows);
+    if (!is_small(image)) {
+        model->bounds = next_table(&tables, 4u * dictionaries * groups * bound_rows);
+    }
     if (!votes(image)) {
         find_masks(&tables, image, model);
     }

@@ -148,7 +148,7 @@ static void make_dictionary(blsh_model_t *model) {
     slice_codes(model);
     make_bounds(model);
     model->planes = planes;
-    model->bounds = bounds;
+    model->bounds = model->vote != NULL && model->entries <= BLSH_SMALL_ENTRIES ? NULL : bounds;
 }
 
 /* A random code, an entry, one nearby, or the farthest from an entry. */

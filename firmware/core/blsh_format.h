@@ -38,7 +38,7 @@ typedef struct {
     uint16_t bits;            /* L: bits of a code, projections * thresholds */
     uint16_t neighbours;      /* K: neighbours, in each dictionary, whose masks are averaged */
     uint32_t entries;         /* N: entries of one dictionary */
-    uint16_t radius;          /* R: no entry is farther than this from the centre of its block */
+    uint16_t radius;          /* R: no entry is farther than this from the centre of its block; 0 without bounds */
     uint16_t mask_bands;      /* W: BLSH_BINS of an IBM, else at most BLSH_BINS / 2 */
     uint16_t mask_level_bits; /* g: bits of the level of a band: 1 of an IBM, else 1, 2 or 4; 8 of a voting model */
     uint16_t smoothing;       /* a: of each mask a / 16 are the one before, where it does not fall; 0 to 15 */
@@ -53,7 +53,8 @@ typedef struct {
     const int16_t *bias_q3; /* [bits]: in eighths, at the scale of its row */
     /* [dictionaries][blocks][BLSH_PLANES(bits)]: bit j of a word belongs to entry 32 b + j of block b */
     const uint32_t *planes;
-    /* [dictionaries][groups of 32 blocks][bits of radius + BLSH_PLANES(bits)]: where the blocks lie */
+    /* [dictionaries][groups of 32 blocks][bits of radius + BLSH_PLANES(bits)]: where the blocks lie; NULL for a voting
+     * model of at most BLSH_SMALL_ENTRIES entries */
     const uint32_t *bounds;
     const uint32_t *masks;   /* [entries][BLSH_MASK_WORDS(mask_bands, mask_level_bits)]: band after band */
     const int16_t *gain_q14; /* [neighbours * (2^g - 1) + 1]: the gain for each sum of levels, not below the floor */

@@ -51,7 +51,9 @@ uint32_t blsh_dictionary_crc32(const blsh_model_t *model) {
     const size_t groups = (blocks + BLSH_BLOCK - 1u) / BLSH_BLOCK;
     const size_t planes = BLSH_PLANES((size_t)model->bits), rows = (unsigned)blsh_bit_length(model->radius) + planes;
     uint32_t crc = blsh_crc32(0, model->planes, model->dictionaries * blocks * planes * sizeof(uint32_t));
-    crc = blsh_crc32(crc, model->bounds, model->dictionaries * groups * rows * sizeof(uint32_t));
+    if (!blsh_ranks(model)) {
+        crc = blsh_crc32(crc, model->bounds, model->dictionaries * groups * rows * sizeof(uint32_t));
+    }
     return crc32_of_masks(crc, model);
 }
 
@@ -200,7 +202,7 @@ static bool votes_known(const blsh_model_t *model) {
 }
 
 static bool tables_given(const blsh_model_t *model) {
-    if (model->projection_q7 == NULL || model->planes == NULL || model->bounds == NULL) {
+    if (model->projection_q7 == NULL || model->planes == NULL || (model->bounds == NULL && !blsh_ranks(model))) {
         return false;
     }
     if (!blsh_votes(model)) {

@@ -17,7 +17,7 @@ static inline bool blsh_votes(const blsh_model_t *model) {
     return (BLSH_KINDS & ~BLSH_KIND_MASKS) != 0u && ((BLSH_KINDS & BLSH_KIND_MASKS) == 0u || model->vote != NULL);
 }
 
-/* Whether its dictionaries are so small that all entries are put in order. */
+/* Whether its dictionaries are so small that all entries are put in order; it has no bounds then. */
 static inline bool blsh_ranks(const blsh_model_t *model) {
     return (BLSH_KINDS & BLSH_KIND_SMALL_VOTES) != 0u &&
            (BLSH_KINDS == BLSH_KIND_SMALL_VOTES || (blsh_votes(model) && model->entries <= BLSH_SMALL_ENTRIES));

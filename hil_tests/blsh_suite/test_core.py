@@ -25,6 +25,7 @@ from blsh_codegen.spec.constants import (
     MAX_NEIGHBOURS,
     MAX_SMOOTHING,
     MAX_THRESHOLDS,
+    SMALL_ENTRIES,
 )
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.prove.core_client import CoreClient
@@ -113,7 +114,7 @@ def test_a_model_that_cannot_be_is_refused(library: Path, case: str) -> None:
 @pytest.mark.parametrize("case", REFUSED_VOTING)
 def test_a_voting_model_that_cannot_be_is_refused(library: Path, case: str) -> None:
     name, value, words = REFUSED_VOTING[case]
-    client = CoreClient(integer_model(random_voting_model(), GenerateOptions()), library)
+    client = CoreClient(integer_model(random_voting_model(entries=SMALL_ENTRIES + 1), GenerateOptions()), library)
     assert getattr(client.core.struct, name) != value
     setattr(client.core.struct, name, value)
     with pytest.raises(BlshError, match=words):
@@ -123,7 +124,6 @@ def test_a_voting_model_that_cannot_be_is_refused(library: Path, case: str) -> N
 TABLES_OF_VOTES = (
     "projection_q7",
     "planes",
-    "bounds",
     "band_edge",
     "threshold",
     "group_edge",
@@ -136,6 +136,15 @@ TABLES_OF_VOTES = (
 def test_a_voting_model_without_a_table_is_refused(library: Path, table: str) -> None:
     client = CoreClient(integer_model(random_voting_model(), GenerateOptions()), library)
     setattr(client.core.struct, table, None)
+    with pytest.raises(BlshError, match="a pointer is NULL"):
+        client.reset_stream()
+
+
+def test_only_larger_dictionaries_of_a_voting_model_need_bounds(library: Path) -> None:
+    for entries in (SMALL_ENTRIES, SMALL_ENTRIES + 1):
+        client = CoreClient(integer_model(random_voting_model(entries=entries), GenerateOptions()), library)
+        assert bool(client.core.struct.bounds) == (entries > SMALL_ENTRIES)
+    client.core.struct.bounds = None
     with pytest.raises(BlshError, match="a pointer is NULL"):
         client.reset_stream()
 

@@ -106,6 +106,7 @@ WHOLE = {
     "ibm": encode_image(slot_model(3, "mel", 50, 70, 32, "ibm", 9)),
     "long": encode_image(slot_model(4, "stft", 320, 33, 1, "bands1", 0)),
     "voting": encode_image(integer_model(random_voting_model(), GenerateOptions())),
+    "large voting": encode_image(integer_model(random_voting_model(entries=130), GenerateOptions())),
     "plain voting": encode_image(integer_model(random_voting_model(**PLAIN_VOTING), GenerateOptions())),
 }
 
@@ -207,7 +208,7 @@ def test_a_head_of_any_numbers_never_makes_it_read_outside(checker: Checker, nam
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(["mel", "tracked", "tiny", "voting"]), st.data())
+@given(st.sampled_from(["mel", "tracked", "tiny", "voting", "large voting"]), st.data())
 def test_tables_of_any_bytes_never_make_it_read_outside(checker: Checker, name: str, data: st.DataObject) -> None:
     """Damage the tables by which others are found: mel bands and edges stand at the end."""
     image = bytearray(WHOLE[name])

@@ -325,9 +325,10 @@ def _rows(head: ImageHead, tables: "_Tables") -> npt.NDArray[np.int8]:
 def _dictionary(head: ImageHead, tables: "_Tables") -> Stored:
     blocks, planes = -(-head.entries // BLOCK), planes_of(head.bits)
     rows = head.radius.bit_length() + planes
+    groups = 0 if head.kind is ModelKind.SMALL_VOTES else head.dictionaries * -(-blocks // BLOCK)
     return {
         "planes": tables.take("<u4", head.dictionaries * blocks, planes),
-        "bounds": tables.take("<u4", head.dictionaries * -(-blocks // BLOCK), rows),
+        "bounds": tables.take("<u4", groups, rows),
     }
 
 

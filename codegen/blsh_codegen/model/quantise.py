@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.model.entry_order import bit_planes, bounds_tables, tight_order
+from blsh_codegen.model.entry_order import bit_planes, bounds_tables, planes_of, tight_order
 from blsh_codegen.model.projection_rows import stored_rows
 from blsh_codegen.spec.constants import (
     BINS,
@@ -165,16 +165,18 @@ class IntegerModel(ABC):
 
     @property
     def bounds(self) -> Words:
-        """The tables by which searches leave blocks out, (G ceil(N / 1024), bits(R) + Z + L + 1): `bounds_tables`."""
+        """The tables by which searches leave blocks out, see `bounds_tables`; no rows in a small voting model."""
         return self._bounds_and_radius[0]
 
     @property
     def radius(self) -> int:
-        """R: no entry is farther than this from the centre of its block."""
+        """R: no entry is farther than this from the centre of its block; 0 without bounds."""
         return self._bounds_and_radius[1]
 
     @cached_property
     def _bounds_and_radius(self) -> tuple[Words, int]:
+        if self.kind is ModelKind.SMALL_VOTES:
+            return np.zeros((0, planes_of(self.bits)), np.uint32), 0
         return bounds_tables(self._dictionary_bits())
 
     @cached_property

@@ -90,7 +90,7 @@ class VotingIntegers(IntegerModel):
         return {
             "projection_q7": self.projection_rows,
             "planes": self.planes,
-            "bounds": self.bounds,
+            **({"bounds": self.bounds} if len(self.bounds) else {}),
             **self._shared_tables(),
             "threshold": self.thresholds,
             "group_edge": self.group_edges,
