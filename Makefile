@@ -8,7 +8,7 @@ MINUTES ?= 30
 
 # Recipes read these as shell variables, in quotes, because a path may hold any character. They run `python -m`, because
 # the scripts of .venv/bin name their interpreter in the first line, where not every path works.
-export BOARD MODEL MINUTES CORPUS EXTRA SMALL KEEP
+export BOARD MODEL MINUTES CORPUS EXTRA SMALL EXTENDED KEEP
 BLSH := .venv/bin/python -m blsh_tools.cli
 CORPUS_OPTION := $${CORPUS:+--corpus "$$CORPUS"}
 C_FILES := find firmware hil_tests/tests tools/tests -name '*.[ch]' -not -path 'firmware/generated/*'
@@ -66,8 +66,8 @@ bars-quality: setup ## each bar of quality, met or not: minutes for each model [
 	$(BLSH) bars-quality "$${CORPUS:-../shared/corpus}" --extra "$${EXTRA:-../shared/corpus-extra}" --model "$$MODEL" \
 		$${SMALL:+--small "$$SMALL"}
 
-bars-trainer: setup ## each bar of the trainer, met or not, with its figures [CORPUS=DIR MODEL=FILE]
-	$(WITH_MODEL) $(BLSH) experiment bars "$${CORPUS:-../shared/corpus}" "$$@"
+bars-trainer: setup ## each bar of the trainer, met or not, with its figures [CORPUS=DIR EXTENDED=FILE]
+	$(BLSH) experiment bars "$${CORPUS:-../shared/corpus}" $${EXTENDED:+--model "$$EXTENDED"}
 
 bench-search: setup ## the search on the host against faiss: time and memory at equal threads
 	.venv/bin/python trainer/benchmarks/search.py --output docs/results/bench-search.json

@@ -36,4 +36,5 @@ def random_model(
         mel=mel_of(feature_kind),
         mask_kind=mask_kind,
         smoothing=smoothing,
+        smoothing_down=smoothing,
     )

@@ -14,12 +14,13 @@ import numpy.typing as npt
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from blsh_codegen.emit.export import ARDUINO_EXAMPLE, ATTRIBUTION, EXPORT_RECORD_NAME, STREAM_EXAMPLE, export_library
+from blsh_codegen.emit.export import ARDUINO_EXAMPLE, EXPORT_RECORD_NAME, STREAM_EXAMPLE, export_library
 from blsh_codegen.emit.generate import integer_model
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.model.attribution import ATTRIBUTION_FILE
 
 from .compilers import C_COMPILERS, CPP_COMPILERS, WARNINGS, compile_objects, require, run
 from .exports import OPTIONS, artifact, contents
@@ -299,12 +300,12 @@ def test_an_export_holds_the_attribution_of_its_recordings(model: Model, tmp_pat
     credited = replace(model, card={**model.card, "corpora": corpora})
     export_library(model, OPTIONS, tmp_path / "bare")
     record = export_library(credited, OPTIONS, tmp_path / "credited")
-    text = (tmp_path / "credited" / ATTRIBUTION).read_text(encoding="utf-8")
-    assert "  CC BY 4.0\n    Søren: 2 recordings, 0.5 minutes\n" in text and ATTRIBUTION in record.files
-    assert f": {ATTRIBUTION}\n" in (tmp_path / "credited" / "README.txt").read_text()
-    assert "does not list its recordings" in (tmp_path / "bare" / ATTRIBUTION).read_text()
+    text = (tmp_path / "credited" / ATTRIBUTION_FILE).read_text(encoding="utf-8")
+    assert "  CC BY 4.0\n    Søren: 2 recordings, 0.5 minutes\n" in text and ATTRIBUTION_FILE in record.files
+    assert f": {ATTRIBUTION_FILE}\n" in (tmp_path / "credited" / "README.txt").read_text()
+    assert "does not list its recordings" in (tmp_path / "bare" / ATTRIBUTION_FILE).read_text()
     bare, found = contents(tmp_path / "bare"), contents(tmp_path / "credited")
-    assert {name for name in bare if bare[name] != found[name]} == {ATTRIBUTION, EXPORT_RECORD_NAME}
+    assert {name for name in bare if bare[name] != found[name]} == {ATTRIBUTION_FILE, EXPORT_RECORD_NAME}
 
 
 def test_examples_are_short_enough_to_be_read(library: Path) -> None:

@@ -60,7 +60,7 @@ class Verb:
 VERBS = {
     "Start here": (Verb(demo, "--corpus recordings/"),),
     "Train": (
-        Verb(train, "recordings/ -o out/model.npz --features mel --bits 50"),
+        Verb(train, "recordings/ more/ -o out/model.npz"),
         Verb(card, "out/model.npz --attribution"),
         Verb(evaluate, "out/model.npz recordings/ --snr 0 --engine fixed"),
         Verb(experiment, "fig3 recordings/ --seeds 5"),
@@ -68,14 +68,14 @@ VERBS = {
     "Use": (
         Verb(denoise, "noisy.wav clean.wav --model out/model.npz --engine device"),
         Verb(live, "--port /dev/ttyACM0 --input noisy.wav --output clean.wav"),
-        Verb(export, "out/model.npz --to lib/blsh --entries 4096"),
+        Verb(export, "out/model.npz --to lib/blsh"),
     ),
     "Board": (
-        Verb(estimate, "out/model.npz --board netduinoplus2 --entries 2048"),
+        Verb(estimate, "out/model.npz --board netduinoplus2"),
         Verb(generate, "out/model.npz --board microbit --flash 128K"),
         Verb(build, "--board mps2-an386"),
         Verb(flash, "--board nucleo_f446re --dry-run"),
-        Verb(push, "out/other.npz --board microbit --entries 512"),
+        Verb(push, "out/other.npz --board microbit"),
         Verb(boards, "--json"),
         Verb(emulate, "--board mps2-an386 --pty"),
     ),

@@ -2,6 +2,8 @@
 """Go the whole way: from recordings to a microcontroller that denoises, and to the proof that it computes rightly."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from blsh_firmware.build.images import Image, build_image, generate_firmware, ge
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_hil.boards.session import connect
+from blsh_hil.link.child_process import run_child
 from blsh_hil.prove.compare import Comparison, compare
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, InstructionCounts, count_instructions
 from blsh_tools.audio.engines import DeviceEngine, Engine, FixedEngine, FloatEngine
@@ -32,12 +35,15 @@ from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, evaluate_systems
 from blsh_trainer.evaluation.listening_passage import Listening, make_listening
 from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.files import replacing
-from blsh_trainer.learning import options as training
-from blsh_trainer.learning.train import train_model
-from blsh_trainer.model.artifact import Model, save_model
+from blsh_trainer.model.artifact import AnyModel, load_model
 from blsh_trainer.progress import Progress
 from blsh_trainer.replacing_folder import scratch_beside
 from blsh_trainer.signals.audio import to_int16, write_wav
+
+TRAINING = {"projections": 48, "thresholds": 2, "passes": 3, "steps": 2000}
+"""Options of `blsh train`: a smaller model of fewer scenes and steps than by default, about a minute on two cores."""
+
+_LEAVE_S = 10.0
 
 _MEASURED_HOPS = 125  # two seconds of audio
 _RECORDINGS = ("noisy", "clean", "float", "fixed", "device")
@@ -48,14 +54,13 @@ _FILES = ("model.npz", *(f"{name}.wav" for name in _RECORDINGS), "spectrograms.p
 class DemoOptions:
     """The options of the demo; the defaults are those of `make demo`.
 
-    seconds, snr_db: of the recording that goes through the board. entries, bits: at most, in the firmware. mixtures: of
+    recordings: the folder of the corpus. seconds, snr_db: of the recording that goes through the board. mixtures: of
     the test split, to score the engines on. synthetic: whether the corpus is; result.json says so.
     """
 
+    recordings: Path
     seconds: float = 30.0
     snr_db: float = 0.0
-    entries: int = 4096
-    bits: int = 64
     mixtures: int = 24
     seed: int = 0
     synthetic: bool = False
@@ -96,15 +101,14 @@ def _make_demo(
     listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1)
     times: dict[str, float] = {}
     with _timed("train", times):
-        model = train_model(corpus, training.EXTENDED.with_(name="demo", seed=options.seed), progress)
-        save_model(folder / "model.npz", model)
-    reduction = GenerateOptions(entries=min(options.entries, model.entries), bits=min(options.bits, model.bits))
+        model = _train(folder / "model.npz", options)
+    whole = GenerateOptions()
     with project_lock(project_root()):  # no other program generates a model in between
         with _timed("generate", times):
-            generate_firmware(model, reduction, generated_folder())
+            generate_firmware(model, whole, generated_folder())
         with _timed("build", times):
             image = build_image(board, lambda _line: None, model=model)
-    float_engine, fixed_engine = FloatEngine(model, reduction), FixedEngine(model, reduction)
+    float_engine, fixed_engine = FloatEngine(model, whole), FixedEngine(model, whole)
     engines: dict[str, Engine] = {"float": float_engine, "fixed": fixed_engine}
     with _timed("evaluate", times):
         scores = _scores(engines, corpus, options, progress)
@@ -134,6 +138,20 @@ def _make_demo(
     if not on_board.comparison.exact:
         return result, str(on_board.comparison.first or "digests differ")
     return result, None if result["device_equals_fixed"] else "streamed samples differ"
+
+
+def _train(output: Path, options: DemoOptions) -> AnyModel:
+    """Return the model that `blsh train` writes to `output`. SystemExit where it fails: it has said why.
+
+    It is a process of its own: the learner's threads must not be there when boards are started, which forks.
+    """
+    given = {"output": output, "name": "demo", "seed": options.seed, **TRAINING}
+    flags = [f"--{name}={value}" for name, value in given.items()]
+    command = [sys.executable, "-m", "blsh_tools.cli", "train", *flags, "--", str(options.recordings)]
+    code = run_child(command, _LEAVE_S, subprocess.DEVNULL)
+    if code:
+        raise SystemExit(code if code > 0 else 128 - code)
+    return load_model(output)
 
 
 @dataclass(frozen=True)
@@ -183,10 +201,11 @@ def _write_recordings(folder: Path, listening: Listening, outputs: dict[str, Any
     draw_spectrograms({title: recordings[name] for name, title in titles.items()}, folder / "spectrograms.png")
 
 
-def _size(image: Image, model: Model) -> dict[str, Any]:
+def _size(image: Image, model: AnyModel) -> dict[str, Any]:
     size = image.to_dict()
     kept = ("flash_bytes", "ram_bytes", "build_id", "model_sha256", "dictionary_entries", "bits")
-    return {**{name: size[name] for name in kept}, "feature_kind": model.feature_kind, "neighbours": model.neighbours}
+    own = {name: getattr(model, name) for name in ("dictionaries", "feature_kind", "neighbours")}
+    return {**{name: size[name] for name in kept}, **own}
 
 
 @contextmanager

@@ -57,4 +57,4 @@ CORPORA: dict[str, tuple[Callable[[Bench], Path], str]] = {
 @pytest.mark.parametrize("case", CORPORA)
 def test_corpus_is_refused(blsh: Blsh, bench: Bench, case: str) -> None:
     lay, expected = CORPORA[case]
-    blsh.refuse(expected, "train", lay(bench), "-o", "model.npz", "--bits", 4)
+    blsh.refuse(expected, "train", lay(bench), "-o", "model.npz", "--system", "paper", "--bits", 4)

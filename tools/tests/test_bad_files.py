@@ -106,7 +106,7 @@ CORPORA: dict[str, tuple[Callable[[Bench], object], str]] = {
 def test_corpus_is_refused(blsh: Blsh, bench: Bench, case: str) -> None:
     lay, expected = CORPORA[case]
     bench.file("model.npz")
-    blsh.refuse(expected, "train", lay(bench), "-o", "model.npz", "--bits", 4)
+    blsh.refuse(expected, "train", lay(bench), "-o", "model.npz", "--system", "paper", "--bits", 4)
 
 
 @pytest.mark.parametrize("command", ["evaluate", "demo", "hil"])

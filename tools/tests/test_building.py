@@ -151,7 +151,7 @@ MAKE_TARGETS = {
     "bench": ["bench", "--board", "mps2-an386", "--model", "MODEL"],
     "hil": ["hil", "--board", "mps2-an386", "--model", "MODEL", "--corpus", "CORPUS"],
     "bench-firmware": ["bench-firmware", "--corpus", "CORPUS", "--model", "MODEL"],
-    "bars-trainer": ["experiment", "bars", "CORPUS", "--model", "MODEL"],
+    "bars-trainer": ["experiment", "bars", "CORPUS", "--model", "EXTENDED"],
 }
 
 
@@ -167,7 +167,7 @@ def test_make_hands_on_paths_of_every_character(tmp_path: Path, target: str) -> 
     for name, text in ((".venv/bin/python", say), ("tools/setup.sh", "#!/bin/sh\n")):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
-    names = {"CORPUS": str(folder), "MODEL": str(folder / "Makefile")}
+    names = {"CORPUS": str(folder), "MODEL": str(folder / "Makefile"), "EXTENDED": str(folder / "other")}
     given = [f"{name}={value.replace('$', '$$')}" for name, value in names.items()]
     done = subprocess.run(["make", "-s", target, *given], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

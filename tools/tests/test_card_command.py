@@ -37,12 +37,14 @@ def test_a_card_shows_the_model_and_the_licences(blsh: Blsh, credited: Path) -> 
     assert found["card"]["corpora"][0]["unlicensed"]["files"] == 2
 
 
-def test_attributions_are_printed_as_a_text_that_an_export_holds(blsh: Blsh, credited: Path) -> None:
+def test_attributions_are_printed_as_a_text_that_exports_and_generated_code_hold(blsh: Blsh, credited: Path) -> None:
     text = blsh.succeed("card", credited, "--attribution").stdout
     assert text == attribution_text(load_model(credited)) and "by train0: 2 recordings, " in text
     assert "by test0" not in text
     blsh.succeed("export", credited, "--to", "library", "--entries", 50)
-    assert (blsh.cwd / "library" / "ATTRIBUTION.txt").read_text() == text
+    blsh.succeed("generate", credited, "--output", "c", "--entries", 50)
+    for folder in ("library", "c"):
+        assert (blsh.cwd / folder / "ATTRIBUTION.txt").read_text() == text
 
 
 def test_a_card_without_licences_says_so(blsh: Blsh, model: Path) -> None:

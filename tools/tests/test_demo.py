@@ -2,6 +2,7 @@
 """`blsh demo`: the whole chain on a tiny corpus and the virtual board, and every file and figure that it leaves."""
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.images import built_image, generated_folder
 from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards.table import find_board
+from blsh_tools import demo_chain
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.evaluation.metrics import si_sdr
-from blsh_trainer.learning import options
 from blsh_trainer.model.artifact import load_model
+from blsh_trainer.model.voting_model import VotingModel
 
 from .blsh_command import Blsh
 from .conftest import Require
@@ -28,8 +30,11 @@ RECORDINGS = ("noisy", "clean", "float", "fixed", "device")
 FILES = {*(f"{name}.wav" for name in RECORDINGS), "model.npz", "result.json", "spectrograms.png"}
 
 
-# As the demo trains, but a hundredth of it: the rest is the build, the emulator and the figures.
-QUICK = options.EXTENDED.with_(steps=20, passes=1, fit_frames=1000, max_frames=2000, entries=1024, refine_steps=30)
+# A small model by a loss of spectra alone, which few steps lower: the rest is the build, the emulator and the figures.
+QUICK = {
+    **{"passes": 4, "steps": 300, "projections": 24, "thresholds": 2, "entries": 32, "jobs": 1},
+    **{"clarity": 0, "hearing": 0},
+}
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def own(blsh: Blsh, tmp_path: Path, require: Require) -> Blsh:
 
 def test_demo_goes_all_the_way(own: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It runs within the process of the tests, where it can be made to train less."""
-    monkeypatch.setattr(options, "EXTENDED", QUICK)
+    monkeypatch.setattr(demo_chain, "TRAINING", QUICK)
     check_demo(own, corpus)
 
 
@@ -49,6 +54,19 @@ def test_demo_goes_all_the_way(own: Blsh, corpus: Path, monkeypatch: pytest.Monk
 def test_demo_as_it_is_typed(own: Blsh, corpus: Path) -> None:
     """It trains for two minutes."""
     check_demo(own.apart(), corpus)
+
+
+def test_what_the_training_says_is_all_that_is_said(own: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_chain, "TRAINING", {**QUICK, "neighbours": 33})
+    outcome = own("demo", "--corpus", corpus, "--seconds", 1)
+    assert (outcome.code, outcome.stdout, "error" in outcome.stderr) == (2, "", False)
+    assert list(own.cwd.rglob("*.*")) == []
+
+
+def test_an_interrupted_demo_leaves_nothing(own: Blsh, corpus: Path) -> None:
+    outcome = own.interrupt("mixing", "demo", "--corpus", corpus, "--seconds", 1, numbers=(signal.SIGTERM,))
+    assert (outcome.code, outcome.stdout) == (128 + signal.SIGTERM, "")
+    assert "Traceback" not in outcome.stderr and list(own.cwd.rglob("*.*")) == []
 
 
 def check_demo(blsh: Blsh, corpus: Path) -> None:
@@ -91,9 +109,11 @@ def check_demo(blsh: Blsh, corpus: Path) -> None:
 
     # where all of it came from
     model = load_model(folder / "model.npz")
-    assert (result["board"], result["bits"], result["feature_kind"]) == (BOARD, min(64, model.bits), model.feature_kind)
+    assert isinstance(model, VotingModel) and model.card["options"]["name"] == "demo"
+    assert (result["board"], result["bits"], result["feature_kind"]) == (BOARD, model.bits, model.feature_kind)
     assert (result["model_sha256"], result["neighbours"]) == (model.sha256, model.neighbours)
     assert result["corpus"] == {"name": "corpus", "sha256": load_corpus(corpus).sha256, "synthetic": False}
     record = read_record(generated_folder(project), model)
-    assert result["dictionary_entries"] == record.dictionary_entries == min(4096, model.entries)
+    assert result["dictionary_entries"] == record.dictionary_entries == model.entries
+    assert result["dictionaries"] == model.dictionaries
     assert result["build_id"] == f"{built_image(find_board(BOARD), project).build_id:08x}"

@@ -15,6 +15,7 @@ from blsh_codegen.project import project_root
 from blsh_codegen.spec.c_structs import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, state_struct
 from blsh_codegen.spec.constants import ModelKind
 from blsh_tools.cli import app
+from blsh_tools.demo_chain import TRAINING
 from blsh_trainer.signals.masks import MASK_KINDS
 
 ROOT = project_root()
@@ -159,6 +160,11 @@ def test_the_tutorial_knows_what_a_mask_of_each_kind_costs() -> None:
     tutorial = " ".join((ROOT / "docs" / "tutorial.md").read_text().split())
     assert told in tutorial
     assert [name for name in MASK_KINDS if f"`{name}`" not in tutorial] == []
+
+
+def test_the_tutorial_trains_as_the_demo_does() -> None:
+    given = " ".join(f"--{name} {value}" for name, value in TRAINING.items())
+    assert f"-o out/quick.npz {given}    # as `make demo`\n" in (ROOT / "docs" / "tutorial.md").read_text()
 
 
 def test_one_version_everywhere() -> None:

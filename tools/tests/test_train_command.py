@@ -1,15 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`blsh train` interrupted and resumed, and on a cluster."""
+"""`blsh train`: its default system, options of each system, interrupted and resumed, and on a cluster."""
 
+import inspect
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from blsh_tools.commands.train import OF_OTHERS, OF_VOTING, train
+from blsh_trainer.learning.joint.options import JointOptions
+from blsh_trainer.learning.options import PAPER
+from blsh_trainer.model.artifact import load_model
+from blsh_trainer.model.voting_model import VotingModel
+
+from .bench import Bench
 from .blsh_command import Blsh
-from .tiny_corpus import TRAINING
+from .tiny_corpus import TRAINING, corpus_rows
 
 pytestmark = pytest.mark.heavy
+
+EXTENDED = "--system=extended"
+VOTING = ("--projections=12", "--thresholds=2", "--dictionaries=4", "--entries=16", "--passes=1", "--steps=12")
+"""Options of the default system with which it takes seconds."""
 
 
 def bits_kept(checkpoint: Path) -> int:
@@ -39,13 +52,14 @@ def test_interrupted_training_goes_on_from_its_checkpoint(blsh: Blsh, corpus: Pa
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (["--checkpoint=notes.txt"], r"notes\.txt is no checkpoint of a fit \(it is text"),
+        (["--checkpoint=notes.txt"], r"notes\.txt is no checkpoint of a joint fit \(it is text"),
+        ([EXTENDED, "--checkpoint=notes.txt"], r"notes\.txt is no checkpoint of a fit \(it is text"),
         (["--checkpoint=."], r"cannot write \.: it is a folder"),
-        (["--checkpoint=fit.ckpt", "--learner=lsh"], "--checkpoint fit.ckpt is of no use: learner lsh"),
-        (["--scheduler=tcp://127.0.0.1:1", "--learner=lsh"], "--scheduler tcp://127.0.0.1:1 is of no use"),
-        (["--scheduler=tcp://127.0.0.1:1"], "is of no use: the masks learner .* choose --weighting residual"),
-        (["--system=mine"], "system 'mine' is unknown; choose one of extended, paper"),
-        (["--masks=soft"], "mask kind 'soft' is unknown"),
+        ([EXTENDED, "--checkpoint=fit.ckpt", "--learner=lsh"], "--checkpoint fit.ckpt is of no use: learner lsh"),
+        ([EXTENDED, "--scheduler=tcp://127.0.0.1:1", "--learner=lsh"], "--scheduler tcp://127.0.0.1:1 is of no use"),
+        ([EXTENDED, "--scheduler=tcp://127.0.0.1:1"], "is of no use: the masks learner .* choose --weighting residual"),
+        (["--system=mine"], "system 'mine' is unknown; choose one of voting, extended, paper"),
+        ([EXTENDED, "--masks=soft"], "mask kind 'soft' is unknown"),
         (["--smoothing=16"], "--smoothing 16; choose 0 to 15"),
     ],
 )
@@ -65,10 +79,55 @@ def test_what_cannot_be_kept_or_shared_is_refused(blsh: Blsh, corpus: Path, opti
 def test_the_extended_system_is_refined_at_the_lengths_below_its_bits(
     blsh: Blsh, corpus: Path, given: list[str], masks: str, lengths: list[int], nested: bool
 ) -> None:
-    sizes = ("--steps=2", "--passes=1", "--max-frames=300", "--entries=32", "--fit-frames=200")
+    sizes = (EXTENDED, "--steps=2", "--passes=1", "--max-frames=300", "--entries=32", "--fit-frames=200")
     card = blsh.json("train", corpus, "-o", "model.npz", *sizes, *given)["card"]
     assert (card["options"]["mask_kind"], card["options"]["lengths"]) == (masks, lengths)
     assert ("grid" in card["metrics"]) == nested
+
+
+def test_the_default_is_a_voting_model(blsh: Blsh, corpus: Path) -> None:
+    made = blsh.apart().json("train", corpus, "-o", "model.npz", *VOTING, "--floor-db=-20", "--jobs=1")
+    model = load_model(blsh.cwd / "model.npz")
+    assert isinstance(model, VotingModel) and made["model_sha256"] == model.sha256
+    assert (made["bits"], made["dictionaries"], made["dictionary_entries"]) == (24, 4, 16)
+    options = made["card"]["options"]
+    assert (options["projections"], options["passes"], options["floor_db"]) == (12, 1, -20.0)
+
+
+def test_the_default_names_a_recording_that_cannot_be_used(blsh: Blsh, bench: Bench) -> None:
+    rows = corpus_rows()
+    root = bench.own_corpus(rows)
+    (root / rows[0]["path"]).write_bytes(b"no sound")
+    blsh.apart().refuse(r"train0/0\.flac is not audio", "train", root, "-o", "model.npz", *VOTING)
+    assert not (blsh.cwd / "model.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("--bits=64", "--bits 64 is an option of extended and paper, and the system is voting; give --system extended"),
+        ("--plain", "--plain is an option of extended and paper, and the system is voting"),
+        ("--features=mel", "--features mel is an option of extended and paper, and the system is voting"),
+        ("--scheduler=tcp://h:1", "--scheduler tcp://h:1 is an option of extended and paper"),
+        ("--system=paper --floor-db=-9", "--floor-db -9.0 is an option of voting, and the system is paper; give"),
+        ("--system=extended --jobs=2", "--jobs 2 is an option of voting, and the system is extended"),
+        ("--system=extended --rank=0", "--rank 0 is an option of voting, and the system is extended; give --system v"),
+    ],
+)
+def test_an_option_of_another_system_is_refused(blsh: Blsh, corpus: Path, given: str, words: str) -> None:
+    blsh.refuse(words, "train", corpus, "-o", "model.npz", *given.split())
+
+
+def test_the_help_shows_each_option_under_its_systems() -> None:
+    shared = set(JointOptions().to_card()) & set(PAPER.to_card())
+    panels: dict[str, set[str]] = {}
+    for name, parameter in inspect.signature(train).parameters.items():
+        panels.setdefault(get_args(parameter.annotation)[1].rich_help_panel or "", set()).add(name)
+    names = {"feature_kind": "features", "mask_kind": "masks", "snr_db": "snr"}
+    for panel, options in ((OF_VOTING, JointOptions()), (OF_OTHERS, PAPER)):
+        own = {names.get(each, each) for each in set(options.to_card()) - shared}
+        assert panels[panel] <= own | {"device", "jobs", "coordinator", "rank", "ranks", "scheduler"}
+    assert not panels[OF_VOTING] & panels[OF_OTHERS] and shared & panels[""] == shared
 
 
 def test_an_unreachable_scheduler_is_refused(blsh: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +135,7 @@ def test_an_unreachable_scheduler_is_refused(blsh: Blsh, corpus: Path, monkeypat
     monkeypatch.setattr("blsh_trainer.compute.dask_pool._CONNECT_SECONDS", "1s")
     blsh.refuse(
         r"the scheduler tcp://127\.0\.0\.1:1 does not answer .*start one",
-        *("train", corpus, "-o", "model.npz", "--scheduler=tcp://127.0.0.1:1", "--weighting=residual"),
+        *("train", corpus, "-o", "model.npz", EXTENDED, "--scheduler=tcp://127.0.0.1:1", "--weighting=residual"),
     )
 
 

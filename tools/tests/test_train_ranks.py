@@ -15,7 +15,7 @@ from blsh_trainer.learning.joint.ranks import Ranks
 from .blsh_command import Blsh
 
 SMALL = (
-    *("--system=voting", "--projections=12", "--thresholds=2", "--dictionaries=4", "--entries=16", "--neighbours=8"),
+    *("--projections=12", "--thresholds=2", "--dictionaries=4", "--entries=16", "--neighbours=8"),
     *("--passes=1", "--steps=12", "--jobs=1"),
 )
 WAIT_S = 120
@@ -81,7 +81,6 @@ def test_ranks_that_cannot_be_are_refused(
 ) -> None:
     monkeypatch.setattr(joint_ranks, "WAIT_S", 0.5)
     blsh.refuse(words, "train", corpus, *SMALL, "-o", "model.npz", *options)
-    blsh.refuse("--coordinator h:1 is of no use", "train", corpus, "--coordinator=h:1", "--rank=0", "--ranks=2")
 
 
 def test_a_rank_that_does_not_come_is_named() -> None:

@@ -73,4 +73,5 @@ def test_it_cannot_be_cut(blsh: Blsh, voting: Path, corpus: Path) -> None:
 
 
 def test_features_of_voting_models_are_not_for_masks(blsh: Blsh, corpus: Path) -> None:
-    blsh.refuse("'memory' features are those of voting models", "train", corpus, "--features", "memory", "-o", "m.npz")
+    options = ("--system", "extended", "--features", "memory")
+    blsh.refuse("'memory' features are those of voting models", "train", corpus, *options, "-o", "m.npz")

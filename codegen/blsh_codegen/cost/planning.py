@@ -22,7 +22,7 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_m
 from blsh_codegen.spec.constants import BLOCK
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel, Model
-from blsh_trainer.model.voting_model import VotingModel
+from blsh_trainer.model.voting_model import VOTES, VotingModel
 
 FEW_ENTRIES = 256
 """Fewer entries than this are too few for the whole code, where no grid says better."""
@@ -76,7 +76,8 @@ class Candidate:
     @property
     def words(self) -> str:
         """The candidate in words."""
-        return f"{self.entries:,} entries of {self.bits} bits with {self.masks} masks"
+        what = VOTES if self.masks == VOTES else f"{self.masks} masks"
+        return f"{self.entries:,} entries of {self.bits} bits with {what}"
 
     @property
     def flags(self) -> str:

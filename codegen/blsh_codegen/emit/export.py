@@ -21,11 +21,10 @@ from blsh_codegen.project import core_folder, core_sources
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel
-from blsh_trainer.model.attribution import attribution_text
+from blsh_trainer.model.attribution import ATTRIBUTION_FILE, attribution_text
 from blsh_trainer.own_files import read_own
 from blsh_trainer.replacing_folder import replacing_folder
 
-ATTRIBUTION: Final = "ATTRIBUTION.txt"
 EXPORT_RECORD_NAME: Final = "blsh_export.json"
 LIBRARY_NAME: Final = "blsh-denoiser"
 SENTENCE: Final = "A learned speech denoiser for ARM Cortex-M, in integers."
@@ -64,7 +63,7 @@ def export_library(model: AnyModel, options: GenerateOptions, folder: Path) -> E
     place = _resolved(folder)  # a link to a folder stays the link it is
     existing = _replaceable(place, folder)
     integers = integer_model(model, options)
-    files = {**library_files(integers, options), ATTRIBUTION: attribution_text(model).encode()}
+    files = {**library_files(integers, options), ATTRIBUTION_FILE: attribution_text(model).encode()}
     record = ExportRecord(
         version=version("blsh-mcu"),
         runtime_format=RUNTIME_FORMAT,
@@ -90,7 +89,7 @@ def export_library(model: AnyModel, options: GenerateOptions, folder: Path) -> E
 def library_files(model: IntegerModel, options: GenerateOptions) -> dict[str, bytes]:
     """Return the files of an export, path to content: the same bytes for the same model and options.
 
-    Two are missing: the record, and ATTRIBUTION, which takes the artifact's card.
+    Two are missing: the record, and ATTRIBUTION_FILE, which takes the artifact's card.
     """
     core = {path.relative_to(core_folder()).as_posix(): path.read_bytes() for path in core_sources()}
     checkout = core_folder().parents[1]
@@ -112,7 +111,7 @@ def library_files(model: IntegerModel, options: GenerateOptions) -> dict[str, by
         "model_name": plain_text(model.name),
         "table_bytes": f"{_table_bytes(model):,}",
         "record_name": EXPORT_RECORD_NAME,
-        "attribution": ATTRIBUTION,
+        "attribution": ATTRIBUTION_FILE,
         "sources": sorted(name for name in sources if name.endswith(".c")),
         "licence": ", ".join(["Apache-2.0", *licences]),
     }

@@ -264,11 +264,7 @@ def _read_masks(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Store
     gain_q14 = tables.take("<i2", head.neighbours * mask_kind.top + 1)
     stored["band_edge"] = tables.take("<i2", 0 if mask_kind.of_bins else mask_kind.width + 1)
     model = MaskIntegers(
-        name=head.name,
-        model_sha256=head.model_sha256,
-        feature_kind=head.feature_kind,
-        bits=head.bits,
-        neighbours=head.neighbours,
+        **_head_fields(head),
         projection_q7=rows,
         bias_q3=bias_q3,
         codes=_codes(head, stored["planes"]),
@@ -276,7 +272,6 @@ def _read_masks(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Store
         gain_q14=gain_q14,
         mel=_mel(head, tables),
         mask_kind=mask_kind,
-        smoothing=head.smoothing,
     )
     return model, stored
 
@@ -297,24 +292,24 @@ def _read_voting(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Stor
     tables.end()
     check_groups(group_edges)
     model = VotingIntegers(
-        name=head.name,
-        model_sha256=head.model_sha256,
-        feature_kind=head.feature_kind,
-        bits=head.bits,
-        neighbours=head.neighbours,
+        **_head_fields(head),
         projection_q7=rows,
         codes=_codes(head, stored["planes"]),
         mel=mel,
-        smoothing=head.smoothing,
         thresholds=thresholds,
         group_edges=group_edges,
         votes=votes_of_table(votes, group_edges, head.entries),
         weights=weights,
         bit_votes=bit_votes,
         response_q14=response,
-        falling=head.smoothing_down,
     )
     return model, stored
+
+
+def _head_fields(head: ImageHead) -> dict[str, Any]:
+    """Return the fields of IntegerModel that stand in the header of an image."""
+    names = ("name", "model_sha256", "feature_kind", "bits", "neighbours", "smoothing", "smoothing_down")
+    return {name: getattr(head, name) for name in names}
 
 
 def _rows(head: ImageHead, tables: "_Tables") -> npt.NDArray[np.int8]:

@@ -71,8 +71,9 @@ class IntegerModel(ABC):
 
     projection_q7: int8 (P, D). codes: uint32 (G N, ceil(L / 32)), one dictionary of N entries after the other, each in
     the firmware's order (`tight_order`).
-    mel: the filters of the feature kind, None where it has none. smoothing: of the mask, see Model; of a voting model
-    where the mask does not fall. model_sha256: of the artifact it was made from.
+    mel: the filters of the feature kind, None where it has none. smoothing, smoothing_down: of the mask where it does
+    not fall, and where it falls, see VotingModel; the same in a model with masks. model_sha256: of the artifact it was
+    made from.
     """
 
     name: str
@@ -84,6 +85,7 @@ class IntegerModel(ABC):
     codes: Words
     mel: MelBands | None
     smoothing: int
+    smoothing_down: int
 
     @property
     def entries(self) -> int:
@@ -104,11 +106,6 @@ class IntegerModel(ABC):
     def features(self) -> int:
         """Feature dimension, D."""
         return int(self.projection_q7.shape[1])
-
-    @property
-    def smoothing_down(self) -> int:
-        """The smoothing where the mask falls."""
-        return self.smoothing
 
     @property
     @abstractmethod
@@ -290,6 +287,7 @@ class MaskIntegers(IntegerModel):
             mel=mel_of(feature_kind),
             mask_kind=mask_kind,
             smoothing=model.smoothing,
+            smoothing_down=model.smoothing,
         )
 
 

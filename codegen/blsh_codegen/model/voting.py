@@ -24,7 +24,6 @@ class VotingIntegers(IntegerModel):
 
     thresholds: int32 (P, T). group_edges: int16 (G + 1,). votes: int8 (N, 80); column w is of the dictionary that
     serves band w. weights: uint8 (G, 32). bit_votes: int8 (P, T + 1, 80) or None. response_q14: int16 (256,).
-    falling: the smoothing where the mask falls.
     """
 
     thresholds: npt.NDArray[np.int32]
@@ -33,7 +32,6 @@ class VotingIntegers(IntegerModel):
     weights: npt.NDArray[np.uint8]
     bit_votes: npt.NDArray[np.int8] | None
     response_q14: npt.NDArray[np.int16]
-    falling: int
 
     @property
     def dictionaries(self) -> int:
@@ -44,11 +42,6 @@ class VotingIntegers(IntegerModel):
     def thresholds_each(self) -> int:
         """Thresholds of a projection, and bits that it makes, T."""
         return int(self.thresholds.shape[1])
-
-    @property
-    def smoothing_down(self) -> int:
-        """The smoothing where the mask falls."""
-        return self.falling
 
     @property
     def kind(self) -> ModelKind:
@@ -127,13 +120,13 @@ class VotingIntegers(IntegerModel):
             codes=pack_words(np.concatenate(codes)),
             mel=mel_of(feature_kind),
             smoothing=model.smoothing,
+            smoothing_down=model.smoothing_down,
             thresholds=model.thresholds,
             group_edges=model.group_edges,
             votes=np.concatenate(votes, axis=1),
             weights=model.weights,
             bit_votes=model.bit_votes,
             response_q14=model.response_q14,
-            falling=model.smoothing_down,
         )
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import IO, Self
 
@@ -29,6 +29,29 @@ def die_with_parent() -> Callable[[], None]:
             os._exit(1)
 
     return prepare
+
+
+def run_child(
+    command: Sequence[str],
+    leave_s: float,
+    output: int | IO[str] | None = None,
+    environment: dict[str, str] | None = None,
+) -> int:
+    """Run a program to its end and return its exit code, negative for a signal. It never outlives this process.
+
+    On Ctrl-C it has leave_s seconds to end in order. output: where its standard output goes, None: as ours.
+    environment: its variables, None: ours.
+    """
+    with subprocess.Popen(command, stdout=output, env=environment, preexec_fn=die_with_parent()) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(leave_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
 
 
 class ChildBoard(ABC):

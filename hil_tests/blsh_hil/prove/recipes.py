@@ -120,6 +120,7 @@ class Recipe:
             mel=mel_of(features),
             mask_kind=kind,
             smoothing=self.smoothing,
+            smoothing_down=self.smoothing,
         )
         codes = DICTIONARIES[self.dictionary](rng, self.entries, self.bits)
         if self.dictionary == "near":

@@ -24,8 +24,9 @@ from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import replacing
+from blsh_trainer.files import replacing, write_text_if_changed
 from blsh_trainer.model.artifact import AnyModel
+from blsh_trainer.model.attribution import ATTRIBUTION_FILE, attribution_text
 
 STAMP_NAME = "blsh_build.json"
 
@@ -91,9 +92,13 @@ def generated_folder(root: Path | None = None) -> Path:
 
 
 def generate_firmware(model: AnyModel, options: GenerateOptions, folder: Path) -> GeneratedRecord:
-    """Write all generated C of `model` to `folder`: the model, the tables, the protocol, and their record."""
+    """Write all generated C of `model` to `folder`: the model, the tables, the protocol, and their record.
+
+    ATTRIBUTION.txt goes beside them. The record does not name it: no build depends on who made the recordings.
+    """
     integers = integer_model(model, options)
     with _lock_of(folder):
+        write_text_if_changed(folder / ATTRIBUTION_FILE, attribution_text(model))
         paths = generate(integers, options, folder)
         return write_record(integers, options, [*paths, protocol_header.write(folder)], folder)
 

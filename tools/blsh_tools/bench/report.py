@@ -12,6 +12,7 @@ from blsh_tools.bench.peer_costs import load_peer_costs
 from blsh_tools.bench.search_growth import SearchCost, draw_growth
 from blsh_trainer.experiments.report_files import markdown_table, write_index
 from blsh_trainer.files import replacing, write_text_if_changed
+from blsh_trainer.model.voting_model import VOTES
 
 NAME, PICTURE = "bench-firmware", "search-growth.png"
 _CAPTIONS = {
@@ -38,10 +39,14 @@ def write_bench(result: Mapping[str, Any], command: str, folder: Path) -> list[P
 def bench_page(result: Mapping[str, Any], command: str) -> str:
     """Return the page, in Markdown."""
     parts = ["# What the firmware costs", f"`{command}`", _method(result)]
-    for case, caption in _CAPTIONS.items():
+    for case in _CAPTIONS:
         rows = [row for row in result["rows"] if row["case"] == case]
         if rows:
-            parts += [f"## {caption}", _about(case, result), _costs(rows, result, whole=case == "budget")]
+            parts += [
+                f"## {_caption(case, result)}",
+                _about(case, result),
+                _costs(rows, result, whole=case == "budget"),
+            ]
     parts += ["## Cycles, an estimate", _CYCLES, _cycles(result)]
     if result["growth"]:
         parts += ["## The search as the dictionary grows", _growth(result), f"![instructions per entry]({PICTURE})"]
@@ -60,14 +65,18 @@ def _method(result: Mapping[str, Any]) -> str:
     )
 
 
+def _caption(case: str, result: Mapping[str, Any]) -> str:
+    voting = case == "extended" and result["models"][case]["masks"] == VOTES
+    return "The voting system" if voting else _CAPTIONS[case]
+
+
 def _about(case: str, result: Mapping[str, Any]) -> str:
     model = result["models"]["extended" if case == "extended" else "budget"]
-    return (
-        f"L = {model['bits']}, `{model['feature_kind']}`, K = {model['neighbours']}, masks `{model['masks']}`; "
-        "CMSIS-DSP's transforms destroy their input and apply no mask; q31 needs a second buffer of 8 KiB."
-        if case == "budget"
-        else f"L = {model['bits']}, `{model['feature_kind']}`, K = {model['neighbours']}, masks `{model['masks']}`."
-    )
+    masks = "votes for masks" if model["masks"] == VOTES else f"masks `{model['masks']}`"
+    told = f"L = {model['bits']}, `{model['feature_kind']}`, K = {model['neighbours']}, {masks}"
+    if case == "budget":
+        told += "; CMSIS-DSP's transforms destroy their input and apply no mask; q31 needs a second buffer of 8 KiB"
+    return f"{told}."
 
 
 def _costs(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], whole: bool) -> str:
@@ -166,7 +175,7 @@ def _peers(result: Mapping[str, Any]) -> str:
             ram = of[_M4_BOARD]["ram"]
             lines.append(
                 [
-                    f"ours, {_CAPTIONS[case].lower()}, {of[_M4_BOARD]['entries']:,} entries",
+                    f"ours, {_caption(case, result).lower()}, {of[_M4_BOARD]['entries']:,} entries",
                     f"{of[_M4_BOARD]['instructions']['millions_per_second']:.1f}",
                     "-" if on_m0 is None else f"{on_m0['instructions']['millions_per_second']:.1f}",
                     f"{(ram['state'] + ram['stack_computed'] + 512) / 1000:.1f} (state, stack, one hop)",

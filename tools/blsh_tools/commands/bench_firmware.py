@@ -18,7 +18,7 @@ from blsh_tools.options.repeatable import repeatable
 def bench_firmware(
     corpus: CorpusOrSynthetic = None,
     model: Annotated[
-        Path | None, typer.Option("--model", help="Another artifact to measure, such as the extended system's.")
+        Path | None, typer.Option("--model", help="Another artifact to measure: of the voting or the extended system.")
     ] = None,
     bits: Annotated[int | None, BITS.option("Bits of --model to measure [default: 64, or all].")] = None,
     board: Annotated[

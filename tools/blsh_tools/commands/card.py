@@ -8,6 +8,7 @@ import typer
 
 from blsh_tools.console import say, show
 from blsh_tools.options.arguments import AsJson, ModelFile
+from blsh_tools.options.model import dictionary_size
 
 if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
     from blsh_trainer.model.artifact import AnyModel
@@ -23,7 +24,7 @@ def card(
     """Show a model's card: what it is, and the corpora, licences and authors of the recordings it was learned from.
 
     --attribution prints a text to pass on with the model, or with firmware that holds it: licences such as CC BY ask
-    for it. `blsh export` writes the same text into the library.
+    for it. `blsh export` and `blsh generate` write the same text beside the model.
     """
     from blsh_trainer.model.artifact import load_model
     from blsh_trainer.model.attribution import attribution_text, licence_rows, licence_warnings
@@ -72,5 +73,4 @@ def _rows(model: "AnyModel") -> list[tuple[str, str]]:
 
 def _dictionary(model: "AnyModel") -> str:
     what = "votes" if model.mask_kind == "votes" else f"{model.mask_kind} masks"
-    of = f"{model.dictionaries} dictionaries of " if model.dictionaries > 1 else ""
-    return f"{of}{model.entries:,} entries, {what}, {model.neighbours} neighbours"
+    return f"{dictionary_size(model)}, {what}, {model.neighbours} neighbours"

@@ -22,11 +22,11 @@ def demo(
     """Run the whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
     from blsh_hil.boards.table import find_board
     from blsh_tools.demo_chain import DemoOptions, check_demo_folder, run_demo
-    from blsh_tools.options.corpora import corpus_or_synthetic
+    from blsh_tools.options.corpora import SYNTHETIC, corpus_or_synthetic
 
     chosen = find_board(board)
     check_demo_folder(output)
-    options = DemoOptions(seconds=seconds, seed=seed, synthetic=corpus is None)
+    options = DemoOptions(corpus or SYNTHETIC, seconds=seconds, seed=seed, synthetic=corpus is None)
     with progress() as advance:
         source = corpus_or_synthetic(corpus, seed, advance)
         result = run_demo(source, chosen, output, options, advance)
@@ -49,7 +49,11 @@ def _rows(result: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
         ),
         ("mismatching values", f"{sum(result['mismatches'].values())} in {compared}"),
         ("... of each stage", ", ".join(f"{stage} {count}" for stage, count in result["mismatches"].items())),
-        ("flash", f"{result['flash_bytes']:,} bytes, {result['dictionary_entries']} dictionary entries in it"),
+        (
+            "flash",
+            f"{result['flash_bytes']:,} bytes, {result['dictionaries']} dictionaries of "
+            f"{result['dictionary_entries']:,} entries in it",
+        ),
         ("RAM", f"{result['ram_bytes']:,} bytes of variables and buffers, {result['stack_bytes']:,} of stack used"),
         (
             "instructions per hop",

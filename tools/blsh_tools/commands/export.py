@@ -28,6 +28,7 @@ def export(
     from blsh_codegen.emit.export import export_library
     from blsh_tools.options.board_budgets import planned, say_plan
     from blsh_trainer.model.artifact import load_model
+    from blsh_trainer.model.attribution import ATTRIBUTION_FILE
 
     check_output_folder(to, replaced=True)
     artifact = load_model(model)
@@ -41,7 +42,7 @@ def export(
         ("model", f"{record.model_name}, {record.bits} bits"),
         ("dictionary", f"{record.dictionary_entries:,} entries, CRC-32 {record.dictionary_crc32:08x}"),
         ("flash of the tables", f"{record.table_bytes:,} bytes"),
-        ("licences of the recordings", "ATTRIBUTION.txt in the folder: to be passed on where they ask for it"),
+        ("licences of the recordings", f"{ATTRIBUTION_FILE} in the folder: to be passed on where they ask for it"),
         ("how to use it", "README.txt in the folder: PlatformIO, Arduino, CMake"),
     ]
     result = {"folder": str(to), **json.loads(record.to_json())}

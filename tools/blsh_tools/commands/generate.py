@@ -30,6 +30,7 @@ def generate(
     from blsh_firmware.build.images import generate_firmware, generated_folder
     from blsh_tools.options.board_budgets import planned, say_plan
     from blsh_trainer.model.artifact import load_model
+    from blsh_trainer.model.attribution import ATTRIBUTION_FILE
 
     folder = output or generated_folder()
     check_output_folder(folder)
@@ -46,10 +47,7 @@ def generate(
         ("dictionary", f"{record.dictionary_entries:,} entries, CRC-32 {record.dictionary_crc32:08x}"),
         ("flash of the tables", f"{sum(tables.values()):,} bytes"),
         *((f"... {name}", f"{size:,}") for name, size in tables.items()),
-        (
-            "licences of the recordings",
-            "printed by `blsh card MODEL --attribution`: to be passed on where they ask for it",
-        ),
+        ("licences of the recordings", f"{ATTRIBUTION_FILE} in the folder: to be passed on where they ask for it"),
     ]
     if plan is not None:
         result |= {"plan": plan.to_dict(), "estimate": plan.estimate.to_dict()}

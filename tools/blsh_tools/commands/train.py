@@ -12,6 +12,7 @@ import typer
 from blsh_tools.console import progress, show
 from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, CorpusFolders, NoiseFolder, Seed
 from blsh_tools.options.corpora import say_remarks
+from blsh_tools.options.model import dictionary_size
 from blsh_tools.options.numbers_in_range import (
     BITS,
     COUNT,
@@ -27,11 +28,17 @@ from blsh_tools.options.numbers_in_range import (
     SNR_DB,
 )
 from blsh_tools.options.outputs import check_output, check_outside
+from blsh_trainer import system_names
 from blsh_trainer.errors import BlshError
 
-DEFAULT_SYSTEM = "extended"
-VOTING_SYSTEM = "voting"
 DEVICES = ("cpu", "gpu")
+OF_VOTING = f"Options of the system {system_names.VOTING} alone"
+OF_OTHERS = "Options of the systems extended and paper"
+_VOTING_PLACE = ("device", "jobs", "coordinator", "rank", "ranks")
+_OTHERS_PLACE = ("scheduler",)
+"""Options that say where a system learns; the others are those of JointOptions and TrainOptions."""
+_FLAGS = {"feature_kind": "features", "mask_kind": "masks", "snr_db": "snr"}
+"""Options whose flags are not their names on the card."""
 
 if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
     from blsh_trainer.compute.block_pool import Pool
@@ -49,80 +56,120 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", help="Artifact to write.")] = DEFAULT_MODEL,
     system: Annotated[
         str,
-        typer.Option(help="`extended` (ours), `voting` (ours, learned jointly) or `paper`: sets what is not given."),
-    ] = DEFAULT_SYSTEM,
-    features: Annotated[
-        str | None, typer.Option(help="`mel` (128 bands), `stft` (513 bins) or `tracked` (64 bands and noise floors).")
+        typer.Option(
+            help="`voting` (ours, sounds best), `extended` (ours, its size can be cut later) or `paper`: "
+            "sets what is not given."
+        ),
+    ] = system_names.DEFAULT,
+    neighbours: Annotated[int | None, NEIGHBOURS.option("Entries to average, K; a board averages up to 32.")] = None,
+    entries: Annotated[
+        int | None, ENTRIES.option("Entries of a dictionary; of `paper`: at most, all training frames if left out.")
     ] = None,
-    bits: Annotated[int | None, BITS.option("Bits of a hash code, L; a board holds no more.")] = None,
-    neighbours: Annotated[int | None, NEIGHBOURS.option("Masks to average, K; a board averages up to 32.")] = None,
-    learner: Annotated[str | None, typer.Option(help="`blsh`, `lsh` (centred) or `lsh-plain`.")] = None,
+    passes: Annotated[int | None, COUNT.option("Times that each utterance is mixed, with other noises.")] = None,
+    steps: Annotated[
+        int | None, COUNT.option("Steps of learning; of the `masks` learner for each block of bits.")
+    ] = None,
+    smoothing: Annotated[int | None, SMOOTHING.option("Sixteenths of the previous mask that each mask keeps.")] = None,
+    projections: Annotated[
+        int | None, BITS.option("Projections, each with a bit for each threshold.", panel=OF_VOTING)
+    ] = None,
+    thresholds: Annotated[int | None, COUNT.option("Thresholds of each projection, up to 4.", panel=OF_VOTING)] = None,
+    dictionaries: Annotated[
+        int | None, COUNT.option("Dictionaries, each of a group of bands.", panel=OF_VOTING)
+    ] = None,
+    smoothing_down: Annotated[
+        int | None, SMOOTHING.option("As --smoothing, where the mask falls.", panel=OF_VOTING)
+    ] = None,
+    floor_db: Annotated[float | None, FLOOR_DB.option("Least gain, in dB.", panel=OF_VOTING)] = None,
+    hearing: Annotated[
+        float | None, LOSS_WEIGHT.option("Weight of compressed spectra in the loss.", panel=OF_VOTING)
+    ] = None,
+    clarity: Annotated[
+        float | None, LOSS_WEIGHT.option("Weight of the likeness of envelopes in the loss.", panel=OF_VOTING)
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="Where to learn: `cpu`, or `gpu` with jax[cuda12] [default: cpu].", rich_help_panel=OF_VOTING
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, JOBS.option("Processes that mix [default: one for each core].", panel=OF_VOTING)
+    ] = None,
+    coordinator: Annotated[
+        str | None,
+        typer.Option(
+            help="HOST:PORT where rank 0 of several processes waits; they share each step.", rich_help_panel=OF_VOTING
+        ),
+    ] = None,
+    rank: Annotated[
+        int | None, RANK.option("Number of this process among them, from 0; rank 0 writes.", panel=OF_VOTING)
+    ] = None,
+    ranks: Annotated[int | None, RANKS.option("How many they are.", panel=OF_VOTING)] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help="`mel` (128 bands), `stft` (513 bins) or `tracked` (64 bands and noise floors).",
+            rich_help_panel=OF_OTHERS,
+        ),
+    ] = None,
+    bits: Annotated[int | None, BITS.option("Bits of a hash code, L; a board holds no more.", panel=OF_OTHERS)] = None,
+    learner: Annotated[
+        str | None, typer.Option(help="`blsh`, `lsh` (centred) or `lsh-plain`.", rich_help_panel=OF_OTHERS)
+    ] = None,
     weighting: Annotated[
         str | None,
-        typer.Option(help="How blsh learns: from `masks`, by `residual` fitting, or the paper's `adaboost`."),
+        typer.Option(
+            help="How blsh learns: from `masks`, by `residual` fitting, or the paper's `adaboost`.",
+            rich_help_panel=OF_OTHERS,
+        ),
     ] = None,
     masks: Annotated[
         str | None,
-        typer.Option(help="`ibm` (a bit a bin), or 80 bands of 2, 4 or 16 levels: `bands1`, `bands2`, `bands`."),
+        typer.Option(
+            help="`ibm` (a bit a bin), or 80 bands of 2, 4 or 16 levels: `bands1`, `bands2`, `bands`.",
+            rich_help_panel=OF_OTHERS,
+        ),
     ] = None,
-    smoothing: Annotated[int | None, SMOOTHING.option("Sixteenths of the previous mask that each mask keeps.")] = None,
-    floor: Annotated[int | None, FLOOR.option("Least gain, in 256ths.")] = None,
+    floor: Annotated[int | None, FLOOR.option("Least gain, in 256ths.", panel=OF_OTHERS)] = None,
     varied: Annotated[
         bool | None,
-        typer.Option("--varied/--plain", help="Many SNRs with noises coloured anew, or --snr alone."),
+        typer.Option(
+            "--varied/--plain",
+            help="Many SNRs with noises coloured anew, or --snr alone.",
+            rich_help_panel=OF_OTHERS,
+        ),
     ] = None,
-    snr: Annotated[float | None, SNR_DB.option("SNR of the training mixtures in dB.")] = None,
-    passes: Annotated[int | None, COUNT.option("Times that each utterance is mixed, with other noises.")] = None,
-    max_frames: Annotated[int | None, ENTRIES.option("Most frames that are kept of the mixtures.")] = None,
-    entries: Annotated[int | None, ENTRIES.option("Most frames that become entries [paper: all].")] = None,
-    fit_frames: Annotated[int | None, ENTRIES.option("Frames from which the projections are learned.")] = None,
-    steps: Annotated[int | None, COUNT.option("Steps of the `masks` learner for each block of bits.")] = None,
-    projections: Annotated[int | None, BITS.option("Projections of a voting model, each with several bits.")] = None,
-    thresholds: Annotated[int | None, COUNT.option("Bits of each projection of a voting model, up to 4.")] = None,
-    dictionaries: Annotated[
-        int | None, COUNT.option("Dictionaries of a voting model, each of a group of bands.")
+    snr: Annotated[float | None, SNR_DB.option("SNR of the training mixtures in dB.", panel=OF_OTHERS)] = None,
+    max_frames: Annotated[
+        int | None, ENTRIES.option("Most frames that are kept of the mixtures.", panel=OF_OTHERS)
     ] = None,
-    smoothing_down: Annotated[
-        int | None, SMOOTHING.option("As --smoothing, where the mask falls; of a voting model.")
+    fit_frames: Annotated[
+        int | None, ENTRIES.option("Frames from which the projections are learned.", panel=OF_OTHERS)
     ] = None,
-    floor_db: Annotated[float | None, FLOOR_DB.option("Least gain of a voting model, in dB.")] = None,
-    hearing: Annotated[
-        float | None, LOSS_WEIGHT.option("Weight of compressed spectra in the loss of a voting model.")
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Dask scheduler to learn on, as tcp://HOST:8786 [default: this machine].", rich_help_panel=OF_OTHERS
+        ),
     ] = None,
-    clarity: Annotated[
-        float | None, LOSS_WEIGHT.option("Weight of the likeness of envelopes in the loss of a voting model.")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="Where a voting model is learned: `cpu`, or `gpu` with jax[cuda12].")
-    ] = None,
-    jobs: Annotated[
-        int | None, JOBS.option("Processes that mix for a voting model [default: one for each core].")
-    ] = None,
-    coordinator: Annotated[
-        str | None, typer.Option(help="HOST:PORT where rank 0 of several processes waits; they share a voting model.")
-    ] = None,
-    rank: Annotated[int | None, RANK.option("Number of this process among them, from 0; rank 0 writes.")] = None,
-    ranks: Annotated[int | None, RANKS.option("How many they are.")] = None,
     name: Annotated[str, typer.Option(help="Name of the model; the firmware reports it.")] = "blsh",
     noise: NoiseFolder = None,
     seed: Seed = 0,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(help="File that keeps the bits that have been learned; the same command goes on from it."),
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Dask scheduler to learn on, as tcp://HOST:8786 [default: this machine].")
+        typer.Option(help="File that keeps what has been learned; the same command goes on from it."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn projections and a dictionary of masks from recordings, those of the split `train`.
+    """Learn a model from recordings, those of the split `train`: by default one of the `voting` system.
 
     Several corpora count as one; a speaker or a recording in different splits of two is refused. The same corpora and
     options give the same model, on any machine or cluster. If a run with a --checkpoint is interrupted, the same
     command makes the mixtures again and goes on learning where it was. Once the model is written, the checkpoint may be
     removed.
 
-    Several processes share each step of a voting model: give all the same command, but each its own --rank.
+    Several processes share each step of `voting`: give all the same command, but each its own --rank.
     """
     from blsh_trainer.corpora.merging import load_corpora
     from blsh_trainer.model.artifact import save_model
@@ -154,7 +201,10 @@ def train(
         "clarity": clarity,
     }
     _check_outputs(output, checkpoint)
-    learner_of_system = _learner(system, {option: value for option, value in given.items() if value is not None})
+    places = dict(
+        zip((*_VOTING_PLACE, *_OTHERS_PLACE), (device, jobs, coordinator, rank, ranks, scheduler), strict=True)
+    )
+    learner_of_system = _learner(system, _given(given), _given(places))
     place = Place(checkpoint, scheduler, device, jobs, _ranks(coordinator, rank, ranks))
     learner_of_system.check(place)
     source = load_corpora(corpora, noise)
@@ -183,14 +233,35 @@ def _ranks(coordinator: str | None, rank: int | None, ranks: int | None) -> "Ran
     return Ranks(coordinator, rank, ranks)
 
 
-def _learner(system: str, given: dict[str, Any]) -> "_Staged | _Joint":
-    if system == VOTING_SYSTEM:
-        from blsh_trainer.learning.joint.options import joint_options
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {option: value for option, value in options.items() if value is not None}
 
-        return _Joint(joint_options(given))
-    from blsh_trainer.learning.options import system_options
 
-    return _Staged(system_options(system, given))
+def _learner(system: str, given: dict[str, Any], places: dict[str, Any]) -> "_Staged | _Joint":
+    """Return the learner of a system. BlshError for one that is unknown, and for options that cannot be used."""
+    from blsh_trainer.learning.joint.options import JointOptions, joint_options
+    from blsh_trainer.learning.options import PAPER, SYSTEMS, system_options
+
+    known: dict[str, set[str]] = {system_names.VOTING: {*JointOptions().to_card(), *_VOTING_PLACE}}
+    known |= {name: {*PAPER.to_card(), *_OTHERS_PLACE} for name in SYSTEMS}
+    if system not in known:
+        raise BlshError(f"system {system!r} is unknown; choose one of {', '.join(known)}")
+    for option, value in (given | places).items():
+        if option not in known[system]:
+            owners = [name for name, options in known.items() if option in options]
+            choice = " or ".join(f"--system {name}" for name in owners)
+            raise BlshError(
+                f"{_typed(option, value)} is an option of {' and '.join(owners)}, and the system is {system}; "
+                f"give {choice}, or leave it out"
+            )
+    return _Joint(joint_options(given)) if system == system_names.VOTING else _Staged(system_options(system, given))
+
+
+def _typed(option: str, value: Any) -> str:
+    """Return an option as the user typed it."""
+    if option == "varied":
+        return "--varied" if value else "--plain"
+    return f"--{_FLAGS.get(option, option).replace('_', '-')} {value}"
 
 
 @dataclass(frozen=True)
@@ -215,10 +286,6 @@ class _Staged:
 
     def check(self, place: Place) -> None:
         self._options.code.kind.check_use(place.checkpoint, place.scheduler)
-        coordinator = None if place.ranks is None else place.ranks.coordinator
-        for flag, value in (("--device", place.device), ("--jobs", place.jobs), ("--coordinator", coordinator)):
-            if value is not None:
-                raise BlshError(f"{flag} {value} is of no use to this system; choose --system {VOTING_SYSTEM}")
 
     def learn(self, source: "Corpus", place: Place, advance: "Progress") -> "Model":
         from blsh_trainer.learning.checkpoint import read_checkpoint
@@ -237,16 +304,15 @@ class _Joint:
         self._options = options
 
     def check(self, place: Place) -> None:
-        if place.scheduler is not None:
-            raise BlshError(
-                f"--scheduler {place.scheduler} is of no use: a voting model takes small steps; leave it out"
-            )
         if place.device not in (None, *DEVICES):
             raise BlshError(f"--device {place.device!r}; choose one of {', '.join(DEVICES)}")
 
     def learn(self, source: "Corpus", place: Place, advance: "Progress") -> "VotingModel | None":
+        from blsh_trainer.learning.joint.checkpoint import read_identity
         from blsh_trainer.learning.joint.train import train_jointly
 
+        if place.checkpoint is not None:
+            read_identity(place.checkpoint)  # a file that is no checkpoint is refused before the mixing
         device = place.device or DEVICES[0]
         return train_jointly(source, self._options, advance, place.checkpoint, device, place.jobs, place.ranks)
 
@@ -257,6 +323,7 @@ def _show(model: "AnyModel", output: Path, as_json: bool) -> None:
         "model_sha256": model.sha256,
         "bits": model.bits,
         "feature_kind": model.feature_kind,
+        "dictionaries": model.dictionaries,
         "dictionary_entries": model.entries,
         "artifact_bytes": output.stat().st_size,
         "card": model.card,
@@ -265,7 +332,7 @@ def _show(model: "AnyModel", output: Path, as_json: bool) -> None:
         ("model", str(output)),
         ("sha256", model.sha256),
         ("bits", f"{model.bits} of {model.feature_kind} features"),
-        ("dictionary", f"{model.entries:,} entries"),
+        ("dictionary", dictionary_size(model)),
     ]
     show(result, as_json, rows, "Trained")
 

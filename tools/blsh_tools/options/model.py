@@ -22,6 +22,7 @@ from blsh_tools.options.numbers_in_range import (
 
 if TYPE_CHECKING:  # the commands import their modules when they run, so that `blsh --help` is quick
     from blsh_codegen.emit.generate import GenerateOptions
+    from blsh_trainer.model.artifact import AnyModel
 
 DEFAULT_ENTRIES = 4096
 
@@ -143,6 +144,12 @@ class FirmwareOptions(PlanOptions):
             room_neighbours=self.room_neighbours,
             room_smoothed=self.room_smoothed,
         )
+
+
+def dictionary_size(model: "AnyModel") -> str:
+    """Return in words how many dictionaries and entries a model has."""
+    of = f"{model.dictionaries} dictionaries of " if model.dictionaries > 1 else ""
+    return f"{of}{model.entries:,} entries"
 
 
 def sized(wishes: "GenerateOptions", total: int) -> "GenerateOptions":

@@ -22,12 +22,14 @@ class Range:
     def __str__(self) -> str:
         return f"above {self.low:,} to {self.high:,}" if self.above else f"{self.low:,} to {self.high:,}"
 
-    def option(self, help: str, *names: str, metavar: str | None = None) -> Any:
+    def option(self, help: str, *names: str, metavar: str | None = None, panel: str | None = None) -> Any:
         """Return the declaration of an option whose value, or each of whose values, lies in this range.
 
-        help: its words; the range follows them. names: as of typer.Option. A number outside raises BlshError.
+        help: its words; the range follows them. names: as of typer.Option. panel: of the command's help that shows it.
+        A number outside raises BlshError.
         """
-        return typer.Option(*names, callback=self._checked, metavar=metavar, help=f"{help} [range: {self}]")
+        words = f"{help} [range: {self}]"
+        return typer.Option(*names, callback=self._checked, metavar=metavar, help=words, rich_help_panel=panel)
 
     def _checked(self, option: typer.CallbackParam, given: Any) -> Any:
         for number in given if isinstance(given, (list, tuple)) else [given]:

@@ -2,12 +2,9 @@
 """Run the tests of blsh_suite by pytest, on one board or on all of them in turn."""
 
 import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +16,7 @@ from blsh_firmware.build.images import reach
 from blsh_hil.boards.host import HOST
 from blsh_hil.boards.session import connect
 from blsh_hil.boards.table import load_boards
-from blsh_hil.link.child_process import die_with_parent
+from blsh_hil.link.child_process import run_child
 from blsh_tools.console import say
 from blsh_tools.options.arguments import REPORT_FOLDER
 from blsh_tools.options.outputs import check_output_folder
@@ -141,22 +138,9 @@ def _run_board(
 
 def _run_pytest(command: Sequence[str], quiet: bool) -> int:
     """Run pytest and return its exit code. On Ctrl-C it has time to end its board; it never outlives this process."""
-    output = sys.stderr if quiet else None
-    with ExitStack() as cleanup:
-        scratch = cleanup.enter_context(TemporaryDirectory())
+    with TemporaryDirectory() as scratch:
         environment = {"HYPOTHESIS_STORAGE_DIRECTORY": scratch, **os.environ}  # the folder is ours, not the user's
-        process = cleanup.enter_context(
-            subprocess.Popen(command, stdout=output, env=environment, preexec_fn=die_with_parent())
-        )
-        try:
-            return process.wait()
-        except BaseException:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(_LEAVE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            raise
+        return run_child(command, _LEAVE_S, sys.stderr if quiet else None, environment)
 
 
 def _counts(report: Mapping[str, Any]) -> dict[str, int]:

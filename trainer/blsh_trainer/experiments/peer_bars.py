@@ -34,7 +34,8 @@ def peers_bars(settings: Settings, store: Store) -> list[Bar]:
     words = f"L ≤ {MOST_BITS}, at most {MOST_ENTRIES:,} entries: SI-SDR above SpeexDSP's, ESTOI not below the mixture's"
     stretch = f"stretch: the same with {STRETCH_ENTRIES:,} entries, and SI-SDR above RNNoise's at 0 dB"
     if settings.model is None:
-        return [Bar(what, "not measured: give --model, an artifact of `blsh train`", None) for what in (words, stretch)]
+        told = "not measured: give --model, an artifact of `blsh train --system extended`"
+        return [Bar(what, told, None) for what in (words, stretch)]
     try:
         mixtures = PeersMixtures(settings.corpus, SNRS_DB, _FAST_MIXTURES if settings.fast else None)
     except BlshError as error:

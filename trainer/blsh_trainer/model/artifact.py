@@ -241,7 +241,7 @@ def load_mask_model(path: str | os.PathLike[str]) -> Model:
     """Read an artifact as load_model does. BlshError as well for a voting model: its size cannot be cut."""
     model = load_model(path)
     if isinstance(model, VotingModel):
-        raise BlshError(f"{path} is a voting model, whose size cannot be cut; give one with masks here")
+        raise BlshError(f"{path} is a voting model, whose size cannot be cut; give one of --system extended or paper")
     return model
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.model.card import CORPORA, Card
 
+ATTRIBUTION_FILE = "ATTRIBUTION.txt"
+"""The name of the file that holds `attribution_text` beside a model in C."""
 NOT_STATED = "licence not stated"
 NO_LICENCE = "no licence (its cell in the manifest is empty)"
 

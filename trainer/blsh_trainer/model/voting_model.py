@@ -17,11 +17,10 @@ from blsh_trainer.model.card import CORPORA, Card, check_card, content_hash
 from blsh_trainer.model.projection import MAX_BITS
 from blsh_trainer.signals.features import FEATURE_KINDS
 from blsh_trainer.signals.masks import BAND_EDGES, MAX_SMOOTHING, pack_bits, unpack_bits
+from blsh_trainer.system_names import VOTING
 
 VOTING_FORMAT = 4
 """The format of the artifact of a voting model."""
-SYSTEM = "voting"
-"""The name of the system on the card."""
 VOTING_FEATURES = "memory"
 VOTES = "votes"
 """What a voting model has for masks, where a kind of masks is named."""
@@ -151,7 +150,7 @@ class VotingModel:
         """Return the card as the artifact holds it, without credits and hash."""
         return {
             **{key: value for key, value in self.card.items() if key != CORPORA},
-            "system": SYSTEM,
+            "system": VOTING,
             "name": self.name,
             "feature_kind": self.feature_kind,
             "neighbours": self.neighbours,
@@ -165,7 +164,7 @@ def voting_model_of(arrays: dict[str, AnyArray], card: Card) -> VotingModel:
 
     BlshError when they do not fit together, KeyError where the card lacks something.
     """
-    if card.pop("system", SYSTEM) != SYSTEM or card["feature_kind"] != VOTING_FEATURES:
+    if card.pop("system", VOTING) != VOTING or card["feature_kind"] != VOTING_FEATURES:
         raise BlshError(f"the card speaks of {card['feature_kind']!r} features; expected {VOTING_FEATURES!r}")
     del card["feature_kind"]
     bits, dictionaries = arrays["thresholds"].size, len(arrays["group_edges"]) - 1

@@ -37,18 +37,17 @@ class JointCheckpoint:
 
         BlshError for a file that is no checkpoint, is damaged or is of another fit.
         """
-        if not self._path.exists():
+        identity = read_identity(self._path)
+        if identity is None:
             return 0, state
-        require_file(self._path, f"{self._path} is not a file; name one for the checkpoint")
+        check_identity(self._path, self._identity, identity, "scenes")
         leaves, tree = jax.tree.flatten(state)
         try:
             with opened_npz(self._path) as archive:
-                identity = json.loads(str(archive.read("identity")))
                 done = int(archive.read("done"))
                 found = [archive.read(f"leaf{i}") for i in range(len(leaves))]
         except (NpzError, ValueError, TypeError) as error:
-            raise BlshError(f"{self._path} is no checkpoint of a joint fit ({error}); name another file") from error
-        self._compare(identity)
+            raise BlshError(f"{self._path} is a damaged checkpoint ({error}); remove it to begin anew") from error
         if any(np.shape(a) != np.shape(b) for a, b in zip(found, leaves, strict=True)):
             raise BlshError(f"{self._path} is a damaged checkpoint; remove it to begin anew")
         return done, jax.tree.unflatten(tree, found)
@@ -60,7 +59,20 @@ class JointCheckpoint:
         with replacing(self._path) as temporary, temporary.open("wb") as stream:
             np.savez(stream, identity=np.array(identity), done=np.array(done), **leaves)
 
-    def _compare(self, found: Any) -> None:
-        if not isinstance(found, dict) or found.get("learner") != "joint":
-            raise BlshError(f"{self._path} is no checkpoint of a joint fit; remove it or name another file")
-        check_identity(self._path, self._identity, found, "scenes")
+
+def read_identity(path: Path) -> dict[str, Any] | None:
+    """Return what the checkpoint of a joint fit belongs to; None where there is no file yet.
+
+    BlshError for a file that is no checkpoint of a joint fit.
+    """
+    if not path.exists():
+        return None
+    require_file(path, f"{path} is not a file; name one for the checkpoint")
+    try:
+        with opened_npz(path) as archive:
+            identity = json.loads(str(archive.read("identity")))
+    except (NpzError, ValueError) as error:  # ValueError: the identity is not JSON
+        raise BlshError(f"{path} is no checkpoint of a joint fit ({error}); remove it or name another file") from error
+    if not isinstance(identity, dict) or identity.get("learner") != "joint":
+        raise BlshError(f"{path} is no checkpoint of a joint fit; remove it or name another file")
+    return identity

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settle the log odds of gains over time, before they become gains (SPEC.md, 5, without rounding)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from blsh_trainer.arrays import FloatArray
+from blsh_trainer.signals.features import MEMORY_START
+
+LEAST_ODDS: Final = -4.0
+MOST_ODDS: Final = 6.0
+"""Log odds are limited before they are smoothed, so that a band that was shut for long opens as fast as any other."""
+
+
+@dataclass(frozen=True)
+class GainRules:
+    """How log odds are settled.
+
+    smoothing, smoothing_down: the sixteenths that come from the frame before where log odds do not fall, and where they
+    fall. start: what is added to all log odds of the first frame of a stream. It fades within 64 frames, while the
+    memory of the features fills: until then speech has the benefit of the doubt.
+    """
+
+    smoothing: int
+    smoothing_down: int
+    start: float
+
+
+class Settling:
+    """The log odds of one signal on their way through the rules, with the state that frames leave to later ones."""
+
+    def __init__(self, rules: GainRules) -> None:
+        self._rules = rules
+        self._frames = 0
+        self._before: FloatArray | None = None
+
+    def __call__(self, odds: FloatArray) -> FloatArray:
+        """Return the settled log odds (T, W) of the next frames, from theirs (T, W)."""
+        rules = self._rules
+        settled = np.empty_like(odds)
+        for row, raw in zip(settled, odds, strict=True):
+            fade = max(0.0, 1.0 - self._frames / MEMORY_START)
+            now = np.clip(raw + rules.start * fade, LEAST_ODDS, MOST_ODDS)
+            before = now if self._before is None else self._before
+            kept = np.where(now >= before, rules.smoothing, rules.smoothing_down) / 16
+            row[:] = kept * before + (1 - kept) * now
+            self._before = row.copy()
+            self._frames += 1
+        return settled
