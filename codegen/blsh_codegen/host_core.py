@@ -165,5 +165,6 @@ def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]
         projections=len(model.projection_q7),
         thresholds=model.thresholds_each,
         dictionaries=model.dictionaries,
+        start_votes=model.start_votes,
         **{name: table.ctypes.data_as(_POINTER) for name, table in tables.items()},
     )

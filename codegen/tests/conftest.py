@@ -37,4 +37,5 @@ def random_model(
         mask_kind=mask_kind,
         smoothing=smoothing,
         smoothing_down=smoothing,
+        start_votes=0,
     )

@@ -39,7 +39,7 @@ static bool masks_fit(const blsh_image_header_t *header) {
     const unsigned kept = header->smoothing > header->smoothing_down ? header->smoothing : header->smoothing_down;
     return header->mask_bands <= BLSH_BINS && (header->mask_level_bits <= 4u || votes(header)) &&
            (header->flags == 0u || (votes(header) && header->flags == BLSH_IMAGE_BIT_VOTES)) &&
-           kept <= BLSH_MAX_SMOOTHING && (kept == 0u || header->mask_bands <= BLSH_MAX_SMOOTHED);
+           header->start_votes <= (votes(header) ? BLSH_MAX_START_VOTES : 0u) && kept <= BLSH_MAX_SMOOTHING && (kept == 0u || header->mask_bands <= BLSH_MAX_SMOOTHED);
 }
 
 /* Rows of the projection; a model with masks is not divided for, so that the code for divisions can be left out. */
@@ -211,6 +211,7 @@ int blsh_image_check(const blsh_image_header_t *image, uint32_t room, blsh_model
         .projections = (uint16_t)projections_of(image),
         .thresholds = image->thresholds,
         .dictionaries = image->dictionaries,
+        .start_votes = (uint16_t)image->start_votes,
     };
     memcpy(model->model_sha256, image->model_sha256, sizeof model->model_sha256);
     return find_tables(image, model) ? BLSH_OK : (int)BLSH_IMAGE_SHAPE;

@@ -49,6 +49,7 @@ typedef struct {
     uint8_t thresholds;
     uint8_t smoothing;
     uint8_t smoothing_down;
+    uint32_t start_votes;
     char name[32]; /* ends with a zero */
 } blsh_image_header_t;
 

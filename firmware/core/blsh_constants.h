@@ -75,6 +75,10 @@
 #define BLSH_VOTE_WEIGHTS         32u  /* a neighbour farther behind the nearest has no weight */
 #define BLSH_VOTE_RECIPROCAL_BITS 23   /* bits of 1 / the sum of weights */
 #define BLSH_VOTE_SHIFT           21   /* from a vote times the reciprocal to 1/64 of a unit */
+#define BLSH_LEAST_VOTES          (-256) /* limits of a band's sum */
+#define BLSH_MOST_VOTES           384
+#define BLSH_START_SHIFT          6 /* the votes of a start fade within 64 hops */
+#define BLSH_MAX_START_VOTES      255u
 #define BLSH_RESPONSE_SHIFT       2    /* from 1/64 of a unit to a step of the response */
 #define BLSH_RESPONSE_ORIGIN      128  /* the index of a sum of 0 */
 #define BLSH_RESPONSES            256u /* gains of the response */

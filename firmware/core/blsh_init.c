@@ -131,7 +131,7 @@ static bool edges_known(const int16_t *edge, unsigned bands) {
 static bool masks_known(const blsh_model_t *model) {
     const unsigned bands = model->mask_bands, level_bits = model->mask_level_bits;
     const unsigned kept = model->smoothing > model->smoothing_down ? model->smoothing : model->smoothing_down;
-    if (kept > BLSH_MAX_SMOOTHING || (kept != 0u && bands > BLSH_MAX_SMOOTHED)) {
+    if (model->start_votes > (blsh_votes(model) ? BLSH_MAX_START_VOTES : 0u) || kept > BLSH_MAX_SMOOTHING || (kept != 0u && bands > BLSH_MAX_SMOOTHED)) {
         return false;
     }
     if (blsh_votes(model)) {

@@ -114,15 +114,16 @@ static void average_levels(blsh_state_t *state, const masks_t *masks) {
 
 /* ---- all --------------------------------------------------------------------------------------------------------- */
 
+/* Smooths gains, or sums of votes, which lie in the same place. */
 static void smooth(blsh_state_t *state, unsigned bands) {
     const int32_t rising = state->model->smoothing, falling = state->model->smoothing_down;
     for (unsigned band = 0; band < bands; band++) {
-        const int32_t gain = state->gain_q14[band];
-        const int32_t before = state->hops == 0u ? gain : state->smoothed_q14[band];
-        const int32_t kept = gain < before ? falling : rising;
-        const int16_t now = (int16_t)((kept * before + (16 - kept) * gain + 8) >> 4);
-        state->smoothed_q14[band] = now;
-        state->gain_q14[band] = now;
+        const int32_t raw = state->settled[band];
+        const int32_t before = state->hops == 0u ? raw : state->smoothed[band];
+        const int32_t kept = raw < before ? falling : rising;
+        const int16_t now = (int16_t)((kept * before + (16 - kept) * raw + 8) >> 4);
+        state->smoothed[band] = now;
+        state->settled[band] = now;
     }
 }
 
@@ -159,6 +160,9 @@ void blsh_find_gains(blsh_state_t *state) {
     }
     if ((model->smoothing | model->smoothing_down) != 0u) {
         smooth(state, model->mask_bands);
+    }
+    if (blsh_votes(model)) {
+        blsh_answer_votes(state);
     }
     if (model->band_edge != NULL) {
         spread(state);

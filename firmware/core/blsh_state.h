@@ -61,7 +61,8 @@ typedef struct {
         int32_t noise_floor[BLSH_TRACKED_BANDS]; /* magnitudes, Q22.8; of tracked features only */
         blsh_memory_t memory[BLSH_PAIRS];        /* of memory features only */
     };
-    int16_t smoothed_q14[BLSH_MAX_SMOOTHED]; /* the mask of the hop before; with smoothing only */
+    /* With smoothing only: the mask of the hop before; of a voting model its sums of votes, in 1/64 of a unit. */
+    int16_t smoothed[BLSH_MAX_SMOOTHED];
 
     /* Within a hop only. Between two hops the caller may keep things in `frame`, which the next one overwrites. */
     struct {
@@ -73,6 +74,7 @@ typedef struct {
         blsh_projected_t projected;
         blsh_searched_t searched;
         blsh_voted_t voted;
+        int16_t settled[BLSH_BINS];  /* sums of votes, of bands */
         int16_t gain_q14[BLSH_BINS]; /* of bands, then of bins */
     };
     uint32_t code[(BLSH_MAX_BITS + 31u) / 32u];

@@ -109,6 +109,10 @@ static void add_bits(blsh_state_t *state) {
     }
 }
 
+static inline int32_t limited(int32_t votes) {
+    return votes < BLSH_LEAST_VOTES ? BLSH_LEAST_VOTES : votes > BLSH_MOST_VOTES ? BLSH_MOST_VOTES : votes;
+}
+
 void blsh_count_votes(blsh_state_t *state) {
     const blsh_model_t *model = state->model;
     for (unsigned dictionary = 0; dictionary < model->dictionaries; dictionary++) {
@@ -117,9 +121,16 @@ void blsh_count_votes(blsh_state_t *state) {
     if (model->bit_vote != NULL) {
         add_bits(state);
     }
+    const uint32_t left = BLSH_MEMORY_START - state->hops; /* of the start of a stream */
+    const int32_t start = (int32_t)(model->start_votes * left >> BLSH_START_SHIFT);
     for (unsigned band = 0; band < BLSH_VOTE_BANDS; band++) { /* over neighbours, and votes that are read */
-        const int32_t step = blsh_rounded_shift(state->voted.vote[band], BLSH_RESPONSE_SHIFT) + BLSH_RESPONSE_ORIGIN;
-        const int32_t last = (int32_t)BLSH_RESPONSES - 1;
-        state->gain_q14[band] = model->response_q14[step < 0 ? 0 : step > last ? last : step];
+        state->settled[band] = (int16_t)limited(state->voted.vote[band] + start);
+    }
+}
+
+void blsh_answer_votes(blsh_state_t *state) {
+    const int16_t *const response = state->model->response_q14 + BLSH_RESPONSE_ORIGIN;
+    for (unsigned band = 0; band < BLSH_VOTE_BANDS; band++) {
+        state->gain_q14[band] = response[blsh_rounded_shift(state->settled[band], BLSH_RESPONSE_SHIFT)];
     }
 }

@@ -24,6 +24,7 @@ from blsh_codegen.spec.constants import (
     MAX_MEL_BANDS,
     MAX_NEIGHBOURS,
     MAX_SMOOTHING,
+    MAX_START_VOTES,
     MAX_THRESHOLDS,
     SMALL_ENTRIES,
 )
@@ -82,6 +83,7 @@ REFUSED = {
     "too many bands": ("mask_bands", BINS + 1, "masks or their smoothing are unknown"),
     "too much smoothing": ("smoothing", MAX_SMOOTHING + 1, "masks or their smoothing are unknown"),
     "too much smoothing downwards": ("smoothing_down", MAX_SMOOTHING + 1, "masks or their smoothing are unknown"),
+    "a start without votes": ("start_votes", 1, "masks or their smoothing are unknown"),
     "thresholds without votes": ("thresholds", 2, "or not those of its thresholds"),
     "dictionaries without votes": ("dictionaries", 2, "no neighbour, or more than"),
     "memory without votes": ("feature_kind", 3, "feature kind or count is unknown"),
@@ -92,6 +94,7 @@ REFUSED_VOTING = {
     "no thresholds": ("thresholds", 0, "or not those of its thresholds"),
     "too many thresholds": ("thresholds", MAX_THRESHOLDS + 1, "or not those of its thresholds"),
     "projections that are not those of the bits": ("projections", 11, "or not those of its thresholds"),
+    "too high a start": ("start_votes", MAX_START_VOTES + 1, "masks or their smoothing are unknown"),
     "no dictionary": ("dictionaries", 0, "no neighbour, or more than"),
     "too many dictionaries": ("dictionaries", MAX_DICTIONARIES + 1, "no neighbour, or more than"),
     "too many entries in all": ("entries", MAX_ENTRIES // 3 + 1, "more than BLSH_MAX_ENTRIES"),

@@ -42,6 +42,7 @@ FIELDS = {
     "bits": (92, "<H"), "neighbours": (94, "<B"), "dictionaries": (95, "<B"), "radius": (96, "<H"),
     "mask_bands": (98, "<H"), "mask_level_bits": (100, "<B"), "thresholds": (101, "<B"), "smoothing": (102, "<B"),
     "smoothing_down": (103, "<B"),
+    "start_votes": (104, "<I"),
 }  # fmt: skip
 
 
@@ -154,6 +155,7 @@ def test_a_firmware_for_masks_refuses_voting_models_by_their_head(checker_of_mas
         ({"thresholds": 2}, BITS),
         ({"flags": 1}, MASKS),
         ({"smoothing_down": MAX_SMOOTHING + 1}, MASKS),
+        ({"start_votes": 1}, MASKS),
         ({"entries": MAX_ENTRIES + 1}, ENTRIES),
         ({"mask_bands": BINS + 1}, MASKS),
         ({"mask_level_bits": 5}, MASKS),

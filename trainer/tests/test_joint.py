@@ -22,11 +22,12 @@ from blsh_trainer.learning.joint.network import (
     group_edges,
     log_odds,
     loss,
-    smoothed,
+    settled,
 )
 from blsh_trainer.learning.joint.options import JointOptions, joint_options
 from blsh_trainer.learning.joint.scene_frames import SceneFrames, gather_scenes, scene_frames
 from blsh_trainer.learning.joint.train import train_jointly
+from blsh_trainer.model.gain_rules import GainRules, Settling
 from blsh_trainer.model.artifact import load_model, save_model
 from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.voting_model import voting_codes
@@ -178,10 +179,12 @@ def test_the_response_rises_from_the_floor_to_one() -> None:
     assert (np.diff(table) >= 0).all()
 
 
-def test_gains_move_up_and_down_at_their_own_rates() -> None:
-    gains = jnp.array([0.0, 1.0, 1.0, 0.0, 0.0]).reshape(1, 5, 1)
-    rows = np.asarray(smoothed(gains, 0.25, 0.75)).ravel()
-    np.testing.assert_allclose(rows, [0.0, 0.75, 0.9375, 0.9375 * 0.75, 0.9375 * 0.75**2], rtol=1e-6)
+def test_log_odds_settle_in_training_as_in_a_denoiser_that_has_run_for_long() -> None:
+    print("seed 5")
+    odds = np.random.default_rng(5).normal(0.0, 5.0, (3, 20, 4)).astype(np.float32)
+    rules = GainRules(4, 11, 0.0)
+    found = np.asarray(settled(jnp.asarray(odds), rules))
+    np.testing.assert_allclose(found, [Settling(rules)(sequence) for sequence in odds], atol=1e-5)
 
 
 def test_clarity_is_one_for_the_same_envelopes_and_falls_with_noise() -> None:

@@ -15,6 +15,7 @@ from blsh_trainer.evaluation.systems import HashDenoiser
 from blsh_trainer.model.artifact import load_mask_model, load_model, save_model
 from blsh_trainer.model.card import CORPORA
 from blsh_trainer.model.float_denoiser import FloatDenoiser
+from blsh_trainer.model.gain_rules import GainRules, Settling
 from blsh_trainer.model.voting_model import VotingModel, voting_codes
 from blsh_trainer.signals.features import features, mel_filters
 from blsh_trainer.signals.masks import BAND_EDGES
@@ -38,7 +39,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path, shape: dict[str, Any]) -> None:
     assert isinstance(found, VotingModel)
     for name in ARRAYS:
         assert np.array_equal(getattr(found, name), getattr(model, name)), name
-    for name in ("name", "neighbours", "smoothing", "smoothing_down", "card", "sha256", "format_version"):
+    for name in ("name", "neighbours", "smoothing", "smoothing_down", "start_votes", "card", "sha256", "format_version"):
         assert getattr(found, name) == getattr(model, name), name
     save_model(path, found)
     assert path.read_bytes() == before
@@ -83,6 +84,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"neighbours": 0}, "0 neighbours of 40 entries"),
     ({"smoothing": 16}, "smoothing is 16; choose a whole number from 0 to 15"),
     ({"smoothing_down": True}, "smoothing_down is True; choose a whole number from 0 to 15"),
+    ({"start_votes": 256}, "start_votes is 256; choose a whole number from 0 to 255"),
     (
         {"projections": np.zeros((12, 128), np.int8)},
         r"projections have shape \(12, 128\); expected \(projections, 257\)",
@@ -181,7 +183,7 @@ def test_memory_features_of_silence_are_zeros() -> None:
 
 
 def test_masks_are_responses_to_votes(rng: np.random.Generator) -> None:
-    model = random_voting_model(smoothing=(0, 0))
+    model = random_voting_model(smoothing=(0, 0), start_votes=100)
     X = stft(0.1 * rng.standard_normal(30 * 256))
     codes = voting_codes(features(X, "memory"), model)
     assert codes.any() and not codes.all()
@@ -197,20 +199,19 @@ def test_masks_are_responses_to_votes(rng: np.random.Generator) -> None:
             weights = [int(model.weights[g, j]) if j < 32 else 0 for j in behind]
             levels = model.votes[indices[0], first:end].astype(float)
             sums[first:end] += 4 * np.average(levels, axis=0, weights=weights)
-        index = np.clip(np.floor(sums / 4 + 0.5) + 128, 0, 255).astype(int)
+        sums = np.clip(sums + 100 * (64 - t) / 64, -256, 384)
+        index = (np.floor(sums / 4 + 0.5) + 128).astype(int)
         expected = model.response_q14[index] / 16384
         np.testing.assert_allclose(masks[t, list(BAND_EDGES[:-1])], expected, atol=1e-12)
 
 
-def test_masks_rise_and_fall_by_their_own_smoothing(rng: np.random.Generator) -> None:
-    X = stft(0.1 * rng.standard_normal(60 * 256) * np.repeat([0.01, 1.0, 0.1], 20 * 256))
-    plain = FloatDenoiser(random_voting_model(smoothing=(0, 0))).masks(X)
-    found = FloatDenoiser(random_voting_model(smoothing=(3, 11))).masks(X)
-    before = plain[0]
-    for row, value in zip(found, plain, strict=True):
-        kept = np.where(value >= before, 3, 11) / 16
-        before = kept * before + (1 - kept) * value
-        np.testing.assert_allclose(row, before, atol=1e-12)
+def test_log_odds_settle_by_direction_within_limits_and_start_high() -> None:
+    settle = Settling(GainRules(4, 12, 2.0))
+    first = settle(np.array([[-3.0], [-9.0]]))
+    np.testing.assert_allclose(first, [[-1.0], [-1.0 * 12 / 16 - 4.0 * 4 / 16]])
+    settle(np.zeros((62, 1)))  # of the 64 frames in which the start fades
+    end = settle(np.array([[6.0], [9.0], [0.0]]))
+    assert end[1, 0] == pytest.approx(end[0, 0] / 4 + 6.0 * 12 / 16) and end[2, 0] == pytest.approx(0.75 * end[1, 0])
 
 
 def test_blocks_are_denoised_as_the_whole(rng: np.random.Generator) -> None:

@@ -29,6 +29,7 @@ from blsh_codegen.spec.constants import (
     MAX_ENTRIES,
     MAX_NEIGHBOURS,
     MAX_SMOOTHING,
+    MAX_START_VOTES,
     MAX_THRESHOLDS,
     MEL_SUM_MAX,
     Q14_ONE,
@@ -51,7 +52,7 @@ MAGIC: Final = b"BLSM"
 IMAGE_FORMAT: Final = 2
 NAME_BYTES: Final = 32
 SELF_TEST_HOPS: Final = 6
-HEAD: Final = struct.Struct("<4s32sIHH32sIIIBBHHBBHHBBBB32s")
+HEAD: Final = struct.Struct("<4s32sIHH32sIIIBBHHBBHHBBBBI32s")
 DIGESTED_FROM: Final = 36
 """The SHA-256 of an image is taken from this byte on. Before it lie the magic number and the digest itself."""
 
@@ -85,6 +86,7 @@ class ImageHead:
     mask_level_bits: int
     smoothing: int
     smoothing_down: int
+    start_votes: int
     name: str
 
     @property
@@ -154,6 +156,7 @@ def encode_image(model: IntegerModel) -> bytes:
         model.thresholds_each,
         model.smoothing,
         model.smoothing_down,
+        model.start_votes,
         plain_text(model.name).encode()[: NAME_BYTES - 1],
     )
     return sealed(head + body)
@@ -179,7 +182,8 @@ def read_head(image: bytes) -> ImageHead:
         raise BlshError("the image's SHA-256 is not that of its content; it was damaged, make it again")
     crc, self_test, entries, *shape = numbers
     _check_shape(entries, shape)
-    kind, flags, features, bits, neighbours, dictionaries, radius, width, level_bits, each, rising, falling = shape
+    kind, flags, features, bits, neighbours, dictionaries, radius, width, level_bits, each, *rules = shape
+    rising, falling, start = rules
     return ImageHead(
         sha256=sha256,
         bytes=size,
@@ -200,13 +204,15 @@ def read_head(image: bytes) -> ImageHead:
         mask_level_bits=level_bits,
         smoothing=rising,
         smoothing_down=falling,
+        start_votes=start,
         name=name.split(b"\0")[0].decode("ascii", "replace"),
     )
 
 
 def _check_shape(entries: int, shape: list[int]) -> None:
     """Raise BlshError, with the number, unless some model has these entries and the numbers from offset 88 on."""
-    kind, flags, features, bits, neighbours, dictionaries, radius, width, level_bits, each, rising, falling = shape
+    kind, flags, features, bits, neighbours, dictionaries, radius, width, level_bits, each, *rules = shape
+    rising, falling, start = rules
     memory = kind in _KINDS and _KINDS[kind].memory
     masks = {(VOTE_BANDS, VOTE_LEVEL_BITS)} if memory else {(k.width, k.level_bits) for k in MASK_KINDS.values()}
     most = MAX_ENTRIES // max(dictionaries, 1)
@@ -221,6 +227,7 @@ def _check_shape(entries: int, shape: list[int]) -> None:
         ("thresholds", each, 1 <= each <= (MAX_THRESHOLDS if memory else 1) and bits % each == 0),
         ("radius", radius, radius <= bits),
         ("bands and level bits of a mask", (width, level_bits), (width, level_bits) in masks),
+        ("votes of a start", start, start <= (MAX_START_VOTES if memory else 0)),
         ("smoothing", (rising, falling), max(rising, falling) <= MAX_SMOOTHING and (memory or rising == falling)),
     )
     for what, value, known in checks:
@@ -308,7 +315,7 @@ def _read_voting(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Stor
 
 def _head_fields(head: ImageHead) -> dict[str, Any]:
     """Return the fields of IntegerModel that stand in the header of an image."""
-    names = ("name", "model_sha256", "feature_kind", "bits", "neighbours", "smoothing", "smoothing_down")
+    names = ("name", "model_sha256", "feature_kind", "bits", "neighbours", "smoothing", "smoothing_down", "start_votes")
     return {name: getattr(head, name) for name in names}
 
 

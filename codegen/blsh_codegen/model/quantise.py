@@ -72,8 +72,8 @@ class IntegerModel(ABC):
     projection_q7: int8 (P, D). codes: uint32 (G N, ceil(L / 32)), one dictionary of N entries after the other, each in
     the firmware's order (`tight_order`).
     mel: the filters of the feature kind, None where it has none. smoothing, smoothing_down: of the mask where it does
-    not fall, and where it falls, see VotingModel; the same in a model with masks. model_sha256: of the artifact it was
-    made from.
+    not fall, and where it falls, see VotingModel; the same in a model with masks. start_votes: see VotingModel; 0 with
+    masks. model_sha256: of the artifact it was made from.
     """
 
     name: str
@@ -86,6 +86,7 @@ class IntegerModel(ABC):
     mel: MelBands | None
     smoothing: int
     smoothing_down: int
+    start_votes: int
 
     @property
     def entries(self) -> int:
@@ -288,6 +289,7 @@ class MaskIntegers(IntegerModel):
             mask_kind=mask_kind,
             smoothing=model.smoothing,
             smoothing_down=model.smoothing,
+            start_votes=0,
         )
 
 

@@ -121,6 +121,7 @@ class VotingIntegers(IntegerModel):
             mel=mel_of(feature_kind),
             smoothing=model.smoothing,
             smoothing_down=model.smoothing_down,
+            start_votes=model.start_votes,
             thresholds=model.thresholds,
             group_edges=model.group_edges,
             votes=np.concatenate(votes, axis=1),

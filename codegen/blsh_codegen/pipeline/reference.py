@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.model.voting import VotingIntegers
-from blsh_codegen.pipeline.reference_voting import ReferenceMemory, gains_of_votes, thermometer
+from blsh_codegen.pipeline.reference_voting import ReferenceMemory, limited_votes, response_to, thermometer
 from blsh_codegen.spec.constants import (
     BIAS_FRACTION_BITS,
     BINS,
@@ -143,7 +143,7 @@ class ReferenceDenoiser:
         self._hops = 0
         self._noise_floors: list[int] = []  # the noise floor of each tracked band, set by the first hop
         self._memory = ReferenceMemory()
-        self._smoothed: list[int] = []  # the mask of each band, set by the first hop
+        self._smoothed: list[int] = []  # the mask of each band, or its sum of votes, set by the first hop
 
     def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
         """Denoise the next 256 samples, int16 (256,), and return every stage of the hop."""
@@ -229,7 +229,7 @@ class ReferenceDenoiser:
     def _gains(self, code: list[bool], neighbours: list[tuple[int, int]]) -> list[int]:
         model = self.model
         if isinstance(model, VotingIntegers):
-            means = gains_of_votes(code, neighbours, model)
+            means = limited_votes(code, neighbours, self._hops, model)
         else:
             assert isinstance(model, MaskIntegers)
             means = _mean_gains([index for index, _ in neighbours], model)
@@ -240,7 +240,10 @@ class ReferenceDenoiser:
         ]
         if model.band_edges is None:
             return self._smoothed
-        return [gain for gain, bins in zip(self._smoothed, np.diff(model.band_edges), strict=True) for _ in range(bins)]
+        gains = self._smoothed
+        if isinstance(model, VotingIntegers):
+            gains = [response_to(votes, model) for votes in self._smoothed]
+        return [gain for gain, bins in zip(gains, np.diff(model.band_edges), strict=True) for _ in range(bins)]
 
     def _synthesise(self, samples: list[int], shift: int) -> list[int]:
         total = self._overlap + [0] * HOP

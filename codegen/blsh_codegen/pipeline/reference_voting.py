@@ -6,6 +6,7 @@ Like `reference`, it is written to be read beside docs/SPEC.md, 5, and decides w
 
 from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.spec.constants import (
+    LEAST_VOTES,
     LOG_FRACTION_BITS,
     LOG_INDEX_BITS,
     LOG_ORIGIN,
@@ -14,9 +15,10 @@ from blsh_codegen.spec.constants import (
     MEMORY_MIDDLE_SHIFT,
     MEMORY_SLOW_SHIFT,
     MEMORY_START,
+    MOST_VOTES,
     RESPONSE_ORIGIN,
     RESPONSE_SHIFT,
-    RESPONSES,
+    START_SHIFT,
     TRACKING_START,
     VOTE_RECIPROCAL_BITS,
     VOTE_SHIFT,
@@ -91,8 +93,25 @@ def thermometer(accumulators: list[int], model: VotingIntegers) -> list[bool]:
     ]
 
 
-def gains_of_votes(code: list[bool], neighbours: list[tuple[int, int]], model: VotingIntegers) -> list[int]:
-    """Return the gain of each band, before smoothing, from the code and the (index, distance) of G K neighbours."""
+def limited_votes(
+    code: list[bool], neighbours: list[tuple[int, int]], hops: int, model: VotingIntegers
+) -> list[int]:
+    """Return the sum of votes of each band, within its limits, from the code and the (index, distance) of neighbours.
+
+    hops: those done before in this stream, of which the first 64 add votes of a start.
+    """
+    start = model.start_votes * (MEMORY_START - min(hops, MEMORY_START)) >> START_SHIFT
+    return [
+        min(max(total + start, LEAST_VOTES), MOST_VOTES) for total in _sums_of_votes(code, neighbours, model)
+    ]
+
+
+def response_to(votes: int, model: VotingIntegers) -> int:
+    """Return the gain for a settled sum of votes."""
+    return int(model.response_q14[rounded_shift(votes, RESPONSE_SHIFT) + RESPONSE_ORIGIN])
+
+
+def _sums_of_votes(code: list[bool], neighbours: list[tuple[int, int]], model: VotingIntegers) -> list[int]:
     sums = [0] * model.mask_bands
     each = model.thresholds_each
     if model.bit_votes is not None:
@@ -109,8 +128,7 @@ def gains_of_votes(code: list[bool], neighbours: list[tuple[int, int]], model: V
                 for weight, (index, _) in zip(weights, found, strict=True)
             )
             sums[w] += rounded_shift(total * reciprocal, VOTE_SHIFT)
-    indices = [min(max(rounded_shift(total, RESPONSE_SHIFT) + RESPONSE_ORIGIN, 0), RESPONSES - 1) for total in sums]
-    return [int(model.response_q14[index]) for index in indices]
+    return sums
 
 
 def _weight(model: VotingIntegers, group: int, behind: int) -> int:

@@ -230,8 +230,10 @@ class VectorisedDenoiser:
         windowed = (frames * _WINDOW << (shift + 1)) >> 1
         re, im = real_spectrum(windowed)
         features = self._features(re, im, shift, state)
-        decision = self._rule.decide(features)
-        gains = self._smooth(decision.gains, state)
+        decision = self._rule.decide(features, state.hops)
+        gains = self._rule.gains(self._smooth(decision.unsettled, state))
+        if self.model.band_edges is not None:
+            gains = np.repeat(gains, np.diff(self.model.band_edges), axis=1)
         samples = real_samples(_mul_q16(re, gains), _mul_q16(im, gains))
         pieces = _mul_q16(samples << 8, _WINDOW) >> (shift + 1)
         return (
@@ -261,29 +263,32 @@ class VectorisedDenoiser:
         drop = np.maximum(0, _bit_length(values.max(axis=1, keepdims=True)) - TRACKED_BITS)
         return _rounded_shift(values, drop)
 
-    def _smooth(self, gains: Ints, state: _State) -> Ints:
-        """Smooth the gains of the bands (T, W), in place, and return those of the bins (T, 513)."""
+    def _smooth(self, unsettled: Ints, state: _State) -> Ints:
+        """Return what the bands have (T, W), smoothed in place."""
         model = self.model
         rising, falling = model.smoothing, model.smoothing_down
         if rising or falling:
-            before = gains[0] if state.smoothed is None else state.smoothed
-            for row in gains:
+            before = unsettled[0] if state.smoothed is None else state.smoothed
+            for row in unsettled:
                 kept = np.where(row >= before, rising, falling)
                 row[:] = (kept * before + (16 - kept) * row + 8) >> 4
                 before = row
             state.smoothed = before
-        return gains if model.band_edges is None else np.repeat(gains, np.diff(model.band_edges), axis=1)
+        return unsettled
 
 
 @dataclass(frozen=True)
 class _Decision:
-    """What a model makes of features: accumulators (T, P), codes (T, L), neighbours (T, G K), gains of bands (T, W)."""
+    """What a model makes of features: accumulators (T, P), codes (T, L), neighbours (T, G K).
+
+    unsettled: what is smoothed, (T, W): the gains of bands, or of a voting model their sums of votes.
+    """
 
     accumulators: Ints
     bits: npt.NDArray[np.bool_]
     indices: Ints
     distances: Ints
-    gains: Ints
+    unsettled: Ints
 
 
 class _MaskRule:
@@ -294,7 +299,7 @@ class _MaskRule:
         self._index = HammingIndex(model.code_bits())
         self._mask_levels = model.mask_levels()
 
-    def decide(self, features: Ints) -> _Decision:
+    def decide(self, features: Ints, _hops: int) -> _Decision:
         model = self._model
         norm = _floor_sqrt((features * features).sum(axis=1))
         drop = np.maximum(0, _bit_length(norm) - NORM_BITS)[:, None]
@@ -305,6 +310,9 @@ class _MaskRule:
         votes = self._mask_levels[indices].sum(axis=1, dtype=np.int64)
         return _Decision(accumulators, bits, indices, distances, model.gain_q14.astype(np.int64)[votes])
 
+    def gains(self, settled: Ints) -> Ints:
+        return settled
+
 
 class _VotingRule:
     """The thermometer codes of a voting model, and its votes."""
@@ -313,11 +321,15 @@ class _VotingRule:
         self._rows = model.projection_q7
         self._ballot = Ballot(model)
 
-    def decide(self, features: Ints) -> _Decision:
+    def decide(self, features: Ints, hops: int) -> _Decision:
         accumulators = exact_product(features, self._rows)
         bits = self._ballot.codes(accumulators)
         indices, distances = self._ballot.neighbours(bits)
-        return _Decision(accumulators, bits, indices, distances, self._ballot.gains(bits, indices, distances))
+        votes = self._ballot.votes(bits, indices, distances, hops)
+        return _Decision(accumulators, bits, indices, distances, votes)
+
+    def gains(self, settled: Ints) -> Ints:
+        return self._ballot.response(settled)
 
 
 def _rule_of(model: IntegerModel) -> _MaskRule | _VotingRule:

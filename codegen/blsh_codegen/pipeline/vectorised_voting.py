@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.spec.constants import (
+    LEAST_VOTES,
     LOG_FRACTION_BITS,
     LOG_INDEX_BITS,
     LOG_ORIGIN,
@@ -18,9 +19,10 @@ from blsh_codegen.spec.constants import (
     MEMORY_PAIRS,
     MEMORY_SLOW_SHIFT,
     MEMORY_START,
+    MOST_VOTES,
     RESPONSE_ORIGIN,
     RESPONSE_SHIFT,
-    RESPONSES,
+    START_SHIFT,
     TRACKING_START,
     VOTE_RECIPROCAL_BITS,
     VOTE_SHIFT,
@@ -99,8 +101,8 @@ class Ballot:
         places = [near + group * self._model.entries for group, (near, _) in enumerate(found)]
         return np.concatenate(places, axis=1), np.concatenate([distances for _, distances in found], axis=1)
 
-    def gains(self, codes: Bits, indices: Ints, distances: Ints) -> Ints:
-        """Return the gains of the bands, (T, 80), before smoothing."""
+    def votes(self, codes: Bits, indices: Ints, distances: Ints, hops: int) -> Ints:
+        """Return the sums of votes of the bands, (T, 80), within their limits; hops: those done before in the stream."""
         model = self._model
         sums = self._sums_of_bits(codes)
         for group, bands in enumerate(model.groups):
@@ -111,9 +113,14 @@ class Ballot:
             totals = (weights[:, :, None] * levels).sum(axis=1)
             reciprocals = (1 << VOTE_RECIPROCAL_BITS) // weights.sum(axis=1, keepdims=True)
             sums[:, bands] += (totals * reciprocals + (1 << VOTE_SHIFT >> 1)) >> VOTE_SHIFT
-        steps = (sums + (1 << RESPONSE_SHIFT >> 1)) >> RESPONSE_SHIFT
-        gains: Ints = model.response_q14.astype(np.int64)[np.clip(steps + RESPONSE_ORIGIN, 0, RESPONSES - 1)]
-        return gains
+        left = np.maximum(MEMORY_START - hops - np.arange(len(sums)), 0)
+        start = model.start_votes * left >> START_SHIFT
+        return np.clip(sums + start[:, None], LEAST_VOTES, MOST_VOTES)
+
+    def response(self, votes: Ints) -> Ints:
+        """Return the gains (T, 80) for settled sums of votes."""
+        steps = (votes + (1 << RESPONSE_SHIFT >> 1)) >> RESPONSE_SHIFT
+        return np.asarray(self._model.response_q14, np.int64)[steps + RESPONSE_ORIGIN]
 
     def _sums_of_bits(self, codes: Bits) -> Ints:
         if self._bit_votes is None:

@@ -178,7 +178,7 @@ def model_struct(pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
     tables = ("projection_q7", "bias_q3", "planes", "bounds", "masks", "gain_q14")
     bands = ("band_edge", "mel_first", "mel_count", "mel_weight_q16")
     votes = ("threshold", "group_edge", "vote", "weight", "bit_vote", "response_q14")
-    numbers_of_votes = ("smoothing_down", "projections", "thresholds", "dictionaries")
+    numbers_of_votes = ("smoothing_down", "projections", "thresholds", "dictionaries", "start_votes")
     fields = [
         ("runtime_format", words),
         ("name", ctypes.c_char_p if pointer is HOST_POINTER else pointer),
@@ -212,7 +212,7 @@ def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> t
         ("overlap", words * HISTORY),
         ("hops", words),
         ("noise_floor", _union(words * TRACKED_BANDS, halves * 6 * limits.pairs)),
-        ("smoothed_q14", halves * limits.smoothed),
+        ("smoothed", halves * limits.smoothed),
         ("frame", frame),
         ("spectral", _union(*structs, halves * BINS)),
         ("code", words * -(-limits.bits // 32)),

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_trainer.model import projection, voting_model
+from blsh_trainer.model import gain_rules, projection, voting_model
 from blsh_trainer.signals import features, masks, spectra
 
 SAMPLE_RATE_HZ: Final = spectra.SAMPLE_RATE_HZ
@@ -62,6 +62,10 @@ VOTE_LEVEL_BITS: Final = 8
 VOTE_WEIGHTS: Final = voting_model.VOTE_WEIGHTS  # a neighbour farther behind the nearest has no weight
 VOTE_RECIPROCAL_BITS: Final = 23  # bits of 1 / the sum of weights
 VOTE_SHIFT: Final = 21  # from a vote times the reciprocal to 1/64 of a unit
+LEAST_VOTES: Final = int(gain_rules.LEAST_ODDS * voting_model.BIT_VOTES_A_UNIT)  # limits of a band's sum
+MOST_VOTES: Final = int(gain_rules.MOST_ODDS * voting_model.BIT_VOTES_A_UNIT)
+START_SHIFT: Final = 6  # the votes of a start fade within 64 hops
+MAX_START_VOTES: Final = voting_model.MAX_START_VOTES
 RESPONSE_SHIFT: Final = 2  # from 1/64 of a unit to a step of the response
 RESPONSE_ORIGIN: Final = voting_model.RESPONSE_ORIGIN  # the index of a sum of 0
 RESPONSES: Final = voting_model.RESPONSES

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 
 from blsh_codegen.emit.c_code import C_WARNINGS
-from blsh_codegen.emit.model_image import encode_image
+from blsh_codegen.emit.model_image import HEAD, encode_image
 from blsh_codegen.project import project_root
 from blsh_hil.boards.host import SANITIZERS
 from blsh_hil.ending import exit_code
@@ -132,7 +132,10 @@ def first_inputs() -> list[bytes]:
     return [
         push + start + hop(0) + PROVE + START + record(Slots()) + start + hop(0),
         push + PROVE + push + PROVE + START + record(Slots()) + record(ModelFactory()) + record(Slots()),
-        record(PushBegin(image[:136])) + record(PushData(136, image[136:392])) + record(ModelTry()) + START,
+        record(PushBegin(image[: HEAD.size]))
+        + record(PushData(HEAD.size, image[HEAD.size : HEAD.size + 256]))
+        + record(ModelTry())
+        + START,
         image_record(encode_image(replace(model, mel=loudest))) + START,
         image_record(image[:-4]) + image_record(image[:200]) + image_record(image + bytes(8)),
         record(Hello(1)),

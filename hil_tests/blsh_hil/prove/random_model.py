@@ -41,10 +41,11 @@ def random_voting_model(
     neighbours: int = 8,
     bit_votes: bool = True,
     smoothing: tuple[int, int] = (3, 11),
+    start_votes: int = 100,
 ) -> VotingModel:
     """Return an artifact of a voting model: the same one for the same arguments.
 
-    smoothing: where the mask does not fall, and where it falls. Most thresholds lie where signals reach them.
+    smoothing: where sums of votes do not fall, and where they fall. Most thresholds lie where signals reach them.
     """
     rng = np.random.default_rng(seed)
     groups, bits = len(group_edges) - 1, projections * thresholds
@@ -68,6 +69,7 @@ def random_voting_model(
         card={},
         smoothing=smoothing[0],
         smoothing_down=smoothing[1],
+        start_votes=start_votes,
     )
 
 

@@ -23,7 +23,7 @@ from blsh_codegen.spec.packing import pack_words
 from blsh_hil.prove.random_model import random_voting_model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import MAX_FLOOR
-from blsh_trainer.model.voting_model import VOTES, VOTING_FEATURES
+from blsh_trainer.model.voting_model import MAX_START_VOTES, VOTES, VOTING_FEATURES
 from blsh_trainer.signals.features import MASK_FEATURES, find_feature_kind
 from blsh_trainer.signals.masks import MASK_KINDS, MAX_SMOOTHING, find_mask_kind
 
@@ -121,6 +121,7 @@ class Recipe:
             mask_kind=kind,
             smoothing=self.smoothing,
             smoothing_down=self.smoothing,
+            start_votes=0,
         )
         codes = DICTIONARIES[self.dictionary](rng, self.entries, self.bits)
         if self.dictionary == "near":
@@ -134,8 +135,8 @@ class Recipe:
 class VotingRecipe:
     """A voting model with random contents and a given shape.
 
-    projections (P), thresholds (T), groups (G), neighbours (K) and entries (N) of each dictionary, bit_votes, smoothing
-    and smoothing_down: those of a trained model. Raises BlshError for a shape that firmware does not hold.
+    projections (P), thresholds (T), groups (G), neighbours (K) and entries (N) of each dictionary, bit_votes, smoothing,
+    smoothing_down and start_votes: those of a trained model. Raises BlshError for a shape that firmware does not hold.
     """
 
     seed: int
@@ -147,6 +148,7 @@ class VotingRecipe:
     bit_votes: bool = True
     smoothing: int = 3
     smoothing_down: int = 11
+    start_votes: int = 100
 
     def __post_init__(self) -> None:
         _check_numbers(
@@ -158,6 +160,7 @@ class VotingRecipe:
             ("entries", self.neighbours, MOST_ENTRIES),
             ("smoothing", 0, MAX_SMOOTHING),
             ("smoothing_down", 0, MAX_SMOOTHING),
+            ("start_votes", 0, MAX_START_VOTES),
         )
         _check_numbers(self, ("projections", 1, MAX_BITS // self.thresholds))
         if type(self.bit_votes) is not bool:
@@ -187,7 +190,8 @@ class VotingRecipe:
         """The shape in a word, unique among recipes. Tests and models have this name."""
         parts = [f"P{self.projections}", f"T{self.thresholds}", f"G{self.groups}", f"K{self.neighbours}"]
         parts += [f"N{self.entries}", "bits" if self.bit_votes else "entries"]
-        return "-".join([VOTES, *parts, f"a{self.smoothing}", f"d{self.smoothing_down}", f"s{self.seed}"])
+        parts += [f"a{self.smoothing}", f"d{self.smoothing_down}", f"b{self.start_votes}"]
+        return "-".join([VOTES, *parts, f"s{self.seed}"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON values."""
@@ -205,6 +209,7 @@ class VotingRecipe:
             neighbours=self.neighbours,
             bit_votes=self.bit_votes,
             smoothing=(self.smoothing, self.smoothing_down),
+            start_votes=self.start_votes,
         )
         return integer_model(replace(artifact, name=self.name[:31]), GenerateOptions())
 

@@ -15,6 +15,7 @@ from blsh_trainer.arrays import FloatArray
 from blsh_trainer.learning.joint.network import Arrays, Learnable, Parameters, Scaling
 from blsh_trainer.learning.joint.options import JointOptions
 from blsh_trainer.learning.joint.scene_frames import SceneFrames
+from blsh_trainer.model.gain_rules import GainRules, Settling
 from blsh_trainer.model.float_denoiser import MaskedStream
 from blsh_trainer.model.voting_model import VOTE_BANDS, VOTING_FEATURES
 from blsh_trainer.signals.masks import find_mask_kind
@@ -29,7 +30,7 @@ class DenseNetwork:
 
     hidden: int8 (H, 257). hidden_scale, hidden_bias: float64 (H,); a unit is its scale times the sum of its products,
     plus its bias, or 0. output: int8 (80, H); output_scale, output_bias: float64 (80,). smoothing, smoothing_down,
-    floor_db: as of JointOptions, int64 () and float64 ().
+    start_odds, floor_db: as of JointOptions, int64 () and float64 ().
     """
 
     hidden: NDArray[np.int8]
@@ -40,6 +41,7 @@ class DenseNetwork:
     output_bias: FloatArray
     smoothing: NDArray[np.int64]
     smoothing_down: NDArray[np.int64]
+    start_odds: FloatArray
     floor_db: FloatArray
 
     @classmethod
@@ -57,6 +59,7 @@ class DenseNetwork:
             output_bias=learned["output_bias"].astype(np.float64),
             smoothing=np.array(options.smoothing),
             smoothing_down=np.array(options.smoothing_down),
+            start_odds=np.array(options.start_odds),
             floor_db=np.array(options.floor_db),
         )
 
@@ -74,11 +77,20 @@ class DenseNetwork:
         """Return the fields by name."""
         return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
 
-    def gains(self, features: ArrayLike) -> FloatArray:
-        """Return the gains of the bands float64 (T, 80) for features (T, 257), not smoothed."""
+    @property
+    def rules(self) -> GainRules:
+        """How log odds settle before they become gains."""
+        return GainRules(int(self.smoothing), int(self.smoothing_down), float(self.start_odds))
+
+    def log_odds(self, features: ArrayLike) -> FloatArray:
+        """Return the log odds of the gains of the bands, float64 (T, 80), for features (T, 257)."""
         sums = np.asarray(features, dtype=np.float64) @ self.hidden.T.astype(np.float64)
         units = np.maximum(self.hidden_scale * sums + self.hidden_bias, 0.0)
-        odds = self.output_scale * (units @ self.output.T.astype(np.float64)) + self.output_bias
+        odds: FloatArray = self.output_scale * (units @ self.output.T.astype(np.float64)) + self.output_bias
+        return odds
+
+    def gains(self, odds: FloatArray) -> FloatArray:
+        """Return the gains float64 (T, 80) for settled log odds."""
         floored: FloatArray = np.maximum(1.0 / (1.0 + np.exp(-odds)), 10.0 ** (float(self.floor_db) / 20.0))
         return floored
 
@@ -99,11 +111,11 @@ class _DenseStream(MaskedStream):
 
     def __init__(self, network: DenseNetwork) -> None:
         self._network = network
+        self._settle = Settling(network.rules)
         super().__init__(VOTING_FEATURES, find_mask_kind("bands"))
 
     def _band_masks(self, features: FloatArray) -> FloatArray:
-        network = self._network
-        return self._smooth(network.gains(features), int(network.smoothing), int(network.smoothing_down))
+        return self._network.gains(self._settle(self._network.log_odds(features)))
 
 
 def dense_layers(width: int) -> Learnable:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from blsh_trainer.arrays import BoolArray, ComplexArray, FloatArray, IntArray
 from blsh_trainer.compute.hamming_index import HammingIndex
 from blsh_trainer.model.artifact import AnyModel, Model
+from blsh_trainer.model.gain_rules import Settling
 from blsh_trainer.model.projection import hash_codes
 from blsh_trainer.model.voting_model import (
     BIT_VOTES_A_UNIT,
@@ -65,7 +66,6 @@ class MaskedStream(ABC):
     def __init__(self, feature_kind: str, masks: MaskKind) -> None:
         self._kind = masks
         self._features = FeatureExtractor(find_feature_kind(feature_kind))
-        self._smoothed: FloatArray | None = None  # the mask (W,) of the last frame
 
     def masked(self, X: ComplexArray) -> ComplexArray:
         """Return the next frames X (T, 513) of the signal times their masks."""
@@ -79,18 +79,6 @@ class MaskedStream(ABC):
     def _band_masks(self, features: FloatArray) -> FloatArray:
         """Return the masks of the bands (T, W) for frames with these features (T, D)."""
 
-    def _smooth(self, averages: FloatArray, rising: int, falling: int) -> FloatArray:
-        """Return masks (T, W) smoothed; rising, falling: the sixteenths that come from the mask before."""
-        if rising == 0 and falling == 0:
-            return averages
-        smoothed = np.empty_like(averages)
-        for row, average in zip(smoothed, averages, strict=True):
-            before = average if self._smoothed is None else self._smoothed
-            kept = np.where(average >= before, rising, falling) / 16
-            row[:] = kept * before + (1 - kept) * average
-            self._smoothed = row.copy()
-        return smoothed
-
 
 class _MaskStream(MaskedStream):
     """A signal on its way through a model whose entries have masks."""
@@ -98,6 +86,7 @@ class _MaskStream(MaskedStream):
     def __init__(self, model: Model, index: HammingIndex) -> None:
         self._model = model
         self._index = index
+        self._smoothed: FloatArray | None = None  # the mask (W,) of the last frame
         super().__init__(model.feature_kind, find_mask_kind(model.mask_kind))
 
     def _band_masks(self, features: FloatArray) -> FloatArray:
@@ -105,7 +94,16 @@ class _MaskStream(MaskedStream):
         codes = hash_codes(features, model.projections, model.biases)
         indices, _ = self._index.search(codes, model.neighbours)
         averages = np.maximum(self._averages(indices), model.floor / 256)
-        return self._smooth(averages, model.smoothing, model.smoothing)
+        return self._smooth(averages) if model.smoothing else averages
+
+    def _smooth(self, averages: FloatArray) -> FloatArray:
+        kept = self._model.smoothing / 16
+        smoothed = np.empty_like(averages)
+        for row, average in zip(smoothed, averages, strict=True):
+            before = average if self._smoothed is None else self._smoothed
+            row[:] = kept * before + (1 - kept) * average
+            self._smoothed = row.copy()
+        return smoothed
 
     def _averages(self, indices: IntArray) -> FloatArray:
         averages = np.empty((len(indices), self._kind.width))
@@ -121,13 +119,14 @@ class _VotingStream(MaskedStream):
     def __init__(self, model: VotingModel, indices: list[HammingIndex]) -> None:
         self._model = model
         self._indices = indices
+        self._settle = Settling(model.rules)
         super().__init__(model.feature_kind, find_mask_kind("bands"))
 
     def _band_masks(self, features: FloatArray) -> FloatArray:
         model = self._model
         codes = voting_codes(features, model)
-        sums = self._neighbour_votes(codes) + self._bit_votes(codes)
-        return self._smooth(response(sums, model), model.smoothing, model.smoothing_down)
+        odds = (self._neighbour_votes(codes) + self._bit_votes(codes)) / BIT_VOTES_A_UNIT
+        return response(self._settle(odds), model)
 
     def _neighbour_votes(self, codes: BoolArray) -> FloatArray:
         """Return the weighted means of the neighbours' votes (T, 80), in 1/64 of a unit."""

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.card import CORPORA, Card, check_card, content_hash
+from blsh_trainer.model.gain_rules import GainRules
 from blsh_trainer.model.projection import MAX_BITS
 from blsh_trainer.signals.features import FEATURE_KINDS
 from blsh_trainer.signals.masks import BAND_EDGES, MAX_SMOOTHING, pack_bits, unpack_bits
@@ -34,8 +35,8 @@ LEVELS_A_UNIT, BIT_VOTES_A_UNIT = 16, 64
 """Steps of a vote in a unit of log odds: of an entry's level, of a bit's vote."""
 RESPONSES = 256
 RESPONSE_ORIGIN = 128
-"""The index of the response to votes that sum to 0; a step of the index is a quarter of the step of a bit's vote."""
-STEPS_A_RESPONSE = 4
+"""The index of the response to votes that sum to 0."""
+MAX_START_VOTES = 255
 GAIN_ONE_Q14 = 1 << 14
 
 VOTING_ARRAYS: dict[str, tuple[str, int]] = {  # dtype and dimensions of each array in the file
@@ -67,9 +68,9 @@ class VotingModel:
     bit_votes: int8 (P, T + 1, 80) or None: what projection p adds to each band, in 1/64 of a unit, by the number of
     its thresholds that it reaches.
 
-    response_q14: int16 (256,), Q1.14: the gain of a band by its sum of votes, in 1/16 of a unit, plus 128.
-    smoothing, smoothing_down: sixteenths of a mask that come from the mask before where it does not fall, and where it
-    falls. card: provenance as JSON values.
+    response_q14: int16 (256,), Q1.14: the gain of a band by its settled sum of votes, in 1/16 of a unit, plus 128.
+    smoothing, smoothing_down, start_votes: how sums of votes settle (GainRules); start_votes in 1/64 of a unit, 0 to
+    255. card: provenance as JSON values.
 
     BlshError when the parts do not fit together.
     """
@@ -87,6 +88,7 @@ class VotingModel:
     card: Card
     smoothing: int = 0
     smoothing_down: int = 0
+    start_votes: int = 0
 
     def __post_init__(self) -> None:
         _check_voting_model(self)
@@ -100,6 +102,11 @@ class VotingModel:
     def mask_kind(self) -> str:
         """The name for what its entries have instead of masks."""
         return VOTES
+
+    @property
+    def rules(self) -> GainRules:
+        """How sums of votes settle before they become gains."""
+        return GainRules(self.smoothing, self.smoothing_down, self.start_votes / BIT_VOTES_A_UNIT)
 
     @property
     def bits(self) -> int:
@@ -156,7 +163,11 @@ class VotingModel:
             "neighbours": self.neighbours,
             "smoothing": self.smoothing,
             "smoothing_down": self.smoothing_down,
+            "start_votes": self.start_votes,
         }
+
+
+_NAMED = ("name", "neighbours", "smoothing", "smoothing_down", "start_votes")
 
 
 def voting_model_of(arrays: dict[str, AnyArray], card: Card) -> VotingModel:
@@ -171,7 +182,7 @@ def voting_model_of(arrays: dict[str, AnyArray], card: Card) -> VotingModel:
     codes = unpack_bits(arrays["codes"], bits)
     if dictionaries < 1 or bits < 1 or len(codes) == 0 or len(codes) % dictionaries:
         raise BlshError(f"{len(codes)} codes of {bits} bits are not {dictionaries} dictionaries of one size")
-    named = {key: card.pop(key) for key in ("name", "neighbours", "smoothing", "smoothing_down")}
+    named = {key: card.pop(key) for key in _NAMED}
     return VotingModel(
         **named,
         projections=arrays["projections"],
@@ -192,9 +203,9 @@ def voting_codes(X: ArrayLike, model: VotingModel) -> BoolArray:
     return np.asarray(sums[:, :, None] >= model.thresholds).reshape(len(sums), -1)
 
 
-def response(sums: FloatArray, model: VotingModel) -> FloatArray:
-    """Return the gains float64 in [0, 1] for sums of votes in 1/64 of a unit."""
-    index = np.clip(np.floor(sums / STEPS_A_RESPONSE + 0.5) + RESPONSE_ORIGIN, 0, RESPONSES - 1).astype(np.intp)
+def response(odds: FloatArray, model: VotingModel) -> FloatArray:
+    """Return the gains float64 in [0, 1] for settled log odds."""
+    index = np.clip(np.floor(odds * LEVELS_A_UNIT + 0.5) + RESPONSE_ORIGIN, 0, RESPONSES - 1).astype(np.intp)
     return np.asarray(model.response_q14[index] / GAIN_ONE_Q14)
 
 
@@ -210,10 +221,14 @@ def _check_voting_model(model: VotingModel) -> None:
     most = min(model.entries, MAX_VOTERS)
     if type(model.neighbours) is not int or not 1 <= model.neighbours <= most:
         raise BlshError(f"{model.neighbours} neighbours of {model.entries} entries; choose 1 to {most}")
-    for name in ("smoothing", "smoothing_down"):
+    for name, highest in (
+        ("smoothing", MAX_SMOOTHING),
+        ("smoothing_down", MAX_SMOOTHING),
+        ("start_votes", MAX_START_VOTES),
+    ):
         value = getattr(model, name)
-        if type(value) is not int or not 0 <= value <= MAX_SMOOTHING:
-            raise BlshError(f"{name} is {value!r}; choose a whole number from 0 to {MAX_SMOOTHING}")
+        if type(value) is not int or not 0 <= value <= highest:
+            raise BlshError(f"{name} is {value!r}; choose a whole number from 0 to {highest}")
 
 
 def _check_shapes(model: VotingModel) -> None:

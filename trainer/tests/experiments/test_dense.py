@@ -23,6 +23,7 @@ from blsh_trainer.learning.joint.network import Scaling, loss
 from blsh_trainer.learning.joint.options import JointOptions
 from blsh_trainer.learning.joint.scene_frames import SceneFrames, gather_scenes
 from blsh_trainer.model.artifact import save_model
+from blsh_trainer.model.gain_rules import MOST_ODDS
 
 SMALL = JointOptions(passes=1, steps=30, sequences=8, span=16)
 WIDTH = 24
@@ -77,19 +78,20 @@ def test_rounded_weights_give_the_gains_that_were_learned(frames: SceneFrames, l
     rows = frames.features[::5]
     wanted = 1.0 / (1.0 + np.exp(-np.asarray(dense_log_odds(parameters, jnp.asarray(scaling.scaled(rows))))))
     assert network.width == WIDTH and abs(network.hidden).max() == abs(network.output).max() == 127
-    assert np.sqrt(np.mean((network.gains(rows) - wanted) ** 2)) < 0.01
+    assert np.sqrt(np.mean((network.gains(network.log_odds(rows)) - wanted) ** 2)) < 0.01
 
 
-def test_gains_stay_above_the_floor_and_are_smoothed(frames: SceneFrames) -> None:
+def test_gains_stay_between_the_floor_and_the_limit_of_log_odds(frames: SceneFrames) -> None:
     scaling = Scaling.of(frames.features)
     parameters = dense_layers(8).first(SMALL, frames, scaling, np.random.default_rng(1))
     parameters["output_bias"] -= 50.0
-    network = DenseNetwork.of(parameters, scaling, replace(SMALL, floor_db=-20.0, smoothing=0, smoothing_down=0))
-    assert network.gains(frames.features[:9]) == pytest.approx(0.1)
+    network = DenseNetwork.of(parameters, scaling, replace(SMALL, floor_db=-20.0))
+    assert network.gains(network.log_odds(frames.features[:9])) == pytest.approx(0.1)
     x = np.random.default_rng(2).normal(0, 0.05, 6000)
     np.testing.assert_allclose(DenseDenoiser(network).denoise(x), 0.1 * x, atol=1e-9)
     open_wide = replace(network, output_bias=network.output_bias + 100.0)
-    np.testing.assert_allclose(DenseDenoiser(open_wide).denoise(x), x, atol=1e-9)
+    widest = 1.0 / (1.0 + np.exp(-MOST_ODDS))
+    np.testing.assert_allclose(DenseDenoiser(open_wide).denoise(x), widest * x, atol=1e-9)
 
 
 def test_the_widest_network_of_the_cost_is_trained_and_scored_once(

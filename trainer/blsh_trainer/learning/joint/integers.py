@@ -42,6 +42,7 @@ def voting_model(learned: Arrays, scaling: Scaling, options: JointOptions, card:
         card=card,
         smoothing=options.smoothing,
         smoothing_down=options.smoothing_down,
+        start_votes=round(BIT_VOTES_A_UNIT * options.start_odds),
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from blsh_trainer.learning.joint.options import JointOptions
 from blsh_trainer.learning.joint.scene_frames import COMPRESSION, SceneFrames
+from blsh_trainer.model.gain_rules import LEAST_ODDS, MOST_ODDS, GainRules
 from blsh_trainer.model.voting_model import VOTE_BANDS
 from blsh_trainer.signals.masks import BAND_EDGES
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, WINDOW
@@ -128,16 +129,16 @@ def log_odds(parameters: Parameters, x: jax.Array) -> jax.Array:
 VOTING = Learnable("voting", first_parameters, log_odds)
 
 
-def smoothed(gains: jax.Array, up: float, down: float) -> jax.Array:
-    """Return gains (sequences, span, 80) of which each keeps a share of the one before, by its direction."""
+def settled(odds: jax.Array, rules: GainRules) -> jax.Array:
+    """Return log odds (sequences, span, 80) as they settle within a stream that began long before (gain_rules)."""
 
-    def move(before: jax.Array, gain: jax.Array) -> tuple[jax.Array, jax.Array]:
-        kept = jnp.where(gain >= before, up, down)
-        now = kept * before + (1.0 - kept) * gain
+    def move(before: jax.Array, raw: jax.Array) -> tuple[jax.Array, jax.Array]:
+        kept = jnp.where(raw >= before, rules.smoothing, rules.smoothing_down) / 16
+        now = kept * before + (1.0 - kept) * raw
         return now, now
 
-    _, rows = jax.lax.scan(move, gains[:, 0], jnp.moveaxis(gains, 1, 0))
-    return jnp.moveaxis(rows, 0, 1)
+    limited = jnp.moveaxis(jnp.clip(odds, LEAST_ODDS, MOST_ODDS), 1, 0)
+    return jnp.moveaxis(jax.lax.scan(move, limited[0], limited)[1], 0, 1)
 
 
 def loss(odds: LogOdds, options: JointOptions, parameters: Parameters, batch: Parameters) -> jax.Array:
@@ -148,8 +149,8 @@ def loss(odds: LogOdds, options: JointOptions, parameters: Parameters, batch: Pa
     weigh as much as loud noise. `easy` bounds that. The clarity of the sequences is taken off.
     """
     count, span, width = batch["x"].shape
-    gains = jax.nn.sigmoid(odds(parameters, batch["x"].reshape(-1, width))).reshape(count, span, VOTE_BANDS)
-    gains = smoothed(gains, options.smoothing / 16, options.smoothing_down / 16)
+    raw = odds(parameters, batch["x"].reshape(-1, width)).reshape(count, span, VOTE_BANDS)
+    gains = jax.nn.sigmoid(settled(raw, options.rules))
     A, B, C, A6, B6 = (batch["sums"][:, :, i] for i in range(5))
     error = (gains**2 * A - 2.0 * gains * B).sum(axis=2) + batch["rest"][:, :, 0]
     soft = jnp.maximum(gains, _LEAST_GAIN) ** COMPRESSION
