@@ -139,7 +139,8 @@ static void spread(blsh_state_t *state) {
     }
 }
 
-static void average_masks(blsh_state_t *state) {
+/* Not inlined: beside the loops of blsh_find_gains fewer of its values would stay in registers on M0. */
+BLSH_NEVER_INLINE void average_masks(blsh_state_t *state) {
     masks_t masks;
     find_masks(state, &masks);
     if (state->model->band_edge != NULL) {
