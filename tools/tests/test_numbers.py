@@ -28,6 +28,7 @@ ACCEPTED = {
     "--smoothing-down": {"0"},
     "--floor": {"0"},
     "--floor-db": {"-1", "0"},
+    "--start-odds": {"0"},
     "--hearing": {"0"},
     "--clarity": {"0"},
     "--rank": {"0"},

@@ -27,9 +27,9 @@ from blsh_trainer.learning.joint.network import (
 from blsh_trainer.learning.joint.options import JointOptions, joint_options
 from blsh_trainer.learning.joint.scene_frames import SceneFrames, gather_scenes, scene_frames
 from blsh_trainer.learning.joint.train import train_jointly
-from blsh_trainer.model.gain_rules import GainRules, Settling
 from blsh_trainer.model.artifact import load_model, save_model
 from blsh_trainer.model.float_denoiser import FloatDenoiser
+from blsh_trainer.model.gain_rules import GainRules, Settling
 from blsh_trainer.model.voting_model import voting_codes
 from blsh_trainer.signals.masks import BAND_EDGES
 from blsh_trainer.signals.spectra import stft

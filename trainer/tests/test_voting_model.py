@@ -24,7 +24,7 @@ from blsh_trainer.signals.spectra import stft
 ARRAYS = ("projections", "thresholds", "code_bits", "group_edges", "votes", "weights", "bit_votes", "response_q14")
 SHAPES: list[dict[str, Any]] = [
     {},
-    {"thresholds": 1, "group_edges": (0, 80), "bit_votes": False, "smoothing": (0, 0)},
+    {"thresholds": 1, "group_edges": (0, 80), "bit_votes": False, "settling": (0, 0, 0)},
     {"group_edges": tuple(range(81)), "entries": 4, "neighbours": 4, "thresholds": 4},
 ]
 
@@ -39,7 +39,16 @@ def test_what_is_saved_is_loaded(tmp_path: Path, shape: dict[str, Any]) -> None:
     assert isinstance(found, VotingModel)
     for name in ARRAYS:
         assert np.array_equal(getattr(found, name), getattr(model, name)), name
-    for name in ("name", "neighbours", "smoothing", "smoothing_down", "start_votes", "card", "sha256", "format_version"):
+    for name in (
+        "name",
+        "neighbours",
+        "smoothing",
+        "smoothing_down",
+        "start_votes",
+        "card",
+        "sha256",
+        "format_version",
+    ):
         assert getattr(found, name) == getattr(model, name), name
     save_model(path, found)
     assert path.read_bytes() == before
@@ -183,7 +192,7 @@ def test_memory_features_of_silence_are_zeros() -> None:
 
 
 def test_masks_are_responses_to_votes(rng: np.random.Generator) -> None:
-    model = random_voting_model(smoothing=(0, 0), start_votes=100)
+    model = random_voting_model(settling=(0, 0, 100))
     X = stft(0.1 * rng.standard_normal(30 * 256))
     codes = voting_codes(features(X, "memory"), model)
     assert codes.any() and not codes.all()

@@ -93,17 +93,13 @@ def thermometer(accumulators: list[int], model: VotingIntegers) -> list[bool]:
     ]
 
 
-def limited_votes(
-    code: list[bool], neighbours: list[tuple[int, int]], hops: int, model: VotingIntegers
-) -> list[int]:
+def limited_votes(code: list[bool], neighbours: list[tuple[int, int]], hops: int, model: VotingIntegers) -> list[int]:
     """Return the sum of votes of each band, within its limits, from the code and the (index, distance) of neighbours.
 
     hops: those done before in this stream, of which the first 64 add votes of a start.
     """
     start = model.start_votes * (MEMORY_START - min(hops, MEMORY_START)) >> START_SHIFT
-    return [
-        min(max(total + start, LEAST_VOTES), MOST_VOTES) for total in _sums_of_votes(code, neighbours, model)
-    ]
+    return [min(max(total + start, LEAST_VOTES), MOST_VOTES) for total in _sums_of_votes(code, neighbours, model)]
 
 
 def response_to(votes: int, model: VotingIntegers) -> int:

@@ -102,7 +102,7 @@ class Ballot:
         return np.concatenate(places, axis=1), np.concatenate([distances for _, distances in found], axis=1)
 
     def votes(self, codes: Bits, indices: Ints, distances: Ints, hops: int) -> Ints:
-        """Return the sums of votes of the bands, (T, 80), within their limits; hops: those done before in the stream."""
+        """Return the sums of votes of the bands, (T, 80), within limits; hops: those done before in the stream."""
         model = self._model
         sums = self._sums_of_bits(codes)
         for group, bands in enumerate(model.groups):
@@ -120,7 +120,8 @@ class Ballot:
     def response(self, votes: Ints) -> Ints:
         """Return the gains (T, 80) for settled sums of votes."""
         steps = (votes + (1 << RESPONSE_SHIFT >> 1)) >> RESPONSE_SHIFT
-        return np.asarray(self._model.response_q14, np.int64)[steps + RESPONSE_ORIGIN]
+        gains: Ints = self._model.response_q14.astype(np.int64)[steps + RESPONSE_ORIGIN]
+        return gains
 
     def _sums_of_bits(self, codes: Bits) -> Ints:
         if self._bit_votes is None:

@@ -40,12 +40,11 @@ def random_voting_model(
     entries: int = 40,
     neighbours: int = 8,
     bit_votes: bool = True,
-    smoothing: tuple[int, int] = (3, 11),
-    start_votes: int = 100,
+    settling: tuple[int, int, int] = (3, 11, 100),
 ) -> VotingModel:
     """Return an artifact of a voting model: the same one for the same arguments.
 
-    smoothing: where sums of votes do not fall, and where they fall. Most thresholds lie where signals reach them.
+    settling: the smoothing where sums of votes do not fall, where they fall, and the votes of a start. Most thresholds lie where signals reach them.
     """
     rng = np.random.default_rng(seed)
     groups, bits = len(group_edges) - 1, projections * thresholds
@@ -67,9 +66,9 @@ def random_voting_model(
         bit_votes=votes if bit_votes else None,
         response_q14=np.sort(rng.integers(0, 16385, RESPONSES)).astype(np.int16),
         card={},
-        smoothing=smoothing[0],
-        smoothing_down=smoothing[1],
-        start_votes=start_votes,
+        smoothing=settling[0],
+        smoothing_down=settling[1],
+        start_votes=settling[2],
     )
 
 

@@ -135,8 +135,8 @@ class Recipe:
 class VotingRecipe:
     """A voting model with random contents and a given shape.
 
-    projections (P), thresholds (T), groups (G), neighbours (K) and entries (N) of each dictionary, bit_votes, smoothing,
-    smoothing_down and start_votes: those of a trained model. Raises BlshError for a shape that firmware does not hold.
+    projections (P), thresholds (T), groups (G), neighbours (K) and entries (N) of each dictionary, and what follows:
+    those of a trained model. Raises BlshError for a shape that firmware does not hold.
     """
 
     seed: int
@@ -208,8 +208,7 @@ class VotingRecipe:
             entries=self.entries,
             neighbours=self.neighbours,
             bit_votes=self.bit_votes,
-            smoothing=(self.smoothing, self.smoothing_down),
-            start_votes=self.start_votes,
+            settling=(self.smoothing, self.smoothing_down, self.start_votes),
         )
         return integer_model(replace(artifact, name=self.name[:31]), GenerateOptions())
 

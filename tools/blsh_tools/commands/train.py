@@ -26,6 +26,7 @@ from blsh_tools.options.numbers_in_range import (
     RANKS,
     SMOOTHING,
     SNR_DB,
+    START_ODDS,
 )
 from blsh_tools.options.outputs import check_output, check_outside
 from blsh_trainer import system_names
@@ -79,6 +80,10 @@ def train(
     ] = None,
     smoothing_down: Annotated[
         int | None, SMOOTHING.option("As --smoothing, where the mask falls.", panel=OF_VOTING)
+    ] = None,
+    start_odds: Annotated[
+        float | None,
+        START_ODDS.option("Log odds added to all gains when a stream starts; they fade in 1 s.", panel=OF_VOTING),
     ] = None,
     floor_db: Annotated[float | None, FLOOR_DB.option("Least gain, in dB.", panel=OF_VOTING)] = None,
     hearing: Annotated[
@@ -196,6 +201,7 @@ def train(
         "thresholds": thresholds,
         "dictionaries": dictionaries,
         "smoothing_down": smoothing_down,
+        "start_odds": start_odds,
         "floor_db": floor_db,
         "hearing": hearing,
         "clarity": clarity,

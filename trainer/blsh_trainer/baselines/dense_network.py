@@ -15,8 +15,8 @@ from blsh_trainer.arrays import FloatArray
 from blsh_trainer.learning.joint.network import Arrays, Learnable, Parameters, Scaling
 from blsh_trainer.learning.joint.options import JointOptions
 from blsh_trainer.learning.joint.scene_frames import SceneFrames
-from blsh_trainer.model.gain_rules import GainRules, Settling
 from blsh_trainer.model.float_denoiser import MaskedStream
+from blsh_trainer.model.gain_rules import GainRules, Settling
 from blsh_trainer.model.voting_model import VOTE_BANDS, VOTING_FEATURES
 from blsh_trainer.signals.masks import find_mask_kind
 from blsh_trainer.signals.spectra import filter_frames
