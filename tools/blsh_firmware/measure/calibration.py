@@ -152,7 +152,7 @@ def untrained_model(
         mask_levels=rng.integers(0, kind.top + 1, (entries, kind.width)).astype(np.uint8),
         card={},
         mask_kind=masks,
-        smoothing=smoothing,
+        settling=(*smoothing, 0),
     )
     signal = _other_signal(256, rng)
     seen = VectorisedDenoiser(integer_model(first.subsample(entries=neighbours), GenerateOptions())).stages(signal)
@@ -187,7 +187,7 @@ def untrained_voting_model(
         entries=entries,
         neighbours=neighbours,
         bit_votes=bit_votes,
-        smoothing=smoothing,
+        settling=(*smoothing, 0),
     )
     signal = _other_signal(256, rng)
     sums = VectorisedDenoiser(integer_model(first, GenerateOptions())).stages(signal).accumulators
