@@ -44,8 +44,8 @@ def random_voting_model(
 ) -> VotingModel:
     """Return an artifact of a voting model: the same one for the same arguments.
 
-    settling: the smoothing where sums of votes do not fall, where they fall, and the votes of a start. Most thresholds lie
-    where signals reach them.
+    settling: the smoothing where sums of votes do not fall, where they fall, and the votes of a start. Most thresholds
+    lie where signals reach them.
     """
     rng = np.random.default_rng(seed)
     groups, bits = len(group_edges) - 1, projections * thresholds

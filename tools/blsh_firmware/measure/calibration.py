@@ -152,7 +152,7 @@ def untrained_model(
         mask_levels=rng.integers(0, kind.top + 1, (entries, kind.width)).astype(np.uint8),
         card={},
         mask_kind=masks,
-        settling=(*smoothing, 0),
+        smoothing=smoothing,
     )
     signal = _other_signal(256, rng)
     seen = VectorisedDenoiser(integer_model(first.subsample(entries=neighbours), GenerateOptions())).stages(signal)
