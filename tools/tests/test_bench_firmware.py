@@ -75,6 +75,14 @@ def test_the_page_has_every_figure(result: dict[str, Any]) -> None:
     assert "Instructions are not cycles" in page
 
 
+def test_a_voting_model_is_called_one(result: dict[str, Any]) -> None:
+    measured = {**result["models"]["budget"], "masks": "votes"}
+    rows = [{**result["rows"][0], "case": "extended"}]
+    page = bench_page({**result, "models": {"budget": measured, "extended": measured}, "rows": rows}, "")
+    assert "## The voting system\n\nL = " in page and ", votes for masks.\n" in page
+    assert "ours, the voting system, " in page and "extended system" not in page
+
+
 def test_other_denoisers_cost_the_same_on_every_page() -> None:
     root = project_root()
     told = (root / "docs" / "results" / "peers.md").read_text(encoding="utf-8")
