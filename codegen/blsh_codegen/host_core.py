@@ -166,5 +166,6 @@ def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]
         thresholds=model.thresholds_each,
         dictionaries=model.dictionaries,
         start_votes=model.start_votes,
+        steady_votes=model.steady_votes,
         **{name: table.ctypes.data_as(_POINTER) for name, table in tables.items()},
     )

@@ -38,4 +38,5 @@ def random_model(
         smoothing=smoothing,
         smoothing_down=smoothing,
         start_votes=0,
+        steady_votes=0,
     )

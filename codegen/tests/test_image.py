@@ -14,14 +14,12 @@ from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, rende
 from blsh_codegen.emit.model_image import (
     DIGESTED_FROM,
     HEAD,
-    SELF_TEST_HOPS,
     decode_image,
     encode_image,
     read_head,
     sealed,
-    self_test_crc32,
-    self_test_signal,
 )
+from blsh_codegen.emit.self_test import SELF_TEST_HOPS, self_test_crc32, self_test_signal
 from blsh_codegen.host_core import HostCore
 from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.stages import STAGES

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from blsh_codegen.cost.rank_work import RANK_TERMS, is_ranked, rank_work
 from blsh_codegen.cost.search_work import Dictionary, Search
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
-from blsh_codegen.emit.model_image import decode_image, encode_image, sealed, self_test_crc32, self_test_signal
+from blsh_codegen.emit.model_image import decode_image, encode_image, sealed
+from blsh_codegen.emit.self_test import self_test_crc32, self_test_signal
 from blsh_codegen.host_core import HostCore
 from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
@@ -33,7 +34,7 @@ from blsh_codegen.spec.packing import pack_words
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.prove.random_model import random_voting_model
 from blsh_trainer.errors import BlshError
-from blsh_trainer.signals.features import features
+from blsh_trainer.signals.features import features, steady_frames
 from blsh_trainer.signals.spectra import stft
 
 from .agreement import assert_all_agree
@@ -49,9 +50,15 @@ ALL_BANDS = tuple(range(VOTE_BANDS + 1))
 SHAPES: list[dict[str, Any]] = [
     {},
     {"group_edges": ALL_BANDS, "entries": 3, "neighbours": 3, "projections": 4},  # a dictionary for each band, K = N
-    {"group_edges": (0, VOTE_BANDS), "thresholds": 1, "bit_votes": False, "smoothing": (0, 0), "entries": 70},
-    {"projections": 80, "thresholds": 4, "group_edges": (0, 1, 79, 80), "neighbours": 32, "smoothing": (15, 0)},
-    {"projections": 63, "thresholds": 1, "neighbours": 1, "entries": 1, "smoothing": (0, 15)},
+    {"group_edges": (0, VOTE_BANDS), "thresholds": 1, "bit_votes": False, "settling": (0, 0, 0, 0), "entries": 70},
+    {
+        "projections": 80,
+        "thresholds": 4,
+        "group_edges": (0, 1, 79, 80),
+        "neighbours": 32,
+        "settling": (15, 0, 255, 255),
+    },
+    {"projections": 63, "thresholds": 1, "neighbours": 1, "entries": 1, "settling": (0, 15, 0, 255)},
     {"projections": 1, "thresholds": 2, "entries": 1030, "neighbours": 31, "group_edges": (0, 80)},  # two groups
 ]
 
@@ -70,6 +77,24 @@ def test_memory_agrees_past_the_start(rng: np.random.Generator) -> None:
     assert_all_agree(integers(), np.concatenate([signal, signal >> 6, signal[: 20 * HOP]]), "speech in and out")
 
 
+@pytest.mark.heavy
+def test_steady_hops_agree_and_only_they_lose_votes() -> None:
+    """A buzz whose period is half a hop sounds alike in each hop; then it becomes louder, and stays so."""
+    period = np.zeros(HOP // 2, np.int16)
+    period[:2] = 1000, -500
+    buzz = np.tile(period, 200)
+    signal = np.concatenate([buzz, buzz * 3, np.zeros(70 * HOP, np.int16)])
+    model = integers(settling=(0, 0, 0, 255))
+    assert_all_agree(model, signal, "buzz")
+    found = VectorisedDenoiser(model).stages(signal)
+    steady = steady_frames(found.features)[:, None]
+    calm = steady & (np.arange(len(steady)) >= 64)[:, None]
+    assert calm[90] and not steady[104] and calm.sum() > 30
+    plain = VectorisedDenoiser(replace(model, steady_votes=0)).stages(signal).mask
+    assert (found.mask <= plain).all() and (found.mask < plain)[calm[:, 0]].any()
+    assert np.array_equal(found.mask[~calm[:, 0]], plain[~calm[:, 0]])
+
+
 @st.composite
 def shapes(draw: st.DrawFn) -> dict[str, Any]:
     thresholds = draw(st.integers(1, 4))
@@ -84,7 +109,7 @@ def shapes(draw: st.DrawFn) -> dict[str, Any]:
         "neighbours": neighbours,
         "entries": neighbours + draw(st.integers(0, 40)),
         "bit_votes": draw(st.booleans()),
-        "smoothing": (draw(st.integers(0, MAX_SMOOTHING)), draw(st.integers(0, MAX_SMOOTHING))),
+        "settling": tuple(draw(st.integers(0, most)) for most in (MAX_SMOOTHING, MAX_SMOOTHING, 255, 255)),
     }
 
 

@@ -37,9 +37,11 @@ static bool is_small(const blsh_image_header_t *header) {
 /* Masks, or votes, that the state has room for. */
 static bool masks_fit(const blsh_image_header_t *header) {
     const unsigned kept = header->smoothing > header->smoothing_down ? header->smoothing : header->smoothing_down;
+    const unsigned most = votes(header) ? BLSH_MAX_RULE_VOTES : 0u;
     return header->mask_bands <= BLSH_BINS && (header->mask_level_bits <= 4u || votes(header)) &&
            (header->flags == 0u || (votes(header) && header->flags == BLSH_IMAGE_BIT_VOTES)) &&
-           header->start_votes <= (votes(header) ? BLSH_MAX_START_VOTES : 0u) && kept <= BLSH_MAX_SMOOTHING && (kept == 0u || header->mask_bands <= BLSH_MAX_SMOOTHED);
+           kept <= BLSH_MAX_SMOOTHING && (kept == 0u || header->mask_bands <= BLSH_MAX_SMOOTHED) &&
+           header->start_votes <= most && header->steady_votes <= most;
 }
 
 /* Rows of the projection; a model with masks is not divided for, so that the code for divisions can be left out. */
@@ -211,7 +213,8 @@ int blsh_image_check(const blsh_image_header_t *image, uint32_t room, blsh_model
         .projections = (uint16_t)projections_of(image),
         .thresholds = image->thresholds,
         .dictionaries = image->dictionaries,
-        .start_votes = (uint16_t)image->start_votes,
+        .start_votes = image->start_votes,
+        .steady_votes = image->steady_votes,
     };
     memcpy(model->model_sha256, image->model_sha256, sizeof model->model_sha256);
     return find_tables(image, model) ? BLSH_OK : (int)BLSH_IMAGE_SHAPE;

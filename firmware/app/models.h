@@ -49,7 +49,8 @@ typedef struct {
     uint8_t thresholds;
     uint8_t smoothing;
     uint8_t smoothing_down;
-    uint32_t start_votes;
+    uint16_t start_votes;
+    uint16_t steady_votes;
     char name[32]; /* ends with a zero */
 } blsh_image_header_t;
 

@@ -68,17 +68,19 @@
 
 /* ---- votes (SPEC.md, 5) ---- */
 
-#define BLSH_MAX_THRESHOLDS       4u   /* of a projection */
-#define BLSH_MAX_DICTIONARIES     80u  /* one for each band */
-#define BLSH_VOTE_BANDS           80u  /* bands of a mask that is voted for */
-#define BLSH_VOTE_LEVEL_BITS      8u   /* bits of a vote */
-#define BLSH_VOTE_WEIGHTS         32u  /* a neighbour farther behind the nearest has no weight */
-#define BLSH_VOTE_RECIPROCAL_BITS 23   /* bits of 1 / the sum of weights */
-#define BLSH_VOTE_SHIFT           21   /* from a vote times the reciprocal to 1/64 of a unit */
+#define BLSH_MAX_THRESHOLDS       4u     /* of a projection */
+#define BLSH_MAX_DICTIONARIES     80u    /* one for each band */
+#define BLSH_VOTE_BANDS           80u    /* bands of a mask that is voted for */
+#define BLSH_VOTE_LEVEL_BITS      8u     /* bits of a vote */
+#define BLSH_VOTE_WEIGHTS         32u    /* a neighbour farther behind the nearest has no weight */
+#define BLSH_VOTE_RECIPROCAL_BITS 23     /* bits of 1 / the sum of weights */
+#define BLSH_VOTE_SHIFT           21     /* from a vote times the reciprocal to 1/64 of a unit */
 #define BLSH_LEAST_VOTES          (-256) /* limits of a band's sum */
 #define BLSH_MOST_VOTES           384
-#define BLSH_START_SHIFT          6 /* the votes of a start fade within 64 hops */
-#define BLSH_MAX_START_VOTES      255u
+#define BLSH_START_SHIFT          6   /* the votes of a start fade within 64 hops */
+#define BLSH_STEADY_RISE          256 /* of two bands above their slow mean, in a hop that counts as steady */
+#define BLSH_STEADY_DEVIATION     224
+#define BLSH_MAX_RULE_VOTES       255u
 #define BLSH_RESPONSE_SHIFT       2    /* from 1/64 of a unit to a step of the response */
 #define BLSH_RESPONSE_ORIGIN      128  /* the index of a sum of 0 */
 #define BLSH_RESPONSES            256u /* gains of the response */

@@ -47,6 +47,7 @@ typedef struct {
     uint16_t thresholds;      /* T: thresholds, and so bits, of each projection; 1 unless it is a voting model */
     uint16_t dictionaries;    /* G: each serves a group of neighbouring bands; 1 unless it is a voting model */
     uint16_t start_votes;     /* added to all sums of votes in the first hop; 0 unless it is a voting model */
+    uint16_t steady_votes;    /* taken from them in a steady hop, later; 0 unless it is a voting model */
     /* [projections / 4][BLSH_ROW(features) / 8][4][8]: eight weights of each of four rows, then the next eight. Each
      * row is scaled to its own peak, or of a voting model as it was learned; weights of 0 fill up rows and fours of
      * rows. Each four weights lie in the order 0, 2, 1, 3 */

@@ -131,7 +131,9 @@ static bool edges_known(const int16_t *edge, unsigned bands) {
 static bool masks_known(const blsh_model_t *model) {
     const unsigned bands = model->mask_bands, level_bits = model->mask_level_bits;
     const unsigned kept = model->smoothing > model->smoothing_down ? model->smoothing : model->smoothing_down;
-    if (model->start_votes > (blsh_votes(model) ? BLSH_MAX_START_VOTES : 0u) || kept > BLSH_MAX_SMOOTHING || (kept != 0u && bands > BLSH_MAX_SMOOTHED)) {
+    const unsigned most = blsh_votes(model) ? BLSH_MAX_RULE_VOTES : 0u;
+    if (kept > BLSH_MAX_SMOOTHING || (kept != 0u && bands > BLSH_MAX_SMOOTHED) || model->start_votes > most ||
+        model->steady_votes > most) {
         return false;
     }
     if (blsh_votes(model)) {

@@ -35,8 +35,8 @@ void blsh_remember(blsh_state_t *state, int32_t exponent);                  /* l
 void blsh_project(blsh_state_t *state);                                     /* accumulator */
 void blsh_make_code(blsh_state_t *state);                                   /* code */
 void blsh_find_neighbours(blsh_state_t *state);                             /* neighbour */
-void blsh_count_votes(blsh_state_t *state);  /* sums of votes of bands, settled[] */
-void blsh_answer_votes(blsh_state_t *state); /* from settled[] to gain_q14 of bands */
+void blsh_count_votes(blsh_state_t *state);                                 /* sums of votes of bands, settled[] */
+void blsh_answer_votes(blsh_state_t *state);                                /* from settled[] to gain_q14 of bands */
 void blsh_find_gains(blsh_state_t *state);                                  /* gain_q14 of bins */
 void blsh_synthesise(blsh_state_t *state, int16_t output[BLSH_HOP]);        /* frame.values, overlap, output */
 

@@ -78,6 +78,7 @@ typedef struct {
         int16_t gain_q14[BLSH_BINS]; /* of bands, then of bins */
     };
     uint32_t code[(BLSH_MAX_BITS + 31u) / 32u];
+    int32_t rule_votes; /* added to the sums of votes of all bands */
 } blsh_state_t;
 
 #endif

@@ -121,10 +121,9 @@ void blsh_count_votes(blsh_state_t *state) {
     if (model->bit_vote != NULL) {
         add_bits(state);
     }
-    const uint32_t left = BLSH_MEMORY_START - state->hops; /* of the start of a stream */
-    const int32_t start = (int32_t)(model->start_votes * left >> BLSH_START_SHIFT);
+    const int32_t added = state->rule_votes;
     for (unsigned band = 0; band < BLSH_VOTE_BANDS; band++) { /* over neighbours, and votes that are read */
-        state->settled[band] = (int16_t)limited(state->voted.vote[band] + start);
+        state->settled[band] = (int16_t)limited(state->voted.vote[band] + added);
     }
 }
 

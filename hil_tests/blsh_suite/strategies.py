@@ -4,7 +4,7 @@
 from hypothesis import Phase
 from hypothesis import strategies as st
 
-from blsh_codegen.spec.constants import MAX_BITS, MAX_FOUND, MAX_NEIGHBOURS, MAX_SMOOTHING, MAX_START_VOTES
+from blsh_codegen.spec.constants import MAX_BITS, MAX_FOUND, MAX_NEIGHBOURS, MAX_RULE_VOTES, MAX_SMOOTHING
 from blsh_hil.prove.recipes import DICTIONARIES, SEGMENTS, Recipe, Segment, VotingRecipe, joined
 from blsh_trainer.signals.features import MASK_FEATURES
 from blsh_trainer.signals.masks import MASK_KINDS
@@ -43,7 +43,8 @@ _VOTING = st.integers(1, 4).flatmap(
             bit_votes=st.booleans(),
             smoothing=st.integers(0, MAX_SMOOTHING),
             smoothing_down=st.integers(0, MAX_SMOOTHING),
-            start_votes=st.integers(0, MAX_START_VOTES),
+            start_votes=st.integers(0, MAX_RULE_VOTES),
+            steady_votes=st.integers(0, MAX_RULE_VOTES),
         )
     )
 )

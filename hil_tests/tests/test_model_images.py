@@ -42,7 +42,8 @@ FIELDS = {
     "bits": (92, "<H"), "neighbours": (94, "<B"), "dictionaries": (95, "<B"), "radius": (96, "<H"),
     "mask_bands": (98, "<H"), "mask_level_bits": (100, "<B"), "thresholds": (101, "<B"), "smoothing": (102, "<B"),
     "smoothing_down": (103, "<B"),
-    "start_votes": (104, "<I"),
+    "start_votes": (104, "<H"),
+    "steady_votes": (106, "<H"),
 }  # fmt: skip
 
 
@@ -98,7 +99,7 @@ def started(folder: Path, slots: str = "-DBLSH_SLOTS") -> Iterator[Checker]:
     running.close()
 
 
-PLAIN_VOTING = {"thresholds": 1, "group_edges": (0, 80), "entries": 9, "bit_votes": False, "smoothing": (0, 0)}
+PLAIN_VOTING = {"thresholds": 1, "group_edges": (0, 80), "entries": 9, "bit_votes": False, "settling": (0, 0, 0, 0)}
 TINY = encode_image(tiny_model(0))
 WHOLE = {
     "tiny": TINY,
@@ -156,6 +157,7 @@ def test_a_firmware_for_masks_refuses_voting_models_by_their_head(checker_of_mas
         ({"flags": 1}, MASKS),
         ({"smoothing_down": MAX_SMOOTHING + 1}, MASKS),
         ({"start_votes": 1}, MASKS),
+        ({"steady_votes": 1}, MASKS),
         ({"entries": MAX_ENTRIES + 1}, ENTRIES),
         ({"mask_bands": BINS + 1}, MASKS),
         ({"mask_level_bits": 5}, MASKS),

@@ -29,6 +29,7 @@ ACCEPTED = {
     "--floor": {"0"},
     "--floor-db": {"-1", "0"},
     "--start-odds": {"0"},
+    "--steady-odds": {"0"},
     "--hearing": {"0"},
     "--clarity": {"0"},
     "--rank": {"0"},

@@ -182,9 +182,11 @@ def test_the_response_rises_from_the_floor_to_one() -> None:
 def test_log_odds_settle_in_training_as_in_a_denoiser_that_has_run_for_long() -> None:
     print("seed 5")
     odds = np.random.default_rng(5).normal(0.0, 5.0, (3, 20, 4)).astype(np.float32)
-    rules = GainRules(4, 11, 0.0)
+    rules = GainRules(4, 11, 0.0, 0.0)
     found = np.asarray(settled(jnp.asarray(odds), rules))
-    np.testing.assert_allclose(found, [Settling(rules)(sequence) for sequence in odds], atol=1e-5)
+    np.testing.assert_allclose(
+        found, [Settling(rules)(sequence, np.zeros(20, np.bool_)) for sequence in odds], atol=1e-5
+    )
 
 
 def test_clarity_is_one_for_the_same_envelopes_and_falls_with_noise() -> None:

@@ -24,7 +24,7 @@ from blsh_trainer.signals.spectra import stft
 ARRAYS = ("projections", "thresholds", "code_bits", "group_edges", "votes", "weights", "bit_votes", "response_q14")
 SHAPES: list[dict[str, Any]] = [
     {},
-    {"thresholds": 1, "group_edges": (0, 80), "bit_votes": False, "settling": (0, 0, 0)},
+    {"thresholds": 1, "group_edges": (0, 80), "bit_votes": False, "settling": (0, 0, 0, 0)},
     {"group_edges": tuple(range(81)), "entries": 4, "neighbours": 4, "thresholds": 4},
 ]
 
@@ -45,6 +45,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path, shape: dict[str, Any]) -> None:
         "smoothing",
         "smoothing_down",
         "start_votes",
+        "steady_votes",
         "card",
         "sha256",
         "format_version",
@@ -192,7 +193,7 @@ def test_memory_features_of_silence_are_zeros() -> None:
 
 
 def test_masks_are_responses_to_votes(rng: np.random.Generator) -> None:
-    model = random_voting_model(settling=(0, 0, 100))
+    model = random_voting_model(settling=(0, 0, 100, 50))
     X = stft(0.1 * rng.standard_normal(30 * 256))
     codes = voting_codes(features(X, "memory"), model)
     assert codes.any() and not codes.all()
@@ -215,11 +216,11 @@ def test_masks_are_responses_to_votes(rng: np.random.Generator) -> None:
 
 
 def test_log_odds_settle_by_direction_within_limits_and_start_high() -> None:
-    settle = Settling(GainRules(4, 12, 2.0))
-    first = settle(np.array([[-3.0], [-9.0]]))
+    settle = Settling(GainRules(4, 12, 2.0, 0.5))
+    first = settle(np.array([[-3.0], [-9.0]]), np.array([False, True]))  # what is steady shows later
     np.testing.assert_allclose(first, [[-1.0], [-1.0 * 12 / 16 - 4.0 * 4 / 16]])
-    settle(np.zeros((62, 1)))  # of the 64 frames in which the start fades
-    end = settle(np.array([[6.0], [9.0], [0.0]]))
+    settle(np.zeros((62, 1)), np.zeros(62, np.bool_))  # of the 64 frames in which the start fades
+    end = settle(np.array([[6.0], [9.0], [0.5]]), np.array([False, False, True]))
     assert end[1, 0] == pytest.approx(end[0, 0] / 4 + 6.0 * 12 / 16) and end[2, 0] == pytest.approx(0.75 * end[1, 0])
 
 

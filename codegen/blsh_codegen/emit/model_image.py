@@ -7,7 +7,6 @@ to a multiple of 4 bytes. Where a table lies follows from the dimensions in the 
 
 import hashlib
 import struct
-import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,21 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.emit.c_code import plain_text
+from blsh_codegen.emit.self_test import self_test_crc32
 from blsh_codegen.model.entry_order import planes_of, zero_bits
 from blsh_codegen.model.projection_rows import weights_of_stored
 from blsh_codegen.model.quantise import IntegerModel, MaskIntegers, MelBands
 from blsh_codegen.model.voting import VotingIntegers, votes_of_table
-from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import (
     BINS,
     BLOCK,
-    HOP,
     MAX_BITS,
     MAX_DICTIONARIES,
     MAX_ENTRIES,
     MAX_NEIGHBOURS,
+    MAX_RULE_VOTES,
     MAX_SMOOTHING,
-    MAX_START_VOTES,
     MAX_THRESHOLDS,
     MEL_SUM_MAX,
     Q14_ONE,
@@ -42,7 +40,6 @@ from blsh_codegen.spec.constants import (
     voting_kind,
 )
 from blsh_codegen.spec.packing import pack_words
-from blsh_codegen.spec.stages import STAGES
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.voting_model import check_groups, check_response, check_thresholds, check_weights
 from blsh_trainer.signals.features import FEATURE_KINDS, FeatureKind
@@ -51,8 +48,7 @@ from blsh_trainer.signals.masks import MASK_KINDS
 MAGIC: Final = b"BLSM"
 IMAGE_FORMAT: Final = 2
 NAME_BYTES: Final = 32
-SELF_TEST_HOPS: Final = 6
-HEAD: Final = struct.Struct("<4s32sIHH32sIIIBBHHBBHHBBBBI32s")
+HEAD: Final = struct.Struct("<4s32sIHH32sIIIBBHHBBHHBBBBHH32s")
 DIGESTED_FROM: Final = 36
 """The SHA-256 of an image is taken from this byte on. Before it lie the magic number and the digest itself."""
 
@@ -60,7 +56,6 @@ REMADE: Final = "make it again: blsh push MODEL.npz --output IMAGE"
 _BIT_VOTES: Final = 1
 """The flag of a model in which bits vote."""
 _KINDS: Final = {kind.number: kind for kind in FEATURE_KINDS.values()}
-_LCG = (1664525, 1013904223)
 
 
 @dataclass(frozen=True)
@@ -87,6 +82,7 @@ class ImageHead:
     smoothing: int
     smoothing_down: int
     start_votes: int
+    steady_votes: int
     name: str
 
     @property
@@ -108,26 +104,6 @@ class ImageHead:
     def projections(self) -> int:
         """Rows of the projection, P."""
         return self.bits // self.thresholds_each
-
-
-def self_test_signal() -> npt.NDArray[np.int16]:
-    """Return the noise that a board tries a new model with, int16 (SELF_TEST_HOPS * 256,)."""
-    samples, noise = [], 0
-    for _ in range(SELF_TEST_HOPS * HOP):
-        noise = (noise * _LCG[0] + _LCG[1]) & 0xFFFFFFFF
-        samples.append(noise >> 16)
-    return np.array(samples, np.uint16).view(np.int16)
-
-
-def self_test_crc32(model: IntegerModel) -> int:
-    """Return the CRC-32 of all stages of all hops of the self-test, in order, as the reference computes them."""
-    crc = 0
-    for vectors in VectorisedDenoiser(model).chunks(self_test_signal()):
-        for row in range(len(vectors.output)):
-            hop = vectors.hop(row)
-            for stage in range(len(STAGES)):
-                crc = zlib.crc32(hop.stage_bytes(stage), crc)
-    return crc
 
 
 def encode_image(model: IntegerModel) -> bytes:
@@ -157,6 +133,7 @@ def encode_image(model: IntegerModel) -> bytes:
         model.smoothing,
         model.smoothing_down,
         model.start_votes,
+        model.steady_votes,
         plain_text(model.name).encode()[: NAME_BYTES - 1],
     )
     return sealed(head + body)
@@ -183,7 +160,7 @@ def read_head(image: bytes) -> ImageHead:
     crc, self_test, entries, *shape = numbers
     _check_shape(entries, shape)
     kind, flags, features, bits, neighbours, dictionaries, radius, width, level_bits, each, *rules = shape
-    rising, falling, start = rules
+    rising, falling, start, steady = rules
     return ImageHead(
         sha256=sha256,
         bytes=size,
@@ -205,6 +182,7 @@ def read_head(image: bytes) -> ImageHead:
         smoothing=rising,
         smoothing_down=falling,
         start_votes=start,
+        steady_votes=steady,
         name=name.split(b"\0")[0].decode("ascii", "replace"),
     )
 
@@ -212,7 +190,7 @@ def read_head(image: bytes) -> ImageHead:
 def _check_shape(entries: int, shape: list[int]) -> None:
     """Raise BlshError, with the number, unless some model has these entries and the numbers from offset 88 on."""
     kind, flags, features, bits, neighbours, dictionaries, radius, width, level_bits, each, *rules = shape
-    rising, falling, start = rules
+    rising, falling, start, steady = rules
     memory = kind in _KINDS and _KINDS[kind].memory
     masks = {(VOTE_BANDS, VOTE_LEVEL_BITS)} if memory else {(k.width, k.level_bits) for k in MASK_KINDS.values()}
     most = MAX_ENTRIES // max(dictionaries, 1)
@@ -227,7 +205,7 @@ def _check_shape(entries: int, shape: list[int]) -> None:
         ("thresholds", each, 1 <= each <= (MAX_THRESHOLDS if memory else 1) and bits % each == 0),
         ("radius", radius, radius <= bits),
         ("bands and level bits of a mask", (width, level_bits), (width, level_bits) in masks),
-        ("votes of a start", start, start <= (MAX_START_VOTES if memory else 0)),
+        ("votes of rules", (start, steady), max(start, steady) <= (MAX_RULE_VOTES if memory else 0)),
         ("smoothing", (rising, falling), max(rising, falling) <= MAX_SMOOTHING and (memory or rising == falling)),
     )
     for what, value, known in checks:
@@ -315,8 +293,9 @@ def _read_voting(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Stor
 
 def _head_fields(head: ImageHead) -> dict[str, Any]:
     """Return the fields of IntegerModel that stand in the header of an image."""
-    names = ("name", "model_sha256", "feature_kind", "bits", "neighbours", "smoothing", "smoothing_down", "start_votes")
-    return {name: getattr(head, name) for name in names}
+    names = ("name", "model_sha256", "feature_kind", "bits", "neighbours", "smoothing", "smoothing_down")
+    rules = ("start_votes", "steady_votes")
+    return {name: getattr(head, name) for name in (*names, *rules)}
 
 
 def _rows(head: ImageHead, tables: "_Tables") -> npt.NDArray[np.int8]:

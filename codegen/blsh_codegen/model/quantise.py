@@ -70,10 +70,8 @@ class IntegerModel(ABC):
     """Everything the firmware holds of a model: what all systems have. `tables` gives it as C reads it.
 
     projection_q7: int8 (P, D). codes: uint32 (G N, ceil(L / 32)), one dictionary of N entries after the other, each in
-    the firmware's order (`tight_order`).
-    mel: the filters of the feature kind, None where it has none. smoothing, smoothing_down: of the mask where it does
-    not fall, and where it falls, see VotingModel; the same in a model with masks. start_votes: see VotingModel; 0 with
-    masks. model_sha256: of the artifact it was made from.
+    the firmware's order (`tight_order`). mel: the filters of the feature kind, None where it has none. smoothing to
+    steady_votes: see VotingModel; with masks both smoothings are the same, and the votes 0. model_sha256: of the file.
     """
 
     name: str
@@ -87,6 +85,7 @@ class IntegerModel(ABC):
     smoothing: int
     smoothing_down: int
     start_votes: int
+    steady_votes: int
 
     @property
     def entries(self) -> int:
@@ -290,6 +289,7 @@ class MaskIntegers(IntegerModel):
             smoothing=model.smoothing,
             smoothing_down=model.smoothing,
             start_votes=0,
+            steady_votes=0,
         )
 
 

@@ -122,6 +122,7 @@ class VotingIntegers(IntegerModel):
             smoothing=model.smoothing,
             smoothing_down=model.smoothing_down,
             start_votes=model.start_votes,
+            steady_votes=model.steady_votes,
             thresholds=model.thresholds,
             group_edges=model.group_edges,
             votes=np.concatenate(votes, axis=1),

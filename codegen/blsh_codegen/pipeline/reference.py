@@ -14,7 +14,13 @@ import numpy.typing as npt
 
 from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.model.voting import VotingIntegers
-from blsh_codegen.pipeline.reference_voting import ReferenceMemory, limited_votes, response_to, thermometer
+from blsh_codegen.pipeline.reference_voting import (
+    ReferenceMemory,
+    limited_votes,
+    response_to,
+    thermometer,
+    votes_of_rules,
+)
 from blsh_codegen.spec.constants import (
     BIAS_FRACTION_BITS,
     BINS,
@@ -155,7 +161,7 @@ class ReferenceDenoiser:
         accumulators = self._accumulators(features)
         code = self._code(accumulators)
         neighbours = self._neighbours(code)
-        gains = self._gains(code, neighbours)
+        gains = self._gains(features, code, neighbours)
         masked = [(mul_q16(re, g), mul_q16(im, g)) for (re, im), g in zip(spectrum, gains, strict=True)]
         output = self._synthesise(real_samples(masked), shift)
         self._hops += 1
@@ -226,10 +232,10 @@ class ReferenceDenoiser:
             for distance, index in sorted(distances[first : first + entries])[: self.model.neighbours]
         ]
 
-    def _gains(self, code: list[bool], neighbours: list[tuple[int, int]]) -> list[int]:
+    def _gains(self, features: list[int], code: list[bool], neighbours: list[tuple[int, int]]) -> list[int]:
         model = self.model
         if isinstance(model, VotingIntegers):
-            means = limited_votes(code, neighbours, self._hops, model)
+            means = limited_votes(code, neighbours, votes_of_rules(features, self._hops, model), model)
         else:
             assert isinstance(model, MaskIntegers)
             means = _mean_gains([index for index, _ in neighbours], model)

@@ -13,12 +13,15 @@ from blsh_codegen.spec.constants import (
     MEMORY_FAST_SHIFT,
     MEMORY_FRACTION_BITS,
     MEMORY_MIDDLE_SHIFT,
+    MEMORY_PAIRS,
     MEMORY_SLOW_SHIFT,
     MEMORY_START,
     MOST_VOTES,
     RESPONSE_ORIGIN,
     RESPONSE_SHIFT,
     START_SHIFT,
+    STEADY_DEVIATION,
+    STEADY_RISE,
     TRACKING_START,
     VOTE_RECIPROCAL_BITS,
     VOTE_SHIFT,
@@ -93,13 +96,25 @@ def thermometer(accumulators: list[int], model: VotingIntegers) -> list[bool]:
     ]
 
 
-def limited_votes(code: list[bool], neighbours: list[tuple[int, int]], hops: int, model: VotingIntegers) -> list[int]:
+def votes_of_rules(features: list[int], hops: int, model: VotingIntegers) -> int:
+    """Return what is added to the sum of votes of all bands in a hop with these features; hops: those done before."""
+    if hops < MEMORY_START:
+        return model.start_votes * (MEMORY_START - hops) >> START_SHIFT
+    pairs = range(MEMORY_PAIRS)
+    slow, strays = features[5 * MEMORY_PAIRS :], features[7 * MEMORY_PAIRS :]
+    steady = all(
+        features[2 * j] + features[2 * j + 1] - 2 * slow[j] <= STEADY_RISE and strays[j] <= STEADY_DEVIATION
+        for j in pairs
+    )
+    return -model.steady_votes if steady else 0
+
+
+def limited_votes(code: list[bool], neighbours: list[tuple[int, int]], added: int, model: VotingIntegers) -> list[int]:
     """Return the sum of votes of each band, within its limits, from the code and the (index, distance) of neighbours.
 
-    hops: those done before in this stream, of which the first 64 add votes of a start.
+    added: the votes of rules.
     """
-    start = model.start_votes * (MEMORY_START - min(hops, MEMORY_START)) >> START_SHIFT
-    return [min(max(total + start, LEAST_VOTES), MOST_VOTES) for total in _sums_of_votes(code, neighbours, model)]
+    return [min(max(total + added, LEAST_VOTES), MOST_VOTES) for total in _sums_of_votes(code, neighbours, model)]
 
 
 def response_to(votes: int, model: VotingIntegers) -> int:

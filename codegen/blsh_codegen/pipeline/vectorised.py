@@ -21,7 +21,9 @@ from blsh_codegen.spec.constants import (
     FFT_POINTS,
     HISTORY,
     HOP,
+    LEAST_VOTES,
     MAGNITUDE_Q14,
+    MOST_VOTES,
     NORM_BITS,
     OVERLAP_FRACTION_BITS,
     PEAK_BITS,
@@ -325,7 +327,8 @@ class _VotingRule:
         accumulators = exact_product(features, self._rows)
         bits = self._ballot.codes(accumulators)
         indices, distances = self._ballot.neighbours(bits)
-        votes = self._ballot.votes(bits, indices, distances, hops)
+        votes = self._ballot.votes(bits, indices, distances) + self._ballot.of_rules(features, hops)
+        votes = np.clip(votes, LEAST_VOTES, MOST_VOTES)
         return _Decision(accumulators, bits, indices, distances, votes)
 
     def gains(self, settled: Ints) -> Ints:

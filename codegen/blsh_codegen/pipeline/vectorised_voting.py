@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.spec.constants import (
-    LEAST_VOTES,
     LOG_FRACTION_BITS,
     LOG_INDEX_BITS,
     LOG_ORIGIN,
@@ -19,7 +18,6 @@ from blsh_codegen.spec.constants import (
     MEMORY_PAIRS,
     MEMORY_SLOW_SHIFT,
     MEMORY_START,
-    MOST_VOTES,
     RESPONSE_ORIGIN,
     RESPONSE_SHIFT,
     START_SHIFT,
@@ -30,6 +28,7 @@ from blsh_codegen.spec.constants import (
     log2_q5,
 )
 from blsh_trainer.compute.hamming_index import HammingIndex
+from blsh_trainer.signals.features import steady_frames
 
 Ints = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
@@ -101,8 +100,8 @@ class Ballot:
         places = [near + group * self._model.entries for group, (near, _) in enumerate(found)]
         return np.concatenate(places, axis=1), np.concatenate([distances for _, distances in found], axis=1)
 
-    def votes(self, codes: Bits, indices: Ints, distances: Ints, hops: int) -> Ints:
-        """Return the sums of votes of the bands, (T, 80), within limits; hops: those done before in the stream."""
+    def votes(self, codes: Bits, indices: Ints, distances: Ints) -> Ints:
+        """Return the sums of votes of the bands, (T, 80)."""
         model = self._model
         sums = self._sums_of_bits(codes)
         for group, bands in enumerate(model.groups):
@@ -113,9 +112,14 @@ class Ballot:
             totals = (weights[:, :, None] * levels).sum(axis=1)
             reciprocals = (1 << VOTE_RECIPROCAL_BITS) // weights.sum(axis=1, keepdims=True)
             sums[:, bands] += (totals * reciprocals + (1 << VOTE_SHIFT >> 1)) >> VOTE_SHIFT
-        left = np.maximum(MEMORY_START - hops - np.arange(len(sums)), 0)
-        start = model.start_votes * left >> START_SHIFT
-        return np.clip(sums + start[:, None], LEAST_VOTES, MOST_VOTES)
+        return sums
+
+    def of_rules(self, features: Ints, hops: int) -> Ints:
+        """Return what is added to all sums of votes, (T, 1); hops: those done before in the stream."""
+        left = MEMORY_START - hops - np.arange(len(features))
+        started = self._model.start_votes * left >> START_SHIFT
+        calm = np.where(steady_frames(features), -self._model.steady_votes, 0)
+        return np.where(left > 0, started, calm)[:, None]
 
     def response(self, votes: Ints) -> Ints:
         """Return the gains (T, 80) for settled sums of votes."""

@@ -178,7 +178,7 @@ def model_struct(pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
     tables = ("projection_q7", "bias_q3", "planes", "bounds", "masks", "gain_q14")
     bands = ("band_edge", "mel_first", "mel_count", "mel_weight_q16")
     votes = ("threshold", "group_edge", "vote", "weight", "bit_vote", "response_q14")
-    numbers_of_votes = ("smoothing_down", "projections", "thresholds", "dictionaries", "start_votes")
+    numbers_of_votes = ("smoothing_down", "projections", "thresholds", "dictionaries", "start_votes", "steady_votes")
     fields = [
         ("runtime_format", words),
         ("name", ctypes.c_char_p if pointer is HOST_POINTER else pointer),
@@ -216,6 +216,7 @@ def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> t
         ("frame", frame),
         ("spectral", _union(*structs, halves * BINS)),
         ("code", words * -(-limits.bits // 32)),
+        ("rule_votes", words),
     ]
     return type("blsh_state_t", (ctypes.Structure,), {"_fields_": fields})
 

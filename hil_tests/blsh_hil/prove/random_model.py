@@ -40,12 +40,12 @@ def random_voting_model(
     entries: int = 40,
     neighbours: int = 8,
     bit_votes: bool = True,
-    settling: tuple[int, int, int] = (3, 11, 100),
+    settling: tuple[int, int, int, int] = (3, 11, 100, 50),
 ) -> VotingModel:
     """Return an artifact of a voting model: the same one for the same arguments.
 
-    settling: the smoothing where sums of votes do not fall, where they fall, and the votes of a start. Most thresholds
-    lie where signals reach them.
+    settling: the smoothing where sums of votes do not fall, where they fall, the votes of a start and those of
+    a steady hop. Most thresholds lie where signals reach them.
     """
     rng = np.random.default_rng(seed)
     groups, bits = len(group_edges) - 1, projections * thresholds
@@ -70,6 +70,7 @@ def random_voting_model(
         smoothing=settling[0],
         smoothing_down=settling[1],
         start_votes=settling[2],
+        steady_votes=settling[3],
     )
 
 

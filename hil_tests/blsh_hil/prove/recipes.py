@@ -23,7 +23,7 @@ from blsh_codegen.spec.packing import pack_words
 from blsh_hil.prove.random_model import random_voting_model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import MAX_FLOOR
-from blsh_trainer.model.voting_model import MAX_START_VOTES, VOTES, VOTING_FEATURES
+from blsh_trainer.model.voting_model import MAX_RULE_VOTES, VOTES, VOTING_FEATURES
 from blsh_trainer.signals.features import MASK_FEATURES, find_feature_kind
 from blsh_trainer.signals.masks import MASK_KINDS, MAX_SMOOTHING, find_mask_kind
 
@@ -122,6 +122,7 @@ class Recipe:
             smoothing=self.smoothing,
             smoothing_down=self.smoothing,
             start_votes=0,
+            steady_votes=0,
         )
         codes = DICTIONARIES[self.dictionary](rng, self.entries, self.bits)
         if self.dictionary == "near":
@@ -149,6 +150,7 @@ class VotingRecipe:
     smoothing: int = 3
     smoothing_down: int = 11
     start_votes: int = 100
+    steady_votes: int = 50
 
     def __post_init__(self) -> None:
         _check_numbers(
@@ -160,7 +162,8 @@ class VotingRecipe:
             ("entries", self.neighbours, MOST_ENTRIES),
             ("smoothing", 0, MAX_SMOOTHING),
             ("smoothing_down", 0, MAX_SMOOTHING),
-            ("start_votes", 0, MAX_START_VOTES),
+            ("start_votes", 0, MAX_RULE_VOTES),
+            ("steady_votes", 0, MAX_RULE_VOTES),
         )
         _check_numbers(self, ("projections", 1, MAX_BITS // self.thresholds))
         if type(self.bit_votes) is not bool:
@@ -190,7 +193,7 @@ class VotingRecipe:
         """The shape in a word, unique among recipes. Tests and models have this name."""
         parts = [f"P{self.projections}", f"T{self.thresholds}", f"G{self.groups}", f"K{self.neighbours}"]
         parts += [f"N{self.entries}", "bits" if self.bit_votes else "entries"]
-        parts += [f"a{self.smoothing}", f"d{self.smoothing_down}", f"b{self.start_votes}"]
+        parts += [f"a{self.smoothing}", f"d{self.smoothing_down}", f"b{self.start_votes}-{self.steady_votes}"]
         return "-".join([VOTES, *parts, f"s{self.seed}"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -208,7 +211,7 @@ class VotingRecipe:
             entries=self.entries,
             neighbours=self.neighbours,
             bit_votes=self.bit_votes,
-            settling=(self.smoothing, self.smoothing_down, self.start_votes),
+            settling=(self.smoothing, self.smoothing_down, self.start_votes, self.steady_votes),
         )
         return integer_model(replace(artifact, name=self.name[:31]), GenerateOptions())
 

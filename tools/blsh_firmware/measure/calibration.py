@@ -187,7 +187,7 @@ def untrained_voting_model(
         entries=entries,
         neighbours=neighbours,
         bit_votes=bit_votes,
-        settling=(*smoothing, 0),
+        settling=(*smoothing, 0, 0),
     )
     signal = _other_signal(256, rng)
     sums = VectorisedDenoiser(integer_model(first, GenerateOptions())).stages(signal).accumulators

@@ -24,9 +24,9 @@ from blsh_tools.options.numbers_in_range import (
     NEIGHBOURS,
     RANK,
     RANKS,
+    RULE_ODDS,
     SMOOTHING,
     SNR_DB,
-    START_ODDS,
 )
 from blsh_tools.options.outputs import check_output, check_outside
 from blsh_trainer import system_names
@@ -83,7 +83,10 @@ def train(
     ] = None,
     start_odds: Annotated[
         float | None,
-        START_ODDS.option("Log odds added to all gains when a stream starts; they fade in 1 s.", panel=OF_VOTING),
+        RULE_ODDS.option("Log odds added to all gains when a stream starts; they fade in 1 s.", panel=OF_VOTING),
+    ] = None,
+    steady_odds: Annotated[
+        float | None, RULE_ODDS.option("Log odds taken from all gains in steady noise.", panel=OF_VOTING)
     ] = None,
     floor_db: Annotated[float | None, FLOOR_DB.option("Least gain, in dB.", panel=OF_VOTING)] = None,
     hearing: Annotated[
@@ -202,6 +205,7 @@ def train(
         "dictionaries": dictionaries,
         "smoothing_down": smoothing_down,
         "start_odds": start_odds,
+        "steady_odds": steady_odds,
         "floor_db": floor_db,
         "hearing": hearing,
         "clarity": clarity,

@@ -62,8 +62,8 @@ SHARE = Range(0, 1, above=True)
 SMOOTHING = Range(0, 15)
 FLOOR = Range(0, 255)
 FLOOR_DB = Range(-80, 0)
-START_ODDS = Range(0, 3.98)
-"""A model has 8 bits for them, in 1/64."""
+RULE_ODDS = Range(0, 3.98)
+"""A model has 8 bits for each, in 1/64."""
 LOSS_WEIGHT = Range(0, 100)
 MIPS = Range(0, 1_000_000, above=True)
 

@@ -18,6 +18,7 @@ from blsh_trainer.learning.joint.scene_frames import SceneFrames
 from blsh_trainer.model.float_denoiser import MaskedStream
 from blsh_trainer.model.gain_rules import GainRules, Settling
 from blsh_trainer.model.voting_model import VOTE_BANDS, VOTING_FEATURES
+from blsh_trainer.signals.features import steady_frames
 from blsh_trainer.signals.masks import find_mask_kind
 from blsh_trainer.signals.spectra import filter_frames
 
@@ -30,7 +31,7 @@ class DenseNetwork:
 
     hidden: int8 (H, 257). hidden_scale, hidden_bias: float64 (H,); a unit is its scale times the sum of its products,
     plus its bias, or 0. output: int8 (80, H); output_scale, output_bias: float64 (80,). smoothing, smoothing_down,
-    start_odds, floor_db: as of JointOptions, int64 () and float64 ().
+    start_odds, steady_odds, floor_db: as of JointOptions, int64 () and float64 ().
     """
 
     hidden: NDArray[np.int8]
@@ -42,6 +43,7 @@ class DenseNetwork:
     smoothing: NDArray[np.int64]
     smoothing_down: NDArray[np.int64]
     start_odds: FloatArray
+    steady_odds: FloatArray
     floor_db: FloatArray
 
     @classmethod
@@ -60,6 +62,7 @@ class DenseNetwork:
             smoothing=np.array(options.smoothing),
             smoothing_down=np.array(options.smoothing_down),
             start_odds=np.array(options.start_odds),
+            steady_odds=np.array(options.steady_odds),
             floor_db=np.array(options.floor_db),
         )
 
@@ -80,7 +83,7 @@ class DenseNetwork:
     @property
     def rules(self) -> GainRules:
         """How log odds settle before they become gains."""
-        return GainRules(int(self.smoothing), int(self.smoothing_down), float(self.start_odds))
+        return GainRules(int(self.smoothing), int(self.smoothing_down), float(self.start_odds), float(self.steady_odds))
 
     def log_odds(self, features: ArrayLike) -> FloatArray:
         """Return the log odds of the gains of the bands, float64 (T, 80), for features (T, 257)."""
@@ -115,7 +118,7 @@ class _DenseStream(MaskedStream):
         super().__init__(VOTING_FEATURES, find_mask_kind("bands"))
 
     def _band_masks(self, features: FloatArray) -> FloatArray:
-        return self._network.gains(self._settle(self._network.log_odds(features)))
+        return self._network.gains(self._settle(self._network.log_odds(features), steady_frames(features)))
 
 
 def dense_layers(width: int) -> Learnable:

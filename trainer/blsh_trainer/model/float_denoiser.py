@@ -21,7 +21,7 @@ from blsh_trainer.model.voting_model import (
     response,
     voting_codes,
 )
-from blsh_trainer.signals.features import FeatureExtractor, find_feature_kind
+from blsh_trainer.signals.features import FeatureExtractor, find_feature_kind, steady_frames
 from blsh_trainer.signals.masks import MaskKind, find_mask_kind
 from blsh_trainer.signals.spectra import filter_blocks, filter_frames
 
@@ -126,7 +126,7 @@ class _VotingStream(MaskedStream):
         model = self._model
         codes = voting_codes(features, model)
         odds = (self._neighbour_votes(codes) + self._bit_votes(codes)) / BIT_VOTES_A_UNIT
-        return response(self._settle(odds), model)
+        return response(self._settle(odds, steady_frames(features)), model)
 
     def _neighbour_votes(self, codes: BoolArray) -> FloatArray:
         """Return the weighted means of the neighbours' votes (T, 80), in 1/64 of a unit."""

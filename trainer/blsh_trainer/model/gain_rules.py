@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from blsh_trainer.arrays import FloatArray
+from blsh_trainer.arrays import BoolArray, FloatArray
 from blsh_trainer.signals.features import MEMORY_START
 
 LEAST_ODDS: Final = -4.0
@@ -20,12 +20,14 @@ class GainRules:
 
     smoothing, smoothing_down: the sixteenths that come from the frame before where log odds do not fall, and where they
     fall. start: what is added to all log odds of the first frame of a stream. It fades within 64 frames, while the
-    memory of the features fills: until then speech has the benefit of the doubt.
+    memory of the features fills: until then speech has the benefit of the doubt. steady: what is taken from all log
+    odds of a later frame that is steady, see `steady_frames`: there is no speech in it.
     """
 
     smoothing: int
     smoothing_down: int
     start: float
+    steady: float
 
 
 class Settling:
@@ -36,13 +38,14 @@ class Settling:
         self._frames = 0
         self._before: FloatArray | None = None
 
-    def __call__(self, odds: FloatArray) -> FloatArray:
-        """Return the settled log odds (T, W) of the next frames, from theirs (T, W)."""
+    def __call__(self, odds: FloatArray, steady: BoolArray) -> FloatArray:
+        """Return the settled log odds (T, W) of the next frames, from theirs and which frames are steady, (T,)."""
         rules = self._rules
         settled = np.empty_like(odds)
-        for row, raw in zip(settled, odds, strict=True):
+        for row, raw, calm in zip(settled, odds, steady, strict=True):
             fade = max(0.0, 1.0 - self._frames / MEMORY_START)
-            now = np.clip(raw + rules.start * fade, LEAST_ODDS, MOST_ODDS)
+            moved = rules.start * fade if fade or not calm else -rules.steady
+            now = np.clip(raw + moved, LEAST_ODDS, MOST_ODDS)
             before = now if self._before is None else self._before
             kept = np.where(now >= before, rules.smoothing, rules.smoothing_down) / 16
             row[:] = kept * before + (1 - kept) * now

@@ -36,7 +36,7 @@ LEVELS_A_UNIT, BIT_VOTES_A_UNIT = 16, 64
 RESPONSES = 256
 RESPONSE_ORIGIN = 128
 """The index of the response to votes that sum to 0."""
-MAX_START_VOTES = 255
+MAX_RULE_VOTES = 255
 GAIN_ONE_Q14 = 1 << 14
 
 VOTING_ARRAYS: dict[str, tuple[str, int]] = {  # dtype and dimensions of each array in the file
@@ -69,8 +69,8 @@ class VotingModel:
     its thresholds that it reaches.
 
     response_q14: int16 (256,), Q1.14: the gain of a band by its settled sum of votes, in 1/16 of a unit, plus 128.
-    smoothing, smoothing_down, start_votes: how sums of votes settle (GainRules); start_votes in 1/64 of a unit, 0 to
-    255. card: provenance as JSON values.
+    smoothing, smoothing_down, start_votes, steady_votes: how sums of votes settle (GainRules); votes in 1/64 of a unit,
+    0 to 255. card: provenance as JSON values.
 
     BlshError when the parts do not fit together.
     """
@@ -89,6 +89,7 @@ class VotingModel:
     smoothing: int = 0
     smoothing_down: int = 0
     start_votes: int = 0
+    steady_votes: int = 0
 
     def __post_init__(self) -> None:
         _check_voting_model(self)
@@ -106,7 +107,12 @@ class VotingModel:
     @property
     def rules(self) -> GainRules:
         """How sums of votes settle before they become gains."""
-        return GainRules(self.smoothing, self.smoothing_down, self.start_votes / BIT_VOTES_A_UNIT)
+        return GainRules(
+            self.smoothing,
+            self.smoothing_down,
+            self.start_votes / BIT_VOTES_A_UNIT,
+            self.steady_votes / BIT_VOTES_A_UNIT,
+        )
 
     @property
     def bits(self) -> int:
@@ -164,10 +170,11 @@ class VotingModel:
             "smoothing": self.smoothing,
             "smoothing_down": self.smoothing_down,
             "start_votes": self.start_votes,
+            "steady_votes": self.steady_votes,
         }
 
 
-_NAMED = ("name", "neighbours", "smoothing", "smoothing_down", "start_votes")
+_NAMED = ("name", "neighbours", "smoothing", "smoothing_down", "start_votes", "steady_votes")
 
 
 def voting_model_of(arrays: dict[str, AnyArray], card: Card) -> VotingModel:
@@ -224,7 +231,8 @@ def _check_voting_model(model: VotingModel) -> None:
     for name, highest in (
         ("smoothing", MAX_SMOOTHING),
         ("smoothing_down", MAX_SMOOTHING),
-        ("start_votes", MAX_START_VOTES),
+        ("start_votes", MAX_RULE_VOTES),
+        ("steady_votes", MAX_RULE_VOTES),
     ):
         value = getattr(model, name)
         if type(value) is not int or not 0 <= value <= highest:

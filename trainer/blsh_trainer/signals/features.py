@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from blsh_trainer.arrays import FloatArray
+from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.spectra import BINS, SAMPLE_RATE_HZ, WINDOW, check_spectrum
 
@@ -30,6 +30,11 @@ MEMORY_OCTAVE = 128.0
 """Units of the `memory` features in an octave."""
 MEMORY_ORIGIN = 2.0**-3
 """The level, on the scale of int16 samples, whose logarithm counts as 0; lower ones do as well."""
+
+STEADY_RISE = 256
+"""The most by which two bands of a steady frame lie above their slow mean, in units of their levels: an octave each."""
+STEADY_DEVIATION = 224
+"""The most mean deviation of a pair of bands of a steady frame, in units of that feature: 7/16 octave."""
 
 _INT16_SCALE = 2.0**15
 _DEVIATION_SCALE = 4.0  # deviations are small, and have no common reference: their units are finer
@@ -217,6 +222,17 @@ class Memory:
         away = np.abs(pair - self._means[1:])
         self._deviations = self._deviations + (away - self._deviations) * rates[1:]
         self._frames += 1
+
+
+def steady_frames(found: AnyArray) -> BoolArray:
+    """Return which frames are steady, bool (T,), of `memory` features (T, 257): no pair of bands was loud or moved.
+
+    In the last second each pair of bands strayed from its slow mean by 7/16 octave on average, and is at most an octave
+    above it now. A fan or a hum is steady; where someone speaks, some pair is not.
+    """
+    pairs = found[:, :TRACKED_BANDS].reshape(len(found), MEMORY_PAIRS, 2).sum(axis=2)
+    slow, strays = found[:, 5 * MEMORY_PAIRS : 6 * MEMORY_PAIRS], found[:, 7 * MEMORY_PAIRS : 8 * MEMORY_PAIRS]
+    return np.asarray(((pairs - 2 * slow <= STEADY_RISE) & (strays <= STEADY_DEVIATION)).all(axis=1))
 
 
 def features(X: ArrayLike, kind: str) -> FloatArray:

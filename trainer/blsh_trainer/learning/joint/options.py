@@ -10,7 +10,7 @@ from blsh_trainer.model.gain_rules import GainRules
 from blsh_trainer.model.projection import MAX_BITS
 from blsh_trainer.model.voting_model import (
     BIT_VOTES_A_UNIT,
-    MAX_START_VOTES,
+    MAX_RULE_VOTES,
     MAX_THRESHOLDS,
     MAX_VOTERS,
     VOTE_BANDS,
@@ -28,7 +28,7 @@ class JointOptions:
     `bit_votes` or none. Training: `passes` scenes of each utterance; `steps` steps of `sequences` x `span` frames at
     the learning rate `rate`. Loss: `hearing` weighs the error of compressed spectra against that of spectra, `clarity`
     the correlation of envelopes, and `easy` is the error, as a share of the speech, below which a sequence counts less.
-    Playback: `smoothing`, `smoothing_down` and `start_odds` as of GainRules, the least gain `floor_db`.
+    Playback: `smoothing`, `smoothing_down`, `start_odds` and `steady_odds` as of GainRules, the least gain `floor_db`.
     """
 
     name: str = "blsh"
@@ -50,6 +50,7 @@ class JointOptions:
     smoothing: int = 4
     smoothing_down: int = 4
     start_odds: float = 3.0
+    steady_odds: float = 3.0
     floor_db: float = -26.0
 
     @property
@@ -60,7 +61,7 @@ class JointOptions:
     @property
     def rules(self) -> GainRules:
         """How log odds settle before they become gains."""
-        return GainRules(self.smoothing, self.smoothing_down, self.start_odds)
+        return GainRules(self.smoothing, self.smoothing_down, self.start_odds, self.steady_odds)
 
     def to_card(self) -> dict[str, Any]:
         """Return all options by name, as JSON values."""
@@ -99,7 +100,8 @@ class JointOptions:
             ("easy", True, 1.0),
             ("hearing", False, 100.0),
             ("clarity", False, 100.0),
-            ("start_odds", False, MAX_START_VOTES / BIT_VOTES_A_UNIT),
+            ("start_odds", False, MAX_RULE_VOTES / BIT_VOTES_A_UNIT),
+            ("steady_odds", False, MAX_RULE_VOTES / BIT_VOTES_A_UNIT),
         ):
             self._check_number(option, above_zero, top)
         if not _LEAST_FLOOR_DB <= self.floor_db <= 0.0:
