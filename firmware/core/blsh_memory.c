@@ -52,15 +52,28 @@ static void move(blsh_memory_t *memory, int32_t now, const shifts_t *shift) {
     memory->deviation[1] = (uint16_t)moved(memory->deviation[1], distance_of(now, memory->mean[2]), shift->slow);
 }
 
+/* No pair of bands is far above its slow mean, or strayed from it. Most hops have one that did, and it is found soon. */
+static bool steady(const int16_t *feature) {
+    enum { PAIRS = BLSH_MEMORY_PAIRS };
+    const int16_t *const slow = feature + 5 * PAIRS, *const strays = feature + 7 * PAIRS;
+    for (unsigned pair = 0; pair < PAIRS; pair++) {
+        if (strays[pair] > BLSH_STEADY_DEVIATION ||
+            feature[2u * pair] + feature[2u * pair + 1u] - 2 * slow[pair] > BLSH_STEADY_RISE) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What the rules add to all sums of votes: less and less at the start of a stream; later something negative if the hop is
  * steady. */
-static int32_t votes_of_rules(const blsh_state_t *state, bool steady) {
+static int32_t votes_of_rules(const blsh_state_t *state) {
     const blsh_model_t *const model = state->model;
     const uint32_t left = BLSH_MEMORY_START - state->hops;
     if (left != 0u) {
         return (int32_t)(model->start_votes * left >> BLSH_START_SHIFT);
     }
-    return steady ? -(int32_t)model->steady_votes : 0;
+    return steady(state->projected.feature) ? -(int32_t)model->steady_votes : 0;
 }
 
 void blsh_remember(blsh_state_t *state, int32_t exponent) {
@@ -68,7 +81,7 @@ void blsh_remember(blsh_state_t *state, int32_t exponent) {
     int32_t *const level = state->spectral.level;
     int16_t *const feature = state->projected.feature;
     shifts_t shift = shifts_of(state->hops);
-    int32_t sum = 0, floors = 0, room = 0; /* room: negative once a pair is not steady */
+    int32_t sum = 0, floors = 0;
     for (unsigned band = 0; band < BANDS; band++) {
         level[band] = log_level((uint32_t)level[band], exponent);
         sum += level[band];
@@ -92,9 +105,7 @@ void blsh_remember(blsh_state_t *state, int32_t exponent) {
         to[3 * PAIRS] = (int16_t)((memory->mean[2] >> UNIT_SHIFT) - mean);
         to[4 * PAIRS] = (int16_t)(memory->deviation[0] >> DEVIATION_SHIFT);
         to[5 * PAIRS] = (int16_t)(memory->deviation[1] >> DEVIATION_SHIFT);
-        const int32_t rise = feature[2u * pair] + feature[2u * pair + 1u] - 2 * to[3 * PAIRS];
-        room |= (BLSH_STEADY_RISE - rise) | (BLSH_STEADY_DEVIATION - to[5 * PAIRS]);
     }
-    state->rule_votes = votes_of_rules(state, room >= 0);
     feature[BLSH_MEMORY_FEATURES - 1u] = (int16_t)(mean - blsh_rounded_shift(floors, 5));
+    state->rule_votes = votes_of_rules(state);
 }
