@@ -40,7 +40,7 @@ from blsh_trainer.progress import Progress
 from blsh_trainer.replacing_folder import scratch_beside
 from blsh_trainer.signals.audio import to_int16, write_wav
 
-TRAINING = {"passes": 3, "steps": 2000}
+TRAINING = {"passes": 3, "steps": 8000}
 """Options of `blsh train`: fewer scenes and steps than by default, a minute or two on two cores."""
 
 _LEAVE_S = 10.0

@@ -19,7 +19,7 @@ from blsh_trainer.corpora.mixture_sources import read_speech
 from blsh_trainer.corpora.varied_mixtures import NoiseDraw, coloured
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, WINDOW
 
-LOUD_SNR_DB = (-7.0, 14.0)
+LOUD_SNR_DB = (-10.0, 14.0)
 QUIET_SNR_DB = (14.0, 40.0)
 CLEAN_SNR_DB = 60.0
 _LEAD_S = (-0.5, 2.0)  # below 0 there is no lead: a fifth of the scenes begin with speech

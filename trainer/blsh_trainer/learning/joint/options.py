@@ -40,8 +40,8 @@ class JointOptions:
     neighbours: int = 8
     bit_votes: bool = True
     passes: int = 6
-    steps: int = 16_000
-    sequences: int = 32
+    steps: int = 128_000
+    sequences: int = 8
     span: int = 32
     rate: float = 3e-3
     hearing: float = 0.5
