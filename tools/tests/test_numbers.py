@@ -30,6 +30,7 @@ ACCEPTED = {
     "--floor-db": {"-1", "0"},
     "--start-odds": {"0"},
     "--steady-odds": {"0"},
+    "--shift-odds": {"-1", "0"},
     "--hearing": {"0"},
     "--clarity": {"0"},
     "--rank": {"0"},

@@ -174,8 +174,9 @@ def test_bits_follow_their_thresholds_into_ascending_order(frames: SceneFrames) 
 
 
 def test_the_response_rises_from_the_floor_to_one() -> None:
-    table = response_table(-20.0)
+    table = response_table(-20.0, 0.0)
     assert table[0] == round(0.1 * 16_384) and table[128] == 8192 and table[255] > 16_370
+    assert np.array_equal(response_table(-20.0, 0.5)[:-8], table[8:])
     assert (np.diff(table) >= 0).all()
 
 

@@ -25,6 +25,7 @@ from blsh_tools.options.numbers_in_range import (
     RANK,
     RANKS,
     RULE_ODDS,
+    SHIFT_ODDS,
     SMOOTHING,
     SNR_DB,
 )
@@ -87,6 +88,10 @@ def train(
     ] = None,
     steady_odds: Annotated[
         float | None, RULE_ODDS.option("Log odds taken from all gains in steady noise.", panel=OF_VOTING)
+    ] = None,
+    shift_odds: Annotated[
+        float | None,
+        SHIFT_ODDS.option("Added to all log odds; below 0 less noise and less speech are left.", panel=OF_VOTING),
     ] = None,
     floor_db: Annotated[float | None, FLOOR_DB.option("Least gain, in dB.", panel=OF_VOTING)] = None,
     hearing: Annotated[
@@ -206,6 +211,7 @@ def train(
         "smoothing_down": smoothing_down,
         "start_odds": start_odds,
         "steady_odds": steady_odds,
+        "shift_odds": shift_odds,
         "floor_db": floor_db,
         "hearing": hearing,
         "clarity": clarity,

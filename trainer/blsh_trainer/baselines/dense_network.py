@@ -31,7 +31,7 @@ class DenseNetwork:
 
     hidden: int8 (H, 257). hidden_scale, hidden_bias: float64 (H,); a unit is its scale times the sum of its products,
     plus its bias, or 0. output: int8 (80, H); output_scale, output_bias: float64 (80,). smoothing, smoothing_down,
-    start_odds, steady_odds, floor_db: as of JointOptions, int64 () and float64 ().
+    start_odds, steady_odds, shift_odds, floor_db: as of JointOptions, int64 () and float64 ().
     """
 
     hidden: NDArray[np.int8]
@@ -44,6 +44,7 @@ class DenseNetwork:
     smoothing_down: NDArray[np.int64]
     start_odds: FloatArray
     steady_odds: FloatArray
+    shift_odds: FloatArray
     floor_db: FloatArray
 
     @classmethod
@@ -63,6 +64,7 @@ class DenseNetwork:
             smoothing_down=np.array(options.smoothing_down),
             start_odds=np.array(options.start_odds),
             steady_odds=np.array(options.steady_odds),
+            shift_odds=np.array(options.shift_odds),
             floor_db=np.array(options.floor_db),
         )
 
@@ -94,7 +96,8 @@ class DenseNetwork:
 
     def gains(self, odds: FloatArray) -> FloatArray:
         """Return the gains float64 (T, 80) for settled log odds."""
-        floored: FloatArray = np.maximum(1.0 / (1.0 + np.exp(-odds)), 10.0 ** (float(self.floor_db) / 20.0))
+        wanted = 1.0 / (1.0 + np.exp(-odds - float(self.shift_odds)))
+        floored: FloatArray = np.maximum(wanted, 10.0 ** (float(self.floor_db) / 20.0))
         return floored
 
 

@@ -38,7 +38,7 @@ def voting_model(learned: Arrays, scaling: Scaling, options: JointOptions, card:
         votes=_steps(learned["votes"], LEVELS_A_UNIT),
         weights=weights.astype(np.uint8),
         bit_votes=_bit_votes(learned["bit_votes"], options) if options.bit_votes else None,
-        response_q14=response_table(options.floor_db),
+        response_q14=response_table(options.floor_db, options.shift_odds),
         card=card,
         smoothing=options.smoothing,
         smoothing_down=options.smoothing_down,
@@ -86,9 +86,12 @@ def _steps(values: FloatArray | NDArray[np.float32], steps_a_unit: int) -> NDArr
     return np.clip(np.floor(values.astype(np.float64) * steps_a_unit + 0.5), -_INT8, _INT8).astype(np.int8)
 
 
-def response_table(floor_db: float) -> NDArray[np.int16]:
-    """Return the gain for each sum of votes, the logistic function but at least `floor_db`, int16 (256,) in Q1.14."""
-    odds = (np.arange(RESPONSES) - RESPONSE_ORIGIN) / LEVELS_A_UNIT
+def response_table(floor_db: float, shift_odds: float) -> NDArray[np.int16]:
+    """Return the gain for each sum of votes, int16 (256,) in Q1.14.
+
+    It is the logistic function of the sum plus `shift_odds`, but at least `floor_db`.
+    """
+    odds = (np.arange(RESPONSES) - RESPONSE_ORIGIN) / LEVELS_A_UNIT + shift_odds
     gains = np.maximum(1.0 / (1.0 + np.exp(-odds)), 10.0 ** (floor_db / 20.0))
     table: NDArray[np.int16] = np.floor(GAIN_ONE_Q14 * gains + 0.5).astype(np.int16)
     return table

@@ -18,6 +18,7 @@ from blsh_trainer.model.voting_model import (
 from blsh_trainer.signals.masks import MAX_SMOOTHING
 
 _LEAST_FLOOR_DB = -80.0
+_MOST_SHIFT = 2.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class JointOptions:
     `bit_votes` or none. Training: `passes` scenes of each utterance; `steps` steps of `sequences` x `span` frames at
     the learning rate `rate`. Loss: `hearing` weighs the error of compressed spectra against that of spectra, `clarity`
     the correlation of envelopes, and `easy` is the error, as a share of the speech, below which a sequence counts less.
-    Playback: `smoothing`, `smoothing_down`, `start_odds` and `steady_odds` as of GainRules, the least gain `floor_db`.
+    Playback: `smoothing`, `smoothing_down`, `start_odds` and `steady_odds` as of GainRules; `shift_odds`
+    is added to settled log odds, and below 0 takes away more noise and more speech; the least gain is `floor_db`.
     """
 
     name: str = "blsh"
@@ -49,9 +51,10 @@ class JointOptions:
     easy: float = 0.05
     smoothing: int = 4
     smoothing_down: int = 4
-    start_odds: float = 3.0
-    steady_odds: float = 3.0
-    floor_db: float = -26.0
+    start_odds: float = 3.5
+    steady_odds: float = 3.5
+    shift_odds: float = -0.3
+    floor_db: float = -30.0
 
     @property
     def bits(self) -> int:
@@ -104,6 +107,8 @@ class JointOptions:
             ("steady_odds", False, MAX_RULE_VOTES / BIT_VOTES_A_UNIT),
         ):
             self._check_number(option, above_zero, top)
+        if not -_MOST_SHIFT <= self.shift_odds <= _MOST_SHIFT:
+            raise BlshError(f"shift_odds is {self.shift_odds:g}; choose {-_MOST_SHIFT:g} to {_MOST_SHIFT:g}")
         if not _LEAST_FLOOR_DB <= self.floor_db <= 0.0:
             raise BlshError(f"floor_db is {self.floor_db:g}; choose {_LEAST_FLOOR_DB:g} to 0")
 
