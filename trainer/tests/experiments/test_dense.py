@@ -74,7 +74,7 @@ def test_learning_lowers_the_loss(frames: SceneFrames, learned: Any) -> None:
 
 def test_rounded_weights_give_the_gains_that_were_learned(frames: SceneFrames, learned: Any) -> None:
     parameters, scaling = learned
-    network = DenseNetwork.of(parameters, scaling, replace(SMALL, floor_db=-80.0))
+    network = DenseNetwork.of(parameters, scaling, replace(SMALL, floor_db=-80.0, shift_odds=0.0))
     rows = frames.features[::5]
     wanted = 1.0 / (1.0 + np.exp(-np.asarray(dense_log_odds(parameters, jnp.asarray(scaling.scaled(rows))))))
     assert network.width == WIDTH and abs(network.hidden).max() == abs(network.output).max() == 127
@@ -90,7 +90,7 @@ def test_gains_stay_between_the_floor_and_the_limit_of_log_odds(frames: SceneFra
     x = np.random.default_rng(2).normal(0, 0.05, 6000)
     np.testing.assert_allclose(DenseDenoiser(network).denoise(x), 0.1 * x, atol=1e-9)
     open_wide = replace(network, output_bias=network.output_bias + 100.0)
-    widest = 1.0 / (1.0 + np.exp(-MOST_ODDS))
+    widest = 1.0 / (1.0 + np.exp(-MOST_ODDS - SMALL.shift_odds))
     np.testing.assert_allclose(DenseDenoiser(open_wide).denoise(x), widest * x, atol=1e-9)
 
 
