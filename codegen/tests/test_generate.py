@@ -129,7 +129,7 @@ def test_core_refuses_what_it_cannot_hold(rng: np.random.Generator) -> None:
         HostCore(replace(model, bits=321))
     with pytest.raises(BlshError, match="fewer entries than neighbours"):
         HostCore(replace(model, codes=model.codes[:9]))
-    with pytest.raises(BlshError, match="masks or their smoothing are unknown"):
+    with pytest.raises(BlshError, match="masks, smoothing or votes of rules are unknown"):
         HostCore(replace(model, smoothing=16))
 
 

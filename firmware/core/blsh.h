@@ -83,7 +83,7 @@ extern "C" {
   X(BLSH_ERR_NEIGHBOURS, -5, "the model wants no neighbour, or more than BLSH_MAX_NEIGHBOURS or BLSH_MAX_FOUND") \
   X(BLSH_ERR_ENTRIES, -6, "the dictionary has fewer entries than neighbours, or more than BLSH_MAX_ENTRIES") \
   X(BLSH_ERR_DICTIONARY_CRC, -7, "the dictionary's CRC is not the generated one") \
-  X(BLSH_ERR_MASKS, -8, "the model's masks or their smoothing are unknown, or a gain is not 0 to 1") \
+  X(BLSH_ERR_MASKS, -8, "the model's masks, smoothing or votes of rules are unknown, or a gain is not 0 to 1") \
   X(BLSH_ERR_VOTES, -9, "the model's groups do not cover its bands, or its weights rise, or its response falls") \
   X(BLSH_ERR_KIND, -10, "the core was compiled for models of other kinds: with masks, with votes, or larger ones")
 // clang-format on

@@ -77,10 +77,10 @@
 #define BLSH_VOTE_SHIFT           21     /* from a vote times the reciprocal to 1/64 of a unit */
 #define BLSH_LEAST_VOTES          (-256) /* limits of a band's sum */
 #define BLSH_MOST_VOTES           384
-#define BLSH_START_SHIFT          6   /* the votes of a start fade within 64 hops */
-#define BLSH_STEADY_RISE          256 /* of two bands above their slow mean, in a hop that counts as steady */
-#define BLSH_STEADY_DEVIATION     224
-#define BLSH_MAX_RULE_VOTES       255u
+#define BLSH_START_SHIFT          6    /* the votes of a start fade within BLSH_MEMORY_START hops */
+#define BLSH_STEADY_RISE          256  /* of two bands above their slow mean, in a hop that counts as steady */
+#define BLSH_STEADY_DEVIATION     224  /* of a pair of bands: 7/16 octave */
+#define BLSH_MAX_RULE_VOTES       255u /* of the votes that a rule adds or takes */
 #define BLSH_RESPONSE_SHIFT       2    /* from 1/64 of a unit to a step of the response */
 #define BLSH_RESPONSE_ORIGIN      128  /* the index of a sum of 0 */
 #define BLSH_RESPONSES            256u /* gains of the response */

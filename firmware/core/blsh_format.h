@@ -41,13 +41,13 @@ typedef struct {
     uint16_t radius;          /* R: no entry is farther than this from the centre of its block; 0 without bounds */
     uint16_t mask_bands;      /* W: BLSH_BINS of an IBM, else at most BLSH_BINS / 2 */
     uint16_t mask_level_bits; /* g: bits of the level of a band: 1 of an IBM, else 1, 2 or 4; 8 of a voting model */
-    uint16_t smoothing;       /* a: of each mask a / 16 are the one before, where it does not fall; 0 to 15 */
-    uint16_t smoothing_down;  /* a where the mask falls; `smoothing` unless it is a voting model */
+    uint16_t smoothing;       /* a: of each mask, or sum of votes, a / 16 are the one before, where it does not fall */
+    uint16_t smoothing_down;  /* a where it falls, 0 to 15; `smoothing` unless it is a voting model */
     uint16_t projections;     /* P: rows of the projection */
     uint16_t thresholds;      /* T: thresholds, and so bits, of each projection; 1 unless it is a voting model */
     uint16_t dictionaries;    /* G: each serves a group of neighbouring bands; 1 unless it is a voting model */
-    uint16_t start_votes;     /* added to all sums of votes in the first hop; 0 unless it is a voting model */
-    uint16_t steady_votes;    /* taken from them in a steady hop, later; 0 unless it is a voting model */
+    uint16_t start_votes;     /* 0 to 255, in 1/64 of a unit, added to all sums of votes; fades in 64 hops */
+    uint16_t steady_votes;    /* 0 to 255, taken from them in a steady hop, later; both are 0 with masks */
     /* [projections / 4][BLSH_ROW(features) / 8][4][8]: eight weights of each of four rows, then the next eight. Each
      * row is scaled to its own peak, or of a voting model as it was learned; weights of 0 fill up rows and fours of
      * rows. Each four weights lie in the order 0, 2, 1, 3 */

@@ -118,12 +118,12 @@ static void average_levels(blsh_state_t *state, const masks_t *masks) {
 static void smooth(blsh_state_t *state, unsigned bands) {
     const int32_t rising = state->model->smoothing, falling = state->model->smoothing_down;
     for (unsigned band = 0; band < bands; band++) {
-        const int32_t raw = state->settled[band];
+        const int32_t raw = state->band_value[band];
         const int32_t before = state->hops == 0u ? raw : state->smoothed[band];
         const int32_t kept = raw < before ? falling : rising;
         const int16_t now = (int16_t)((kept * before + (16 - kept) * raw + 8) >> 4);
         state->smoothed[band] = now;
-        state->settled[band] = now;
+        state->band_value[band] = now;
     }
 }
 

@@ -7,6 +7,8 @@
 #include "blsh_stages.h"
 #include "blsh_tables.h"
 
+_Static_assert(BLSH_MEMORY_START == 1u << BLSH_START_SHIFT, "the votes of a start fade to 0");
+
 #define UNIT_SHIFT      (BLSH_MEMORY_FRACTION_BITS - 2) /* from 1/64 of a step to a feature's 1/4 of a step */
 #define DEVIATION_SHIFT (BLSH_MEMORY_FRACTION_BITS - 4)
 
@@ -52,7 +54,7 @@ static void move(blsh_memory_t *memory, int32_t now, const shifts_t *shift) {
     memory->deviation[1] = (uint16_t)moved(memory->deviation[1], distance_of(now, memory->mean[2]), shift->slow);
 }
 
-/* No pair of bands is far above its slow mean, or strayed from it. Most hops have one that did, and it is found soon. */
+/* No pair of bands is far above its slow mean, or strayed from it. In most hops one did, and is found soon. */
 static bool steady(const int16_t *feature) {
     enum { PAIRS = BLSH_MEMORY_PAIRS };
     const int16_t *const slow = feature + 5 * PAIRS, *const strays = feature + 7 * PAIRS;
@@ -65,8 +67,8 @@ static bool steady(const int16_t *feature) {
     return true;
 }
 
-/* What the rules add to all sums of votes: less and less at the start of a stream; later something negative if the hop is
- * steady. */
+/* What the rules add to all sums of votes: less and less at the start of a stream; later, in a steady hop, something
+ * negative. */
 static int32_t votes_of_rules(const blsh_state_t *state) {
     const blsh_model_t *const model = state->model;
     const uint32_t left = BLSH_MEMORY_START - state->hops;

@@ -31,12 +31,12 @@ static inline unsigned blsh_mask_words(const blsh_model_t *model) {
 void blsh_window_frame(blsh_state_t *state, const int16_t input[BLSH_HOP]); /* frame.shift, frame.values */
 void blsh_extract_features(blsh_state_t *state);                            /* feature */
 void blsh_track_floors(blsh_state_t *state, int32_t exponent);              /* level, noise_floor, feature */
-void blsh_remember(blsh_state_t *state, int32_t exponent);                  /* level, memory, feature */
+void blsh_remember(blsh_state_t *state, int32_t exponent);                  /* level, memory, feature, rule_votes */
 void blsh_project(blsh_state_t *state);                                     /* accumulator */
 void blsh_make_code(blsh_state_t *state);                                   /* code */
 void blsh_find_neighbours(blsh_state_t *state);                             /* neighbour */
-void blsh_count_votes(blsh_state_t *state);                                 /* sums of votes of bands, settled[] */
-void blsh_answer_votes(blsh_state_t *state);                                /* from settled[] to gain_q14 of bands */
+void blsh_count_votes(blsh_state_t *state);                                 /* band_value: sums of votes */
+void blsh_answer_votes(blsh_state_t *state);                                /* from band_value to gain_q14 of bands */
 void blsh_find_gains(blsh_state_t *state);                                  /* gain_q14 of bins */
 void blsh_synthesise(blsh_state_t *state, int16_t output[BLSH_HOP]);        /* frame.values, overlap, output */
 

@@ -74,8 +74,8 @@ typedef struct {
         blsh_projected_t projected;
         blsh_searched_t searched;
         blsh_voted_t voted;
-        int16_t settled[BLSH_BINS];  /* sums of votes, of bands */
-        int16_t gain_q14[BLSH_BINS]; /* of bands, then of bins */
+        int16_t band_value[BLSH_BINS]; /* gains or sums of votes, before and after smoothing */
+        int16_t gain_q14[BLSH_BINS];   /* of bands, then of bins */
     };
     uint32_t code[(BLSH_MAX_BITS + 31u) / 32u];
     int32_t rule_votes; /* added to the sums of votes of all bands */

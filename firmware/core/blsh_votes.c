@@ -123,13 +123,13 @@ void blsh_count_votes(blsh_state_t *state) {
     }
     const int32_t added = state->rule_votes;
     for (unsigned band = 0; band < BLSH_VOTE_BANDS; band++) { /* over neighbours, and votes that are read */
-        state->settled[band] = (int16_t)limited(state->voted.vote[band] + added);
+        state->band_value[band] = (int16_t)limited(state->voted.vote[band] + added);
     }
 }
 
 void blsh_answer_votes(blsh_state_t *state) {
     const int16_t *const response = state->model->response_q14 + BLSH_RESPONSE_ORIGIN;
     for (unsigned band = 0; band < BLSH_VOTE_BANDS; band++) {
-        state->gain_q14[band] = response[blsh_rounded_shift(state->settled[band], BLSH_RESPONSE_SHIFT)];
+        state->gain_q14[band] = response[blsh_rounded_shift(state->band_value[band], BLSH_RESPONSE_SHIFT)];
     }
 }

@@ -51,6 +51,11 @@ def test_edge(client: BoardClient, firmware: Firmware, rng: np.random.Generator,
     exact(client, firmware.model, edge_signal(name, 14 * HOP, rng), firmware.recipe)
 
 
+def test_steady_noise(client: BoardClient, firmware: Firmware, rng: np.random.Generator, exact: Exactness) -> None:
+    """Compare hops beyond the 64th, from which on a voting model takes votes from all bands in a steady hop."""
+    exact(client, firmware.model, edge_signal("white_noise", 78 * HOP, rng), firmware.recipe)
+
+
 def test_generated_signals(client: BoardClient, firmware: Firmware, exact: Exactness) -> None:
     """Compare signals that hypothesis draws, the same ones for the same seed. It shrinks a signal that fails."""
     examples = 120 if firmware.board == HOST else 20

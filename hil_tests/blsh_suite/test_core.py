@@ -78,13 +78,17 @@ REFUSED = {
     "too many neighbours": ("neighbours", MAX_NEIGHBOURS + 1, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
     "fewer entries than neighbours": ("entries", 9, "fewer entries than neighbours"),
     "too many entries": ("entries", MAX_ENTRIES + 1, "more than BLSH_MAX_ENTRIES"),
-    "levels of 3 bits": ("mask_level_bits", 3, "masks or their smoothing are unknown"),
-    "no bands": ("mask_bands", 0, "masks or their smoothing are unknown"),
-    "too many bands": ("mask_bands", BINS + 1, "masks or their smoothing are unknown"),
-    "too much smoothing": ("smoothing", MAX_SMOOTHING + 1, "masks or their smoothing are unknown"),
-    "too much smoothing downwards": ("smoothing_down", MAX_SMOOTHING + 1, "masks or their smoothing are unknown"),
-    "a start without votes": ("start_votes", 1, "masks or their smoothing are unknown"),
-    "calm without votes": ("steady_votes", 1, "masks or their smoothing are unknown"),
+    "levels of 3 bits": ("mask_level_bits", 3, "masks, smoothing or votes of rules are unknown"),
+    "no bands": ("mask_bands", 0, "masks, smoothing or votes of rules are unknown"),
+    "too many bands": ("mask_bands", BINS + 1, "masks, smoothing or votes of rules are unknown"),
+    "too much smoothing": ("smoothing", MAX_SMOOTHING + 1, "masks, smoothing or votes of rules are unknown"),
+    "too much smoothing downwards": (
+        "smoothing_down",
+        MAX_SMOOTHING + 1,
+        "masks, smoothing or votes of rules are unknown",
+    ),
+    "a start without votes": ("start_votes", 1, "masks, smoothing or votes of rules are unknown"),
+    "calm without votes": ("steady_votes", 1, "masks, smoothing or votes of rules are unknown"),
     "thresholds without votes": ("thresholds", 2, "or not those of its thresholds"),
     "dictionaries without votes": ("dictionaries", 2, "no neighbour, or more than"),
     "memory without votes": ("feature_kind", 3, "feature kind or count is unknown"),
@@ -95,14 +99,14 @@ REFUSED_VOTING = {
     "no thresholds": ("thresholds", 0, "or not those of its thresholds"),
     "too many thresholds": ("thresholds", MAX_THRESHOLDS + 1, "or not those of its thresholds"),
     "projections that are not those of the bits": ("projections", 11, "or not those of its thresholds"),
-    "too high a start": ("start_votes", MAX_RULE_VOTES + 1, "masks or their smoothing are unknown"),
-    "too many votes of calm": ("steady_votes", MAX_RULE_VOTES + 1, "masks or their smoothing are unknown"),
+    "too high a start": ("start_votes", MAX_RULE_VOTES + 1, "masks, smoothing or votes of rules are unknown"),
+    "too many votes of calm": ("steady_votes", MAX_RULE_VOTES + 1, "masks, smoothing or votes of rules are unknown"),
     "no dictionary": ("dictionaries", 0, "no neighbour, or more than"),
     "too many dictionaries": ("dictionaries", MAX_DICTIONARIES + 1, "no neighbour, or more than"),
     "too many entries in all": ("entries", MAX_ENTRIES // 3 + 1, "more than BLSH_MAX_ENTRIES"),
     "features of another kind": ("feature_kind", 2, "feature kind or count is unknown"),
-    "levels of 4 bits": ("mask_level_bits", 4, "masks or their smoothing are unknown"),
-    "too much smoothing": ("smoothing", MAX_SMOOTHING + 1, "masks or their smoothing are unknown"),
+    "levels of 4 bits": ("mask_level_bits", 4, "masks, smoothing or votes of rules are unknown"),
+    "too much smoothing": ("smoothing", MAX_SMOOTHING + 1, "masks, smoothing or votes of rules are unknown"),
 }
 
 
@@ -195,7 +199,9 @@ def test_bands_that_leave_the_spectrum_are_refused(library: Path, case: str) -> 
     table, place, value = DAMAGED[case]
     client = CoreClient(Recipe(0, "tracked", masks="bands").model(), library)
     client.core.tables[table][place] = value
-    with pytest.raises(BlshError, match=r"feature kind or count is unknown|masks or their smoothing are unknown"):
+    with pytest.raises(
+        BlshError, match=r"feature kind or count is unknown|masks, smoothing or votes of rules are unknown"
+    ):
         client.reset_stream()
 
 

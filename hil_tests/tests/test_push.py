@@ -207,7 +207,7 @@ def test_what_damage_a_resumed_transfer_finds_is_sent_again(client: BoardClient)
         (92, "<H", MAX_BITS + 1, None, "the model has no bits, too many"),
         (94, "<H", MAX_NEIGHBOURS + 1, None, "no neighbour, or more than BLSH_MAX_NEIGHBOURS"),
         (84, "<I", 0, None, "fewer entries than neighbours, or more than BLSH_MAX_ENTRIES"),
-        (102, "<H", MAX_SMOOTHING + 1, None, "masks or their smoothing are unknown"),
+        (102, "<H", MAX_SMOOTHING + 1, None, "masks, smoothing or votes of rules are unknown"),
     ],
 )
 def test_what_the_head_says_is_refused_before_anything_is_erased(

@@ -75,7 +75,7 @@ VERBS = {
         Verb(generate, "out/model.npz --board microbit --flash 128K"),
         Verb(build, "--board mps2-an386"),
         Verb(flash, "--board nucleo_f446re --dry-run"),
-        Verb(push, "out/other.npz --board microbit"),
+        Verb(push, "out/other.npz --board nucleo_f446re"),
         Verb(boards, "--json"),
         Verb(emulate, "--board mps2-an386 --pty"),
     ),

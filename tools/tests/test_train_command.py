@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from blsh_tools.commands.train import OF_OTHERS, OF_VOTING, train
+from blsh_trainer.learning.joint.integers import response_table
 from blsh_trainer.learning.joint.options import JointOptions
 from blsh_trainer.learning.options import PAPER
 from blsh_trainer.model.artifact import load_model
@@ -85,13 +86,18 @@ def test_the_extended_system_is_refined_at_the_lengths_below_its_bits(
     assert ("grid" in card["metrics"]) == nested
 
 
+RULES = ("--floor-db=-20", "--start-odds=2", "--steady-odds=1", "--shift-odds=-0.5")
+
+
 def test_the_default_is_a_voting_model(blsh: Blsh, corpus: Path) -> None:
-    made = blsh.apart().json("train", corpus, "-o", "model.npz", *VOTING, "--floor-db=-20", "--jobs=1")
+    made = blsh.apart().json("train", corpus, "-o", "model.npz", *VOTING, *RULES, "--jobs=1")
     model = load_model(blsh.cwd / "model.npz")
     assert isinstance(model, VotingModel) and made["model_sha256"] == model.sha256
     assert (made["bits"], made["dictionaries"], made["dictionary_entries"]) == (24, 4, 16)
     options = made["card"]["options"]
     assert (options["projections"], options["passes"], options["floor_db"]) == (12, 1, -20.0)
+    assert (model.start_votes, model.steady_votes) == (128, 64)
+    assert np.array_equal(model.response_q14, response_table(-20.0, -0.5))
 
 
 def test_the_default_names_a_recording_that_cannot_be_used(blsh: Blsh, bench: Bench) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The joint learner: its frames, its loss, its integers, and that an interrupted training goes on as if it had not."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -223,7 +224,13 @@ def test_a_model_is_trained_saved_and_heard(tiny_corpus: Corpus, tmp_path: Path)
         ({"projections": 200}, "200 projections of 3 thresholds make 600 bits"),
         ({"neighbours": 20, "entries": 10}, "20 neighbours of 10 entries"),
         ({"thresholds": 0}, "thresholds is 0; choose 1 to"),
-        ({"floor_db": 3.0}, "floor_db is 3; choose -80 to 0"),
+        ({"floor_db": 3.0}, "floor_db is 3; choose -37 to 0"),
+        ({"floor_db": -38.0}, "floor_db is -38; choose -37 to 0, as low as log odds go with shift_odds -0.3"),
+        ({"start_odds": 4.0}, "start_odds is 4; choose 0 to 3.98"),
+        ({"steady_odds": -1.0}, "steady_odds is -1; choose 0 to 3.98"),
+        ({"steady_odds": math.nan}, "steady_odds is nan; choose 0 to 3.98"),
+        ({"shift_odds": 2.5}, "shift_odds is 2.5; choose -2 to 2"),
+        ({"shift_odds": math.nan}, "shift_odds is nan; choose -2 to 2"),
         ({"mask_kind": "ibm"}, "the system voting has no option mask_kind"),
         ({"rate": 0.0}, "rate is 0; choose more than 0 to 1"),
     ],

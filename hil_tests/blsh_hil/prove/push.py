@@ -117,7 +117,7 @@ def check_fits(head: ImageHead, slots: SlotsReply) -> None:
     limits = (
         ("bits", head.bits, slots.max_bits, f"give --bits {slots.max_bits}"),
         ("neighbours", head.neighbours, slots.max_neighbours, f"give --neighbours {slots.max_neighbours}"),
-        ("smoothed", head.smoothed, slots.max_smoothed, "push a model whose mask is not smoothed"),
+        ("smoothed", head.smoothed, slots.max_smoothed, "push a model without smoothing"),
     )
     for name, found, most, smaller in limits:
         if found > most:

@@ -14,7 +14,7 @@ from typing import Final
 
 from blsh_codegen.spec.stages import STAGES
 
-VERSION: Final = 2
+VERSION: Final = 3
 MAX_PAYLOAD: Final = 1024
 HEADER: Final = struct.Struct("<BBHH")
 """Version, type, sequence number, length of the payload."""

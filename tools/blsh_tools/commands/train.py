@@ -71,7 +71,9 @@ def train(
     steps: Annotated[
         int | None, COUNT.option("Steps of learning; of the `masks` learner for each block of bits.")
     ] = None,
-    smoothing: Annotated[int | None, SMOOTHING.option("Sixteenths of the previous mask that each mask keeps.")] = None,
+    smoothing: Annotated[
+        int | None, SMOOTHING.option("Sixteenths that a mask keeps of the one before; of `voting`, log odds.")
+    ] = None,
     projections: Annotated[
         int | None, BITS.option("Projections, each with a bit for each threshold.", panel=OF_VOTING)
     ] = None,
@@ -80,18 +82,18 @@ def train(
         int | None, COUNT.option("Dictionaries, each of a group of bands.", panel=OF_VOTING)
     ] = None,
     smoothing_down: Annotated[
-        int | None, SMOOTHING.option("As --smoothing, where the mask falls.", panel=OF_VOTING)
+        int | None, SMOOTHING.option("As --smoothing, where log odds fall.", panel=OF_VOTING)
     ] = None,
     start_odds: Annotated[
         float | None,
-        RULE_ODDS.option("Log odds added to all gains when a stream starts; they fade in 1 s.", panel=OF_VOTING),
+        RULE_ODDS.option("Added to all log odds when a stream starts; it fades in 1 s.", panel=OF_VOTING),
     ] = None,
     steady_odds: Annotated[
-        float | None, RULE_ODDS.option("Log odds taken from all gains in steady noise.", panel=OF_VOTING)
+        float | None, RULE_ODDS.option("Taken from all log odds in steady noise.", panel=OF_VOTING)
     ] = None,
     shift_odds: Annotated[
         float | None,
-        SHIFT_ODDS.option("Added to all log odds; below 0 less noise and less speech are left.", panel=OF_VOTING),
+        SHIFT_ODDS.option("Added to all log odds; below 0 leaves less noise, and less speech.", panel=OF_VOTING),
     ] = None,
     floor_db: Annotated[float | None, FLOOR_DB.option("Least gain, in dB.", panel=OF_VOTING)] = None,
     hearing: Annotated[

@@ -61,7 +61,7 @@ ENTRIES = Range(1, 1_000_000_000)
 SHARE = Range(0, 1, above=True)
 SMOOTHING = Range(0, 15)
 FLOOR = Range(0, 255)
-FLOOR_DB = Range(-80, 0)
+FLOOR_DB = Range(-50, 0)
 SHIFT_ODDS = Range(-2, 2)
 RULE_ODDS = Range(0, 3.98)
 """A model has 8 bits for each, in 1/64."""

@@ -38,6 +38,10 @@ _OTHERS = {  # results of other commands: the finding of each, and the command t
         "all figures of the voting system, beside the peers' and in steady noise",
         "blsh evaluate MODEL CORPUS --peers --metrics sdr_db,si_sdr_db,pesq,estoi,steadiness,clean,start",
     ),
+    "voting-small": (
+        "the same of a voting model of 44 projections, whose firmware fits 64 KiB of flash",
+        "blsh evaluate MODEL CORPUS --peers --metrics sdr_db,si_sdr_db,pesq,estoi,steadiness,clean,start",
+    ),
 }
 
 

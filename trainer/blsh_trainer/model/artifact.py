@@ -226,7 +226,9 @@ def load_model(path: str | os.PathLike[str]) -> AnyModel:
     try:
         model = voting_model_of(arrays, card) if voting else _mask_model(arrays, card)
     except KeyError as error:
-        raise BlshError(f"{file}: the card lacks {error}; it is damaged, train or copy it again") from error
+        raise BlshError(
+            f"{file}: the card lacks {error}; it is damaged, or an earlier version made it; train or copy it again"
+        ) from error
     except BlshError as error:
         raise BlshError(f"{file}: {error}") from error
     if stored != model.sha256:

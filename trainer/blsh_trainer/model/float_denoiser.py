@@ -31,7 +31,7 @@ _FRAMES = 512  # frames whose neighbours' masks are gathered at once: (512, K, 5
 class FloatDenoiser:
     """A denoiser that masks each frame of a mixture by the mean mask of its K nearest dictionary entries.
 
-    With a voting model the mask is the response to the votes of the neighbours and bits.
+    With a voting model the mask is the response to the settled votes of neighbours and bits.
     """
 
     def __init__(self, model: AnyModel) -> None:

@@ -20,7 +20,7 @@ class GainRules:
 
     smoothing, smoothing_down: the sixteenths that come from the frame before where log odds do not fall, and where they
     fall. start: what is added to all log odds of the first frame of a stream. It fades within 64 frames, while the
-    memory of the features fills: until then speech has the benefit of the doubt. steady: what is taken from all log
+    memory of the features fills: until then the noise is not known. steady: what is taken from all log
     odds of a later frame that is steady, see `steady_frames`: there is no speech in it.
     """
 

@@ -225,10 +225,10 @@ class Memory:
 
 
 def steady_frames(found: AnyArray) -> BoolArray:
-    """Return which frames are steady, bool (T,), of `memory` features (T, 257): no pair of bands was loud or moved.
+    """Return which frames are steady, bool (T,), of `memory` features (T, 257).
 
-    In the last second each pair of bands strayed from its slow mean by 7/16 octave on average, and is at most an octave
-    above it now. A fan or a hum is steady; where someone speaks, some pair is not.
+    In each pair of bands the mean deviation of the last second is at most 7/16 octave, and the level at most an octave
+    above the slow mean. A fan or a hum is steady; where someone speaks, some pair is not.
     """
     pairs = found[:, :TRACKED_BANDS].reshape(len(found), MEMORY_PAIRS, 2).sum(axis=2)
     slow, strays = found[:, 5 * MEMORY_PAIRS : 6 * MEMORY_PAIRS], found[:, 7 * MEMORY_PAIRS : 8 * MEMORY_PAIRS]

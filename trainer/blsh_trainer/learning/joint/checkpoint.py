@@ -16,7 +16,7 @@ from blsh_trainer.learning.joint.scene_frames import SceneFrames
 from blsh_trainer.npz import NpzError, opened_npz
 
 _FORMAT = 1
-_PLAYBACK = ("name", "floor_db", "neighbours")
+_PLAYBACK = ("name", "neighbours", "floor_db", "shift_odds", "start_odds", "steady_odds")
 """Options that do not change what is learned: another value goes on from the same checkpoint."""
 
 

@@ -130,7 +130,7 @@ VOTING = Learnable("voting", first_parameters, log_odds)
 
 
 def settled(odds: jax.Array, rules: GainRules) -> jax.Array:
-    """Return log odds (sequences, span, 80) as they settle within a stream that began long before (gain_rules)."""
+    """Return log odds (sequences, span, 80) as they settle long after the start, in no steady frame (gain_rules)."""
 
     def move(before: jax.Array, raw: jax.Array) -> tuple[jax.Array, jax.Array]:
         kept = jnp.where(raw >= before, rules.smoothing, rules.smoothing_down) / 16

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The options of the joint learner: the shape of the model, its training, and what it does to a mask."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.gain_rules import GainRules
+from blsh_trainer.model.gain_rules import LEAST_ODDS, GainRules
 from blsh_trainer.model.projection import MAX_BITS
 from blsh_trainer.model.voting_model import (
     BIT_VOTES_A_UNIT,
@@ -17,7 +18,6 @@ from blsh_trainer.model.voting_model import (
 )
 from blsh_trainer.signals.masks import MAX_SMOOTHING
 
-_LEAST_FLOOR_DB = -80.0
 _MOST_SHIFT = 2.0
 
 
@@ -109,8 +109,12 @@ class JointOptions:
             self._check_number(option, above_zero, top)
         if not -_MOST_SHIFT <= self.shift_odds <= _MOST_SHIFT:
             raise BlshError(f"shift_odds is {self.shift_odds:g}; choose {-_MOST_SHIFT:g} to {_MOST_SHIFT:g}")
-        if not _LEAST_FLOOR_DB <= self.floor_db <= 0.0:
-            raise BlshError(f"floor_db is {self.floor_db:g}; choose {_LEAST_FLOOR_DB:g} to 0")
+        lowest = -20.0 * math.log10(1.0 + math.exp(-LEAST_ODDS - self.shift_odds))
+        if not lowest <= self.floor_db <= 0.0:
+            raise BlshError(
+                f"floor_db is {self.floor_db:g}; choose {math.ceil(lowest)} to 0, as low as log odds go with shift_odds "
+                f"{self.shift_odds:g}"
+            )
 
     def _check_number(self, option: str, above_zero: bool, most: float) -> None:
         value = getattr(self, option)
