@@ -112,8 +112,8 @@ class JointOptions:
         lowest = -20.0 * math.log10(1.0 + math.exp(-LEAST_ODDS - self.shift_odds))
         if not lowest <= self.floor_db <= 0.0:
             raise BlshError(
-                f"floor_db is {self.floor_db:g}; choose {math.ceil(lowest)} to 0, as low as log odds go with shift_odds "
-                f"{self.shift_odds:g}"
+                f"floor_db is {self.floor_db:g}; choose {math.ceil(lowest)} to 0, as low as log odds go with "
+                f"shift_odds {self.shift_odds:g}"
             )
 
     def _check_number(self, option: str, above_zero: bool, most: float) -> None:
