@@ -117,13 +117,19 @@ static void average_levels(blsh_state_t *state, const masks_t *masks) {
 /* Smooths gains, or sums of votes, which lie in the same place. */
 static void smooth(blsh_state_t *state, unsigned bands) {
     const int32_t rising = state->model->smoothing, falling = state->model->smoothing_down;
+    int16_t *const value = state->band_value, *const smoothed = state->smoothed;
+    if (state->hops == 0u) {
+        for (unsigned band = 0; band < bands; band++) {
+            smoothed[band] = value[band];
+        }
+        return;
+    }
     for (unsigned band = 0; band < bands; band++) {
-        const int32_t raw = state->band_value[band];
-        const int32_t before = state->hops == 0u ? raw : state->smoothed[band];
-        const int32_t kept = raw < before ? falling : rising;
-        const int16_t now = (int16_t)((kept * before + (16 - kept) * raw + 8) >> 4);
-        state->smoothed[band] = now;
-        state->band_value[band] = now;
+        const int32_t raw = value[band];
+        const int32_t back = smoothed[band] - raw; /* of the way to the value before, a part is gone */
+        const int16_t now = (int16_t)(raw + (((back > 0 ? falling : rising) * back + 8) >> 4));
+        smoothed[band] = now;
+        value[band] = now;
     }
 }
 
@@ -133,7 +139,16 @@ static void spread(blsh_state_t *state) {
     unsigned bin = BLSH_BINS;
     for (unsigned band = state->model->mask_bands; band-- > 0u;) {
         const int16_t gain = state->gain_q14[band];
-        while (bin > (unsigned)edge[band]) {
+        const unsigned first = (unsigned)edge[band];
+        while (bin >= first + 4u) {
+            bin -= 4u;
+            int16_t *const four = state->gain_q14 + bin;
+            four[0] = gain;
+            four[1] = gain;
+            four[2] = gain;
+            four[3] = gain;
+        }
+        while (bin > first) {
             state->gain_q14[--bin] = gain;
         }
     }
