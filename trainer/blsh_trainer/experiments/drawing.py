@@ -117,7 +117,7 @@ class Point:
 
 
 def draw_points(panels: Mapping[str, Sequence[Point]], path: Path, footer: str, horizontal: str) -> None:
-    """Write a PNG with a panel for each title, side by side, over a logarithmic axis; our points are joined by a line.
+    """Write a PNG with a panel for each title, side by side, over a logarithmic axis.
 
     A point without a finite value is left out.
     """
@@ -133,12 +133,11 @@ def draw_points(panels: Mapping[str, Sequence[Point]], path: Path, footer: str, 
             words = {"textcoords": "offset points", "fontsize": 7, "color": style["color"]}
             where = {"xytext": (-7, -3), "ha": "right"} if point.ours else {"xytext": (0, 6), "ha": "center"}
             place.annotate(point.label, (middle, point.value), **words, **where)
-        ours = sorted((point.low, point.value) for point in drawn if point.ours)
-        place.plot([at for at, _ in ours], [value for _, value in ours], color=_STYLES[1]["color"], linewidth=1.3)
         place.set_title(title, fontsize=9, loc="left")
         place.set_xlabel(horizontal)
         place.grid(alpha=0.3, which="both")
         place.margins(x=0.25, y=0.12)
+    places[0].set_xlim(left=places[0].get_xlim()[0] / 2.0)  # our names stand left of their points
     _tick_plainly(places)
     _save(figure, path, footer)
 
