@@ -117,6 +117,17 @@ def test_readme_says_how_quiet_and_how_careful_ours_is() -> None:
     assert f"keeps an SI-SDR of {kept:.0f} dB" in text
 
 
+def test_readme_says_how_near_a_dense_network_comes() -> None:
+    found = json.loads((RESULTS / "dense.json").read_text())["data"]
+    text = " ".join((ROOT / "README.md").read_text().split())
+    apart = {m: max(abs(e["mean"]) for e in found["against_lookup"] if e["metric"] == m) for m in ("si_sdr_db", "pesq")}
+    assert f"A dense network of {found['network']['width']} units" in text
+    assert f"within {apart['si_sdr_db']:.2f} dB of SI-SDR and {apart['pesq']:.2f} of PESQ" in text
+    less = found["lookup_costs"]["flash_bytes"] - found["costs"]["flash_bytes"]
+    assert f"takes {less / 1000:.0f} KB less flash" in text
+    assert found["costs"]["millions"]["M0"] > found["lookup_costs"]["millions_per_second"]["M0"]
+
+
 def test_readme_says_what_ours_costs() -> None:
     rows = json.loads((RESULTS / "bench-firmware.json").read_text())["rows"]
     extended = {row["board"]: row for row in rows if row["case"] == "extended"}
