@@ -244,7 +244,10 @@ def test_other_protocol_version_in_the_frame() -> None:
 
     with (
         talking_to(newer) as (client, _),
-        pytest.raises(ProtocolVersionError, match=r"protocol version 3, this checkout 2; .*`blsh build`.*`blsh flash`"),
+        pytest.raises(
+            ProtocolVersionError,
+            match=rf"protocol version {VERSION + 1}, this checkout {VERSION}; .*`blsh build`.*`blsh flash`",
+        ),
     ):
         client.hello()
 

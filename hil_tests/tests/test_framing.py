@@ -17,7 +17,7 @@ from blsh_codegen.project import project_root
 from blsh_hil.wire import protocol_header
 from blsh_hil.wire.codes import FrameError
 from blsh_hil.wire.framing import BadFrame, Decoder, Frame, cobs_decode, cobs_encode, encode
-from blsh_hil.wire.protocol import MAX_PAYLOAD
+from blsh_hil.wire.protocol import MAX_PAYLOAD, VERSION
 
 Found = Frame | FrameError
 Decode = Callable[[Iterable[bytes]], list[Found]]
@@ -187,10 +187,10 @@ CASES = [
     Case("length field absurd", stuffed(HEAD + b"\xff\xffhello"), [FrameError.LENGTH]),
     Case("wrong CRC", stuffed(HEAD + b"\x05\x00hello", crc=0xDEADBEEF), [FrameError.CRC]),
     Case("a flipped bit", FLIPPED + GOOD, [FrameError.CRC, GOOD_FRAME]),
-    Case("another version", encode(0x91, 1, b"x", version=3) + GOOD, [FrameError.VERSION, GOOD_FRAME]),
+    Case("another version", encode(0x91, 1, b"x", version=VERSION + 1) + GOOD, [FrameError.VERSION, GOOD_FRAME]),
     Case(
         "another version with a wrong CRC is just damaged",
-        stuffed(b"\x03\x91\x00\x00\x00\x00", crc=0x11223344),
+        stuffed(bytes([VERSION + 1, 0x91, 0, 0, 0, 0]), crc=0x11223344),
         [FrameError.CRC],
     ),
 ]
