@@ -72,15 +72,27 @@ def read_checkpoint(path: Path) -> tuple[Any, AnyArray, AnyArray] | None:
 
     BlshError for a file that is no checkpoint.
     """
+    found = read_identified(path, "a fit", "weights", "betas")
+    if found is None:
+        return None
+    identity, (weights, betas) = found
+    return identity, weights, np.atleast_1d(betas)
+
+
+def read_identified(path: Path, what: str, *names: str) -> tuple[Any, list[AnyArray]] | None:
+    """Return the identity (JSON values) of a checkpoint and the arrays of these names; None where there is no file.
+
+    what: of what it is to be a checkpoint, for the message. BlshError for a file that is none.
+    """
     if not path.exists():
         return None
     require_file(path, f"{path} is not a file; name one for the checkpoint")
     try:
         with opened_npz(path) as archive:
             identity = json.loads(str(archive.read("identity")))
-            return identity, archive.read("weights"), np.atleast_1d(archive.read("betas"))
-    except (NpzError, ValueError) as error:  # ValueError: the card is not JSON
-        raise BlshError(f"{path} is no checkpoint of a fit ({error}); remove it or name another file") from error
+            return identity, [archive.read(name) for name in names]
+    except (NpzError, ValueError) as error:  # ValueError: the identity is not JSON
+        raise BlshError(f"{path} is no checkpoint of {what} ({error}); remove it or name another file") from error
 
 
 def fingerprint(H: AnyArray) -> str:

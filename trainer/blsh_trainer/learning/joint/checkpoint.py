@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import replacing, require_file
-from blsh_trainer.learning.checkpoint import check_identity, fingerprint
+from blsh_trainer.files import replacing
+from blsh_trainer.learning.checkpoint import check_identity, fingerprint, read_identified
 from blsh_trainer.learning.joint.options import JointOptions
 from blsh_trainer.learning.joint.scene_frames import SceneFrames
 from blsh_trainer.npz import NpzError, opened_npz
@@ -65,14 +65,10 @@ def read_identity(path: Path) -> dict[str, Any] | None:
 
     BlshError for a file that is no checkpoint of a joint fit.
     """
-    if not path.exists():
+    found = read_identified(path, "a joint fit")
+    if found is None:
         return None
-    require_file(path, f"{path} is not a file; name one for the checkpoint")
-    try:
-        with opened_npz(path) as archive:
-            identity = json.loads(str(archive.read("identity")))
-    except (NpzError, ValueError) as error:  # ValueError: the identity is not JSON
-        raise BlshError(f"{path} is no checkpoint of a joint fit ({error}); remove it or name another file") from error
+    identity, _ = found
     if not isinstance(identity, dict) or identity.get("learner") != "joint":
         raise BlshError(f"{path} is no checkpoint of a joint fit; remove it or name another file")
     return identity
