@@ -42,6 +42,7 @@ from blsh_codegen.spec.constants import (
 from blsh_codegen.spec.packing import pack_words
 from blsh_codegen.spec.stages import HopVectors
 from blsh_trainer.compute.hamming_index import HammingIndex
+from blsh_trainer.signals.geometry import Geometry
 
 Ints = npt.NDArray[np.int64]
 Pair = tuple[Ints, Ints]
@@ -205,7 +206,7 @@ class VectorisedDenoiser:
 
     def denoise(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """Denoise a recording, int16, of any length; the output has its length and is aligned with it."""
-        return self.hops(padded_to_hops(samples))[HISTORY : HISTORY + len(samples)]
+        return self.hops(padded_to_hops(samples, self.model.geometry))[HISTORY : HISTORY + len(samples)]
 
     def chunks(self, samples: npt.NDArray[np.int16]) -> Iterator[Vectors]:
         """Yield the stages of `samples` (int16, whole hops) in order, 512 hops at a time."""
@@ -380,7 +381,7 @@ def _bit_length(values: Ints) -> Ints:
     return np.frexp(values.astype(np.float64))[1].astype(np.int64)
 
 
-def padded_to_hops(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+def padded_to_hops(samples: npt.NDArray[np.int16], geometry: Geometry) -> npt.NDArray[np.int16]:
     """Return `samples` with zeros behind, whole hops: enough for the last sample to come out of the device."""
-    hops = -(-(len(samples) + HISTORY) // HOP)
-    return np.concatenate([samples, np.zeros(hops * HOP - len(samples), np.int16)])
+    whole = geometry.hops_of(len(samples)) * geometry.hop
+    return np.concatenate([samples, np.zeros(whole - len(samples), np.int16)])
