@@ -28,7 +28,7 @@ def random_model(
         feature_kind=feature_kind,
         bits=bits,
         neighbours=neighbours,
-        projection_q7=rng.integers(-127, 128, (bits, feature_kind.count)).astype(np.int8),
+        projection_q7=rng.integers(-127, 128, (bits, feature_kind.count())).astype(np.int8),
         bias_q3=rng.integers(-(10**4), 10**4, bits).astype(np.int16),
         codes=pack_words(rng.random((entries, bits)) < 0.5),
         masks=pack_words(mask_kind.level_rows(levels)),

@@ -265,10 +265,10 @@ class MaskIntegers(IntegerModel):
         """
         check_sizes(model)
         feature_kind = find_feature_kind(model.feature_kind)
-        if model.projections.shape != (model.bits, feature_kind.count):
+        if model.projections.shape != (model.bits, feature_kind.count(model.geometry)):
             raise BlshError(
                 f"projections of shape {model.projections.shape} do not match {model.bits} bits of "
-                f"{feature_kind.count} `{feature_kind.name}` features"
+                f"{feature_kind.count(model.geometry)} `{feature_kind.name}` features"
             )
         projection_q7, bias_q3 = quantise_projections(model.projections, model.biases)
         mask_kind = find_mask_kind(model.mask_kind)

@@ -15,7 +15,8 @@ from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.voting_model import VotingModel
 from blsh_trainer.signals.features import find_feature_kind
-from blsh_trainer.signals.masks import BAND_EDGES
+from blsh_trainer.signals.geometry import RECORDER
+from blsh_trainer.signals.masks import band_edges
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class VotingIntegers(IntegerModel):
     @property
     def band_edges(self) -> npt.NDArray[np.int16]:
         """First bin of each band of a mask, and 513."""
-        return np.array(BAND_EDGES, np.int16)
+        return np.array(band_edges(RECORDER), np.int16)
 
     @property
     def groups(self) -> list[slice]:

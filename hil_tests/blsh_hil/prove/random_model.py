@@ -17,7 +17,7 @@ from blsh_trainer.signals.geometry import RECORDER, Geometry
 def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbours: int = 10) -> IntegerModel:
     """Return an integer model of mel features and binary masks: the same one for the same seed."""
     rng = np.random.default_rng(seed)
-    projections = rng.normal(size=(bits, find_feature_kind("mel").count))
+    projections = rng.normal(size=(bits, find_feature_kind("mel").count()))
     artifact = Model(
         name="random",
         feature_kind="mel",
@@ -53,7 +53,7 @@ def random_voting_model(
     bands = geometry.bands
     group_edges = group_edges or (0, 7, 40, bands)
     groups, bits = len(group_edges) - 1, projections * thresholds
-    width = find_feature_kind("memory").count
+    width = find_feature_kind("memory").count()
     rows = np.clip(np.rint(rng.normal(0, 30, (projections, width))), -128, 127).astype(np.int8)
     reached = np.sort(rng.integers(-(10**5), 10**5, (projections, thresholds)), axis=1) + np.arange(thresholds)
     weights = np.sort(rng.integers(0, 256, (groups, VOTE_WEIGHTS)), axis=1)[:, ::-1]
