@@ -24,9 +24,7 @@ def noisy_recording(
     return to_int16(chosen)[: int(seconds * rate_hz)]
 
 
-def recordings(
-    corpus: Corpus, seconds: float, snr_db: float | str, rate_hz: int
-) -> Iterator[npt.NDArray[np.int16]]:
+def recordings(corpus: Corpus, seconds: float, snr_db: float | str, rate_hz: int) -> Iterator[npt.NDArray[np.int16]]:
     """Yield recordings of `seconds` in all: each lasts a minute at most and has mixtures of its own."""
     left, seed = seconds, 100
     while left > 0:

@@ -10,7 +10,6 @@ import pytest
 from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.cost.stage_work import signal_codes
 from blsh_codegen.emit.generate import GenerateOptions, generate
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.boards.host import HostBoard, build_host
 from blsh_hil.boards.session import Expected, connect
@@ -21,10 +20,12 @@ from blsh_hil.prove.real_time import Counts, count_streams, judge
 from blsh_hil.prove.recipes import Recipe
 from blsh_hil.prove.worst_case import HopCost, find_worst_case
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import RECORDER
 
 pytestmark = pytest.mark.heavy
 
 NEAR = Recipe(10, "mel", 64, 10, 1200, dictionary="near")
+HOP = NEAR.geometry.hop
 
 
 @pytest.mark.parametrize("recipe", [NEAR, replace(NEAR, features="tracked", entries=400)], ids=["mel", "tracked"])

@@ -27,6 +27,7 @@ from blsh_codegen.spec.packing import pack_words, unpack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel, Model
 from blsh_trainer.signals.features import MEL_BANDS, FeatureKind, find_feature_kind, mel_filters
+from blsh_trainer.signals.geometry import RECORDER, Geometry
 from blsh_trainer.signals.masks import MaskKind, find_mask_kind
 
 Words = npt.NDArray[np.uint32]
@@ -86,6 +87,11 @@ class IntegerModel(ABC):
     smoothing_down: int
     start_votes: int
     steady_votes: int
+
+    @property
+    def geometry(self) -> Geometry:
+        """The geometry of its frames."""
+        return RECORDER
 
     @property
     def entries(self) -> int:

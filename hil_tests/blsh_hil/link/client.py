@@ -9,7 +9,7 @@ from typing import Any, Final, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from blsh_hil.link.board_errors import IntegrityError, MismatchError, TransportError
+from blsh_hil.link.board_errors import BoardError, IntegrityError, MismatchError, TransportError
 from blsh_hil.link.frame_link import Link
 from blsh_hil.link.hops import HopFeed, HopReply, HopRequest, wire_samples
 from blsh_hil.link.port import Port

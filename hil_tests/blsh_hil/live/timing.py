@@ -59,9 +59,10 @@ class LiveResult:
     """The figures of a session.
 
     geometry: of the board's model. hops: the hops that came back. parts: each part of the latency; end_to_end is their
-    sum with the algorithm's. Without hops there are no parts. board: the board's own work for a hop. late: hops that came after their moment.
-    silent: hops of silence that were played meanwhile. dropped: hops that were thrown away. streams: 1 if the board
-    never lost its stream. unprocessed: hops that the board passed through, because of `integrity`.
+    sum with the algorithm's. Without hops there are no parts. board: the board's own work for a hop. late: hops that
+    came after their moment. silent: hops of silence that were played meanwhile. dropped: hops that were thrown away.
+    streams: 1 if the board never lost its stream. unprocessed: hops that the board passed through, because of
+    `integrity`.
     wall_s: seconds from the first hop complete to the last one back.
     """
 

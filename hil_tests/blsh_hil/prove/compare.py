@@ -137,7 +137,9 @@ def _count_values(
                 at = int(places[0])
                 found.append(Difference(stage, t, at, int(expected[at]), int(actual[at])))
 
-        _each_hop(client, reference, samples[: (last + 1) * reference.model.geometry.hop], read_back, None, "reading back")
+        _each_hop(
+            client, reference, samples[: (last + 1) * reference.model.geometry.hop], read_back, None, "reading back"
+        )
     first = min(found, key=lambda d: (d.hop, STAGES.index(d.stage)), default=None)
     return counts, first
 

@@ -26,9 +26,9 @@ _CUT_TICKS = Fraction(3, 2)  # both readings are cut to a whole tick, and some e
 class InstructionCounts:
     """Instructions of the measured hops. Instructions are not cycles: no wait states, caches or load-use stalls.
 
-    hops: how many hops were measured. hops_per_second: of the model. mean, maximum: of a whole hop. stages, stage_maxima: mean and maximum of each
-    stage, without the probe. Each count is exact, but includes a fixed number of instructions for the call and for
-    reading the counter.
+    hops: how many hops were measured. hops_per_second: of the model. mean, maximum: of a whole hop. stages,
+    stage_maxima: mean and maximum of each stage, without the probe. Each count is exact, but includes a fixed number of
+    instructions for the call and for reading the counter.
     """
 
     hops: int

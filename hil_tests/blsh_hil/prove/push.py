@@ -84,8 +84,7 @@ class PushResult:
 def proof_signal(geometry: Geometry) -> npt.NDArray[np.int16]:
     """Return the signal that proves a new model: 80 ticks of 16 ms, loud and quiet, with beginnings and ends; int16."""
     rng = np.random.default_rng(11)
-    tick = geometry.hops_per_tick * geometry.hop
-    return np.concatenate([edge_signal(name, ticks * tick, rng) for name, ticks in _PROOF])
+    return np.concatenate([edge_signal(name, ticks * geometry.tick, rng) for name, ticks in _PROOF])
 
 
 def read_slots(client: BoardClient) -> SlotsReply:

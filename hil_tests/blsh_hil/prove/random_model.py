@@ -14,10 +14,12 @@ from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 
-def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbours: int = 10) -> IntegerModel:
-    """Return an integer model of mel features and binary masks: the same one for the same seed."""
+def random_model(
+    seed: int = 4, *, bits: int = 50, entries: int = 128, neighbours: int = 10, geometry: Geometry = RECORDER
+) -> IntegerModel:
+    """Return an integer model of mel features and binary masks: the same one for the same arguments."""
     rng = np.random.default_rng(seed)
-    projections = rng.normal(size=(bits, find_feature_kind("mel").count()))
+    projections = rng.normal(size=(bits, find_feature_kind("mel").count(geometry)))
     artifact = Model(
         name="random",
         feature_kind="mel",
@@ -26,8 +28,9 @@ def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbour
         biases=-projections.mean(axis=1),
         betas=np.ones(bits),
         code_bits=rng.random((entries, bits)) < 0.5,
-        mask_levels=(rng.random((entries, 513)) < 0.5).astype(np.uint8),
+        mask_levels=(rng.random((entries, geometry.bins)) < 0.5).astype(np.uint8),
         card={},
+        geometry=geometry,
     )
     return integer_model(artifact, GenerateOptions())
 
@@ -53,7 +56,7 @@ def random_voting_model(
     bands = geometry.bands
     group_edges = group_edges or (0, 7, 40, bands)
     groups, bits = len(group_edges) - 1, projections * thresholds
-    width = find_feature_kind("memory").count()
+    width = find_feature_kind("memory").count(geometry)
     rows = np.clip(np.rint(rng.normal(0, 30, (projections, width))), -128, 127).astype(np.int8)
     reached = np.sort(rng.integers(-(10**5), 10**5, (projections, thresholds)), axis=1) + np.arange(thresholds)
     weights = np.sort(rng.integers(0, 256, (groups, VOTE_WEIGHTS)), axis=1)[:, ::-1]
@@ -75,6 +78,7 @@ def random_voting_model(
         smoothing_down=settling[1],
         start_votes=settling[2],
         steady_votes=settling[3],
+        geometry=geometry,
     )
 
 

@@ -106,7 +106,7 @@ class Recipe:
     def model(self) -> MaskIntegers:
         """Make the model."""
         rng = np.random.default_rng(self.seed)
-        features, kind = find_feature_kind(self.features), find_mask_kind(self.masks)
+        features, kind = find_feature_kind(self.features), find_mask_kind(self.masks, self.geometry)
         levels = rng.integers(0, kind.top + 1, (self.entries, kind.width)).astype(np.uint8)
         model = MaskIntegers(
             name=self.name[:31],
@@ -114,7 +114,7 @@ class Recipe:
             feature_kind=features,
             bits=self.bits,
             neighbours=self.neighbours,
-            projection_q7=rng.integers(-127, 128, (self.bits, features.count())).astype(np.int8),
+            projection_q7=rng.integers(-127, 128, (self.bits, features.count(self.geometry))).astype(np.int8),
             bias_q3=_biases(rng, self.bits),
             codes=pack_words(np.zeros((self.entries, self.bits), np.bool_)),
             masks=pack_words(kind.level_rows(levels)),

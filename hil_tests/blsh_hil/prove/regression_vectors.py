@@ -36,7 +36,12 @@ COMMITTED_FOLDER: Final = Path(__file__).with_name("committed_vectors")
 """The folder of the vectors that every board replays."""
 
 _MOST_SAMPLES: Final = 1 << 22  # four minutes: enough for a recording from its start, where no shorter part differs
-_TAILS: Final = (4, 8, 40, 160)  # ticks of 16 ms that cover the window, its overlap, a noise floor's start, a mask's smoothing
+_TAILS: Final = (
+    4,
+    8,
+    40,
+    160,
+)  # ticks of 16 ms that cover the window, its overlap, a noise floor's start, a mask's smoothing
 
 
 @dataclass(frozen=True)
@@ -170,9 +175,9 @@ def shortest_difference(
     None if not even the whole stream differs again.
     """
     geometry = reference.model.geometry
-    length, tick = geometry.hop, geometry.hop * geometry.hops_per_tick
+    length = geometry.hop
     end = (first.hop + 1) * length
-    for tail in (*(ticks * tick for ticks in _TAILS if ticks * tick < end), end):
+    for tail in (*(ticks * geometry.tick for ticks in _TAILS if ticks * geometry.tick < end), end):
         part = samples[end - tail : end]
         again: Comparison = compare(client, reference, part, stages=stages)
         if again.first is not None:

@@ -74,7 +74,7 @@ def find_worst_case(
     cost = HopCost(model, costs)
     kind, geometry = model.feature_kind, model.geometry
     start = MEMORY_START if kind.memory else TRACKING_START if kind.tracked else 0  # ticks
-    length = geometry.hop * geometry.hops_per_tick * start + geometry.window
+    length = geometry.tick * start + geometry.window
     pool = _pieces(signals, length, trials // 2, rng)
     codes = [_last_code(model, piece) for piece in pool]
     known = sorted(zip(map(cost.of, codes), range(len(pool)), strict=True), reverse=True)
