@@ -49,27 +49,26 @@ def random_voting_model(
 ) -> VotingModel:
     """Return an artifact of a voting model: the same one for the same arguments.
 
-    settling: the smoothing where sums of votes do not fall, where they fall, the votes of a start and those of
+    group_edges: of three dictionaries unless given. settling: the smoothing where sums of votes do not fall, where they fall, the votes of a start and those of
     a steady hop. Most thresholds lie where signals reach them.
     """
     rng = np.random.default_rng(seed)
-    bands = geometry.bands
-    group_edges = group_edges or (0, 7, 40, bands)
-    groups, bits = len(group_edges) - 1, projections * thresholds
+    edges = group_edges or (0, 7, 40, geometry.bands)
+    groups, bits = len(edges) - 1, projections * thresholds
     width = find_feature_kind("memory").count(geometry)
     rows = np.clip(np.rint(rng.normal(0, 30, (projections, width))), -128, 127).astype(np.int8)
     reached = np.sort(rng.integers(-(10**5), 10**5, (projections, thresholds)), axis=1) + np.arange(thresholds)
     weights = np.sort(rng.integers(0, 256, (groups, VOTE_WEIGHTS)), axis=1)[:, ::-1]
     weights[:, 0] = np.maximum(weights[:, 0], 1)
-    votes = rng.integers(-128, 128, (projections, thresholds + 1, bands)).astype(np.int8)
+    votes = rng.integers(-128, 128, (projections, thresholds + 1, geometry.bands)).astype(np.int8)
     return VotingModel(
         name="random-voting",
         neighbours=neighbours,
         projections=rows,
         thresholds=reached.astype(np.int32),
         code_bits=rng.random((groups, entries, bits)) < 0.5,
-        group_edges=np.array(group_edges, np.int16),
-        votes=rng.integers(-128, 128, (entries, bands)).astype(np.int8),
+        group_edges=np.array(edges, np.int16),
+        votes=rng.integers(-128, 128, (entries, geometry.bands)).astype(np.int8),
         weights=weights.astype(np.uint8),
         bit_votes=votes if bit_votes else None,
         response_q14=np.sort(rng.integers(0, 16385, RESPONSES)).astype(np.int16),

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from blsh_codegen.cost.stage_work import signal_codes
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.model.entry_order import tight_order
-from blsh_codegen.model.quantise import IntegerModel, MaskIntegers, gain_table, mel_of
+from blsh_codegen.model.mel_bands import mel_of
+from blsh_codegen.model.quantise import IntegerModel, MaskIntegers, gain_table
 from blsh_codegen.spec.constants import MAX_BITS, MAX_FOUND, MAX_NEIGHBOURS, MAX_THRESHOLDS
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
@@ -111,6 +112,7 @@ class Recipe:
         model = MaskIntegers(
             name=self.name[:31],
             model_sha256="0" * 64,
+            geometry=self.geometry,
             feature_kind=features,
             bits=self.bits,
             neighbours=self.neighbours,
@@ -119,7 +121,7 @@ class Recipe:
             codes=pack_words(np.zeros((self.entries, self.bits), np.bool_)),
             masks=pack_words(kind.level_rows(levels)),
             gain_q14=gain_table(self.neighbours, kind.top, self.floor),
-            mel=mel_of(features),
+            mel=mel_of(features, self.geometry),
             mask_kind=kind,
             smoothing=self.smoothing,
             smoothing_down=self.smoothing,
