@@ -21,7 +21,7 @@ def artifact(rng: np.random.Generator, kind: str = "tracked", masks: str = "band
         name=name,
         feature_kind=kind,
         neighbours=7,
-        projections=rng.normal(size=(40, find_feature_kind(kind).count)),
+        projections=rng.normal(size=(40, find_feature_kind(kind).count())),
         biases=0.1 * rng.normal(size=40),
         betas=np.linspace(1, 0.1, 40),
         code_bits=rng.random((200, 40)) < 0.5,

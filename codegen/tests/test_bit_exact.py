@@ -54,7 +54,7 @@ def test_runtime_format_5_is_what_4_was(kind: str, digest: int) -> None:
         name="paper",
         feature_kind=kind,
         neighbours=10,
-        projections=rng.normal(size=(40, find_feature_kind(kind).count)),
+        projections=rng.normal(size=(40, find_feature_kind(kind).count())),
         biases=rng.normal(size=40),
         betas=np.ones(40),
         code_bits=rng.random((200, 40)) < 0.5,

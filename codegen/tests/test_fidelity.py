@@ -13,7 +13,7 @@ from blsh_codegen.pipeline.reference import analyse, fft512, real_samples, real_
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import digit_reversed, sine_q14, window_q14
 from blsh_trainer.signals.features import features, l2_normalise, mel_filters
-from blsh_trainer.signals.spectra import hann_window, stft
+from blsh_trainer.signals.spectra import analysis_window, stft
 
 from .conftest import random_model
 
@@ -93,7 +93,7 @@ def test_all_zeros_mask_returns_silence(rng: np.random.Generator) -> None:
 
 
 def test_tables_are_nearest_to_what_they_stand_for() -> None:
-    assert np.abs(window_q14() / 2**14 - hann_window()[:513]).max() <= 2**-15
+    assert np.abs(window_q14() / 2**14 - analysis_window()[:513]).max() <= 2**-15
     assert np.abs(sine_q14() / 2**14 - np.sin(2 * np.pi * np.arange(1024) / 1024)).max() <= 2**-15
     for bands in (128, 64):
         mel, exact = quantised_mel(bands).dense(), mel_filters(bands)

@@ -13,12 +13,12 @@ from blsh_codegen.emit.model_image import decode_image, encode_image
 from blsh_codegen.project import core_folder
 from blsh_trainer.model.artifact import Model, load_model, save_model
 from blsh_trainer.signals.features import FEATURE_KINDS
-from blsh_trainer.signals.masks import BAND_EDGES, MASK_KINDS, MaskKind
+from blsh_trainer.signals.masks import MASK_KINDS, MaskKind, band_edges
 
 from .agreement import assert_all_agree
 from .conftest import random_model
 
-WIDE = MaskKind("wide", BAND_EDGES[::2], 2)
+WIDE = MaskKind("wide", lambda geometry: band_edges(geometry)[::2], 2)
 """40 bands of 4 levels: each is two of the 80 bands."""
 
 
@@ -64,7 +64,7 @@ def test_a_new_mask_kind_becomes_firmware_that_agrees_with_the_references(
 def test_a_new_mask_kind_survives_an_artifact_and_becomes_coarser(
     rng: np.random.Generator, wide: MaskKind, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(MASK_KINDS, "wide1", MaskKind("wide1", wide.edges, 1))
+    monkeypatch.setitem(MASK_KINDS, "wide1", MaskKind("wide1", wide.edges_of, 1))
     model = Model(
         name="wide",
         feature_kind="stft",

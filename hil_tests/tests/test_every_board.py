@@ -52,7 +52,7 @@ class Firmware:
 def model() -> IntegerModel:
     """Return a small model with random contents."""
     rng = np.random.default_rng(4)
-    projections = rng.normal(size=(50, find_feature_kind("mel").count))
+    projections = rng.normal(size=(50, find_feature_kind("mel").count()))
     artifact = Model(
         name="every board",
         feature_kind="mel",

@@ -34,7 +34,7 @@ def random_model(bits: int, masks: str, rng: np.random.Generator) -> Model:
         name="random",
         feature_kind="mel",
         neighbours=10,
-        projections=rng.normal(size=(bits, find_feature_kind("mel").count)),
+        projections=rng.normal(size=(bits, find_feature_kind("mel").count())),
         biases=np.zeros(bits),
         betas=np.ones(bits),
         code_bits=rng.random((MOST, bits)) < 0.5,

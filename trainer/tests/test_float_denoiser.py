@@ -7,8 +7,9 @@ from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.projection import hash_codes
 from blsh_trainer.signals.features import features, find_feature_kind
+from blsh_trainer.signals.geometry import RECORDER
 from blsh_trainer.signals.masks import MASK_KINDS
-from blsh_trainer.signals.spectra import frame_count, istft, stft
+from blsh_trainer.signals.spectra import istft, stft
 
 
 def random_model(rng, kind="tracked", mask_kind="bands", **options):
@@ -17,7 +18,7 @@ def random_model(rng, kind="tracked", mask_kind="bands", **options):
         name="random",
         feature_kind=kind,
         neighbours=5,
-        projections=rng.standard_normal((20, find_feature_kind(kind).count)),
+        projections=rng.standard_normal((20, find_feature_kind(kind).count())),
         biases=0.1 * rng.standard_normal(20),
         betas=np.ones(20),
         code_bits=rng.random((60, 20)) < 0.5,
@@ -55,7 +56,7 @@ def test_a_signal_in_blocks_is_denoised_as_in_one_and_leaves_nothing_behind(rng)
     model = random_model(rng, smoothing=10, floor=20)
     denoiser = FloatDenoiser(model)
     x = rng.standard_normal(1500 * 256)
-    assert frame_count(x.size) > 1024, "more than filter_frames holds at once"
+    assert RECORDER.hops_of(x.size) > 1024, "more than filter_frames holds at once"
     X = stft(x)
     for _ in range(2):
         np.testing.assert_allclose(denoiser.denoise(x), istft(X * denoiser.masks(X), x.size), rtol=0, atol=1e-12)

@@ -32,7 +32,8 @@ from blsh_trainer.model.artifact import load_model, save_model
 from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.gain_rules import GainRules, Settling
 from blsh_trainer.model.voting_model import voting_codes
-from blsh_trainer.signals.masks import BAND_EDGES
+from blsh_trainer.signals.geometry import RECORDER
+from blsh_trainer.signals.masks import band_edges
 from blsh_trainer.signals.spectra import stft
 
 pytestmark = pytest.mark.heavy
@@ -61,7 +62,7 @@ def test_sums_give_the_error_of_any_gains(tiny_corpus: Corpus) -> None:
     X, S = stft(scene.mixture), stft(scene.speech)
     rng = np.random.default_rng(2)
     gains = rng.random((len(X), 80))
-    error = (np.abs(np.repeat(gains, np.diff(BAND_EDGES), axis=1) * X - S) ** 2).sum(axis=1)
+    error = (np.abs(np.repeat(gains, np.diff(band_edges(RECORDER)), axis=1) * X - S) ** 2).sum(axis=1)
     A, B = (found.sums[:, i].astype(np.float64) for i in range(2))
     ours = (gains**2 * A - 2 * gains * B).sum(axis=1) + found.rest[:, 0]
     scale = (np.abs(S) ** 2).sum(axis=1).sum() / found.rest[:, 0].sum(dtype=np.float64)
@@ -195,15 +196,15 @@ def test_clarity_is_one_for_the_same_envelopes_and_falls_with_noise() -> None:
     rng = np.random.default_rng(8)
     wanted = jnp.asarray(rng.gamma(0.5, 2.0, (4, 32, 80)))
     noise = jnp.asarray(rng.gamma(0.5, 2.0, (4, 32, 80)))
-    same, noisy, other = (float(clarity(each, wanted)) for each in (3.0 * wanted, wanted + noise, noise))
+    same, noisy, other = (float(clarity(each, wanted, RECORDER)) for each in (3.0 * wanted, wanted + noise, noise))
     assert same == pytest.approx(1.0, abs=1e-3) and abs(other) < 0.2 < noisy < same
     silence = jnp.zeros((4, 32, 80))
-    assert float(clarity(noise, silence)) == 0.0
+    assert float(clarity(noise, silence, RECORDER)) == 0.0
 
 
 def test_groups_cover_the_bands() -> None:
     for groups in (1, 3, 8, 80):
-        edges = group_edges(groups)
+        edges = group_edges(groups, RECORDER.bands)
         assert edges[0] == 0 and edges[-1] == 80 and (np.diff(edges) > 0).all() and len(edges) == groups + 1
 
 

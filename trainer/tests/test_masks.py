@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import RECORDER
 from blsh_trainer.signals.masks import (
-    BAND_EDGES,
     MASK_KINDS,
+    band_edges,
     ideal_band_levels,
     ideal_binary_mask,
     pack_bits,
@@ -53,7 +54,7 @@ def test_damaged_packing_is_refused():
 
 def test_bands_are_bins_below_500_hz_and_logarithmic_above():
     logarithmic = np.round(np.geomspace(32, 513, 49)).astype(int)
-    assert list(BAND_EDGES) == [*range(32), *logarithmic]
+    assert list(band_edges(RECORDER)) == [*range(32), *logarithmic]
     assert MASK_KINDS["bands"].width == 80 and MASK_KINDS["bands"].packed_width == 40
 
 
@@ -90,7 +91,7 @@ def test_each_bin_gets_the_gain_of_its_band():
     gains = MASK_KINDS["bands"].to_bins(np.arange(80.0)[None])[0]
     assert gains.shape == (513,)
     for band in range(80):
-        assert (gains[BAND_EDGES[band] : BAND_EDGES[band + 1]] == band).all()
+        assert (gains[band_edges(RECORDER)[band] : band_edges(RECORDER)[band + 1]] == band).all()
 
 
 def test_band_levels_are_the_best_gains_weighted_by_energy():

@@ -11,14 +11,14 @@ from blsh_trainer.signals.features import (
     l2_normalise,
     mel_filters,
 )
+from blsh_trainer.signals.geometry import RECORDER
 from blsh_trainer.signals.spectra import (
     BINS,
     HISTORY,
     HOP,
     WINDOW,
+    analysis_window,
     filter_frames,
-    frame_count,
-    hann_window,
     istft,
     stft,
 )
@@ -28,8 +28,8 @@ from blsh_trainer.signals.spectra import (
 def test_stft_is_undone_exactly(samples):
     x = np.random.default_rng(samples).standard_normal(samples)
     X = stft(x)
-    assert X.shape == (frame_count(samples), BINS)
-    assert frame_count(samples) == int(np.ceil((samples + 768) / 256))
+    assert X.shape == (RECORDER.hops_of(samples), BINS)
+    assert RECORDER.hops_of(samples) == int(np.ceil((samples + 768) / 256))
     np.testing.assert_allclose(istft(X, samples), x, atol=1e-12)
 
 
@@ -54,7 +54,7 @@ def test_frame_t_is_what_the_device_holds_after_hop_t():
     history = np.zeros(WINDOW)
     for t in range(4):
         history = np.concatenate([history[HOP:], x[t * HOP : (t + 1) * HOP]])
-        np.testing.assert_allclose(X[t], np.fft.rfft(history * hann_window()), atol=1e-12)
+        np.testing.assert_allclose(X[t], np.fft.rfft(history * analysis_window()), atol=1e-12)
 
 
 def test_every_sample_lies_in_four_frames():
@@ -62,13 +62,13 @@ def test_every_sample_lies_in_four_frames():
         x = np.zeros(2000)
         x[at] = 1.0
         # The window is zero at its first sample, so a frame that begins there would not show.
-        frames = [t for t in range(frame_count(2000)) if HOP * t - HISTORY <= at < HOP * t + HOP]
+        frames = [t for t in range(RECORDER.hops_of(2000)) if HOP * t - HISTORY <= at < HOP * t + HOP]
         assert len(frames) == 4
         assert set(np.flatnonzero(np.abs(stft(x)).max(axis=1) > 0)) <= set(frames)
 
 
-def test_hann_window_is_periodic_and_its_squares_sum_to_a_constant():
-    window = hann_window()
+def test_analysis_window_is_periodic_and_its_squares_sum_to_a_constant():
+    window = analysis_window()
     assert window[0] == 0.0 and window[WINDOW // 2] == 1.0
     np.testing.assert_allclose((window.reshape(4, HOP) ** 2).sum(axis=0), 1.5)
 
@@ -93,7 +93,7 @@ def test_features_have_their_width_and_kind():
     X = stft(np.random.default_rng(2).standard_normal(3000))
     np.testing.assert_array_equal(features(X, "stft"), np.abs(X))
     np.testing.assert_allclose(features(X, "mel"), np.abs(X) @ mel_filters().T)
-    assert [find_feature_kind(kind).count for kind in ("stft", "mel", "tracked")] == [513, 128, 128]
+    assert [find_feature_kind(kind).count() for kind in ("stft", "mel", "tracked")] == [513, 128, 128]
 
 
 def test_tracked_features_are_roots_of_mel_and_their_floors():

@@ -20,7 +20,7 @@ from blsh_trainer.learning.training_frames import TrainingFrames, gather_frames
 from blsh_trainer.model.artifact import load_model, save_model
 from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.projection import LSH, hash_codes
-from blsh_trainer.signals.masks import BAND_EDGES, MASK_KINDS, MaskKind
+from blsh_trainer.signals.masks import MASK_KINDS, MaskKind, band_edges
 
 pytestmark = pytest.mark.heavy
 
@@ -182,7 +182,7 @@ def test_the_extended_system_trains_to_the_same_bytes_and_survives_a_file(tiny_c
 
 
 def test_a_mask_kind_that_only_this_test_knows_is_trained_like_any_other(tiny_corpus, monkeypatch):
-    wide = MaskKind("wide", BAND_EDGES[::2], 2)
+    wide = MaskKind("wide", lambda geometry: band_edges(geometry)[::2], 2)
     monkeypatch.setitem(MASK_KINDS, "wide", wide)
     model = train_model(tiny_corpus, small(mask_kind="wide"))
     assert (model.mask_kind, model.mask_levels.shape, model.nested) == ("wide", (200, 40), True)

@@ -18,7 +18,8 @@ from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.gain_rules import GainRules, Settling
 from blsh_trainer.model.voting_model import VotingModel, voting_codes
 from blsh_trainer.signals.features import features, mel_filters
-from blsh_trainer.signals.masks import BAND_EDGES
+from blsh_trainer.signals.geometry import RECORDER
+from blsh_trainer.signals.masks import band_edges
 from blsh_trainer.signals.spectra import stft
 
 ARRAYS = ("projections", "thresholds", "code_bits", "group_edges", "votes", "weights", "bit_votes", "response_q14")
@@ -212,7 +213,7 @@ def test_masks_are_responses_to_votes(rng: np.random.Generator) -> None:
         sums = np.clip(sums + 100 * (64 - t) / 64, -256, 384)
         index = (np.floor(sums / 4 + 0.5) + 128).astype(int)
         expected = model.response_q14[index] / 16384
-        np.testing.assert_allclose(masks[t, list(BAND_EDGES[:-1])], expected, atol=1e-12)
+        np.testing.assert_allclose(masks[t, list(band_edges(RECORDER)[:-1])], expected, atol=1e-12)
 
 
 def test_log_odds_settle_by_direction_within_limits_and_start_high() -> None:

@@ -197,7 +197,7 @@ def _check_shape(entries: int, shape: list[int]) -> None:
     checks = (
         ("feature kind", kind, kind in _KINDS),
         ("flags", flags, flags in ((0, _BIT_VOTES) if memory else (0,))),
-        ("features", features, kind in _KINDS and features in _KINDS[kind].counts),
+        ("features", features, kind in _KINDS and features in _KINDS[kind].counts()),
         ("entries", entries, 1 <= entries <= most),
         ("bits", bits, 1 <= bits <= MAX_BITS),
         ("neighbours", neighbours, 1 <= neighbours <= min(MAX_NEIGHBOURS, entries)),

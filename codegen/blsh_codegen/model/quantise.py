@@ -3,7 +3,6 @@
 
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Any, Self
@@ -12,57 +11,31 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.model.entry_order import bit_planes, bounds_tables, planes_of, tight_order
+from blsh_codegen.model.mel_bands import MelBands, log_origin_of, mel_of
 from blsh_codegen.model.projection_rows import stored_rows
 from blsh_codegen.spec.constants import (
-    BINS,
     MAX_BITS,
     MAX_ENTRIES,
-    MAX_MEL_BANDS,
     MAX_NEIGHBOURS,
-    MEL_SUM_MAX,
     Q14_ONE,
     ModelKind,
+    synthesis_q14,
+    window_q14,
 )
 from blsh_codegen.spec.packing import pack_words, unpack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel, Model
-from blsh_trainer.signals.features import MEL_BANDS, FeatureKind, find_feature_kind, mel_filters
-from blsh_trainer.signals.masks import MaskKind, find_mask_kind
+from blsh_trainer.signals.features import FeatureKind, find_feature_kind
+from blsh_trainer.signals.geometry import Geometry
+from blsh_trainer.signals.masks import MaskKind
 
 Words = npt.NDArray[np.uint32]
 
-_INT16_MAX = 32_767
 _INT8_MAX = 127
 _LEAST_PEAK = 1e-300
 """The least peak of a row of projections: 127 divided by a smaller one is no finite number."""
 
 _BIAS_MAX_Q3 = 32_760
-
-
-@dataclass(frozen=True)
-class MelBands:
-    """Mel filters without their zeros.
-
-    first, counts: int16 (B,); band b covers `counts[b]` bins from `first[b]` on. weights_q16: int16, Q0.16, the weights
-    of all bands, one band after the other.
-    """
-
-    first: npt.NDArray[np.int16]
-    counts: npt.NDArray[np.int16]
-    weights_q16: npt.NDArray[np.int16]
-
-    def bands(self) -> Iterator[tuple[int, npt.NDArray[np.int16]]]:
-        """Yield (first bin, weights) of each band."""
-        ends = np.cumsum(self.counts, dtype=np.int64)
-        for first, count, end in zip(self.first, self.counts, ends, strict=True):
-            yield int(first), self.weights_q16[end - count : end]
-
-    def dense(self) -> npt.NDArray[np.int64]:
-        """Return the filters as a matrix, (bands, 513)."""
-        matrix = np.zeros((len(self.first), BINS), np.int64)
-        for row, (first, weights) in zip(matrix, self.bands(), strict=True):
-            row[first : first + len(weights)] = weights
-        return matrix
 
 
 @dataclass(frozen=True)
@@ -76,6 +49,7 @@ class IntegerModel(ABC):
 
     name: str
     model_sha256: str
+    geometry: Geometry
     feature_kind: FeatureKind
     bits: int
     neighbours: int
@@ -108,6 +82,21 @@ class IntegerModel(ABC):
         return int(self.projection_q7.shape[1])
 
     @property
+    def window_q14(self) -> npt.NDArray[np.int16]:
+        """The window of analysis, int16 (N,), Q1.14."""
+        return window_q14(self.geometry)
+
+    @property
+    def synthesis_q14(self) -> npt.NDArray[np.int16]:
+        """The window of synthesis, int16 (M,), Q1.14; where M = N the one of analysis."""
+        return synthesis_q14(self.geometry)
+
+    @property
+    def log_origin(self) -> int:
+        """The logarithm, in steps of 1/32 octave, that counts as 0 in `memory` features; 0 of other kinds."""
+        return log_origin_of(self.feature_kind, self.geometry)
+
+    @property
     @abstractmethod
     def mask_bands(self) -> int:
         """Bands of a mask, W."""
@@ -120,7 +109,7 @@ class IntegerModel(ABC):
     @property
     @abstractmethod
     def band_edges(self) -> npt.NDArray[np.int16] | None:
-        """First bin of each band of a mask, and 513; None where each bin has its own level."""
+        """First bin of each band of a mask, and the number of bins; None where each bin has its own level."""
 
     @property
     @abstractmethod
@@ -188,6 +177,11 @@ class IntegerModel(ABC):
     def _dictionary_bits(self) -> npt.NDArray[np.bool_]:
         return self.code_bits().reshape(self.dictionaries, self.entries, self.bits)
 
+    def _windows(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the tables of the windows; the one of synthesis only where it is another than that of analysis."""
+        own = {} if self.geometry.symmetric else {"synthesis_q14": self.synthesis_q14}
+        return {"window_q14": self.window_q14, **own}
+
     def _shared_tables(self) -> dict[str, npt.NDArray[Any]]:
         """Return the tables of bands, the last ones that all systems have."""
         found: dict[str, npt.NDArray[Any]] = {}
@@ -225,7 +219,7 @@ class MaskIntegers(IntegerModel):
 
     @property
     def band_edges(self) -> npt.NDArray[np.int16] | None:
-        """First bin of each band of a mask, and 513; None where each bin has its own level."""
+        """First bin of each band of a mask, and the number of bins; None where each bin has its own level."""
         return None if self.mask_kind.of_bins else np.array(self.mask_kind.edges, np.int16)
 
     @property
@@ -237,6 +231,7 @@ class MaskIntegers(IntegerModel):
         """Return the tables that the model has, by the field of blsh_model_t that points to them, in its order."""
         return {
             "projection_q7": self.projection_rows,
+            **self._windows(),
             "bias_q3": self.bias_q3,
             "planes": self.planes,
             "bounds": self.bounds,
@@ -265,17 +260,19 @@ class MaskIntegers(IntegerModel):
         """
         check_sizes(model)
         feature_kind = find_feature_kind(model.feature_kind)
-        if model.projections.shape != (model.bits, feature_kind.count):
+        features = feature_kind.count(model.geometry)
+        if model.projections.shape != (model.bits, features):
             raise BlshError(
                 f"projections of shape {model.projections.shape} do not match {model.bits} bits of "
-                f"{feature_kind.count} `{feature_kind.name}` features"
+                f"{features} `{feature_kind.name}` features"
             )
         projection_q7, bias_q3 = quantise_projections(model.projections, model.biases)
-        mask_kind = find_mask_kind(model.mask_kind)
+        mask_kind = model.masks
         order = tight_order(model.code_bits) if reorder else np.arange(model.entries)
         return cls(
             name=model.name,
             model_sha256=artifact_sha256 or model.sha256,
+            geometry=model.geometry,
             feature_kind=feature_kind,
             bits=model.bits,
             neighbours=model.neighbours,
@@ -284,7 +281,7 @@ class MaskIntegers(IntegerModel):
             codes=pack_words(model.code_bits[order]),
             masks=pack_words(mask_kind.level_rows(model.mask_levels[order])),
             gain_q14=gain_table(model.neighbours, mask_kind.top, model.floor),
-            mel=mel_of(feature_kind),
+            mel=mel_of(feature_kind, model.geometry),
             mask_kind=mask_kind,
             smoothing=model.smoothing,
             smoothing_down=model.smoothing,
@@ -352,37 +349,6 @@ def _rounded_rows(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         rows[:, d] = np.clip(_round_half_up(wanted), -_INT8_MAX, _INT8_MAX)
         error = wanted - rows[:, d]
     return rows
-
-
-def mel_of(kind: FeatureKind) -> MelBands | None:
-    """Return the mel filters that features of this kind need, None where they need none."""
-    return None if kind.bands is None else quantised_mel(kind.bands)
-
-
-def quantised_mel(bands: int = MEL_BANDS) -> MelBands:
-    """Return `bands` mel filters, as librosa makes them, in Q0.16.
-
-    All have one scale, the largest at which each weight fits int16 and the weights of a band sum to at most 1.
-    Raises BlshError for more bands than the core takes, and where a band covers no bin.
-    """
-    if not 1 <= bands <= MAX_MEL_BANDS:
-        raise BlshError(f"{bands} mel bands; with more than {MAX_MEL_BANDS} the arithmetic could overflow; use fewer")
-    filters = mel_filters(bands)
-    scale = min(MEL_SUM_MAX / filters.sum(axis=1).max(), _INT16_MAX / filters.max())
-    quantised = _round_half_up(filters * scale)
-    while quantised.sum(axis=1).max() > MEL_SUM_MAX:  # rounding may add a few steps to a row
-        scale *= 1 - 2.0**-16
-        quantised = _round_half_up(filters * scale)
-    spans = [np.flatnonzero(row) for row in quantised]
-    if any(len(span) == 0 for span in spans):
-        raise BlshError("a mel band covers no bin at this rate and window; use fewer bands")
-    return MelBands(
-        first=np.array([span[0] for span in spans], np.int16),
-        counts=np.array([span[-1] - span[0] + 1 for span in spans], np.int16),
-        weights_q16=np.concatenate(
-            [row[span[0] : span[-1] + 1] for row, span in zip(quantised, spans, strict=True)]
-        ).astype(np.int16),
-    )
 
 
 def gain_table(neighbours: int, top: int = 1, floor: int = 0) -> npt.NDArray[np.int16]:

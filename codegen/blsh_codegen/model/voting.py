@@ -9,21 +9,22 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.model.entry_order import tight_order
-from blsh_codegen.model.quantise import IntegerModel, check_sizes, mel_of
-from blsh_codegen.spec.constants import MAX_ENTRIES, VOTE_BANDS, VOTE_LEVEL_BITS, ModelKind, voting_kind
+from blsh_codegen.model.mel_bands import mel_of
+from blsh_codegen.model.quantise import IntegerModel, check_sizes
+from blsh_codegen.spec.constants import MAX_ENTRIES, VOTE_LEVEL_BITS, ModelKind, voting_kind
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.voting_model import VotingModel
 from blsh_trainer.signals.features import find_feature_kind
-from blsh_trainer.signals.masks import BAND_EDGES
+from blsh_trainer.signals.masks import band_edges
 
 
 @dataclass(frozen=True)
 class VotingIntegers(IntegerModel):
     """The integers of a voting model: the tables of VotingModel, the entries of each dictionary in their own order.
 
-    thresholds: int32 (P, T). group_edges: int16 (G + 1,). votes: int8 (N, 80); column w is of the dictionary that
-    serves band w. weights: uint8 (G, 32). bit_votes: int8 (P, T + 1, 80) or None. response_q14: int16 (256,).
+    thresholds: int32 (P, T). group_edges: int16 (G + 1,). votes: int8 (N, W); column w is of the dictionary that
+    serves band w. weights: uint8 (G, 32). bit_votes: int8 (P, T + 1, W) or None. response_q14: int16 (256,).
     """
 
     thresholds: npt.NDArray[np.int32]
@@ -51,7 +52,7 @@ class VotingIntegers(IntegerModel):
     @property
     def mask_bands(self) -> int:
         """Bands of a mask, W."""
-        return VOTE_BANDS
+        return self.geometry.bands
 
     @property
     def mask_level_bits(self) -> int:
@@ -60,8 +61,8 @@ class VotingIntegers(IntegerModel):
 
     @property
     def band_edges(self) -> npt.NDArray[np.int16]:
-        """First bin of each band of a mask, and 513."""
-        return np.array(BAND_EDGES, np.int16)
+        """First bin of each band of a mask, and the number of bins."""
+        return np.array(band_edges(self.geometry), np.int16)
 
     @property
     def groups(self) -> list[slice]:
@@ -70,7 +71,7 @@ class VotingIntegers(IntegerModel):
 
     @property
     def vote_table(self) -> npt.NDArray[np.int8]:
-        """The votes as they lie in memory, (80 N,): dictionary after dictionary, entry after entry."""
+        """The votes as they lie in memory, (W N,): dictionary after dictionary, entry after entry."""
         return np.concatenate([self.votes[:, bands].reshape(-1) for bands in self.groups])
 
     @property
@@ -82,6 +83,7 @@ class VotingIntegers(IntegerModel):
         """Return the tables that the model has, by the field of blsh_model_t that points to them, in its order."""
         return {
             "projection_q7": self.projection_rows,
+            **self._windows(),
             "planes": self.planes,
             **({"bounds": self.bounds} if len(self.bounds) else {}),
             **self._shared_tables(),
@@ -113,12 +115,13 @@ class VotingIntegers(IntegerModel):
         return cls(
             name=model.name,
             model_sha256=artifact_sha256 or model.sha256,
+            geometry=model.geometry,
             feature_kind=feature_kind,
             bits=model.bits,
             neighbours=model.neighbours,
             projection_q7=model.projections,
             codes=pack_words(np.concatenate(codes)),
-            mel=mel_of(feature_kind),
+            mel=mel_of(feature_kind, model.geometry),
             smoothing=model.smoothing,
             smoothing_down=model.smoothing_down,
             start_votes=model.start_votes,
@@ -135,7 +138,7 @@ class VotingIntegers(IntegerModel):
 def votes_of_table(
     table: npt.NDArray[np.int8], group_edges: npt.NDArray[np.int16], entries: int
 ) -> npt.NDArray[np.int8]:
-    """Return the votes (N, 80) of a `vote_table` (80 N,)."""
+    """Return the votes (N, W) of a `vote_table` (W N,)."""
     parts = [
         table[entries * first : entries * end].reshape(entries, end - first)
         for first, end in pairwise(group_edges.tolist())

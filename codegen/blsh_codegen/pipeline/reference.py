@@ -23,40 +23,34 @@ from blsh_codegen.pipeline.reference_voting import (
 )
 from blsh_codegen.spec.constants import (
     BIAS_FRACTION_BITS,
-    BINS,
     FEATURE_BITS,
-    FFT_POINTS,
-    HISTORY,
-    HOP,
     MAGNITUDE_Q14,
+    MEMORY_START,
     NORM_BITS,
     OVERLAP_FRACTION_BITS,
     PEAK_BITS,
     PEAK_BLOCK,
+    RADICES,
     THIRD_Q16,
     TRACKED_BITS,
-    TRACKED_FRACTION_BITS,
     TRACKING_FAST_SHIFT,
     TRACKING_SLOW_SHIFT,
     TRACKING_START,
-    WINDOW,
     digit_reversed,
     mul_q16,
+    overlap_scale,
+    round_trip_shift,
     rounded_shift,
     shifted,
     sine_q14,
-    window_q14,
+    tracked_fraction_bits,
 )
 from blsh_codegen.spec.stages import HopVectors
 
 Complex = tuple[int, int]
 
-_WINDOW_HALF = [int(value) for value in window_q14()]
 _SINE = [int(value) for value in sine_q14()]
-
-
-def _window(n: int) -> int:
-    return _WINDOW_HALF[min(n, WINDOW - n)]
+_TURN = len(_SINE)  # steps of a whole turn
 
 
 def _twiddle(index: int) -> tuple[int, int]:
@@ -93,15 +87,22 @@ def _butterfly4(a: Complex, b: Complex, c: Complex, d: Complex) -> tuple[Complex
     )
 
 
-def fft512(points: list[Complex]) -> list[Complex]:
-    """Return the DFT of 512 complex points, scaled by 2**-8 (SPEC.md, 4.2): radix 4, 4, 2, 4, 4, decimation in time."""
-    z = [points[digit_reversed(i)] for i in range(FFT_POINTS)]
-    for i in range(0, FFT_POINTS, 4):
-        z[i], z[i + 1], z[i + 2], z[i + 3] = _butterfly4(z[i], z[i + 1], z[i + 2], z[i + 3])
-    for quarter, radix in ((4, 4), (16, 2), (32, 4), (128, 4)):
+def fft(points: list[Complex]) -> list[Complex]:
+    """Return the DFT of 512, 256 or 128 complex points, scaled by 2**-8, 2**-6 or 2**-8 (SPEC.md, 4.2).
+
+    It is a decimation in time by the stages of RADICES. The list of radices is a palindrome: so the order of points
+    before the first stage is its own inverse, and the C core makes it in place by swaps.
+    """
+    count = len(points)
+    z = [points[digit_reversed(i, count)] for i in range(count)]
+    first, *later = RADICES[count]
+    for i in range(0, count, first):
+        z[i : i + first] = _butterfly4(*z[i : i + first])
+    quarter = first
+    for radix in later:
         size = radix * quarter
-        step = WINDOW // size
-        for base in range(0, FFT_POINTS, size):
+        step = _TURN // size
+        for base in range(0, count, size):
             for k in range(quarter):
                 at = [base + k + r * quarter for r in range(radix)]
                 a, b = _quarter(z[at[0]]), _turn(z[at[1]], k * step)
@@ -110,52 +111,61 @@ def fft512(points: list[Complex]) -> list[Complex]:
                 else:
                     c, d = _turn(z[at[2]], 2 * k * step), _turn(z[at[3]], 3 * k * step)
                     z[at[0]], z[at[1]], z[at[2]], z[at[3]] = _butterfly4(a, b, c, d)
+        quarter = size
     return z
 
 
 def real_spectrum(samples: list[int]) -> list[Complex]:
-    """Return bins 0 to 512 of the DFT of 1024 real samples, scaled by 2**-9 (SPEC.md, 4.3)."""
-    z = fft512([(samples[2 * n], samples[2 * n + 1]) for n in range(FFT_POINTS)])
-    x: list[Complex] = [(0, 0)] * BINS
-    for k in range(FFT_POINTS // 2 + 1):
-        (ar, ai), (br, bi) = z[k], z[-k % FFT_POINTS]
+    """Return bins 0 to N / 2 of the DFT of N real samples, scaled by 2**-spectrum_shift(N) (SPEC.md, 4.3)."""
+    points = len(samples) // 2
+    step = _TURN // len(samples)
+    z = fft([(samples[2 * n], samples[2 * n + 1]) for n in range(points)])
+    x: list[Complex] = [(0, 0)] * (points + 1)
+    for k in range(points // 2 + 1):
+        (ar, ai), (br, bi) = z[k], z[-k % points]
         er, ei = _quarter((ar + br, ai - bi))
-        tr, ti = _turn((ar - br, ai + bi), k)
-        x[k], x[FFT_POINTS - k] = (er + ti, ei - tr), (er - ti, -(ei + tr))
+        tr, ti = _turn((ar - br, ai + bi), k * step)
+        x[k], x[points - k] = (er + ti, ei - tr), (er - ti, -(ei + tr))
     return x
 
 
 def real_samples(y: list[Complex]) -> list[int]:
-    """Return 1024 real samples from bins 0 to 512 (SPEC.md, 6.1); real_samples(real_spectrum(s)) is s / 2**9."""
-    z: list[Complex] = [(0, 0)] * FFT_POINTS
-    for k in range(FFT_POINTS // 2 + 1):
-        (ar, ai), (br, bi) = y[k], y[FFT_POINTS - k]
+    """Return N real samples from bins 0 to N / 2 (SPEC.md, 6.1).
+
+    real_samples(real_spectrum(s)) is s scaled by 2**-round_trip_shift(N).
+    """
+    points = len(y) - 1
+    step = _TURN // (2 * points)
+    z: list[Complex] = [(0, 0)] * points
+    for k in range(points // 2 + 1):
+        (ar, ai), (br, bi) = y[k], y[points - k]
         er, ei = _quarter((ar + br, ai - bi))
-        tr, ti = _turn_back((ar - br, ai + bi), k)
+        tr, ti = _turn_back((ar - br, ai + bi), k * step)
         z[k] = er - ti, ei + tr
         if k:
-            z[FFT_POINTS - k] = er + ti, tr - ei
-    turned = fft512([(im, re) for re, im in z])  # exchanging re and im before and after makes the inverse
+            z[points - k] = er + ti, tr - ei
+    turned = fft([(im, re) for re, im in z])  # exchanging re and im before and after makes the inverse
     return [part for re, im in turned for part in (im, re)]
 
 
 class ReferenceDenoiser:
-    """A stream of hops, 256 samples in and 256 out, int16; the output lags the input by 768 samples."""
+    """A stream of hops, H samples in and H out, int16; the output lags the input by M - H samples."""
 
     def __init__(self, model: IntegerModel) -> None:
         self.model = model
-        self._history = [0] * HISTORY
-        self._overlap = [0] * HISTORY
+        self._window: list[int] = model.window_q14.tolist()
+        self._history = [0] * model.geometry.history
+        self._overlap = [0] * model.geometry.lag
         self._hops = 0
         self._noise_floors: list[int] = []  # the noise floor of each tracked band, set by the first hop
-        self._memory = ReferenceMemory()
+        self._memory = ReferenceMemory(model.log_origin)
         self._smoothed: list[int] = []  # the mask of each band, or its sum of votes, set by the first hop
 
     def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
-        """Denoise the next 256 samples, int16 (256,), and return every stage of the hop."""
+        """Denoise the next samples, int16 (H,), and return every stage of the hop."""
         frame = self._history + [int(value) for value in samples]
-        self._history = frame[HOP:]
-        shift, windowed = analyse(frame)
+        self._history = frame[len(samples) :]
+        shift, windowed = analyse(frame, self._window)
         spectrum = real_spectrum(windowed)
         features = self._features(spectrum, shift)
         accumulators = self._accumulators(features)
@@ -177,6 +187,16 @@ class ReferenceDenoiser:
             output=np.array(output, np.int16),
         )
 
+    @property
+    def _ticks(self) -> int:
+        """Ticks of 16 ms that are done, counted to 64."""
+        return min(self._hops // self.model.geometry.hops_per_tick, MEMORY_START)
+
+    @property
+    def _tick_begins(self) -> bool:
+        """Whether this hop is the first of its tick, in which the statistics of features move."""
+        return self._hops % self.model.geometry.hops_per_tick == 0
+
     def _features(self, spectrum: list[Complex], shift: int) -> list[int]:
         sizes = [(re ^ re >> 31, im ^ im >> 31) for re, im in spectrum]
         drop = max(0, max(max(size) for size in sizes).bit_length() - FEATURE_BITS)
@@ -188,19 +208,21 @@ class ReferenceDenoiser:
             for first, weights in self.model.mel.bands()
         ]
         if self.model.feature_kind.memory:
-            return self._memory.features(sums, shift - drop)
+            return self._memory.features(sums, shift - drop, self._ticks if self._tick_begins else None)
         if not self.model.feature_kind.tracked:
             return [total >> 16 for total in sums]
-        return self._tracked([_scaled_root(total, shift - drop) for total in sums])
+        fraction_bits = tracked_fraction_bits(self.model.geometry.window)
+        return self._tracked([_scaled_root(total, shift - drop, fraction_bits) for total in sums])
 
     def _tracked(self, levels: list[int]) -> list[int]:
         if self._hops == 0:
             self._noise_floors = levels
-        rising = TRACKING_FAST_SHIFT if self._hops < TRACKING_START else TRACKING_SLOW_SHIFT
-        self._noise_floors = [
-            floor + rounded_shift(level - floor, TRACKING_FAST_SHIFT if level < floor else rising)
-            for level, floor in zip(levels, self._noise_floors, strict=True)
-        ]
+        elif self._tick_begins:
+            rising = TRACKING_FAST_SHIFT if self._ticks < TRACKING_START else TRACKING_SLOW_SHIFT
+            self._noise_floors = [
+                floor + rounded_shift(level - floor, TRACKING_FAST_SHIFT if level < floor else rising)
+                for level, floor in zip(levels, self._noise_floors, strict=True)
+            ]
         values = levels + self._noise_floors
         drop = max(0, max(values).bit_length() - TRACKED_BITS)
         return [rounded_shift(value, drop) for value in values]
@@ -235,7 +257,7 @@ class ReferenceDenoiser:
     def _gains(self, features: list[int], code: list[bool], neighbours: list[tuple[int, int]]) -> list[int]:
         model = self.model
         if isinstance(model, VotingIntegers):
-            means = limited_votes(code, neighbours, votes_of_rules(features, self._hops, model), model)
+            means = limited_votes(code, neighbours, votes_of_rules(features, self._ticks, model), model)
         else:
             assert isinstance(model, MaskIntegers)
             means = _mean_gains([index for index, _ in neighbours], model)
@@ -252,22 +274,31 @@ class ReferenceDenoiser:
         return [gain for gain, bins in zip(gains, np.diff(model.band_edges), strict=True) for _ in range(bins)]
 
     def _synthesise(self, samples: list[int], shift: int) -> list[int]:
-        total = self._overlap + [0] * HOP
-        for n, value in enumerate(samples):
-            total[n] += mul_q16(value << 8, _window(n)) >> shift + 1
-        self._overlap = total[HOP:]
-        steps = (rounded_shift(mul_q16(t, THIRD_Q16), OVERLAP_FRACTION_BITS - 1) for t in total[:HOP])
+        geometry = self.model.geometry
+        raised = round_trip_shift(geometry.window) - 1
+        total = self._overlap + [0] * geometry.hop
+        window = self.model.synthesis_q14.tolist()
+        for n, (value, weight) in enumerate(zip(samples[-geometry.synthesis :], window, strict=True)):
+            total[n] += mul_q16(value << raised, weight) >> shift + 1
+        self._overlap = total[geometry.hop :]
+        thirds, exponent = overlap_scale(geometry)
+        bits = OVERLAP_FRACTION_BITS + exponent
+        steps = (
+            rounded_shift(mul_q16(t, THIRD_Q16), bits - 1) if thirds else rounded_shift(t, bits)
+            for t in total[: geometry.hop]
+        )
         return [min(max(step, -32768), 32767) for step in steps]
 
 
-def analyse(frame: list[int]) -> tuple[int, list[int]]:
-    """Window 1024 samples and shift them as far as their peak allows (SPEC.md, 4.1): (shift, windowed samples)."""
+def analyse(frame: list[int], window: list[int]) -> tuple[int, list[int]]:
+    """Window N samples and shift them as far as their peak allows (SPEC.md, 4.1): (shift, windowed samples)."""
     bound = 0
-    for b in range(WINDOW // PEAK_BLOCK):
+    ends = [*window[::PEAK_BLOCK], 0]  # of blocks: no sample between two ends has more than the larger one
+    for b in range(len(frame) // PEAK_BLOCK):
         peak = reduce(or_, (value ^ value >> 15 for value in frame[PEAK_BLOCK * b : PEAK_BLOCK * (b + 1)]))
-        bound = max(bound, (peak + 1) * _WINDOW_HALF[PEAK_BLOCK * min(b + 1, 16 - b)])
+        bound = max(bound, (peak + 1) * max(ends[b], ends[b + 1]))
     shift = PEAK_BITS - (bound - 1).bit_length()
-    return shift, [value * _window(n) << shift + 1 >> 1 for n, value in enumerate(frame)]
+    return shift, [value * weight << shift + 1 >> 1 for value, weight in zip(frame, window, strict=True)]
 
 
 def _mean_gains(indices: list[int], model: MaskIntegers) -> list[int]:
@@ -289,10 +320,10 @@ def _magnitude(re: int, im: int) -> int:
     return max(c * a + d * b for c, d in MAGNITUDE_Q14) + 0x2000 >> 14
 
 
-def _scaled_root(value: int, exponent: int) -> int:
-    """Return the root of value / 2**exponent, with 8 fraction bits and 15 or 16 significant ones (SPEC.md, 5)."""
+def _scaled_root(value: int, exponent: int, fraction_bits: int) -> int:
+    """Return the root of value / 2**exponent, with so many fraction bits and 15 or 16 significant ones (SPEC.md, 5)."""
     if value == 0:
         return 0
     raised = 32 - value.bit_length()
     raised -= raised + exponent & 1
-    return shifted(isqrt(value << raised), TRACKED_FRACTION_BITS - (raised + exponent) // 2)
+    return shifted(isqrt(value << raised), fraction_bits - (raised + exponent) // 2)

@@ -9,7 +9,6 @@ from blsh_codegen.spec.constants import (
     LEAST_VOTES,
     LOG_FRACTION_BITS,
     LOG_INDEX_BITS,
-    LOG_ORIGIN,
     MEMORY_FAST_SHIFT,
     MEMORY_FRACTION_BITS,
     MEMORY_MIDDLE_SHIFT,
@@ -37,19 +36,26 @@ _DEVIATION_SHIFT = MEMORY_FRACTION_BITS - 4
 
 
 class ReferenceMemory:
-    """The `memory` features of a stream, and the state of each pair of bands between its hops."""
+    """The `memory` features of a stream, and the state of each pair of bands between its hops.
 
-    def __init__(self) -> None:
-        self._hops = 0
+    log_origin: of the model.
+    """
+
+    def __init__(self, log_origin: int) -> None:
+        self._log_origin = log_origin
         self._floors: list[int] = []
         self._means: list[list[int]] = []  # of the shifts 2, 4 and 6
         self._deviations: list[list[int]] = []  # of the shifts 4 and 6
 
-    def features(self, sums: list[int], exponent: int) -> list[int]:
-        """Return the features of a hop, 257, from the filtered magnitudes, 64 sums F / 2**exponent."""
-        levels = [_log_level(total, exponent) for total in sums]
+    def features(self, sums: list[int], exponent: int, ticks: int | None) -> list[int]:
+        """Return the features of a hop, 257, from the filtered magnitudes, 64 sums F / 2**exponent.
+
+        ticks: those done before, counted to 64, in the first hop of a tick; None in others, which leave the state.
+        """
+        levels = [_log_level(total, exponent, self._log_origin) for total in sums]
         pairs = [(a + b + 1 >> 1) << MEMORY_FRACTION_BITS for a, b in zip(levels[::2], levels[1::2], strict=True)]
-        self._move(pairs)
+        if ticks is not None:
+            self._move(pairs, ticks)
         reference = sum(levels) + (len(levels) >> 1) >> 6
         floors = [n >> _UNIT_SHIFT for n in self._floors]
         return [
@@ -60,14 +66,14 @@ class ReferenceMemory:
             4 * reference - (sum(floors) + (len(floors) >> 1) >> 5),
         ]
 
-    def _move(self, pairs: list[int]) -> None:
-        if self._hops == 0:
+    def _move(self, pairs: list[int], ticks: int) -> None:
+        if ticks == 0:
             self._floors = list(pairs)
             self._means = [list(pairs) for _ in _MEAN_SHIFTS]
             self._deviations = [[0] * len(pairs) for _ in _MEAN_SHIFTS[1:]]
         else:
-            rising = MEMORY_FAST_SHIFT if self._hops < TRACKING_START else MEMORY_SLOW_SHIFT
-            fastest = (self._hops + 1).bit_length() - 1
+            rising = MEMORY_FAST_SHIFT if ticks < TRACKING_START else MEMORY_SLOW_SHIFT
+            fastest = (ticks + 1).bit_length() - 1
             for j, x in enumerate(pairs):
                 n = self._floors[j]
                 self._floors[j] += x - n >> (MEMORY_FAST_SHIFT if x < n else rising)
@@ -75,16 +81,15 @@ class ReferenceMemory:
                     means[j] += x - means[j] >> min(shift, fastest)
                 for means, deviations, shift in zip(self._means[1:], self._deviations, _MEAN_SHIFTS[1:], strict=True):
                     deviations[j] += abs(x - means[j]) - deviations[j] >> min(shift, fastest)
-        self._hops = min(self._hops + 1, MEMORY_START)
 
 
-def _log_level(total: int, exponent: int) -> int:
+def _log_level(total: int, exponent: int, origin: int) -> int:
     """Return the binary logarithm of total / 2**exponent in steps of 1/32, above the origin; 0 for 0."""
     if total == 0:
         return 0
     bits = total.bit_length()
     index = (total << 32 - bits) >> 31 - LOG_INDEX_BITS & (1 << LOG_INDEX_BITS) - 1
-    return max(0, (bits - 1 - exponent << LOG_FRACTION_BITS) + _LOG2_Q5[index] - LOG_ORIGIN)
+    return max(0, (bits - 1 - exponent << LOG_FRACTION_BITS) + _LOG2_Q5[index] - origin)
 
 
 def thermometer(accumulators: list[int], model: VotingIntegers) -> list[bool]:
@@ -96,10 +101,10 @@ def thermometer(accumulators: list[int], model: VotingIntegers) -> list[bool]:
     ]
 
 
-def votes_of_rules(features: list[int], hops: int, model: VotingIntegers) -> int:
-    """Return what is added to the sum of votes of all bands in a hop with these features; hops: those done before."""
-    if hops < MEMORY_START:
-        return model.start_votes * (MEMORY_START - hops) >> START_SHIFT
+def votes_of_rules(features: list[int], ticks: int, model: VotingIntegers) -> int:
+    """Return what is added to the sum of votes of all bands in a hop with these features; ticks: those done before."""
+    if ticks < MEMORY_START:
+        return model.start_votes * (MEMORY_START - ticks) >> START_SHIFT
     pairs = range(MEMORY_PAIRS)
     slow, strays = features[5 * MEMORY_PAIRS :], features[7 * MEMORY_PAIRS :]
     steady = all(

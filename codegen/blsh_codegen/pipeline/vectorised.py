@@ -5,7 +5,7 @@ Tests hold it to the scalar reference bit for bit. It is used wherever minutes o
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from itertools import islice
 
 import numpy as np
@@ -13,16 +13,14 @@ import numpy.typing as npt
 
 from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.model.voting import VotingIntegers
+from blsh_codegen.pipeline.vectorised_transform import Pair, mul_q16, real_samples, real_spectrum
 from blsh_codegen.pipeline.vectorised_voting import Ballot, VectorisedMemory, exact_product
 from blsh_codegen.spec.constants import (
     BIAS_FRACTION_BITS,
-    BINS,
     FEATURE_BITS,
-    FFT_POINTS,
-    HISTORY,
-    HOP,
     LEAST_VOTES,
     MAGNITUDE_Q14,
+    MEMORY_START,
     MOST_VOTES,
     NORM_BITS,
     OVERLAP_FRACTION_BITS,
@@ -30,27 +28,20 @@ from blsh_codegen.spec.constants import (
     PEAK_BLOCK,
     THIRD_Q16,
     TRACKED_BITS,
-    TRACKED_FRACTION_BITS,
     TRACKING_FAST_SHIFT,
     TRACKING_SLOW_SHIFT,
     TRACKING_START,
-    WINDOW,
-    digit_reversed,
-    sine_q14,
-    window_q14,
+    overlap_scale,
+    round_trip_shift,
+    tracked_fraction_bits,
 )
 from blsh_codegen.spec.packing import pack_words
 from blsh_codegen.spec.stages import HopVectors
 from blsh_trainer.compute.hamming_index import HammingIndex
+from blsh_trainer.signals.geometry import Geometry
 
 Ints = npt.NDArray[np.int64]
-Pair = tuple[Ints, Ints]
 
-_HALF = window_q14().astype(np.int64)
-_WINDOW = np.concatenate([_HALF, _HALF[511:0:-1]])
-_SINE = sine_q14().astype(np.int64)
-_ORDER = np.array([digit_reversed(i) for i in range(FFT_POINTS)])
-_PEAK_WINDOW = _HALF[[PEAK_BLOCK * min(b + 1, 16 - b) for b in range(WINDOW // PEAK_BLOCK)]]
 _CHUNK = 512  # hops computed at a time: they take some 30 MB
 
 
@@ -61,83 +52,6 @@ def _rounded_shift(value: Ints, bits: int | Ints) -> Ints:
 def _shifted(value: Ints, left: Ints) -> Ints:
     right = np.maximum(-left, 0)
     return np.where(left >= 0, value << np.maximum(left, 0), _rounded_shift(value, right))
-
-
-def _mul_q16(value: Ints, factor: Ints | int) -> Ints:
-    return value * factor >> 16
-
-
-def _turn(value: Pair, index: Ints, sign: int) -> Pair:
-    """Return value * exp(-sign 2 pi j index / 1024) / 4, each product floored as in the reference."""
-    cos, sin = _SINE[index + 256 & 1023], _SINE[index]
-    re, im = value
-    if sign > 0:
-        return _mul_q16(re, cos) + _mul_q16(im, sin), _mul_q16(im, cos) - _mul_q16(re, sin)
-    return _mul_q16(re, cos) - _mul_q16(im, sin), _mul_q16(im, cos) + _mul_q16(re, sin)
-
-
-def _butterfly4(a: Pair, b: Pair, c: Pair, d: Pair) -> list[Pair]:
-    s0, s1 = (a[0] + c[0], a[1] + c[1]), (a[0] - c[0], a[1] - c[1])
-    s2, s3 = (b[0] + d[0], b[1] + d[1]), (b[0] - d[0], b[1] - d[1])
-    return [
-        (s0[0] + s2[0], s0[1] + s2[1]),
-        (s1[0] + s3[1], s1[1] - s3[0]),
-        (s0[0] - s2[0], s0[1] - s2[1]),
-        (s1[0] - s3[1], s1[1] + s3[0]),
-    ]
-
-
-def fft512(re: Ints, im: Ints) -> Pair:
-    """Return the DFT of rows of 512 complex points, (T, 512), scaled by 2**-8: `reference.fft512` of each row."""
-    rows = re.shape[0]
-    z = re[:, _ORDER], im[:, _ORDER]
-    for size, radix in ((4, 4), (16, 4), (32, 2), (128, 4), (512, 4)):
-        quarter = size // radix
-        re, im = (part.reshape(rows, FFT_POINTS // size, radix, quarter) for part in z)
-        points: list[Pair] = [(re[:, :, r], im[:, :, r]) for r in range(radix)]
-        if size > 4:
-            k = np.arange(quarter) * (WINDOW // size)
-            first = points[0][0] >> 2, points[0][1] >> 2
-            points = [first] + [_turn(points[r], r * k, 1) for r in range(1, radix)]
-        if radix == 2:
-            (ar, ai), (br, bi) = points
-            out: list[Pair] = [(ar + br, ai + bi), (ar - br, ai - bi)]
-        else:
-            out = _butterfly4(*points)
-        z = (
-            np.stack([part for part, _ in out], axis=2).reshape(rows, FFT_POINTS),
-            np.stack([part for _, part in out], axis=2).reshape(rows, FFT_POINTS),
-        )
-    return z
-
-
-def _split(re: Ints, im: Ints, mirror: Ints, sign: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """Return the even and odd parts of bins 0 to 256 and their mirrors: er, ei, tr, ti of SPEC.md, 4.3 and 6.1."""
-    k = np.arange(FFT_POINTS // 2 + 1)
-    ar, ai, br, bi = re[:, k], im[:, k], re[:, mirror], im[:, mirror]
-    tr, ti = _turn((ar - br, ai + bi), k, sign)
-    return ar + br >> 2, ai - bi >> 2, tr, ti
-
-
-def real_spectrum(samples: Ints) -> Pair:
-    """Return bins 0 to 512 of rows of 1024 samples: `reference.real_spectrum` for each row."""
-    k = np.arange(FFT_POINTS // 2 + 1)
-    er, ei, tr, ti = _split(*fft512(samples[:, 0::2], samples[:, 1::2]), -k % FFT_POINTS, 1)
-    re, im = np.empty((2, samples.shape[0], BINS), np.int64)
-    re[:, k], im[:, k] = er + ti, ei - tr
-    re[:, FFT_POINTS - k], im[:, FFT_POINTS - k] = er - ti, -(ei + tr)
-    return re, im
-
-
-def real_samples(re: Ints, im: Ints) -> Ints:
-    """Return rows of 1024 samples from bins 0 to 512: `reference.real_samples` of each row."""
-    k = np.arange(FFT_POINTS // 2 + 1)
-    er, ei, tr, ti = _split(re, im, FFT_POINTS - k, -1)
-    zr, zi = np.empty((2, re.shape[0], FFT_POINTS), np.int64)
-    zr[:, k], zi[:, k] = er - ti, ei + tr
-    zr[:, FFT_POINTS - k[1:]], zi[:, FFT_POINTS - k[1:]] = (er + ti)[:, 1:], (tr - ei)[:, 1:]
-    out_im, out_re = fft512(zi, zr)
-    return np.stack([out_re, out_im], axis=2).reshape(-1, WINDOW)
 
 
 def _floor_sqrt(squares: Ints) -> Ints:
@@ -175,69 +89,77 @@ class Vectors:
         )
 
 
-@dataclass
 class _State:
     """The state of a stream between two hops; None: set by the first hop."""
 
-    history: Ints = field(default_factory=lambda: np.zeros(HISTORY, np.int64))
-    overlap: Ints = field(default_factory=lambda: np.zeros(HISTORY, np.int64))
-    noise_floors: Ints | None = None
-    memory: VectorisedMemory = field(default_factory=VectorisedMemory)
-    smoothed: Ints | None = None
-    hops: int = 0
+    def __init__(self, model: IntegerModel) -> None:
+        self.history: Ints = np.zeros(model.geometry.history, np.int64)
+        self.overlap: Ints = np.zeros(model.geometry.lag, np.int64)
+        self.noise_floors: Ints | None = None
+        self.memory = VectorisedMemory(model.log_origin)
+        self.smoothed: Ints | None = None
+        self.hops = 0
 
 
 class VectorisedDenoiser:
-    """The fixed path over whole recordings. The output lags the input by 768 samples, as on the device."""
+    """The fixed path over whole recordings. The output lags the input by M - H samples, as on the device."""
 
     def __init__(self, model: IntegerModel) -> None:
         self.model = model
         self._rule = _rule_of(model)
+        self._mel = None if model.mel is None else model.mel.dense(model.geometry.bins).T
 
     def stages(self, samples: npt.NDArray[np.int16]) -> Vectors:
-        """Return every stage of every hop. samples: int16, whole hops. Takes about 40 KiB of memory a hop."""
+        """Return every stage of every hop. samples: int16, whole hops. Takes up to 40 KiB of memory a hop."""
         parts = [[getattr(part, each.name) for each in fields(Vectors)] for part in self.chunks(samples)]
         return Vectors(*(np.concatenate(stage) for stage in zip(*parts, strict=True)))
 
     def hops(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """Return the output for `samples`, int16, whole hops: as many samples, 768 late, as the device gives them."""
+        """Return the output for `samples`, int16, whole hops: as many samples, as late as the device gives them."""
         return np.concatenate([part.output for part in self.chunks(samples)]).reshape(-1).astype(np.int16)
 
     def denoise(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """Denoise a recording, int16, of any length; the output has its length and is aligned with it."""
-        return self.hops(padded_to_hops(samples))[HISTORY : HISTORY + len(samples)]
+        geometry = self.model.geometry
+        return self.hops(padded_to_hops(samples, geometry))[geometry.lag : geometry.lag + len(samples)]
 
     def chunks(self, samples: npt.NDArray[np.int16]) -> Iterator[Vectors]:
         """Yield the stages of `samples` (int16, whole hops) in order, 512 hops at a time."""
-        if len(samples) == 0 or len(samples) % HOP:
-            raise ValueError(f"{len(samples)} samples are not whole hops of {HOP}")
-        return self.stream(samples.reshape(-1, HOP))
+        hop = self.model.geometry.hop
+        if len(samples) == 0 or len(samples) % hop:
+            raise ValueError(f"{len(samples)} samples are not whole hops of {hop}")
+        return self.stream(samples.reshape(-1, hop))
 
     def stream(self, hops: Iterable[npt.NDArray[np.int16]]) -> Iterator[Vectors]:
-        """Yield the stages of a stream of hops, int16 (256,) each, as they come, 512 hops at a time."""
-        state = _State()
+        """Yield the stages of a stream of hops, int16 (H,) each, as they come, 512 hops at a time."""
+        geometry = self.model.geometry
+        state = _State(self.model)
         rest = iter(hops)
         while taken := list(islice(rest, _CHUNK)):
             padded = np.concatenate([state.history, *taken], dtype=np.int64)
-            state.history = padded[-HISTORY:]
-            *stages, pieces = self._hops(np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP], state)
-            output, state.overlap = _overlap_add(pieces, state.overlap)
+            state.history = padded[-geometry.history :]
+            frames = np.lib.stride_tricks.sliding_window_view(padded, geometry.window)[:: geometry.hop]
+            *stages, pieces = self._hops(frames, state)
+            output, state.overlap = _overlap_add(pieces, state.overlap, geometry)
             state.hops += len(pieces)
             yield Vectors(*[*stages, output])
 
     def _hops(self, frames: Ints, state: _State) -> tuple[Ints, ...]:
+        geometry, window = self.model.geometry, self.model.window_q14.astype(np.int64)
         blocks = (frames ^ (frames >> 15)).reshape(len(frames), -1, PEAK_BLOCK)
-        bound = ((np.bitwise_or.reduce(blocks, axis=2) + 1) * _PEAK_WINDOW).max(axis=1, keepdims=True)
+        ends = np.append(window[::PEAK_BLOCK], 0)
+        bound = ((np.bitwise_or.reduce(blocks, axis=2) + 1) * np.maximum(ends[:-1], ends[1:])).max(axis=1)[:, None]
         shift = PEAK_BITS - _bit_length(bound - 1)
-        windowed = (frames * _WINDOW << (shift + 1)) >> 1
+        windowed = (frames * window << (shift + 1)) >> 1
         re, im = real_spectrum(windowed)
         features = self._features(re, im, shift, state)
-        decision = self._rule.decide(features, state.hops)
+        decision = self._rule.decide(features, _ticks(self.model, state.hops, len(frames)))
         gains = self._rule.gains(self._smooth(decision.unsettled, state))
         if self.model.band_edges is not None:
             gains = np.repeat(gains, np.diff(self.model.band_edges), axis=1)
-        samples = real_samples(_mul_q16(re, gains), _mul_q16(im, gains))
-        pieces = _mul_q16(samples << 8, _WINDOW) >> (shift + 1)
+        samples = real_samples(mul_q16(re, gains), mul_q16(im, gains))[:, -geometry.synthesis :]
+        raised = samples << round_trip_shift(geometry.window) - 1
+        pieces = mul_q16(raised, self.model.synthesis_q14.astype(np.int64)) >> (shift + 1)
         return (
             np.concatenate([shift, windowed], axis=1),
             np.stack([re, im], axis=2).reshape(len(frames), -1),
@@ -253,15 +175,16 @@ class VectorisedDenoiser:
         re, im = re ^ (re >> 31), im ^ (im >> 31)
         drop = np.maximum(0, _bit_length(np.maximum(re, im).max(axis=1, keepdims=True)) - FEATURE_BITS)
         magnitudes = _magnitudes(re >> drop, im >> drop)
-        if self.model.mel is None:
+        if self._mel is None:
             return magnitudes >> 1
-        sums = magnitudes @ self.model.mel.dense().T
+        sums = magnitudes @ self._mel
+        geometry, begins = self.model.geometry, _tick_begins(self.model, state.hops, len(sums))
         if self.model.feature_kind.memory:
-            return state.memory.features(sums, shift - drop)
+            return state.memory.features(sums, shift - drop, begins)
         if not self.model.feature_kind.tracked:
             return sums >> 16
-        levels = _scaled_root(sums, shift - drop)
-        values = np.concatenate([levels, _noise_floors(levels, state)], axis=1)
+        levels = _scaled_root(sums, shift - drop, tracked_fraction_bits(geometry.window))
+        values = np.concatenate([levels, _noise_floors(levels, state, begins)], axis=1)
         drop = np.maximum(0, _bit_length(values.max(axis=1, keepdims=True)) - TRACKED_BITS)
         return _rounded_shift(values, drop)
 
@@ -301,7 +224,7 @@ class _MaskRule:
         self._index = HammingIndex(model.code_bits())
         self._mask_levels = model.mask_levels()
 
-    def decide(self, features: Ints, _hops: int) -> _Decision:
+    def decide(self, features: Ints, _ticks: Ints) -> _Decision:
         model = self._model
         norm = _floor_sqrt((features * features).sum(axis=1))
         drop = np.maximum(0, _bit_length(norm) - NORM_BITS)[:, None]
@@ -323,11 +246,11 @@ class _VotingRule:
         self._rows = model.projection_q7
         self._ballot = Ballot(model)
 
-    def decide(self, features: Ints, hops: int) -> _Decision:
+    def decide(self, features: Ints, ticks: Ints) -> _Decision:
         accumulators = exact_product(features, self._rows)
         bits = self._ballot.codes(accumulators)
         indices, distances = self._ballot.neighbours(bits)
-        votes = self._ballot.votes(bits, indices, distances) + self._ballot.of_rules(features, hops)
+        votes = self._ballot.votes(bits, indices, distances) + self._ballot.of_rules(features, ticks)
         votes = np.clip(votes, LEAST_VOTES, MOST_VOTES)
         return _Decision(accumulators, bits, indices, distances, votes)
 
@@ -348,31 +271,47 @@ def _magnitudes(re: Ints, im: Ints) -> Ints:
     return (largest + 0x2000) >> 14
 
 
-def _scaled_root(values: Ints, exponent: Ints) -> Ints:
+def _scaled_root(values: Ints, exponent: Ints, fraction_bits: int) -> Ints:
     raised = 32 - _bit_length(values)
     raised -= (raised + exponent) & 1
-    return _shifted(_floor_sqrt(values << raised), TRACKED_FRACTION_BITS - ((raised + exponent) >> 1))
+    return _shifted(_floor_sqrt(values << raised), fraction_bits - ((raised + exponent) >> 1))
 
 
-def _noise_floors(levels: Ints, state: _State) -> Ints:
+def _ticks(model: IntegerModel, hops: int, count: int) -> Ints:
+    """Return the ticks done before each of the next `count` hops of a stream, counted to 64; hops: those done."""
+    return np.minimum((hops + np.arange(count)) // model.geometry.hops_per_tick, MEMORY_START)
+
+
+def _tick_begins(model: IntegerModel, hops: int, count: int) -> list[int | None]:
+    """Return the same for hops that are the first of their tick, and None for others."""
+    each = model.geometry.hops_per_tick
+    ticks = _ticks(model, hops, count).tolist()
+    return [tick if (hops + t) % each == 0 else None for t, tick in enumerate(ticks)]
+
+
+def _noise_floors(levels: Ints, state: _State, begins: list[int | None]) -> Ints:
     floors = np.empty_like(levels)
     before = levels[0] if state.noise_floors is None else state.noise_floors
-    for t, (row, level) in enumerate(zip(floors, levels, strict=True), start=state.hops):
-        rising = TRACKING_FAST_SHIFT if t < TRACKING_START else TRACKING_SLOW_SHIFT
-        distance = level - before
-        row[:] = before + _rounded_shift(distance, np.where(distance < 0, TRACKING_FAST_SHIFT, rising))
-        before = row
+    for row, level, ticks in zip(floors, levels, begins, strict=True):
+        if ticks is not None:
+            rising = TRACKING_FAST_SHIFT if ticks < TRACKING_START else TRACKING_SLOW_SHIFT
+            distance = level - before
+            before = before + _rounded_shift(distance, np.where(distance < 0, TRACKING_FAST_SHIFT, rising))
+        row[:] = before
     state.noise_floors = before
     return floors
 
 
-def _overlap_add(pieces: Ints, overlap: Ints) -> Pair:
-    hops = len(pieces)
-    total = np.zeros((hops + 3, HOP), np.int64)
-    total[:3] += overlap.reshape(3, HOP)
-    for quarter in range(4):
-        total[quarter : quarter + hops] += pieces[:, quarter * HOP : (quarter + 1) * HOP]
-    steps = _rounded_shift(_mul_q16(total[:hops], THIRD_Q16), OVERLAP_FRACTION_BITS - 1)
+def _overlap_add(pieces: Ints, overlap: Ints, geometry: Geometry) -> Pair:
+    hops, hop, lag = len(pieces), geometry.hop, geometry.lag // geometry.hop
+    total = np.zeros((hops + lag, hop), np.int64)
+    total[:lag] += overlap.reshape(lag, hop)
+    for part in range(geometry.synthesis // hop):
+        total[part : part + hops] += pieces[:, part * hop : (part + 1) * hop]
+    thirds, exponent = overlap_scale(geometry)
+    bits = OVERLAP_FRACTION_BITS + exponent
+    done = total[:hops]
+    steps = _rounded_shift(mul_q16(done, THIRD_Q16), bits - 1) if thirds else _rounded_shift(done, bits)
     return np.clip(steps, -32768, 32767), total[hops:].reshape(-1)
 
 
@@ -380,7 +319,7 @@ def _bit_length(values: Ints) -> Ints:
     return np.frexp(values.astype(np.float64))[1].astype(np.int64)
 
 
-def padded_to_hops(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+def padded_to_hops(samples: npt.NDArray[np.int16], geometry: Geometry) -> npt.NDArray[np.int16]:
     """Return `samples` with zeros behind, whole hops: enough for the last sample to come out of the device."""
-    hops = -(-(len(samples) + HISTORY) // HOP)
-    return np.concatenate([samples, np.zeros(hops * HOP - len(samples), np.int16)])
+    length = geometry.hops_of(len(samples)) * geometry.hop
+    return np.concatenate([samples, np.zeros(length - len(samples), np.int16)])

@@ -11,7 +11,6 @@ from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.spec.constants import (
     LOG_FRACTION_BITS,
     LOG_INDEX_BITS,
-    LOG_ORIGIN,
     MEMORY_FAST_SHIFT,
     MEMORY_FRACTION_BITS,
     MEMORY_MIDDLE_SHIFT,
@@ -40,21 +39,25 @@ _MEAN_SHIFTS = np.array([[MEMORY_FAST_SHIFT], [MEMORY_MIDDLE_SHIFT], [MEMORY_SLO
 class VectorisedMemory:
     """The `memory` features of one stream: `ReferenceMemory` for many hops."""
 
-    def __init__(self) -> None:
-        self._hops = 0
+    def __init__(self, log_origin: int) -> None:
+        self._log_origin = log_origin
         self._floors: Ints = np.zeros(MEMORY_PAIRS, np.int64)
         self._means: Ints = np.zeros((3, MEMORY_PAIRS), np.int64)
         self._deviations: Ints = np.zeros((2, MEMORY_PAIRS), np.int64)
 
-    def features(self, sums: Ints, exponents: Ints) -> Ints:
-        """Return the features (T, 257) of the next hops from the sums (T, 64) / 2**exponents, (T, 1)."""
-        levels = _log_levels(sums, exponents)
+    def features(self, sums: Ints, exponents: Ints, begins: list[int | None]) -> Ints:
+        """Return the features (T, 257) of the next hops from the sums (T, 64) / 2**exponents, (T, 1).
+
+        begins: (T,), the ticks done before a hop that is the first of its tick, None for other hops.
+        """
+        levels = _log_levels(sums, exponents, self._log_origin)
         pairs = ((levels[:, ::2] + levels[:, 1::2] + 1) >> 1) << MEMORY_FRACTION_BITS
         floors = np.empty((len(pairs), MEMORY_PAIRS), np.int64)
         means = np.empty((len(pairs), 3, MEMORY_PAIRS), np.int64)
         deviations = np.empty((len(pairs), 2, MEMORY_PAIRS), np.int64)
-        for t, pair in enumerate(pairs):
-            self._move(pair)
+        for t, (pair, ticks) in enumerate(zip(pairs, begins, strict=True)):
+            if ticks is not None:
+                self._move(pair, ticks)
             floors[t], means[t], deviations[t] = self._floors, self._means, self._deviations
         floors >>= MEMORY_FRACTION_BITS - 2
         means >>= MEMORY_FRACTION_BITS - 2
@@ -64,17 +67,16 @@ class VectorisedMemory:
         raised = reference - ((floors.sum(axis=1, keepdims=True) + 16) >> 5)
         return np.concatenate([held, deviations.reshape(-1, 2 * MEMORY_PAIRS), raised], axis=1)
 
-    def _move(self, pair: Ints) -> None:
-        if self._hops == 0:
+    def _move(self, pair: Ints, ticks: int) -> None:
+        if ticks == 0:
             self._floors = pair
-        rising = MEMORY_FAST_SHIFT if self._hops < TRACKING_START else MEMORY_SLOW_SHIFT
+        rising = MEMORY_FAST_SHIFT if ticks < TRACKING_START else MEMORY_SLOW_SHIFT
         distance = pair - self._floors
         self._floors = self._floors + (distance >> np.where(distance < 0, MEMORY_FAST_SHIFT, rising))
-        shifts = np.minimum(_MEAN_SHIFTS, (self._hops + 1).bit_length() - 1)
+        shifts = np.minimum(_MEAN_SHIFTS, (ticks + 1).bit_length() - 1)
         self._means = self._means + ((pair - self._means) >> shifts)
         away = np.abs(pair - self._means[1:])
         self._deviations = self._deviations + ((away - self._deviations) >> shifts[1:])
-        self._hops = min(self._hops + 1, MEMORY_START)
 
 
 class Ballot:
@@ -101,7 +103,7 @@ class Ballot:
         return np.concatenate(places, axis=1), np.concatenate([distances for _, distances in found], axis=1)
 
     def votes(self, codes: Bits, indices: Ints, distances: Ints) -> Ints:
-        """Return the sums of votes of the bands, (T, 80)."""
+        """Return the sums of votes of the bands, (T, W)."""
         model = self._model
         sums = self._sums_of_bits(codes)
         for group, bands in enumerate(model.groups):
@@ -114,15 +116,15 @@ class Ballot:
             sums[:, bands] += (totals * reciprocals + (1 << VOTE_SHIFT >> 1)) >> VOTE_SHIFT
         return sums
 
-    def of_rules(self, features: Ints, hops: int) -> Ints:
-        """Return what is added to all sums of votes, (T, 1); hops: those done before in the stream."""
-        left = MEMORY_START - hops - np.arange(len(features))
+    def of_rules(self, features: Ints, ticks: Ints) -> Ints:
+        """Return what is added to all sums of votes, (T, 1); ticks: (T,), those done before each hop."""
+        left = MEMORY_START - ticks
         started = self._model.start_votes * left >> START_SHIFT
         calm = np.where(steady_frames(features), -self._model.steady_votes, 0)
         return np.where(left > 0, started, calm)[:, None]
 
     def response(self, votes: Ints) -> Ints:
-        """Return the gains (T, 80) for settled sums of votes."""
+        """Return the gains (T, W) for settled sums of votes."""
         steps = (votes + (1 << RESPONSE_SHIFT >> 1)) >> RESPONSE_SHIFT
         gains: Ints = self._model.response_q14.astype(np.int64)[steps + RESPONSE_ORIGIN]
         return gains
@@ -141,8 +143,8 @@ def exact_product(rows: Ints, columns: npt.NDArray[np.int8]) -> Ints:
     return (rows.astype(np.float64) @ columns.T.astype(np.float64)).astype(np.int64)
 
 
-def _log_levels(sums: Ints, exponents: Ints) -> Ints:
+def _log_levels(sums: Ints, exponents: Ints, origin: int) -> Ints:
     bits = np.frexp(sums.astype(np.float64))[1].astype(np.int64)
     index = (sums << (32 - bits)) >> (31 - LOG_INDEX_BITS) & ((1 << LOG_INDEX_BITS) - 1)
-    levels = ((bits - 1 - exponents) << LOG_FRACTION_BITS) + _LOG2_Q5[index] - LOG_ORIGIN
+    levels = ((bits - 1 - exponents) << LOG_FRACTION_BITS) + _LOG2_Q5[index] - origin
     return np.where(sums > 0, np.maximum(levels, 0), 0)

@@ -2,6 +2,7 @@
 """Constants, rounding and quantised tables of the pipeline (SPEC.md, 2 and 3)."""
 
 from enum import IntFlag
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from blsh_trainer.model import gain_rules, projection, voting_model
 from blsh_trainer.signals import features, masks, spectra
+from blsh_trainer.signals.geometry import Geometry
 
 SAMPLE_RATE_HZ: Final = spectra.SAMPLE_RATE_HZ
 WINDOW: Final = spectra.WINDOW
@@ -18,7 +20,6 @@ BINS: Final = spectra.BINS
 HOPS_PER_SECOND: Final = SAMPLE_RATE_HZ / HOP
 HOP_S: Final = HOP / SAMPLE_RATE_HZ
 DELAY_S: Final = (HISTORY + HOP) / SAMPLE_RATE_HZ  # the wait for a full hop, and the lag of the output
-FFT_POINTS: Final = WINDOW // 2
 
 Q14_ONE: Final = 1 << 14
 PEAK_BITS: Final = 28  # bits of the bound of a windowed frame's peak, after its shift
@@ -29,22 +30,20 @@ NORM_BITS: Final = 15  # bits of the norm that a bias is multiplied by
 BIAS_FRACTION_BITS: Final = 3
 TRACKED_BANDS: Final = features.TRACKED_BANDS
 TRACKED_BITS: Final = 14  # bits of tracked features: rounding the largest up still fits int16
-TRACKED_FRACTION_BITS: Final = 8  # bits of levels and noise floors: enough for the slow rate to move a floor
 TRACKING_START: Final = features.TRACKING_START
 TRACKING_FAST_SHIFT: Final = 2  # a floor moves by 1/4 of its distance from the level
 TRACKING_SLOW_SHIFT: Final = 7  # a floor that rises slowly moves by 1/128
 MEMORY_PAIRS: Final = features.MEMORY_PAIRS
-MEMORY_FEATURES: Final = features.FEATURE_KINDS["memory"].count
+MEMORY_FEATURES: Final = features.FEATURE_KINDS["memory"].count()
 STEADY_RISE: Final = features.STEADY_RISE  # of two bands above their slow mean, in a hop that counts as steady
 STEADY_DEVIATION: Final = features.STEADY_DEVIATION
-MEMORY_START: Final = features.MEMORY_START  # hops in which means adapt faster, and to which hops are counted
+MEMORY_START: Final = features.MEMORY_START  # ticks in which means adapt faster, and to which ticks are counted
 MEMORY_FRACTION_BITS: Final = 6  # bits of a pair's state below a step of its level
 MEMORY_FAST_SHIFT, MEMORY_MIDDLE_SHIFT, MEMORY_SLOW_SHIFT = features.MEMORY_SHIFTS
 LOG_FRACTION_BITS: Final = 5  # bits of a binary logarithm: 32 steps an octave
 LOG_INDEX_BITS: Final = 6  # bits behind the leading one that a logarithm is looked up by
-LOG_ORIGIN: Final = 702  # the logarithm, in steps, of the level that counts as 0: features.MEMORY_ORIGIN
 OVERLAP_FRACTION_BITS: Final = 8  # bits of the sums of overlap-add
-THIRD_Q16: Final = 21_845  # 1/3: squared Hann windows sum to 3/2, and the last shift is one bit less
+THIRD_Q16: Final = 21_845  # 1/3: squared Hann windows sum to 3/2 2**k, and the last shift is one bit less
 MAX_MEL_BANDS: Final = features.MEL_BANDS  # more bands could overflow the norm of the features: SPEC.md, 7
 MEL_SUM_MAX: Final = 65_536  # the sum of a mel band's weights, at most: no feature exceeds the band's largest magnitude
 BLOCK: Final = 32  # entries of a block, one bit of a word each, and blocks of a group
@@ -66,7 +65,7 @@ VOTE_RECIPROCAL_BITS: Final = 23  # bits of 1 / the sum of weights
 VOTE_SHIFT: Final = 21  # from a vote times the reciprocal to 1/64 of a unit
 LEAST_VOTES: Final = int(gain_rules.LEAST_ODDS * voting_model.BIT_VOTES_A_UNIT)  # limits of a band's sum
 MOST_VOTES: Final = int(gain_rules.MOST_ODDS * voting_model.BIT_VOTES_A_UNIT)
-START_SHIFT: Final = MEMORY_START.bit_length() - 1  # the votes of a start fade within MEMORY_START hops
+START_SHIFT: Final = MEMORY_START.bit_length() - 1  # the votes of a start fade within MEMORY_START ticks
 MAX_RULE_VOTES: Final = voting_model.MAX_RULE_VOTES
 RESPONSE_SHIFT: Final = 2  # from 1/64 of a unit to a step of the response
 RESPONSE_ORIGIN: Final = voting_model.RESPONSE_ORIGIN  # the index of a sum of 0
@@ -91,7 +90,7 @@ def voting_kind(entries: int) -> ModelKind:
     return ModelKind.SMALL_VOTES if entries <= SMALL_ENTRIES else ModelKind.LARGE_VOTES
 
 
-RUNTIME_FORMAT: Final = 5  # the format of blsh_model_t and the arithmetic: firmware refuses another
+RUNTIME_FORMAT: Final = 6  # the format of blsh_model_t and the arithmetic: firmware refuses another
 
 
 def rounded_shift(value: int, bits: int) -> int:
@@ -109,10 +108,22 @@ def mul_q16(value: int, factor: int) -> int:
     return value * factor >> 16
 
 
-def window_q14() -> npt.NDArray[np.int16]:
-    """Return samples 0 to 512 of the periodic Hann window, (513,), Q1.14; sample n > 512 equals sample 1024 - n."""
-    n = np.arange(BINS)
-    return np.floor((0.5 - 0.5 * np.cos(2 * np.pi * n / WINDOW)) * Q14_ONE + 0.5).astype(np.int16)
+@cache
+def window_q14(geometry: Geometry) -> npt.NDArray[np.int16]:
+    """Return the window that a frame is analysed by, int16 (N,), Q1.14."""
+    return _rounded_q14(spectra.analysis_window(geometry))
+
+
+@cache
+def synthesis_q14(geometry: Geometry) -> npt.NDArray[np.int16]:
+    """Return the window of the last M samples of a frame, int16 (M,), Q1.14; where M = N the one of analysis."""
+    return _rounded_q14(spectra.synthesis_window(geometry))
+
+
+def _rounded_q14(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
+    table = np.floor(values * Q14_ONE + 0.5).astype(np.int16)
+    table.flags.writeable = False
+    return table
 
 
 def sine_q14() -> npt.NDArray[np.int16]:
@@ -146,6 +157,43 @@ def split_turns_q14() -> npt.NDArray[np.uint32]:
     return turns_q14(np.arange(256))
 
 
-def digit_reversed(index: int) -> int:
-    """Return the place of sample `index` before the 4-4-2-4-4 transform of 512 points; the map is its own inverse."""
-    return (index & 3) << 7 | (index >> 2 & 3) << 5 | (index >> 4 & 1) << 4 | (index >> 5 & 3) << 2 | (index >> 7 & 3)
+RADICES: Final = {512: (4, 4, 2, 4, 4), 256: (4, 4, 4, 4), 128: (4, 2, 2, 2, 4)}
+"""The radix of each stage of a transform, by its points. Each list reads the same from both ends: so the reversal of
+digits is its own inverse, and a transform orders its points in place, by swaps."""
+
+
+def digit_reversed(index: int, points: int) -> int:
+    """Return the place of sample `index` before the first stage of a transform of so many points."""
+    place = 0
+    for radix in RADICES[points]:
+        index, digit = divmod(index, radix)
+        place = place * radix + digit
+    return place
+
+
+def spectrum_shift(window: int) -> int:
+    """Return f: the spectrum of a frame of N samples is its DFT scaled by 2**-f; 9, 7 and 9 for 1024, 512 and 256.
+
+    Each stage of the transform but the first divides by 4, and the split of the real spectrum by 2.
+    """
+    return 2 * len(RADICES[window // 2]) - 1
+
+
+def round_trip_shift(window: int) -> int:
+    """Return r: a spectrum with gains of 1, divided by 4, comes back as the frame scaled by 2**-(r + 2): 9, 6 and 11."""
+    return 2 * spectrum_shift(window) - (window // 2).bit_length() + 1
+
+
+def tracked_fraction_bits(window: int) -> int:
+    """Return the fraction bits of the levels and noise floors of `tracked`: 8, 7 and 8 for 1024, 512 and 256.
+
+    They are enough for the slow rate to move a floor, and leave the root of the largest level below 2**31.
+    """
+    return (spectrum_shift(window) + 7) // 2
+
+
+def overlap_scale(geometry: Geometry) -> tuple[bool, int]:
+    """Return what sums of overlap-add are divided by: whether by 3/2, and k, by 2**k besides."""
+    gain = spectra.overlap_gain(geometry)
+    exponent = int(np.log2(gain))
+    return gain != 2.0**exponent, exponent

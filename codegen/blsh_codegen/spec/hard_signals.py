@@ -27,7 +27,7 @@ _SIGNALS: Final[dict[str, Callable[[Samples, Generator], Samples]]] = {
     "white_noise": lambda n, rng: rng.integers(-32768, 32768, len(n)).astype(np.float64),
     "quiet_tone": lambda n, _: 3 * np.sin(n * 0.3),
     "loud_tone": lambda n, _: 32767 * np.sin(n * 0.3),
-    "click": lambda n, _: np.where(n == 700, -32768.0, 0.0),
+    "click": lambda n, _: np.where(n == min(700, len(n) // 2), -32768.0, 0.0),
     "speech_like": _speech_like,
     "starts_mid_word": lambda n, rng: np.where(n < len(n) // 2 + 17, 0.0, _speech_like(n, rng)),
 }

@@ -29,14 +29,15 @@ STAGE_DTYPES: Final = ("<i4", "<i4", "<i2", "<i4", "<u4", "<u4", "<i2", "<i2")
 class HopVectors:
     """The values that one hop computes, stage by stage.
 
-    window: int32 (1025,): the block shift, then the 1024 windowed samples in order.
-    spectrum: int32 (1026,): real and imaginary part of bins 0 to 512, interleaved.
-    features: int16 (D,): half magnitudes (`stft`), mel magnitudes (`mel`), or levels and noise floors (`tracked`).
-    accumulators: int32 (L,): projection plus bias of each bit.
+    window: int32 (1 + N,): the block shift, then the N windowed samples in order.
+    spectrum: int32 (N + 2,): real and imaginary part of bins 0 to N / 2, interleaved.
+    features: int16 (D,): half magnitudes (`stft`), mel magnitudes (`mel`), levels and noise floors (`tracked`), or
+        logarithms of levels and of what `memory` keeps.
+    accumulators: int32 (P,): each projection, plus the bias of its bit where there is one.
     code: uint32 (ceil(L / 32),): bit l is bit l % 32 of word l // 32.
-    neighbours: uint32 (2 K,): index and distance of each neighbour, nearest first.
-    mask: int16 (513,): gain of each bin, Q1.14.
-    output: int16 (256,).
+    neighbours: uint32 (2 G K,): index and distance of each neighbour of each dictionary, nearest first.
+    mask: int16 (N / 2 + 1,): gain of each bin, Q1.14.
+    output: int16 (H,).
     """
 
     window: npt.NDArray[np.int32]

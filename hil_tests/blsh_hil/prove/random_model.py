@@ -9,14 +9,15 @@ from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_hil.wire import protocol_header
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.model.voting_model import RESPONSES, VOTE_BANDS, VOTE_WEIGHTS, VotingModel
+from blsh_trainer.model.voting_model import RESPONSES, VOTE_WEIGHTS, VotingModel
 from blsh_trainer.signals.features import find_feature_kind
+from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 
 def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbours: int = 10) -> IntegerModel:
     """Return an integer model of mel features and binary masks: the same one for the same seed."""
     rng = np.random.default_rng(seed)
-    projections = rng.normal(size=(bits, find_feature_kind("mel").count))
+    projections = rng.normal(size=(bits, find_feature_kind("mel").count()))
     artifact = Model(
         name="random",
         feature_kind="mel",
@@ -36,33 +37,35 @@ def random_voting_model(
     *,
     projections: int = 12,
     thresholds: int = 3,
-    group_edges: tuple[int, ...] = (0, 7, 40, VOTE_BANDS),
+    group_edges: tuple[int, ...] | None = None,
     entries: int = 40,
     neighbours: int = 8,
     bit_votes: bool = True,
     settling: tuple[int, int, int, int] = (3, 11, 100, 50),
+    geometry: Geometry = RECORDER,
 ) -> VotingModel:
     """Return an artifact of a voting model: the same one for the same arguments.
 
-    settling: the smoothing where sums of votes do not fall, where they fall, the votes of a start and those of
+    group_edges: of three dictionaries unless given. settling: the smoothing where sums of votes do not fall, where they fall, the votes of a start and those of
     a steady hop. Most thresholds lie where signals reach them.
     """
     rng = np.random.default_rng(seed)
-    groups, bits = len(group_edges) - 1, projections * thresholds
-    width = find_feature_kind("memory").count
+    edges = group_edges or (0, 7, 40, geometry.bands)
+    groups, bits = len(edges) - 1, projections * thresholds
+    width = find_feature_kind("memory").count(geometry)
     rows = np.clip(np.rint(rng.normal(0, 30, (projections, width))), -128, 127).astype(np.int8)
     reached = np.sort(rng.integers(-(10**5), 10**5, (projections, thresholds)), axis=1) + np.arange(thresholds)
     weights = np.sort(rng.integers(0, 256, (groups, VOTE_WEIGHTS)), axis=1)[:, ::-1]
     weights[:, 0] = np.maximum(weights[:, 0], 1)
-    votes = rng.integers(-128, 128, (projections, thresholds + 1, VOTE_BANDS)).astype(np.int8)
+    votes = rng.integers(-128, 128, (projections, thresholds + 1, geometry.bands)).astype(np.int8)
     return VotingModel(
         name="random-voting",
         neighbours=neighbours,
         projections=rows,
         thresholds=reached.astype(np.int32),
         code_bits=rng.random((groups, entries, bits)) < 0.5,
-        group_edges=np.array(group_edges, np.int16),
-        votes=rng.integers(-128, 128, (entries, VOTE_BANDS)).astype(np.int8),
+        group_edges=np.array(edges, np.int16),
+        votes=rng.integers(-128, 128, (entries, geometry.bands)).astype(np.int8),
         weights=weights.astype(np.uint8),
         bit_votes=votes if bit_votes else None,
         response_q14=np.sort(rng.integers(0, 16385, RESPONSES)).astype(np.int16),
@@ -71,6 +74,7 @@ def random_voting_model(
         smoothing_down=settling[1],
         start_votes=settling[2],
         steady_votes=settling[3],
+        geometry=geometry,
     )
 
 

@@ -112,7 +112,7 @@ class Recipe:
             feature_kind=features,
             bits=self.bits,
             neighbours=self.neighbours,
-            projection_q7=rng.integers(-127, 128, (self.bits, features.count)).astype(np.int8),
+            projection_q7=rng.integers(-127, 128, (self.bits, features.count())).astype(np.int8),
             bias_q3=_biases(rng, self.bits),
             codes=pack_words(np.zeros((self.entries, self.bits), np.bool_)),
             masks=pack_words(kind.level_rows(levels)),

@@ -145,7 +145,7 @@ def untrained_model(
         name=f"calibration {seed}",
         feature_kind=features,
         neighbours=neighbours,
-        projections=rng.normal(size=(bits, find_feature_kind(features).count)),
+        projections=rng.normal(size=(bits, find_feature_kind(features).count())),
         biases=np.zeros(bits),
         betas=np.ones(bits),
         code_bits=rng.random((entries, bits)) < 0.5,

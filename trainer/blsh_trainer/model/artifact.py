@@ -12,7 +12,8 @@ It is an .npz, read without pickle, with these arrays:
 The card holds name, feature kind, neighbours and provenance; from format 2 on also mask kind, smoothing and floor;
 in format 3 also "nested". Its "sha256" is the hash of all arrays and of the card without that hash. A model is written
 in the lowest format that can say what it is, so the same model has one file and one hash. Format 4 is that of voting
-models, which have the arrays of voting_model.py.
+models, which have the arrays of voting_model.py. Format 5 is that of all models, of either kind, whose card names a
+geometry.
 
 "corpora" holds the credits of the recordings (corpora/credits.py) under "corpora", and their own "sha256". They are no
 part of the model's hash: the hash of its corpus, which is, fixes them. In memory they are on the card.
@@ -33,13 +34,30 @@ import numpy as np
 from blsh_trainer.arrays import AnyArray, BoolArray, ByteArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing, require_file
-from blsh_trainer.model.card import CORPORA, Card, card_bytes, check_card, content_hash, digest
-from blsh_trainer.model.voting_model import BIT_VOTES, VOTING_ARRAYS, VOTING_FORMAT, VotingModel, voting_model_of
+from blsh_trainer.model.card import (
+    CORPORA,
+    Card,
+    card_bytes,
+    check_card,
+    content_hash,
+    digest,
+    geometry_of_card,
+    geometry_on_card,
+)
+from blsh_trainer.model.voting_model import (
+    BIT_VOTES,
+    GEOMETRY_FORMAT,
+    VOTING_ARRAYS,
+    VOTING_FORMAT,
+    VotingModel,
+    voting_model_of,
+)
 from blsh_trainer.npz import NpzError, opened_npz
 from blsh_trainer.signals.features import MASK_FEATURES, find_feature_kind
-from blsh_trainer.signals.masks import MAX_SMOOTHING, find_mask_kind, pack_bits, unpack_bits
+from blsh_trainer.signals.geometry import RECORDER, Geometry
+from blsh_trainer.signals.masks import MAX_SMOOTHING, MaskKind, find_mask_kind, pack_bits, unpack_bits
 
-FORMAT_VERSION = VOTING_FORMAT
+FORMAT_VERSION = GEOMETRY_FORMAT
 """The newest format; `Model.format_version` is the format that a model needs."""
 MAX_FLOOR = 255
 
@@ -64,6 +82,7 @@ class Model:
     m = (smoothing m_before + (16 - smoothing) mean) / 16. With 0 and 0 it stays as it is.
 
     nested: the first entries, however many, are a dictionary of their own, so a smaller one is cut and not drawn.
+    geometry: of frames and hops.
 
     BlshError when the parts do not fit together.
     """
@@ -81,6 +100,7 @@ class Model:
     smoothing: int = 0
     floor: int = 0
     nested: bool = False
+    geometry: Geometry = RECORDER
 
     def __post_init__(self) -> None:
         _check_model(self)
@@ -101,9 +121,16 @@ class Model:
         return 1
 
     @property
+    def masks(self) -> MaskKind:
+        """The kind of its masks, in its geometry."""
+        return find_mask_kind(self.mask_kind, self.geometry)
+
+    @property
     def format_version(self) -> int:
-        """The lowest format of an artifact, 1 to 3, that can describe this model."""
-        kinds = (find_feature_kind(self.feature_kind), find_mask_kind(self.mask_kind))
+        """The lowest format of an artifact, 1 to 3 or 5, that can describe this model."""
+        if self.geometry != RECORDER:
+            return GEOMETRY_FORMAT
+        kinds = (find_feature_kind(self.feature_kind), self.masks)
         played = 2 if self.smoothing or self.floor else 1
         return max(*(kind.artifact_format for kind in kinds), played, 3 if self.nested else 1)
 
@@ -170,7 +197,7 @@ class Model:
             "biases": np.ascontiguousarray(self.biases),
             "betas": np.ascontiguousarray(self.betas),
             "codes": pack_bits(self.code_bits),
-            "masks": find_mask_kind(self.mask_kind).pack(self.mask_levels),
+            "masks": self.masks.pack(self.mask_levels),
         }
 
     def own_card(self) -> Card:
@@ -185,7 +212,7 @@ class Model:
             card |= {"mask_kind": self.mask_kind, "smoothing": self.smoothing, "floor": self.floor}
         if self.format_version > 2:
             card |= {"nested": self.nested}
-        return card
+        return card | geometry_on_card(self.geometry)
 
 
 AnyModel = Model | VotingModel
@@ -217,7 +244,8 @@ def load_model(path: str | os.PathLike[str]) -> AnyModel:
     """
     file = Path(path)
     arrays = _read_arrays(file)
-    voting = int(arrays["format_version"]) == VOTING_FORMAT
+    version = int(arrays["format_version"])
+    voting = version == VOTING_FORMAT or (version == GEOMETRY_FORMAT and "votes" in arrays)
     _check_arrays(file, arrays, _voting_arrays(arrays) if voting else _ARRAYS)
     card = _read_card(file, arrays.pop("card"))
     if CORPORA in arrays:
@@ -265,7 +293,7 @@ def _check_arrays(file: Path, arrays: dict[str, AnyArray], expected: dict[str, t
 
 
 def _mask_model(arrays: dict[str, AnyArray], card: Card) -> Model:
-    mask_kind = card.pop("mask_kind", "ibm")
+    mask_kind, geometry = card.pop("mask_kind", "ibm"), geometry_of_card(card)
     return Model(
         name=card.pop("name"),
         feature_kind=card.pop("feature_kind"),
@@ -274,11 +302,12 @@ def _mask_model(arrays: dict[str, AnyArray], card: Card) -> Model:
         biases=arrays["biases"],
         betas=arrays["betas"],
         code_bits=unpack_bits(arrays["codes"], arrays["projections"].shape[0]),
-        mask_levels=find_mask_kind(mask_kind).unpack(arrays["masks"]),
+        mask_levels=find_mask_kind(mask_kind, geometry).unpack(arrays["masks"]),
         mask_kind=mask_kind,
         smoothing=card.pop("smoothing", 0),
         floor=card.pop("floor", 0),
         nested=card.pop("nested", False),
+        geometry=geometry,
         card={key: value for key, value in card.items() if key != "sha256"},
     )
 
@@ -350,12 +379,12 @@ def _check_model(model: Model) -> None:
         raise BlshError(
             f"`{features.name}` features are those of voting models; choose one of {', '.join(MASK_FEATURES)}"
         )
-    width = features.count
+    width = features.count(model.geometry)
     if model.projections.ndim != 2 or model.projections.shape[1] != width or model.projections.shape[0] < 1:
         raise BlshError(f"projections have shape {model.projections.shape}; expected (bits, {width})")
     bits = model.projections.shape[0]
     shapes = {"biases": (bits,), "betas": (bits,), "code_bits": (model.code_bits.shape[0], bits)}
-    kind = find_mask_kind(model.mask_kind)
+    kind = model.masks
     shapes["mask_levels"] = (model.code_bits.shape[0], kind.width)
     for name, shape in shapes.items():
         if getattr(model, name).shape != shape:

@@ -9,10 +9,26 @@ import numpy as np
 
 from blsh_trainer.arrays import AnyArray, ByteArray
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 CORPORA = "corpora"
 """The key of the card under which the credits of the recordings stand."""
+GEOMETRY = "geometry"
+"""The key of the card under which the four numbers of a geometry stand, unless it is the paper's."""
 Card = dict[str, Any]
+
+
+def geometry_on_card(geometry: Geometry) -> Card:
+    """Return what a card says of the geometry: nothing of the paper's, so that such a model keeps its hash."""
+    return {} if geometry == RECORDER else {GEOMETRY: list(geometry.numbers)}
+
+
+def geometry_of_card(card: Card) -> Geometry:
+    """Take the geometry off the card and return it. BlshError unless it is four numbers that go together."""
+    numbers = card.pop(GEOMETRY, list(RECORDER.numbers))
+    if not isinstance(numbers, list) or len(numbers) != 4 or any(type(number) is not int for number in numbers):
+        raise BlshError(f"the card's geometry is {numbers!r}; expected rate, window, hop and synthesis")
+    return Geometry(*numbers)
 
 
 def canonical(value: Any) -> bytes:

@@ -15,7 +15,6 @@ from blsh_trainer.model.projection import hash_codes
 from blsh_trainer.model.voting_model import (
     BIT_VOTES_A_UNIT,
     LEVELS_A_UNIT,
-    VOTE_BANDS,
     VOTE_WEIGHTS,
     VotingModel,
     response,
@@ -40,19 +39,22 @@ class FloatDenoiser:
         self._indices = [HammingIndex(dictionary) for dictionary in codes]
 
     def masks(self, X: ArrayLike) -> FloatArray:
-        """Return the masks float64 (T, 513) in [0, 1] for the spectra X (T, 513) of one whole mixture.
+        """Return the masks float64 (T, bins) in [0, 1] for the spectra X (T, bins) of one whole mixture.
 
         With binary masks and without smoothing or floor they are multiples of 1/K.
         """
         return self._stream().masks(np.asarray(X))
 
     def denoise(self, x: ArrayLike) -> FloatArray:
-        """Return the denoised signal float64 (n,), aligned in time with x (n,). BlshError if x is unfit."""
-        return filter_frames(x, self._stream().masked)
+        """Return the denoised signal float64 (n,), aligned in time with x (n,), at the rate of the model's geometry.
+
+        BlshError if x is unfit.
+        """
+        return filter_frames(x, self._stream().masked, self.model.geometry)
 
     def stream(self, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
         """Yield, piece by piece, the bits that denoise returns for the signal that the finite `blocks` (n,) make up."""
-        return filter_blocks(blocks, self._stream().masked)
+        return filter_blocks(blocks, self._stream().masked, self.model.geometry)
 
     def _stream(self) -> "MaskedStream":
         if isinstance(self.model, VotingModel):
@@ -65,14 +67,14 @@ class MaskedStream(ABC):
 
     def __init__(self, feature_kind: str, masks: MaskKind) -> None:
         self._kind = masks
-        self._features = FeatureExtractor(find_feature_kind(feature_kind))
+        self._features = FeatureExtractor(find_feature_kind(feature_kind), masks.geometry)
 
     def masked(self, X: ComplexArray) -> ComplexArray:
-        """Return the next frames X (T, 513) of the signal times their masks."""
+        """Return the next frames X (T, bins) of the signal times their masks."""
         return X * self.masks(X)
 
     def masks(self, X: ComplexArray) -> FloatArray:
-        """Return the masks float64 (T, 513) for the next frames X (T, 513) of the signal."""
+        """Return the masks float64 (T, bins) for the next frames X (T, bins) of the signal."""
         return self._kind.to_bins(self._band_masks(self._features(X)))
 
     @abstractmethod
@@ -87,7 +89,7 @@ class _MaskStream(MaskedStream):
         self._model = model
         self._index = index
         self._smoothed: FloatArray | None = None  # the mask (W,) of the last frame
-        super().__init__(model.feature_kind, find_mask_kind(model.mask_kind))
+        super().__init__(model.feature_kind, model.masks)
 
     def _band_masks(self, features: FloatArray) -> FloatArray:
         model = self._model
@@ -120,7 +122,7 @@ class _VotingStream(MaskedStream):
         self._model = model
         self._indices = indices
         self._settle = Settling(model.rules)
-        super().__init__(model.feature_kind, find_mask_kind("bands"))
+        super().__init__(model.feature_kind, find_mask_kind("bands", model.geometry))
 
     def _band_masks(self, features: FloatArray) -> FloatArray:
         model = self._model
@@ -129,9 +131,9 @@ class _VotingStream(MaskedStream):
         return response(self._settle(odds, steady_frames(features)), model)
 
     def _neighbour_votes(self, codes: BoolArray) -> FloatArray:
-        """Return the weighted means of the neighbours' votes (T, 80), in 1/64 of a unit."""
+        """Return the weighted means of the neighbours' votes (T, W), in 1/64 of a unit."""
         model = self._model
-        votes = np.empty((len(codes), VOTE_BANDS))
+        votes = np.empty((len(codes), self._kind.width))
         weights = np.pad(model.weights.astype(np.float64), ((0, 0), (0, 1)))
         for group, index in enumerate(self._indices):
             bands = slice(*model.group_edges[group : group + 2])
@@ -142,11 +144,11 @@ class _VotingStream(MaskedStream):
         return votes * (BIT_VOTES_A_UNIT / LEVELS_A_UNIT)
 
     def _bit_votes(self, codes: BoolArray) -> FloatArray:
-        """Return the sums of the bits' votes (T, 80), in 1/64 of a unit."""
+        """Return the sums of the bits' votes (T, W), in 1/64 of a unit."""
         if self._model.bit_votes is None:
-            return np.zeros((len(codes), VOTE_BANDS))
+            return np.zeros((len(codes), self._kind.width))
         rows, each = self._model.thresholds.shape
         passed = codes.reshape(len(codes), rows, each).sum(axis=2)
         chosen = (passed[:, :, None] == np.arange(each + 1)).reshape(len(codes), -1)
-        rows_of_votes = self._model.bit_votes.astype(np.float64).reshape(-1, VOTE_BANDS)
+        rows_of_votes = self._model.bit_votes.astype(np.float64).reshape(-1, self._kind.width)
         return np.asarray(chosen.astype(np.float64) @ rows_of_votes)

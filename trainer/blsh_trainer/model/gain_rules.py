@@ -19,15 +19,16 @@ class GainRules:
     """How log odds are settled.
 
     smoothing, smoothing_down: the sixteenths that come from the frame before where log odds do not fall, and where they
-    fall. start: what is added to all log odds of the first frame of a stream. It fades within 64 frames, while the
-    memory of the features fills: until then the noise is not known. steady: what is taken from all log
-    odds of a later frame that is steady, see `steady_frames`: there is no speech in it.
+    fall. start: what is added to all log odds of the first frame of a stream. It fades within 64 ticks, while the
+    memory of the features fills: until then the noise is not known. steady: what is taken from all log odds of a later
+    frame that is steady, see `steady_frames`: there is no speech in it. hops_per_tick: frames of a tick.
     """
 
     smoothing: int
     smoothing_down: int
     start: float
     steady: float
+    hops_per_tick: int = 1
 
 
 class Settling:
@@ -43,7 +44,7 @@ class Settling:
         rules = self._rules
         settled = np.empty_like(odds)
         for row, raw, calm in zip(settled, odds, steady, strict=True):
-            fade = max(0.0, 1.0 - self._frames / MEMORY_START)
+            fade = max(0.0, 1.0 - self._frames // rules.hops_per_tick / MEMORY_START)
             moved = rules.start * fade if fade or not calm else -rules.steady
             now = np.clip(raw + moved, LEAST_ODDS, MOST_ODDS)
             before = now if self._before is None else self._before

@@ -28,7 +28,7 @@ def reduce_model(
     if entries is not None and entries != model.entries:
         model = model.subsample(entries=entries, seed=seed)
     if mask_kind is not None and mask_kind != model.mask_kind:
-        levels = find_mask_kind(model.mask_kind).requantised(model.mask_levels, find_mask_kind(mask_kind))
+        levels = model.masks.requantised(model.mask_levels, find_mask_kind(mask_kind, model.geometry))
         origin = {"parent_sha256": model.sha256, "masks": mask_kind, "of": model.mask_kind}
         card = {**model.card, "requantise": origin}
         model = replace(model, mask_kind=mask_kind, mask_levels=levels, card=card)
@@ -37,6 +37,6 @@ def reduce_model(
 
 def mask_choices(model: Model) -> tuple[str, ...]:
     """Return the names of the mask kinds that `model` can be reduced to: its own, then the coarser ones in order."""
-    own = find_mask_kind(model.mask_kind)
-    coarser = [k for k in MASK_KINDS.values() if k.edges == own.edges and k.level_bits < own.level_bits]
+    own = model.masks
+    coarser = [k for k in MASK_KINDS.values() if k.edges_of is own.edges_of and k.level_bits < own.level_bits]
     return own.name, *(kind.name for kind in sorted(coarser, key=lambda kind: -kind.level_bits))

@@ -13,19 +13,30 @@ from numpy.typing import ArrayLike, NDArray
 
 from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.card import CORPORA, Card, check_card, content_hash
+from blsh_trainer.model.card import (
+    CORPORA,
+    Card,
+    check_card,
+    content_hash,
+    geometry_of_card,
+    geometry_on_card,
+)
 from blsh_trainer.model.gain_rules import GainRules
 from blsh_trainer.model.projection import MAX_BITS
 from blsh_trainer.signals.features import FEATURE_KINDS
-from blsh_trainer.signals.masks import BAND_EDGES, MAX_SMOOTHING, pack_bits, unpack_bits
+from blsh_trainer.signals.geometry import RECORDER, Geometry
+from blsh_trainer.signals.masks import MAX_SMOOTHING, pack_bits, unpack_bits
 from blsh_trainer.system_names import VOTING
 
 VOTING_FORMAT = 4
-"""The format of the artifact of a voting model."""
+"""The format of the artifact of a voting model in the paper's geometry."""
+GEOMETRY_FORMAT = 5
+"""The format of artifacts of any model whose card names a geometry: one other than the paper's."""
 VOTING_FEATURES = "memory"
 VOTES = "votes"
 """What a voting model has for masks, where a kind of masks is named."""
-VOTE_BANDS = len(BAND_EDGES) - 1
+VOTE_BANDS = RECORDER.bands
+"""The most bands that votes are for; a model has those of its geometry."""
 MAX_THRESHOLDS = 4
 MAX_VOTERS = 32
 """The most neighbours that vote in a dictionary."""
@@ -61,14 +72,15 @@ class VotingModel:
     of a code is 1 where projection p reaches its threshold t.
 
     code_bits: bool (G, N, L), L = P T. group_edges: int16 (G + 1,); dictionary g serves bands group_edges[g] to
-    group_edges[g + 1] - 1. votes: int8 (N, 80), in 1/16 of a unit of log odds; column w is of the dictionary that
+    group_edges[g + 1] - 1. votes: int8 (N, W), in 1/16 of a unit of log odds; column w is of the dictionary that
     serves band w. neighbours: K, the entries of each dictionary that vote. weights: uint8 (G, 32), of a neighbour by
     its distance less that of the nearest.
 
-    bit_votes: int8 (P, T + 1, 80) or None: what projection p adds to each band, in 1/64 of a unit, by the number of
+    bit_votes: int8 (P, T + 1, W) or None: what projection p adds to each band, in 1/64 of a unit, by the number of
     its thresholds that it reaches.
 
-    response_q14: int16 (256,), Q1.14: the gain of a band by its settled sum of votes, in 1/16 of a unit, plus 128.
+    geometry: of frames and hops; W is geometry.bands. response_q14: int16 (256,), Q1.14: the gain of a band by its
+    settled sum of votes, in 1/16 of a unit, plus 128.
     smoothing, smoothing_down, start_votes, steady_votes: how sums of votes settle (GainRules); votes in 1/64 of a unit,
     0 to 255. card: provenance as JSON values.
 
@@ -90,6 +102,7 @@ class VotingModel:
     smoothing_down: int = 0
     start_votes: int = 0
     steady_votes: int = 0
+    geometry: Geometry = RECORDER
 
     def __post_init__(self) -> None:
         _check_voting_model(self)
@@ -112,6 +125,7 @@ class VotingModel:
             self.smoothing_down,
             self.start_votes / BIT_VOTES_A_UNIT,
             self.steady_votes / BIT_VOTES_A_UNIT,
+            self.geometry.hops_per_tick,
         )
 
     @property
@@ -132,7 +146,7 @@ class VotingModel:
     @property
     def format_version(self) -> int:
         """The format of the artifact."""
-        return VOTING_FORMAT
+        return VOTING_FORMAT if self.geometry == RECORDER else GEOMETRY_FORMAT
 
     @cached_property
     def sha256(self) -> str:
@@ -146,7 +160,7 @@ class VotingModel:
     def arrays(self) -> dict[str, AnyArray]:
         """Return the arrays of the artifact but for the card, by name."""
         arrays: dict[str, AnyArray] = {
-            "format_version": np.array(VOTING_FORMAT, dtype=np.int64),
+            "format_version": np.array(self.format_version, dtype=np.int64),
             "projections": np.ascontiguousarray(self.projections),
             "thresholds": np.ascontiguousarray(self.thresholds),
             "codes": pack_bits(self.code_bits.reshape(-1, self.bits)),
@@ -171,6 +185,7 @@ class VotingModel:
             "smoothing_down": self.smoothing_down,
             "start_votes": self.start_votes,
             "steady_votes": self.steady_votes,
+            **geometry_on_card(self.geometry),
         }
 
 
@@ -192,6 +207,7 @@ def voting_model_of(arrays: dict[str, AnyArray], card: Card) -> VotingModel:
     named = {key: card.pop(key) for key in _NAMED}
     return VotingModel(
         **named,
+        geometry=geometry_of_card(card),
         projections=arrays["projections"],
         thresholds=arrays["thresholds"],
         code_bits=codes.reshape(dictionaries, -1, bits),
@@ -222,7 +238,7 @@ def _check_voting_model(model: VotingModel) -> None:
     if not 1 <= model.bits <= MAX_BITS:
         raise BlshError(f"{model.bits} bits (projections times thresholds); a code has 1 to {MAX_BITS}")
     check_thresholds(model.thresholds)
-    check_groups(model.group_edges)
+    check_groups(model.group_edges, model.geometry.bands)
     check_weights(model.weights)
     check_response(model.response_q14)
     most = min(model.entries, MAX_VOTERS)
@@ -240,7 +256,7 @@ def _check_voting_model(model: VotingModel) -> None:
 
 
 def _check_shapes(model: VotingModel) -> None:
-    width = FEATURE_KINDS[VOTING_FEATURES].count
+    width = FEATURE_KINDS[VOTING_FEATURES].count(model.geometry)
     if model.projections.ndim != 2 or model.projections.shape[1] != width or model.projections.shape[0] < 1:
         raise BlshError(f"projections have shape {model.projections.shape}; expected (projections, {width})")
     rows = model.projections.shape[0]
@@ -254,17 +270,18 @@ def _check_shapes(model: VotingModel) -> None:
             f"code_bits have shape {model.code_bits.shape}; expected (dictionaries, entries, {rows * each} bits)"
         )
     groups, entries = model.code_bits.shape[:2]
+    bands = model.geometry.bands
     expected: dict[str, tuple[tuple[int, ...], str]] = {
         "projections": ((rows, width), "int8"),
         "thresholds": ((rows, each), "int32"),
         "code_bits": (model.code_bits.shape, "bool"),
         "group_edges": ((groups + 1,), "int16"),
-        "votes": ((entries, VOTE_BANDS), "int8"),
+        "votes": ((entries, bands), "int8"),
         "weights": ((groups, VOTE_WEIGHTS), "uint8"),
         "response_q14": ((RESPONSES,), "int16"),
     }
     if model.bit_votes is not None:
-        expected["bit_votes"] = ((rows, each + 1, VOTE_BANDS), "int8")
+        expected["bit_votes"] = ((rows, each + 1, bands), "int8")
     for name, (shape, dtype) in expected.items():
         array = getattr(model, name)
         if array.shape != shape or array.dtype != np.dtype(dtype):
@@ -289,13 +306,13 @@ def check_response(response_q14: NDArray[np.int16]) -> None:
         raise BlshError(f"the response falls from {gains[at]} to {gains[at + 1]} at index {at + 1}; it may only rise")
 
 
-def check_groups(edges: NDArray[np.int16]) -> None:
-    """Raise BlshError unless the edges (G + 1,) give each of the 80 bands to one dictionary."""
+def check_groups(edges: NDArray[np.int16], bands: int = VOTE_BANDS) -> None:
+    """Raise BlshError unless the edges (G + 1,) give each of the bands to one dictionary."""
     given = [int(edge) for edge in edges]
-    if given[0] != 0 or given[-1] != VOTE_BANDS or any(a >= b for a, b in pairwise(given)):
+    if given[0] != 0 or given[-1] != bands or any(a >= b for a, b in pairwise(given)):
         raise BlshError(
             f"the groups of bands begin at {given[:-1]} and end at {given[-1]}; "
-            f"expected ascending edges from 0 to {VOTE_BANDS}, so that each band has one dictionary"
+            f"expected ascending edges from 0 to {bands}, so that each band has one dictionary"
         )
 
 

@@ -200,6 +200,13 @@ def _joined(sound: SoundFile, first: int, count: int) -> FloatArray:
     return np.concatenate(parts)
 
 
+def at_rate(signal: FloatArray, rate_hz: int) -> FloatArray:
+    """Return a signal (n,) at 16 kHz at another rate, aligned with it in time (soxr VHQ)."""
+    if rate_hz == SAMPLE_RATE_HZ:
+        return signal
+    return np.asarray(soxr.resample(signal, SAMPLE_RATE_HZ, rate_hz, quality="VHQ"), dtype=np.float64)
+
+
 def _resampled(samples: FloatArray, rate_hz: int) -> FloatArray:
     if rate_hz == SAMPLE_RATE_HZ:
         return samples

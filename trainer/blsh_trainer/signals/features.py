@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Features of spectra, from which a hash is made: the kinds that there are, mel filters, and normalisation.
 
-Spectra are complex128 (T, 513); features are float64 (T, D).
+Spectra are complex128 (T, bins); features are float64 (T, D). Where no geometry is named it is the paper's.
 """
 
 from dataclasses import dataclass
@@ -12,20 +12,21 @@ from numpy.typing import ArrayLike
 
 from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray
 from blsh_trainer.errors import BlshError
-from blsh_trainer.signals.spectra import BINS, SAMPLE_RATE_HZ, WINDOW, check_spectrum
+from blsh_trainer.signals.geometry import RECORDER, Geometry
+from blsh_trainer.signals.spectra import check_spectrum
 
 MEL_BANDS = 128
 TRACKED_BANDS = 64
 TRACKING_START = 32
-"""Frames at the start of a stream in which the noise floor rises as fast as it falls."""
+"""Ticks at the start of a stream in which the noise floor rises as fast as it falls. A tick is 16 ms."""
 TRACKING_FAST, TRACKING_SLOW = 1 / 4, 1 / 128
-"""The part of the distance to the level that a floor goes in a frame: when falling or at the start, when rising."""
+"""The part of the distance to the level that a floor goes in a tick: when falling or at the start, when rising."""
 
 MEMORY_PAIRS = TRACKED_BANDS // 2
 MEMORY_START = 64
-"""Frames at the start of a stream in which the means of `memory` features adapt faster."""
+"""Ticks at the start of a stream in which the means of `memory` features adapt faster."""
 MEMORY_SHIFTS = (2, 4, 6)
-"""The means move by 1/4, 1/16 and 1/64 of their distance from the level in a frame."""
+"""The means move by 1/4, 1/16 and 1/64 of their distance from the level in a tick."""
 MEMORY_OCTAVE = 128.0
 """Units of the `memory` features in an octave."""
 MEMORY_ORIGIN = 2.0**-3
@@ -62,19 +63,18 @@ class FeatureKind:
     artifact_format: int
     memory: bool = False
 
-    @property
-    def count(self) -> int:
-        """D, the features of a frame."""
+    def count(self, geometry: Geometry = RECORDER) -> int:
+        """Return D, the features of a frame."""
         if self.memory:
             return TRACKED_BANDS + 2 * len(MEMORY_SHIFTS) * MEMORY_PAIRS + 1
-        levels = BINS if self.bands is None else self.bands
+        levels = geometry.bins if self.bands is None else self.bands
         return 2 * levels if self.tracked else levels
 
-    @property
-    def counts(self) -> range:
-        """The values of D that the firmware takes with this kind: plain mel filters may be fewer than `bands`."""
+    def counts(self, geometry: Geometry = RECORDER) -> range:
+        """Return the values of D that the firmware takes: plain mel filters may be fewer than `bands`."""
         fewer = self.bands is not None and not self.tracked and not self.memory
-        return range(1 if fewer else self.count, self.count + 1)
+        most = self.count(geometry)
+        return range(1 if fewer else most, most + 1)
 
     def bands_of(self, count: int) -> int | None:
         """Return the mel filters of a model with `count` features; None where there are none."""
@@ -105,15 +105,16 @@ def find_feature_kind(name: str) -> FeatureKind:
 
 
 @cache
-def mel_filters(bands: int = MEL_BANDS) -> FloatArray:
-    """Return the mel filters of Slaney's Auditory Toolbox for 16 kHz and 1024 points, float64 (bands, 513).
+def mel_filters(bands: int = MEL_BANDS, geometry: Geometry = RECORDER) -> FloatArray:
+    """Return the mel filters of Slaney's Auditory Toolbox for spectra of this geometry, float64 (bands, bins).
 
-    They are triangles of unit area whose edges lie at equal distances in mel, from 0 Hz to 8 kHz. Their bits are those
-    of librosa 0.11 with its defaults. librosa itself takes a second to import and fails where it can write no folder.
+    They are triangles of unit area whose edges lie at equal distances in mel, from 0 Hz to half of the rate. Their bits
+    are those of librosa 0.11 with its defaults. librosa itself takes a second to import and fails where it can write no
+    folder. Where a triangle is narrower than a bin, it may hold none, and its band is silent.
     """
-    edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel_above_bend(SAMPLE_RATE_HZ / 2), bands + 2))
+    edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel_above_bend(geometry.rate_hz / 2), bands + 2))
     widths = np.diff(edges)[:, np.newaxis]
-    distances = edges[:, np.newaxis] - np.fft.rfftfreq(WINDOW, 1.0 / SAMPLE_RATE_HZ)
+    distances = edges[:, np.newaxis] - np.fft.rfftfreq(geometry.window, 1.0 / geometry.rate_hz)
     rising, falling = -distances[:-2] / widths[:-1], distances[2:] / widths[1:]
     filters: FloatArray = np.maximum(0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))[:, np.newaxis]
     filters.flags.writeable = False
@@ -133,26 +134,28 @@ def _mel_to_hz(mel: FloatArray) -> FloatArray:
 class FeatureExtractor:
     """A maker of the features of one signal, whose spectra may come in blocks. Each signal needs its own extractor.
 
-    The noise floor of a tracked kind starts at the first frame's level c. Each further frame moves it towards its c by
-    1/4 of the distance; once 32 frames have passed, a floor below c rises by 1/128 of the distance only.
+    The noise floor of a tracked kind starts at the first frame's level c. The first frame of each further tick moves it
+    towards its c by 1/4 of the distance; once 32 ticks have passed, a floor below c rises by 1/128 of it only.
     What a memory holds says Memory.
     """
 
-    def __init__(self, kind: FeatureKind) -> None:
+    def __init__(self, kind: FeatureKind, geometry: Geometry = RECORDER) -> None:
         self.kind = kind
+        self._geometry = geometry
         self._frames = 0
-        self._floor = np.zeros(kind.bands or BINS)
-        self._memory = Memory()
+        self._floor = np.zeros(kind.bands or geometry.bins)
+        self._memory = Memory(geometry.hops_per_tick)
 
     def __call__(self, X: ArrayLike) -> FloatArray:
-        """Return the features float64 (T, D) of the next frames X (T, 513) of the signal; they are not normalised.
+        """Return the features float64 (T, D) of the next frames X (T, bins) of the signal; they are not normalised.
 
-        BlshError for a spectrum that does not have 513 bins.
+        BlshError for a spectrum that does not have the geometry's bins.
         """
         spectrum = np.asarray(X)
-        check_spectrum(spectrum, "the spectrum")
+        check_spectrum(spectrum, "the spectrum", self._geometry)
         magnitudes: FloatArray = np.abs(spectrum).astype(np.float64)
-        levels = magnitudes if self.kind.bands is None else magnitudes @ mel_filters(self.kind.bands).T
+        bands = self.kind.bands
+        levels = magnitudes if bands is None else magnitudes @ mel_filters(bands, self._geometry).T
         if self.kind.memory:
             return self._memory(levels)
         if not self.kind.tracked:
@@ -165,24 +168,26 @@ class FeatureExtractor:
         for row, level in zip(floors, levels, strict=True):
             if self._frames == 0:
                 self._floor = level
-            rising = TRACKING_FAST if self._frames < TRACKING_START else TRACKING_SLOW
-            distance = level - self._floor
-            row[:] = self._floor + distance * np.where(distance < 0, TRACKING_FAST, rising)
-            self._floor = row
+            ticks, phase = divmod(self._frames, self._geometry.hops_per_tick)
+            if phase == 0:
+                rising = TRACKING_FAST if ticks < TRACKING_START else TRACKING_SLOW
+                distance = level - self._floor
+                self._floor = self._floor + distance * np.where(distance < 0, TRACKING_FAST, rising)
+            row[:] = self._floor
             self._frames += 1
-        self._floor = self._floor.copy()  # a view would keep the whole block in memory
         return floors
 
 
 class Memory:
     """The slow statistics of one signal's bands, which `memory` features are made of (SPEC.md, 5, without rounding).
 
-    With t frames done before a frame, a mean m or deviation d with shift k moves by 2**-min(k, k0) of its distance,
-    k0 = floor(log2(t + 1)) for t up to 64: m to the level x of its pair of bands, d to |x - m|. A floor below x rises
-    by 1/4 of the distance for 32 frames, then by 1/64; one above x falls by 1/4.
+    With t ticks done before a tick, a mean m or deviation d with shift k moves by 2**-min(k, k0) of its distance in its
+    first frame, k0 = floor(log2(t + 1)) for t up to 64: m to the level x of its pair of bands, d to |x - m|. A floor
+    below x rises by 1/4 of the distance for 32 ticks, then by 1/64; one above x falls by 1/4.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hops_per_tick: int) -> None:
+        self._hops_per_tick = hops_per_tick
         self._frames = 0
         self._floor = np.zeros(MEMORY_PAIRS)
         self._means = np.zeros((len(MEMORY_SHIFTS), MEMORY_PAIRS))
@@ -202,7 +207,9 @@ class Memory:
         means = np.empty((len(pairs), *self._means.shape))
         deviations = np.empty((len(pairs), *self._deviations.shape))
         for t, pair in enumerate(pairs):
-            self._move(pair)
+            if self._frames % self._hops_per_tick == 0:
+                self._move(pair)
+            self._frames += 1
             floors[t], means[t], deviations[t] = self._floor, self._means, self._deviations
         held = np.concatenate([floors, means.reshape(-1, self._means.size)], axis=1) - reference
         spread = deviations.reshape(-1, self._deviations.size) * _DEVIATION_SCALE
@@ -210,8 +217,8 @@ class Memory:
         return MEMORY_OCTAVE * np.concatenate([logs - reference, held, spread, raised], axis=1)
 
     def _move(self, pair: FloatArray) -> None:
-        """Take in the logarithms of the pairs of one frame, (32,)."""
-        start = min(self._frames, MEMORY_START)
+        """Take in the logarithms of the pairs of the first frame of a tick, (32,)."""
+        start = min(self._frames // self._hops_per_tick, MEMORY_START)
         if start == 0:
             self._floor = pair.copy()
         slow = TRACKING_FAST if start < TRACKING_START else 2.0 ** -MEMORY_SHIFTS[-1]
@@ -221,7 +228,6 @@ class Memory:
         self._means = self._means + (pair - self._means) * rates
         away = np.abs(pair - self._means[1:])
         self._deviations = self._deviations + (away - self._deviations) * rates[1:]
-        self._frames += 1
 
 
 def steady_frames(found: AnyArray) -> BoolArray:
@@ -235,12 +241,12 @@ def steady_frames(found: AnyArray) -> BoolArray:
     return np.asarray(((pairs - 2 * slow <= STEADY_RISE) & (strays <= STEADY_DEVIATION)).all(axis=1))
 
 
-def features(X: ArrayLike, kind: str) -> FloatArray:
-    """Return the features of that kind of a whole signal's spectra X (T, 513), float64 (T, D): see FeatureExtractor.
+def features(X: ArrayLike, kind: str, geometry: Geometry = RECORDER) -> FloatArray:
+    """Return the features of that kind of a whole signal's spectra X (T, bins), float64 (T, D): see FeatureExtractor.
 
-    BlshError for an unknown kind, or a spectrum that does not have 513 bins.
+    BlshError for an unknown kind, or a spectrum that does not have the geometry's bins.
     """
-    return FeatureExtractor(find_feature_kind(kind))(X)
+    return FeatureExtractor(find_feature_kind(kind), geometry)(X)
 
 
 def l2_normalise(H: ArrayLike) -> FloatArray:

@@ -1,23 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masks and how a dictionary keeps them: ideal binary masks, levels of bands, and packed rows of bits."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from blsh_trainer.arrays import BoolArray, ByteArray, ComplexArray, FloatArray
 from blsh_trainer.errors import BlshError
-from blsh_trainer.signals.spectra import BINS, check_spectrum
+from blsh_trainer.signals.geometry import RECORDER, Geometry
+from blsh_trainer.signals.spectra import check_spectrum
 
-# fmt: off
-BAND_EDGES = (
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
-    31, 32, 34, 36, 38, 40, 43, 45, 48, 51, 54, 57, 60, 64, 68, 72, 76, 81, 85, 91, 96, 102, 108, 114, 121, 128, 136,
-    144, 152, 161, 171, 181, 192, 203, 216, 228, 242, 256, 272, 288, 305, 323, 342, 363, 384, 407, 431, 457, 484, 513,
-)
-# fmt: on
-"""The first bin of each of the 80 bands, and 513, where the last band ends."""
+_SINGLE_HZ, _LEAST_SINGLES = 500, 16
+
+
+@cache
+def band_edges(geometry: Geometry) -> tuple[int, ...]:
+    """Return the first bin of each of the W bands, and the number of bins, where the last band ends: (W + 1,).
+
+    Bins up to 500 Hz, and 16 at least, are bands of their own; above, the edges lie at equal ratios.
+    """
+    singles = max(_LEAST_SINGLES, _SINGLE_HZ * geometry.window // geometry.rate_hz)
+    steps = geometry.bands - singles
+    above = [round(singles * (geometry.bins / singles) ** (step / steps)) for step in range(1, steps)]
+    return (*range(singles + 1), *above, geometry.bins)
+
+
+@cache
+def bin_edges(geometry: Geometry) -> tuple[int, ...]:
+    """Return the edges where each bin is a band, (bins + 1,)."""
+    return tuple(range(geometry.bins + 1))
+
+
 MAX_SMOOTHING = 15
 """The most sixteenths of a mask that come from the mask of the frame before."""
 
@@ -26,15 +42,21 @@ MAX_SMOOTHING = 15
 class MaskKind:
     """A kind of masks in a dictionary: a level for each band of bins.
 
-    name: in artifacts, on cards and on the command line. edges: band w covers the bins edges[w] to edges[w + 1] - 1.
+    name: in artifacts, on cards and on the command line. edges_of: gives the edges of the bands of a geometry.
     level_bits: the level 2**level_bits - 1 is gain 1. artifact_format: the first format of an artifact that can name
-    the kind.
+    the kind. geometry: of the spectra.
     """
 
     name: str
-    edges: tuple[int, ...]
+    edges_of: Callable[[Geometry], tuple[int, ...]]
     level_bits: int
     artifact_format: int = 3
+    geometry: Geometry = RECORDER
+
+    @property
+    def edges(self) -> tuple[int, ...]:
+        """The edges of the bands (W + 1,): band w covers the bins edges[w] to edges[w + 1] - 1."""
+        return self.edges_of(self.geometry)
 
     @property
     def width(self) -> int:
@@ -49,12 +71,12 @@ class MaskKind:
     @property
     def of_bins(self) -> bool:
         """Whether the masks have a level for each bin: entries then have the ideal binary masks of their frames."""
-        return self.width == BINS
+        return self.width == self.geometry.bins
 
     @property
     def taught_edges(self) -> tuple[int, ...]:
-        """Edges of the bands in which a learner gets the mask that a frame needs: its own, or 80 for those of bins."""
-        return BAND_EDGES if self.of_bins else self.edges
+        """Edges of the bands in which a learner gets the mask that a frame needs: its own, or W for those of bins."""
+        return band_edges(self.geometry) if self.of_bins else self.edges
 
     @property
     def packed_width(self) -> int:
@@ -106,38 +128,37 @@ class MaskKind:
         return scaled.astype(np.uint8)
 
     def to_bins(self, gains: FloatArray) -> FloatArray:
-        """Return gains of bands (T, W) as gains of bins (T, 513)."""
+        """Return gains of bands (T, W) as gains of bins (T, bins)."""
         return gains if self.of_bins else np.repeat(gains, np.diff(self.edges), axis=1)
 
 
 MASK_KINDS = {
     kind.name: kind
     for kind in (
-        MaskKind("ibm", tuple(range(BINS + 1)), 1, artifact_format=1),
-        MaskKind("bands", BAND_EDGES, 4, artifact_format=2),
-        MaskKind("bands2", BAND_EDGES, 2),
-        MaskKind("bands1", BAND_EDGES, 1),
+        MaskKind("ibm", bin_edges, 1, artifact_format=1),
+        MaskKind("bands", band_edges, 4, artifact_format=2),
+        MaskKind("bands2", band_edges, 2),
+        MaskKind("bands1", band_edges, 1),
     )
 }
-"""The kinds by name: "ibm" is the paper's, a bit for each bin; the others have 80 bands of 16, 4 or 2 levels."""
+"""The kinds by name, in the paper's geometry: "ibm" has a bit for each bin, the others 16, 4 or 2 levels a band."""
 
 
-def find_mask_kind(name: str) -> MaskKind:
-    """Return the kind called `name`; BlshError if there is none."""
+def find_mask_kind(name: str, geometry: Geometry = RECORDER) -> MaskKind:
+    """Return the kind called `name` for spectra of this geometry; BlshError if there is none."""
     if name not in MASK_KINDS:
         raise BlshError(f"mask kind {name!r} is unknown; choose one of {', '.join(MASK_KINDS)}")
-    return MASK_KINDS[name]
+    return replace(MASK_KINDS[name], geometry=geometry)
 
 
 def ideal_binary_mask(speech_spectrum: ArrayLike, noise_spectrum: ArrayLike) -> BoolArray:
-    """Return the IBM, bool (T, 513), which is true where |speech| > |noise| (the paper's Y, section II-A).
+    """Return the IBM, bool (T, bins), which is true where |speech| > |noise| (the paper's Y, section II-A).
 
-    BlshError unless both spectra have one shape (T, 513).
+    BlshError unless both spectra have one shape (T, bins).
     """
     speech = np.asarray(speech_spectrum)
     noise = np.asarray(noise_spectrum)
-    check_spectrum(speech, "the speech spectrum")
-    if noise.shape != speech.shape:
+    if noise.shape != speech.shape or speech.ndim != 2:
         raise BlshError(f"the noise spectrum has shape {noise.shape}; expected that of the speech, {speech.shape}")
     return np.asarray(np.abs(speech) > np.abs(noise))
 
@@ -146,10 +167,10 @@ def ideal_band_levels(speech_spectrum: ArrayLike, mixture_spectrum: ArrayLike, k
     """Return the gains that bring each band of the mixture X nearest to the speech S, as levels uint8 (T, W) of `kind`.
 
     The best real gain of a bin is Re(S conj X) / |X|^2, clipped to [0, 1]. That of a band is the mean of its bins',
-    weighted by |X|^2, and 0 where X is silent. BlshError unless both spectra have one shape (T, 513).
+    weighted by |X|^2, and 0 where X is silent. BlshError unless both spectra have one shape (T, bins).
     """
     speech, mixture = np.asarray(speech_spectrum), np.asarray(mixture_spectrum)
-    check_spectrum(speech, "the speech spectrum")
+    check_spectrum(speech, "the speech spectrum", kind.geometry)
     if mixture.shape != speech.shape:
         raise BlshError(f"the mixture has spectrum shape {mixture.shape}; expected that of the speech, {speech.shape}")
     power = np.abs(mixture) ** 2
@@ -166,7 +187,7 @@ def nearest_gains(speech: ComplexArray, mixture: ComplexArray, power: FloatArray
 def band_means(
     mask: FloatArray | BoolArray, power: FloatArray, edges: tuple[int, ...]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return a mask of bins (T, 513) as one of W bands (T, W), and the energy of each band (T, W).
+    """Return a mask of bins (T, bins) as one of W bands (T, W), and the energy of each band (T, W).
 
     Band w covers the bins edges[w] to edges[w + 1] - 1. Its mask is the mean of its bins' weighted by their power.
     """

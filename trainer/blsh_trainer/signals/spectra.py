@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Short-time spectra of signals, framed as the device frames them.
 
-Signals are float64 (samples,) at the rate of a geometry; spectra are complex128 (T, bins). Where no geometry is named it
-is the paper's: 16 kHz, windows of 1024 samples, hops of 256.
+Signals are float64 (samples,) at the rate of a geometry; spectra are complex128 (T, bins). Where no geometry is named
+it is the paper's: 16 kHz, windows of 1024 samples, hops of 256.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +46,7 @@ def analysis_window(geometry: Geometry = RECORDER) -> FloatArray:
     """
     N, M = geometry.window, geometry.synthesis
     if geometry.symmetric:
-        window = _hann(N) if N >= 4 * geometry.hop else _root_hann(N)
+        window = _hann(N) if geometry.hop * 4 <= N else _root_hann(N)
     else:
         rise = N - M // 2
         window = np.concatenate([_root_hann(2 * rise)[:rise], _root_hann(M)[M // 2 :]])

@@ -30,11 +30,12 @@ def voting_model(learned: Arrays, scaling: Scaling, options: JointOptions, card:
     weights = np.floor(_HEAVIEST * np.exp(-2.0 * tau[:, None] * np.arange(VOTE_WEIGHTS)) + 0.5)
     return VotingModel(
         name=options.name,
+        geometry=options.geometry,
         neighbours=options.neighbours,
         projections=projections,
         thresholds=thresholds,
         code_bits=learned["entries"] >= 0,
-        group_edges=group_edges(options.dictionaries),
+        group_edges=group_edges(options.dictionaries, options.geometry.bands),
         votes=_steps(learned["votes"], LEVELS_A_UNIT),
         weights=weights.astype(np.uint8),
         bit_votes=_bit_votes(learned["bit_votes"], options) if options.bit_votes else None,

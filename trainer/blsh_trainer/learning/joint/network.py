@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 from blsh_trainer.learning.joint.options import JointOptions
 from blsh_trainer.learning.joint.scene_frames import COMPRESSION, SceneFrames
 from blsh_trainer.model.gain_rules import LEAST_ODDS, MOST_ODDS, GainRules
-from blsh_trainer.model.voting_model import VOTE_BANDS
-from blsh_trainer.signals.masks import BAND_EDGES
-from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, WINDOW
+from blsh_trainer.signals.geometry import Geometry
+from blsh_trainer.signals.masks import band_edges
 
 Parameters: TypeAlias = dict[str, jax.Array]
 Arrays: TypeAlias = dict[str, NDArray[np.float32]]
 LogOdds: TypeAlias = Callable[[Parameters, jax.Array], jax.Array]
-"""Returns the log odds of the gains (n, 80) that parameters give to scaled features (n, 257)."""
+"""Returns the log odds of the gains (n, W) that parameters give to scaled features (n, 257)."""
 
 _LEAST_GAIN = 1e-4
 _FIRST_TAU = 10.24
@@ -65,15 +64,15 @@ class Learnable:
     log_odds: LogOdds
 
 
-def group_edges(dictionaries: int) -> NDArray[np.int16]:
-    """Return the first band of each group of about as many bands, and 80, int16 (G + 1,)."""
-    return np.round(np.linspace(0, VOTE_BANDS, dictionaries + 1)).astype(np.int16)
+def group_edges(dictionaries: int, bands: int) -> NDArray[np.int16]:
+    """Return the first band of each group of about as many bands, and the number of bands, int16 (G + 1,)."""
+    return np.round(np.linspace(0, bands, dictionaries + 1)).astype(np.int16)
 
 
 def first_parameters(options: JointOptions, frames: SceneFrames, scaling: Scaling, rng: np.random.Generator) -> Arrays:
     """Return parameters to begin with: random projections, entries and votes of frames drawn at random."""
     groups, entries = options.dictionaries, options.entries
-    width = frames.features.shape[1]
+    width, bands = frames.features.shape[1], frames.sums.shape[2]
     W = rng.standard_normal((width, options.projections)) / np.sqrt(width)
     thresholds = np.tile(_spread(options.thresholds), (options.projections, 1))
     rows = np.sort(rng.integers(len(frames.features), size=groups * entries))
@@ -81,8 +80,8 @@ def first_parameters(options: JointOptions, frames: SceneFrames, scaling: Scalin
     z = (scaling.scaled(frames.features[rows]) @ W)[:, :, None] - thresholds
     sums = frames.sums[rows].astype(np.float64)
     ideal = np.clip(sums[:, 1] / np.maximum(sums[:, 0], 1e-9), 0.02, 0.98)
-    levels = _FIRST_LEVELS * np.log(ideal / (1.0 - ideal)).reshape(groups, entries, VOTE_BANDS)
-    edges = group_edges(groups)
+    levels = _FIRST_LEVELS * np.log(ideal / (1.0 - ideal)).reshape(groups, entries, bands)
+    edges = group_edges(groups, bands)
     votes = np.concatenate([levels[g, :, a:b] for g, (a, b) in enumerate(pairwise(edges))], axis=1)
     first = {
         "projections": W,
@@ -92,7 +91,7 @@ def first_parameters(options: JointOptions, frames: SceneFrames, scaling: Scalin
         "log_tau": np.full(groups, np.log(_FIRST_TAU / options.bits)),
     }
     if options.bit_votes:
-        first["bit_votes"] = np.zeros((options.bits, VOTE_BANDS))
+        first["bit_votes"] = np.zeros((options.bits, bands))
     return {name: value.astype(np.float32) for name, value in first.items()}
 
 
@@ -113,13 +112,14 @@ def codes(parameters: Parameters, x: jax.Array) -> jax.Array:
 
 
 def log_odds(parameters: Parameters, x: jax.Array) -> jax.Array:
-    """Return the sums of votes (n, 80) for scaled features x (n, 257): the log odds of the gain of each band."""
+    """Return the sums of votes (n, W) for scaled features x (n, 257): the log odds of the gain of each band."""
     code = codes(parameters, x)
     entries = signs(parameters["entries"])
     groups = entries.shape[0]
     tau = jnp.exp(parameters["log_tau"])
     found = []
-    for g, (first, end) in enumerate(pairwise(group_edges(groups).tolist())):
+    bands = parameters["votes"].shape[1]
+    for g, (first, end) in enumerate(pairwise(group_edges(groups, bands).tolist())):
         shares = jax.nn.softmax(tau[g] * (code @ entries[g].T), axis=1)
         found.append(shares @ parameters["votes"][:, first:end])
     sums = jnp.concatenate(found, axis=1)
@@ -130,7 +130,7 @@ VOTING = Learnable("voting", first_parameters, log_odds)
 
 
 def settled(odds: jax.Array, rules: GainRules) -> jax.Array:
-    """Return log odds (sequences, span, 80) as they settle long after the start, in no steady frame (gain_rules)."""
+    """Return log odds (sequences, span, W) as they settle long after the start, in no steady frame (gain_rules)."""
 
     def move(before: jax.Array, raw: jax.Array) -> tuple[jax.Array, jax.Array]:
         kept = jnp.where(raw >= before, rules.smoothing, rules.smoothing_down) / 16
@@ -144,34 +144,34 @@ def settled(odds: jax.Array, rules: GainRules) -> jax.Array:
 def loss(odds: LogOdds, options: JointOptions, parameters: Parameters, batch: Parameters) -> jax.Array:
     """Return the mean over the sequences of the log of the error of their spectra, and of compressed spectra.
 
-    batch: "x" (sequences, span, 257), "sums" (sequences, span, 5, 80), "rest" (sequences, span, 2): see SceneFrames.
+    batch: "x" (sequences, span, 257), "sums" (sequences, span, 5, W), "rest" (sequences, span, 2): see SceneFrames.
     The log makes a sequence count by the share of its error that is left, as SI-SDR does; so clean speech and pauses
     weigh as much as loud noise. `easy` bounds that. The clarity of the sequences is taken off.
     """
     count, span, width = batch["x"].shape
-    raw = odds(parameters, batch["x"].reshape(-1, width)).reshape(count, span, VOTE_BANDS)
+    raw = odds(parameters, batch["x"].reshape(-1, width)).reshape(count, span, -1)
     gains = jax.nn.sigmoid(settled(raw, options.rules))
     A, B, C, A6, B6 = (batch["sums"][:, :, i] for i in range(5))
     error = (gains**2 * A - 2.0 * gains * B).sum(axis=2) + batch["rest"][:, :, 0]
     soft = jnp.maximum(gains, _LEAST_GAIN) ** COMPRESSION
     heard = (soft**2 * A6 - 2.0 * soft * B6).sum(axis=2) + batch["rest"][:, :, 1]
     logs = [jnp.log(jnp.maximum(each.mean(axis=1), 0.0) + options.easy).mean() for each in (error, heard)]
-    return logs[0] + options.hearing * logs[1] - options.clarity * clarity(gains**2 * A, C)
+    return logs[0] + options.hearing * logs[1] - options.clarity * clarity(gains**2 * A, C, options.geometry)
 
 
-def clarity(found: jax.Array, wanted: jax.Array) -> jax.Array:
-    """Return how alike the envelopes of energies (sequences, span, 80) are, from -1 to 1: ESTOI in the bands of a mask.
+def clarity(found: jax.Array, wanted: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return how alike the envelopes of energies (sequences, span, W) are, from -1 to 1: ESTOI in the bands of a mask.
 
     Energies are summed over third-octaves. Their roots are normalised over time, then over the third-octaves, and
     correlated (Jensen and Taal, 2016, eq. 3 to 6). Sequences without speech do not count.
     """
     spoken = (wanted.sum(axis=2).mean(axis=1) > _SPOKEN).astype(jnp.float32)
-    alike = (_normalised(found) * _normalised(wanted)).sum(axis=2).mean(axis=1)
+    alike = (_normalised(found, geometry) * _normalised(wanted, geometry)).sum(axis=2).mean(axis=1)
     return (alike * spoken).sum() / jnp.maximum(spoken.sum(), 1.0)
 
 
-def _normalised(energies: jax.Array) -> jax.Array:
-    rows = jnp.sqrt(energies @ _third_octaves() + _LEAST_ENERGY)
+def _normalised(energies: jax.Array, geometry: Geometry) -> jax.Array:
+    rows = jnp.sqrt(energies @ _third_octaves(geometry) + _LEAST_ENERGY)
     for axis in (1, 2):
         rows = rows - rows.mean(axis=axis, keepdims=True)
         rows = rows / jnp.sqrt((rows**2).sum(axis=axis, keepdims=True) + _LEAST_ENERGY)
@@ -179,10 +179,10 @@ def _normalised(energies: jax.Array) -> jax.Array:
 
 
 @cache
-def _third_octaves() -> NDArray[np.float32]:
-    """Return which of ESTOI's 15 third-octaves the centre of each band lies in, float32 (80, 15)."""
-    edges = np.array(BAND_EDGES)
-    centres_hz = (edges[:-1] + edges[1:] - 1) / 2 * (SAMPLE_RATE_HZ / WINDOW)
+def _third_octaves(geometry: Geometry) -> NDArray[np.float32]:
+    """Return which of ESTOI's 15 third-octaves the centre of each band lies in, float32 (W, 15)."""
+    edges = np.array(band_edges(geometry))
+    centres_hz = (edges[:-1] + edges[1:] - 1) / 2 * (geometry.rate_hz / geometry.window)
     place = np.round(3 * np.log2(np.maximum(centres_hz, 1.0) / _LOWEST_CENTRE_HZ))
     shares: NDArray[np.float32] = (place[:, None] == np.arange(_THIRD_OCTAVES)).astype(np.float32)
     return shares

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.card import GEOMETRY, geometry_on_card
 from blsh_trainer.model.gain_rules import LEAST_ODDS, GainRules
 from blsh_trainer.model.projection import MAX_BITS
 from blsh_trainer.model.voting_model import (
@@ -14,8 +15,8 @@ from blsh_trainer.model.voting_model import (
     MAX_RULE_VOTES,
     MAX_THRESHOLDS,
     MAX_VOTERS,
-    VOTE_BANDS,
 )
+from blsh_trainer.signals.geometry import RECORDER, Geometry
 from blsh_trainer.signals.masks import MAX_SMOOTHING
 
 _MOST_SHIFT = 2.0
@@ -31,6 +32,7 @@ class JointOptions:
     the correlation of envelopes, and `easy` is the error, as a share of the speech, below which a sequence counts less.
     Playback: `smoothing`, `smoothing_down`, `start_odds` and `steady_odds` as of GainRules; `shift_odds`
     is added to settled log odds, and below 0 takes away more noise and more speech; the least gain is `floor_db`.
+    `geometry` is that of frames and hops; the smoothings are for each hop.
     """
 
     name: str = "blsh"
@@ -55,6 +57,7 @@ class JointOptions:
     steady_odds: float = 3.5
     shift_odds: float = -0.3
     floor_db: float = -30.0
+    geometry: Geometry = RECORDER
 
     @property
     def bits(self) -> int:
@@ -64,11 +67,14 @@ class JointOptions:
     @property
     def rules(self) -> GainRules:
         """How log odds settle before they become gains."""
-        return GainRules(self.smoothing, self.smoothing_down, self.start_odds, self.steady_odds)
+        return GainRules(
+            self.smoothing, self.smoothing_down, self.start_odds, self.steady_odds, self.geometry.hops_per_tick
+        )
 
     def to_card(self) -> dict[str, Any]:
-        """Return all options by name, as JSON values."""
-        return asdict(self)
+        """Return all options by name, as JSON values; the geometry has its own place on a card."""
+        named = {name: value for name, value in asdict(self).items() if name != GEOMETRY}
+        return named | geometry_on_card(self.geometry)
 
     def check(self) -> None:
         """Raise BlshError, naming the option, unless all values can be used, and with each other."""
@@ -78,7 +84,7 @@ class JointOptions:
             ("seed", 0, None),
             ("projections", 1, MAX_BITS),
             ("thresholds", 1, MAX_THRESHOLDS),
-            ("dictionaries", 1, VOTE_BANDS),
+            ("dictionaries", 1, self.geometry.bands),
             ("entries", 2, 1 << 16),
             ("neighbours", 1, MAX_VOTERS),
             ("passes", 1, None),
@@ -126,12 +132,21 @@ class JointOptions:
 def joint_options(given: Mapping[str, Any]) -> JointOptions:
     """Return the options of the `voting` system, those in `given` in place of its own.
 
+    With hops shorter than 16 ms its smoothings keep as much over 16 ms as they do in one such hop.
     BlshError for an option that the system does not have, and for options that cannot be used.
     """
     known = [field.name for field in fields(JointOptions)]
     for option in given:
         if option not in known:
             raise BlshError(f"the system voting has no option {option}; it has {', '.join(known)}")
-    options = JointOptions(**given)
+    geometry = given.get("geometry", RECORDER)
+    own = {name: smoothing_of(geometry, getattr(JointOptions, name)) for name in ("smoothing", "smoothing_down")}
+    options = JointOptions(**{**own, **given})
     options.check()
     return options
+
+
+def smoothing_of(geometry: Geometry, sixteenths: int) -> int:
+    """Return the sixteenths to keep in each hop, so that as much is kept over 16 ms as `sixteenths` of it."""
+    kept = (sixteenths / 16) ** (1.0 / geometry.hops_per_tick)
+    return min(MAX_SMOOTHING, round(16.0 * kept))

@@ -18,8 +18,10 @@ from blsh_trainer.corpora.scenes import Scene, SceneMaker
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.voting_model import VOTING_FEATURES
 from blsh_trainer.progress import Progress
+from blsh_trainer.signals.audio import at_rate
 from blsh_trainer.signals.features import features
-from blsh_trainer.signals.masks import BAND_EDGES
+from blsh_trainer.signals.geometry import RECORDER, Geometry
+from blsh_trainer.signals.masks import band_edges
 from blsh_trainer.signals.spectra import stft
 
 COMPRESSION = 0.3
@@ -35,7 +37,7 @@ _MOST = 6e4  # float16 ends at 65 504
 class SceneFrames:
     """T frames of scenes, one scene after the other.
 
-    features: int16 (T, 257). sums: float16 (T, 5, 80), of each band |X|^2, Re(conj(X) S), |S|^2, |X|^0.6 and
+    features: int16 (T, 257). sums: float16 (T, 5, W), of each band |X|^2, Re(conj(X) S), |S|^2, |X|^0.6 and
     |X|^0.3 |S|^0.3. rest: float32 (T, 2), the sums of |S|^2 and of |S|^0.6 over all bands. All are relative to the mean
     frame of the scene's speech. lengths: the frames of each scene.
     """
@@ -56,7 +58,12 @@ class SceneFrames:
 
 
 def gather_scenes(
-    corpus: Corpus, passes: int, seed: int, jobs: int | None = None, progress: Progress | None = None
+    corpus: Corpus,
+    passes: int,
+    seed: int,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    geometry: Geometry = RECORDER,
 ) -> SceneFrames:
     """Return the frames of `passes` scenes of each utterance of the train split, made in `jobs` processes.
 
@@ -65,13 +72,13 @@ def gather_scenes(
     maker = SceneMaker(corpus, "train", seed)
     total = passes * maker.utterances
     tasks = -(-total // _SCENES_A_TASK)
-    parts = computed(partial(_frames_of_task, maker, total), tasks, jobs, "mixing scenes", progress)
+    parts = computed(partial(_frames_of_task, maker, total, geometry), tasks, jobs, "mixing scenes", progress)
     return _joined(parts)
 
 
-def _frames_of_task(maker: SceneMaker, total: int, task: int) -> SceneFrames:
+def _frames_of_task(maker: SceneMaker, total: int, geometry: Geometry, task: int) -> SceneFrames:
     numbers = range(task * _SCENES_A_TASK, min(total, (task + 1) * _SCENES_A_TASK))
-    return _joined([scene_frames(scene) for scene in maker.scenes(numbers)])
+    return _joined([scene_frames(scene, geometry) for scene in maker.scenes(numbers)])
 
 
 def _joined(parts: list[SceneFrames]) -> SceneFrames:
@@ -83,18 +90,18 @@ def _joined(parts: list[SceneFrames]) -> SceneFrames:
     )
 
 
-def scene_frames(scene: Scene) -> SceneFrames:
-    """Return the frames of one scene."""
-    X, S = stft(scene.mixture), stft(scene.speech)
+def scene_frames(scene: Scene, geometry: Geometry = RECORDER) -> SceneFrames:
+    """Return the frames of one scene at the rate of the geometry."""
+    X, S = (stft(at_rate(signal, geometry.rate_hz), geometry) for signal in (scene.mixture, scene.speech))
     heard, wanted = np.abs(X), np.abs(S)
     soft, soft_wanted = heard**COMPRESSION, wanted**COMPRESSION
-    A, B, C = _bands(heard**2), _bands((np.conj(X) * S).real), _bands(wanted**2)
-    A6, B6, C6 = _bands(soft**2), _bands(soft * soft_wanted), _bands(soft_wanted**2)
+    A, B, C = (_bands(bins, geometry) for bins in (heard**2, (np.conj(X) * S).real, wanted**2))
+    A6, B6, C6 = (_bands(bins, geometry) for bins in (soft**2, soft * soft_wanted, soft_wanted**2))
     energy = _scale(C, A, _LEAST_SPEECH)
     loudness = _scale(C6, A6, _LEAST_COMPRESSED)
     sums = np.stack([A / energy, B / energy, C / energy, A6 / loudness, B6 / loudness], axis=1)
     rest = np.stack([C.sum(axis=1) / energy, C6.sum(axis=1) / loudness], axis=1)
-    found = np.floor(features(X, VOTING_FEATURES) + 0.5)
+    found = np.floor(features(X, VOTING_FEATURES, geometry) + 0.5)
     return SceneFrames(
         np.clip(found, -32_768, 32_767).astype(np.int16),
         np.clip(sums, -_MOST, _MOST).astype(np.float16),
@@ -103,8 +110,8 @@ def scene_frames(scene: Scene) -> SceneFrames:
     )
 
 
-def _bands(bins: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.add.reduceat(bins, np.array(BAND_EDGES[:-1]), axis=1)
+def _bands(bins: NDArray[np.float64], geometry: Geometry) -> NDArray[np.float64]:
+    return np.add.reduceat(bins, np.array(band_edges(geometry)[:-1]), axis=1)
 
 
 def _scale(speech: NDArray[np.float64], mixture: NDArray[np.float64], least: float) -> float:

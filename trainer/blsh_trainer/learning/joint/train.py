@@ -38,7 +38,7 @@ def train_jointly(
     plan = {"corpus": corpus.sha256, "device": device, **options.to_card()}
     with training_devices(device, ranks, plan) as devices:
         devices.part(options.sequences)  # what cannot be shared is said before the work
-        frames = gather_scenes(corpus, options.passes, options.seed, jobs, progress)
+        frames = gather_scenes(corpus, options.passes, options.seed, jobs, progress, options.geometry)
         learned, scaling = fit_jointly(frames, options, options.seed, devices, checkpoint, progress)
     if devices.rank != 0:
         return None
