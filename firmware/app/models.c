@@ -360,7 +360,7 @@ static uint32_t self_test(blsh_state_t *state, const blsh_model_t *model, int16_
     uint32_t crc = 0, noise = 0;
     const blsh_probe_t probe = {.stage_done = add_stage, .context = &crc};
     for (unsigned hop = 0; hop < SELF_TEST_HOPS; hop++) {
-        for (unsigned i = 0; i < geometry_of(model).hop; i++) {
+        for (unsigned i = 0; i < model->hop; i++) {
             noise = noise * 1664525u + 1013904223u;
             scratch[i] = (int16_t)(uint16_t)(noise >> 16);
         }

@@ -18,7 +18,6 @@
 #define BLSH_MODELS_H
 
 #include "blsh.h"
-#include "geometry_scaffold.h"
 #include "sha256.h"
 
 #define BLSH_IMAGE_MAGIC  0x4d534c42u /* "BLSM" */

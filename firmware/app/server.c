@@ -71,10 +71,10 @@ static void describe_model(const blsh_server_t *server, blsh_msg_hello_reply_t *
     hello->features = model->features;
     hello->bits = model->bits;
     hello->neighbours = model->neighbours;
-    hello->rate_hz = geometry_of(model).rate_hz;
-    hello->window = geometry_of(model).window;
-    hello->hop = geometry_of(model).hop;
-    hello->synthesis = geometry_of(model).synthesis;
+    hello->rate_hz = model->rate_hz;
+    hello->window = model->window;
+    hello->hop = model->hop;
+    hello->synthesis = model->synthesis;
     if (model->name != NULL) {
         copy_name(hello->model, sizeof hello->model, model->name);
     }
@@ -152,10 +152,10 @@ static void handle_check(blsh_server_t *server, const uint8_t *payload) {
 /* The samples of a hop, even where the model is refused for other reasons: then they pass through. 0 if the numbers are
  * not those of a model. */
 static uint16_t hop_samples(const blsh_model_t *model) {
-    const uint32_t hop = geometry_of(model).hop, delay = delay_of(model), part = hop - 1u;
+    const uint32_t hop = model->hop, delay = blsh_delay_samples(model), part = hop - 1u;
     const bool sane = hop != 0u && hop <= BLSH_MAX_HOP && (hop & part) == 0u && delay != 0u && (delay & part) == 0u &&
                       delay <= BLSH_MAX_HISTORY;
-    return sane ? geometry_of(model).hop : 0u;
+    return sane ? model->hop : 0u;
 }
 
 /* Look at the model again: at start, and when another one has taken its place. */

@@ -74,7 +74,7 @@ static uint32_t timed_hop(blsh_state_t *state, int16_t *samples, observer_t *obs
 /* The samples as they came, as late as processed ones would be: the state's history is the line that delays them. */
 static void pass_through(const blsh_server_t *server, int16_t *samples) {
     int16_t *line = server->config->state->history;
-    const size_t hop = server->hop_samples, delay = delay_of(server->config->model); /* whole hops */
+    const size_t hop = server->hop_samples, delay = blsh_delay_samples(server->config->model); /* whole hops */
     for (size_t n = 0; n < hop; n++) {
         const int16_t newest = samples[n];
         samples[n] = line[n];

@@ -83,9 +83,7 @@ def denoise_file(source: Path, target: Path, options: DenoiseOptions, progress: 
             pieces = _computed(options.engine, model, reduction, recording, progress)
         began = time.monotonic()
         written = (
-            pipe_wav_blocks(pieces, recording.samples, rate_hz)
-            if piped
-            else write_wav_blocks(target, pieces, rate_hz)
+            pipe_wav_blocks(pieces, recording.samples, rate_hz) if piped else write_wav_blocks(target, pieces, rate_hz)
         )
         link = {} if client is None else _link_figures(client, written, time.monotonic() - began)
     return {

@@ -198,9 +198,10 @@ def _refuse_slow_line(port: str | None, baud: int, geometry: Geometry) -> None:
 def _say_troubles(found: LiveResult, options: LiveOptions, geometry: Geometry) -> None:
     """Print on stderr all deviations from the plan: hops unprocessed or late, a file that is full."""
     if options.target is not None and found.hops >= _room(geometry):
+        hours = found.hops * geometry.hop_s / 3600
         say(
-            f"{options.target} is full: a WAV file holds {found.hops * geometry.hop_s / 3600:.1f} hours; live has ended in "
-            "order, start it again with another --output"
+            f"{options.target} is full: a WAV file holds {hours:.1f} hours; live has ended in order, start it again with "
+            "another --output"
         )
     if found.unprocessed:
         say(f"the board passed {found.unprocessed} hops through unprocessed: {found.integrity!r}")

@@ -122,7 +122,7 @@ class Microphone(_Device):
 
 
 class Speaker(_Device):
-    """A Sink that plays hops of `geometry` without a gap, from `buffer_s` after the first has come, and silence where one is late.
+    """A Sink that plays hops of `geometry`, from `buffer_s` after the first has come, and silence where one is late.
 
     device: its name or number; None: the system's default.
     """

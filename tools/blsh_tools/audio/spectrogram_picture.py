@@ -20,7 +20,8 @@ def draw_spectrograms(
 ) -> None:
     """Write a PNG with a spectrogram of the first `seconds` of each recording (samples in [-1, 1)), by title.
 
-    geometry: of the frames of the spectrograms, at the rate of the recordings. All share one colour scale, which ends 70 dB below the loudest bin of all.
+    geometry: of the frames, at the rate of the recordings. All share one colour scale, which ends 70 dB below the
+    loudest bin of all.
     """
     levels = {
         title: 20 * np.log10(np.abs(stft(samples[: int(seconds * geometry.rate_hz)], geometry)) + 1e-9)

@@ -18,7 +18,8 @@ def denoise(
         typer.Argument(metavar="IN", help="WAV, FLAC or another format that soundfile reads; - is standard input."),
     ],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="WAV to write: at the model's rate, mono, 16 bits; - is standard output.")
+        Path,
+        typer.Argument(metavar="OUT", help="WAV to write, mono, 16 bits, at the model's rate; - is standard output."),
     ],
     model: Annotated[Path, typer.Option("--model", help="Model artifact.")] = DEFAULT_MODEL,
     engine: Annotated[str, typer.Option(help="`float`, `fixed` (the firmware's integers) or `device`.")] = "float",
