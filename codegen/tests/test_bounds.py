@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bounds of SPEC.md, 7, at their extremes: for each size the signals that drive each value of each stage highest."""
+"""The bounds of SPEC.md, 7: for each size the signals that drive each value of each stage as far as they can."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -73,7 +73,7 @@ class Spy:
 
     def fits_int32(self) -> bool:
         """Return whether no part of any value seen is beyond 32 bits."""
-        return -(2**31) <= self.lowest and self.highest < 2**31
+        return self.lowest >= -(2**31) and self.highest < 2**31
 
 
 def signs(values: Ints) -> Ints:
