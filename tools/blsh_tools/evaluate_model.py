@@ -17,7 +17,7 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.behaviours import BEHAVIOURS, Behaved, measure_behaviours
 from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, Evaluation, Summary, evaluate_systems
 from blsh_trainer.evaluation.metrics import METRICS
-from blsh_trainer.evaluation.protocols import DEFAULT_SNRS_DB, DRAWN, PEERS, choose_mixtures
+from blsh_trainer.evaluation.protocols import DEFAULT_SNRS_DB, DRAWN, PEERS, PEERS_RATE_HZ, choose_mixtures, mixtures_at
 from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.progress import Progress
 
@@ -127,12 +127,21 @@ def evaluate_model(
     BlshError as of choose_mixtures, evaluate_systems and measure_behaviours.
     """
     found = peers = behaved = None
+    rate_hz = model.artifact.geometry.rate_hz
+    if options.behaviours and rate_hz != PEERS_RATE_HZ:
+        raise BlshError(
+            f"{', '.join(options.behaviours)} of a model of {rate_hz} Hz; their signals are at {PEERS_RATE_HZ} Hz, "
+            f"choose of {', '.join(METRICS)}"
+        )
     if options.of_mixtures:
         protocol = PEERS if options.peers else DRAWN
-        mixtures = choose_mixtures(protocol, corpus, options.split, options.snrs_db, options.count, options.seed)
+        mixtures = mixtures_at(
+            choose_mixtures(protocol, corpus, options.split, options.snrs_db, options.count, options.seed), rate_hz
+        )
         systems = {MODEL: Blind(model.engine)}
         # first, because a cost that is not known is said at once, and the scores take minutes
-        costs = model_costs(model.artifact, model.reduction, corpus, RESULTS) if options.peers else None
+        compared = options.peers and rate_hz == PEERS_RATE_HZ
+        costs = model_costs(model.artifact, model.reduction, corpus, RESULTS) if compared else None
         found = evaluate_systems(systems, mixtures, options.of_mixtures, options.jobs, options.seed, progress)
         if costs is not None:
             peers = compare_with_peers(found, costs)
@@ -158,9 +167,12 @@ def _scores_table(scores: Evaluation, engine: str) -> Table:
             (_INTERVAL, [_interval(s, s.improvement_low, s.improvement_high) for s in model]),
         ]
         rows += [[f"{snr_db:g}", what, *figures] for what, figures in cells]
-    notations = [METRICS[name].shown for name in scores.metrics]
+    rate_hz = scores.mixtures.get("rate_hz", PEERS_RATE_HZ)
+    notations = [METRICS[name].shown_at(rate_hz) for name in scores.metrics]
     header = ["SNR", "system", *(f"{each.title}, {each.unit}" if each.unit else each.title for each in notations)]
     what = f"{scores.mixtures['mixtures']} mixtures of {scores.mixtures['split']}, engine {engine}"
+    if rate_hz != PEERS_RATE_HZ:
+        what += f", at {rate_hz} Hz, where no peer was scored"
     return Table(f"Evaluated: {what}; means", header, rows)
 
 

@@ -140,7 +140,7 @@ def test_more_bits_than_a_code_has_are_refused() -> None:
             lambda arrays: arrays.update(codes=arrays["codes"][:-1]),
             "119 codes of 36 bits are not 3 dictionaries",
         ),
-        (lambda arrays: arrays.update(format_version=np.array(5)), "has format version 5, made by a newer version"),
+        (lambda arrays: arrays.update(format_version=np.array(6)), "has format version 6, made by a newer version"),
         (lambda arrays: arrays.update(projections=arrays["projections"] ^ 1), "it was changed after training"),
         (lambda arrays: arrays.update(group_edges=np.array([0, 7, 40, 79], np.int16)), "end at 79"),
     ],

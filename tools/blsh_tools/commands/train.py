@@ -12,6 +12,7 @@ import typer
 from blsh_tools.console import progress, show
 from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, CorpusFolders, NoiseFolder, Seed
 from blsh_tools.options.corpora import say_remarks
+from blsh_tools.options.geometry import GeometryText, Latency, Rate, chosen_geometry
 from blsh_tools.options.model import dictionary_size
 from blsh_tools.options.numbers_in_range import (
     BITS,
@@ -63,6 +64,9 @@ def train(
             "sets what is not given."
         ),
     ] = system_names.DEFAULT,
+    latency: Latency = None,
+    rate: Rate = None,
+    geometry: GeometryText = None,
     neighbours: Annotated[int | None, NEIGHBOURS.option("Entries to average, K; a board averages up to 32.")] = None,
     entries: Annotated[
         int | None, ENTRIES.option("Entries of a dictionary; of `paper`: at most, all training frames if left out.")
@@ -217,6 +221,7 @@ def train(
         "floor_db": floor_db,
         "hearing": hearing,
         "clarity": clarity,
+        "geometry": chosen_geometry(latency, rate, geometry),
     }
     _check_outputs(output, checkpoint)
     places = dict(
@@ -259,9 +264,10 @@ def _learner(system: str, given: dict[str, Any], places: dict[str, Any]) -> "_St
     """Return the learner of a system. BlshError for one that is unknown, and for options that cannot be used."""
     from blsh_trainer.learning.joint.options import JointOptions, joint_options
     from blsh_trainer.learning.options import PAPER, SYSTEMS, system_options
+    from blsh_trainer.model.card import GEOMETRY
 
-    known: dict[str, set[str]] = {system_names.VOTING: {*JointOptions().to_card(), *_VOTING_PLACE}}
-    known |= {name: {*PAPER.to_card(), *_OTHERS_PLACE} for name in SYSTEMS}
+    known: dict[str, set[str]] = {system_names.VOTING: {*JointOptions().to_card(), GEOMETRY, *_VOTING_PLACE}}
+    known |= {name: {*PAPER.to_card(), GEOMETRY, *_OTHERS_PLACE} for name in SYSTEMS}
     if system not in known:
         raise BlshError(f"system {system!r} is unknown; choose one of {', '.join(known)}")
     for option, value in (given | places).items():

@@ -2,7 +2,7 @@
 """Mix speech and noise at a set signal-to-noise ratio, and draw mixtures from a corpus one by one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +12,8 @@ from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.corpora.corpus_entry import Entry
 from blsh_trainer.corpora.mixture_sources import NoiseSource, loop_from, read_speech
 from blsh_trainer.errors import BlshError
-from blsh_trainer.signals.spectra import WINDOW
+from blsh_trainer.signals.audio import at_rate
+from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, WINDOW
 
 PEAK = 0.99
 LEVEL_DBFS = -26.0
@@ -26,6 +27,10 @@ class Mixture:
     speech: FloatArray
     noise: FloatArray
     mixture: FloatArray
+
+    def at_rate(self, rate_hz: int) -> "Mixture":
+        """Return the mixture, which is at 16 kHz, at another rate."""
+        return Mixture(*(at_rate(signal, rate_hz) for signal in (self.speech, self.noise, self.mixture)))
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,12 @@ class NamedMixture:
     signals: Mixture
     lead: int = 0
     speech_offset: int = 0
+    rate_hz: int = SAMPLE_RATE_HZ
+
+    def at_rate(self, rate_hz: int) -> "NamedMixture":
+        """Return the mixture, which is at 16 kHz, at another rate; the offsets into recordings stay those at 16 kHz."""
+        lead = self.lead * rate_hz // SAMPLE_RATE_HZ
+        return replace(self, signals=self.signals.at_rate(rate_hz), lead=lead, rate_hz=rate_hz)
 
 
 def mix_at_snr(

@@ -6,7 +6,7 @@ from typing import Any
 
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, Evaluation, SilentEstimateError, evaluate_systems
-from blsh_trainer.evaluation.protocols import DrawnMixtures
+from blsh_trainer.evaluation.protocols import DrawnMixtures, mixtures_at
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.card import Card
 from blsh_trainer.model.float_denoiser import FloatDenoiser
@@ -43,7 +43,7 @@ def valid_metrics(
     systems = {"model": Blind(FloatDenoiser(part))}
     systems |= {str(number): Blind(FloatDenoiser(one)) for number, one in enumerate(smaller)}
     try:
-        mixtures = DrawnMixtures(corpus, "valid", (snr_db,), count, seed)
+        mixtures = mixtures_at(DrawnMixtures(corpus, "valid", (snr_db,), count, seed), model.geometry.rate_hz)
         found = evaluate_systems(systems, mixtures, ("si_sdr_db",), jobs=1, seed=seed, progress=told)
     except SilentEstimateError:  # all masks are empty, as at an extreme SNR; the model is kept all the same
         return {}
@@ -60,7 +60,7 @@ def voting_metrics(model: VotingModel, corpus: Corpus, seed: int, progress: Prog
     if not corpus.has("valid"):
         return {}
     count = min(VALIDATION_MIXTURES, len(corpus.select("speech", "valid")))
-    mixtures = DrawnMixtures(corpus, "valid", (_VOTING_SNR_DB,), count, seed)
+    mixtures = mixtures_at(DrawnMixtures(corpus, "valid", (_VOTING_SNR_DB,), count, seed), model.geometry.rate_hz)
     systems = {"model": Blind(FloatDenoiser(model))}
     told = named(progress, "validating")
     try:

@@ -118,7 +118,7 @@ def damage(speech: FloatArray, output: FloatArray) -> dict[str, float]:
     16-bit samples hold no more than 100 dB; an output that equals the speech would have an infinite SI-SDR, and with it
     the mean.
     """
-    found = {name: METRICS[name].measure(speech, output) for name in ("si_sdr_db", "pesq", "estoi")}
+    found = {name: METRICS[name].measure(speech, output, SAMPLE_RATE_HZ) for name in ("si_sdr_db", "pesq", "estoi")}
     found["si_sdr_db"] = float(np.clip(found["si_sdr_db"], -MOST_SI_SDR_DB, MOST_SI_SDR_DB))
     return {**found, "level_db": power_db(output) - power_db(speech)}
 

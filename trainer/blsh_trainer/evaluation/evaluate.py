@@ -221,7 +221,7 @@ def _scored(system: str, named: NamedMixture, estimate: FloatArray, metrics: tup
             f"the estimate has shape {np.shape(estimate)}, the speech {speech.shape}; give signals of one length"
         )
     heard, said = estimate[named.lead :], speech[named.lead :]
-    figures = {metric: METRICS[metric].measure(said, heard) for metric in metrics}
+    figures = {metric: METRICS[metric].measure(said, heard, named.rate_hz) for metric in metrics}
     for metric, figure in figures.items():
         if METRICS[metric].is_ratio and figure == -np.inf:
             raise SilentEstimateError(f"the estimate has {metric} {figure}; the denoiser put out silence")

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure the quality of denoised signals by SDR, SI-SDR, wide-band PESQ and extended STOI.
+"""Measure the quality of denoised signals by SDR, SI-SDR, PESQ and extended STOI.
 
-All functions take a reference and an estimate of the same length, (n,) at 16 kHz, and raise BlshError for a silent
-reference, different lengths or samples that are not finite. They return NaN where the figure is not defined, because
-the signals are too short or no utterance is found: an evaluation leaves the mixture out of the mean and says so.
+All functions take a reference and an estimate of the same length, (n,) at 16 kHz unless a rate is given, and raise
+BlshError for a silent reference, different lengths or samples that are not finite. They return NaN where the figure is
+not defined, because the signals are too short or no utterance is found: an evaluation leaves the mixture out of the
+mean and says so.
 """
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,8 +20,9 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 SDR_TAPS = 512
-PESQ_LEAST = SAMPLE_RATE_HZ // 4  # samples that P.862 needs at least to align signals
-ESTOI_LEAST = 6_554  # samples at 16 kHz that give the least 30 frames, of 256 samples at 10 kHz and 128 apart
+PESQ_LEAST_S = 1 / 4  # what P.862 needs at least to align signals
+ESTOI_LEAST_S = 6_554 / 16_000  # what gives the least 30 frames, of 256 samples at 10 kHz and 128 apart
+_PESQ_BANDS = {8_000: "nb", 16_000: "wb"}
 
 
 def si_sdr(reference: ArrayLike, estimate: ArrayLike) -> float:
@@ -64,18 +66,18 @@ def sdr(reference: ArrayLike, estimate: ArrayLike) -> float:
     return -float(loss)
 
 
-def pesq_wb(reference: ArrayLike, estimate: ArrayLike) -> float:
-    """Return wide-band PESQ as MOS-LQO (ITU-T P.862.2), about 1.02 to 4.64, by the package `pesq`.
+def pesq_score(reference: ArrayLike, estimate: ArrayLike, rate_hz: int = SAMPLE_RATE_HZ) -> float:
+    """Return PESQ as MOS-LQO by the package `pesq`: wide-band at 16 kHz, narrow-band at 8 kHz.
 
-    NaN where P.862 is not defined: for less than a quarter of a second, or where it finds no utterance, as in a silent
-    estimate.
+    Wide-band (ITU-T P.862.2) it is about 1.02 to 4.64, narrow-band (P.862.1) about 1.02 to 4.55. NaN where P.862 is not
+    defined: for less than a quarter of a second, or where it finds no utterance, as in a silent estimate.
     """
     from pesq import PesqError, pesq
 
     s, e = _checked(reference, estimate, "PESQ")
-    if s.size < PESQ_LEAST or not e.any():
+    if s.size < PESQ_LEAST_S * rate_hz or not e.any():
         return float("nan")
-    score = float(pesq(SAMPLE_RATE_HZ, s, e, "wb", on_error=PesqError.RETURN_VALUES))
+    score = float(pesq(rate_hz, s, e, _PESQ_BANDS[rate_hz], on_error=PesqError.RETURN_VALUES))
     if score in (PesqError.NO_UTTERANCES_DETECTED, PesqError.BUFFER_TOO_SHORT):
         return float("nan")
     if score < 0:
@@ -83,7 +85,7 @@ def pesq_wb(reference: ArrayLike, estimate: ArrayLike) -> float:
     return score  # NaN where the estimate is next to silent
 
 
-def estoi(reference: ArrayLike, estimate: ArrayLike) -> float:
+def estoi(reference: ArrayLike, estimate: ArrayLike, rate_hz: int = SAMPLE_RATE_HZ) -> float:
     """Return the extended short-time objective intelligibility (Jensen and Taal, 2016), up to 1, by `pystoi`.
 
     The signals are resampled to 10 kHz, and frames 40 dB below the loudest one of the reference are left out. NaN where
@@ -92,7 +94,7 @@ def estoi(reference: ArrayLike, estimate: ArrayLike) -> float:
     from pystoi import stoi
 
     s, e = _checked(reference, estimate, "ESTOI")
-    if s.size < ESTOI_LEAST:
+    if s.size < ESTOI_LEAST_S * rate_hz:
         return float("nan")
     if not e.any():
         return 0.0
@@ -102,7 +104,7 @@ def estoi(reference: ArrayLike, estimate: ArrayLike) -> float:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
-            return float(stoi(s, e, SAMPLE_RATE_HZ, extended=True))
+            return float(stoi(s, e, rate_hz, extended=True))
     except RuntimeWarning:
         return float("nan")
     finally:
@@ -127,22 +129,35 @@ class Notation:
         return f"{self.figure(low)} to {self.figure(high)}"
 
 
+class Measure(Protocol):
+    """A function of reference and estimate, (n,) each, and their rate in Hz."""
+
+    def __call__(self, reference: ArrayLike, estimate: ArrayLike, rate_hz: int) -> float: ...
+
+
 @dataclass(frozen=True)
 class Metric:
     """A measure of a denoised signal.
 
-    name: in options, CSV and JSON files. measure: called with reference and estimate, (n,) each. shown: how commands
-    write the figures. paper: how the paper's tables write them, None for a metric that the tables do not have.
-    peers_column: its column in peers_scores.csv, None for a metric by which the peers were not scored. better: which
-    of two figures is the better one.
+    name: in options, CSV and JSON files. measure: called with reference and estimate, (n,) each, and their rate in Hz.
+    shown: how commands write the figures. narrow_title: its title at 8 kHz, where it differs. paper: how the paper's
+    tables write them, None for a metric that the tables do not have. peers_column: its column in peers_scores.csv, None
+    for a metric by which the peers were not scored. better: which of two figures is the better one.
     """
 
     name: str
-    measure: Callable[[ArrayLike, ArrayLike], float]
+    measure: Measure
     shown: Notation
+    narrow_title: str | None = None
     paper: Notation | None = None
     peers_column: str | None = None
     better: Literal["higher", "lower"] = "higher"
+
+    def shown_at(self, rate_hz: int) -> Notation:
+        """Return how commands write the figures of signals at this rate."""
+        if rate_hz == SAMPLE_RATE_HZ or self.narrow_title is None:
+            return self.shown
+        return replace(self.shown, title=self.narrow_title)
 
     @property
     def is_ratio(self) -> bool:
@@ -150,14 +165,21 @@ class Metric:
         return self.shown.unit == "dB"
 
 
+def _at_any_rate(ratio: Callable[[ArrayLike, ArrayLike], float]) -> Measure:
+    def measure(reference: ArrayLike, estimate: ArrayLike, rate_hz: int) -> float:
+        return ratio(reference, estimate)
+
+    return measure
+
+
 _SDR, _SI_SDR = Notation("SDR", "dB", 2), Notation("SI-SDR", "dB", 2)
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("sdr_db", sdr, _SDR, _SDR, "sdr_db"),
-        Metric("si_sdr_db", si_sdr, _SI_SDR, _SI_SDR, "si_sdr_db"),
-        Metric("pesq", pesq_wb, Notation("PESQ-WB", "", 3), Notation("PESQ", "", 2), "pesq_wb"),
-        Metric("estoi", estoi, Notation("ESTOI", "", 3), Notation("ESTOI", "%", 1, scale=100.0), "estoi"),
+        Metric("sdr_db", _at_any_rate(sdr), _SDR, None, _SDR, "sdr_db"),
+        Metric("si_sdr_db", _at_any_rate(si_sdr), _SI_SDR, None, _SI_SDR, "si_sdr_db"),
+        Metric("pesq", pesq_score, Notation("PESQ-WB", "", 3), "PESQ-NB", Notation("PESQ", "", 2), "pesq_wb"),
+        Metric("estoi", estoi, Notation("ESTOI", "", 3), None, Notation("ESTOI", "%", 1, scale=100.0), "estoi"),
     )
 }
 """The metrics by name, in the order of all tables. To add one, write its function and its line here."""

@@ -24,6 +24,8 @@ from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 DRAWN, PEERS = "drawn", "peers"
 PROTOCOLS = (DRAWN, PEERS)
 DEFAULT_SNRS_DB = (-5.0, 0.0, 5.0, 10.0)
+PEERS_RATE_HZ = SAMPLE_RATE_HZ
+"""The rate at which the peers were scored: a model of another rate is scored on their mixtures, not against them."""
 PEERS_LEAD = 2 * SAMPLE_RATE_HZ
 PEERS_PEAK = 0.98
 
@@ -214,6 +216,32 @@ class PeersMixtures:
             "lead_samples": PEERS_LEAD,
             "speech_dbfs": LEVEL_DBFS,
         }
+
+
+@dataclass(frozen=True)
+class ResampledMixtures:
+    """The mixtures of another recipe, which are at 16 kHz, at `rate_hz`."""
+
+    mixtures: Mixtures
+    rate_hz: int
+
+    def __getitem__(self, index: int) -> NamedMixture:
+        return self.mixtures[index].at_rate(self.rate_hz)
+
+    def __len__(self) -> int:
+        return len(self.mixtures)
+
+    def __iter__(self) -> Iterator[NamedMixture]:
+        return (self[index] for index in range(len(self)))
+
+    def describe(self) -> dict[str, Any]:
+        """Return the recipe as JSON values."""
+        return {**self.mixtures.describe(), "rate_hz": self.rate_hz}
+
+
+def mixtures_at(mixtures: Mixtures, rate_hz: int) -> Mixtures:
+    """Return mixtures, which are at 16 kHz, at the rate of a model."""
+    return mixtures if rate_hz == SAMPLE_RATE_HZ else ResampledMixtures(mixtures, rate_hz)
 
 
 def choose_mixtures(

@@ -15,7 +15,6 @@ from blsh_trainer.learning.training_frames import TrainingFrames
 from blsh_trainer.model.projection import Learner, hash_codes
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.masks import MaskKind, unpack_bits
-from blsh_trainer.signals.spectra import BINS
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def build_dictionary(
     chosen = np.sort(drawn)
     projections, biases = learner.projections_, learner.biases_
     if mask_kind.of_bins:
-        levels = unpack_bits(frames.ibm[chosen], BINS).astype(np.uint8)
+        levels = unpack_bits(frames.ibm[chosen], mask_kind.geometry.bins).astype(np.uint8)
         return Dictionary(projections, biases, learner.transform(frames.H[chosen]), levels)
     top = mask_kind.top
     if options.refine_steps:

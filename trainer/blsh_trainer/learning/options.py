@@ -10,6 +10,7 @@ from blsh_trainer.learning.dictionary import EntryOptions
 from blsh_trainer.learning.registry import CodeOptions
 from blsh_trainer.learning.training_frames import FrameOptions
 from blsh_trainer.model.artifact import MAX_FLOOR
+from blsh_trainer.model.card import GEOMETRY, geometry_on_card
 from blsh_trainer.signals.features import MASK_FEATURES
 from blsh_trainer.signals.masks import MAX_SMOOTHING, find_mask_kind
 
@@ -49,7 +50,7 @@ class TrainOptions:
 
         BlshError for a name that no option has.
         """
-        known = self.to_card()
+        known = {*self.to_card(), GEOMETRY}
         for name in changes:
             if name not in known:
                 raise BlshError(f"option {name!r} is unknown; choose of {', '.join(sorted(known))}")
@@ -60,11 +61,15 @@ class TrainOptions:
         return replace(self, **whole)
 
     def to_card(self) -> dict[str, Any]:
-        """Return all options by name, as JSON values: what the artifact's card holds. The parts do not show."""
+        """Return all options by name, as JSON values: what the artifact's card holds. The parts do not show.
+
+        The paper's geometry is not named.
+        """
         flat = {"name": self.name, "seed": self.seed}
         for options in self._parts().values():
             flat |= asdict(options)
-        return {**flat, "lengths": list(self.dictionary.lengths)}  # JSON has no tuples
+        del flat[GEOMETRY]
+        return {**flat, "lengths": list(self.dictionary.lengths), **geometry_on_card(self.frames.geometry)}
 
     def check(self) -> None:
         """Raise BlshError, naming the option, unless all values can be used, and with each other."""

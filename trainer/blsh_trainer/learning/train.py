@@ -16,7 +16,6 @@ from blsh_trainer.learning.registry import Run, fit_learner
 from blsh_trainer.learning.training_frames import gather_frames
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.progress import Progress
-from blsh_trainer.signals.masks import find_mask_kind
 
 # Nothing calls librosa any more. Its version stays on the card, whose bytes are part of every model's identity.
 _LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr")
@@ -39,7 +38,7 @@ def train_model(
     mixture_seed, keep_seed, fit_seed = np.random.SeedSequence(options.seed).spawn(3)
     mixture_rng, keep_rng = np.random.default_rng(mixture_seed), np.random.default_rng(keep_seed)
     frames = gather_frames(corpus, options.frames, mixture_rng, keep_rng, progress)
-    neighbours, mask_kind = options.dictionary.neighbours, find_mask_kind(options.frames.mask_kind)
+    neighbours, mask_kind = options.dictionary.neighbours, options.frames.masks
     if len(frames) < max(2, neighbours):
         raise BlshError(f"the training mixtures have {len(frames)} frames with sound; {neighbours} or more are needed")
     fit_rng = np.random.default_rng(fit_seed)
@@ -61,6 +60,7 @@ def train_model(
         smoothing=options.playback.smoothing,
         floor=options.playback.floor,
         nested=dictionary.nested,
+        geometry=options.frames.geometry,
         card=provenance(corpus, counts, options.to_card(), _LIBRARIES),
     )
     metrics = valid_metrics(model, corpus, options.dictionary.lengths, options.frames.snr_db, options.seed, progress)

@@ -15,7 +15,8 @@ from blsh_trainer.corpora.varied_mixtures import varied_mixtures
 from blsh_trainer.errors import BlshError
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.features import features, find_feature_kind, l2_normalise
-from blsh_trainer.signals.masks import band_means, find_mask_kind, ideal_binary_mask, nearest_gains, pack_bits
+from blsh_trainer.signals.geometry import RECORDER, Geometry
+from blsh_trainer.signals.masks import MaskKind, band_means, find_mask_kind, ideal_binary_mask, nearest_gains, pack_bits
 from blsh_trainer.signals.spectra import stft
 
 
@@ -23,11 +24,11 @@ from blsh_trainer.signals.spectra import stft
 class TrainingFrames:
     """T frames of training mixtures, in their order.
 
-    H: L2-normalised features, float32 (T, D). ibm: packed ideal binary masks, uint8 (T, 65). band_masks: the mask that
-    each frame needs, in the bands of the mask kind (MaskKind.taught_edges), float32 (T, B) in [0, 1]. band_weights
-    (T, B): the energy of the band over that of the mixture's mean frame; so all mixtures count alike, as they do in
-    the mean of their SI-SDRs. mixture: the number of the frame's mixture, int32 (T,). lots: the random numbers by
-    which frames are dropped, float64 (T,). made: how many frames there were before any was dropped.
+    H: L2-normalised features, float32 (T, D). ibm: packed ideal binary masks, uint8 (T, ceil(bins / 8)). band_masks:
+    the mask that each frame needs, in the bands of the mask kind (MaskKind.taught_edges), float32 (T, B) in [0, 1].
+    band_weights (T, B): the energy of the band over that of the mixture's mean frame; so all mixtures count alike, as
+    they do in the mean of their SI-SDRs. mixture: the number of the frame's mixture, int32 (T,). lots: the random
+    numbers by which frames are dropped, float64 (T,). made: how many frames there were before any was dropped.
     """
 
     H: NDArray[np.float32]
@@ -53,7 +54,8 @@ class FrameOptions:
 
     `passes` mixes every training utterance that many times, each time with another noise. `varied` mixes at many SNRs
     with noises coloured anew (varied_mixtures), else all mixtures are at `snr_db`. At most `max_frames` of the frames
-    are kept, at random: their features of `feature_kind`, and masks as a dictionary of `mask_kind` needs them.
+    are kept, at random: their features of `feature_kind`, and masks as a dictionary of `mask_kind` needs them. They are
+    frames of the `geometry`, at its rate.
     """
 
     feature_kind: str = "mel"
@@ -62,6 +64,12 @@ class FrameOptions:
     varied: bool = False
     passes: int = 1
     max_frames: int = 100_000
+    geometry: Geometry = RECORDER
+
+    @property
+    def masks(self) -> MaskKind:
+        """The kind of masks, in the geometry."""
+        return find_mask_kind(self.mask_kind, self.geometry)
 
     def check(self) -> None:
         """Raise BlshError, naming the option, unless all values can be used."""
@@ -113,12 +121,13 @@ def _mixtures(corpus: Corpus, options: FrameOptions, total: int, rng: np.random.
 def _frames_of(
     named: NamedMixture, number: int, options: FrameOptions, keep_rng: np.random.Generator
 ) -> TrainingFrames:
-    X, S, N = (stft(signal) for signal in (named.signals.mixture, named.signals.speech, named.signals.noise))
-    H = l2_normalise(features(X, options.feature_kind)).astype(np.float32)
+    signals, geometry = named.signals.at_rate(options.geometry.rate_hz), options.geometry
+    X, S, N = (stft(signal, geometry) for signal in (signals.mixture, signals.speech, signals.noise))
+    H = l2_normalise(features(X, options.feature_kind, geometry)).astype(np.float32)
     sounding = H.any(axis=1)
     binary = ideal_binary_mask(S, N)
     power = np.abs(X) ** 2
-    kind = find_mask_kind(options.mask_kind)
+    kind = options.masks
     wanted = binary if kind.of_bins else nearest_gains(S, X, power)
     band_masks, energy = band_means(wanted, power, kind.taught_edges)
     band_weights = energy / max(float(energy.sum(axis=1).mean()), 1e-30)

@@ -148,5 +148,5 @@ def joint_options(given: Mapping[str, Any]) -> JointOptions:
 
 def smoothing_of(geometry: Geometry, sixteenths: int) -> int:
     """Return the sixteenths to keep in each hop, so that as much is kept over 16 ms as `sixteenths` of it."""
-    kept = (sixteenths / 16) ** (1.0 / geometry.hops_per_tick)
+    kept: float = (sixteenths / 16) ** (1.0 / geometry.hops_per_tick)
     return min(MAX_SMOOTHING, round(16.0 * kept))
