@@ -1,14 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models with random contents."""
+"""Models with random contents, and every geometry that a model can have."""
+
+from itertools import product
 
 import numpy as np
 
 from blsh_codegen.model.mel_bands import mel_of
 from blsh_codegen.model.quantise import MaskIntegers, gain_table
 from blsh_codegen.spec.packing import pack_words
+from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.features import FEATURE_KINDS
-from blsh_trainer.signals.geometry import RECORDER, Geometry
+from blsh_trainer.signals.geometry import LARGEST_HOP, LEAST_HOP, RATES_HZ, RECORDER, WINDOWS, Geometry
 from blsh_trainer.signals.masks import find_mask_kind
+
+
+def _all_geometries() -> list[Geometry]:
+    sizes = [LEAST_HOP << step for step in range(5)]
+    found = []
+    for numbers in product(RATES_HZ, WINDOWS, sizes, sizes):
+        try:
+            found.append(Geometry(*numbers))
+        except BlshError:
+            assert (
+                numbers[2] > min(LARGEST_HOP, numbers[0] * 2 // 125) or not 2 * numbers[2] <= numbers[3] <= numbers[1]
+            )
+    return found
+
+
+ALL_GEOMETRIES = _all_geometries()
 
 
 def random_model(

@@ -46,8 +46,8 @@ def random_voting_model(
 ) -> VotingModel:
     """Return an artifact of a voting model: the same one for the same arguments.
 
-    group_edges: of three dictionaries unless given. settling: the smoothing where sums of votes do not fall, where they fall, the votes of a start and those of
-    a steady hop. Most thresholds lie where signals reach them.
+    group_edges: of three dictionaries unless given. settling: the smoothing where sums of votes do not fall, where they
+    fall, the votes of a start and those of a steady hop. Most thresholds lie where signals reach them.
     """
     rng = np.random.default_rng(seed)
     edges = group_edges or (0, 7, 40, geometry.bands)
