@@ -41,7 +41,7 @@ static inline void first_stage(blsh_point_t *z, unsigned points) {
 
 /* DFT, but for its last stage: radix 4, 4, 2, 4 for 512 points, 4, 4, 4 for 256, 4, 2, 2, 2 for 128; decimation in
  * time. Each stage but the first divides by four, so all of them scale by 2^-8, 2^-6 or 2^-8. */
-static void first_stages(blsh_point_t *z, unsigned points) {
+BLSH_ALWAYS_INLINE void stages(blsh_point_t *z, unsigned points) {
     first_stage(z, points);
     if (points == 128u) {
         for (unsigned half = 4; half <= 16u; half *= 2u) {
@@ -54,6 +54,14 @@ static void first_stages(blsh_point_t *z, unsigned points) {
         blsh_radix2_stage(z, points, 16u);
     }
     blsh_radix4_stage(z, points, points / 16u, false);
+}
+
+static void first_stages(blsh_point_t *z, unsigned points) {
+    if (points == 512u) {
+        stages(z, 512u);
+    } else {
+        stages(z, points);
+    }
 }
 
 void blsh_forward_fft(int32_t *values, unsigned given) {
