@@ -109,13 +109,13 @@ static inline void blsh_split(blsh_point_t *z, unsigned points) {
     }
 }
 
-static inline void blsh_split_back(blsh_point_t *z, const int16_t *gain_q14, unsigned points) {
+static inline void blsh_split_back(blsh_point_t *z, const int16_t *gain_q14, unsigned points, unsigned raised) {
     const unsigned step = 512u / points;
     blsh_point_t *mirror = z + points;
     const int16_t *mirror_gain = gain_q14 + points;
     for (const blsh_factors_t *turn = blsh_split_q14; turn != blsh_split_q14 + 256; turn += step) {
-        const blsh_point_t a = blsh_scaled(blsh_load(z), *gain_q14++);
-        const blsh_point_t m = blsh_scaled(blsh_load(mirror), *mirror_gain--), b = {m.re, -m.im};
+        const blsh_point_t a = blsh_scaled(blsh_load(z), raised, *gain_q14++);
+        const blsh_point_t m = blsh_scaled(blsh_load(mirror), raised, *mirror_gain--), b = {m.re, -m.im};
         const blsh_point_t e = blsh_quarter(blsh_sum(a, b)), t = blsh_turn_back(blsh_difference(a, b), *turn);
         blsh_store(mirror--, t.re - e.im, e.re + t.im); /* for k = 0 behind the end of what is transformed */
         blsh_store(z++, e.im + t.re, e.re - t.im);
