@@ -19,22 +19,10 @@ from blsh_tools.options.board_budgets import SLOTS_FLASH_BYTES, SLOTS_RAM_BYTES
 from blsh_trainer.model.artifact import load_model
 
 from .blsh_command import Blsh
-from .conftest import MadeOnce
 from .projects import BOARD
 from .tiny_corpus import Samples
 
 pytestmark = pytest.mark.heavy
-
-
-@pytest.fixture(scope="session")
-def slots_project(made_once: MadeOnce, model: Path, empty_project: Path) -> Path:
-    """Return a project whose firmware takes pushed models, generated and not built yet; read only."""
-
-    def fill(folder: Path) -> None:
-        copy_project(empty_project, folder)
-        Blsh(folder, folder).succeed("generate", model, "--slots")
-
-    return made_once("slots-project", fill)
 
 
 @pytest.fixture

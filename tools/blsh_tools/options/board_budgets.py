@@ -75,9 +75,7 @@ def _fitting(model: "AnyModel", wishes: "GenerateOptions") -> "tuple[GenerateOpt
     return plan.options, plan
 
 
-def _with_slots(
-    board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions", geometry: "Geometry"
-) -> "BoardSizes":
+def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions", geometry: "Geometry") -> "BoardSizes":
     """Return the needs of the firmware beside a model of `geometry` when it has slots, and room for larger models."""
     from blsh_codegen.spec.c_structs import Limits, board_bytes, state_struct
     from blsh_trainer.signals.geometry import LEAST_HOP
