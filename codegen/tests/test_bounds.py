@@ -24,6 +24,8 @@ from blsh_trainer.signals.spectra import overlap_gain
 
 from .conftest import ALL_GEOMETRIES
 
+pytestmark = pytest.mark.heavy
+
 Ints = npt.NDArray[np.int64]
 
 PEAK = 1 << 28

@@ -19,6 +19,8 @@ from blsh_trainer.signals.masks import MASK_KINDS
 from .agreement import assert_same
 from .conftest import ALL_GEOMETRIES, random_model
 
+pytestmark = pytest.mark.heavy
+
 SHORT = Geometry(16_000, 256, 64, 128)
 """Four hops to a tick, and the smallest frames: the quickest geometry in which ticks are no hops."""
 
