@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.emit.generate import GenerateOptions, integer_model, render, render_tables
 from blsh_codegen.emit.model_image import HEAD, encode_image, sealed
+from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import (
     MAX_BITS,
@@ -27,6 +28,7 @@ from blsh_codegen.spec.constants import (
     RUNTIME_FORMAT,
 )
 from blsh_hil.prove.random_model import random_voting_model
+from blsh_hil.prove.recipes import Recipe
 from blsh_hil.wire import protocol_header
 from blsh_hil.wire.codes import ImageFault
 from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
@@ -83,7 +85,7 @@ def checker_of_headsets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ch
     """Run a program with the limits of a firmware with slots whose own model has masks, and a latency of 16 ms."""
     folder = tmp_path_factory.mktemp("checker")
     room = GenerateOptions(slots=True, room_bits=MAX_BITS, room_neighbours=MAX_NEIGHBOURS, room_smoothed=HEADSET.bins)
-    own = slot_model(1, geometry=HEADSET)
+    own = in_geometry("mel", HEADSET)
     (folder / "blsh_limits.h").write_text(render(own, room)["blsh_limits.h"], encoding="utf-8")
     yield from started(folder, "-DBLSH_MODEL_LIMITS")
 
@@ -106,6 +108,13 @@ def started(folder: Path, slots: str = "-DBLSH_SLOTS") -> Iterator[Checker]:
 
 
 BINS, HEADSET = RECORDER.bins, CLASSES["headset"]
+
+
+def in_geometry(kind: str, geometry: Geometry) -> IntegerModel:
+    """Return a model of another geometry than the paper's."""
+    return Recipe(5, kind, 40, 5, 90, "bands", 3, geometry=geometry).model()
+
+
 PLAIN_VOTING = {"thresholds": 1, "group_edges": (0, 80), "entries": 9, "bit_votes": False, "settling": (0, 0, 0, 0)}
 TINY = encode_image(tiny_model(0))
 WHOLE = {
@@ -116,10 +125,10 @@ WHOLE = {
     "long": encode_image(slot_model(4, "stft", 320, 33, 1, "bands1", 0)),
     "voting": encode_image(integer_model(random_voting_model(), GenerateOptions())),
     "large voting": encode_image(integer_model(random_voting_model(entries=130), GenerateOptions())),
-    "headset": encode_image(slot_model(5, geometry=HEADSET)),
-    "hearing": encode_image(slot_model(6, "tracked", geometry=CLASSES["hearing"])),
-    "256 samples": encode_image(slot_model(7, "stft", 20, 40, masks="bands1", geometry=Geometry(8_000, 256, 128, 256))),
-    "large lag": encode_image(slot_model(8, geometry=CLASSES["intercom"])),
+    "headset": encode_image(in_geometry("mel", HEADSET)),
+    "hearing": encode_image(in_geometry("tracked", CLASSES["hearing"])),
+    "256 samples": encode_image(in_geometry("stft", Geometry(8_000, 256, 128, 256))),
+    "large lag": encode_image(in_geometry("mel", CLASSES["intercom"])),
     "voting headset": encode_image(integer_model(random_voting_model(geometry=HEADSET), GenerateOptions())),
     "plain voting": encode_image(integer_model(random_voting_model(**PLAIN_VOTING), GenerateOptions())),
 }
