@@ -5,16 +5,19 @@
  *
  *     int status = blsh_init(&state, &blsh_model);      // blsh_model: generated, read-only, in flash
  *     if (status < 0) fail(blsh_error_text(status));    // yours: say why, and stop
- *     for (;;) {                                        // every 16 ms: BLSH_HOP samples at BLSH_SAMPLE_RATE_HZ
- *         read_microphone(input, BLSH_HOP);
+ *     for (;;) {                                        // a hop at a time, BLSH_MODEL_RATE_HZ samples a second
+ *         read_microphone(input, BLSH_MODEL_HOP);
  *         blsh_hop(&state, input, output, NULL);
- *         write_speaker(output, BLSH_HOP);              // blsh_delay_samples() behind `input`
+ *         write_speaker(output, BLSH_MODEL_HOP);        // BLSH_MODEL_DELAY_SAMPLES behind `input`
  *     }
  *
- * Signals are mono, 16 bits, BLSH_SAMPLE_RATE_HZ = 16 000 samples a second, BLSH_HOP = 256 samples (16 ms) at a time.
+ * Signals are mono, 16 bits, 16 000 or 8 000 samples a second, and come a hop at a time: 256, 128 or 64 samples. Rate,
+ * hop and delay are the model's: blsh_model.h has them as numbers, and a program that runs any model reads
+ * `rate_hz` and `hop` of it, and blsh_delay_samples(). From a sample's arrival to its output it takes 64 to 8 ms.
  * The same input and model give the same output on every core and on the host: docs/SPEC.md defines each bit.
  *
- * What it takes, of a model with L = 50 bits, K = 10 neighbours, 4 096 entries and `mel` features; gcc 12 at -O2:
+ * What it takes, of a model with L = 50 bits, K = 10 neighbours, 4 096 entries and `mel` features, with 16 kHz, windows
+ * of 1024 samples and hops of 256; gcc 12 at -O2:
  *
  *     | core | instructions a hop, mean | most      | code    | stack | RAM: blsh_state_t |
  *     | ---- | ------------------------ | --------- | ------- | ----- | ----------------- |
@@ -85,7 +88,8 @@ extern "C" {
   X(BLSH_ERR_DICTIONARY_CRC, -7, "the dictionary's CRC is not the generated one") \
   X(BLSH_ERR_MASKS, -8, "the model's masks, smoothing or votes of rules are unknown, or a gain is not 0 to 1") \
   X(BLSH_ERR_VOTES, -9, "the model's groups do not cover its bands, or its weights rise, or its response falls") \
-  X(BLSH_ERR_KIND, -10, "the core was compiled for models of other kinds: with masks, with votes, or larger ones")
+  X(BLSH_ERR_KIND, -10, "the core was compiled for models of other kinds: with masks, with votes, or larger ones") \
+  X(BLSH_ERR_GEOMETRY, -11, "the model's rate, hop and windows do not go together, or the core was compiled for others")
 // clang-format on
 
 enum {
@@ -127,26 +131,29 @@ int blsh_init(blsh_state_t *state, const blsh_model_t *model);
  * It reads the whole dictionary: some ten instructions a byte. Once, at the start, is usual. */
 uint32_t blsh_dictionary_crc32(const blsh_model_t *model);
 
-/* Return by how many samples the output lags the input: 768, three hops. Output sample i of a stream belongs to input
- * sample i - 768, and the first 768 output samples precede the signal. To get the last samples of a signal out, feed
- * three hops of zeros. Live sound is later by one hop more, because a hop has to come in whole before it is worked on:
- * 768 + 256 samples are 64 ms. */
-uint32_t blsh_delay_samples(void);
+/* Return by how many samples the output lags the input: d = M - H, the hops of a synthesis but one.
+ *
+ * model    one that blsh_init accepted
+ *
+ * Output sample i of a stream belongs to input sample i - d, and the first d output samples precede the signal. To get
+ * the last samples of a signal out, feed d zeros. Live sound is later by one hop more, because a hop has to come in
+ * whole before it is worked on: M samples in all, of `synthesis` of the model. */
+uint32_t blsh_delay_samples(const blsh_model_t *model);
 
 /* ---- the work --------------------------------------------------------------------------------------------------- */
 
 /* The points of a hop that a probe sees, in order, and the values that it finds there (SPEC.md, 8). D, P, L, G and K
- * are features, projections, bits, dictionaries and neighbours of the model. */
+ * are features, projections, bits, dictionaries and neighbours of the model, N and H samples of its window and hop. */
 // clang-format off: a row each
 #define BLSH_STAGES(X) \
-    X(BLSH_STAGE_WINDOW, "window")             /* int32 shift, int32[1024] windowed samples */ \
-    X(BLSH_STAGE_SPECTRUM, "spectrum")         /* int32[513][2] re, im */ \
+    X(BLSH_STAGE_WINDOW, "window")             /* int32 shift, int32[N] windowed samples */ \
+    X(BLSH_STAGE_SPECTRUM, "spectrum")         /* int32[N / 2 + 1][2] re, im */ \
     X(BLSH_STAGE_FEATURES, "features")         /* int16[D] */ \
     X(BLSH_STAGE_ACCUMULATORS, "accumulators") /* int32[P] projections */ \
     X(BLSH_STAGE_CODE, "code")                 /* uint32[words], bit l in word l / 32 */ \
     X(BLSH_STAGE_NEIGHBOURS, "neighbours")     /* blsh_neighbour_t[G][K], the nearest first */ \
-    X(BLSH_STAGE_MASK, "mask")                 /* int16[513] gains, Q1.14 */ \
-    X(BLSH_STAGE_OUTPUT, "output")             /* int16[256] samples */
+    X(BLSH_STAGE_MASK, "mask")                 /* int16[N / 2 + 1] gains, Q1.14 */ \
+    X(BLSH_STAGE_OUTPUT, "output")             /* int16[H] samples */
 
 typedef enum {
 #define BLSH_ENUM(name, text) name,
@@ -170,16 +177,16 @@ typedef struct {
     void *context;
 } blsh_probe_t;
 
-/* Denoise the next BLSH_HOP samples of a stream.
+/* Denoise the next hop of a stream: `hop` samples of its model, at most BLSH_MAX_HOP.
  *
  * state    one that blsh_init returned BLSH_OK for; with any other, anything may happen
- * input    BLSH_HOP samples, aligned as int16_t; all are read before the first of `output` is written
- * output   room for BLSH_HOP samples, aligned as int16_t. It may be `input`, or overlap it in any way; neither may
+ * input    as many samples, aligned as int16_t; all are read before the first of `output` is written
+ * output   room for as many samples, aligned as int16_t. It may be `input`, or overlap it in any way; neither may
  *          overlap the state
  * probe    NULL, or what is called after each stage; it need only live as long as the call
  *
  * It cannot fail, and checks no pointer. Loud input is not clipped within; the output saturates. */
-void blsh_hop(blsh_state_t *state, const int16_t input[BLSH_HOP], int16_t output[BLSH_HOP], const blsh_probe_t *probe);
+void blsh_hop(blsh_state_t *state, const int16_t *input, int16_t *output, const blsh_probe_t *probe);
 
 #ifdef __cplusplus
 }

@@ -34,25 +34,32 @@ typedef struct {
      * weights and the votes of bits, if it has any */
     uint32_t dictionary_crc32;
     uint16_t feature_kind;    /* BLSH_FEATURES_... */
-    uint16_t features;        /* D: 513 (stft), mel bands, at most 128, 128 (tracked) or 257 (memory) */
+    uint16_t features;        /* D: bins (stft), mel bands, at most 128, 128 (tracked) or 257 (memory) */
     uint16_t bits;            /* L: bits of a code, projections * thresholds */
     uint16_t neighbours;      /* K: neighbours, in each dictionary, whose masks are averaged */
     uint32_t entries;         /* N: entries of one dictionary */
     uint16_t radius;          /* R: no entry is farther than this from the centre of its block; 0 without bounds */
-    uint16_t mask_bands;      /* W: BLSH_BINS of an IBM, else at most BLSH_BINS / 2 */
+    uint16_t mask_bands;      /* W: bins of an IBM, else at most half as many; of a voting model a multiple of 16 */
     uint16_t mask_level_bits; /* g: bits of the level of a band: 1 of an IBM, else 1, 2 or 4; 8 of a voting model */
     uint16_t smoothing;       /* a: of each mask, or sum of votes, a / 16 are the one before, where it does not fall */
     uint16_t smoothing_down;  /* a where it falls, 0 to 15; `smoothing` unless it is a voting model */
     uint16_t projections;     /* P: rows of the projection */
     uint16_t thresholds;      /* T: thresholds, and so bits, of each projection; 1 unless it is a voting model */
     uint16_t dictionaries;    /* G: each serves a group of neighbouring bands; 1 unless it is a voting model */
-    uint16_t start_votes;     /* 0 to 255, in 1/64 of a unit, added to all sums of votes; fades in 64 hops */
+    uint16_t start_votes;     /* 0 to 255, in 1/64 of a unit, added to all sums of votes; fades in 64 ticks */
     uint16_t steady_votes;    /* 0 to 255, taken from them in a steady hop, later; both are 0 with masks */
+    uint16_t rate_hz;         /* samples a second: 16000 or 8000 */
+    uint16_t window;          /* N: samples of a frame: 1024, 512 or 256. A spectrum has N / 2 + 1 bins */
+    uint16_t hop;             /* H: samples from one frame to the next: 64 or more, a power of two, at most 16 ms */
+    uint16_t synthesis;       /* M: the last samples of a frame that are made again: a power of two, 2 H to N */
+    uint16_t log_origin; /* the logarithm, in steps, of the level that counts as 0; 0 unless it is a voting model */
     /* [projections / 4][BLSH_ROW(features) / 8][4][8]: eight weights of each of four rows, then the next eight. Each
      * row is scaled to its own peak, or of a voting model as it was learned; weights of 0 fill up rows and fours of
      * rows. Each four weights lie in the order 0, 2, 1, 3 */
     const uint8_t *projection_q7;
-    const int16_t *bias_q3; /* [bits]: in eighths, at the scale of its row */
+    const int16_t *window_q14;    /* [N]: of analysis; rises up to sample N - M / 2, and falls from there on */
+    const int16_t *synthesis_q14; /* [M]: of synthesis; `window_q14` where M = N */
+    const int16_t *bias_q3;       /* [bits]: in eighths, at the scale of its row */
     /* [dictionaries][blocks][BLSH_PLANES(bits)]: bit j of a word belongs to entry 32 b + j of block b */
     const uint32_t *planes;
     /* [dictionaries][groups of 32 blocks][bits of radius + BLSH_PLANES(bits)]: where the blocks lie; NULL for a voting
@@ -60,10 +67,10 @@ typedef struct {
     const uint32_t *bounds;
     const uint32_t *masks;   /* [entries][BLSH_MASK_WORDS(mask_bands, mask_level_bits)]: band after band */
     const int16_t *gain_q14; /* [neighbours * (2^g - 1) + 1]: the gain for each sum of levels, not below the floor */
-    /* [mask_bands + 1]: the first bin of band w of a mask, not below w, and BLSH_BINS at the end; NULL for IBMs */
+    /* [mask_bands + 1]: the first bin of band w of a mask, not below w, and the bins at the end; NULL for IBMs */
     const int16_t *band_edge;
-    const int16_t *mel_first;      /* [bands]: the first bin of band m, not below m; NULL for stft, as the next two */
-    const int16_t *mel_count;      /* [bands]: bins of a band */
+    const int16_t *mel_first;      /* [bands]: the first bin of a band; NULL for stft, as the next two */
+    const int16_t *mel_count;      /* [bands]: bins of a band; it may have none */
     const int16_t *mel_weight_q16; /* weights of all bands, one after the other; those of a band sum to at most 2^16 */
     const int32_t *threshold;      /* [projections][thresholds]: ascending; NULL for a threshold of 0, beside a bias */
     const int16_t *group_edge; /* [dictionaries + 1]: the first band of each dictionary, and mask_bands at the end */

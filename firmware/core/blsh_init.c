@@ -38,12 +38,12 @@ static uint32_t crc32_of_masks(uint32_t crc, const blsh_model_t *model) {
     if (!blsh_votes(model)) {
         return blsh_crc32(crc, model->masks, (size_t)model->entries * blsh_mask_words(model) * sizeof(uint32_t));
     }
-    crc = blsh_crc32(crc, model->vote, (size_t)model->entries * BLSH_VOTE_BANDS);
+    crc = blsh_crc32(crc, model->vote, (size_t)model->entries * model->mask_bands);
     crc = blsh_crc32(crc, model->weight, (size_t)model->dictionaries * BLSH_VOTE_WEIGHTS);
     if (model->bit_vote == NULL) {
         return crc;
     }
-    return blsh_crc32(crc, model->bit_vote, (size_t)model->projections * (model->thresholds + 1u) * BLSH_VOTE_BANDS);
+    return blsh_crc32(crc, model->bit_vote, (size_t)model->projections * (model->thresholds + 1u) * model->mask_bands);
 }
 
 uint32_t blsh_dictionary_crc32(const blsh_model_t *model) {
@@ -55,6 +55,62 @@ uint32_t blsh_dictionary_crc32(const blsh_model_t *model) {
         crc = blsh_crc32(crc, model->bounds, model->dictionaries * groups * rows * sizeof(uint32_t));
     }
     return crc32_of_masks(crc, model);
+}
+
+static bool is_power_of_2(unsigned value) { return value != 0u && (value & (value - 1u)) == 0u; }
+
+/* A rate, windows and a hop that go together, and that this core was compiled for. */
+static bool sizes_known(const blsh_model_t *model) {
+    const unsigned window = model->window, hop = model->hop, synthesis = model->synthesis;
+    const unsigned longest = model->rate_hz == 16000u ? BLSH_LARGEST_HOP : BLSH_LARGEST_HOP / 2u; /* 16 ms */
+    if ((model->rate_hz != 16000u && model->rate_hz != 8000u) || !is_power_of_2(window) || !is_power_of_2(hop) ||
+        !is_power_of_2(synthesis) || (window & 256u * BLSH_WINDOWS) == 0u || hop < BLSH_LEAST_HOP || hop > longest ||
+        synthesis < 2u * hop || synthesis > window) {
+        return false;
+    }
+    const unsigned history = window - hop, overlap = synthesis - hop;
+    return BLSH_ONE_GEOMETRY ? history == BLSH_MAX_HISTORY && overlap == BLSH_MAX_OVERLAP
+                             : history <= BLSH_MAX_HISTORY && overlap <= BLSH_MAX_OVERLAP;
+}
+
+/* A window of analysis that rises and falls as the bound of a block's peak takes it to (SPEC.md, 4.1). */
+static bool analysis_known(const blsh_model_t *model) {
+    const int16_t *const window = model->window_q14;
+    const unsigned peak = model->window - model->synthesis / 2u;
+    for (unsigned n = 1; n < model->window; n++) {
+        const int step = window[n] - window[n - 1u];
+        if (n <= peak ? step < 0 : step > 0) {
+            return false;
+        }
+    }
+    return window[0] >= 0 && window[model->window - 1u] >= 0 && window[peak] <= BLSH_GAIN_ONE_Q14;
+}
+
+/* Windows whose products sum to the same in all samples of a hop: 3/8 N / H, or M / 2 H, but for rounding. */
+static bool products_known(const blsh_model_t *model) {
+    const unsigned hop = model->hop, synthesis = model->synthesis;
+    const int16_t *const analysis = model->window_q14 + model->window - synthesis;
+    const bool twice =
+        synthesis == model->window && synthesis >= 4u * hop; /* the Hann window, analysis and synthesis */
+    const uint32_t gain = twice ? 3u * (synthesis / hop) << 25 : synthesis / hop << 27;
+    for (unsigned place = 0; place < hop; place++) {
+        uint32_t sum = 0;
+        for (unsigned n = place; n < synthesis; n += hop) {
+            if (model->synthesis_q14[n] < 0 || model->synthesis_q14[n] > BLSH_GAIN_ONE_Q14) {
+                return false;
+            }
+            sum += (uint32_t)(analysis[n] * model->synthesis_q14[n]);
+        }
+        if (sum - gain + (1u << 18) > 1u << 19) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool geometry_known(const blsh_model_t *model) {
+    return sizes_known(model) && model->window_q14 != NULL && model->synthesis_q14 != NULL && analysis_known(model) &&
+           products_known(model);
 }
 
 /* Weights that keep the sum of a band below 2^31, and so every feature within the bounds of SPEC.md, 7. */
@@ -69,7 +125,7 @@ static bool weights_known(const int16_t *weight, unsigned count) {
     return sum <= BLSH_MEL_SUM_MAX;
 }
 
-/* Bands that stay inside the spectrum, and may be written over its magnitudes from the lowest on. */
+/* Bands that stay inside the spectrum. */
 static bool bands_known(const blsh_model_t *model, unsigned bands) {
     if (model->mel_first == NULL || model->mel_count == NULL || model->mel_weight_q16 == NULL) {
         return false;
@@ -77,7 +133,7 @@ static bool bands_known(const blsh_model_t *model, unsigned bands) {
     const int16_t *weight = model->mel_weight_q16;
     for (unsigned band = 0; band < bands; band++) {
         const int first = model->mel_first[band], count = model->mel_count[band];
-        if (first < (int)band || count < 0 || first + count > (int)BLSH_BINS ||
+        if (first < 0 || count < 0 || first + count > (int)blsh_bins_of(model) ||
             !weights_known(weight, (unsigned)count)) {
             return false;
         }
@@ -96,7 +152,7 @@ static bool features_known(const blsh_model_t *model) {
     }
     switch (model->feature_kind) {
     case BLSH_FEATURES_STFT:
-        return model->features == BLSH_BINS;
+        return model->features == blsh_bins_of(model);
     case BLSH_FEATURES_MEL:
         return model->features >= 1u && model->features <= BLSH_MAX_MEL_BANDS && bands_known(model, model->features);
     case BLSH_FEATURES_TRACKED:
@@ -118,18 +174,18 @@ static bool gains_known(const blsh_model_t *model) {
 }
 
 /* Bands that may be spread over the bins from the highest on. */
-static bool edges_known(const int16_t *edge, unsigned bands) {
+static bool edges_known(const int16_t *edge, unsigned bands, unsigned bins) {
     for (unsigned band = 0; band < bands; band++) {
         if (edge[band] < (int)band || edge[band] >= edge[band + 1u]) {
             return false;
         }
     }
-    return edge[0] == 0 && edge[bands] == (int16_t)BLSH_BINS;
+    return edge[0] == 0 && edge[bands] == (int16_t)bins;
 }
 
 /* Masks of bins or of bands. */
 static bool masks_known(const blsh_model_t *model) {
-    const unsigned bands = model->mask_bands, level_bits = model->mask_level_bits;
+    const unsigned bands = model->mask_bands, level_bits = model->mask_level_bits, bins = blsh_bins_of(model);
     const unsigned kept = model->smoothing > model->smoothing_down ? model->smoothing : model->smoothing_down;
     const unsigned most = blsh_votes(model) ? BLSH_MAX_RULE_VOTES : 0u;
     if (kept > BLSH_MAX_SMOOTHING || (kept != 0u && bands > BLSH_MAX_SMOOTHED) || model->start_votes > most ||
@@ -137,13 +193,14 @@ static bool masks_known(const blsh_model_t *model) {
         return false;
     }
     if (blsh_votes(model)) {
-        return bands == BLSH_VOTE_BANDS && level_bits == BLSH_VOTE_LEVEL_BITS && edges_known(model->band_edge, bands);
+        return bands != 0u && bands % 16u == 0u && bands <= BLSH_MAX_BANDS && level_bits == BLSH_VOTE_LEVEL_BITS &&
+               edges_known(model->band_edge, bands, bins);
     }
     if (model->band_edge == NULL) {
-        return bands == BLSH_BINS && level_bits == 1u;
+        return bands == bins && level_bits == 1u;
     }
-    return bands >= 1u && bands <= BLSH_BINS / 2u && (level_bits == 1u || level_bits == 2u || level_bits == 4u) &&
-           edges_known(model->band_edge, bands);
+    return bands >= 1u && bands <= bins / 2u && (level_bits == 1u || level_bits == 2u || level_bits == 4u) &&
+           edges_known(model->band_edge, bands, bins);
 }
 
 /* Thresholds that ascend, so that a projection passes the lowest of them first. */
@@ -199,7 +256,7 @@ static bool votes_known(const blsh_model_t *model) {
             return false;
         }
     }
-    return edge[0] == 0 && edge[model->dictionaries] == (int16_t)BLSH_VOTE_BANDS && gain[0] >= 0 &&
+    return edge[0] == 0 && edge[model->dictionaries] == (int16_t)model->mask_bands && gain[0] >= 0 &&
            gain[BLSH_RESPONSES - 1u] <= BLSH_GAIN_ONE_Q14;
 }
 
@@ -229,6 +286,9 @@ static int check(const blsh_model_t *model) {
     }
     if (!tables_given(model)) {
         return BLSH_ERR_ARGUMENT;
+    }
+    if (!geometry_known(model)) {
+        return BLSH_ERR_GEOMETRY;
     }
     if (!features_known(model)) {
         return BLSH_ERR_FEATURES;

@@ -60,9 +60,10 @@ static inline void gains_of_counts(const uint32_t *plane, unsigned planes, const
 /* `planes` is a constant where this is called, so that its loops unroll. */
 BLSH_ALWAYS_INLINE void average_bits(blsh_state_t *state, const masks_t *masks, unsigned planes) {
     const int16_t *gain = state->model->gain_q14;
+    const unsigned words = blsh_points_of(state->model) / 32u; /* and a bit: the last bin's */
     uint32_t plane[6];
     unsigned word = 0;
-    for (; word < BLSH_BINS / 32u; word++) {
+    for (; word < words; word++) {
         count_bits(masks, word, plane, planes);
         gains_of_counts(plane, planes, gain, state->gain_q14 + 32u * word);
     }
@@ -70,7 +71,7 @@ BLSH_ALWAYS_INLINE void average_bits(blsh_state_t *state, const masks_t *masks, 
     for (unsigned n = 0; n < masks->count; n++) {
         votes += masks->row[n][word] & 1u;
     }
-    state->gain_q14[BLSH_BINS - 1u] = gain[votes];
+    state->gain_q14[32u * words] = gain[votes];
 }
 
 /* ---- levels of bands: four at a time, in the bytes of a word ----------------------------------------------------- */
@@ -118,7 +119,7 @@ static void average_levels(blsh_state_t *state, const masks_t *masks) {
 static void smooth(blsh_state_t *state, unsigned bands) {
     const int32_t rising = state->model->smoothing, falling = state->model->smoothing_down;
     int16_t *const value = state->band_value, *const smoothed = state->smoothed;
-    if (state->hops == 0u) {
+    if (blsh_first_hop(state)) {
         for (unsigned band = 0; band < bands; band++) {
             smoothed[band] = value[band];
         }
@@ -136,7 +137,7 @@ static void smooth(blsh_state_t *state, unsigned bands) {
 /* From gains of bands to gains of bins, in place: from the last, because no band begins before its own number. */
 static void spread(blsh_state_t *state) {
     const int16_t *edge = state->model->band_edge;
-    unsigned bin = BLSH_BINS;
+    unsigned bin = blsh_bins_of(state->model);
     for (unsigned band = state->model->mask_bands; band-- > 0u;) {
         const int16_t gain = state->gain_q14[band];
         const unsigned first = (unsigned)edge[band];

@@ -12,21 +12,21 @@ _Static_assert(BLSH_MEMORY_START == 1u << BLSH_START_SHIFT, "the votes of a star
 #define UNIT_SHIFT      (BLSH_MEMORY_FRACTION_BITS - 2) /* from 1/64 of a step to a feature's 1/4 of a step */
 #define DEVIATION_SHIFT (BLSH_MEMORY_FRACTION_BITS - 4)
 
-/* By how much means and deviations move in this hop: 2^-shift of their distance, but as far as a plain mean would at
+/* By how much means and deviations move in this tick: 2^-shift of their distance, but as far as a plain mean would at
  * the start of a stream. */
 typedef struct {
     int32_t rise, fast, middle, slow;
 } shifts_t;
 
 /* The binary logarithm of value / 2^exponent, in steps above the origin. */
-static int32_t log_level(uint32_t value, int32_t exponent) {
+static int32_t log_level(uint32_t value, int32_t exponent, int32_t origin) {
     if (value == 0u) {
         return 0;
     }
     const int32_t bits = blsh_bit_length(value);
     const uint32_t raised = value << (32 - bits) << 1; /* without the leading one */
     const int32_t level = (bits - 1 - exponent) * (1 << BLSH_LOG_FRACTION_BITS) +
-                          blsh_log2_q5[raised >> (32 - BLSH_LOG_INDEX_BITS)] - BLSH_LOG_ORIGIN;
+                          blsh_log2_q5[raised >> (32 - BLSH_LOG_INDEX_BITS)] - origin;
     return level > 0 ? level : 0;
 }
 
@@ -34,17 +34,19 @@ static inline int32_t moved(int32_t from, int32_t to, int32_t shift) { return fr
 
 static inline int32_t distance_of(int32_t a, int32_t b) { return a > b ? a - b : b - a; }
 
-static shifts_t shifts_of(uint32_t hops) {
-    const int32_t widest = blsh_bit_length(hops + 1u) - 1;
+static shifts_t shifts_of(uint32_t ticks) {
+    const int32_t widest = blsh_bit_length(ticks + 1u) - 1;
     return (shifts_t){
-        .rise = hops < BLSH_TRACKING_START ? BLSH_MEMORY_FAST_SHIFT : BLSH_MEMORY_SLOW_SHIFT,
+        .rise = ticks == 0u                   ? 0
+                : ticks < BLSH_TRACKING_START ? BLSH_MEMORY_FAST_SHIFT
+                                              : BLSH_MEMORY_SLOW_SHIFT,
         .fast = widest < BLSH_MEMORY_FAST_SHIFT ? widest : BLSH_MEMORY_FAST_SHIFT,
         .middle = widest < BLSH_MEMORY_MIDDLE_SHIFT ? widest : BLSH_MEMORY_MIDDLE_SHIFT,
         .slow = widest < BLSH_MEMORY_SLOW_SHIFT ? widest : BLSH_MEMORY_SLOW_SHIFT,
     };
 }
 
-/* Moves the memory of a pair on to its level `now`. In the first hop all shifts are 0, and its mean is that level. */
+/* Moves the memory of a pair on to its level `now`. In the first tick all shifts are 0, and its mean is that level. */
 static void move(blsh_memory_t *memory, int32_t now, const shifts_t *shift) {
     memory->floor = (uint16_t)moved(memory->floor, now, now < memory->floor ? BLSH_MEMORY_FAST_SHIFT : shift->rise);
     memory->mean[0] = (uint16_t)moved(memory->mean[0], now, shift->fast);
@@ -71,7 +73,7 @@ static bool steady(const int16_t *feature) {
  * negative. */
 static int32_t votes_of_rules(const blsh_state_t *state) {
     const blsh_model_t *const model = state->model;
-    const uint32_t left = BLSH_MEMORY_START - state->hops;
+    const uint32_t left = (uint32_t)BLSH_MEMORY_START - state->ticks;
     if (left != 0u) {
         return (int32_t)(model->start_votes * left >> BLSH_START_SHIFT);
     }
@@ -82,24 +84,25 @@ void blsh_remember(blsh_state_t *state, int32_t exponent) {
     enum { PAIRS = BLSH_MEMORY_PAIRS, BANDS = BLSH_TRACKED_BANDS };
     int32_t *const level = state->spectral.level;
     int16_t *const feature = state->projected.feature;
-    shifts_t shift = shifts_of(state->hops);
+    const shifts_t shift = shifts_of(state->ticks);
+    const int32_t origin = state->model->log_origin;
+    const bool begins = blsh_tick_begins(state);
     int32_t sum = 0, floors = 0;
     for (unsigned band = 0; band < BANDS; band++) {
-        level[band] = log_level((uint32_t)level[band], exponent);
+        level[band] = log_level((uint32_t)level[band], exponent, origin);
         sum += level[band];
     }
     const int32_t mean = 4 * blsh_rounded_shift(sum, 6);
-    if (state->hops == 0u) {
-        shift.rise = 0;
-    }
     for (unsigned band = 0; band < BANDS; band++) {
         feature[band] = (int16_t)(4 * level[band] - mean);
     }
     for (unsigned pair = 0; pair < PAIRS; pair++) {
         blsh_memory_t *const memory = state->memory + pair;
         int16_t *const to = feature + BANDS + pair;
-        const int32_t both = blsh_rounded_shift(level[2u * pair] + level[2u * pair + 1u], 1);
-        move(memory, both * (1 << BLSH_MEMORY_FRACTION_BITS), &shift);
+        if (begins) {
+            const int32_t both = blsh_rounded_shift(level[2u * pair] + level[2u * pair + 1u], 1);
+            move(memory, both * (1 << BLSH_MEMORY_FRACTION_BITS), &shift);
+        }
         floors += memory->floor >> UNIT_SHIFT;
         to[0] = (int16_t)((memory->floor >> UNIT_SHIFT) - mean);
         to[PAIRS] = (int16_t)((memory->mean[0] >> UNIT_SHIFT) - mean);

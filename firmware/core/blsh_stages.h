@@ -23,22 +23,50 @@ static inline bool blsh_ranks(const blsh_model_t *model) {
            (BLSH_KINDS == BLSH_KIND_SMALL_VOTES || (blsh_votes(model) && model->entries <= BLSH_SMALL_ENTRIES));
 }
 
+/* The geometry of a model. Where the core is compiled for one these are constants, and loops over a frame have
+ * constant ends. */
+
+/* N: samples of a frame. */
+static inline unsigned blsh_window_of(const blsh_model_t *model) {
+    return BLSH_ONE_WINDOW ? BLSH_MAX_WINDOW : model->window;
+}
+
+/* Complex points of the transforms; there is a bin for each, and one more. */
+static inline unsigned blsh_points_of(const blsh_model_t *model) { return blsh_window_of(model) / 2u; }
+static inline unsigned blsh_bins_of(const blsh_model_t *model) { return blsh_points_of(model) + 1u; }
+
+/* H: samples of a hop. */
+static inline unsigned blsh_hop_of(const blsh_model_t *model) { return BLSH_ONE_GEOMETRY ? BLSH_MAX_HOP : model->hop; }
+
+/* M: the last samples of a frame, which are made again. */
+static inline unsigned blsh_synthesis_of(const blsh_model_t *model) {
+    return BLSH_ONE_GEOMETRY ? BLSH_MAX_HOP + BLSH_MAX_OVERLAP : model->synthesis;
+}
+
+/* Whether a tick begins with this hop: then the past that features keep moves on. */
+static inline bool blsh_tick_begins(const blsh_state_t *state) {
+    return (BLSH_ONE_GEOMETRY && BLSH_MAX_HOP == BLSH_LARGEST_HOP) || state->tick_samples == 0u;
+}
+
+/* Whether it is the first hop of a stream. */
+static inline bool blsh_first_hop(const blsh_state_t *state) { return state->ticks == 0u && blsh_tick_begins(state); }
+
 /* Words of a mask in the dictionary. */
 static inline unsigned blsh_mask_words(const blsh_model_t *model) {
     return BLSH_MASK_WORDS((unsigned)model->mask_bands, (unsigned)model->mask_level_bits);
 }
 
-void blsh_window_frame(blsh_state_t *state, const int16_t input[BLSH_HOP]); /* frame.shift, frame.values */
-void blsh_extract_features(blsh_state_t *state);                            /* feature */
-void blsh_track_floors(blsh_state_t *state, int32_t exponent);              /* level, noise_floor, feature */
-void blsh_remember(blsh_state_t *state, int32_t exponent);                  /* level, memory, feature, rule_votes */
-void blsh_project(blsh_state_t *state);                                     /* accumulator */
-void blsh_make_code(blsh_state_t *state);                                   /* code */
-void blsh_find_neighbours(blsh_state_t *state);                             /* neighbour */
-void blsh_count_votes(blsh_state_t *state);                                 /* band_value: sums of votes */
-void blsh_answer_votes(blsh_state_t *state);                                /* from band_value to gain_q14 of bands */
-void blsh_find_gains(blsh_state_t *state);                                  /* gain_q14 of bins */
-void blsh_synthesise(blsh_state_t *state, int16_t output[BLSH_HOP]);        /* frame.values, overlap, output */
+void blsh_window_frame(blsh_state_t *state, const int16_t *input); /* frame.shift, frame.values */
+void blsh_extract_features(blsh_state_t *state);                   /* feature */
+void blsh_track_floors(blsh_state_t *state, int32_t exponent);     /* level, noise_floor, feature */
+void blsh_remember(blsh_state_t *state, int32_t exponent);         /* level, memory, feature, rule_votes */
+void blsh_project(blsh_state_t *state);                            /* accumulator */
+void blsh_make_code(blsh_state_t *state);                          /* code */
+void blsh_find_neighbours(blsh_state_t *state);                    /* neighbour */
+void blsh_count_votes(blsh_state_t *state);                        /* band_value: sums of votes */
+void blsh_answer_votes(blsh_state_t *state);                       /* from band_value to gain_q14 of bands */
+void blsh_find_gains(blsh_state_t *state);                         /* gain_q14 of bins */
+void blsh_synthesise(blsh_state_t *state, int16_t *output);        /* frame.values, overlap, output */
 
 /* Find in each dictionary the K entries nearest to `code`, by (distance, index). `counted_plane` is scratch:
  * BLSH_SEARCH_WORDS words, or model->bits / 2 + 8. It may lie within the second half of `found`, which is written once

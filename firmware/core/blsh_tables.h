@@ -8,8 +8,6 @@
 #include "arch/blsh_multiply.h"
 #include "blsh_constants.h"
 
-extern const int16_t blsh_window_q14[BLSH_BINS]; /* periodic Hann, samples 0 to 512; sample n is sample 1024 - n */
-
 /* Turns: cosine (low) and sine (high) of 2 pi i / 1024. */
 extern const blsh_factors_t blsh_turn_q14[384];  /* i = 2 k, 4 k, 6 k for k = 0, 1, ... 127, as the stages read them */
 extern const blsh_factors_t blsh_split_q14[256]; /* i = 0, 1, ... 255, for the real split */

@@ -5,32 +5,35 @@
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
 
-/* The root of value / 2^exponent, Q22.8: 15 or 16 significant bits, whatever the exponent. */
-static int32_t scaled_root(uint32_t value, int32_t exponent) {
+/* The root of value / 2^exponent with so many fraction bits: 15 or 16 significant bits, whatever the exponent. */
+static int32_t scaled_root(uint32_t value, int32_t exponent, int32_t fraction_bits) {
     if (value == 0u) {
         return 0;
     }
     int32_t raised = 32 - blsh_bit_length(value);
     raised -= (raised + exponent) & 1;
-    return blsh_shifted((int32_t)blsh_floor_sqrt32(value << raised),
-                        BLSH_TRACKED_FRACTION_BITS - (raised + exponent) / 2);
+    return blsh_shifted((int32_t)blsh_floor_sqrt32(value << raised), fraction_bits - (raised + exponent) / 2);
 }
 
 /* Fast downwards and at the start of a stream, else slowly: so the floor stays at the noise below the speech. */
-static int32_t moved_floor(int32_t floor, int32_t level, uint32_t hops) {
+static int32_t moved_floor(int32_t floor, int32_t level, uint32_t ticks) {
     const int32_t distance = level - floor;
-    const bool fast = distance < 0 || hops < BLSH_TRACKING_START;
+    const bool fast = distance < 0 || ticks < BLSH_TRACKING_START;
     return floor + blsh_rounded_shift(distance, fast ? BLSH_TRACKING_FAST_SHIFT : BLSH_TRACKING_SLOW_SHIFT);
 }
 
 void blsh_track_floors(blsh_state_t *state, int32_t exponent) {
+    const int32_t fraction_bits = blsh_window_of(state->model) == 512u ? 7 : 8; /* the spectrum's scale is 2^-7, 2^-9 */
+    const bool begins = blsh_tick_begins(state);
     int32_t *level = state->spectral.level;
     int32_t peak = 0;
     for (unsigned band = 0; band < BLSH_TRACKED_BANDS; band++) {
-        level[band] = scaled_root((uint32_t)level[band], exponent);
-        const int32_t before = state->hops == 0u ? level[band] : state->noise_floor[band];
-        const int32_t now = moved_floor(before, level[band], state->hops);
-        state->noise_floor[band] = now;
+        level[band] = scaled_root((uint32_t)level[band], exponent, fraction_bits);
+        int32_t now = state->noise_floor[band];
+        if (begins) {
+            now = moved_floor(state->ticks == 0u ? level[band] : now, level[band], state->ticks);
+            state->noise_floor[band] = now;
+        }
         peak = level[band] > peak ? level[band] : peak;
         peak = now > peak ? now : peak;
     }

@@ -96,14 +96,14 @@ static inline unsigned passed(const uint32_t *code, unsigned bit, unsigned thres
 /* The votes of the projections, each by how many of its thresholds it passes. */
 static void add_bits(blsh_state_t *state) {
     const blsh_model_t *model = state->model;
-    const unsigned thresholds = model->thresholds;
+    const unsigned thresholds = model->thresholds, bands = model->mask_bands;
     uint16_t row[BLSH_ROWS_AT_ONCE]; /* how many bytes behind the beginning the votes of a projection lie */
     unsigned offset = 0, count = 0;
     for (unsigned bit = 0; bit < model->bits; bit += thresholds) {
-        row[count++] = (uint16_t)(offset + BLSH_VOTE_BANDS * passed(state->code, bit, thresholds));
-        offset += BLSH_VOTE_BANDS * (thresholds + 1u);
+        row[count++] = (uint16_t)(offset + bands * passed(state->code, bit, thresholds));
+        offset += bands * (thresholds + 1u);
         if (count == BLSH_ROWS_AT_ONCE || bit + thresholds == model->bits) {
-            blsh_add_rows(state->voted.vote, model->bit_vote, row, count);
+            blsh_add_rows(state->voted.vote, model->bit_vote, row, count, bands);
             count = 0;
         }
     }
@@ -122,14 +122,14 @@ void blsh_count_votes(blsh_state_t *state) {
         add_bits(state);
     }
     const int32_t added = state->rule_votes;
-    for (unsigned band = 0; band < BLSH_VOTE_BANDS; band++) { /* over neighbours, and votes that are read */
+    for (unsigned band = 0; band < model->mask_bands; band++) { /* over neighbours, and votes that are read */
         state->band_value[band] = (int16_t)limited(state->voted.vote[band] + added);
     }
 }
 
 void blsh_answer_votes(blsh_state_t *state) {
     const int16_t *const response = state->model->response_q14 + BLSH_RESPONSE_ORIGIN;
-    for (unsigned band = 0; band < BLSH_VOTE_BANDS; band++) {
+    for (unsigned band = 0; band < state->model->mask_bands; band++) {
         state->gain_q14[band] = response[blsh_rounded_shift(state->band_value[band], BLSH_RESPONSE_SHIFT)];
     }
 }

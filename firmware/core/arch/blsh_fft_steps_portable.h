@@ -34,8 +34,9 @@ static inline void blsh_turned_butterfly4(blsh_point_t *near, blsh_point_t *far,
     blsh_butterfly4(near, far, stride, exchange, blsh_quarter(blsh_load(near)), b, c, d);
 }
 
-static inline void blsh_radix4_stage(blsh_point_t *z, unsigned quarter, bool exchange) {
-    const blsh_point_t *const end = z + BLSH_POINTS;
+static inline void blsh_radix4_stage(blsh_point_t *z, unsigned points, unsigned quarter, bool exchange) {
+    const blsh_point_t *const end = z + points;
+    const unsigned step = 384u / quarter;
     blsh_point_t *near = z;
     do {
         const blsh_factors_t *turn = blsh_turn_q14;
@@ -43,15 +44,15 @@ static inline void blsh_radix4_stage(blsh_point_t *z, unsigned quarter, bool exc
         BLSH_UNROLL_TURNS
         do {
             blsh_turned_butterfly4(near++, far++, quarter, exchange, turn);
-            turn += 384u / quarter;
+            turn += step;
         } while (turn != blsh_turn_q14 + 384);
         near = far + quarter;
     } while (near != end);
 }
 
 /* Every fourth butterfly has no turns. */
-static inline void blsh_second_stage(blsh_point_t *z) {
-    for (const blsh_point_t *end = z + BLSH_POINTS; z != end; z += 12) {
+static inline void blsh_second_stage(blsh_point_t *z, unsigned points) {
+    for (const blsh_point_t *end = z + points; z != end; z += 12) {
         blsh_butterfly4(z, z + 8, 4u, false, blsh_quarter(blsh_load(z)), blsh_quarter(blsh_load(z + 4)),
                         blsh_quarter(blsh_load(z + 8)), blsh_quarter(blsh_load(z + 12)));
         const blsh_factors_t *turn = blsh_turn_q14;
@@ -62,32 +63,32 @@ static inline void blsh_second_stage(blsh_point_t *z) {
     }
 }
 
-static inline void blsh_radix2_stage(blsh_point_t *z) {
-    enum { HALF = 16 };
-    for (const blsh_point_t *end = z + BLSH_POINTS; z != end; z += HALF) {
+static inline void blsh_radix2_stage(blsh_point_t *z, unsigned points, unsigned half) {
+    const unsigned step = 384u / half;
+    for (const blsh_point_t *end = z + points; z != end; z += half) {
         const blsh_factors_t *turn = blsh_turn_q14;
         BLSH_UNROLL_TURNS
         do {
-            const blsh_point_t a = blsh_quarter(blsh_load(z)), b = blsh_turn(blsh_load(z + HALF), turn[1]);
+            const blsh_point_t a = blsh_quarter(blsh_load(z)), b = blsh_turn(blsh_load(z + half), turn[1]);
             blsh_store(z, a.re + b.re, a.im + b.im);
-            blsh_store(z + HALF, a.re - b.re, a.im - b.im);
+            blsh_store(z + half, a.re - b.re, a.im - b.im);
             z++;
-            turn += 384 / HALF;
+            turn += step;
         } while (turn != blsh_turn_q14 + 384);
     }
 }
 
-static inline void blsh_first_butterflies(const blsh_point_t *from, blsh_point_t *to, unsigned row) {
-    const blsh_point_t *far = from + 256;
+static inline void blsh_first_butterflies(const blsh_point_t *from, unsigned quarter, blsh_point_t *to, unsigned row) {
+    const blsh_point_t *far = from + 2u * quarter;
     BLSH_UNROLL(2)
     for (const blsh_point_t *end = from + 4; from != end; from++, far++, to += row) {
-        blsh_butterfly4(to, to + 2, 1u, false, blsh_load(from), blsh_load(from + 128), blsh_load(far),
-                        blsh_load(far + 128));
+        blsh_butterfly4(to, to + 2, 1u, false, blsh_load(from), blsh_load(from + quarter), blsh_load(far),
+                        blsh_load(far + quarter));
     }
 }
 
-static inline void blsh_copy_rows(blsh_point_t *to, const blsh_point_t *from) {
-    for (const blsh_point_t *end = from + 16; from != end; from += 4, to += 128) {
+static inline void blsh_copy_rows(blsh_point_t *to, const blsh_point_t *from, unsigned row) {
+    for (const blsh_point_t *end = from + 16; from != end; from += 4, to += row) {
         for (unsigned i = 0; i < 4u; i++) {
             const blsh_point_t value = blsh_load(from + i);
             blsh_store(to + i, value.re, value.im);
@@ -95,9 +96,10 @@ static inline void blsh_copy_rows(blsh_point_t *to, const blsh_point_t *from) {
     }
 }
 
-static inline void blsh_split(blsh_point_t *z) {
-    blsh_point_t *mirror = z + BLSH_POINTS;
-    for (const blsh_factors_t *turn = blsh_split_q14; turn != blsh_split_q14 + 256; turn++) {
+static inline void blsh_split(blsh_point_t *z, unsigned points) {
+    const unsigned step = 512u / points;
+    blsh_point_t *mirror = z + points;
+    for (const blsh_factors_t *turn = blsh_split_q14; turn != blsh_split_q14 + 256; turn += step) {
         const blsh_point_t a = blsh_load(z), m = blsh_load(mirror), b = {m.re, -m.im};
         const blsh_point_t e = blsh_quarter(blsh_sum(a, b)), t = blsh_turn(blsh_difference(a, b), *turn);
         blsh_store(z++, e.re + t.im, e.im - t.re);
@@ -105,10 +107,11 @@ static inline void blsh_split(blsh_point_t *z) {
     }
 }
 
-static inline void blsh_split_back(blsh_point_t *z, const int16_t *gain_q14) {
-    blsh_point_t *mirror = z + BLSH_POINTS;
-    const int16_t *mirror_gain = gain_q14 + BLSH_POINTS;
-    for (const blsh_factors_t *turn = blsh_split_q14; turn != blsh_split_q14 + 256; turn++) {
+static inline void blsh_split_back(blsh_point_t *z, const int16_t *gain_q14, unsigned points) {
+    const unsigned step = 512u / points;
+    blsh_point_t *mirror = z + points;
+    const int16_t *mirror_gain = gain_q14 + points;
+    for (const blsh_factors_t *turn = blsh_split_q14; turn != blsh_split_q14 + 256; turn += step) {
         const blsh_point_t a = blsh_scaled(blsh_load(z), *gain_q14++);
         const blsh_point_t m = blsh_scaled(blsh_load(mirror), *mirror_gain--), b = {m.re, -m.im};
         const blsh_point_t e = blsh_quarter(blsh_sum(a, b)), t = blsh_turn_back(blsh_difference(a, b), *turn);

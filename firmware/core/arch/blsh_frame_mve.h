@@ -9,31 +9,21 @@
 
 #include "blsh_modulus.h"
 
-/* A gather reads four samples of the window, forwards or backwards, from the lowest of them. */
-static inline uint32x4_t blsh_window_order(int step) { return step > 0 ? vidupq_n_u32(0, 1) : vddupq_n_u32(3, 1); }
-static inline const int16_t *blsh_window_lowest(const int16_t *window, int step) {
-    return step > 0 ? window : window - 3;
-}
-
 static inline void blsh_window_part(int32_t *values, const int16_t *samples, unsigned count, const int16_t *window,
-                                    int step, int32_t shift, bool halve) {
-    const uint32x4_t order = blsh_window_order(step);
-    const int16_t *lowest = blsh_window_lowest(window, step);
+                                    int32_t shift, bool halve) {
     (void)halve; /* a vector shifts in both directions */
     for (unsigned n = 0; n < count; n += 4u) {
-        const int32x4_t w = vldrhq_gather_shifted_offset_s32(lowest, order);
-        const int32x4_t product = vmulq_s32(vldrhq_s32(samples + n), w);
+        const int32x4_t product = vmulq_s32(vldrhq_s32(samples + n), vldrhq_s32(window + n));
         vstrwq_s32(values + n, vshlq_r_s32(product, shift));
-        lowest += 4 * step;
     }
 }
 
 static inline int32x4_t blsh_sizes_of(int32x4_t values) { return veorq_s32(values, vshrq_n_s32(values, 31)); }
 
-static inline uint32_t blsh_size_bits(const int32_t *values) {
+static inline uint32_t blsh_size_bits(const int32_t *values, unsigned bins) {
     int32x4_t all = vdupq_n_s32(0);
     unsigned i = 0;
-    for (; i < 2u * BLSH_BINS - 2u; i += 4u) {
+    for (; i < 2u * bins - 2u; i += 4u) {
         all = vorrq_s32(all, blsh_sizes_of(vldrwq_s32(values + i)));
     }
     const int32_t last = blsh_size_of(values[i]) | blsh_size_of(values[i + 1u]);
@@ -54,8 +44,9 @@ static inline int32x4_t blsh_moduli_q14(int32x4x2_t z) {
     return vmaxq_s32(vmaxq_s32(flat, middle), steep);
 }
 
-static inline void blsh_magnitudes(const int32_t *values, int16_t *magnitude, unsigned drop, unsigned down) {
-    int16_t *const end = magnitude + BLSH_BINS;
+static inline void blsh_magnitudes(const int32_t *values, int16_t *magnitude, unsigned bins, unsigned drop,
+                                   unsigned down) {
+    int16_t *const end = magnitude + bins;
     for (; magnitude + 4 <= end; magnitude += 4) {
         int32x4x2_t z = vld2q_s32(values);
         z.val[0] = vshlq_r_s32(blsh_sizes_of(z.val[0]), -(int32_t)drop);
@@ -71,24 +62,23 @@ static inline void blsh_magnitudes(const int32_t *values, int16_t *magnitude, un
 }
 
 static inline void blsh_add_part(int32_t *sums, const int32_t *before, const int32_t *values, const int16_t *window,
-                                 int step, unsigned down) {
-    const uint32x4_t order = blsh_window_order(step);
-    const int16_t *lowest = blsh_window_lowest(window, step);
-    for (unsigned n = 0; n < BLSH_HOP; n += 4u) {
-        const int32x4_t w = vshlq_n_s32(vldrhq_gather_shifted_offset_s32(lowest, order), 16);
-        const int32x4_t v = vmulhq_s32(vshlq_n_s32(vldrwq_s32(values + n), BLSH_OVERLAP_FRACTION_BITS), w);
-        const int32x4_t shifted = vshlq_r_s32(v, -(int32_t)down);
+                                 unsigned count, blsh_scale_t scale) {
+    for (unsigned n = 0; n < count; n += 4u) {
+        const int32x4_t w = vshlq_n_s32(vldrhq_s32(window + n), 16);
+        const int32x4_t v = vmulhq_s32(vshlq_r_s32(vldrwq_s32(values + n), (int32_t)scale.raised), w);
+        const int32x4_t shifted = vshlq_r_s32(v, -(int32_t)scale.down);
         vstrwq_s32(sums + n, before == NULL ? shifted : vaddq_s32(shifted, vldrwq_s32(before + n)));
-        lowest += 4 * step;
     }
 }
 
 static inline void blsh_finish_part(int16_t *output, int32_t *sums, const int32_t *values, const int16_t *window,
-                                    unsigned down) {
-    blsh_add_part(sums, sums, values, window, 1, down);
-    for (unsigned n = 0; n < BLSH_HOP; n += 4u) {
-        const int32x4_t third = vmulhq_s32(vldrwq_s32(sums + n), vdupq_n_s32((int32_t)BLSH_THIRD_Q16 << 16));
-        const int32x4_t step = vshrq_n_s32(vaddq_n_s32(third, 64), BLSH_OVERLAP_FRACTION_BITS - 1);
+                                    unsigned count, blsh_scale_t scale) {
+    const int32_t half = (INT32_C(1) << scale.drop) >> 1;
+    blsh_add_part(sums, sums, values, window, count, scale);
+    for (unsigned n = 0; n < count; n += 4u) {
+        const int32x4_t sum = vldrwq_s32(sums + n);
+        const int32x4_t total = scale.thirds ? vmulhq_s32(sum, vdupq_n_s32((int32_t)BLSH_THIRD_Q16 << 16)) : sum;
+        const int32x4_t step = vshlq_r_s32(vaddq_n_s32(total, half), -(int32_t)scale.drop);
         vstrhq_s32(output + n, vminq_s32(vmaxq_s32(step, vdupq_n_s32(INT16_MIN)), vdupq_n_s32(INT16_MAX)));
     }
 }

@@ -6,7 +6,7 @@
  *   blsh_mul_high(value, factors)          the same, by the high one
  *   blsh_add_mul_high(sum, value, factors) sum + blsh_mul_high(value, factors)
  *   blsh_factor(constant)                  a constant factor as the compiler shall multiply by it
- *   blsh_saturated_shift(value, bits)      value / 2^bits, floor, saturated to int16; `bits` is a constant, 1 to 31 */
+ *   blsh_saturated(value)                  the value, or what is nearest to it in an int16 */
 #ifndef BLSH_MULTIPLY_H
 #define BLSH_MULTIPLY_H
 
@@ -38,16 +38,14 @@ static inline int32_t blsh_factor(int32_t constant) {
 }
 
 #if defined(BLSH_ASM_SATURATE) /* __ssat of gcc's arm_acle.h does not pass -Wconversion */
-#define blsh_saturated_shift(value, bits)                                                                              \
-    (__extension__({                                                                                                   \
-        int32_t blsh_result_;                                                                                          \
-        __asm__("ssat %0, #16, %1, asr %2" : "=r"(blsh_result_) : "r"(value), "I"(bits));                              \
-        (int16_t)blsh_result_;                                                                                         \
-    }))
+static inline int16_t blsh_saturated(int32_t value) {
+    int32_t result;
+    __asm__("ssat %0, #16, %1" : "=r"(result) : "r"(value));
+    return (int16_t)result;
+}
 #else
-static inline int16_t blsh_saturated_shift(int32_t value, unsigned bits) {
-    const int32_t shifted = value >> bits;
-    return (int16_t)(shifted > INT16_MAX ? INT16_MAX : shifted < INT16_MIN ? INT16_MIN : shifted);
+static inline int16_t blsh_saturated(int32_t value) {
+    return (int16_t)(value > INT16_MAX ? INT16_MAX : value < INT16_MIN ? INT16_MIN : value);
 }
 #endif
 

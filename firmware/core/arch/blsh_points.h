@@ -9,8 +9,6 @@
 #include "blsh_multiply.h"
 #include "blsh_pairs.h"
 
-#define BLSH_POINTS (BLSH_WINDOW / 2u) /* points of the complex transform: a pair of samples each */
-
 typedef struct {
     int32_t re, im;
 } blsh_point_t;

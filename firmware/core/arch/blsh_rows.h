@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Sums of rows of bytes, several in a register.
  *
- *   blsh_add_rows(sums, first, row, count)   sums[w] += sum over n < count of the byte w of the row that lies row[n]
- *                                            bytes behind `first`, for w < BLSH_VOTE_BANDS. `count` is 1 to
- *                                            BLSH_ROWS_AT_ONCE: so many bytes add up within 16 bits. Rows lie on
- *                                            words. */
+ *   blsh_add_rows(sums, first, row, count, bands)   sums[w] += sum over n < count of the byte w of the row that lies
+ *                                                   row[n] bytes behind `first`, for w < bands, a multiple of 16.
+ *                                                   `count` is 1 to BLSH_ROWS_AT_ONCE: so many bytes add up within 16
+ *                                                   bits. Rows lie on words. */
 #ifndef BLSH_ROWS_H
 #define BLSH_ROWS_H
 
@@ -14,8 +14,6 @@
 #include "blsh_arch.h"
 
 #define BLSH_ROWS_AT_ONCE 96u
-
-_Static_assert(BLSH_VOTE_BANDS % 16u == 0u, "sixteen bytes at a time");
 
 #if defined(BLSH_ARCH_MVE)
 #include "blsh_rows_mve.h"

@@ -24,8 +24,9 @@ static inline void blsh_add_halves(int32_t *sums, int32_t even, int32_t odd) {
     sums[3] += odd >> 16;
 }
 
-static inline void blsh_add_rows(int32_t *sums, const int8_t *first, const uint16_t *row, unsigned count) {
-    for (const int8_t *const end = first + BLSH_VOTE_BANDS; first < end; first += 8, sums += 8) {
+static inline void blsh_add_rows(int32_t *sums, const int8_t *first, const uint16_t *row, unsigned count,
+                                 unsigned bands) {
+    for (const int8_t *const end = first + bands; first < end; first += 8, sums += 8) {
         int32_t even = 0, odd = 0, next_even = 0, next_odd = 0;
         const uint16_t *next = row, *const last = row + count;
         do {

@@ -5,8 +5,9 @@
 
 #include <arm_mve.h>
 
-static inline void blsh_add_rows(int32_t *sums, const int8_t *first, const uint16_t *row, unsigned count) {
-    for (const int8_t *const end = first + BLSH_VOTE_BANDS; first < end; first += 16, sums += 16) {
+static inline void blsh_add_rows(int32_t *sums, const int8_t *first, const uint16_t *row, unsigned count,
+                                 unsigned bands) {
+    for (const int8_t *const end = first + bands; first < end; first += 16, sums += 16) {
         int16x8_t low = vdupq_n_s16(0), high = vdupq_n_s16(0);
         const uint16_t *next = row, *const last = row + count;
         do {

@@ -63,9 +63,10 @@ static inline void blsh_add_eight(const int8_t *first, const uint16_t *row, cons
 
 #endif
 
-static inline void blsh_add_rows(int32_t *sums, const int8_t *first, const uint16_t *row, unsigned count) {
+static inline void blsh_add_rows(int32_t *sums, const int8_t *first, const uint16_t *row, unsigned count,
+                                 unsigned bands) {
     const int32_t raised = 128 * (int32_t)count;
-    for (const int8_t *const end = first + BLSH_VOTE_BANDS; first < end; first += 8, sums += 8) {
+    for (const int8_t *const end = first + bands; first < end; first += 8, sums += 8) {
         uint32_t sum[4];
         blsh_add_eight(first, row, row + count, sum);
         for (unsigned i = 0; i < 2u; i++) {
