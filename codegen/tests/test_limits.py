@@ -27,7 +27,7 @@ SPEC = Path(__file__).resolve().parents[2] / "docs" / "SPEC.md"
 
 def test_the_specification_has_the_same_limits() -> None:
     words = " ".join(SPEC.read_text(encoding="utf-8").split())
-    assert f"L outside 1 … {MAX_BITS}; K outside 1 … {MAX_NEIGHBOURS}; N < K or above 2²⁰;" in words
+    assert f"L outside 1 … {MAX_BITS}; K outside 1 … {MAX_NEIGHBOURS}; E < K or above 2²⁰;" in words
     assert MAX_ENTRIES == 2**20
     assert f"smoothing a, 0 … {MAX_SMOOTHING};" in words
 

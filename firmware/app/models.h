@@ -82,7 +82,7 @@ BLSH_RARE int blsh_models_begin(blsh_models_t *models, const blsh_image_header_t
 BLSH_RARE int blsh_models_write(blsh_models_t *models, uint32_t offset, const void *words, uint32_t count);
 
 /* Check the image in the free slot and run the self-test with it. A bad one is erased, and the kept model runs. */
-BLSH_RARE int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_HOP]);
+BLSH_RARE int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_MAX_HOP]);
 
 /* Keep the model that is on trial, if it is the image of this SHA-256: after a reset it is on trial no more. */
 BLSH_RARE int blsh_models_prove(blsh_models_t *models, const uint8_t sha256[BLSH_SHA256_BYTES]);

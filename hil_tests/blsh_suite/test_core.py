@@ -16,8 +16,6 @@ from blsh_codegen.host_core import HOST_VARIANTS
 from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_codegen.spec.constants import (
     BINS,
-    HISTORY,
-    HOP,
     MAX_BITS,
     MAX_DICTIONARIES,
     MAX_ENTRIES,
@@ -55,7 +53,12 @@ def test_generated_models_and_signals(library: Path, exact: Exactness) -> None:
     @given(MODELS, SIGNALS)
     def check(recipe: Recipe, signal: npt.NDArray) -> None:
         model = recipe.model()
-        exact(CoreClient(model, library), model, padded_to_hops(signal[: 24 * HOP]), recipe)
+        exact(
+            CoreClient(model, library),
+            model,
+            padded_to_hops(signal[: 24 * model.geometry.tick], model.geometry),
+            recipe,
+        )
 
     check()
     assert exact.counts["hops"] > 50
@@ -218,4 +221,5 @@ def test_every_stage_and_every_result_has_its_words(library: Path) -> None:
 
 
 def test_the_output_lags_by_the_history_of_a_frame(library: Path) -> None:
-    assert CoreClient(Recipe(0).model(), library).core.delay_samples() == HISTORY
+    model = Recipe(0).model()
+    assert CoreClient(model, library).core.delay_samples() == model.geometry.lag

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from blsh_codegen.pipeline.vectorised import padded_to_hops
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.prove.recipes import DEFAULT_RECIPES, SEGMENTS, AnyRecipe, Recipe, Segment, joined, recipes
 from blsh_trainer.model.voting_model import VOTES
@@ -26,15 +25,16 @@ def test_generated_model(
     rng: np.random.Generator,
     exact: Exactness,
 ) -> None:
-    """Send more than the 64 hops in which memories start, then every kind of signal, in a random order."""
+    """Send more than the 64 ticks in which memories start, then every kind of signal, in a random order."""
     firmware = recipe_firmware(recipe)
+    geometry = recipe.geometry
     kinds = rng.permutation(SEGMENTS)
     segments = [
         Segment(str(kind), int(rng.integers(1, 700)), int(rng.integers(0, 12)), n) for n, kind in enumerate(kinds)
     ]
     with firmware.connected() as client:
-        exact(client, firmware.model, edge_signal("speech_like", 68 * HOP, rng), recipe)
-        exact(client, firmware.model, padded_to_hops(joined(segments)), recipe)
+        exact(client, firmware.model, edge_signal("speech_like", 68 * geometry.tick, rng), recipe)
+        exact(client, firmware.model, padded_to_hops(joined(segments), geometry), recipe)
 
 
 def test_every_board_runs_every_kind_of_model() -> None:

@@ -3,15 +3,18 @@
 
 import re
 
+import numpy as np
 import pytest
 
+from blsh_codegen.model.mel_bands import log_origin_of
 from blsh_codegen.project import project_root
 from blsh_codegen.spec import constants as fixed
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.wire.protocol import KEPT_REPLIES, VERSION
 from blsh_hil.wire.spec_tables import DOCUMENT, rewritten
 from blsh_trainer.signals.features import FEATURE_KINDS
-from blsh_trainer.signals.masks import MASK_KINDS
+from blsh_trainer.signals.geometry import RATES_HZ, RECORDER, WINDOWS, Geometry
+from blsh_trainer.signals.masks import MASK_KINDS, band_edges, find_mask_kind
 
 LINE = 120
 
@@ -43,9 +46,9 @@ def test_constants_are_those_of_the_code(spec: str) -> None:
     magnitude = ", ".join(f"{c} a + {d} b" for c, d in fixed.MAGNITUDE_Q14)
     expected = {
         1: (
-            f"A *hop* is {fixed.HOP} samples",
-            f"the last {fixed.WINDOW} input samples",
-            f"lags by {fixed.HISTORY} samples",
+            f"*recorder* has 16 000, {RECORDER.window}, {RECORDER.hop} and {RECORDER.synthesis};",
+            f"lags by M − H samples (recorder: {RECORDER.lag})",
+            f"counted to {fixed.MEMORY_START}",
             f"the {fixed.TRACKED_BANDS} noise floors",
         ),
         3: (
@@ -62,13 +65,63 @@ def test_constants_are_those_of_the_code(spec: str) -> None:
     assert missing == []
 
 
+def rows_of(spec: str, number: int, head: str) -> list[list[str]]:
+    """Return the cells of the table of a section whose first line begins with `head`, without its two first lines."""
+    table = section(spec, number).split(f"\n| {head}")[1].split("\n\n")[0]
+    return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+
+
+def of_window(window: int, rate_hz: int = RECORDER.rate_hz) -> Geometry:
+    """Return a geometry with this window; what the tables below hold is the same for all that have it."""
+    return Geometry(rate_hz, window, hop=64, synthesis=128)
+
+
 def test_masks_are_those_of_the_code(spec: str) -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \| (\d+) \|", section(spec, 3), re.MULTILINE)
-    words = {name: -(-kind.width * kind.level_bits // 32) for name, kind in MASK_KINDS.items()}
-    expected = {(name, kind.width, kind.level_bits, words[name]) for name, kind in MASK_KINDS.items()}
-    assert {(name, int(w), int(g), int(count)) for name, w, g, count in rows} == expected
+    expected = []
+    for name in MASK_KINDS:
+        kinds = [find_mask_kind(name, of_window(window)) for window in reversed(WINDOWS)]
+        sizes = [f"{kind.width}, {-(-kind.width * kind.level_bits // 32)}" for kind in kinds]
+        expected.append([name, str(kinds[0].level_bits), *sizes])
+    found = [[row[0].strip("`"), *row[1:5]] for row in rows_of(spec, 3, "masks |")]
+    assert sorted(found) == sorted(expected)
     options = section(spec, 1)
     assert [name for name in (*FEATURE_KINDS, *MASK_KINDS) if f"`{name}`" not in options] == []
+
+
+def test_edges_of_bands_are_those_of_the_code(spec: str) -> None:
+    words = section(spec, 3)
+    assert "e = max(16, 500 Hz · N / rate, floored)" in words
+    for rate_hz in RATES_HZ:
+        for window in WINDOWS:
+            geometry = of_window(window, rate_hz)
+            single = max(16, 500 * window // rate_hz)
+            steps = geometry.bands - single
+            exact = [single * (geometry.bins / single) ** (i / steps) for i in range(1, steps)]
+            edges = band_edges(geometry)
+            assert edges[: single + 1] == tuple(range(single + 1)) and edges[-1] == geometry.bins
+            assert np.abs(np.array(edges[single + 1 : -1]) - exact).max() < 0.5
+
+
+def test_origins_are_those_of_the_code(spec: str) -> None:
+    kind = FEATURE_KINDS["memory"]
+    expected = [
+        [str(log_origin_of(kind, of_window(window, rate_hz))) for window in reversed(WINDOWS)]
+        for rate_hz in reversed(RATES_HZ)
+    ]
+    assert [row[1:] for row in rows_of(spec, 3, "rate |")] == expected
+
+
+def test_transforms_are_those_of_the_code(spec: str) -> None:
+    found = rows_of(spec, 4, "P |")
+    assert [[int(points), radices] for points, radices, _ in found] == [
+        [points, ", ".join(map(str, radices))] for points, radices in fixed.RADICES.items()
+    ]
+    forward = [fixed.spectrum_shift(window) for window in reversed(WINDOWS)]
+    both = [fixed.round_trip_shift(window) for window in reversed(WINDOWS)]
+    assert "f = {}, {} and {} for N = 1024, 512 and 256".format(*forward) in section(spec, 4)
+    assert "r = {}, {} and {} for N = 1024, 512 and 256".format(*both) in section(spec, 6)
+    tracked = [fixed.tracked_fraction_bits(window) for window in reversed(WINDOWS)]
+    assert "φ fraction bits: {}, {} and {} for N = 1024, 512 and 256".format(*tracked) in section(spec, 5)
 
 
 def test_no_line_is_longer_than_a_window_is_wide(spec: str) -> None:

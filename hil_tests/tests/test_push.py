@@ -12,15 +12,7 @@ import pytest
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.emit.model_image import HEAD, encode_image, read_head, sealed
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import (
-    ALL_KINDS,
-    HOP,
-    MAX_BITS,
-    MAX_NEIGHBOURS,
-    MAX_SMOOTHING,
-    RUNTIME_FORMAT,
-    ModelKind,
-)
+from blsh_codegen.spec.constants import ALL_KINDS, MAX_BITS, MAX_NEIGHBOURS, MAX_SMOOTHING, RUNTIME_FORMAT, ModelKind
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.link.board_errors import BoardError, RefusedError
@@ -41,7 +33,7 @@ from blsh_hil.wire.codes import ImageFault, SlotState
 from blsh_hil.wire.messages import Done, ModelProve, ModelTry, PushBegin, PushData, PushReady
 from blsh_trainer.errors import BlshError
 
-from .slot_models import FACTORY, IMAGE, ONE, OTHER, SAMPLES, tiny_model
+from .slot_models import FACTORY, HOP, IMAGE, ONE, OTHER, SAMPLES, tiny_model
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("push")]  # one worker builds its fixtures, once
 

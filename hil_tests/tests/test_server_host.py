@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
 from blsh_hil.link.board_errors import BoardError, IntegrityError, RefusedError
@@ -30,9 +29,11 @@ from blsh_hil.wire.messages import (
     ResetStream,
 )
 from blsh_hil.wire.protocol import COUNT_LOOP_MAX
+from blsh_trainer.signals.geometry import RECORDER
 
 from .small_model import BITS, MODEL_NAME, MODEL_SHA256, NEIGHBOURS, write_model
 
+HOP, LAG = RECORDER.hop, RECORDER.lag
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("server host")]  # one worker builds its fixtures, once
 
 # ---- fixtures -----------------------------------------------------------------------------------------------
@@ -314,7 +315,7 @@ def test_request_in_single_bytes(line: Line) -> None:
 def passed_through(image: HostImage) -> tuple[HelloReply, str]:
     """Return HELLO of a board with a bad model, and what require() says of it. Its audio must come out unchanged."""
     samples = noise(9)
-    delayed = np.concatenate([np.zeros(HISTORY, np.int16), samples])[: len(samples)]
+    delayed = np.concatenate([np.zeros(LAG, np.int16), samples])[: len(samples)]
     with HostBoard(image) as board, BoardClient.open(board.url, TIMEOUTS) as client:
         hello = client.hello()
         client.reset_stream()

@@ -180,7 +180,7 @@ def spectrum_shift(window: int) -> int:
 
 
 def round_trip_shift(window: int) -> int:
-    """Return r: a spectrum with gains of 1, divided by 4, comes back as the frame scaled by 2**-(r + 2): 9, 6 and 11."""
+    """Return r: after both transforms and gains of 1 a frame is scaled by 2**-(r + 2); 9, 6 and 11 for these sizes."""
     return 2 * spectrum_shift(window) - (window // 2).bit_length() + 1
 
 

@@ -72,6 +72,11 @@ class Geometry:
         return round(TICK_S * self.rate_hz) // self.hop
 
     @property
+    def tick(self) -> int:
+        """Samples of 16 ms."""
+        return self.hops_per_tick * self.hop
+
+    @property
     def symmetric(self) -> bool:
         """Whether all of a frame is resynthesised, by the window that it was analysed with."""
         return self.synthesis == self.window
