@@ -36,3 +36,8 @@ def bar_rows(bars: Sequence[Demand]) -> list[list[str]]:
         [state_of(bar.met), bar.what, bar.asked, bar.told, bar.stretch, state_of(bar.reached) if bar.stretch else ""]
         for bar in bars
     ]
+
+
+def absent(*names: str) -> str:
+    """Return in words that the classes `names` have no models, so that a bar of theirs cannot be judged."""
+    return f"not measured: no model of {' and '.join(names)}"
