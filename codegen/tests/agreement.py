@@ -9,7 +9,6 @@ from blsh_codegen.host_core import HOST_VARIANTS, HostCore, compile_core
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.stages import STAGES, HopVectors
 
 
@@ -28,7 +27,7 @@ def assert_all_agree(model: IntegerModel, samples: npt.NDArray[np.int16], name: 
     reference = ReferenceDenoiser(model)
     cores = {variant: HostCore(model, compile_core(flags)) for variant, flags in HOST_VARIANTS.items()}
     vectors = VectorisedDenoiser(model).stages(samples)
-    for t, hop in enumerate(samples.reshape(-1, HOP)):
+    for t, hop in enumerate(samples.reshape(-1, model.geometry.hop)):
         expected = reference.hop(hop)
         assert_same(expected, vectors.hop(t), f"vectorised, {name}, hop {t}")
         for variant, core in cores.items():

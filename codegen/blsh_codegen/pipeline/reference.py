@@ -37,6 +37,7 @@ from blsh_codegen.spec.constants import (
     TRACKING_SLOW_SHIFT,
     TRACKING_START,
     digit_reversed,
+    mask_shift,
     mul_q16,
     overlap_scale,
     round_trip_shift,
@@ -172,8 +173,7 @@ class ReferenceDenoiser:
         code = self._code(accumulators)
         neighbours = self._neighbours(code)
         gains = self._gains(features, code, neighbours)
-        masked = [(mul_q16(re, g), mul_q16(im, g)) for (re, im), g in zip(spectrum, gains, strict=True)]
-        output = self._synthesise(real_samples(masked), shift)
+        output = self._synthesise(real_samples(self._masked(spectrum, gains)), shift)
         self._hops += 1
         words = [sum(bit << i for i, bit in enumerate(code[w : w + 32])) for w in range(0, len(code), 32)]
         return HopVectors(
@@ -272,6 +272,13 @@ class ReferenceDenoiser:
         if isinstance(model, VotingIntegers):
             gains = [response_to(votes, model) for votes in self._smoothed]
         return [gain for gain, bins in zip(gains, np.diff(model.band_edges), strict=True) for _ in range(bins)]
+
+    def _masked(self, spectrum: list[Complex], gains: list[int]) -> list[Complex]:
+        raised = mask_shift(self.model.geometry.window)
+        return [
+            (mul_q16(re << raised, gain), mul_q16(im << raised, gain))
+            for (re, im), gain in zip(spectrum, gains, strict=True)
+        ]
 
     def _synthesise(self, samples: list[int], shift: int) -> list[int]:
         geometry = self.model.geometry

@@ -31,6 +31,7 @@ from blsh_codegen.spec.constants import (
     TRACKING_FAST_SHIFT,
     TRACKING_SLOW_SHIFT,
     TRACKING_START,
+    mask_shift,
     overlap_scale,
     round_trip_shift,
     tracked_fraction_bits,
@@ -157,7 +158,8 @@ class VectorisedDenoiser:
         gains = self._rule.gains(self._smooth(decision.unsettled, state))
         if self.model.band_edges is not None:
             gains = np.repeat(gains, np.diff(self.model.band_edges), axis=1)
-        samples = real_samples(mul_q16(re, gains), mul_q16(im, gains))[:, -geometry.synthesis :]
+        masked = (mul_q16(part << mask_shift(geometry.window), gains) for part in (re, im))
+        samples = real_samples(*masked)[:, -geometry.synthesis :]
         raised = samples << round_trip_shift(geometry.window) - 1
         pieces = mul_q16(raised, self.model.synthesis_q14.astype(np.int64)) >> (shift + 1)
         return (
