@@ -21,7 +21,7 @@
 #include "sha256.h"
 
 #define BLSH_IMAGE_MAGIC  0x4d534c42u /* "BLSM" */
-#define BLSH_IMAGE_FORMAT 2u
+#define BLSH_IMAGE_FORMAT 3u
 #define BLSH_NO_SLOT      0xffu
 
 #define BLSH_IMAGE_BIT_VOTES 1u /* the model has votes of bits */
@@ -51,7 +51,13 @@ typedef struct {
     uint8_t smoothing_down;
     uint16_t start_votes;
     uint16_t steady_votes;
-    char name[32]; /* ends with a zero */
+    uint16_t rate_hz;
+    uint16_t window;
+    uint16_t hop;
+    uint16_t synthesis;
+    uint16_t log_origin;
+    uint16_t reserved; /* 0 */
+    char name[32];     /* ends with a zero */
 } blsh_image_header_t;
 
 /* A slot: this record, then the image. Its words are programmed once each, in this order, `proven` last of all. */

@@ -177,6 +177,8 @@ static void handle_slots(blsh_server_t *server, const uint8_t *payload) {
         .running = server->config->models->running,
         .kinds = BLSH_KINDS,
         .windows = BLSH_WINDOWS,
+        .max_history = BLSH_MAX_HISTORY,
+        .max_overlap = BLSH_MAX_OVERLAP,
     };
     (void)payload;
     for (uint32_t slot = 0; slot < 2u; slot++) {

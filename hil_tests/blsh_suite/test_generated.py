@@ -11,6 +11,7 @@ from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.prove.recipes import DEFAULT_RECIPES, SEGMENTS, AnyRecipe, Recipe, Segment, joined, recipes
 from blsh_trainer.model.voting_model import VOTES
 from blsh_trainer.signals.features import FEATURE_KINDS
+from blsh_trainer.signals.geometry import all_geometries
 from blsh_trainer.signals.masks import MASK_KINDS
 
 from .conftest import Firmware
@@ -44,6 +45,9 @@ def test_every_board_runs_every_kind_of_model() -> None:
     assert {recipe.masks for recipe in made} == {*MASK_KINDS, VOTES}
     assert {1, 300} <= {recipe.bits for recipe in made}
     assert {1, 32} <= {recipe.neighbours for recipe in made}
+    for number in ("rate_hz", "window", "hop", "synthesis"):
+        every = {getattr(geometry, number) for geometry in all_geometries()}
+        assert {getattr(recipe.geometry, number) for recipe in made} == every
     assert {"few", "rings"} <= {recipe.dictionary for recipe in made if isinstance(recipe, Recipe)}, (
         "dictionaries of ties"
     )

@@ -9,7 +9,7 @@ import numpy as np
 from blsh_codegen.emit.generate import render_tables
 from blsh_codegen.model.entry_order import bit_planes, bounds_table
 from blsh_codegen.model.projection_rows import stored_rows
-from blsh_codegen.spec.constants import Q14_ONE, RUNTIME_FORMAT
+from blsh_codegen.spec.constants import Q14_ONE, RUNTIME_FORMAT, synthesis_q14, window_q14
 from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 BITS = 40
@@ -37,10 +37,13 @@ def model_source(runtime_format: int, damaged: bool, geometry: Geometry) -> str:
     masks = rng.integers(0, 1 << 32, (ENTRIES, -(-bins // 32)), dtype=np.uint32)
     masks[:, -1] &= (1 << bins % 32) - 1
     projection = stored_rows(rng.integers(-127, 128, (BITS, bins), dtype=np.int8))
+    rate_hz, window, hop, synthesis = geometry.numbers
     gains = np.round(np.arange(NEIGHBOURS + 1) / NEIGHBOURS * Q14_ONE).astype(int)
     crc = zlib.crc32(b"".join(table.astype("<u4").tobytes() for table in (planes, bounds, masks))) ^ damaged
     return f"""#include "blsh_model.h"
 __attribute__((aligned(4))) static const uint8_t projection[] = {braces(projection)};
+static const int16_t window[] = {braces(window_q14(geometry))};
+static const int16_t synthesis[] = {braces(synthesis_q14(geometry))};
 static const int16_t bias[] = {braces(rng.integers(-1000, 1000, BITS))};
 static const uint32_t planes[] = {braces(planes, "u")};
 static const uint32_t bounds[] = {braces(bounds, "u")};
@@ -53,7 +56,8 @@ const blsh_model_t blsh_model = {{
     .neighbours = {NEIGHBOURS}u, .entries = {ENTRIES}u, .radius = {radius}u,
     .projections = {BITS}u, .thresholds = 1u, .dictionaries = 1u,
     .mask_bands = {bins}u, .mask_level_bits = 1u,
-    .projection_q7 = projection, .bias_q3 = bias,
+    .rate_hz = {rate_hz}u, .window = {window}u, .hop = {hop}u, .synthesis = {synthesis}u,
+    .projection_q7 = projection, .window_q14 = window, .synthesis_q14 = synthesis, .bias_q3 = bias,
     .planes = planes, .bounds = bounds, .masks = masks, .gain_q14 = gain,
 }};
 """

@@ -288,9 +288,11 @@ def test_a_board_without_storage_says_so(host: HostImage) -> None:
 
 
 def test_what_does_not_fit_is_refused_with_numbers(client: BoardClient) -> None:
-    slots = dataclasses.replace(read_slots(client), room=9_000, max_bits=32, max_neighbours=3, max_smoothed=1)
+    slots = dataclasses.replace(read_slots(client), room=11_000, max_bits=32, max_neighbours=3, max_smoothed=1)
     head = read_head(IMAGE)
-    with pytest.raises(BlshError, match=rf"has {len(IMAGE):,} bytes as an image, a slot has room for 9,000; give --en"):
+    with pytest.raises(
+        BlshError, match=rf"has {len(IMAGE):,} bytes as an image, a slot has room for 11,000; give --en"
+    ):
         check_fits(head, slots)
     slots = dataclasses.replace(slots, room=1 << 20)
     with pytest.raises(BlshError, match=r"has 33 bits, the firmware's state holds 32; give --bits 32, or .*bits 33"):

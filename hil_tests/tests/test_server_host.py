@@ -24,11 +24,12 @@ from blsh_hil.wire.messages import (
     CountLoop,
     Done,
     Error,
+    Hello,
     HelloReply,
     Hop,
     ResetStream,
 )
-from blsh_hil.wire.protocol import COUNT_LOOP_MAX
+from blsh_hil.wire.protocol import COUNT_LOOP_MAX, VERSION
 from blsh_trainer.signals.geometry import RECORDER
 
 from .small_model import BITS, MODEL_NAME, MODEL_SHA256, NEIGHBOURS, write_model
@@ -280,6 +281,15 @@ def test_damaged_frame_is_complained_about_and_the_next_one_served(line: Line, d
     assert complaint.text.decode() == error.text
     (frame,) = line.exchange(encode(ResetStream.TYPE, 5, STREAM), 1)
     assert (frame.type, frame.sequence) == (Done.TYPE, 5)
+
+
+def test_a_host_of_an_earlier_protocol_is_answered_in_the_boards_own(line: Line) -> None:
+    """Check that the answer is a frame of today's version: its head tells the earlier host which the board speaks."""
+    hello = encode(Hello.TYPE, 1, Hello(5).pack(), version=VERSION - 1)
+    (frame,) = line.exchange(hello, 1)
+    error = Error.unpack(frame.payload)
+    assert (error.code, error.detail) == (ErrorCode.BAD_FRAME, FrameError.VERSION & 0xFFFFFFFF)
+    assert error.text == b"another protocol version"
 
 
 def test_bad_frames_are_counted(board: HostBoard) -> None:

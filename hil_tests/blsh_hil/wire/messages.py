@@ -248,6 +248,8 @@ class SlotsReply(Message, code=0xA0):
     state: Slots8
     windows: U8  # the sum of the windows that the firmware is compiled for: 1 for 256 samples, 2 for 512, 4 for 1024
     reserved: Spare
+    max_history: U16  # the most samples of a frame besides its hop, N - H
+    max_overlap: U16  # the most samples that output lags, M - H
     images: SlotDigests  # the SHA-256 in the head of each image
 
 

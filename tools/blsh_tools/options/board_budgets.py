@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the commands import their modules when they run, so that `b
     from blsh_codegen.emit.generate import GenerateOptions
     from blsh_hil.boards.board import Board
     from blsh_trainer.model.artifact import AnyModel
+    from blsh_trainer.signals.geometry import Geometry
 
 SLOTS_FLASH_BYTES = 4096
 """The most code, on any board, of the part of the firmware that takes pushed models."""
@@ -56,7 +57,7 @@ def _fitting(model: "AnyModel", wishes: "GenerateOptions") -> "tuple[GenerateOpt
     costs = load_costs()
     sizes = costs.board(board.name)
     if wishes.slots:
-        sizes = _with_slots(board, sizes, wishes)
+        sizes = _with_slots(board, sizes, wishes, model.geometry)
     ram = board.ram.size - board.stack_bytes + sizes.stack_bytes  # the linker keeps more for the stack than is used
     for name, asked, most in (("flash", wishes.flash, board.flash.size), ("ram", wishes.ram, board.ram.size)):
         if asked is not None and asked > most:
@@ -74,16 +75,21 @@ def _fitting(model: "AnyModel", wishes: "GenerateOptions") -> "tuple[GenerateOpt
     return plan.options, plan
 
 
-def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") -> "BoardSizes":
-    """Return the needs of the firmware beside a model when it has slots, and room for larger models."""
+def _with_slots(
+    board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions", geometry: "Geometry"
+) -> "BoardSizes":
+    """Return the needs of the firmware beside a model of `geometry` when it has slots, and room for larger models."""
     from blsh_codegen.spec.c_structs import Limits, board_bytes, state_struct
+    from blsh_trainer.signals.geometry import LEAST_HOP
 
     if board.slots is None:
         raise BlshError(f"{board.name} has no slots for models in boards.toml; generate without --slots")
-    wanted = Limits.of_masks(wishes.room_bits or 1, wishes.room_neighbours or 1, wishes.room_smoothed or 1)
-    room = board_bytes(state_struct, wanted) - board_bytes(
-        state_struct, Limits.of_masks(1, 1, 1)
-    )  # beside the model's state
+    rooms = (wishes.room_bits or 1, wishes.room_neighbours or 1, wishes.room_smoothed or 1)
+    wanted = Limits.of_masks(*rooms, geometry.bins, geometry)._replace(
+        history=geometry.window - LEAST_HOP, one_geometry=False
+    )
+    least = Limits.of_masks(1, 1, 1, geometry.bins, geometry)
+    room = board_bytes(state_struct, wanted) - board_bytes(state_struct, least)  # beside the model's state
     return replace(
         sizes,
         flash_bytes=sizes.flash_bytes + SLOTS_FLASH_BYTES,

@@ -4,7 +4,10 @@
 It stands alone, so that `blsh --help` need not load NumPy.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 from typing import Final
 
 from blsh_trainer.errors import BlshError
@@ -136,6 +139,17 @@ CLASSES: Final = {
     "phone": Geometry(8_000, 512, 128, 256),
 }
 """What each class of products takes where it names its class or its latency only."""
+
+
+@cache
+def all_geometries() -> tuple[Geometry, ...]:
+    """Return every geometry that a model may have."""
+    sizes = [LEAST_HOP << step for step in range(5)]
+    found = []
+    for numbers in product(RATES_HZ, WINDOWS, sizes, sizes):
+        with suppress(BlshError):
+            found.append(Geometry(*numbers))
+    return tuple(found)
 
 
 def parse_geometry(text: str) -> Geometry:
