@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
@@ -27,7 +27,7 @@ from blsh_tools.bench.class_proofs import proof_bars
 from blsh_tools.bench.class_quality import JUDGED_SNR_DB, RIVAL, SCORES, Figures, differences, less, means, quality_bars
 from blsh_tools.bench.class_signals import reconstruction_bars, transform_bars, worst_transform_snrs
 from blsh_tools.bench.demand import HEADER, Demand, bar_rows
-from blsh_tools.bench.latency_points import DOCUMENT, PICTURE, draw_latency, latency_rows, renewed
+from blsh_tools.bench.latency_points import DOCUMENT, NAME, PICTURE, draw_latency, latency_rows, renewed
 from blsh_tools.bench.latency_points import HEADER as LATENCY_HEADER
 from blsh_tools.bench.reconstruction import reconstruction_db
 from blsh_tools.evaluate_model import ReducedModel
@@ -44,7 +44,6 @@ from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.progress import Progress, named
 from blsh_trainer.signals.geometry import CLASSES
 
-NAME: Final = "bars-geometry"
 _ENGINE = "fixed"
 _MODEL = "model"
 _NOTES = (

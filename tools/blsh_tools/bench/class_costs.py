@@ -30,7 +30,7 @@ BUDGET, OWN = "budget", "own"
 """The cases: the model of the budgets, and the class's own."""
 
 _BOARDS = {BUDGET: (M4, M0_ROW, SMALLEST), OWN: (M4, SMALLEST)}
-_TICKS: Final = 384
+_HOPS: Final = 384
 _MILLIONS: Final = {
     M4: {"recorder": 9.2, "intercom": 9.2, "headset": 15.0, "hearing": 26.0, "phone": 7.0},
     M0_ROW: {"recorder": 25.0, "intercom": 25.0, "phone": 17.0},
@@ -42,11 +42,11 @@ _ESTIMATED: Final = {"flash and RAM": "within 1 %", "instructions": "within 5 %"
 
 @dataclass(frozen=True)
 class CostBench:
-    """The inputs of measuring. work: keeps models, images and figures. ticks: of 16 ms of noisy speech to denoise."""
+    """The inputs of measuring. work: keeps models, images and figures. hops: of noisy speech to denoise."""
 
     corpus: Corpus
     work: Path
-    ticks: int = _TICKS
+    hops: int = _HOPS
 
 
 @dataclass(frozen=True)
@@ -131,13 +131,12 @@ def _row(case: str, board: str, model: AnyModel, bench: CostBench) -> Row:
         "compiler": compiler_version(),
         "model": model.sha256,
         "corpus": bench.corpus.sha256,
-        "ticks": bench.ticks,
+        "hops": bench.hops,
         "row": [case, board, entries],
     }
     row: Row | None = store.result("costs", identity)
     if row is None:
-        geometry = model.geometry
-        samples = noisy_speech(bench.corpus, bench.ticks * geometry.hops_per_tick, geometry)
+        samples = noisy_speech(bench.corpus, bench.hops, model.geometry)
         image = build_for(board, model, entries, bench_project(bench.work / "project"), lambda _line: None)
         row = measure_image(image, Workbench(build_plugin(bench.work), bench.work, samples), case)
         store.keep_result("costs", identity, row)

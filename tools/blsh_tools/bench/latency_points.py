@@ -14,11 +14,12 @@ from blsh_trainer.evaluation.metrics import METRICS
 from blsh_trainer.evaluation.protocols import PEERS_RATE_HZ
 from blsh_trainer.experiments.drawing import Point, draw_points
 from blsh_trainer.files import replacing
-from blsh_trainer.signals.geometry import Geometry
+from blsh_trainer.signals.geometry import CLASSES, Geometry
 
+NAME: Final = "bars-geometry"
 PICTURE: Final = "latency.png"
 DOCUMENT: Final = "choosing.md"
-WRITER: Final = "blsh bars-geometry"
+WRITER: Final = f"blsh {NAME}"
 HEADER: Final = (
     *("class", "latency", "rate, N / H / M", "SI-SDR, dB", "PESQ", "ESTOI"),
     *("M instr/s on M4", "on M0", "RAM, bytes", "flash, bytes"),
@@ -30,7 +31,7 @@ Class = Mapping[str, Any]
 
 def latency_rows(classes: Mapping[str, Class]) -> list[list[str]]:
     """Return the lines of the table with the columns HEADER, one for each class."""
-    return [_row(name, each) for name, each in classes.items()]
+    return [_row(name, each) for name, each in _in_order(classes).items()]
 
 
 def renewed(text: str, classes: Mapping[str, Class] | None, results: str = "results") -> str:
@@ -43,10 +44,9 @@ def renewed(text: str, classes: Mapping[str, Class] | None, results: str = "resu
     notes = (
         f"Quality on the 60 mixtures of `test` at {JUDGED_SNR_DB:g} dB, in the firmware's integers; cost of the same "
         "models, measured on noisy speech in the emulator. RAM is state, stack and one hop of samples, flash the whole "
-        f"image with this project's serial server, both on the M4. The bars: [bars-geometry.md]({results}/"
-        "bars-geometry.md)."
+        f"image with this project's serial server, both on the M4. The bars: [{NAME}]({results}/{NAME}.md)."
     )
-    narrow = [name for name, each in classes.items() if _geometry(each).rate_hz != PEERS_RATE_HZ]
+    narrow = [name for name, each in _in_order(classes).items() if _geometry(each).rate_hz != PEERS_RATE_HZ]
     if narrow:
         notes += f" {', '.join(narrow)}: PESQ is narrow-band, so no figure of quality compares with the others'."
     picture = f"![quality and instructions against latency]({results}/{PICTURE})"
@@ -58,6 +58,7 @@ def draw_latency(classes: Mapping[str, Class], command: str, path: Path) -> None
 
     Classes at another rate than the peers' have no quality that compares, and are drawn by their instructions alone.
     """
+    classes = _in_order(classes)
     panels: dict[str, list[Point]] = {}
     of_peers = {peer.title: peer for peer in load_peer_costs()}
     for metric in SCORES:
@@ -88,6 +89,11 @@ def read_classes(file: Path) -> dict[str, Class] | None:
     except FileNotFoundError:
         return None
     return found
+
+
+def _in_order(classes: Mapping[str, Class]) -> dict[str, Class]:
+    """Return classes in the order of CLASSES; the JSON file has them in that of the alphabet."""
+    return {name: classes[name] for name in CLASSES if name in classes}
 
 
 def _row(name: str, of: Class) -> list[str]:
