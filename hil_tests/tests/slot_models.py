@@ -9,6 +9,7 @@ from blsh_codegen.emit.model_image import encode_image
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.prove.recipes import Recipe
+from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 
 def slot_model(
@@ -20,9 +21,10 @@ def slot_model(
     masks: str = "bands",
     smoothing: int = 3,
     name: str | None = None,
+    geometry: Geometry = RECORDER,
 ) -> IntegerModel:
     """Return a recipe's model under a name that differs from others at a glance."""
-    recipe = Recipe(seed, kind, bits, neighbours, entries, masks, smoothing, floor=5)
+    recipe = Recipe(seed, kind, bits, neighbours, entries, masks, smoothing, floor=5, geometry=geometry)
     return replace(recipe.model(), name=name or f"slot-{seed}")
 
 

@@ -90,7 +90,7 @@ def play_live(options: LiveOptions) -> dict[str, Any]:
         geometry = model.geometry
         source = _source(options, geometry)
         sink = _sink(options, geometry, cleanup)
-        target, expected = reach(options.board, options.port, model, say)
+        target, expected = reach(options.board, options.port, model, say, pushed=True)
         _refuse_slow_line(options.port, expected.baud, geometry)
         retries = Retries(replay_hops=round(REPLAY_S / geometry.hop_s))
         client = cleanup.enter_context(connect(target, expected, retries=retries))
@@ -200,8 +200,8 @@ def _say_troubles(found: LiveResult, options: LiveOptions, geometry: Geometry) -
     if options.target is not None and found.hops >= _room(geometry):
         hours = found.hops * geometry.hop_s / 3600
         say(
-            f"{options.target} is full: a WAV file holds {hours:.1f} hours; live has ended in order, start it again with "
-            "another --output"
+            f"{options.target} is full: a WAV file holds {hours:.1f} hours; live has ended in order, start it again "
+            "with another --output"
         )
     if found.unprocessed:
         say(f"the board passed {found.unprocessed} hops through unprocessed: {found.integrity!r}")

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from blsh_codegen.pipeline.reference import analyse
 from blsh_codegen.pipeline.vectorised_transform import real_samples, real_spectrum
-from blsh_codegen.spec.constants import round_trip_shift, spectrum_shift, window_q14
+from blsh_codegen.spec.constants import mask_shift, round_trip_shift, spectrum_shift, window_q14
 from blsh_trainer.signals.geometry import Geometry
 
 LEVELS_DBFS = (0, -10, -20, -30, -40, -50, -60)
@@ -39,7 +39,8 @@ def _snrs(samples: Floats, geometry: Geometry) -> tuple[float, float]:
     re, im = real_spectrum(np.array(windowed, np.int64))
     scale = 2.0 ** (np.array(shifts)[:, None] + 14 - spectrum_shift(size))
     forward = _worst(np.fft.rfft(frames * window), (re + 1j * im) / scale)
-    back = real_samples(re >> 2, im >> 2)  # a gain of 1 divides by 4, too
+    raised = mask_shift(size)
+    back = real_samples(re << raised >> 2, im << raised >> 2)  # a gain of 1 divides by 4, too
     exact = np.fft.irfft(re + 1j * im) * 2.0 ** (spectrum_shift(size) - round_trip_shift(size) - 2)
     return forward, _worst(exact, back.astype(np.float64))
 
