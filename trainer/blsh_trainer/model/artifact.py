@@ -10,8 +10,9 @@ It is an .npz, read without pickle, with these arrays:
 - corpora: JSON as UTF-8, uint8 (bytes,); only where the card says something of the corpora.
 
 The card holds name, feature kind, neighbours and provenance; from format 2 on also mask kind, smoothing and floor;
-in format 3 also "nested". Its "sha256" is the hash of all arrays and of the card without that hash. A model is written
-in the lowest format that can say what it is, so the same model has one file and one hash. Format 4 is that of voting
+in format 3 also "nested"; in any format "attenuation", unless it is off. Its "sha256" is the hash of all arrays and of
+the card without that hash. A model is written in the lowest format that can say what it is, so the same model has one
+file and one hash. Format 4 is that of voting
 models, which have the arrays of voting_model.py. Format 5 is that of all models, of either kind, whose card names a
 geometry.
 
@@ -19,7 +20,6 @@ geometry.
 part of the model's hash: the hash of its corpus, which is, fixes them. In memory they are on the card.
 """
 
-import json
 import math
 import os
 import zipfile
@@ -27,22 +27,26 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from blsh_trainer.arrays import AnyArray, BoolArray, ByteArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing, require_file
+from blsh_trainer.model.attenuation import ATTENUATION_OFF, check_attenuation
 from blsh_trainer.model.card import (
+    ATTENUATION,
     CORPORA,
     Card,
+    attenuation_on_card,
     card_bytes,
     check_card,
     content_hash,
     digest,
     geometry_of_card,
     geometry_on_card,
+    read_card,
+    read_credits,
 )
 from blsh_trainer.model.voting_model import (
     BIT_VOTES,
@@ -81,6 +85,7 @@ class Model:
     smoothing, floor: the mean mask of the neighbours is raised to at least floor / 256 and then smoothed over time,
     m = (smoothing m_before + (16 - smoothing) mean) / 16. With 0 and 0 it stays as it is.
 
+    attenuation: the limit of how far a band is lowered, in whole dB, unless its user sets another (attenuation.py).
     nested: the first entries, however many, are a dictionary of their own, so a smaller one is cut and not drawn.
     geometry: of frames and hops.
 
@@ -101,6 +106,7 @@ class Model:
     floor: int = 0
     nested: bool = False
     geometry: Geometry = RECORDER
+    attenuation: int = ATTENUATION_OFF
 
     def __post_init__(self) -> None:
         _check_model(self)
@@ -212,7 +218,7 @@ class Model:
             card |= {"mask_kind": self.mask_kind, "smoothing": self.smoothing, "floor": self.floor}
         if self.format_version > 2:
             card |= {"nested": self.nested}
-        return card | geometry_on_card(self.geometry)
+        return card | geometry_on_card(self.geometry) | attenuation_on_card(self.attenuation)
 
 
 AnyModel = Model | VotingModel
@@ -247,9 +253,9 @@ def load_model(path: str | os.PathLike[str]) -> AnyModel:
     version = int(arrays["format_version"])
     voting = version == VOTING_FORMAT or (version == GEOMETRY_FORMAT and "votes" in arrays)
     _check_arrays(file, arrays, _voting_arrays(arrays) if voting else _ARRAYS)
-    card = _read_card(file, arrays.pop("card"))
+    card = read_card(file, arrays.pop("card"))
     if CORPORA in arrays:
-        card[CORPORA] = _read_credits(file, arrays[CORPORA])
+        card[CORPORA] = read_credits(file, arrays[CORPORA])
     stored = card.get("sha256")
     try:
         model = voting_model_of(arrays, card) if voting else _mask_model(arrays, card)
@@ -307,6 +313,7 @@ def _mask_model(arrays: dict[str, AnyArray], card: Card) -> Model:
         smoothing=card.pop("smoothing", 0),
         floor=card.pop("floor", 0),
         nested=card.pop("nested", False),
+        attenuation=card.pop(ATTENUATION, ATTENUATION_OFF),
         geometry=geometry,
         card={key: value for key, value in card.items() if key != "sha256"},
     )
@@ -343,35 +350,6 @@ def _check_version(file: Path, version: AnyArray) -> None:
         raise BlshError(f"{file} has format version {int(version)}; expected 1 to {FORMAT_VERSION}, train it again")
 
 
-def _read_card(file: Path, array: AnyArray) -> Card:
-    try:
-        card = json.loads(array.tobytes().decode("utf-8"), parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise BlshError(f"{file}: the card is not JSON ({error}); it is damaged, train or copy it again") from error
-    if not isinstance(card, dict):
-        raise BlshError(f"{file}: the card is a {type(card).__name__}; expected a JSON object")
-    return card
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"it holds {name}")
-
-
-def _read_credits(file: Path, array: AnyArray) -> Any:
-    if array.dtype != np.uint8 or array.ndim != 1:
-        raise BlshError(
-            f"{file}: array {CORPORA!r} is {array.dtype} with shape {array.shape}; expected uint8 in 1 dimension"
-        )
-    found = _read_card(file, array)
-    listed, stored = found.get(CORPORA), found.get("sha256")
-    if stored != digest(listed):
-        raise BlshError(
-            f"{file}: the credits of its recordings have another SHA-256 than the artifact says, {stored}; "
-            "they were changed after training, copy or train it again"
-        )
-    return listed
-
-
 def _check_model(model: Model) -> None:
     check_card(model.name, model.card)
     features = find_feature_kind(model.feature_kind)
@@ -401,5 +379,6 @@ def _check_model(model: Model) -> None:
     for name, value, most in (("smoothing", model.smoothing, MAX_SMOOTHING), ("floor", model.floor, MAX_FLOOR)):
         if type(value) is not int or not 0 <= value <= most:  # a bool is refused, too: the card would say `true`
             raise BlshError(f"{name} is {value!r}; choose a whole number from 0 to {most}")
+    check_attenuation(model.attenuation)
     if type(model.nested) is not bool:
         raise BlshError(f"nested is {model.nested!r}; expected true or false")
