@@ -22,7 +22,7 @@ from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.project import core_folder, core_sources, project_root, stand_ins
 from blsh_codegen.source_snapshot import Snapshot
 from blsh_codegen.spec.c_structs import layout_check, model_struct, state_struct
-from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_codegen.spec.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
 
@@ -105,7 +105,7 @@ class HostCore:
 
     def delay_samples(self) -> int:
         """Return the number of samples by which the output lags the input, as the core says."""
-        return int(self._library.blsh_delay_samples())
+        return int(self._library.blsh_delay_samples(ctypes.byref(self.struct)))
 
     def nearest(self, code: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
         """Return index and distance (K, 2), uint32, of the K entries nearest to a code, uint32 (ceil(L / 32),).
@@ -121,7 +121,7 @@ class HostCore:
         return found
 
     def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
-        """Denoise 256 samples; returns every stage."""
+        """Denoise a hop of samples; returns every stage."""
         stages: dict[int, bytes] = {}
 
         def keep(_context: int | None, stage: int, values: int | None, size: int) -> None:
@@ -131,15 +131,15 @@ class HostCore:
         return HopVectors(*(stage_values(index, stages[index]) for index in range(len(STAGES))))  # type: ignore[arg-type]
 
     def hops(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """Return the output for whole hops of input, 768 samples late, without probes."""
-        parts = [self._hop(part, None) for part in samples.reshape(-1, HOP)]
+        """Return the output for whole hops of input, as late as delay_samples() says, without probes."""
+        parts = [self._hop(part, None) for part in samples.reshape(-1, self.model.geometry.hop)]
         return np.concatenate(parts) if parts else np.zeros(0, np.int16)
 
     def _hop(self, samples: npt.NDArray[np.int16], probe: object) -> npt.NDArray[np.int16]:
-        source = np.ascontiguousarray(samples, np.int16)
-        if source.shape != (HOP,):
-            raise ValueError(f"a hop is {HOP} samples, not {source.shape}")
-        output = np.empty(HOP, np.int16)
+        source, hop = np.ascontiguousarray(samples, np.int16), self.model.geometry.hop
+        if source.shape != (hop,):
+            raise ValueError(f"a hop is {hop} samples, not {source.shape}")
+        output = np.empty(hop, np.int16)
         self._library.blsh_hop(
             ctypes.byref(self._state), source.ctypes.data_as(_POINTER), output.ctypes.data_as(_POINTER), probe
         )
@@ -147,6 +147,7 @@ class HostCore:
 
 
 def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]]) -> ctypes.Structure:
+    pointed = {"synthesis_q14": tables["window_q14"]} | tables
     return model_struct()(
         runtime_format=RUNTIME_FORMAT,
         name=model.name.encode("ascii", "replace"),
@@ -167,5 +168,10 @@ def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]
         dictionaries=model.dictionaries,
         start_votes=model.start_votes,
         steady_votes=model.steady_votes,
-        **{name: table.ctypes.data_as(_POINTER) for name, table in tables.items()},
+        rate_hz=model.geometry.rate_hz,
+        window=model.geometry.window,
+        hop=model.geometry.hop,
+        synthesis=model.geometry.synthesis,
+        log_origin=model.log_origin,
+        **{name: table.ctypes.data_as(_POINTER) for name, table in pointed.items()},
     )

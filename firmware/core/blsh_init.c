@@ -73,7 +73,8 @@ static bool sizes_known(const blsh_model_t *model) {
                              : history <= BLSH_MAX_HISTORY && overlap <= BLSH_MAX_OVERLAP;
 }
 
-/* A window of analysis that rises and falls as the bound of a block's peak takes it to (SPEC.md, 4.1). */
+/* A window of analysis that rises from 0 to 1 and falls, as the bound of a block's peak takes it to, and not suddenly
+ * (SPEC.md, 4.1 and 7). */
 static bool analysis_known(const blsh_model_t *model) {
     const int16_t *const window = model->window_q14;
     const unsigned peak = model->window - model->synthesis / 2u;
@@ -83,7 +84,8 @@ static bool analysis_known(const blsh_model_t *model) {
             return false;
         }
     }
-    return window[0] >= 0 && window[model->window - 1u] >= 0 && window[peak] <= BLSH_GAIN_ONE_Q14;
+    return window[0] == 0 && window[model->window - 1u] >= 0 && window[peak] == BLSH_GAIN_ONE_Q14 &&
+           2 * window[1] <= window[BLSH_PEAK_BLOCK];
 }
 
 /* Windows whose products sum to the same in all samples of a hop: 3/8 N / H, or M / 2 H, but for rounding. */

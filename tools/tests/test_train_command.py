@@ -14,6 +14,7 @@ from blsh_trainer.learning.joint.options import JointOptions
 from blsh_trainer.learning.options import PAPER
 from blsh_trainer.model.artifact import load_model
 from blsh_trainer.model.voting_model import VotingModel
+from blsh_trainer.signals.geometry import CLASSES
 
 from .bench import Bench
 from .blsh_command import Blsh
@@ -122,6 +123,36 @@ def test_the_default_names_a_recording_that_cannot_be_used(blsh: Blsh, bench: Be
 )
 def test_an_option_of_another_system_is_refused(blsh: Blsh, corpus: Path, given: str, words: str) -> None:
     blsh.refuse(words, "train", corpus, "-o", "model.npz", *given.split())
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("--latency=20ms", r"no class has a latency of 20 ms at 16000 Hz; choose 64 ms \(recorder\), 32 ms"),
+        ("--latency=soon", "--latency 'soon'; give milliseconds, as 16ms"),
+        ("--latency=16ms --rate=8000", r"latency of 16 ms at 8000 Hz; choose 32 ms \(phone\)"),
+        ("--rate=48000", "--rate 48000; choose one of 8000, 16000"),
+        ("--geometry=16000/512/128", "geometry '16000/512/128' is unknown; give RATE/WINDOW/HOP/SYNTHESIS"),
+        ("--geometry=16000/512/100/200", "a hop of 100 samples does not divide a window of 512"),
+        ("--geometry=headset --latency=8ms", "--geometry headset with --latency 8ms; give one of the two"),
+        ("--latency=8ms --dictionaries=65", "dictionaries is 65; choose 1 to 64"),
+    ],
+)
+def test_a_geometry_that_cannot_be_is_refused(blsh: Blsh, corpus: Path, given: str, words: str) -> None:
+    blsh.refuse(words, "train", corpus, "-o", "model.npz", *given.split())
+
+
+def test_each_system_takes_a_latency_and_a_rate(blsh: Blsh, corpus: Path) -> None:
+    blsh.succeed("train", corpus, "-o", "short.npz", "--latency=8ms", *VOTING)
+    masks = ("--system=paper", "--bits=16", "--features=mel", "--fit-frames=600")
+    blsh.succeed("train", corpus, "-o", "phone.npz", "--rate=8000", *masks)
+    short, phone = (load_model(blsh.cwd / name) for name in ("short.npz", "phone.npz"))
+    assert (short.geometry, phone.geometry) == (CLASSES["hearing"], CLASSES["phone"])
+    told = blsh.json("evaluate", "phone.npz", corpus, "--count=2", "--snr=0", "--metrics=pesq,si_sdr_db", "--jobs=1")
+    assert told["mixtures"]["rate_hz"] == 8_000
+    said = blsh.succeed("evaluate", "phone.npz", corpus, "--count=2", "--snr=0", "--metrics=pesq", "--jobs=1").stdout
+    assert "PESQ-NB" in said and "at 8000 Hz" in said
+    blsh.refuse("steadiness of a model of 8000 Hz", "evaluate", "phone.npz", corpus, "--metrics=steadiness")
 
 
 def test_the_help_shows_each_option_under_its_systems() -> None:

@@ -31,8 +31,8 @@ from blsh_trainer.learning.joint.train import train_jointly
 from blsh_trainer.model.artifact import load_model, save_model
 from blsh_trainer.model.float_denoiser import FloatDenoiser
 from blsh_trainer.model.gain_rules import GainRules, Settling
-from blsh_trainer.model.voting_model import voting_codes
-from blsh_trainer.signals.geometry import RECORDER
+from blsh_trainer.model.voting_model import VotingModel, voting_codes
+from blsh_trainer.signals.geometry import CLASSES, RECORDER
 from blsh_trainer.signals.masks import band_edges
 from blsh_trainer.signals.spectra import stft
 
@@ -217,6 +217,25 @@ def test_a_model_is_trained_saved_and_heard(tiny_corpus: Corpus, tmp_path: Path)
     x = np.random.default_rng(4).normal(0, 0.05, 8000)
     y = FloatDenoiser(loaded).denoise(x)
     assert y.shape == x.shape and 0 < np.sum(y**2) < np.sum(x**2)
+
+
+@pytest.mark.parametrize("name", ["hearing", "phone"])
+def test_a_model_of_another_geometry_is_trained_saved_and_heard(name: str, tiny_corpus: Corpus, tmp_path: Path) -> None:
+    geometry = CLASSES[name]
+    model = train_jointly(tiny_corpus, replace(SMALL, geometry=geometry, steps=8), jobs=1)
+    save_model(tmp_path / "voting.npz", model)
+    loaded = load_model(tmp_path / "voting.npz")
+    assert isinstance(loaded, VotingModel) and loaded.sha256 == model.sha256
+    assert (loaded.geometry, loaded.format_version, loaded.votes.shape[1]) == (geometry, 5, 64)
+    assert loaded.card["options"]["geometry"] == list(geometry.numbers)
+    x = np.random.default_rng(4).normal(0, 0.05, 4000)
+    y = FloatDenoiser(loaded).denoise(x)
+    assert y.shape == x.shape and 0 < np.sum(y**2) < np.sum(x**2)
+
+
+def test_short_hops_keep_as_much_over_16_ms() -> None:
+    assert [joint_options({"geometry": each}).smoothing for each in CLASSES.values()] == [4, 4, 8, 11, 4]
+    assert joint_options({"geometry": CLASSES["hearing"], "smoothing": 3}).smoothing == 3
 
 
 @pytest.mark.parametrize(

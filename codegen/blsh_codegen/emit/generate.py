@@ -17,33 +17,33 @@ import numpy.typing as npt
 from blsh_codegen.emit.c_code import c_environment, plain_text
 from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.model.voting import VotingIntegers
-from blsh_codegen.spec.c_structs import Limits
+from blsh_codegen.spec.c_structs import Limits, window_bit
 from blsh_codegen.spec.constants import (
     ALL_KINDS,
-    BINS,
-    HOP,
     MAX_BITS,
+    MAX_MEL_BANDS,
     MAX_NEIGHBOURS,
+    MEMORY_FEATURES,
     RUNTIME_FORMAT,
-    SAMPLE_RATE_HZ,
-    WINDOW,
     ModelKind,
     log2_q5,
     split_turns_q14,
     stage_turns_q14,
-    window_q14,
 )
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import write_text_if_changed
 from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.model.reduction import reduce_model
 from blsh_trainer.model.voting_model import VOTES, VotingModel
+from blsh_trainer.signals.geometry import LEAST_HOP
 
 MODEL_FILES = ("blsh_limits.h", "blsh_model.h", "blsh_model.c")
 TABLES_FILE = "blsh_tables.c"
 LAYOUTS = ("tight", "plain")
 _TABLE_NAMES = {
     "projection_q7": "projections",
+    "window_q14": "window",
+    "synthesis_q14": "synthesis window",
     "bias_q3": "biases",
     "gain_q14": "gains",
     "band_edge": "band edges",
@@ -118,6 +118,10 @@ def own_limits(model: IntegerModel) -> Limits:
         model.features,
         model.dictionaries * model.neighbours,
         model.kind,
+        window_bit(model.geometry),
+        model.geometry.history,
+        model.geometry.lag,
+        one_geometry=True,
     )
 
 
@@ -125,11 +129,11 @@ def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
     """Return the limits of a firmware with `model`: the model's own, or more where `options` ask for room.
 
     With slots, a firmware whose model votes takes models of every kind; one whose model has masks has no room for what
-    voting models remember, and takes others with masks only.
+    voting models remember, and takes others with masks only. It takes every geometry of no larger window and lag.
     Raises BlshError for room beyond the core's limits, or without slots.
     """
     own = own_limits(model)
-    rooms = {"room_bits": MAX_BITS, "room_neighbours": MAX_NEIGHBOURS, "room_smoothed": BINS}
+    rooms = {"room_bits": MAX_BITS, "room_neighbours": MAX_NEIGHBOURS, "room_smoothed": own.bins}
     for name, most in rooms.items():
         asked = getattr(options, name)
         if asked is None:
@@ -147,9 +151,12 @@ def state_limits(model: IntegerModel, options: GenerateOptions) -> Limits:
         neighbours=max(own.neighbours, options.room_neighbours or 0),
         smoothed=max(own.smoothed, options.room_smoothed or 0),
         projections=max(own.projections, options.room_bits or 0),
-        features=BINS,
+        features=max(own.bins, MEMORY_FEATURES if own.kinds != ModelKind.MASKS else MAX_MEL_BANDS),
         found=max(own.found, options.room_neighbours or 0),
         kinds=own.kinds if own.kinds == ModelKind.MASKS else ALL_KINDS,
+        windows=2 * own.windows - 1,
+        history=own.window - LEAST_HOP,
+        one_geometry=False,
     )
 
 
@@ -220,7 +227,6 @@ def render_tables() -> str:
         .render(
             version=version("blsh-mcu"),
             runtime_format=RUNTIME_FORMAT,
-            window_q14=window_q14(),
             turn_q14=stage_turns_q14(),
             split_q14=split_turns_q14(),
             log2_q5=log2_q5(),
@@ -248,10 +254,6 @@ def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]
         "model": model,
         "sha256_bytes": bytes.fromhex(model.model_sha256),
         "runtime_format": RUNTIME_FORMAT,
-        "sample_rate_hz": SAMPLE_RATE_HZ,
-        "window": WINDOW,
-        "hop": HOP,
-        "bins": BINS,
         "flash_bytes": sum(flash_table_bytes(model).values()),
         "table_budget": options.table_budget,
         "limits": state_limits(model, options),

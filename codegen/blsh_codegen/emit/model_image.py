@@ -14,26 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.emit.c_code import plain_text
+from blsh_codegen.emit.image_checks import BIT_VOTES, check_mel, check_shape, check_values, check_windows, masks_of
 from blsh_codegen.emit.self_test import self_test_crc32
 from blsh_codegen.model.entry_order import planes_of, zero_bits
+from blsh_codegen.model.mel_bands import MelBands
 from blsh_codegen.model.projection_rows import weights_of_stored
-from blsh_codegen.model.quantise import IntegerModel, MaskIntegers, MelBands
+from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.model.voting import VotingIntegers, votes_of_table
 from blsh_codegen.spec.constants import (
-    BINS,
     BLOCK,
-    MAX_BITS,
-    MAX_DICTIONARIES,
-    MAX_ENTRIES,
-    MAX_NEIGHBOURS,
-    MAX_RULE_VOTES,
-    MAX_SMOOTHING,
-    MAX_THRESHOLDS,
-    MEL_SUM_MAX,
-    Q14_ONE,
     RESPONSES,
     RUNTIME_FORMAT,
-    VOTE_BANDS,
     VOTE_LEVEL_BITS,
     VOTE_WEIGHTS,
     ModelKind,
@@ -41,20 +32,18 @@ from blsh_codegen.spec.constants import (
 )
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.voting_model import check_groups, check_response, check_thresholds, check_weights
+from blsh_trainer.model.voting_model import check_groups
 from blsh_trainer.signals.features import FEATURE_KINDS, FeatureKind
-from blsh_trainer.signals.masks import MASK_KINDS
+from blsh_trainer.signals.geometry import Geometry
 
 MAGIC: Final = b"BLSM"
-IMAGE_FORMAT: Final = 2
+IMAGE_FORMAT: Final = 3
 NAME_BYTES: Final = 32
-HEAD: Final = struct.Struct("<4s32sIHH32sIIIBBHHBBHHBBBBHH32s")
+HEAD: Final = struct.Struct("<4s32sIHH32sIIIBBHHBBHHBBBBHHHHHHHH32s")
 DIGESTED_FROM: Final = 36
 """The SHA-256 of an image is taken from this byte on. Before it lie the magic number and the digest itself."""
 
 REMADE: Final = "make it again: blsh push MODEL.npz --output IMAGE"
-_BIT_VOTES: Final = 1
-"""The flag of a model in which bits vote."""
 _KINDS: Final = {kind.number: kind for kind in FEATURE_KINDS.values()}
 
 
@@ -83,6 +72,8 @@ class ImageHead:
     smoothing_down: int
     start_votes: int
     steady_votes: int
+    geometry: Geometry
+    log_origin: int
     name: str
 
     @property
@@ -121,7 +112,7 @@ def encode_image(model: IntegerModel) -> bytes:
         self_test_crc32(model),
         model.entries,
         model.feature_kind.number,
-        _BIT_VOTES if "bit_vote" in model.tables() else 0,
+        BIT_VOTES if "bit_vote" in model.tables() else 0,
         model.features,
         model.bits,
         model.neighbours,
@@ -134,6 +125,9 @@ def encode_image(model: IntegerModel) -> bytes:
         model.smoothing_down,
         model.start_votes,
         model.steady_votes,
+        *model.geometry.numbers,
+        model.log_origin,
+        0,
         plain_text(model.name).encode()[: NAME_BYTES - 1],
     )
     return sealed(head + body)
@@ -157,8 +151,9 @@ def read_head(image: bytes) -> ImageHead:
         raise BlshError(f"the image says that it has {size} bytes, but there are {len(image)}; it was cut or grew")
     if hashlib.sha256(image[DIGESTED_FROM:]).digest() != sha256:
         raise BlshError("the image's SHA-256 is not that of its content; it was damaged, make it again")
-    crc, self_test, entries, *shape = numbers
-    _check_shape(entries, shape)
+    crc, self_test, entries, *shape, rate_hz, window, hop, synthesis, log_origin, reserved = numbers
+    geometry = _geometry((rate_hz, window, hop, synthesis), reserved)
+    check_shape(entries, shape, geometry)
     kind, flags, features, bits, neighbours, dictionaries, radius, width, level_bits, each, *rules = shape
     rising, falling, start, steady = rules
     return ImageHead(
@@ -175,7 +170,7 @@ def read_head(image: bytes) -> ImageHead:
         neighbours=neighbours,
         dictionaries=dictionaries,
         thresholds_each=each,
-        bit_votes=bool(flags & _BIT_VOTES),
+        bit_votes=bool(flags & BIT_VOTES),
         radius=radius,
         mask_bands=width,
         mask_level_bits=level_bits,
@@ -183,34 +178,20 @@ def read_head(image: bytes) -> ImageHead:
         smoothing_down=falling,
         start_votes=start,
         steady_votes=steady,
+        geometry=geometry,
+        log_origin=log_origin,
         name=name.split(b"\0")[0].decode("ascii", "replace"),
     )
 
 
-def _check_shape(entries: int, shape: list[int]) -> None:
-    """Raise BlshError, with the number, unless some model has these entries and the numbers from offset 88 on."""
-    kind, flags, features, bits, neighbours, dictionaries, radius, width, level_bits, each, *rules = shape
-    rising, falling, start, steady = rules
-    memory = kind in _KINDS and _KINDS[kind].memory
-    masks = {(VOTE_BANDS, VOTE_LEVEL_BITS)} if memory else {(k.width, k.level_bits) for k in MASK_KINDS.values()}
-    most = MAX_ENTRIES // max(dictionaries, 1)
-    checks = (
-        ("feature kind", kind, kind in _KINDS),
-        ("flags", flags, flags in ((0, _BIT_VOTES) if memory else (0,))),
-        ("features", features, kind in _KINDS and features in _KINDS[kind].counts()),
-        ("entries", entries, 1 <= entries <= most),
-        ("bits", bits, 1 <= bits <= MAX_BITS),
-        ("neighbours", neighbours, 1 <= neighbours <= min(MAX_NEIGHBOURS, entries)),
-        ("dictionaries", dictionaries, 1 <= dictionaries <= (MAX_DICTIONARIES if memory else 1)),
-        ("thresholds", each, 1 <= each <= (MAX_THRESHOLDS if memory else 1) and bits % each == 0),
-        ("radius", radius, radius <= bits),
-        ("bands and level bits of a mask", (width, level_bits), (width, level_bits) in masks),
-        ("votes of rules", (start, steady), max(start, steady) <= (MAX_RULE_VOTES if memory else 0)),
-        ("smoothing", (rising, falling), max(rising, falling) <= MAX_SMOOTHING and (memory or rising == falling)),
-    )
-    for what, value, known in checks:
-        if not known:
-            raise BlshError(f"the image has {what} = {value}, which no model has; make it again")
+def _geometry(numbers: tuple[int, int, int, int], reserved: int) -> Geometry:
+    """Return the geometry of an image. Raises BlshError, with the numbers, where they do not go together."""
+    if reserved:
+        raise BlshError(f"the image has {reserved} at offset 118, where 0 is expected; make it again")
+    try:
+        return Geometry(*numbers)
+    except BlshError as error:
+        raise BlshError(f"the image has a geometry that no model has: {error}") from error
 
 
 def decode_image(image: bytes) -> IntegerModel:
@@ -220,8 +201,9 @@ def decode_image(image: bytes) -> IntegerModel:
     model, stored = (_read_voting if head.votes else _read_masks)(head, tables)
     tables.end()
     if model.mel is not None:
-        _check_mel(model.mel)
-    _check_values(model)
+        check_mel(model.mel, head.geometry.bins)
+    check_values(model)
+    check_windows(model, stored["window"], stored.get("synthesis"), head.log_origin)
     if not np.array_equal(stored["band_edge"], model.band_edges if model.band_edges is not None else []):
         raise BlshError(f"the image's bands are not those of masks of {head.mask_bands} bands; make it again")
     if not np.array_equal(stored["bounds"], model.bounds) or model.radius != head.radius:
@@ -239,12 +221,11 @@ Stored = dict[str, npt.NDArray[Any]]
 
 def _read_masks(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Stored]:
     """Return a model with masks, and the tables that follow from its others."""
-    mask_kind = next(
-        k for k in MASK_KINDS.values() if (k.width, k.level_bits) == (head.mask_bands, head.mask_level_bits)
-    )
+    mask_kind = masks_of(head.geometry)[head.mask_bands, head.mask_level_bits]
     rows = _rows(head, tables)
+    stored = _windows(head, tables)
     bias_q3 = tables.take("<i2", head.bits)
-    stored = _dictionary(head, tables)
+    stored |= _dictionary(head, tables)
     masks = tables.take("<u4", head.entries, -(-mask_kind.width * mask_kind.level_bits // 32))
     gain_q14 = tables.take("<i2", head.neighbours * mask_kind.top + 1)
     stored["band_edge"] = tables.take("<i2", 0 if mask_kind.of_bins else mask_kind.width + 1)
@@ -264,7 +245,7 @@ def _read_masks(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Store
 def _read_voting(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Stored]:
     """Return a voting model, and the tables that follow from its others."""
     rows = _rows(head, tables)
-    stored = _dictionary(head, tables)
+    stored = _windows(head, tables) | _dictionary(head, tables)
     stored["band_edge"] = tables.take("<i2", head.mask_bands + 1)
     mel = _mel(head, tables)
     thresholds = tables.take("<i4", head.projections, head.thresholds_each)
@@ -293,14 +274,19 @@ def _read_voting(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Stor
 
 def _head_fields(head: ImageHead) -> dict[str, Any]:
     """Return the fields of IntegerModel that stand in the header of an image."""
-    names = ("name", "model_sha256", "feature_kind", "bits", "neighbours", "smoothing", "smoothing_down")
-    rules = ("start_votes", "steady_votes")
+    names = ("name", "model_sha256", "geometry", "feature_kind", "bits", "neighbours")
+    rules = ("smoothing", "smoothing_down", "start_votes", "steady_votes")
     return {name: getattr(head, name) for name in (*names, *rules)}
 
 
 def _rows(head: ImageHead, tables: "_Tables") -> npt.NDArray[np.int8]:
     stored = tables.take("u1", -(-head.projections // 4), -(-head.features // 8), 4, 8)
     return weights_of_stored(stored, head.projections, head.features)
+
+
+def _windows(head: ImageHead, tables: "_Tables") -> Stored:
+    stored = {"window": tables.take("<i2", head.geometry.window)}
+    return stored if head.geometry.symmetric else stored | {"synthesis": tables.take("<i2", head.geometry.synthesis)}
 
 
 def _dictionary(head: ImageHead, tables: "_Tables") -> Stored:
@@ -328,30 +314,6 @@ def _codes(head: ImageHead, planes: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
     places = np.unpackbits(octets, axis=2, bitorder="little").transpose(0, 2, 1)
     bits = places.reshape(head.dictionaries, -1, head.bits)[:, : head.entries]
     return pack_words(bits.reshape(-1, head.bits).astype(np.bool_))
-
-
-def _check_values(model: IntegerModel) -> None:
-    """Raise BlshError for tables with values that no model has."""
-    if isinstance(model, VotingIntegers):
-        check_thresholds(model.thresholds)
-        check_weights(model.weights)
-        check_response(model.response_q14)
-    elif isinstance(model, MaskIntegers) and not 0 <= model.gain_q14.min() <= model.gain_q14.max() <= Q14_ONE:
-        found = f"{model.gain_q14.min()} to {model.gain_q14.max()}"
-        raise BlshError(f"the image has gains of {found}, expected 0 to {Q14_ONE}; make it again")
-
-
-def _check_mel(mel: MelBands) -> None:
-    """Raise BlshError, with the numbers, for filters that leave the spectrum or amplify."""
-    first, counts, bands = mel.first.astype(np.int64), mel.counts.astype(np.int64), len(mel.first)
-    if (first < np.arange(bands)).any() or (counts < 0).any() or (first + counts > BINS).any():
-        raise BlshError(f"the image's mel bands do not lie within {BINS} bins, in order; make it again")
-    least, largest = mel.weights_q16.min(initial=0), mel.dense().sum(axis=1).max()
-    if least < 0 or largest > MEL_SUM_MAX:
-        raise BlshError(
-            f"the image's mel bands have weights from {least} on and sums up to {largest}, "
-            f"expected 0 or more and up to {MEL_SUM_MAX}; make it again"
-        )
 
 
 class _Tables:

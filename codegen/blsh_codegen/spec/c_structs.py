@@ -12,15 +12,11 @@ from typing import Any, Final, NamedTuple, Self
 from blsh_codegen.spec.constants import (
     ALL_KINDS,
     BIAS_FRACTION_BITS,
-    BINS,
     BLOCK,
     FEATURE_BITS,
-    HISTORY,
-    HOP,
     LEAST_VOTES,
     LOG_FRACTION_BITS,
     LOG_INDEX_BITS,
-    LOG_ORIGIN,
     LONG_CODE_BITS,
     MAGNITUDE_Q14,
     MAX_BITS,
@@ -50,7 +46,6 @@ from blsh_codegen.spec.constants import (
     RESPONSE_SHIFT,
     RESPONSES,
     RUNTIME_FORMAT,
-    SAMPLE_RATE_HZ,
     SMALL_ENTRIES,
     START_SHIFT,
     STEADY_DEVIATION,
@@ -58,7 +53,6 @@ from blsh_codegen.spec.constants import (
     THIRD_Q16,
     TRACKED_BANDS,
     TRACKED_BITS,
-    TRACKED_FRACTION_BITS,
     TRACKING_FAST_SHIFT,
     TRACKING_SLOW_SHIFT,
     TRACKING_START,
@@ -67,22 +61,20 @@ from blsh_codegen.spec.constants import (
     VOTE_RECIPROCAL_BITS,
     VOTE_SHIFT,
     VOTE_WEIGHTS,
-    WINDOW,
     ZERO_BITS_LONG,
     ZERO_BITS_SHORT,
     ModelKind,
 )
+from blsh_trainer.signals.geometry import LARGEST_HOP, LEAST_HOP, WINDOWS, Geometry
 
 BOARD_POINTER: Final = ctypes.c_uint32
 HOST_POINTER: Final = ctypes.c_void_p
 
 _CONSTANTS = {
     "RUNTIME_FORMAT": RUNTIME_FORMAT,
-    "SAMPLE_RATE_HZ": SAMPLE_RATE_HZ,
-    "WINDOW": WINDOW,
-    "HOP": HOP,
-    "HISTORY": HISTORY,
-    "BINS": BINS,
+    **{f"WINDOW_{window}": 1 << place for place, window in enumerate(WINDOWS)},
+    "LEAST_HOP": LEAST_HOP,
+    "LARGEST_HOP": LARGEST_HOP,
     "PEAK_BITS": PEAK_BITS,
     "PEAK_BLOCK": PEAK_BLOCK,
     "OVERLAP_FRACTION_BITS": OVERLAP_FRACTION_BITS,
@@ -92,7 +84,6 @@ _CONSTANTS = {
     "MEL_SUM_MAX": MEL_SUM_MAX,
     "TRACKED_BANDS": TRACKED_BANDS,
     "TRACKED_BITS": TRACKED_BITS,
-    "TRACKED_FRACTION_BITS": TRACKED_FRACTION_BITS,
     "TRACKING_START": TRACKING_START,
     "TRACKING_FAST_SHIFT": TRACKING_FAST_SHIFT,
     "TRACKING_SLOW_SHIFT": TRACKING_SLOW_SHIFT,
@@ -114,7 +105,6 @@ _CONSTANTS = {
     "MEMORY_SLOW_SHIFT": MEMORY_SLOW_SHIFT,
     "LOG_FRACTION_BITS": LOG_FRACTION_BITS,
     "LOG_INDEX_BITS": LOG_INDEX_BITS,
-    "LOG_ORIGIN": LOG_ORIGIN,
     "MAX_THRESHOLDS": MAX_THRESHOLDS,
     "MAX_DICTIONARIES": MAX_DICTIONARIES,
     "VOTE_BANDS": VOTE_BANDS,
@@ -141,8 +131,6 @@ _CONSTANTS = {
 _PAIRS = dict(zip(("FLAT_Q14", "MIDDLE_Q14", "STEEP_Q14"), MAGNITUDE_Q14, strict=True))
 """The pairs of numbers in blsh_constants.h."""
 
-_LIMITS = {"MAX_BITS": MAX_BITS, "MAX_NEIGHBOURS": MAX_NEIGHBOURS, "MAX_FOUND": MAX_FOUND}
-
 
 _CHECK_HEAD = """\
 #include "blsh.h"
@@ -157,7 +145,8 @@ class Limits(NamedTuple):
     """The largest model that fits the state: BLSH_MAX_... of blsh_limits.h.
 
     neighbours: of a dictionary; found: of all. smoothed: bands of a smoothed mask. kinds: the kinds of models that are
-    accepted, BLSH_KINDS.
+    accepted, BLSH_KINDS. windows: the sizes of frames that are, BLSH_WINDOWS: 1 for 256 samples, 2 for 512, 4 for 1024.
+    history, overlap: N - H and M - H. one_geometry: whether these are the only ones, of a single size of frames.
     """
 
     bits: int
@@ -167,6 +156,25 @@ class Limits(NamedTuple):
     features: int
     found: int
     kinds: ModelKind
+    windows: int
+    history: int
+    overlap: int
+    one_geometry: bool
+
+    @property
+    def window(self) -> int:
+        """Samples of the largest frame."""
+        return WINDOWS[self.windows.bit_length() - 1]
+
+    @property
+    def bins(self) -> int:
+        """Bins of the largest spectrum."""
+        return self.window // 2 + 1
+
+    @property
+    def hop(self) -> int:
+        """Samples of the largest hop."""
+        return self.window - self.history if self.one_geometry else min(LARGEST_HOP, self.window // 2)
 
     @property
     def pairs(self) -> int:
@@ -174,12 +182,47 @@ class Limits(NamedTuple):
         return MEMORY_PAIRS if self.kinds & ~ModelKind.MASKS else 1
 
     @classmethod
-    def of_masks(cls, bits: int, neighbours: int, smoothed: int, features: int = BINS) -> Self:
+    def of_masks(cls, bits: int, neighbours: int, smoothed: int, features: int, geometry: Geometry) -> Self:
         """Return the limits of models with masks, which have one dictionary, and projections of a bit each."""
-        return cls(bits, neighbours, smoothed, bits, features, neighbours, ModelKind.MASKS)
+        sizes = (bits, neighbours, smoothed, bits, features, neighbours)
+        return cls(*sizes, ModelKind.MASKS, window_bit(geometry), geometry.history, geometry.lag, one_geometry=True)
+
+    def defines(self) -> dict[str, int]:
+        """Return the numbers that blsh_limits.h defines, by their names there."""
+        names = {"kinds": "KINDS", "windows": "WINDOWS", "one_geometry": "ONE_GEOMETRY"}
+        return {f"BLSH_{names.get(name, f'MAX_{name.upper()}')}": int(value) for name, value in self._asdict().items()}
+
+    def lacks(self, geometry: Geometry) -> str | None:
+        """Return the number of a core with these limits that rules `geometry` out, in words; None where it runs it."""
+        if not self.windows & window_bit(geometry):
+            compiled = ", ".join(str(each) for place, each in enumerate(WINDOWS) if self.windows >> place & 1)
+            return f"a window of {geometry.window} samples, and the core is compiled for {compiled}"
+        for what, asked, most in (("N - H", geometry.history, self.history), ("M - H", geometry.lag, self.overlap)):
+            if asked > most or (self.one_geometry and asked != most):
+                return f"{what} = {asked} samples, and the core is compiled for {most}"
+        return None
 
 
-CORE_LIMITS: Final = Limits(MAX_BITS, MAX_NEIGHBOURS, BINS, MAX_BITS, BINS, MAX_FOUND, ALL_KINDS)
+def window_bit(geometry: Geometry) -> int:
+    """Return the bit of the window's size in BLSH_WINDOWS."""
+    return 1 << WINDOWS.index(geometry.window)
+
+
+_LONGEST: Final = WINDOWS[-1] - LEAST_HOP
+_BINS: Final = WINDOWS[-1] // 2 + 1
+CORE_LIMITS: Final = Limits(
+    bits=MAX_BITS,
+    neighbours=MAX_NEIGHBOURS,
+    smoothed=_BINS,
+    projections=MAX_BITS,
+    features=_BINS,
+    found=MAX_FOUND,
+    kinds=ALL_KINDS,
+    windows=2 ** len(WINDOWS) - 1,
+    history=_LONGEST,
+    overlap=_LONGEST,
+    one_geometry=False,
+)
 """The limits of a core that is compiled without blsh_limits.h."""
 
 
@@ -187,10 +230,11 @@ CORE_LIMITS: Final = Limits(MAX_BITS, MAX_NEIGHBOURS, BINS, MAX_BITS, BINS, MAX_
 def model_struct(pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
     """Return blsh_model_t. pointer: the type of its pointers."""
     numbers, words = ctypes.c_uint16, ctypes.c_uint32
-    tables = ("projection_q7", "bias_q3", "planes", "bounds", "masks", "gain_q14")
+    tables = ("projection_q7", "window_q14", "synthesis_q14", "bias_q3", "planes", "bounds", "masks", "gain_q14")
     bands = ("band_edge", "mel_first", "mel_count", "mel_weight_q16")
     votes = ("threshold", "group_edge", "vote", "weight", "bit_vote", "response_q14")
     numbers_of_votes = ("smoothing_down", "projections", "thresholds", "dictionaries", "start_votes", "steady_votes")
+    times = ("rate_hz", "window", "hop", "synthesis", "log_origin")
     fields = [
         ("runtime_format", words),
         ("name", ctypes.c_char_p if pointer is HOST_POINTER else pointer),
@@ -198,7 +242,8 @@ def model_struct(pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
         ("dictionary_crc32", words),
         *((name, numbers) for name in ("feature_kind", "features", "bits", "neighbours")),
         ("entries", words),
-        *((name, numbers) for name in ("radius", "mask_bands", "mask_level_bits", "smoothing", *numbers_of_votes)),
+        *((name, numbers) for name in ("radius", "mask_bands", "mask_level_bits", "smoothing")),
+        *((name, numbers) for name in (*numbers_of_votes, *times)),
         *((name, pointer) for name in (*tables, *bands, *votes)),
     ]
     return type("blsh_model_t", (ctypes.Structure,), {"_fields_": fields})
@@ -208,25 +253,28 @@ def model_struct(pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
 def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
     """Return blsh_state_t, compiled with `limits`. An unnamed union has the name of its first member here."""
     halves, words = ctypes.c_int16, ctypes.c_int32
-    frame = _struct("frame", shift=words, values=words * (2 * BINS))
+    bins = limits.bins
+    frame = _struct("frame", shift=words, values=words * (2 * bins))
     neighbour = _struct("blsh_neighbour_t", index=words, distance=words)
     steps: dict[str, dict[str, Any]] = {
-        "spectral": {"magnitude": halves * _row(BINS), "level": words * TRACKED_BANDS},
+        "spectral": {"magnitude": halves * _row(max(bins, limits.features)), "level": words * TRACKED_BANDS},
+        "filtered": {"feature": halves * MAX_MEL_BANDS, "magnitude": halves * bins},
         "projected": {"feature": halves * _row(limits.features), "accumulator": words * limits.projections},
         "searched": {"ranking": words * limits.found, "counted_plane": words * (limits.bits // 2 + 8)},
-        "voted": {"neighbour": neighbour * limits.found, "vote": words * VOTE_BANDS},
+        "voted": {"neighbour": neighbour * limits.found, "vote": words * (16 * (limits.window.bit_length() - 6))},
     }
     structs = [_struct(name, **members) for name, members in steps.items()]
     fields = [
         ("model", pointer),
-        ("history", halves * HISTORY),
-        ("peak", halves * (WINDOW // PEAK_BLOCK)),
-        ("overlap", words * HISTORY),
-        ("hops", words),
+        ("history", halves * limits.history),
+        ("peak", halves * (limits.window // PEAK_BLOCK)),
+        ("overlap", words * limits.overlap),
+        ("ticks", halves),
+        ("tick_samples", halves),
         ("noise_floor", _union(words * TRACKED_BANDS, halves * 6 * limits.pairs)),
         ("smoothed", halves * limits.smoothed),
         ("frame", frame),
-        ("spectral", _union(*structs, halves * BINS)),
+        ("spectral", _union(*structs, halves * bins)),
         ("code", words * -(-limits.bits // 32)),
         ("rule_votes", words),
     ]
@@ -240,8 +288,9 @@ def board_bytes(struct: Any, *limits: Limits) -> int:
 
 def layout_check(pointer: Any = HOST_POINTER, limits: Limits = CORE_LIMITS) -> str:
     """Return C that compiles only where the core has these constants, and its structs these offsets and sizes."""
-    constants = _CONSTANTS | (_LIMITS if limits == CORE_LIMITS else {})
-    claims = [f"BLSH_{name} == {value}" for name, value in constants.items()]
+    constants = {f"BLSH_{name}": value for name, value in _CONSTANTS.items()}
+    constants |= {**limits.defines(), "BLSH_MAX_BINS": limits.bins, "BLSH_MAX_HOP": limits.hop}
+    claims = [f"{name} == {value}" for name, value in constants.items()]
     for name, pair in _PAIRS.items():
         claims += [f"{which}(BLSH_{name}) == {value}" for which, value in zip(("FIRST", "SECOND"), pair, strict=True)]
     for struct in (model_struct(pointer), state_struct(limits, pointer)):

@@ -36,10 +36,10 @@ static inline int32_t blsh_bits_of(const blsh_point_t *from) {
 static inline uint32_t blsh_size_bits(const int32_t *values, unsigned bins) {
     const blsh_point_t *bin = (const blsh_point_t *)values, *const last = bin + bins - 1u;
     int32_t bits = blsh_bits_of(last);
-    while (bin != last) {
+    for (; bin != last; bin += 8) {
         BLSH_UNROLL(8)
         for (unsigned i = 0; i < 8u; i++) {
-            bits |= blsh_bits_of(bin++);
+            bits |= blsh_bits_of(bin + i);
         }
     }
     return (uint32_t)bits;
