@@ -5,6 +5,7 @@ import numpy as np
 
 from blsh_codegen.model.mel_bands import mel_of
 from blsh_codegen.model.quantise import MaskIntegers, gain_table
+from blsh_codegen.spec.constants import ATTENUATION_OFF
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.signals.features import FEATURE_KINDS
 from blsh_trainer.signals.geometry import RECORDER, Geometry
@@ -21,6 +22,7 @@ def random_model(
     smoothing: int = 0,
     floor: int = 0,
     geometry: Geometry = RECORDER,
+    attenuation: int = ATTENUATION_OFF,
 ) -> MaskIntegers:
     """Return a model of the right shapes and ranges, with random projections, codes and masks."""
     feature_kind, mask_kind = FEATURE_KINDS[kind], find_mask_kind(masks, geometry)
@@ -43,4 +45,5 @@ def random_model(
         smoothing_down=smoothing,
         start_votes=0,
         steady_votes=0,
+        attenuation=attenuation,
     )

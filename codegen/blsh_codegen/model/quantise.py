@@ -44,7 +44,7 @@ class IntegerModel(ABC):
 
     projection_q7: int8 (P, D). codes: uint32 (G N, ceil(L / 32)), one dictionary of N entries after the other, each in
     the firmware's order (`tight_order`). mel: the filters of the feature kind, None where it has none. smoothing to
-    steady_votes: see VotingModel; with masks both smoothings are the same, and the votes 0. model_sha256: of the file.
+    attenuation: see VotingModel; with masks both smoothings are the same, and the votes 0. model_sha256: of the file.
     """
 
     name: str
@@ -60,6 +60,7 @@ class IntegerModel(ABC):
     smoothing_down: int
     start_votes: int
     steady_votes: int
+    attenuation: int
 
     @property
     def entries(self) -> int:
@@ -287,6 +288,7 @@ class MaskIntegers(IntegerModel):
             smoothing_down=model.smoothing,
             start_votes=0,
             steady_votes=0,
+            attenuation=model.attenuation,
         )
 
 

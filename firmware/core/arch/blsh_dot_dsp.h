@@ -52,6 +52,16 @@ static inline int32_t blsh_sum_s16(const int16_t *values, unsigned count) {
     return sum;
 }
 
+static inline uint64_t blsh_squares_s16(const int16_t *values, unsigned count) {
+    int64_t sum = 0;
+    BLSH_UNROLL(8)
+    for (; count >= 2u; count -= 2u, values += 2) {
+        const int32_t two = blsh_load_word(values);
+        sum = __smlald(two, two, sum);
+    }
+    return count == 0u ? (uint64_t)sum : (uint64_t)sum + (uint32_t)(values[0] * values[0]);
+}
+
 /* sum + the products of eight weights and as many features, which are in four words */
 static inline int32_t blsh_add8_u8(int32_t sum, const uint8_t *weight, uint32_t x01, uint32_t x23, uint32_t x45,
                                    uint32_t x67) {

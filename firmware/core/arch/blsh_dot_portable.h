@@ -24,6 +24,16 @@ static inline int32_t blsh_sum_s16(const int16_t *values, unsigned count) {
     return sum;
 }
 
+static inline uint64_t blsh_squares_s16(const int16_t *values, unsigned count) {
+    uint64_t sum = 0;
+    BLSH_UNROLL(4)
+    for (; count >= 2u; count -= 2u, values += 2) {
+        const int32_t a = values[0], b = values[1];
+        sum += (uint32_t)(a * a) + (uint32_t)(b * b);
+    }
+    return count == 0u ? sum : sum + (uint32_t)(values[0] * values[0]);
+}
+
 #if defined(BLSH_ASM_UPPER)
 
 /* The products of a feature in %[x] with the weights `at` bytes behind %[w], and 8, 16 and 24 bytes behind that. */

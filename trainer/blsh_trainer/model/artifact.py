@@ -12,9 +12,8 @@ It is an .npz, read without pickle, with these arrays:
 The card holds name, feature kind, neighbours and provenance; from format 2 on also mask kind, smoothing and floor;
 in format 3 also "nested"; in any format "attenuation", unless it is off. Its "sha256" is the hash of all arrays and of
 the card without that hash. A model is written in the lowest format that can say what it is, so the same model has one
-file and one hash. Format 4 is that of voting
-models, which have the arrays of voting_model.py. Format 5 is that of all models, of either kind, whose card names a
-geometry.
+file and one hash. Format 4 is that of voting models, which have the arrays of voting_model.py. Format 5 is that of all
+models, of either kind, whose card names a geometry.
 
 "corpora" holds the credits of the recordings (corpora/credits.py) under "corpora", and their own "sha256". They are no
 part of the model's hash: the hash of its corpus, which is, fixes them. In memory they are on the card.
