@@ -13,18 +13,22 @@ from hypothesis import strategies as st
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.host_core import HOST_VARIANTS, HostCore, compile_core
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import BINS, HISTORY, HOP, MAX_BITS, MAX_NEIGHBOURS
+from blsh_codegen.spec.constants import MAX_BITS, MAX_NEIGHBOURS
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.model.artifact import MAX_FLOOR, Model
 from blsh_trainer.signals.features import MASK_FEATURES, find_feature_kind
+from blsh_trainer.signals.geometry import CLASSES, RECORDER, WINDOWS, Geometry
 from blsh_trainer.signals.masks import MASK_KINDS, MAX_SMOOTHING
+from blsh_trainer.signals.spectra import analysis_window
 
 from .agreement import assert_all_agree
 from .compilers import UNDEFINED
-from .conftest import random_model
+from .conftest import ALL_GEOMETRIES, random_model
 
 pytestmark = pytest.mark.heavy
+
+HOP = RECORDER.hop
 
 
 @pytest.mark.parametrize(
@@ -46,10 +50,10 @@ def test_edge_signals(
 
 
 @pytest.mark.parametrize(("kind", "digest"), [("mel", 0x7A60EFFF), ("stft", 0xEBC23D47)])
-def test_runtime_format_5_is_what_4_was(kind: str, digest: int) -> None:
+def test_runtime_format_6_is_what_4_was(kind: str, digest: int) -> None:
     """Every stage of every edge signal keeps its digest: with this format, old models sound as they did."""
     rng = np.random.default_rng(1)
-    levels = (rng.random((200, BINS)) < 0.5).astype(np.uint8)
+    levels = (rng.random((200, RECORDER.bins)) < 0.5).astype(np.uint8)
     model = Model(
         name="paper",
         feature_kind=kind,
@@ -70,6 +74,13 @@ def test_runtime_format_5_is_what_4_was(kind: str, digest: int) -> None:
     assert found == digest
 
 
+@pytest.mark.parametrize("geometry", CLASSES.values(), ids=list(CLASSES))
+def test_edge_signals_in_each_class(rng: np.random.Generator, geometry: Geometry) -> None:
+    model = random_model(rng, "tracked", 40, 200, 8, "bands2", 6, 13, geometry=geometry)
+    signal = np.concatenate([edge_signal(name, 4 * geometry.hop, rng) for name in EDGE_SIGNALS])
+    assert_all_agree(model, signal, str(geometry))
+
+
 SHAPES = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(list(MASK_FEATURES)),
@@ -78,6 +89,7 @@ SHAPES = st.fixed_dictionaries(
         "floor": st.integers(0, MAX_FLOOR),
         "bits": st.integers(1, MAX_BITS),
         "neighbours": st.integers(1, MAX_NEIGHBOURS),
+        "geometry": st.sampled_from(ALL_GEOMETRIES),
     }
 )
 """Arguments of random_model but `entries`."""
@@ -89,7 +101,7 @@ def test_any_model(shape: dict[str, Any], extra: int, level: int, seed: int) -> 
     """extra: entries beyond the neighbours. level: bits of the samples."""
     rng = np.random.default_rng(seed)
     model = random_model(rng, entries=shape["neighbours"] + extra, **shape)
-    samples = rng.integers(-(2**level), 2**level, 5 * HOP).astype(np.int16)
+    samples = rng.integers(-(2**level), 2**level, 5 * shape["geometry"].hop).astype(np.int16)
     assert_all_agree(model, samples, f"{shape}")
 
 
@@ -123,14 +135,15 @@ def test_twin_and_core_agree_over_minutes(rng: np.random.Generator, extended: bo
     assert np.array_equal(VectorisedDenoiser(model).hops(samples), HostCore(model).hops(samples))
 
 
-def test_the_output_is_as_late_as_the_core_says(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("geometry", ALL_GEOMETRIES, ids=str)
+def test_the_output_is_as_late_as_the_core_says(rng: np.random.Generator, geometry: Geometry) -> None:
     """Masks that let all pass: the output is the input, but for rounding, and for the delay."""
-    model = random_model(rng)
+    model = random_model(rng, geometry=geometry)
     core = HostCore(replace(model, masks=np.full_like(model.masks, 0xFFFF_FFFF)))
-    samples = rng.integers(-20_000, 20_000, 20 * HOP).astype(np.int16)
+    samples = rng.integers(-20_000, 20_000, 20 * geometry.hop).astype(np.int16)
     delay = core.delay_samples()
     output = core.hops(samples)
-    assert delay == HISTORY and np.abs(output[:delay]).max() <= 8
+    assert delay == geometry.lag and np.abs(output[:delay]).max() <= 8
     assert np.abs(output[delay:].astype(int) - samples[: len(samples) - delay]).max() <= 8
 
 
@@ -139,10 +152,11 @@ def test_core_has_no_undefined_behaviour(
     rng: np.random.Generator, capfd: pytest.CaptureFixture[str], variant: str
 ) -> None:
     library = compile_core((*UNDEFINED, *HOST_VARIANTS[variant]))
-    for kind, masks, smoothing in (("mel", "ibm", 0), ("stft", "ibm", 0), ("tracked", "bands", 15)):
-        core = HostCore(random_model(rng, kind, 64, 100, 10, masks, smoothing), library)
-        for name in EDGE_SIGNALS:
-            core.hops(edge_signal(name, 40 * HOP, rng))
+    for geometry in CLASSES.values():
+        for kind, masks, smoothing in (("mel", "ibm", 0), ("stft", "ibm", 0), ("tracked", "bands", 15)):
+            core = HostCore(random_model(rng, kind, 64, 100, 10, masks, smoothing, geometry=geometry), library)
+            for name in EDGE_SIGNALS:
+                core.hops(edge_signal(name, 20 * geometry.hop, rng))
     assert "runtime error" not in capfd.readouterr().err
 
 
@@ -152,14 +166,16 @@ def test_worst_case_phases_stay_inside_the_bounds(
 ) -> None:
     """The frames grow as far as SPEC.md, 7 allows: their window is undone, all bins are in phase at one sample."""
     library = compile_core((*UNDEFINED, *HOST_VARIANTS[variant]))
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(1024) + 0.5) / 1024)
-    for place in (0, 1, 511, 512, 1023):
-        chirp = np.sign(rng.normal(size=1024)) * np.minimum(1 / window, 1e4)
-        chirp[place] = 1e4
-        frame = np.clip(chirp / np.abs(chirp).max() * 32767 * 40, -32768, 32767).astype(np.int16)
-        masks = np.packbits(np.arange(17 * 32) % 2 == place % 2, bitorder="little").view(np.uint32)
-        model = random_model(rng, "tracked", entries=32)
-        model = replace(model, masks=np.tile(masks, (32, 1)))
-        samples = np.tile(frame, 3)
-        assert np.array_equal(HostCore(model, library).hops(samples), VectorisedDenoiser(model).hops(samples))
+    for geometry in [Geometry(16_000, N, 64, M) for N in WINDOWS for M in (N, N // 2)]:
+        window = np.maximum(analysis_window(geometry), 1e-4)
+        last = geometry.window - 1
+        for place in (0, 1, last // 2, last // 2 + 1, last):
+            chirp = np.sign(rng.normal(size=geometry.window)) / window
+            chirp[place] = 1e4
+            frame = np.clip(chirp / np.abs(chirp).max() * 32767 * 40, -32768, 32767).astype(np.int16)
+            model = random_model(rng, "tracked", entries=32, geometry=geometry)
+            masks = np.full_like(model.masks[0], 0x5555_5555 << place % 2)
+            model = replace(model, masks=np.tile(masks, (32, 1)))
+            samples = np.tile(frame, 3)
+            assert np.array_equal(HostCore(model, library).hops(samples), VectorisedDenoiser(model).hops(samples))
     assert "runtime error" not in capfd.readouterr().err

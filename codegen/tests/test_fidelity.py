@@ -3,19 +3,30 @@
 
 import zlib
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.model.quantise import quantised_mel
-from blsh_codegen.pipeline.reference import analyse, fft512, real_samples, real_spectrum
+from blsh_codegen.model.mel_bands import quantised_mel
+from blsh_codegen.pipeline.reference import analyse, fft, real_samples, real_spectrum
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import digit_reversed, sine_q14, window_q14
+from blsh_codegen.spec.constants import (
+    RADICES,
+    digit_reversed,
+    mask_shift,
+    round_trip_shift,
+    sine_q14,
+    spectrum_shift,
+    synthesis_q14,
+    window_q14,
+)
 from blsh_trainer.signals.features import features, l2_normalise, mel_filters
-from blsh_trainer.signals.spectra import analysis_window, stft
+from blsh_trainer.signals.geometry import RECORDER, WINDOWS, Geometry
+from blsh_trainer.signals.spectra import analysis_window, stft, synthesis_window
 
-from .conftest import random_model
+from .conftest import ALL_GEOMETRIES, random_model
 
 MEL_CRC32 = {128: 0xA6A1B2F5, 64: 0x2260D26A}
 """CRC-32 of first bins, counts and weights of our filters, for each number of bands."""
@@ -38,49 +49,75 @@ def voiced(rng: np.random.Generator, samples: int) -> npt.NDArray[np.float64]:
     return speech / np.abs(speech).max()
 
 
-def test_digit_reversal_is_its_own_inverse() -> None:
-    assert sorted(map(digit_reversed, range(512))) == list(range(512))
-    assert all(digit_reversed(digit_reversed(i)) == i for i in range(512))
+@pytest.mark.parametrize("points", RADICES)
+def test_digit_reversal_is_its_own_inverse(points: int) -> None:
+    reversed_ = [digit_reversed(i, points) for i in range(points)]
+    assert sorted(reversed_) == list(range(points))
+    assert [reversed_[i] for i in reversed_] == list(range(points))
 
 
-def test_complex_transform_is_the_dft(rng: np.random.Generator) -> None:
-    z = rng.integers(-(2**28), 2**28, (512, 2))
-    got = np.array(fft512([(int(re), int(im)) for re, im in z]))
-    expected = np.fft.fft(z[:, 0] + 1j * z[:, 1]) / 2**8
+@pytest.mark.parametrize("points", RADICES)
+def test_complex_transform_is_the_dft(rng: np.random.Generator, points: int) -> None:
+    z = rng.integers(-(2**28), 2**28, (points, 2))
+    got = np.array(fft([(int(re), int(im)) for re, im in z]))
+    expected = np.fft.fft(z[:, 0] + 1j * z[:, 1]) / 2 ** (spectrum_shift(2 * points) - 1)
     assert snr_db(np.abs(expected), np.abs(expected) - np.abs(expected - (got[:, 0] + 1j * got[:, 1]))) > 80
 
 
+def unmasked(bins: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return bins behind gains of 1, which divide by 4."""
+    raised = mask_shift(2 * (len(bins) - 1))
+    return [(re << raised >> 2, im << raised >> 2) for re, im in bins]
+
+
+def of_window(window: int) -> list[Geometry]:
+    """Return geometries with this window that have each shape of window: symmetric or not."""
+    return [Geometry(16_000, window, 64, synthesis) for synthesis in (window, window // 2)]
+
+
 @pytest.mark.parametrize("level_dbfs", [0, -20, -40, -60])
-def test_spectrum_is_accurate_at_every_level(rng: np.random.Generator, level_dbfs: int) -> None:
-    speech = np.round(voiced(rng, 1024 * 8) * 32767 * 10 ** (level_dbfs / 20))
-    half = window_q14() / 2.0**14  # the window as rounded: its rounding is not the transform's error
-    window = np.concatenate([half, half[511:0:-1]])
-    for frame in speech.reshape(-1, 1024):
+@pytest.mark.parametrize("geometry", [each for window in WINDOWS for each in of_window(window)], ids=str)
+def test_both_transforms_are_accurate_at_every_level(
+    rng: np.random.Generator, geometry: Geometry, level_dbfs: int
+) -> None:
+    """The worst frame of noisy speech, against numpy's transforms of the same samples and of the same bins."""
+    size, forward, both = geometry.window, spectrum_shift(geometry.window), round_trip_shift(geometry.window)
+    noisy = voiced(rng, 1024 * 8) + rng.normal(0, 0.05, 1024 * 8)
+    speech = np.round(noisy / np.abs(noisy).max() * 32767 * 10 ** (level_dbfs / 20))
+    table = window_q14(geometry).tolist()
+    window = window_q14(geometry) / 2.0**14  # as rounded: its rounding is not the transform's error
+    for frame in speech.reshape(-1, size):
         if np.abs(frame * window).max() < 2**-4:
             continue  # silence, or a step at the very edge of the frame, of which nothing reaches an output sample
-        shift, windowed = analyse([int(x) for x in frame])
-        spectrum = np.array(real_spectrum(windowed)) / 2.0 ** (shift + 14 - 9)
-        expected = np.fft.rfft(frame * window)
-        error = np.abs(expected - (spectrum[:, 0] + 1j * spectrum[:, 1]))
-        assert 10 * np.log10(np.sum(np.abs(expected) ** 2) / np.sum(error**2)) > 80
+        shift, windowed = analyse([int(x) for x in frame], table)
+        bins = real_spectrum(windowed)
+        spectrum = np.array(bins) @ (1, 1j)
+        exact = np.fft.rfft(frame * window)
+        error = np.abs(exact - spectrum / 2.0 ** (shift + 14 - forward))
+        assert 10 * np.log10(np.sum(np.abs(exact) ** 2) / np.sum(error**2)) > 80
+        samples = np.array(real_samples(unmasked(bins)))
+        assert snr_db(np.fft.irfft(spectrum) / 2.0 ** (both + 2 - forward), samples) > 65
 
 
-def test_transforms_in_turn_scale_by_2_to_the_9(rng: np.random.Generator) -> None:
-    samples = [int(x) for x in rng.integers(-(2**28), 2**28, 1024)]
-    quarter = [(re >> 2, im >> 2) for re, im in real_spectrum(samples)]  # as a gain of 1 does
-    assert snr_db(np.array(samples) / 2.0**11, np.array(real_samples(quarter))) > 65
+@pytest.mark.parametrize("window", WINDOWS)
+def test_transforms_in_turn_scale_by_a_power_of_two(rng: np.random.Generator, window: int) -> None:
+    samples = [int(x) for x in rng.integers(-(2**28), 2**28, window)]
+    back = real_samples(unmasked(real_spectrum(samples)))
+    assert snr_db(np.array(samples) / 2.0 ** (round_trip_shift(window) + 2), np.array(back)) > 65
 
 
-@pytest.mark.parametrize("level_dbfs", [-6, -26, -46])
-def test_all_ones_mask_returns_the_input(rng: np.random.Generator, level_dbfs: int) -> None:
-    model = random_model(rng, entries=20)
+@pytest.mark.parametrize(
+    ("geometry", "level_dbfs"), [*((each, -6) for each in ALL_GEOMETRIES), (RECORDER, -26), (RECORDER, -46)], ids=str
+)
+def test_all_ones_mask_returns_the_input(rng: np.random.Generator, geometry: Geometry, level_dbfs: int) -> None:
+    model = random_model(rng, entries=20, geometry=geometry)
     model = replace(model, masks=np.full_like(model.masks, 0xFFFFFFFF))
-    exact = voiced(rng, 40_000) * 32768 * 10 ** (level_dbfs / 20)
+    exact = voiced(rng, 20_000) * 32768 * 10 ** (level_dbfs / 20)
     rounded = np.clip(np.floor(exact + 0.5), -32768, 32767).astype(np.int16)
     output = VectorisedDenoiser(model).denoise(rounded)
     assert len(output) == len(rounded)
     through, rounding_alone = snr_db(exact, output), snr_db(exact, rounded)
-    print(f"{level_dbfs} dBFS: {through:.1f} dB, rounding alone {rounding_alone:.1f} dB")
+    print(f"{geometry}, {level_dbfs} dBFS: {through:.1f} dB, rounding alone {rounding_alone:.1f} dB")
     if level_dbfs == -6:
         assert through >= 60
     assert through >= rounding_alone - 3
@@ -93,10 +130,12 @@ def test_all_zeros_mask_returns_silence(rng: np.random.Generator) -> None:
 
 
 def test_tables_are_nearest_to_what_they_stand_for() -> None:
-    assert np.abs(window_q14() / 2**14 - analysis_window()[:513]).max() <= 2**-15
+    for geometry in ALL_GEOMETRIES:
+        assert np.abs(window_q14(geometry) / 2**14 - analysis_window(geometry)).max() <= 2**-15
+        assert np.abs(synthesis_q14(geometry) / 2**14 - synthesis_window(geometry)).max() <= 2**-15
     assert np.abs(sine_q14() / 2**14 - np.sin(2 * np.pi * np.arange(1024) / 1024)).max() <= 2**-15
-    for bands in (128, 64):
-        mel, exact = quantised_mel(bands).dense(), mel_filters(bands)
+    for bands, geometry in product((128, 64), ALL_GEOMETRIES):
+        mel, exact = quantised_mel(bands, geometry).dense(geometry.bins), mel_filters(bands, geometry)
         assert mel.sum(axis=1).max() <= 65_536
         assert mel.max() <= 32_767
         scale = mel.sum() / exact.sum()

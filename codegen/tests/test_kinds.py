@@ -58,7 +58,7 @@ def test_a_new_mask_kind_becomes_firmware_that_agrees_with_the_references(
     text = "".join(render(model, GenerateOptions()).values())
     assert "#define BLSH_MODEL_MASK_BANDS 40u" in text and "u /* wide */" in text
     found = decode_image(encode_image(model))
-    assert found.mask_kind is wide and np.array_equal(found.masks, model.masks)
+    assert found.mask_kind == wide and np.array_equal(found.masks, model.masks)
 
 
 def test_a_new_mask_kind_survives_an_artifact_and_becomes_coarser(

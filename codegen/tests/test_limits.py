@@ -13,7 +13,8 @@ from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.emit.model_image import decode_image, encode_image, read_head
 from blsh_codegen.host_core import HostCore
 from blsh_codegen.model import quantise
-from blsh_codegen.model.quantise import IntegerModel, MelBands, mel_of, quantise_projections, quantised_mel
+from blsh_codegen.model.mel_bands import MelBands, mel_of, quantised_mel
+from blsh_codegen.model.quantise import IntegerModel, quantise_projections
 from blsh_codegen.spec.constants import MAX_BITS, MAX_ENTRIES, MAX_MEL_BANDS, MAX_NEIGHBOURS, MAX_SMOOTHING
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model

@@ -21,7 +21,6 @@ from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.pipeline.vectorised_voting import Ballot
 from blsh_codegen.spec.constants import (
-    HOP,
     MAX_BITS,
     MAX_FOUND,
     MAX_NEIGHBOURS,
@@ -35,9 +34,13 @@ from blsh_codegen.spec.stages import STAGES
 from blsh_hil.prove.random_model import random_voting_model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.features import features, steady_frames
+from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 from blsh_trainer.signals.spectra import stft
 
 from .agreement import assert_all_agree
+from .conftest import ALL_GEOMETRIES
+
+HOP = RECORDER.hop
 
 
 def integers(**options: Any) -> VotingIntegers:
@@ -72,9 +75,12 @@ def test_hard_signals(rng: np.random.Generator, shape: dict[str, Any]) -> None:
 
 
 @pytest.mark.heavy
-def test_memory_agrees_past_the_start(rng: np.random.Generator) -> None:
-    signal = edge_signal("speech_like", 70 * HOP, rng)
-    assert_all_agree(integers(), np.concatenate([signal, signal >> 6, signal[: 20 * HOP]]), "speech in and out")
+@pytest.mark.parametrize("geometry", CLASSES.values(), ids=list(CLASSES))
+def test_memory_agrees_past_the_start(rng: np.random.Generator, geometry: Geometry) -> None:
+    ticks = geometry.hops_per_tick * geometry.hop
+    signal = edge_signal("speech_like", 70 * ticks, rng)
+    model = integers(geometry=geometry)
+    assert_all_agree(model, np.concatenate([signal, signal >> 6, signal[: 20 * ticks]]), "speech in and out")
 
 
 @pytest.mark.heavy
@@ -98,14 +104,16 @@ def test_steady_hops_agree_and_only_they_lose_votes() -> None:
 @st.composite
 def shapes(draw: st.DrawFn) -> dict[str, Any]:
     thresholds = draw(st.integers(1, 4))
-    groups = draw(st.integers(1, VOTE_BANDS))
-    inner = draw(st.lists(st.integers(1, VOTE_BANDS - 1), min_size=groups - 1, max_size=groups - 1, unique=True))
+    geometry = draw(st.sampled_from(ALL_GEOMETRIES))
+    groups = draw(st.integers(1, geometry.bands))
+    inner = draw(st.lists(st.integers(1, geometry.bands - 1), min_size=groups - 1, max_size=groups - 1, unique=True))
     neighbours = draw(st.integers(1, min(MAX_NEIGHBOURS, MAX_FOUND // groups)))
     return {
         "seed": draw(st.integers(0, 2**32 - 1)),
         "thresholds": thresholds,
         "projections": draw(st.integers(1, MAX_BITS // thresholds)),
-        "group_edges": (0, *sorted(inner), VOTE_BANDS),
+        "group_edges": (0, *sorted(inner), geometry.bands),
+        "geometry": geometry,
         "neighbours": neighbours,
         "entries": neighbours + draw(st.integers(0, 40)),
         "bit_votes": draw(st.booleans()),
@@ -118,7 +126,7 @@ def shapes(draw: st.DrawFn) -> dict[str, Any]:
 @given(shape=shapes(), level=st.integers(0, 15), seed=st.integers(0, 2**32 - 1))
 def test_any_voting_model(shape: dict[str, Any], level: int, seed: int) -> None:
     """level: bits of the samples."""
-    samples = np.random.default_rng(seed).integers(-(2**level), 2**level, 4 * HOP).astype(np.int16)
+    samples = np.random.default_rng(seed).integers(-(2**level), 2**level, 4 * shape["geometry"].hop).astype(np.int16)
     assert_all_agree(integers(**shape), samples, f"{shape}")
 
 
@@ -209,13 +217,15 @@ def test_float_features_are_the_integers_on_noise(rng: np.random.Generator) -> N
     assert np.sqrt((error[:, :64] ** 2).mean()) < 2.5
 
 
-def test_float_levels_of_loud_and_soft_sounds_are_the_integers(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("geometry", ALL_GEOMETRIES, ids=str)
+def test_float_levels_of_loud_and_soft_sounds_are_the_integers(rng: np.random.Generator, geometry: Geometry) -> None:
     """The scales of window, spectrum and mel table are in the origin: levels agree over 60 dB."""
-    model = integers()
+    model = integers(geometry=geometry)
+    full = geometry.window // geometry.hop  # hops until a frame is full: levels of less are near the origin
     for gain in (1, 30, 1000):
-        samples = np.rint(gain * rng.normal(0, 10, 20 * HOP)).astype(np.int16)
-        whole = VectorisedDenoiser(model).stages(samples).features[4:]
-        smooth = features(stft(samples / 32768), "memory")[4 : 4 + len(whole)]
+        samples = np.rint(gain * rng.normal(0, 10, (full + 16) * geometry.hop)).astype(np.int16)
+        whole = VectorisedDenoiser(model).stages(samples).features[full:]
+        smooth = features(stft(samples / 32768, geometry), "memory", geometry)[full : full + len(whole)]
         assert np.sqrt(((whole - smooth)[:, :64] ** 2).mean()) < 3, gain
 
 
@@ -249,7 +259,7 @@ def test_the_core_computes_the_same_checksums(entries: int) -> None:
     model = integers(entries=entries)
     core, crc = HostCore(model), 0
     assert core.dictionary_crc32() == model.dictionary_crc32
-    for samples in self_test_signal().reshape(-1, HOP):
+    for samples in self_test_signal(HOP).reshape(-1, HOP):
         vectors = core.hop(samples)
         for stage in range(len(STAGES)):
             crc = zlib.crc32(vectors.stage_bytes(stage), crc)

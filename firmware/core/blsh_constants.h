@@ -50,6 +50,8 @@
 #define BLSH_MEMORY_SLOW_SHIFT    6    /* a floor that rises slowly, slowest mean and deviation move by 1/64 */
 #define BLSH_LOG_FRACTION_BITS    5    /* bits of a binary logarithm: 32 steps an octave */
 #define BLSH_LOG_INDEX_BITS       6    /* bits behind the leading one that a logarithm is looked up by */
+#define BLSH_LEAST_LOG_ORIGIN     512  /* limits of the logarithm, in steps, of the level that counts as 0 */
+#define BLSH_MOST_LOG_ORIGIN      1023
 
 /* ---- projection (SPEC.md, 5) ---- */
 

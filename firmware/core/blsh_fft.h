@@ -11,7 +11,7 @@
 void blsh_forward_fft(int32_t *values, unsigned points);
 
 /* The inverse of the bins times their gain, `gain_q14` (points + 1): 2 points samples. With a gain of 1 both in turn
- * scale by 2^-11, 2^-8 or 2^-13. */
+ * scale by 2^-11, 2^-8 or 2^-10. */
 void blsh_inverse_fft(int32_t *values, const int16_t *gain_q14, unsigned points);
 
 #endif

@@ -78,14 +78,16 @@ static bool sizes_known(const blsh_model_t *model) {
 static bool analysis_known(const blsh_model_t *model) {
     const int16_t *const window = model->window_q14;
     const unsigned peak = model->window - model->synthesis / 2u;
+    int32_t sum = 0;
     for (unsigned n = 1; n < model->window; n++) {
         const int step = window[n] - window[n - 1u];
         if (n <= peak ? step < 0 : step > 0) {
             return false;
         }
+        sum += window[n];
     }
     return window[0] == 0 && window[model->window - 1u] >= 0 && window[peak] == BLSH_GAIN_ONE_Q14 &&
-           2 * window[1] <= window[BLSH_PEAK_BLOCK];
+           2 * window[1] <= window[BLSH_PEAK_BLOCK] && sum <= (int32_t)(21u * model->window) * (BLSH_GAIN_ONE_Q14 / 32);
 }
 
 /* Windows whose products sum to the same in all samples of a hop: 3/8 N / H, or M / 2 H, but for rounding. */
@@ -97,13 +99,15 @@ static bool products_known(const blsh_model_t *model) {
     const uint32_t gain = twice ? 3u * (synthesis / hop) << 25 : synthesis / hop << 27;
     for (unsigned place = 0; place < hop; place++) {
         uint32_t sum = 0;
+        int32_t weights = 0;
         for (unsigned n = place; n < synthesis; n += hop) {
             if (model->synthesis_q14[n] < 0 || model->synthesis_q14[n] > BLSH_GAIN_ONE_Q14) {
                 return false;
             }
+            weights += model->synthesis_q14[n];
             sum += (uint32_t)(analysis[n] * model->synthesis_q14[n]);
         }
-        if (sum - gain + (1u << 18) > 1u << 19) {
+        if (sum - gain + (1u << 18) > 1u << 19 || weights > 8 * BLSH_GAIN_ONE_Q14) {
             return false;
         }
     }
@@ -150,6 +154,7 @@ static bool features_known(const blsh_model_t *model) {
     }
     if (blsh_votes(model)) {
         return model->feature_kind == BLSH_FEATURES_MEMORY && model->features == BLSH_MEMORY_FEATURES &&
+               model->log_origin >= BLSH_LEAST_LOG_ORIGIN && model->log_origin <= BLSH_MOST_LOG_ORIGIN &&
                bands_known(model, BLSH_TRACKED_BANDS);
     }
     switch (model->feature_kind) {

@@ -18,7 +18,7 @@ static blsh_scale_t scale_of(const blsh_state_t *state) {
     return (blsh_scale_t){
         .raised = window == 1024u  ? 8u
                   : window == 512u ? 5u
-                                   : 10u,
+                                   : 7u,
         .down = (unsigned)(state->frame.shift + 1),
         .thirds = thirds,
         .drop = BLSH_OVERLAP_FRACTION_BITS + doublings - (thirds ? 1u : 0u),

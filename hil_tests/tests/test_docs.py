@@ -120,6 +120,8 @@ def test_transforms_are_those_of_the_code(spec: str) -> None:
     both = [fixed.round_trip_shift(window) for window in reversed(WINDOWS)]
     assert "f = {}, {} and {} for N = 1024, 512 and 256".format(*forward) in section(spec, 4)
     assert "r = {}, {} and {} for N = 1024, 512 and 256".format(*both) in section(spec, 6)
+    raised = [fixed.mask_shift(window) for window in reversed(WINDOWS)]
+    assert "c = {}, {} and {} for N = 1024, 512 and 256".format(*raised) in section(spec, 6)
     tracked = [fixed.tracked_fraction_bits(window) for window in reversed(WINDOWS)]
     assert "φ fraction bits: {}, {} and {} for N = 1024, 512 and 256".format(*tracked) in section(spec, 5)
 

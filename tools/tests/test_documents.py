@@ -12,10 +12,11 @@ import pytest
 import typer
 
 from blsh_codegen.project import project_root
-from blsh_codegen.spec.c_structs import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, state_struct
+from blsh_codegen.spec.c_structs import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, state_struct, window_bit
 from blsh_codegen.spec.constants import ModelKind
 from blsh_tools.cli import app
 from blsh_tools.demo_chain import TRAINING
+from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 from blsh_trainer.signals.masks import MASK_KINDS
 
 ROOT = project_root()
@@ -131,15 +132,27 @@ def test_the_map_has_every_room() -> None:
     assert told == {page_id(each): {path.parent.name for path in each.glob("*/__init__.py")} for each in packages}
 
 
+def _voting_limits(geometry: Geometry) -> Limits:
+    """Return the limits of the voting model in the design's memory map, at this geometry."""
+    model = (288, 16, geometry.bands, 96, 257, 8 * 16, ModelKind.SMALL_VOTES)
+    return Limits(*model, window_bit(geometry), geometry.history, geometry.lag, one_geometry=True)
+
+
 def test_the_memory_map_is_that_of_the_struct() -> None:
     design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    sizes = (CORE_LIMITS, Limits.of_masks(64, 8, 80, 128), Limits(288, 16, 80, 96, 257, 8 * 16, ModelKind.SMALL_VOTES))
+    sizes = (
+        CORE_LIMITS,
+        Limits.of_masks(64, 8, 80, 128, RECORDER),
+        _voting_limits(RECORDER),
+        _voting_limits(CLASSES["hearing"]),
+    )
     structs = [state_struct(limits, BOARD_POINTER) for limits in sizes]
     expected = [
         (name, *(f"{getattr(each, name).offset}: {getattr(each, name).size}" for each in structs))
         for name, *_ in structs[0]._fields_
     ]
-    rows = re.findall(r"^\| `(\w+)` \| (\d+: \d+) \| (\d+: \d+) \| (\d+: \d+) \|", design, re.MULTILINE)
+    columns = r" \| (\d+: \d+)" * len(sizes)
+    rows = re.findall(rf"^\| `(\w+)`{columns} \|", design, re.MULTILINE)
     assert rows == expected
     totals = " | ".join(str(board_bytes(state_struct, limits)) for limits in sizes)
     assert f"| all | {totals} | |" in design

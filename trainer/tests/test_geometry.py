@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.signals.features import FEATURE_KINDS, FeatureExtractor, features, mel_filters
+from blsh_trainer.signals.features import FEATURE_KINDS, FeatureExtractor, features, features_of_ticks, mel_filters
 from blsh_trainer.signals.geometry import (
     CLASSES,
     RATES_HZ,
@@ -105,6 +105,7 @@ def test_statistics_move_once_in_16_ms(kind):
     found = features(X, kind, SHORT)
     slow = features(X[::4], kind, Geometry(16_000, 512, 256, 512))
     np.testing.assert_allclose(found[::4], slow, rtol=1e-12, atol=1e-9)
+    np.testing.assert_array_equal(features_of_ticks(X[::4], kind, SHORT), found[::4])
     assert (SHORT.hops_per_tick, RECORDER.hops_per_tick) == (4, 1)
     held = slice(64, 128) if kind == "tracked" else slice(192, 256)
     np.testing.assert_array_equal(found[1:4, held], np.repeat(found[:1, held], 3, axis=0))

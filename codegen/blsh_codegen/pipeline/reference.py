@@ -45,6 +45,7 @@ from blsh_codegen.spec.constants import (
     digit_reversed,
     least_q14,
     log2_q5,
+    mask_shift,
     mul_q16,
     overlap_scale,
     round_trip_shift,
@@ -191,8 +192,7 @@ class ReferenceDenoiser:
         neighbours = self._neighbours(code)
         gains = self._gains(features, code, neighbours)
         mask = self._mask(gains)
-        masked = [(mul_q16(re, g), mul_q16(im, g)) for (re, im), g in zip(spectrum, mask, strict=True)]
-        output = self._synthesise(real_samples(masked), shift)
+        output = self._synthesise(real_samples(self._masked(spectrum, mask)), shift)
         delayed = frame[len(frame) - self.model.geometry.synthesis :][: len(samples)]
         self._hops += 1
         words = [sum(bit << i for i, bit in enumerate(code[w : w + 32])) for w in range(0, len(code), 32)]
@@ -297,6 +297,13 @@ class ReferenceDenoiser:
         if self.model.band_edges is None:
             return limited
         return [gain for gain, bins in zip(limited, np.diff(self.model.band_edges), strict=True) for _ in range(bins)]
+
+    def _masked(self, spectrum: list[Complex], gains: list[int]) -> list[Complex]:
+        raised = mask_shift(self.model.geometry.window)
+        return [
+            (mul_q16(re << raised, gain), mul_q16(im << raised, gain))
+            for (re, im), gain in zip(spectrum, gains, strict=True)
+        ]
 
     def _synthesise(self, samples: list[int], shift: int) -> list[int]:
         geometry = self.model.geometry

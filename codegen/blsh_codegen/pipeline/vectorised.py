@@ -39,6 +39,7 @@ from blsh_codegen.spec.constants import (
     TRACKING_START,
     least_q14,
     log2_q5,
+    mask_shift,
     overlap_scale,
     round_trip_shift,
     tracked_fraction_bits,
@@ -188,7 +189,8 @@ class VectorisedDenoiser:
         gains = np.maximum(gains, state.least)
         if self.model.band_edges is not None:
             gains = np.repeat(gains, np.diff(self.model.band_edges), axis=1)
-        samples = real_samples(mul_q16(re, gains), mul_q16(im, gains))[:, -geometry.synthesis :]
+        masked = (mul_q16(part << mask_shift(geometry.window), gains) for part in (re, im))
+        samples = real_samples(*masked)[:, -geometry.synthesis :]
         raised = samples << round_trip_shift(geometry.window) - 1
         pieces = mul_q16(raised, self.model.synthesis_q14.astype(np.int64)) >> (shift + 1)
         return (

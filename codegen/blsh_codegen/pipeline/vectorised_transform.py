@@ -41,28 +41,34 @@ def _butterfly4(a: Pair, b: Pair, c: Pair, d: Pair) -> list[Pair]:
 
 def fft(re: Ints, im: Ints) -> Pair:
     """Return the DFT of rows of complex points, (T, 512, 256 or 128): `reference.fft` of each row."""
-    rows, count = re.shape
+    count = re.shape[1]
     z = re[:, _ORDERS[count]], im[:, _ORDERS[count]]
     quarter = 1
     for radix in RADICES[count]:
-        size = radix * quarter
-        re, im = (part.reshape(rows, count // size, radix, quarter) for part in z)
-        points: list[Pair] = [(re[:, :, r], im[:, :, r]) for r in range(radix)]
-        if quarter > 1:
-            k = np.arange(quarter) * (_TURN // size)
-            first = points[0][0] >> 2, points[0][1] >> 2
-            points = [first] + [_turn(points[r], r * k, 1) for r in range(1, radix)]
-        if radix == 2:
-            (ar, ai), (br, bi) = points
-            out: list[Pair] = [(ar + br, ai + bi), (ar - br, ai - bi)]
-        else:
-            out = _butterfly4(*points)
-        z = (
-            np.stack([part for part, _ in out], axis=2).reshape(rows, count),
-            np.stack([part for _, part in out], axis=2).reshape(rows, count),
-        )
-        quarter = size
+        z = _stage(z, radix, quarter)
+        quarter *= radix
     return z
+
+
+def _stage(z: Pair, radix: int, quarter: int) -> Pair:
+    """Return rows of points (T, P) after a stage; quarter: the product of the radices before it, 1 for the first."""
+    rows, count = z[0].shape
+    size = radix * quarter
+    re, im = (part.reshape(rows, count // size, radix, quarter) for part in z)
+    points: list[Pair] = [(re[:, :, r], im[:, :, r]) for r in range(radix)]
+    if quarter > 1:
+        k = np.arange(quarter) * (_TURN // size)
+        first = points[0][0] >> 2, points[0][1] >> 2
+        points = [first] + [_turn(points[r], r * k, 1) for r in range(1, radix)]
+    if radix == 2:
+        (ar, ai), (br, bi) = points
+        out: list[Pair] = [(ar + br, ai + bi), (ar - br, ai - bi)]
+    else:
+        out = _butterfly4(*points)
+    return (
+        np.stack([part for part, _ in out], axis=2).reshape(rows, count),
+        np.stack([part for _, part in out], axis=2).reshape(rows, count),
+    )
 
 
 def _split(re: Ints, im: Ints, mirror: Ints, sign: int) -> tuple[Ints, Ints, Ints, Ints]:

@@ -11,8 +11,8 @@
  *                                                   im change places as they are stored
  *   blsh_split(z, points)                           bins k and points - k, k below points / 2, from the transform of
  *                                                   pairs of samples
- *   blsh_split_back(z, gain_q14, points)            the inverse of the bins times their gain, but for the middle one;
- *                                                   re and im change places */
+ *   blsh_split_back(z, gain_q14, points, raised)    the inverse of the bins times their gain and 2^raised, but for the
+ *                                                   middle one; re and im change places */
 #ifndef BLSH_FFT_STEPS_H
 #define BLSH_FFT_STEPS_H
 

@@ -130,7 +130,12 @@ static inline void blsh_split(blsh_point_t *z, unsigned points) {
     }
 }
 
-static inline void blsh_split_back(blsh_point_t *z, const int16_t *gain_q14, unsigned points) {
+/* The same two points, times 2^bits. */
+static inline int32x4_t blsh_raised2(int32x4_t value, unsigned bits) {
+    return bits == 0u ? value : vshlq_r_s32(value, (int32_t)bits);
+}
+
+static inline void blsh_split_back(blsh_point_t *z, const int16_t *gain_q14, unsigned points, unsigned raised) {
     const unsigned step = 512u / points;
     blsh_point_t *mirror = z + points;
     uint32x4_t places = blsh_turn_places(step);
@@ -139,8 +144,8 @@ static inline void blsh_split_back(blsh_point_t *z, const int16_t *gain_q14, uns
     for (unsigned k = 0; k < points / 2u; k += 2u, z += 2, mirror -= 2, gain_q14 += 2, mirror_gain -= 2) {
         const int32x4_t gain = vshlq_n_s32(vldrhq_gather_offset_s32(gain_q14, up), 16);
         const int32x4_t other = vshlq_n_s32(vldrhq_gather_offset_s32(mirror_gain, down), 16);
-        const int32x4_t a = vmulhq_s32(blsh_load2(z), gain);
-        const int32x4_t m = vrev64q_s32(vmulhq_s32(blsh_load2_down(mirror), other));
+        const int32x4_t a = vmulhq_s32(blsh_raised2(blsh_load2(z), raised), gain);
+        const int32x4_t m = vrev64q_s32(vmulhq_s32(blsh_raised2(blsh_load2_down(mirror), raised), other));
         const int32x4_t t = blsh_turn2_back(vcaddq_rot90_s32(a, m), blsh_turns_at(blsh_split_q14, places));
         const int32x4_t e = vshrq_n_s32(vcaddq_rot270_s32(a, m), 2);
         places = vaddq_n_u32(places, 8u * step);

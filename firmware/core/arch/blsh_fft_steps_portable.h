@@ -15,8 +15,8 @@ static inline void blsh_store_as(blsh_point_t *to, int32_t re, int32_t im, bool 
 }
 
 /* The four-point DFT of a, b, c, d, to near[0], near[stride], far[0] and far[stride]. */
-static inline void blsh_butterfly4(blsh_point_t *near, blsh_point_t *far, unsigned stride, bool exchange,
-                                   blsh_point_t a, blsh_point_t b, blsh_point_t c, blsh_point_t d) {
+BLSH_ALWAYS_INLINE void blsh_butterfly4(blsh_point_t *near, blsh_point_t *far, unsigned stride, bool exchange,
+                                        blsh_point_t a, blsh_point_t b, blsh_point_t c, blsh_point_t d) {
     const blsh_point_t s2 = blsh_sum(b, d), s3 = blsh_difference(b, d);
     const blsh_point_t s0 = blsh_sum(a, c), s1 = blsh_difference(a, c);
     blsh_store_as(near, s0.re + s2.re, s0.im + s2.im, exchange);
@@ -26,8 +26,8 @@ static inline void blsh_butterfly4(blsh_point_t *near, blsh_point_t *far, unsign
 }
 
 /* The same of near[0] / 4 and the turned near[stride], far[0] and far[stride]. */
-static inline void blsh_turned_butterfly4(blsh_point_t *near, blsh_point_t *far, unsigned stride, bool exchange,
-                                          const blsh_factors_t *turn) {
+BLSH_ALWAYS_INLINE void blsh_turned_butterfly4(blsh_point_t *near, blsh_point_t *far, unsigned stride, bool exchange,
+                                               const blsh_factors_t *turn) {
     const blsh_point_t b = blsh_turn(blsh_load(near + stride), turn[0]);
     const blsh_point_t c = blsh_turn(blsh_load(far), turn[1]);
     const blsh_point_t d = blsh_turn(blsh_load(far + stride), turn[2]);
@@ -79,16 +79,18 @@ static inline void blsh_radix2_stage(blsh_point_t *z, unsigned points, unsigned 
 }
 
 static inline void blsh_first_butterflies(const blsh_point_t *from, unsigned quarter, blsh_point_t *to, unsigned row) {
-    const blsh_point_t *far = from + 2u * quarter;
     BLSH_UNROLL(2)
-    for (const blsh_point_t *end = from + 4; from != end; from++, far++, to += row) {
-        blsh_butterfly4(to, to + 2, 1u, false, blsh_load(from), blsh_load(from + quarter), blsh_load(far),
-                        blsh_load(far + quarter));
+    for (const blsh_point_t *end = from + 4; from != end; to += row) {
+        const blsh_point_t a = blsh_load(from), b = blsh_load(from += quarter);
+        const blsh_point_t c = blsh_load(from += quarter), d = blsh_load(from += quarter);
+        blsh_butterfly4(to, to + 2, 1u, false, a, b, c, d);
+        from -= 3u * quarter - 1u;
     }
 }
 
 static inline void blsh_copy_rows(blsh_point_t *to, const blsh_point_t *from, unsigned row) {
     for (const blsh_point_t *end = from + 16; from != end; from += 4, to += row) {
+        BLSH_UNROLL(4)
         for (unsigned i = 0; i < 4u; i++) {
             const blsh_point_t value = blsh_load(from + i);
             blsh_store(to + i, value.re, value.im);
@@ -107,13 +109,13 @@ static inline void blsh_split(blsh_point_t *z, unsigned points) {
     }
 }
 
-static inline void blsh_split_back(blsh_point_t *z, const int16_t *gain_q14, unsigned points) {
+static inline void blsh_split_back(blsh_point_t *z, const int16_t *gain_q14, unsigned points, unsigned raised) {
     const unsigned step = 512u / points;
     blsh_point_t *mirror = z + points;
     const int16_t *mirror_gain = gain_q14 + points;
     for (const blsh_factors_t *turn = blsh_split_q14; turn != blsh_split_q14 + 256; turn += step) {
-        const blsh_point_t a = blsh_scaled(blsh_load(z), *gain_q14++);
-        const blsh_point_t m = blsh_scaled(blsh_load(mirror), *mirror_gain--), b = {m.re, -m.im};
+        const blsh_point_t a = blsh_scaled(blsh_load(z), raised, *gain_q14++);
+        const blsh_point_t m = blsh_scaled(blsh_load(mirror), raised, *mirror_gain--), b = {m.re, -m.im};
         const blsh_point_t e = blsh_quarter(blsh_sum(a, b)), t = blsh_turn_back(blsh_difference(a, b), *turn);
         blsh_store(mirror--, t.re - e.im, e.re + t.im); /* for k = 0 behind the end of what is transformed */
         blsh_store(z++, e.im + t.re, e.re - t.im);

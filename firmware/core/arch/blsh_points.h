@@ -49,9 +49,10 @@ static inline blsh_point_t blsh_quarter(blsh_point_t a) {
     return result;
 }
 
-/* value * gain / 2^16 */
-static inline blsh_point_t blsh_scaled(blsh_point_t value, int32_t gain) {
-    const blsh_point_t result = {blsh_mul_q16(value.re, gain), blsh_mul_q16(value.im, gain)};
+/* value * 2^raised * gain / 2^16 */
+static inline blsh_point_t blsh_scaled(blsh_point_t value, unsigned raised, int32_t gain) {
+    const blsh_point_t result = {blsh_mul_q16((int32_t)((uint32_t)value.re << raised), gain),
+                                 blsh_mul_q16((int32_t)((uint32_t)value.im << raised), gain)};
     return result;
 }
 

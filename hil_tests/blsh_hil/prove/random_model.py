@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small model with random contents, and its generated C: for tests and the fuzzer."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,49 +34,57 @@ def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbour
     return integer_model(artifact, GenerateOptions())
 
 
-def random_voting_model(
-    seed: int = 4,
-    *,
-    projections: int = 12,
-    thresholds: int = 3,
-    group_edges: tuple[int, ...] | None = None,
-    entries: int = 40,
-    neighbours: int = 8,
-    bit_votes: bool = True,
-    settling: tuple[int, int, int, int] = (3, 11, 100, 50),
-    geometry: Geometry = RECORDER,
-) -> VotingModel:
-    """Return an artifact of a voting model: the same one for the same arguments.
+@dataclass(frozen=True)
+class VotingShape:
+    """The sizes of a random voting model.
 
     group_edges: of three dictionaries unless given. settling: the smoothing where sums of votes do not fall, where they
-    fall, the votes of a start and those of a steady hop. Most thresholds lie where signals reach them.
+    fall, the votes of a start and those of a steady hop.
     """
+
+    projections: int = 12
+    thresholds: int = 3
+    group_edges: tuple[int, ...] | None = None
+    entries: int = 40
+    neighbours: int = 8
+    bit_votes: bool = True
+    settling: tuple[int, int, int, int] = (3, 11, 100, 50)
+    geometry: Geometry = RECORDER
+
+
+def random_voting_model(seed: int = 4, **sizes: Any) -> VotingModel:
+    """Return an artifact of a voting model, the same one for the same arguments. sizes: members of VotingShape.
+
+    Most thresholds lie where signals reach them.
+    """
+    shape = VotingShape(**sizes)
     rng = np.random.default_rng(seed)
-    edges = group_edges or (0, 7, 40, geometry.bands)
-    groups, bits = len(edges) - 1, projections * thresholds
-    width = find_feature_kind("memory").count(geometry)
-    rows = np.clip(np.rint(rng.normal(0, 30, (projections, width))), -128, 127).astype(np.int8)
-    reached = np.sort(rng.integers(-(10**5), 10**5, (projections, thresholds)), axis=1) + np.arange(thresholds)
+    edges, bands = shape.group_edges or (0, 7, 40, shape.geometry.bands), shape.geometry.bands
+    groups, bits = len(edges) - 1, shape.projections * shape.thresholds
+    width = find_feature_kind("memory").count(shape.geometry)
+    rows = np.clip(np.rint(rng.normal(0, 30, (shape.projections, width))), -128, 127).astype(np.int8)
+    reached = np.sort(rng.integers(-(10**5), 10**5, (shape.projections, shape.thresholds)), axis=1)
+    reached += np.arange(shape.thresholds)
     weights = np.sort(rng.integers(0, 256, (groups, VOTE_WEIGHTS)), axis=1)[:, ::-1]
     weights[:, 0] = np.maximum(weights[:, 0], 1)
-    votes = rng.integers(-128, 128, (projections, thresholds + 1, geometry.bands)).astype(np.int8)
+    votes = rng.integers(-128, 128, (shape.projections, shape.thresholds + 1, bands)).astype(np.int8)
     return VotingModel(
         name="random-voting",
-        neighbours=neighbours,
+        neighbours=shape.neighbours,
         projections=rows,
         thresholds=reached.astype(np.int32),
-        code_bits=rng.random((groups, entries, bits)) < 0.5,
+        code_bits=rng.random((groups, shape.entries, bits)) < 0.5,
         group_edges=np.array(edges, np.int16),
-        votes=rng.integers(-128, 128, (entries, geometry.bands)).astype(np.int8),
+        votes=rng.integers(-128, 128, (shape.entries, bands)).astype(np.int8),
         weights=weights.astype(np.uint8),
-        bit_votes=votes if bit_votes else None,
+        bit_votes=votes if shape.bit_votes else None,
         response_q14=np.sort(rng.integers(0, 16385, RESPONSES)).astype(np.int16),
         card={},
-        smoothing=settling[0],
-        smoothing_down=settling[1],
-        start_votes=settling[2],
-        steady_votes=settling[3],
-        geometry=geometry,
+        smoothing=shape.settling[0],
+        smoothing_down=shape.settling[1],
+        start_votes=shape.settling[2],
+        steady_votes=shape.settling[3],
+        geometry=shape.geometry,
     )
 
 

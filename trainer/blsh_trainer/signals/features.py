@@ -139,12 +139,14 @@ class FeatureExtractor:
     What a memory holds says Memory.
     """
 
-    def __init__(self, kind: FeatureKind, geometry: Geometry = RECORDER) -> None:
+    def __init__(self, kind: FeatureKind, geometry: Geometry = RECORDER, ticks_only: bool = False) -> None:
+        """Take a kind of features and a geometry; with `ticks_only` the first frame of each tick is all that comes."""
         self.kind = kind
         self._geometry = geometry
+        self._hops_per_tick = 1 if ticks_only else geometry.hops_per_tick
         self._frames = 0
         self._floor = np.zeros(kind.bands or geometry.bins)
-        self._memory = Memory(geometry.hops_per_tick)
+        self._memory = Memory(self._hops_per_tick)
 
     def __call__(self, X: ArrayLike) -> FloatArray:
         """Return the features float64 (T, D) of the next frames X (T, bins) of the signal; they are not normalised.
@@ -168,7 +170,7 @@ class FeatureExtractor:
         for row, level in zip(floors, levels, strict=True):
             if self._frames == 0:
                 self._floor = level
-            ticks, phase = divmod(self._frames, self._geometry.hops_per_tick)
+            ticks, phase = divmod(self._frames, self._hops_per_tick)
             if phase == 0:
                 rising = TRACKING_FAST if ticks < TRACKING_START else TRACKING_SLOW
                 distance = level - self._floor
@@ -247,6 +249,11 @@ def features(X: ArrayLike, kind: str, geometry: Geometry = RECORDER) -> FloatArr
     BlshError for an unknown kind, or a spectrum that does not have the geometry's bins.
     """
     return FeatureExtractor(find_feature_kind(kind), geometry)(X)
+
+
+def features_of_ticks(X: ArrayLike, kind: str, geometry: Geometry) -> FloatArray:
+    """Return the features of the first frame of each tick, X (T, bins): features(...)[::hops_per_tick]."""
+    return FeatureExtractor(find_feature_kind(kind), geometry, ticks_only=True)(X)
 
 
 def l2_normalise(H: ArrayLike) -> FloatArray:

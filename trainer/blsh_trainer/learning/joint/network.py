@@ -130,10 +130,14 @@ VOTING = Learnable("voting", first_parameters, log_odds)
 
 
 def settled(odds: jax.Array, rules: GainRules) -> jax.Array:
-    """Return log odds (sequences, span, W) as they settle long after the start, in no steady frame (gain_rules)."""
+    """Return log odds (sequences, span, W) as they settle long after the start, in no steady frame (gain_rules).
+
+    The frames are a tick apart: of each, as much is kept as over all hops of a tick.
+    """
+    rising, falling = ((each / 16) ** rules.hops_per_tick for each in (rules.smoothing, rules.smoothing_down))
 
     def move(before: jax.Array, raw: jax.Array) -> tuple[jax.Array, jax.Array]:
-        kept = jnp.where(raw >= before, rules.smoothing, rules.smoothing_down) / 16
+        kept = jnp.where(raw >= before, rising, falling)
         now = kept * before + (1.0 - kept) * raw
         return now, now
 

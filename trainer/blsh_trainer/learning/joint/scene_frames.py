@@ -4,6 +4,9 @@
 With a gain m in a band of mixture X and speech S, the error of the spectrum is m^2 A - 2 m B + C, of sums over the
 band's bins: A of |X|^2, B of Re(conj(X) S), C of |S|^2. That of compressed magnitudes is the same in m^0.3, |X|^0.6 and
 |X|^0.3 |S|^0.3. So a frame keeps five sums for each band, whatever the learner tries.
+
+With hops shorter than 16 ms only the first frame of each tick is kept. The memory of the features moves there, and
+frames in between are much like it: with all of them a batch of as many frames heard half of the time, or a quarter.
 """
 
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.model.voting_model import VOTING_FEATURES
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.audio import at_rate
-from blsh_trainer.signals.features import features
+from blsh_trainer.signals.features import features_of_ticks
 from blsh_trainer.signals.geometry import RECORDER, Geometry
 from blsh_trainer.signals.masks import band_edges
 from blsh_trainer.signals.spectra import stft
@@ -91,8 +94,9 @@ def _joined(parts: list[SceneFrames]) -> SceneFrames:
 
 
 def scene_frames(scene: Scene, geometry: Geometry = RECORDER) -> SceneFrames:
-    """Return the frames of one scene at the rate of the geometry."""
-    X, S = (stft(at_rate(signal, geometry.rate_hz), geometry) for signal in (scene.mixture, scene.speech))
+    """Return the first frame of each tick of one scene, at the rate of the geometry."""
+    ticks = slice(None, None, geometry.hops_per_tick)
+    X, S = (stft(at_rate(signal, geometry.rate_hz), geometry)[ticks] for signal in (scene.mixture, scene.speech))
     heard, wanted = np.abs(X), np.abs(S)
     soft, soft_wanted = heard**COMPRESSION, wanted**COMPRESSION
     A, B, C = (_bands(bins, geometry) for bins in (heard**2, (np.conj(X) * S).real, wanted**2))
@@ -101,7 +105,7 @@ def scene_frames(scene: Scene, geometry: Geometry = RECORDER) -> SceneFrames:
     loudness = _scale(C6, A6, _LEAST_COMPRESSED)
     sums = np.stack([A / energy, B / energy, C / energy, A6 / loudness, B6 / loudness], axis=1)
     rest = np.stack([C.sum(axis=1) / energy, C6.sum(axis=1) / loudness], axis=1)
-    found = np.floor(features(X, VOTING_FEATURES, geometry) + 0.5)
+    found = np.floor(features_of_ticks(X, VOTING_FEATURES, geometry) + 0.5)
     return SceneFrames(
         np.clip(found, -32_768, 32_767).astype(np.int16),
         np.clip(sums, -_MOST, _MOST).astype(np.float16),
