@@ -173,4 +173,4 @@ def test_names_say_units_and_formats(generated: Path) -> None:
     for name in tables:
         if re.search("projection|bias|gain|weight", name):
             assert re.search(r"_q\d+$", name), f"{name} has no Q-format in its name"
-    assert "BLSH_MODEL_SAMPLE_RATE_HZ" in text and "BLSH_MODEL_FLASH_BYTES" in text
+    assert "BLSH_MODEL_RATE_HZ" in text and "BLSH_MODEL_FLASH_BYTES" in text

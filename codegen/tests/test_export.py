@@ -17,10 +17,10 @@ from elftools.elf.elffile import ELFFile
 from blsh_codegen.emit.export import ARDUINO_EXAMPLE, EXPORT_RECORD_NAME, STREAM_EXAMPLE, export_library
 from blsh_codegen.emit.generate import integer_model
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
-from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.attribution import ATTRIBUTION_FILE
+from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 from .compilers import C_COMPILERS, CPP_COMPILERS, WARNINGS, compile_objects, require, run
 from .exports import OPTIONS, artifact, contents
@@ -28,6 +28,7 @@ from .exports import OPTIONS, artifact, contents
 pytestmark = pytest.mark.heavy
 
 HOPS = 8
+SHORT = Geometry(16_000, 256, 64, 128)
 
 
 @pytest.fixture
@@ -44,20 +45,21 @@ def library(model: Model, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def signal(rng: np.random.Generator) -> npt.NDArray[np.int16]:
-    return edge_signal("speech_like", HOPS * HOP, rng)
+    return edge_signal("speech_like", HOPS * RECORDER.hop, rng)
 
 
 def reference_output(model: Model, signal: npt.NDArray[np.int16]) -> bytes:
     """Return the output of the scalar reference for `signal`, as a stream of bytes."""
     denoiser = ReferenceDenoiser(integer_model(model, OPTIONS))
-    return b"".join(denoiser.hop(hop).output.astype("<i2").tobytes() for hop in signal.reshape(-1, HOP))
+    hops = signal.reshape(-1, model.geometry.hop)
+    return b"".join(denoiser.hop(hop).output.astype("<i2").tobytes() for hop in hops)
 
 
 def aligned_output(model: Model, data: bytes) -> bytes:
     """Return the bytes that the stream's example must give: as many, without the lag, the end included."""
-    hops = -(-(len(data) + 2 * HISTORY) // (2 * HOP))
-    padded = np.frombuffer(data + bytes(2 * HOP * hops - len(data)), "<i2")
-    return reference_output(model, padded)[2 * HISTORY :][: len(data)]
+    hop, lag = 2 * model.geometry.hop, 2 * model.geometry.lag
+    padded = np.frombuffer(data + bytes(hop * -(-(len(data) + lag) // hop) - len(data)), "<i2")
+    return reference_output(model, padded)[lag:][: len(data)]
 
 
 def cmake() -> str:
@@ -92,6 +94,31 @@ def test_cmake_builds_an_example_that_computes_what_the_reference_says(
         assert (done.returncode, done.stderr) == (0, b"")
         assert done.stdout == aligned_output(model, data[:length]), f"{length} bytes"
     assert any(done.stdout), "all zeros would compare equal too easily"
+
+
+@pytest.mark.parametrize("geometry", [SHORT, Geometry(8_000, 512, 128, 256)], ids=str)
+def test_an_export_of_another_geometry_says_so_and_computes_it(
+    rng: np.random.Generator, signal: npt.NDArray[np.int16], tmp_path: Path, geometry: Geometry
+) -> None:
+    model = artifact(rng, geometry=geometry)
+    export_library(model, OPTIONS, tmp_path / "library")
+    library, data = tmp_path / "library", signal.astype("<i2").tobytes()
+    for length in (0, 1, 1537, len(data)):
+        done = run(built_example(library), data=data[:length])
+        assert (done.returncode, done.stdout) == (0, aligned_output(model, data[:length])), f"{length} bytes"
+    rate, hop = f"{geometry.rate_hz // 1000} kHz", f"{geometry.hop} samples ({1000 * geometry.hop_s:g} ms at"
+    assert f"{rate} mono" in (library / "library.properties").read_text()
+    assert f"blsh_hop for every {hop}" in (library / "README.txt").read_text()
+    assert f"-r {geometry.rate_hz} |" in (library / STREAM_EXAMPLE).read_text()
+
+
+def built_example(library: Path) -> Path:
+    """Return the stream's example, compiled with the library by gcc."""
+    sources = [library / STREAM_EXAMPLE, *sorted((library / "src").glob("*.c"))]
+    made = compile_objects(C_COMPILERS["gcc"], sources, [library / "src"], library.parent / "objects")
+    program = library.parent / "stream"
+    assert run("gcc", *made, "-o", program).returncode == 0
+    return program
 
 
 def test_cmake_library_serves_a_project_in_cpp(
@@ -146,10 +173,7 @@ def test_cmake_optimises_the_library_unless_told_how(
 
 def test_bit_flipped_in_flash_is_refused_at_the_start(library: Path, signal: npt.NDArray[np.int16]) -> None:
     """In the program itself, as a worn flash would: the example recomputes the CRC before it denoises anything."""
-    sources = [library / STREAM_EXAMPLE, *sorted((library / "src").glob("*.c"))]
-    made = compile_objects(C_COMPILERS["gcc"], sources, [library / "src"], library.parent / "objects")
-    program = library.parent / "stream"
-    assert run("gcc", *made, "-o", program).returncode == 0
+    program = built_example(library)
     damaged = bytearray(program.read_bytes())
     for name in dictionary_tables(library):
         offset, size = place_of(program, name)

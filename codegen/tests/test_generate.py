@@ -15,13 +15,14 @@ from blsh_codegen.host_core import FLAGS, HostCore
 from blsh_codegen.model.entry_order import tight_order
 from blsh_codegen.model.quantise import IntegerModel, quantise_projections
 from blsh_codegen.project import core_folder
-from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.prove.random_model import random_voting_model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
+from blsh_trainer.signals.geometry import Geometry
 
-from .conftest import random_model
+from .conftest import ALL_GEOMETRIES, random_model
 
 pytestmark = pytest.mark.heavy
 
@@ -77,10 +78,24 @@ def test_generated_voting_model_computes_what_the_integers_say(
     _assert_generated_computes(integer_model(voting, GenerateOptions()), rng, tmp_path)
 
 
+@pytest.mark.parametrize("geometry", [each for each in ALL_GEOMETRIES if each.rate_hz == 16_000], ids=str)
+def test_a_core_of_one_geometry_computes_what_the_integers_say(
+    rng: np.random.Generator, tmp_path: Path, geometry: Geometry
+) -> None:
+    """Compiled for this geometry alone, as in firmware: each number of it is a constant there, but for the rate."""
+    place = ALL_GEOMETRIES.index(geometry) % 4
+    if place == 3:
+        model = integer_model(random_voting_model(entries=20, geometry=geometry), GenerateOptions())
+    else:
+        kind, masks = (("tracked", "bands"), ("mel", "ibm"), ("stft", "bands2"))[place]
+        model = random_model(rng, kind, 20, 40, 5, masks, 3, geometry=geometry)
+    _assert_generated_computes(model, rng, tmp_path)
+
+
 def _assert_generated_computes(model: IntegerModel, rng: np.random.Generator, tmp_path: Path) -> None:
     """Fail unless the generated C of `model`, compiled with its own limits, gives what the host core gives."""
     generate(model, OPTIONS, tmp_path)
-    done = compiled(tmp_path)
+    done = compiled(tmp_path, ("-DBLSH_MODEL_LIMITS",))
     assert done.returncode == 0, done.stderr
     library = ctypes.CDLL(str(tmp_path / "lib.so"))
     library.blsh_dictionary_crc32.restype = ctypes.c_uint32
@@ -88,13 +103,14 @@ def _assert_generated_computes(model: IntegerModel, rng: np.random.Generator, tm
     assert library.blsh_dictionary_crc32(generated) == model.dictionary_crc32
     state = ctypes.create_string_buffer(1 << 15)
     assert library.blsh_init(state, generated) == 0
-    samples = edge_signal("speech_like", 8 * HOP, rng)
-    expected = HostCore(model).hops(samples)
-    for t, hop in enumerate(samples.reshape(-1, HOP)):
-        output = np.empty(HOP, np.int16)
+    hop = model.geometry.hop
+    samples = edge_signal("speech_like", 2048, rng)
+    expected = HostCore(model).hops(samples).reshape(-1, hop)
+    for t, given in enumerate(samples.reshape(-1, hop)):
+        output = np.empty(hop, np.int16)
         pointer = ctypes.c_void_p
-        library.blsh_hop(state, hop.ctypes.data_as(pointer), output.ctypes.data_as(pointer), None)
-        assert np.array_equal(output, expected[t * HOP : (t + 1) * HOP])
+        library.blsh_hop(state, given.ctypes.data_as(pointer), output.ctypes.data_as(pointer), None)
+        assert np.array_equal(output, expected[t]), f"{model.geometry}, hop {t}"
 
 
 def test_same_input_same_bytes(rng: np.random.Generator, tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from blsh_codegen.emit.model_image import (
 )
 from blsh_codegen.emit.self_test import SELF_TEST_HOPS, self_test_crc32, self_test_signal
 from blsh_codegen.host_core import HostCore
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.stages import STAGES
 from blsh_trainer.errors import BlshError
 
@@ -78,8 +77,9 @@ def test_the_head_names_model_and_dictionary(rng: np.random.Generator) -> None:
 def test_the_self_test_is_what_the_core_computes(rng: np.random.Generator) -> None:
     model = random_model(rng, "tracked", 64, 500, 8, "bands2", 4)
     core, crc = HostCore(model), 0
-    assert self_test_signal().shape == (SELF_TEST_HOPS * HOP,)
-    for samples in self_test_signal().reshape(-1, HOP):
+    hop = model.geometry.hop
+    assert self_test_signal(hop).shape == (SELF_TEST_HOPS * hop,)
+    for samples in self_test_signal(hop).reshape(-1, hop):
         vectors = core.hop(samples)
         for stage in range(len(STAGES)):
             crc = zlib.crc32(vectors.stage_bytes(stage), crc)
@@ -100,8 +100,8 @@ def patched(image: bytes, offset: int, form: str, value: int) -> bytes:
         (lambda image: image[:-4], "says that it has .* bytes, but there are"),
         (lambda image: image + b"x", "it was cut or grew"),
         (lambda image: image[:-1] + bytes([image[-1] ^ 1]), "SHA-256 is not that of its content"),
-        (lambda image: patched(image, 40, "<H", 1), "is of format 1, this checkout writes 2; make it again: blsh push"),
-        (lambda image: patched(image, 42, "<H", 4), "is of runtime format 4, this is 5; make it again: blsh push"),
+        (lambda image: patched(image, 40, "<H", 1), "is of format 1, this checkout writes 3; make it again: blsh push"),
+        (lambda image: patched(image, 42, "<H", 4), "is of runtime format 4, this is 6; make it again: blsh push"),
         (lambda image: patched(image, 88, "<B", 4), "feature kind = 4, which no model has"),
         (lambda image: patched(image, 89, "<B", 1), "flags = 1, which no model has"),
         (lambda image: patched(image, 92, "<H", 0), "bits = 0, which no model has"),
@@ -110,6 +110,19 @@ def patched(image: bytes, offset: int, form: str, value: int) -> bytes:
         (lambda image: patched(image, 101, "<B", 2), "thresholds = 2, which no model has"),
         (lambda image: patched(image, 103, "<B", 2), r"smoothing = \(0, 2\), which no model has"),
         (lambda image: patched(image, 98, "<H", 7), r"level bits of a mask = \(7, 1\)"),
+        (lambda image: patched(image, 108, "<H", 44_100), "a geometry that no model has: a rate of 44100 Hz"),
+        (lambda image: patched(image, 110, "<H", 700), "a geometry that no model has: a window of 700 samples"),
+        (lambda image: patched(image, 112, "<H", 96), "a geometry that no model has: a hop of 96 samples does not"),
+        (lambda image: patched(image, 114, "<H", 256), "a geometry that no model has: a synthesis of 256 samples"),
+        (lambda image: patched(image, 110, "<H", 512), "a geometry that no model has: a synthesis of 1024 samples"),
+        (lambda image: patched(image, 108, "<H", 8_000), "a geometry that no model has: a hop of 256 samples does not"),
+        (lambda image: patched(image, 114, "<H", 512), "its tables|within a table"),
+        (lambda image: patched(image, 116, "<H", 702), "an origin of 702, expected 0"),
+        (lambda image: patched(image, 118, "<H", 1), "has 1 at offset 118, where 0 is expected"),
+        (
+            lambda image: patched(image, HEAD.size + 50 * 128 + 256 + 2, "<h", 77),
+            "table `window` is not that of the geom",
+        ),
         (lambda image: patched(image, 84, "<I", 200), "its tables|within a table"),
         (lambda image: patched(image, 84, "<I", 9000), "within a table; it was cut"),
         (lambda image: patched(image, 76, "<I", 1), "its dictionary has CRC|image's dictionary has CRC"),

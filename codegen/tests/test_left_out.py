@@ -29,7 +29,7 @@ MAIN = """
 #include <stdio.h>
 #include "blsh_model.h"
 static blsh_state_t state;
-static int16_t samples[BLSH_HOP];
+static int16_t samples[BLSH_MODEL_HOP];
 static int started_with(const int8_t *vote, uint32_t entries) {
     blsh_model_t model = blsh_model;
     model.vote = vote;

@@ -11,8 +11,9 @@ from blsh_codegen.emit.generate import integer_model
 from blsh_codegen.host_core import HOST_VARIANTS
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import core_folder, stand_ins
-from blsh_codegen.spec.constants import HISTORY, HOP, ModelKind
+from blsh_codegen.spec.constants import ModelKind
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
+from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 from .compilers import require, run
 from .exports import of_kind
@@ -32,23 +33,33 @@ def built(folder: Path, variant: str, sources: list[Path], includes: list[Path])
     return program
 
 
+GEOMETRIES = (
+    RECORDER,
+    Geometry(16_000, 512, 256, 512),
+    Geometry(16_000, 512, 64, 128),
+    Geometry(8_000, 256, 128, 256),
+    Geometry(16_000, 256, 64, 128),
+)
+"""Each size of frames, with windows that are the same and others; hops that are a tick, or two or four to one."""
+
+
 @pytest.mark.parametrize("variant", HOST_VARIANTS)
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
 @pytest.mark.parametrize("kind", ModelKind, ids=lambda kind: kind.name)
 def test_an_export_reads_and_writes_within_its_bounds(
-    rng: np.random.Generator, tmp_path: Path, variant: str, kind: ModelKind
+    rng: np.random.Generator, tmp_path: Path, variant: str, geometry: Geometry, kind: ModelKind
 ) -> None:
-    """The state of the export is as large as its model needs and no larger; only code for that kind is compiled."""
-    model, options = of_kind(kind, rng)
+    """The state of the export is as large as its model needs and no larger; only its code is compiled."""
+    model, options = of_kind(kind, rng, geometry)
     assert integer_model(model, options).kind is kind
     export_library(model, options, tmp_path / "library")
     source = tmp_path / "library" / "src"
     sources = [tmp_path / "library" / STREAM_EXAMPLE, *source.glob("*.c")]
     program = built(tmp_path, variant, sources, [source])
-    signal = np.concatenate([edge_signal(name, HOPS * HOP, rng) for name in EDGE_SIGNALS])
+    signal = np.concatenate([edge_signal(name, HOPS * geometry.hop, rng) for name in EDGE_SIGNALS])
     done = run(program, data=signal.astype("<i2").tobytes())
     assert (done.returncode, done.stderr) == (0, b"")
-    padded = np.concatenate([signal, np.zeros(HISTORY, np.int16)])
-    expected = VectorisedDenoiser(integer_model(model, options)).hops(padded)[HISTORY:]
+    expected = VectorisedDenoiser(integer_model(model, options)).denoise(signal)
     assert done.stdout == expected.astype("<i2").tobytes()
 
 
