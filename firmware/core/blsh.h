@@ -89,7 +89,7 @@ extern "C" {
   X(BLSH_ERR_MASKS, -8, "the model's masks, smoothing or votes of rules are unknown, or a gain is not 0 to 1") \
   X(BLSH_ERR_VOTES, -9, "the model's groups do not cover its bands, or its weights rise, or its response falls") \
   X(BLSH_ERR_KIND, -10, "the core was compiled for models of other kinds: with masks, with votes, or larger ones") \
-  X(BLSH_ERR_GEOMETRY, -11, "the model's rate, hop and windows do not go together, or the core was compiled for others") \
+  X(BLSH_ERR_GEOMETRY, -11, "the model's rate, hop and windows do not go together, or the core is for others") \
   X(BLSH_ERR_ATTENUATION, -12, "the limit of attenuation is neither 0 to 60 dB nor BLSH_ATTENUATION_OFF")
 // clang-format on
 
@@ -169,8 +169,8 @@ int blsh_set_attenuation(blsh_state_t *state, unsigned db);
  * It is of the last frame, whose middle is newer than what the output holds: it may open a gate for it. */
 uint8_t blsh_activity(const blsh_state_t *state);
 
-/* Return by how many dB the output of the last hop is quieter than the input that it belongs to, 0 to 115; 0 for silence,
- * and for an output that is no quieter.
+/* Return by how many dB the output of the last hop is quieter than the input that it belongs to, 0 to 115; 0 for
+ * silence, and for an output that is no quieter.
  *
  * state    one that blsh_init returned BLSH_OK for; 0 before its first hop */
 int blsh_reduction_db(const blsh_state_t *state);

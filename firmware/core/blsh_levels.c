@@ -17,9 +17,14 @@ int blsh_set_attenuation(blsh_state_t *state, unsigned db) {
     return BLSH_OK;
 }
 
-/* The binary logarithm of the sum of squares, in steps of 1/32; 0 in silence. Not inlined: there are two callers. */
+/* Not inlined, as the function below: there is more than one caller. */
+BLSH_NEVER_INLINE uint64_t sum_of_squares(const int16_t *values, unsigned count) {
+    return blsh_squares_s16(values, count);
+}
+
+/* The binary logarithm of the sum of squares, in steps of 1/32; 0 in silence. */
 BLSH_NEVER_INLINE int32_t loudness(const int16_t *samples, unsigned count) {
-    const uint64_t energy = blsh_squares_s16(samples, count);
+    const uint64_t energy = sum_of_squares(samples, count);
     return energy <= UINT32_MAX ? blsh_log_level((uint32_t)energy, 0, 0)
                                 : blsh_log_level((uint32_t)(energy >> 8), -8, 0); /* of at most 39 bits */
 }
@@ -45,7 +50,7 @@ static uint8_t share_of(uint32_t part, uint32_t whole) {
 void blsh_limit_gains(blsh_state_t *state) {
     const unsigned bands = state->model->mask_bands;
     int16_t *const gain = state->gain_q14;
-    const uint32_t energy = (uint32_t)(blsh_squares_s16(gain, bands) >> BLSH_ENERGY_SHIFT);
+    const uint32_t energy = (uint32_t)(sum_of_squares(gain, bands) >> BLSH_ENERGY_SHIFT);
     state->activity = state->input_level == 0u ? 0u : share_of(energy, 256u * bands);
     const int16_t least = state->least_gain;
     if (least == 0) {

@@ -54,12 +54,17 @@ static inline int32_t blsh_sum_s16(const int16_t *values, unsigned count) {
 
 static inline uint64_t blsh_squares_s16(const int16_t *values, unsigned count) {
     int64_t sum = 0;
-    BLSH_UNROLL(8)
-    for (; count >= 2u; count -= 2u, values += 2) {
-        const int32_t two = blsh_load_word(values);
-        sum = __smlald(two, two, sum);
+    for (; count >= 16u; count -= 16u) {
+        BLSH_UNROLL(8)
+        for (const int16_t *const end = values + 16; values < end; values += 2) {
+            const int32_t two = blsh_load_word(values);
+            sum = __smlald(two, two, sum);
+        }
     }
-    return count == 0u ? (uint64_t)sum : (uint64_t)sum + (uint32_t)(values[0] * values[0]);
+    for (; count > 0u; count--, values++) {
+        sum += *values * *values;
+    }
+    return (uint64_t)sum;
 }
 
 /* sum + the products of eight weights and as many features, which are in four words */
