@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.artifact import FORMAT_VERSION, Model, load_model, save_model
+from blsh_trainer.model.artifact import Model, load_model, save_model
+from blsh_trainer.model.artifact_file import FORMAT_VERSION
 
 
 def small_model(**changes):

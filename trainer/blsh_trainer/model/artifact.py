@@ -22,7 +22,6 @@ part of the model's hash: the hash of its corpus, which is, fixes them. In memor
 import math
 import os
 import zipfile
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +30,8 @@ import numpy as np
 
 from blsh_trainer.arrays import AnyArray, BoolArray, ByteArray, FloatArray
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import replacing, require_file
+from blsh_trainer.files import replacing
+from blsh_trainer.model.artifact_file import check_arrays, read_arrays, read_card, read_credits
 from blsh_trainer.model.attenuation import ATTENUATION_OFF, check_attenuation
 from blsh_trainer.model.card import (
     ATTENUATION,
@@ -44,8 +44,6 @@ from blsh_trainer.model.card import (
     digest,
     geometry_of_card,
     geometry_on_card,
-    read_card,
-    read_credits,
 )
 from blsh_trainer.model.voting_model import (
     BIT_VOTES,
@@ -55,13 +53,10 @@ from blsh_trainer.model.voting_model import (
     VotingModel,
     voting_model_of,
 )
-from blsh_trainer.npz import NpzError, opened_npz
 from blsh_trainer.signals.features import MASK_FEATURES, find_feature_kind
 from blsh_trainer.signals.geometry import RECORDER, Geometry
 from blsh_trainer.signals.masks import MAX_SMOOTHING, MaskKind, find_mask_kind, pack_bits, unpack_bits
 
-FORMAT_VERSION = GEOMETRY_FORMAT
-"""The newest format; `Model.format_version` is the format that a model needs."""
 MAX_FLOOR = 255
 
 _ARRAYS: dict[str, tuple[str, int]] = {  # dtype and dimensions of each array in the file
@@ -248,10 +243,10 @@ def load_model(path: str | os.PathLike[str]) -> AnyModel:
     the SHA-256 on its card. Each fault has a message of its own.
     """
     file = Path(path)
-    arrays = _read_arrays(file)
+    arrays = read_arrays(file)
     version = int(arrays["format_version"])
     voting = version == VOTING_FORMAT or (version == GEOMETRY_FORMAT and "votes" in arrays)
-    _check_arrays(file, arrays, _voting_arrays(arrays) if voting else _ARRAYS)
+    check_arrays(file, arrays, _voting_arrays(arrays) if voting else _ARRAYS)
     card = read_card(file, arrays.pop("card"))
     if CORPORA in arrays:
         card[CORPORA] = read_credits(file, arrays[CORPORA])
@@ -285,18 +280,6 @@ def _voting_arrays(arrays: dict[str, AnyArray]) -> dict[str, tuple[str, int]]:
     return {**VOTING_ARRAYS, name: kind} if name in arrays else VOTING_ARRAYS
 
 
-def _check_arrays(file: Path, arrays: dict[str, AnyArray], expected: dict[str, tuple[str, int]]) -> None:
-    for name, (dtype, dimensions) in expected.items():
-        if name not in arrays:
-            raise BlshError(f"{file} lacks the array {name!r}; it is damaged, train or copy it again")
-        array = arrays[name]
-        if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
-            raise BlshError(
-                f"{file}: array {name!r} is {array.dtype} with shape {array.shape}; "
-                f"expected {dtype} in {dimensions} dimension(s)"
-            )
-
-
 def _mask_model(arrays: dict[str, AnyArray], card: Card) -> Model:
     mask_kind, geometry = card.pop("mask_kind", "ibm"), geometry_of_card(card)
     return Model(
@@ -316,37 +299,6 @@ def _mask_model(arrays: dict[str, AnyArray], card: Card) -> Model:
         geometry=geometry,
         card={key: value for key, value in card.items() if key != "sha256"},
     )
-
-
-def _read_arrays(file: Path) -> dict[str, AnyArray]:
-    require_file(file, f"there is no model artifact {file}; check the path or train one with `blsh train`")
-    with ExitStack() as closing:
-        try:
-            archive = closing.enter_context(opened_npz(file))
-        except NpzError as error:
-            raise BlshError(
-                f"{file} is not a model artifact, or is cut short ({error}); train or copy it again"
-            ) from error
-        if "format_version" not in archive.names:
-            lack = archive.lacks("format_version")
-            raise BlshError(f"{file} is not a model artifact ({lack}); give a file from `blsh train`")
-        try:
-            _check_version(file, archive.read("format_version"))
-            return {name: archive.read(name) for name in archive.names}
-        except NpzError as error:
-            raise BlshError(f"{file} is damaged ({error}); train or copy it again") from error
-
-
-def _check_version(file: Path, version: AnyArray) -> None:
-    if version.shape != () or not np.issubdtype(version.dtype, np.integer):
-        raise BlshError(f"{file}: format_version is not one integer; it is damaged, train or copy it again")
-    if int(version) > FORMAT_VERSION:
-        raise BlshError(
-            f"{file} has format version {int(version)}, made by a newer version of blsh-mcu; "
-            f"this one reads up to {FORMAT_VERSION}, upgrade it"
-        )
-    if int(version) < 1:
-        raise BlshError(f"{file} has format version {int(version)}; expected 1 to {FORMAT_VERSION}, train it again")
 
 
 def _check_model(model: Model) -> None:

@@ -3,7 +3,6 @@
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,34 +74,3 @@ def check_card(name: str, card: Card) -> None:
         canonical(card)
     except (TypeError, ValueError) as error:
         raise BlshError(f"the card is not JSON ({error}); use text, numbers, lists and objects") from error
-
-
-def read_card(file: Path, array: AnyArray) -> Card:
-    """Return the card that an artifact holds as text, uint8 (bytes,). BlshError, which names `file`, for no JSON."""
-    try:
-        card = json.loads(array.tobytes().decode("utf-8"), parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise BlshError(f"{file}: the card is not JSON ({error}); it is damaged, train or copy it again") from error
-    if not isinstance(card, dict):
-        raise BlshError(f"{file}: the card is a {type(card).__name__}; expected a JSON object")
-    return card
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"it holds {name}")
-
-
-def read_credits(file: Path, array: AnyArray) -> Any:
-    """Return the credits of recordings that an artifact holds, JSON values. BlshError where their hash differs."""
-    if array.dtype != np.uint8 or array.ndim != 1:
-        raise BlshError(
-            f"{file}: array {CORPORA!r} is {array.dtype} with shape {array.shape}; expected uint8 in 1 dimension"
-        )
-    found = read_card(file, array)
-    listed, stored = found.get(CORPORA), found.get("sha256")
-    if stored != digest(listed):
-        raise BlshError(
-            f"{file}: the credits of its recordings have another SHA-256 than the artifact says, {stored}; "
-            "they were changed after training, copy or train it again"
-        )
-    return listed
