@@ -17,7 +17,7 @@ static int16_t peak_bits_of(const int16_t samples[BLSH_PEAK_BLOCK]) {
 }
 
 /* Moves the peaks on by a hop and returns the left shift for the frame that ends with `input`: no windowed sample
- * exceeds its block's peak times the largest window there, which is at the end that lies nearer to the window's peak. */
+ * exceeds its block's peak times the largest window there: at the end that lies nearer to the window's own peak. */
 static int32_t update_shift(blsh_state_t *state, const int16_t *input) {
     const blsh_model_t *const model = state->model;
     const unsigned window = blsh_window_of(model), hop = blsh_hop_of(model);
