@@ -34,11 +34,20 @@ static bool is_small(const blsh_image_header_t *header) {
     return (BLSH_KINDS & BLSH_KIND_SMALL_VOTES) != 0u && kind_of(header) == BLSH_KIND_SMALL_VOTES;
 }
 
+static uint32_t bins_of(const blsh_image_header_t *header) { return header->window / 2u + 1u; }
+
+/* Frames that the state has room for. Whether their numbers go together is the core's to say. */
+static bool frames_fit(const blsh_image_header_t *header) {
+    const unsigned window = header->window, hop = header->hop, synthesis = header->synthesis;
+    return (window & (window - 1u)) == 0u && (window & 256u * BLSH_WINDOWS) != 0u && hop <= synthesis &&
+           synthesis <= window && window - hop <= BLSH_MAX_HISTORY && synthesis - hop <= BLSH_MAX_OVERLAP;
+}
+
 /* Masks, or votes, that the state has room for. */
 static bool masks_fit(const blsh_image_header_t *header) {
     const unsigned kept = header->smoothing > header->smoothing_down ? header->smoothing : header->smoothing_down;
     const unsigned most = votes(header) ? BLSH_MAX_RULE_VOTES : 0u;
-    return header->mask_bands <= BLSH_BINS && (header->mask_level_bits <= 4u || votes(header)) &&
+    return header->mask_bands <= bins_of(header) && (header->mask_level_bits <= 4u || votes(header)) &&
            (header->flags == 0u || (votes(header) && header->flags == BLSH_IMAGE_BIT_VOTES)) &&
            kept <= BLSH_MAX_SMOOTHING && (kept == 0u || header->mask_bands <= BLSH_MAX_SMOOTHED) &&
            header->start_votes <= most && header->steady_votes <= most;
@@ -58,11 +67,11 @@ static bool bits_fit(const blsh_image_header_t *header) {
     return projections * header->thresholds == header->bits && projections <= BLSH_MAX_PROJECTIONS;
 }
 
-/* The most features of a kind. */
-static unsigned most_features(unsigned kind) {
-    return kind == BLSH_FEATURES_STFT     ? BLSH_BINS
-           : kind == BLSH_FEATURES_MEMORY ? BLSH_MEMORY_FEATURES
-                                          : BLSH_MAX_MEL_BANDS; /* as many as are tracked */
+/* The most features of its kind. */
+static unsigned most_features(const blsh_image_header_t *header) {
+    return header->feature_kind == BLSH_FEATURES_STFT     ? bins_of(header)
+           : header->feature_kind == BLSH_FEATURES_MEMORY ? BLSH_MEMORY_FEATURES
+                                                          : BLSH_MAX_MEL_BANDS; /* as many as are tracked */
 }
 
 /* What can be said of an image before it has come; afterwards its dimensions can be calculated with. */
@@ -82,7 +91,10 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
     if (header->bytes > room || header->bytes < sizeof *header || header->bytes % 4u != 0u) {
         return BLSH_IMAGE_SIZE;
     }
-    if (header->features > most_features(header->feature_kind)) {
+    if (!frames_fit(header)) {
+        return BLSH_ERR_GEOMETRY;
+    }
+    if (header->features > most_features(header)) {
         return BLSH_ERR_FEATURES;
     }
     if (!bits_fit(header)) {
@@ -100,7 +112,7 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
     if (!masks_fit(header)) {
         return BLSH_ERR_MASKS;
     }
-    return header->name[sizeof header->name - 1u] == '\0' ? BLSH_OK : BLSH_IMAGE_SHAPE;
+    return header->reserved == 0u && header->name[sizeof header->name - 1u] == '\0' ? BLSH_OK : BLSH_IMAGE_SHAPE;
 }
 
 /* The tables of an image, one after the other. */
@@ -159,6 +171,9 @@ static bool find_tables(const blsh_image_header_t *image, blsh_model_t *model) {
     const uint32_t bound_rows = (uint32_t)blsh_bit_length(image->radius) + planes;
     model->projection_q7 =
         next_table(&tables, BLSH_PROJECTION((uint32_t)model->projections, (uint32_t)image->features));
+    model->window_q14 = next_table(&tables, 2u * image->window);
+    model->synthesis_q14 =
+        image->synthesis == image->window ? model->window_q14 : next_table(&tables, 2u * image->synthesis);
     if (!votes(image)) {
         model->bias_q3 = next_table(&tables, 2u * image->bits);
     }
@@ -169,7 +184,7 @@ static bool find_tables(const blsh_image_header_t *image, blsh_model_t *model) {
     if (!votes(image)) {
         find_masks(&tables, image, model);
     }
-    if (image->mask_bands != BLSH_BINS) {
+    if (image->mask_bands != bins_of(image)) {
         model->band_edge = next_table(&tables, 2u * (image->mask_bands + 1u));
     }
     if (image->feature_kind != BLSH_FEATURES_STFT) {
@@ -215,6 +230,11 @@ int blsh_image_check(const blsh_image_header_t *image, uint32_t room, blsh_model
         .dictionaries = image->dictionaries,
         .start_votes = image->start_votes,
         .steady_votes = image->steady_votes,
+        .rate_hz = image->rate_hz,
+        .window = image->window,
+        .hop = image->hop,
+        .synthesis = image->synthesis,
+        .log_origin = image->log_origin,
     };
     memcpy(model->model_sha256, image->model_sha256, sizeof model->model_sha256);
     return find_tables(image, model) ? BLSH_OK : (int)BLSH_IMAGE_SHAPE;
@@ -356,11 +376,11 @@ static void add_stage(void *context, blsh_stage_t stage, const void *values, siz
 }
 
 /* Loud noise, always the same: each hop is another one, and all stages count. */
-static uint32_t self_test(blsh_state_t *state, int16_t scratch[BLSH_HOP]) {
+static uint32_t self_test(blsh_state_t *state, const blsh_model_t *model, int16_t *scratch) {
     uint32_t crc = 0, noise = 0;
     const blsh_probe_t probe = {.stage_done = add_stage, .context = &crc};
     for (unsigned hop = 0; hop < SELF_TEST_HOPS; hop++) {
-        for (unsigned i = 0; i < BLSH_HOP; i++) {
+        for (unsigned i = 0; i < model->hop; i++) {
             noise = noise * 1664525u + 1013904223u;
             scratch[i] = (int16_t)(uint16_t)(noise >> 16);
         }
@@ -369,13 +389,13 @@ static uint32_t self_test(blsh_state_t *state, int16_t scratch[BLSH_HOP]) {
     return crc;
 }
 
-int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_HOP]) {
+int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_MAX_HOP]) {
     const uint32_t slot = free_slot(models);
     if (hal_slot_bytes() == 0u || !begun(models, slot) || record_of(slot)->proven != ERASED) {
         return BLSH_IMAGE_NOT_BEGUN;
     }
     int result = load(models, slot);
-    if (result == BLSH_OK && self_test(models->state, scratch) != blsh_models_image(slot)->self_test_crc32) {
+    if (result == BLSH_OK && self_test(models->state, &models->model, scratch) != blsh_models_image(slot)->self_test_crc32) {
         result = BLSH_IMAGE_SELF_TEST;
     }
     if (result != BLSH_OK) {

@@ -21,7 +21,7 @@
 #include "sha256.h"
 
 #define BLSH_IMAGE_MAGIC  0x4d534c42u /* "BLSM" */
-#define BLSH_IMAGE_FORMAT 2u
+#define BLSH_IMAGE_FORMAT 3u
 #define BLSH_NO_SLOT      0xffu
 
 #define BLSH_IMAGE_BIT_VOTES 1u /* the model has votes of bits */
@@ -51,7 +51,13 @@ typedef struct {
     uint8_t smoothing_down;
     uint16_t start_votes;
     uint16_t steady_votes;
-    char name[32]; /* ends with a zero */
+    uint16_t rate_hz;
+    uint16_t window;
+    uint16_t hop;
+    uint16_t synthesis;
+    uint16_t log_origin;
+    uint16_t reserved; /* 0 */
+    char name[32];     /* ends with a zero */
 } blsh_image_header_t;
 
 /* A slot: this record, then the image. Its words are programmed once each, in this order, `proven` last of all. */
@@ -82,7 +88,7 @@ BLSH_RARE int blsh_models_begin(blsh_models_t *models, const blsh_image_header_t
 BLSH_RARE int blsh_models_write(blsh_models_t *models, uint32_t offset, const void *words, uint32_t count);
 
 /* Check the image in the free slot and run the self-test with it. A bad one is erased, and the kept model runs. */
-BLSH_RARE int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_HOP]);
+BLSH_RARE int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_MAX_HOP]);
 
 /* Keep the model that is on trial, if it is the image of this SHA-256: after a reset it is on trial no more. */
 BLSH_RARE int blsh_models_prove(blsh_models_t *models, const uint8_t sha256[BLSH_SHA256_BYTES]);

@@ -71,6 +71,10 @@ static void describe_model(const blsh_server_t *server, blsh_msg_hello_reply_t *
     hello->features = model->features;
     hello->bits = model->bits;
     hello->neighbours = model->neighbours;
+    hello->rate_hz = model->rate_hz;
+    hello->window = model->window;
+    hello->hop = model->hop;
+    hello->synthesis = model->synthesis;
     if (model->name != NULL) {
         copy_name(hello->model, sizeof hello->model, model->name);
     }
@@ -79,7 +83,7 @@ static void describe_model(const blsh_server_t *server, blsh_msg_hello_reply_t *
 static void describe_board(const blsh_server_t *server, blsh_msg_hello_reply_t *hello) {
     hello->core_hz = hal_core_hz();
     hello->tick_hz = hal_tick_hz();
-    hello->max_payload = BLSH_MAX_REQUEST_PAYLOAD;
+    hello->max_payload = BLSH_LONGEST_REQUEST;
     hello->hops_in_flight = BLSH_KEPT_REPLIES;
     hello->receive_ring = hal_receive_ring_bytes();
     hello->reset_cause = hal_reset_cause();
@@ -145,9 +149,19 @@ static void handle_check(blsh_server_t *server, const uint8_t *payload) {
 
 /* ---- models in slots -------------------------------------------------------------------------------------- */
 
+/* The samples of a hop, even where the model is refused for other reasons: then they pass through. 0 if the numbers are
+ * not those of a model. */
+static uint16_t hop_samples(const blsh_model_t *model) {
+    const uint32_t hop = model->hop, delay = blsh_delay_samples(model), part = hop - 1u;
+    const bool sane = hop != 0u && hop <= BLSH_MAX_HOP && (hop & part) == 0u && delay != 0u && (delay & part) == 0u &&
+                      delay <= BLSH_MAX_HISTORY;
+    return sane ? model->hop : 0u;
+}
+
 /* Look at the model again: at start, and when another one has taken its place. */
 static void accept_model(blsh_server_t *server) {
     server->streaming = false;
+    server->hop_samples = hop_samples(server->config->model);
     server->model_status = blsh_init(server->config->state, server->config->model);
     server->integrity &= ~BLSH_INTEGRITY_MODEL;
     check_integrity(server);
@@ -162,6 +176,9 @@ static void handle_slots(blsh_server_t *server, const uint8_t *payload) {
         .max_smoothed = BLSH_MAX_SMOOTHED,
         .running = server->config->models->running,
         .kinds = BLSH_KINDS,
+        .windows = BLSH_WINDOWS,
+        .max_history = BLSH_MAX_HISTORY,
+        .max_overlap = BLSH_MAX_OVERLAP,
     };
     (void)payload;
     for (uint32_t slot = 0; slot < 2u; slot++) {
@@ -272,6 +289,11 @@ static const request_t *find_request(uint8_t type) {
     return NULL;
 }
 
+/* A HOP has a hop of the model behind its fixed part. */
+static size_t payload_bytes(const blsh_server_t *server, const request_t *request) {
+    return request->length + (request->type == BLSH_MSG_HOP ? server->hop_samples * sizeof(int16_t) : 0u);
+}
+
 static void dispatch(blsh_server_t *server, const blsh_frame_t *frame) {
     if (frame->type >= BLSH_FIRST_REPLY) {
         return;
@@ -280,7 +302,7 @@ static void dispatch(blsh_server_t *server, const blsh_frame_t *frame) {
     const request_t *request = find_request(frame->type);
     if (request == NULL) {
         blsh_server_refuse(server, frame->type, BLSH_WIRE_ERR_UNKNOWN_TYPE, frame->type);
-    } else if (frame->length != request->length) {
+    } else if (frame->length != payload_bytes(server, request)) {
         blsh_server_refuse(server, frame->type, BLSH_WIRE_ERR_BAD_LENGTH, frame->length);
     } else {
         request->handle(server, frame->payload);

@@ -17,8 +17,18 @@
 #define BLSH_SERVER_H
 
 #include "blsh.h"
+#include "blsh_protocol.h"
 #include "frame.h"
 #include "models.h"
+
+/* The payload of the longest request that this firmware takes: a HOP, or with slots a piece of an image if it is
+ * longer. */
+#define BLSH_LONGEST_HOP (BLSH_MSG_HOP_BYTES + 2u * BLSH_MAX_HOP)
+#if defined(BLSH_SLOTS) && BLSH_MSG_PUSH_DATA_BYTES > BLSH_LONGEST_HOP
+#define BLSH_LONGEST_REQUEST BLSH_MSG_PUSH_DATA_BYTES
+#else
+#define BLSH_LONGEST_REQUEST BLSH_LONGEST_HOP
+#endif
 
 typedef struct {
     void (*write)(void *context, const uint8_t *bytes, size_t count); /* blocks until taken */
@@ -42,17 +52,18 @@ typedef struct {
     uint32_t integrity;        /* BLSH_INTEGRITY_...: while not 0, audio passes through unprocessed */
     uint32_t boot_nonce;       /* 0 until the first HELLO */
     uint32_t hop;              /* the next one's number since RESET_STREAM */
+    uint16_t hop_samples;      /* samples of a HOP: the model's, 0 if they are not what a model may have */
     uint16_t stream;           /* the stream's name */
     bool streaming;            /* RESET_STREAM has come */
     uint16_t sequence;         /* sequence number of the request being answered */
     /* The replies to the last two hops, to be sent again: the last one's values wait in the state. */
     blsh_outcome_t last, earlier;
-    int16_t earlier_samples[BLSH_HOP];
+    int16_t earlier_samples[BLSH_MAX_HOP];
     blsh_decoder_t decoder;
     blsh_encoder_t encoder;
     union {
-        uint8_t bytes[BLSH_FRAME_OVERHEAD + BLSH_MAX_REQUEST_PAYLOAD];
-        int16_t samples[(BLSH_FRAME_OVERHEAD + BLSH_MAX_REQUEST_PAYLOAD) / 2u]; /* a hop is done where it arrived */
+        uint8_t bytes[BLSH_FRAME_OVERHEAD + BLSH_LONGEST_REQUEST];
+        int16_t samples[(BLSH_FRAME_OVERHEAD + BLSH_LONGEST_REQUEST) / 2u]; /* a hop is done where it arrived */
     } request;
 } blsh_server_t;
 

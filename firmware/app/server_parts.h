@@ -7,7 +7,7 @@
 #include "server.h"
 
 /* Where the samples of a HOP begin in `request.samples`, for the core to work on as they came. */
-#define BLSH_SAMPLES_AT ((BLSH_FRAME_HEADER_BYTES + offsetof(blsh_msg_hop_t, samples)) / sizeof(int16_t))
+#define BLSH_SAMPLES_AT ((BLSH_FRAME_HEADER_BYTES + BLSH_MSG_HOP_BYTES) / sizeof(int16_t))
 _Static_assert(BLSH_SAMPLES_AT % (sizeof(uint32_t) / sizeof(int16_t)) == 0u, "samples lie on words");
 
 #define COMPILER_BARRIER() __asm__ volatile("" ::: "memory") /* no work moves across a reading of the counter */

@@ -6,7 +6,7 @@
 #include "hal.h"
 #include "server_parts.h"
 
-_Static_assert(BLSH_WIRE_HOP == BLSH_HOP, "the protocol and the core have the same hop");
+_Static_assert(BLSH_MAX_HOP <= BLSH_WIRE_MAX_HOP, "the protocol has room for every hop");
 _Static_assert(BLSH_WIRE_STAGES == BLSH_STAGE_COUNT, "the protocol and the core have the same stages");
 
 void blsh_server_reset_stream(blsh_server_t *server, const uint8_t *payload) {
@@ -60,7 +60,7 @@ static void observe(void *context, blsh_stage_t stage, const void *values, size_
 }
 
 /* Returns the ticks of the hop itself. The probe is left out of a hop that does not need it. */
-static uint32_t timed_hop(blsh_state_t *state, int16_t samples[BLSH_HOP], observer_t *observer) {
+static uint32_t timed_hop(blsh_state_t *state, int16_t *samples, observer_t *observer) {
     const blsh_probe_t probe = {.stage_done = observe, .context = observer};
     const bool probed = (observer->flags & (BLSH_HOP_DIGESTS | BLSH_HOP_STAGE_TICKS | BLSH_HOP_DUMP)) != 0u;
     const uint32_t start = hal_ticks();
@@ -72,20 +72,21 @@ static uint32_t timed_hop(blsh_state_t *state, int16_t samples[BLSH_HOP], observ
 }
 
 /* The samples as they came, as late as processed ones would be: the state's history is the line that delays them. */
-static void pass_through(blsh_state_t *state, int16_t samples[BLSH_HOP]) {
-    _Static_assert(BLSH_HISTORY == 3u * BLSH_HOP, "a delay of three hops");
-    int16_t *line = state->history;
-    for (size_t n = 0; n < BLSH_HOP; n++) {
+static void pass_through(const blsh_server_t *server, int16_t *samples) {
+    int16_t *line = server->config->state->history;
+    const size_t hop = server->hop_samples, delay = blsh_delay_samples(server->config->model); /* whole hops */
+    for (size_t n = 0; n < hop; n++) {
         const int16_t newest = samples[n];
         samples[n] = line[n];
-        line[n] = line[n + BLSH_HOP];
-        line[n + BLSH_HOP] = line[n + 2u * BLSH_HOP];
-        line[n + 2u * BLSH_HOP] = newest;
+        for (size_t at = n; at + hop < delay; at += hop) {
+            line[at] = line[at + hop];
+        }
+        line[delay - hop + n] = newest;
     }
 }
 
 /* Between two hops the core needs nothing of what its frame holds: the reply to the last hop is kept there. */
-#define KEPT_WORDS   (BLSH_HOP * sizeof(int16_t) / sizeof(int32_t))
+#define KEPT_WORDS   (BLSH_MAX_HOP * sizeof(int16_t) / sizeof(int32_t))
 #define KEPT_SAMPLES 0u
 #define KEPT_DIGESTS KEPT_WORDS
 #define KEPT_TICKS   (KEPT_DIGESTS + BLSH_WIRE_STAGES)
@@ -94,7 +95,7 @@ _Static_assert(KEPT_TICKS + BLSH_WIRE_STAGES <= sizeof(((blsh_state_t *)0)->fram
 
 static void keep_reply(blsh_server_t *server, const observer_t *observer, uint32_t ticks, const int16_t *samples) {
     int32_t *kept = server->config->state->frame.values;
-    memcpy(kept + KEPT_SAMPLES, samples, BLSH_HOP * sizeof samples[0]);
+    memcpy(kept + KEPT_SAMPLES, samples, server->hop_samples * sizeof samples[0]);
     memcpy(kept + KEPT_DIGESTS, observer->digest, sizeof observer->digest);
     memcpy(kept + KEPT_TICKS, observer->ticks, sizeof observer->ticks);
     server->last.ticks = ticks;
@@ -104,27 +105,22 @@ static void keep_reply(blsh_server_t *server, const observer_t *observer, uint32
 /* The next hop is about to take the frame. */
 static void move_kept_reply(blsh_server_t *server) {
     server->earlier = server->last;
-    memcpy(server->earlier_samples, server->config->state->frame.values + KEPT_SAMPLES, sizeof server->earlier_samples);
+    memcpy(server->earlier_samples, server->config->state->frame.values + KEPT_SAMPLES,
+           server->hop_samples * sizeof server->earlier_samples[0]);
 }
 
 static void reply_hop_done(blsh_server_t *server, uint32_t hop, blsh_outcome_t outcome, const void *samples) {
-    const struct {
-        uint32_t hop;
-        uint32_t ticks;
-        uint8_t flags;
-        uint8_t integrity;
-        uint16_t stream;
-    } head = {hop, outcome.ticks, outcome.flags, (uint8_t)server->integrity, server->stream};
-    _Static_assert(sizeof head == offsetof(blsh_msg_hop_done_t, samples), "HOP_DONE up to its samples");
+    const blsh_msg_hop_done_t head = {hop, outcome.ticks, outcome.flags, (uint8_t)server->integrity, server->stream};
+    const size_t sample_bytes = server->hop_samples * sizeof(int16_t);
     const int32_t *kept = server->config->state->frame.values;
     const size_t block = BLSH_WIRE_STAGES * sizeof(uint32_t);
     const size_t digest_bytes = (outcome.flags & BLSH_HOP_DIGESTS) != 0u ? block : 0u;
     const size_t tick_bytes = (outcome.flags & BLSH_HOP_STAGE_TICKS) != 0u ? block : 0u;
 
     blsh_frame_begin(&server->encoder, BLSH_MSG_HOP_DONE, server->sequence,
-                     (uint16_t)(BLSH_MSG_HOP_DONE_BYTES + digest_bytes + tick_bytes));
+                     (uint16_t)(sizeof head + sample_bytes + digest_bytes + tick_bytes));
     blsh_frame_put(&server->encoder, &head, sizeof head);
-    blsh_frame_put(&server->encoder, samples, BLSH_HOP * sizeof(int16_t));
+    blsh_frame_put(&server->encoder, samples, sample_bytes);
     blsh_frame_put(&server->encoder, kept + KEPT_DIGESTS, digest_bytes);
     blsh_frame_put(&server->encoder, kept + KEPT_TICKS, tick_bytes);
     blsh_frame_end(&server->encoder);
@@ -143,7 +139,7 @@ static void do_hop(blsh_server_t *server, uint8_t flags, uint8_t stage) {
 
     move_kept_reply(server);
     if (server->integrity != 0u) {
-        pass_through(state, samples);
+        pass_through(server, samples);
     } else {
         const uint32_t saved = masked ? hal_irq_disable() : 0u;
         ticks = timed_hop(state, samples, &observer);
@@ -152,7 +148,7 @@ static void do_hop(blsh_server_t *server, uint8_t flags, uint8_t stage) {
         }
         if (hal_stack_overflowed()) { /* what was computed is not to be trusted, and its input is gone */
             server->integrity |= BLSH_INTEGRITY_STACK;
-            memset(samples, 0, BLSH_HOP * sizeof samples[0]);
+            memset(samples, 0, server->hop_samples * sizeof samples[0]);
         }
     }
     keep_reply(server, &observer, ticks, samples);
@@ -174,13 +170,7 @@ static bool replied_again(blsh_server_t *server, uint16_t hop, uint8_t flags) {
 }
 
 void blsh_server_hop(blsh_server_t *server, const uint8_t *payload) {
-    struct {
-        uint16_t hop;
-        uint16_t stream;
-        uint8_t flags;
-        uint8_t stage;
-    } head;
-    _Static_assert(sizeof head == offsetof(blsh_msg_hop_t, samples), "HOP up to its samples");
+    blsh_msg_hop_t head;
     memcpy(&head, payload, sizeof head);
     if ((head.flags & ~BLSH_HOP_FLAGS) != 0u) {
         blsh_server_refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_BAD_FLAGS, head.flags);

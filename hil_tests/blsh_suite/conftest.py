@@ -36,6 +36,7 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.options import PAPER
 from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import AnyModel, load_model
+from blsh_trainer.signals.geometry import Geometry
 
 from .exactness import Exactness, checked_stages
 from .recordings import noisy_recording
@@ -110,6 +111,11 @@ class Firmware:
     def counts_instructions(self) -> bool:
         """Whether the board counts instructions: a virtual board that we start ourselves does."""
         return self.port is None and self.board != HOST and find_board(self.board).qemu_machine is not None
+
+    @property
+    def geometry(self) -> Geometry:
+        """The geometry of the model."""
+        return self.model.geometry
 
     @cached_property
     def reference(self) -> VectorisedDenoiser:
@@ -277,6 +283,6 @@ def exact(request: pytest.FixtureRequest, test_seed: int, record_property: Calla
 
 
 @pytest.fixture(scope="session")
-def noisy_speech(recordings_corpus: Corpus) -> npt.NDArray[np.int16]:
-    """Return ten seconds of a test mixture at 0 dB: int16 (160,000,)."""
-    return noisy_recording(recordings_corpus, _CLIP_SECONDS, 0.0, seed=7)
+def noisy_speech(recordings_corpus: Corpus, firmware: Firmware) -> npt.NDArray[np.int16]:
+    """Return ten seconds of a test mixture at 0 dB, at the rate of the board's model: int16 (n,)."""
+    return noisy_recording(recordings_corpus, _CLIP_SECONDS, 0.0, 7, firmware.geometry.rate_hz)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from blsh_codegen.spec.constants import MAX_BITS, MAX_FOUND, MAX_NEIGHBOURS, MAX_RULE_VOTES, MAX_SMOOTHING
 from blsh_hil.prove.recipes import DICTIONARIES, SEGMENTS, Recipe, Segment, VotingRecipe, joined
 from blsh_trainer.signals.features import MASK_FEATURES
+from blsh_trainer.signals.geometry import all_geometries
 from blsh_trainer.signals.masks import MASK_KINDS
 
 PHASES = [phase for phase in Phase if phase is not Phase.explain]
@@ -29,14 +30,15 @@ _WITH_MASKS = st.builds(
     smoothing=st.integers(0, MAX_SMOOTHING),
     floor=st.sampled_from([0, 1, 13, 255]),
     dictionary=st.sampled_from(list(DICTIONARIES)),
+    geometry=st.sampled_from(all_geometries()),
 )
-_VOTING = st.integers(1, 4).flatmap(
-    lambda thresholds: st.integers(1, 80).flatmap(
+_VOTING = st.tuples(st.integers(1, 4), st.sampled_from(all_geometries())).flatmap(
+    lambda shape: st.integers(1, shape[1].bands).flatmap(
         lambda groups: st.builds(
             lambda neighbours, more, **rest: VotingRecipe(neighbours=neighbours, entries=neighbours + more, **rest),
             seed=st.integers(0, 2**32 - 1),
-            projections=st.integers(1, MAX_BITS // thresholds),
-            thresholds=st.just(thresholds),
+            projections=st.integers(1, MAX_BITS // shape[0]),
+            thresholds=st.just(shape[0]),
             groups=st.just(groups),
             neighbours=st.integers(1, min(MAX_NEIGHBOURS, MAX_FOUND // groups)),
             more=st.integers(0, 40),
@@ -45,8 +47,9 @@ _VOTING = st.integers(1, 4).flatmap(
             smoothing_down=st.integers(0, MAX_SMOOTHING),
             start_votes=st.integers(0, MAX_RULE_VOTES),
             steady_votes=st.integers(0, MAX_RULE_VOTES),
+            geometry=st.just(shape[1]),
         )
     )
 )
 MODELS = st.one_of(_WITH_MASKS, _VOTING)
-"""Recipes with L from 1 to 300, K from 1 to 32, every kind of features, masks and ties; and voting models."""
+"""Recipes of every geometry, with L from 1 to 300, K from 1 to 32, every kind of features, masks and ties, and votes."""

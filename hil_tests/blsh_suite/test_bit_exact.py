@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, seed, settings
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
-from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.boards.host import HOST
@@ -36,11 +35,12 @@ def test_recordings(
 ) -> None:
     """Compare --minutes of recordings: an equal share of each SNR, in streams of a minute at most."""
     seconds = 60 * pytestconfig.getoption("minutes") / len(SNRS)
-    for recording in recordings(recordings_corpus, seconds, snr_db):
-        hops = padded_to_hops(recording)
+    geometry = firmware.geometry
+    for recording in recordings(recordings_corpus, seconds, snr_db, geometry.rate_hz):
+        hops = padded_to_hops(recording, geometry)
         comparison = exact(client, firmware.model, hops, firmware.recipe)
         assert list(comparison.mismatches) == list(STAGES)
-        assert comparison.hops * HOP == len(hops)
+        assert comparison.hops * geometry.hop == len(hops)
         if "output" in exact.stages:
             assert np.array_equal(comparison.output, firmware.reference.hops(hops))
             assert comparison.output.any(), "a silent board would agree with nothing"
@@ -48,12 +48,12 @@ def test_recordings(
 
 @pytest.mark.parametrize("name", EDGE_SIGNALS)
 def test_edge(client: BoardClient, firmware: Firmware, rng: np.random.Generator, exact: Exactness, name: str) -> None:
-    exact(client, firmware.model, edge_signal(name, 14 * HOP, rng), firmware.recipe)
+    exact(client, firmware.model, edge_signal(name, 14 * firmware.geometry.tick, rng), firmware.recipe)
 
 
 def test_steady_noise(client: BoardClient, firmware: Firmware, rng: np.random.Generator, exact: Exactness) -> None:
-    """Compare hops beyond the 64th, from which on a voting model takes votes from all bands in a steady hop."""
-    exact(client, firmware.model, edge_signal("white_noise", 78 * HOP, rng), firmware.recipe)
+    """Compare ticks beyond the 64th, from which on a voting model takes votes from all bands in a steady hop."""
+    exact(client, firmware.model, edge_signal("white_noise", 78 * firmware.geometry.tick, rng), firmware.recipe)
 
 
 def test_generated_signals(client: BoardClient, firmware: Firmware, exact: Exactness) -> None:
@@ -64,7 +64,7 @@ def test_generated_signals(client: BoardClient, firmware: Firmware, exact: Exact
     @settings(max_examples=examples, deadline=None, database=None, phases=PHASES)
     @given(SIGNALS)
     def check(signal: npt.NDArray[np.int16]) -> None:
-        exact(client, firmware.model, padded_to_hops(signal), firmware.recipe)
+        exact(client, firmware.model, padded_to_hops(signal, firmware.geometry), firmware.recipe)
 
     check()
     assert exact.counts["hops"] > 3 * examples
@@ -73,33 +73,35 @@ def test_generated_signals(client: BoardClient, firmware: Firmware, exact: Exact
 def test_speech_that_starts_mid_word(
     client: BoardClient, firmware: Firmware, noisy_speech: npt.NDArray[np.int16], exact: Exactness
 ) -> None:
-    loudest = int(np.argmax(np.abs(noisy_speech[:-HOP].astype(np.int64))))
-    clip = noisy_speech[loudest : loudest + 20 * HOP + 57]
-    exact(client, firmware.model, padded_to_hops(clip), firmware.recipe)
+    loudest = int(np.argmax(np.abs(noisy_speech[: -firmware.geometry.tick].astype(np.int64))))
+    clip = noisy_speech[loudest : loudest + 20 * firmware.geometry.tick + 57]
+    exact(client, firmware.model, padded_to_hops(clip, firmware.geometry), firmware.recipe)
 
 
 @pytest.mark.parametrize("level_db", [-20, -40, -60])
 def test_quiet_speech(
     client: BoardClient, firmware: Firmware, noisy_speech: npt.NDArray[np.int16], exact: Exactness, level_db: int
 ) -> None:
-    quiet = np.round(noisy_speech[: 60 * HOP] * 10 ** (level_db / 20)).astype(np.int16)
-    exact(client, firmware.model, padded_to_hops(quiet), firmware.recipe)
+    quiet = np.round(noisy_speech[: 60 * firmware.geometry.tick] * 10 ** (level_db / 20)).astype(np.int16)
+    exact(client, firmware.model, padded_to_hops(quiet, firmware.geometry), firmware.recipe)
 
 
 def test_streaming_gives_the_same_samples(
     client: BoardClient, reference: VectorisedDenoiser, noisy_speech: npt.NDArray[np.int16]
 ) -> None:
     """Send requests ahead and without probes, as `blsh denoise --engine device` does."""
-    clip = noisy_speech[: 150 * HOP + 99]
+    geometry = reference.model.geometry
+    clip = noisy_speech[: 150 * geometry.hop + 99]
     client.reset_stream()
-    output = client.stream(padded_to_hops(clip))
-    assert np.array_equal(output[HISTORY : HISTORY + len(clip)], reference.denoise(clip))
+    output = client.stream(padded_to_hops(clip, geometry))
+    assert np.array_equal(output[geometry.lag : geometry.lag + len(clip)], reference.denoise(clip))
 
 
 def test_a_new_stream_forgets_the_last(
     client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
 ) -> None:
-    first, second = edge_signal("white_noise", 8 * HOP, rng), edge_signal("speech_like", 8 * HOP, rng)
+    length = 8 * reference.model.geometry.hop
+    first, second = edge_signal("white_noise", length, rng), edge_signal("speech_like", length, rng)
     client.reset_stream()
     client.stream(first)
     client.reset_stream()
@@ -109,12 +111,13 @@ def test_a_new_stream_forgets_the_last(
 def test_every_stage_can_be_read_back(
     client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
 ) -> None:
-    samples = edge_signal("speech_like", 3 * HOP, rng)
+    hop = reference.model.geometry.hop
+    samples = edge_signal("speech_like", 3 * hop, rng)
     vectors = reference.stages(samples)
     for index, stage in enumerate(STAGES):
         client.reset_stream()
-        for t, hop in enumerate(samples.reshape(-1, HOP)):
-            reply = client.hop(hop, dump_stage=index)
+        for t, part in enumerate(samples.reshape(-1, hop)):
+            reply = client.hop(part, dump_stage=index)
             assert reply.stage_bytes == vectors.hop(t).stage_bytes(index), f"{stage}, hop {t}"
 
 
@@ -125,7 +128,7 @@ def test_a_wrong_reference_is_noticed(
     projection = reference.model.projection_q7.copy()
     projection[-1] = -projection[-1]
     wrong = VectorisedDenoiser(replace(reference.model, projection_q7=projection))
-    samples = edge_signal("speech_like", 6 * HOP, rng)
+    samples = edge_signal("speech_like", 6 * wrong.model.geometry.hop, rng)
     comparison = compare(client, wrong, samples)
     assert not comparison.exact
     assert comparison.mismatches["window"] == comparison.mismatches["features"] == 0

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_instructions, ticks_per_instruction
 from blsh_hil.wire.codes import FeatureKind, ResetCause
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import Geometry
 
 from .conftest import Firmware
 
@@ -24,6 +25,7 @@ def test_hello_names_the_model_and_the_build(client: BoardClient, firmware: Firm
     assert hello.dictionary_crc32 == hello.dictionary_crc32_now == model.dictionary_crc32
     assert (hello.entries, hello.bits, hello.neighbours) == (model.entries, model.bits, model.neighbours)
     assert (hello.features, hello.runtime_format) == (model.features, RUNTIME_FORMAT)
+    assert hello.geometry == model.geometry
     assert FeatureKind(hello.feature_kind).name.lower() == model.feature_kind.name
     assert ResetCause(hello.reset_cause) is not ResetCause.FAULT
     assert hello.board == firmware.board
@@ -39,6 +41,7 @@ def test_a_board_with_another_model_is_refused(firmware: Firmware) -> None:
         (Expected(model_sha256="ab" * 32), "model"),
         (Expected(dictionary_crc32=firmware.model.dictionary_crc32 ^ 1), "dictionary CRC"),
         (Expected(build_id=(firmware.expected.build_id or 0) ^ 1), "build id"),
+        (Expected(geometry=Geometry(8_000, 256, 64, 128)), "geometry .* expected: 8000/256/64/128"),
     ):
         with pytest.raises(BlshError, match=words), connect(firmware.target(), wrong):
             pass
@@ -47,21 +50,22 @@ def test_a_board_with_another_model_is_refused(firmware: Firmware) -> None:
 def test_a_refused_request_leaves_the_stream_alone(
     client: BoardClient, reference: VectorisedDenoiser, rng: np.random.Generator
 ) -> None:
-    samples = rng.integers(-5000, 5000, 6 * HOP).astype(np.int16)
+    hop = reference.model.geometry.hop
+    samples = rng.integers(-5000, 5000, 6 * hop).astype(np.int16)
     client.reset_stream()
-    first = client.stream(samples[: 3 * HOP])
+    first = client.stream(samples[: 3 * hop])
     with pytest.raises(BlshError, match="no such stage"):
-        client.hop(samples[:HOP], dump_stage=8)
+        client.hop(samples[:hop], dump_stage=8)
     with pytest.raises(BlshError, match="out of range"):
         client.count_loop(0)
-    rest = client.stream(samples[3 * HOP :])
+    rest = client.stream(samples[3 * hop :])
     assert np.array_equal(np.concatenate([first, rest]), reference.hops(samples))
 
 
 def test_instructions_are_counted_exactly(firmware: Firmware, rng: np.random.Generator) -> None:
     if not firmware.counts_instructions:
         pytest.skip("only a virtual board counts instructions")
-    samples = rng.integers(-5000, 5000, 3 * HOP).astype(np.int16)
+    samples = rng.integers(-5000, 5000, 3 * firmware.geometry.hop).astype(np.int16)
     counts = []
     for _ in range(2):
         with connect(firmware.target(ICOUNT_SHIFT), firmware.expected) as client:

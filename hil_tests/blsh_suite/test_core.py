@@ -15,9 +15,6 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.host_core import HOST_VARIANTS
 from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_codegen.spec.constants import (
-    BINS,
-    HISTORY,
-    HOP,
     MAX_BITS,
     MAX_DICTIONARIES,
     MAX_ENTRIES,
@@ -34,11 +31,14 @@ from blsh_hil.prove.coverage import core_library
 from blsh_hil.prove.random_model import random_voting_model
 from blsh_hil.prove.recipes import Recipe
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import RECORDER, all_geometries
 
 from .exactness import Exactness
 from .strategies import MODELS, PHASES, SIGNALS
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("board")]
+
+ERRORS = 12  # the results of the core that have a text, BLSH_OK among them
 
 
 @pytest.fixture(scope="session", params=HOST_VARIANTS)
@@ -55,7 +55,12 @@ def test_generated_models_and_signals(library: Path, exact: Exactness) -> None:
     @given(MODELS, SIGNALS)
     def check(recipe: Recipe, signal: npt.NDArray) -> None:
         model = recipe.model()
-        exact(CoreClient(model, library), model, padded_to_hops(signal[: 24 * HOP]), recipe)
+        exact(
+            CoreClient(model, library),
+            model,
+            padded_to_hops(signal[: 24 * model.geometry.tick], model.geometry),
+            recipe,
+        )
 
     check()
     assert exact.counts["hops"] > 50
@@ -65,7 +70,7 @@ def test_generated_models_and_signals(library: Path, exact: Exactness) -> None:
 REFUSED = {
     "another runtime format": ("runtime_format", 99, "another runtime format"),
     "no such features": ("feature_kind", 4, "feature kind or count is unknown"),
-    "features of another count": ("features", BINS, "feature kind or count is unknown"),
+    "features of another count": ("features", RECORDER.bins, "feature kind or count is unknown"),
     "too many mel bands": (
         "features",
         MAX_MEL_BANDS + 1,
@@ -80,7 +85,7 @@ REFUSED = {
     "too many entries": ("entries", MAX_ENTRIES + 1, "more than BLSH_MAX_ENTRIES"),
     "levels of 3 bits": ("mask_level_bits", 3, "masks, smoothing or votes of rules are unknown"),
     "no bands": ("mask_bands", 0, "masks, smoothing or votes of rules are unknown"),
-    "too many bands": ("mask_bands", BINS + 1, "masks, smoothing or votes of rules are unknown"),
+    "too many bands": ("mask_bands", RECORDER.bins + 1, "masks, smoothing or votes of rules are unknown"),
     "too much smoothing": ("smoothing", MAX_SMOOTHING + 1, "masks, smoothing or votes of rules are unknown"),
     "too much smoothing downwards": (
         "smoothing_down",
@@ -94,6 +99,12 @@ REFUSED = {
     "thresholds without votes": ("thresholds", 2, "or not those of its thresholds"),
     "dictionaries without votes": ("dictionaries", 2, "no neighbour, or more than"),
     "memory without votes": ("feature_kind", 3, "feature kind or count is unknown"),
+    "another rate": ("rate_hz", 48_000, "rate, hop and windows do not go together"),
+    "another window": ("window", 2048, "rate, hop and windows do not go together"),
+    "a window that is not that of its table": ("window", 512, "rate, hop and windows do not go together"),
+    "a hop that does not divide": ("hop", 192, "rate, hop and windows do not go together"),
+    "a hop of more than 16 ms": ("hop", 512, "rate, hop and windows do not go together"),
+    "a synthesis that does not reconstruct": ("synthesis", 256, "rate, hop and windows do not go together"),
 }
 
 # The same for a voting model.
@@ -183,16 +194,16 @@ def test_a_model_without_a_table_is_refused(library: Path, table: str) -> None:
 
 # A table of the model, the place in it, a value that would make the core write or read beyond its buffers.
 DAMAGED = {
-    "a band that begins before its number": ("mel_first", 9, 8),
+    "a band that begins before the spectrum": ("mel_first", 9, -1),
     "a band of less than nothing": ("mel_count", 3, -1),
-    "a band beyond the spectrum": ("mel_count", 63, BINS),
+    "a band beyond the spectrum": ("mel_count", 63, RECORDER.bins),
     "a negative weight": ("mel_weight_q16", 40, -1),
     "a negative gain": ("gain_q14", 3, -1),
     "a gain above 1": ("gain_q14", 60, 16385),
     "a mask's band before its number": ("band_edge", 7, 6),
     "a mask's band of nothing": ("band_edge", 40, 54),
     "a mask that begins in the middle": ("band_edge", 0, 1),
-    "a mask beyond the spectrum": ("band_edge", 80, BINS + 1),
+    "a mask beyond the spectrum": ("band_edge", 80, RECORDER.bins + 1),
 }
 
 
@@ -213,11 +224,15 @@ def test_every_stage_and_every_result_has_its_words(library: Path) -> None:
     core = ctypes.CDLL(str(library))
     core.blsh_stage_name.restype = core.blsh_error_text.restype = ctypes.c_char_p
     assert [core.blsh_stage_name(index).decode() for index in range(len(STAGES))] == list(STAGES)
-    texts = [core.blsh_error_text(-code) for code in range(9)]
-    assert len(set(texts)) == 9 and all(texts)
+    texts = [core.blsh_error_text(-code) for code in range(ERRORS)]
+    assert len(set(texts)) == ERRORS and all(texts)
+    assert core.blsh_error_text(-ERRORS) == b"unknown result", "there is no other"
     for name in ("blsh_stage_name", "blsh_error_text"):
         assert getattr(core, name)(99) not in {None, *texts}, "of a number that there is not"
 
 
-def test_the_output_lags_by_the_history_of_a_frame(library: Path) -> None:
-    assert CoreClient(Recipe(0).model(), library).core.delay_samples() == HISTORY
+def test_the_output_lags_by_what_the_geometry_says(library: Path) -> None:
+    for geometry in all_geometries():
+        assert (
+            CoreClient(Recipe(0, entries=20, geometry=geometry).model(), library).core.delay_samples() == geometry.lag
+        )

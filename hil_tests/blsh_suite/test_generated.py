@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from blsh_codegen.pipeline.vectorised import padded_to_hops
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.prove.recipes import DEFAULT_RECIPES, SEGMENTS, AnyRecipe, Recipe, Segment, joined, recipes
 from blsh_trainer.model.voting_model import VOTES
 from blsh_trainer.signals.features import FEATURE_KINDS
+from blsh_trainer.signals.geometry import all_geometries
 from blsh_trainer.signals.masks import MASK_KINDS
 
 from .conftest import Firmware
@@ -26,15 +26,16 @@ def test_generated_model(
     rng: np.random.Generator,
     exact: Exactness,
 ) -> None:
-    """Send more than the 64 hops in which memories start, then every kind of signal, in a random order."""
+    """Send more than the 64 ticks in which memories start, then every kind of signal, in a random order."""
     firmware = recipe_firmware(recipe)
+    geometry = recipe.geometry
     kinds = rng.permutation(SEGMENTS)
     segments = [
         Segment(str(kind), int(rng.integers(1, 700)), int(rng.integers(0, 12)), n) for n, kind in enumerate(kinds)
     ]
     with firmware.connected() as client:
-        exact(client, firmware.model, edge_signal("speech_like", 68 * HOP, rng), recipe)
-        exact(client, firmware.model, padded_to_hops(joined(segments)), recipe)
+        exact(client, firmware.model, edge_signal("speech_like", 68 * geometry.tick, rng), recipe)
+        exact(client, firmware.model, padded_to_hops(joined(segments), geometry), recipe)
 
 
 def test_every_board_runs_every_kind_of_model() -> None:
@@ -44,6 +45,9 @@ def test_every_board_runs_every_kind_of_model() -> None:
     assert {recipe.masks for recipe in made} == {*MASK_KINDS, VOTES}
     assert {1, 300} <= {recipe.bits for recipe in made}
     assert {1, 32} <= {recipe.neighbours for recipe in made}
+    for number in ("rate_hz", "window", "hop", "synthesis"):
+        every = {getattr(geometry, number) for geometry in all_geometries()}
+        assert {getattr(recipe.geometry, number) for recipe in made} == every
     assert {"few", "rings"} <= {recipe.dictionary for recipe in made if isinstance(recipe, Recipe)}, (
         "dictionaries of ties"
     )

@@ -7,7 +7,6 @@ import numpy as np
 
 from blsh_codegen.emit.model_image import encode_image
 from blsh_codegen.model.quantise import IntegerModel
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.prove.recipes import Recipe
 
@@ -38,4 +37,5 @@ FACTORY = slot_model(1, name="factory")
 ONE = slot_model(2, bits=33, entries=150, neighbours=4, masks="bands2", name="one")
 OTHER = slot_model(3, "tracked", 40, 90, 5, "bands1", 0, name="other")
 IMAGE = encode_image(ONE)
+HOP = ONE.geometry.hop
 SAMPLES = edge_signal("speech_like", 24 * HOP, np.random.default_rng(4))

@@ -75,7 +75,7 @@ int board_factory_model(const void *image, uint32_t bytes) {
 
 /* Start, and say which model runs (its SHA-256 and what its self-test gives) and from which slot. */
 int board_power_on(uint8_t sha256[32], uint32_t *self_test_crc) {
-    int16_t scratch[BLSH_HOP];
+    int16_t scratch[BLSH_MAX_HOP];
     memset(&models, 0x55, sizeof models); /* RAM holds anything */
     memset(&state, 0xaa, sizeof state);
     blsh_models_start(&models, &factory, &state);
@@ -102,7 +102,7 @@ static int send(const void *image, uint32_t piece) {
 
 /* Send an image in pieces of up to 256 bytes and try it; POWER_CUT when that is what happened. */
 int board_try(const void *image, uint32_t piece) {
-    int16_t scratch[BLSH_HOP];
+    int16_t scratch[BLSH_MAX_HOP];
     if (setjmp(power) != 0) {
         return POWER_CUT;
     }

@@ -3,6 +3,7 @@
 
 import logging
 import os
+import re
 import socket
 import threading
 import time
@@ -238,15 +239,21 @@ def test_pyserials_own_loop_is_recognised() -> None:
         client.hello()
 
 
-def test_other_protocol_version_in_the_frame() -> None:
-    def newer(request: Frame) -> list[Answer]:
-        return [encode(Error.TYPE, 0, b"whatever it may say", version=VERSION + 1)]
+@pytest.mark.parametrize(
+    ("version", "advice"),
+    [
+        (VERSION - 1, "build and flash this one's firmware: `blsh build`, then `blsh flash`"),
+        (VERSION + 1, "take the checkout that its firmware was built from, or build and flash this one's"),
+    ],
+)
+def test_other_protocol_version_in_the_frame(version: int, advice: str) -> None:
+    def other(request: Frame) -> list[Answer]:
+        return [encode(Error.TYPE, 0, b"whatever it may say", version=version)]
 
     with (
-        talking_to(newer) as (client, _),
+        talking_to(other) as (client, _),
         pytest.raises(
-            ProtocolVersionError,
-            match=rf"protocol version {VERSION + 1}, this checkout {VERSION}; .*`blsh build`.*`blsh flash`",
+            ProtocolVersionError, match=f"protocol version {version}, this checkout {VERSION}; {re.escape(advice)}"
         ),
     ):
         client.hello()

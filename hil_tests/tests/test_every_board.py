@@ -15,7 +15,6 @@ from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import project_root
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.table import find_board, load_boards
@@ -92,8 +91,8 @@ def firmware(project: Path, model: IntegerModel, request: pytest.FixtureRequest)
 
 
 @pytest.fixture(scope="module")
-def samples() -> Samples:
-    return edge_signal("speech_like", 6 * HOP, np.random.default_rng(4))
+def samples(model: IntegerModel) -> Samples:
+    return edge_signal("speech_like", 6 * model.geometry.hop, np.random.default_rng(4))
 
 
 def test_memory_map_and_vectors(firmware: Firmware) -> None:
@@ -148,7 +147,7 @@ def test_instructions_are_counted_to_the_last_one(firmware: Firmware, samples: S
             for iterations in (1, 2, 777, 100_000):
                 loop = client.count_loop(iterations)
                 assert 0 < exact_count(loop.ticks, ratio) - 2 * iterations < 25
-            counts.append(count_instructions(client, samples[: 2 * HOP]))
+            counts.append(count_instructions(client, samples[: 2 * firmware.model.geometry.hop]))
     assert counts[0] == counts[1]
     assert counts[0].mean > 10_000
     assert ratio == Fraction(firmware.board.tick.hz << ICOUNT_SHIFT, 10**9)

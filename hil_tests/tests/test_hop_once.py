@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.port import Port
@@ -21,6 +20,7 @@ from blsh_hil.wire.messages import Check, Done, Error, Hop, HopDone, ResetStream
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("hop once")]  # one worker builds its fixtures, once
 
 MODEL = random_model()
+HOP = MODEL.geometry.hop
 SAMPLES = np.random.default_rng(3).integers(-9000, 9000, (8, HOP)).astype(np.int16)
 OUTPUT = VectorisedDenoiser(MODEL).hops(SAMPLES.reshape(-1)).reshape(-1, HOP)
 STREAM = 0xBEEF

@@ -14,7 +14,6 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.table import find_board
@@ -34,6 +33,7 @@ pytestmark = [
 ]
 
 MODEL = random_model()
+HOP, LAG = MODEL.geometry.hop, MODEL.geometry.lag
 OVERFLOW, FAULT, HANG = 0x7101, 0x7102, 0x7103  # codes of sabotage.c
 WATCHDOG_MS = 700
 OTHERS = tuple(pytest.param(name, marks=pytest.mark.slow) for name in ("mps2-an505", "mps3-an547"))
@@ -100,7 +100,7 @@ def is_denoised(client: BoardClient) -> bool:
 def is_passed_through(client: BoardClient) -> bool:
     samples = noise(6)
     client.reset_stream()
-    return np.array_equal(client.stream(samples)[HISTORY:], samples[:-HISTORY])
+    return np.array_equal(client.stream(samples)[LAG:], samples[:-LAG])
 
 
 # ---- the stack ----------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def test_overflowed_stack_is_noticed_and_audio_passes(firmware: Sabotaged) -> No
         struck = client.hop(harm(OVERFLOW))
         assert struck.integrity == Integrity.STACK
         assert not struck.samples.any(), "what was computed is not to be trusted"
-        said = np.concatenate([before[-HISTORY + HOP :], harm(OVERFLOW), after])
+        said = np.concatenate([before[-LAG + HOP :], harm(OVERFLOW), after])
         assert np.array_equal(client.stream(after), said[: len(after)]), "the same 768 samples late as before"
         hello = client.hello()
         assert (hello.integrity, hello.stack_bytes_used) == (Integrity.STACK, firmware.board.stack_bytes)

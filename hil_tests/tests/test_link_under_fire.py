@@ -19,7 +19,6 @@ import pytest
 from serial.urlhandler import protocol_socket
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, Vectors
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_hil.boards.host import HostBoard, build_host
@@ -43,6 +42,7 @@ STREAMED = 24  # hops, after six that are asked for one by one
 PATIENT = Retries(limit=20)  # a dump of 4 KB is not kept: it must get through whole
 TIMEOUTS = Timeouts(boot=10, request=20)
 MODEL = random_model()
+HOP = MODEL.geometry.hop
 QUIET = logging.getLogger("blsh_hil.under_fire")
 QUIET.setLevel(logging.ERROR)  # thousands of warnings are meant
 

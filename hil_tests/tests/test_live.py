@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pytest
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP, HOP_S, HOPS_PER_SECOND
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.boards.host import HostBoard, build_host
 from blsh_hil.link.board_errors import StreamLostError
@@ -23,13 +22,15 @@ from blsh_hil.live import ends
 from blsh_hil.live import session as live_session
 from blsh_hil.live.ends import FileSink, LimitedSource, PacedSource, PlayoutClock
 from blsh_hil.live.session import LiveSession
-from blsh_hil.live.timing import Spread, hops_per_second
+from blsh_hil.live.timing import Spread, hops_carried
 from blsh_hil.prove.random_model import generate_into, random_model
 from blsh_hil.wire.codes import Integrity
+from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("live")]  # one worker builds its fixtures, once
 
 MODEL = random_model()
+HOP, HOP_S = MODEL.geometry.hop, MODEL.geometry.hop_s
 SOUND = Integrity(0)
 Samples = npt.NDArray[np.int16]
 
@@ -64,7 +65,7 @@ def numbered(count: int) -> list[Samples]:
 
 
 def test_a_recording_is_there_at_the_pace_of_its_own_time(clock: Clock) -> None:
-    source = PacedSource(iter(numbered(5)))
+    source = PacedSource(iter(numbered(5)), HOP_S)
     assert source.take(9) == [], "the first hop takes 16 ms to be spoken"
     due = source.due()
     assert due == pytest.approx(clock.now + HOP_S)
@@ -81,7 +82,7 @@ def test_a_recording_is_there_at_the_pace_of_its_own_time(clock: Clock) -> None:
 
 
 def test_a_limited_source_ends_early(clock: Clock) -> None:
-    source = LimitedSource(PacedSource(iter(numbered(9))), 3)
+    source = LimitedSource(PacedSource(iter(numbered(9)), HOP_S), 3)
     source.take(1)
     clock.now += 1
     assert len(source.take(2)) == 2 and source.due() is not None
@@ -89,7 +90,7 @@ def test_a_limited_source_ends_early(clock: Clock) -> None:
 
 
 def test_hops_in_time_are_played_one_every_16_ms() -> None:
-    player = PlayoutClock(0.03)
+    player = PlayoutClock(0.03, HOP_S)
     arrivals = [10.0, 10.018, 10.030, 10.0779, 10.064]
     played = [player.play(arrived) for arrived in arrivals]
     assert played == pytest.approx([10.03 + HOP_S * place for place in range(5)])
@@ -97,7 +98,7 @@ def test_hops_in_time_are_played_one_every_16_ms() -> None:
 
 
 def test_a_late_hop_leaves_silence_in_whole_hops_and_moves_all_that_follow() -> None:
-    player = PlayoutClock(0.0)
+    player = PlayoutClock(0.0, HOP_S)
     assert player.play(10.0) == 10.0
     assert player.play(10.0 + HOP_S + 0.020) == pytest.approx(10.0 + 3 * HOP_S), "20 ms late: two hops of silence"
     assert player.play(10.0 + 3 * HOP_S) == pytest.approx(10.0 + 4 * HOP_S)
@@ -105,7 +106,7 @@ def test_a_late_hop_leaves_silence_in_whole_hops_and_moves_all_that_follow() -> 
 
 
 def test_a_board_at_half_speed_is_always_late() -> None:
-    player = PlayoutClock(0.032)
+    player = PlayoutClock(0.032, HOP_S)
     for place in range(100):
         player.play(10.0 + 2.1 * HOP_S * place)
     assert player.late > 90 and player.silent == pytest.approx(110, abs=4)
@@ -117,8 +118,9 @@ def test_spread_is_in_milliseconds() -> None:
 
 
 def test_the_default_rate_of_a_serial_line_is_too_slow_for_real_time() -> None:
-    assert hops_per_second(115_200) == pytest.approx(21, abs=0.5)
-    assert hops_per_second(460_800) > HOPS_PER_SECOND
+    assert hops_carried(115_200, RECORDER) == pytest.approx(21, abs=0.5)
+    for geometry in CLASSES.values():
+        assert hops_carried(115_200, geometry) < geometry.hops_per_second < hops_carried(460_800, geometry)
 
 
 # ---- a session, with a client that does as it is asked -------------------------------------------------------
@@ -133,6 +135,7 @@ class ScriptedClient:
     script: dict[int, str] = field(default_factory=dict)
     integrity: Integrity = SOUND
     identity: Any = None
+    geometry: Geometry = RECORDER
     resets: int = 0
 
     def reset_stream(self) -> None:
@@ -159,8 +162,8 @@ class ScriptedClient:
 
 def play(client: ScriptedClient, hops: int = 20, buffer_s: float = 0.032) -> tuple[LiveSession, list[int]]:
     written: list[int] = []
-    sink = FileSink(lambda samples: written.append(int(samples[0])), buffer_s)
-    session = LiveSession(cast(BoardClient, client), PacedSource(iter(numbered(hops))), sink)
+    sink = FileSink(lambda samples: written.append(int(samples[0])), buffer_s, HOP_S)
+    session = LiveSession(cast(BoardClient, client), PacedSource(iter(numbered(hops)), HOP_S), sink)
     session.run()
     return session, written
 
@@ -269,8 +272,8 @@ def test_a_session_with_a_board_is_bit_exact_and_measured(host: HostBoard, signa
     samples, expected = signal
     written: list[Samples] = []
     with BoardClient.open(host.url) as client:
-        source = PacedSource(iter(samples.reshape(-1, HOP)))
-        session = LiveSession(client, source, FileSink(written.append, 0.032))
+        source = PacedSource(iter(samples.reshape(-1, HOP)), HOP_S)
+        session = LiveSession(client, source, FileSink(written.append, 0.032, HOP_S))
         began = time.monotonic()
         session.run()
         took = time.monotonic() - began
@@ -288,7 +291,9 @@ def test_stop_ends_it_with_what_was_sent_answered(host: HostBoard, signal: tuple
     samples, expected = signal
     written: list[Samples] = []
     with BoardClient.open(host.url) as client:
-        session = LiveSession(client, PacedSource(iter(samples.reshape(-1, HOP))), FileSink(written.append, 0.0))
+        session = LiveSession(
+            client, PacedSource(iter(samples.reshape(-1, HOP)), HOP_S), FileSink(written.append, 0.0, HOP_S)
+        )
         session.run(lambda hops, _late: session.stop() if hops == 20 else None)
     assert 20 <= len(written) < 24
     assert np.array_equal(np.concatenate(written), expected[: len(written) * HOP])

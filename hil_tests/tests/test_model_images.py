@@ -19,7 +19,6 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model, render, r
 from blsh_codegen.emit.model_image import HEAD, encode_image, sealed
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import (
-    BINS,
     MAX_BITS,
     MAX_ENTRIES,
     MAX_MEL_BANDS,
@@ -30,6 +29,7 @@ from blsh_codegen.spec.constants import (
 from blsh_hil.prove.random_model import random_voting_model
 from blsh_hil.wire import protocol_header
 from blsh_hil.wire.codes import ImageFault
+from blsh_trainer.signals.geometry import RECORDER
 
 from .slot_models import slot_model, tiny_model
 
@@ -77,7 +77,7 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
 def checker_of_masks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
     """Run a program with the limits of a firmware with slots whose own model has masks."""
     folder = tmp_path_factory.mktemp("checker")
-    room = GenerateOptions(slots=True, room_bits=MAX_BITS, room_neighbours=MAX_NEIGHBOURS, room_smoothed=BINS)
+    room = GenerateOptions(slots=True, room_bits=MAX_BITS, room_neighbours=MAX_NEIGHBOURS, room_smoothed=RECORDER.bins)
     (folder / "blsh_limits.h").write_text(render(slot_model(1), room)["blsh_limits.h"], encoding="utf-8")
     yield from started(folder, "-DBLSH_MODEL_LIMITS")
 
@@ -99,6 +99,7 @@ def started(folder: Path, slots: str = "-DBLSH_SLOTS") -> Iterator[Checker]:
     running.close()
 
 
+BINS = RECORDER.bins
 PLAIN_VOTING = {"thresholds": 1, "group_edges": (0, 80), "entries": 9, "bit_votes": False, "settling": (0, 0, 0, 0)}
 TINY = encode_image(tiny_model(0))
 WHOLE = {

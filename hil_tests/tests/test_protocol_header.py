@@ -2,13 +2,13 @@
 """Check that the generated header compiles, lays messages out as Python packs them, and never changes by itself."""
 
 import dataclasses
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from blsh_codegen.emit.c_code import C_WARNINGS
-from blsh_codegen.spec.constants import HOP
 from blsh_hil.wire import protocol, protocol_header
 from blsh_hil.wire.codes import ErrorCode, FeatureKind, FrameError, HopFlag
 from blsh_hil.wire.layout import Message
@@ -102,7 +102,7 @@ def test_codes_and_flags_stand_in_the_header() -> None:
 def test_every_payload_fits_and_every_frame_may_be_answered() -> None:
     assert max(message.layout().max_bytes for message in MESSAGES) <= protocol.MAX_PAYLOAD
     assert {message.TYPE < protocol.FIRST_REPLY for message in REQUESTS} == {True}
-    assert MAX_REQUEST_PAYLOAD == 6 + 2 * HOP
+    assert MAX_REQUEST_PAYLOAD == 6 + 2 * protocol.MAX_HOP
 
 
 def test_names_fill_their_fields_or_end_at_the_first_zero() -> None:
@@ -113,14 +113,21 @@ def test_names_fill_their_fields_or_end_at_the_first_zero() -> None:
 
 
 def test_payload_of_the_wrong_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="HELLO_REPLY of 3 bytes, expected 180 to 180"):
+    with pytest.raises(ValueError, match="HELLO_REPLY of 3 bytes, expected 188 to 188"):
         HelloReply.unpack(b"abc")
-    with pytest.raises(ValueError, match="HOP_DONE of 589 bytes, expected 524 to 588"):
+    with pytest.raises(ValueError, match="HOP_DONE of 589 bytes, expected 12 to 588"):
         HopDone.unpack(bytes(589))
 
 
-def test_hop_done_without_the_extras_it_announces_is_refused() -> None:
-    done = HopDone(0, 0, int(HopFlag.DIGESTS | HopFlag.STAGE_TICKS), 0, 0, bytes(512), bytes(32))
-    assert done.digests() == (0,) * 8
-    with pytest.raises(ValueError, match="ends after 32 extra bytes"):
-        done.stage_ticks()
+def test_hop_done_is_split_into_samples_and_the_extras_that_its_flags_name() -> None:
+    both = int(HopFlag.DIGESTS | HopFlag.STAGE_TICKS)
+    digests, ticks = struct.pack("<8I", *range(8)), struct.pack("<8I", *range(10, 18))
+    done = HopDone(0, 0, both, 0, 0, b"\1\2\3\4" + digests + ticks)
+    assert (done.samples, done.digests(), done.stage_ticks()) == (b"\1\2\3\4", tuple(range(8)), tuple(range(10, 18)))
+    for flag, extra in ((HopFlag.DIGESTS, digests), (HopFlag.STAGE_TICKS, ticks), (0, b"")):
+        one = HopDone(0, 0, int(flag), 0, 0, bytes(6) + extra)
+        found = (one.samples, one.digests() is None, one.stage_ticks() is None)
+        assert found == (bytes(6), extra != digests, extra != ticks)
+    short = HopDone(0, 0, both, 0, 0, bytes(63))
+    with pytest.raises(ValueError, match="HOP_DONE with flags 0x3 and 63 bytes of values"):
+        short.digests()

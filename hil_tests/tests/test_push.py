@@ -12,15 +12,7 @@ import pytest
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
 from blsh_codegen.emit.model_image import HEAD, encode_image, read_head, sealed
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import (
-    ALL_KINDS,
-    HOP,
-    MAX_BITS,
-    MAX_NEIGHBOURS,
-    MAX_SMOOTHING,
-    RUNTIME_FORMAT,
-    ModelKind,
-)
+from blsh_codegen.spec.constants import ALL_KINDS, MAX_BITS, MAX_NEIGHBOURS, MAX_SMOOTHING, RUNTIME_FORMAT, ModelKind
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.link.board_errors import BoardError, RefusedError
@@ -41,7 +33,7 @@ from blsh_hil.wire.codes import ImageFault, SlotState
 from blsh_hil.wire.messages import Done, ModelProve, ModelTry, PushBegin, PushData, PushReady
 from blsh_trainer.errors import BlshError
 
-from .slot_models import FACTORY, IMAGE, ONE, OTHER, SAMPLES, tiny_model
+from .slot_models import FACTORY, HOP, IMAGE, ONE, OTHER, SAMPLES, tiny_model
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("push")]  # one worker builds its fixtures, once
 
@@ -296,9 +288,11 @@ def test_a_board_without_storage_says_so(host: HostImage) -> None:
 
 
 def test_what_does_not_fit_is_refused_with_numbers(client: BoardClient) -> None:
-    slots = dataclasses.replace(read_slots(client), room=9_000, max_bits=32, max_neighbours=3, max_smoothed=1)
+    slots = dataclasses.replace(read_slots(client), room=11_000, max_bits=32, max_neighbours=3, max_smoothed=1)
     head = read_head(IMAGE)
-    with pytest.raises(BlshError, match=rf"has {len(IMAGE):,} bytes as an image, a slot has room for 9,000; give --en"):
+    with pytest.raises(
+        BlshError, match=rf"has {len(IMAGE):,} bytes as an image, a slot has room for 11,000; give --en"
+    ):
         check_fits(head, slots)
     slots = dataclasses.replace(slots, room=1 << 20)
     with pytest.raises(BlshError, match=r"has 33 bits, the firmware's state holds 32; give --bits 32, or .*bits 33"):

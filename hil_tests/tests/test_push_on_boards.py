@@ -8,7 +8,6 @@ import pytest
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_codegen.emit.model_image import HEAD, encode_image
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.table import find_board
@@ -19,7 +18,7 @@ from blsh_hil.prove.push import push_model, read_slots, restore_factory
 from blsh_trainer.errors import BlshError
 
 from .marks import needs_emulator
-from .slot_models import FACTORY, IMAGE, ONE, OTHER, SAMPLES, slot_model
+from .slot_models import FACTORY, HOP, IMAGE, ONE, OTHER, SAMPLES, slot_model
 
 pytestmark = [pytest.mark.heavy, needs_emulator]
 WITH_SLOTS = GenerateOptions(slots=True)

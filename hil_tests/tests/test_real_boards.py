@@ -15,7 +15,6 @@ import pytest
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import project_root
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import build_firmware, measure
@@ -248,7 +247,7 @@ def test_image_starts_without_its_clock_reports_it_and_is_bit_exact(image: Path,
     """Run the image on the emulator's STM32F405: it has the same memory and USART2, and an RCC whose bits stay 0."""
     board = find_board(image.stem)
     twin = replace(board, qemu_machine="netduinoplus2", uploads=())
-    samples = edge_signal("speech_like", 6 * HOP, np.random.default_rng(4))
+    samples = edge_signal("speech_like", 6 * model.geometry.hop, np.random.default_rng(4))
     # the first serial port is USART1, ours the second
     with VirtualBoard(twin, image, extra_args=["-serial", "null"]) as virtual, BoardClient.open(virtual.url) as client:
         hello = client.require(dictionary_crc32=model.dictionary_crc32)
@@ -273,7 +272,7 @@ def test_nmi_is_a_failed_crystal_where_one_is_watched(name: str, cause: ResetCau
         client.require(dictionary_crc32=model.dictionary_crc32)
         client.reset_stream()
         with pytest.raises(FaultError):
-            client.hop(np.full(HOP, NMI, np.int16))
+            client.hop(np.full(model.geometry.hop, NMI, np.int16))
         assert client.hello().reset_cause == cause
 
 

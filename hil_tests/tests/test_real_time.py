@@ -10,7 +10,6 @@ import pytest
 from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.cost.stage_work import signal_codes
 from blsh_codegen.emit.generate import GenerateOptions, generate
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.boards.host import HostBoard, build_host
 from blsh_hil.boards.session import Expected, connect
@@ -21,10 +20,12 @@ from blsh_hil.prove.real_time import Counts, count_streams, judge
 from blsh_hil.prove.recipes import Recipe
 from blsh_hil.prove.worst_case import HopCost, find_worst_case
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import RECORDER
 
 pytestmark = pytest.mark.heavy
 
 NEAR = Recipe(10, "mel", 64, 10, 1200, dictionary="near")
+HOP = NEAR.geometry.hop
 
 
 @pytest.mark.parametrize("recipe", [NEAR, replace(NEAR, features="tracked", entries=400)], ids=["mel", "tracked"])
@@ -47,18 +48,18 @@ def counts_of(totals: list[int]) -> Counts:
 
 
 def test_the_verdict_is_of_the_costliest_hop_and_the_boards_clock() -> None:
-    verdict = judge(find_board("mps2-an386"), counts_of([100_000, 200_000]), [counts_of([400_000])])
+    verdict = judge(find_board("mps2-an386"), RECORDER, counts_of([100_000, 200_000]), [counts_of([400_000])])
     assert verdict.deadline_share == verdict.proof_share == 1.0, "400,000 in 16 ms at 25 MHz, and not one more"
     figures = verdict.to_dict()
     assert figures["hop"] == {"mean": 150_000, "max": 400_000}
     assert figures["mask"] == {"mean": 15_000, "max": 40_000}
-    assert judge(find_board("mps2-an386"), counts_of([400_001]), []).proof_share > 1
+    assert judge(find_board("mps2-an386"), RECORDER, counts_of([400_001]), []).proof_share > 1
     histogram = verdict.all.histogram()
     assert sum(histogram["counts"]) == 3 and len(histogram["edges"]) == len(histogram["counts"]) + 1
 
 
 def test_a_micro_bit_stands_for_faster_parts_of_its_core() -> None:
-    verdict = judge(find_board("microbit"), replace(counts_of([512_000]), rate_hz=16_000_000), [])
+    verdict = judge(find_board("microbit"), RECORDER, replace(counts_of([512_000]), rate_hz=16_000_000), [])
     assert verdict.deadline_share == 2.0 and verdict.proof_share == pytest.approx(2 / 3)
 
 
@@ -73,7 +74,7 @@ def test_a_real_board_is_judged_by_its_own_counter(tmp_path: Path, rng: np.rando
         counts = count_streams(client, real, [noise, noise])
     assert (counts.unit, counts.rate_hz, len(counts.totals)) == ("ticks", 10**9, 6)
     assert (counts.totals > 0).all() and counts.stages.shape == (6, 8)
-    assert judge(real, counts, []).proof_hz == 10**9
+    assert judge(real, RECORDER, counts, []).proof_hz == 10**9
 
 
 # ---- coverage ---------------------------------------------------------------------------------------------------

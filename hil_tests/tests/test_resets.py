@@ -23,7 +23,6 @@ import pytest
 from serial.urlhandler import protocol_socket
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
@@ -42,6 +41,7 @@ from .marks import needs_emulator
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("resets")]  # one worker builds its fixtures, once
 
 MODEL = random_model()
+HOP = MODEL.geometry.hop
 TIMEOUTS = Timeouts(boot=10, request=6)
 QUIET = logging.getLogger("blsh_hil.resets")
 QUIET.setLevel(logging.ERROR)  # its warnings are meant

@@ -291,7 +291,7 @@ def test_answer_of_another_hop_or_stream_is_never_accepted() -> None:
         wrong = [
             HopDone(hop.hop + 1, 1, 0, 0, hop.stream, hop.samples),
             HopDone(hop.hop, 1, 0, 0, hop.stream ^ 1, hop.samples),
-            HopDone(hop.hop, 1, HopFlag.STAGE_TICKS, 0, hop.stream, hop.samples, bytes(32)),
+            HopDone(hop.hop, 1, HopFlag.STAGE_TICKS, 0, hop.stream, hop.samples + bytes(32)),
         ]
         return [answer(request, reply) for reply in wrong]
 

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.boards.host import HostBoard, HostImage, build_host
 from blsh_hil.link.board_errors import BoardError, IntegrityError, RefusedError
@@ -25,14 +24,17 @@ from blsh_hil.wire.messages import (
     CountLoop,
     Done,
     Error,
+    Hello,
     HelloReply,
     Hop,
     ResetStream,
 )
-from blsh_hil.wire.protocol import COUNT_LOOP_MAX
+from blsh_hil.wire.protocol import COUNT_LOOP_MAX, VERSION
+from blsh_trainer.signals.geometry import RECORDER
 
 from .small_model import BITS, MODEL_NAME, MODEL_SHA256, NEIGHBOURS, write_model
 
+HOP, LAG = RECORDER.hop, RECORDER.lag
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("server host")]  # one worker builds its fixtures, once
 
 # ---- fixtures -----------------------------------------------------------------------------------------------
@@ -281,6 +283,15 @@ def test_damaged_frame_is_complained_about_and_the_next_one_served(line: Line, d
     assert (frame.type, frame.sequence) == (Done.TYPE, 5)
 
 
+def test_a_host_of_an_earlier_protocol_is_answered_in_the_boards_own(line: Line) -> None:
+    """Check that the answer is a frame of today's version: its head tells the earlier host which the board speaks."""
+    hello = encode(Hello.TYPE, 1, Hello(5).pack(), version=VERSION - 1)
+    (frame,) = line.exchange(hello, 1)
+    error = Error.unpack(frame.payload)
+    assert (error.code, error.detail) == (ErrorCode.BAD_FRAME, FrameError.VERSION & 0xFFFFFFFF)
+    assert error.text == b"another protocol version"
+
+
 def test_bad_frames_are_counted(board: HostBoard) -> None:
     line = Line(board.url)
     line.exchange(b"\x02a\0" * 3, 3)
@@ -314,7 +325,7 @@ def test_request_in_single_bytes(line: Line) -> None:
 def passed_through(image: HostImage) -> tuple[HelloReply, str]:
     """Return HELLO of a board with a bad model, and what require() says of it. Its audio must come out unchanged."""
     samples = noise(9)
-    delayed = np.concatenate([np.zeros(HISTORY, np.int16), samples])[: len(samples)]
+    delayed = np.concatenate([np.zeros(LAG, np.int16), samples])[: len(samples)]
     with HostBoard(image) as board, BoardClient.open(board.url, TIMEOUTS) as client:
         hello = client.hello()
         client.reset_stream()

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.link.hops import HopReply
@@ -21,6 +21,7 @@ from blsh_hil.prove.regression_vectors import COMMITTED_FOLDER, Vector, renew, s
 from blsh_trainer.errors import BlshError
 
 SMALL = Recipe(5, bits=12, neighbours=3, entries=40)
+HOP = SMALL.geometry.hop
 
 
 @pytest.fixture

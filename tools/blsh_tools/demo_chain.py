@@ -16,7 +16,6 @@ import numpy as np
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_codegen.project import project_root
-from blsh_codegen.spec.constants import HOP
 from blsh_firmware.build.images import Image, build_image, generate_firmware, generated_folder
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.project_lock import project_lock
@@ -33,19 +32,20 @@ from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, evaluate_systems
 from blsh_trainer.evaluation.listening_passage import Listening, make_listening
-from blsh_trainer.evaluation.protocols import DrawnMixtures
+from blsh_trainer.evaluation.protocols import DrawnMixtures, mixtures_at
 from blsh_trainer.files import replacing
 from blsh_trainer.model.artifact import AnyModel, load_model
 from blsh_trainer.progress import Progress
 from blsh_trainer.replacing_folder import scratch_beside
 from blsh_trainer.signals.audio import to_int16, write_wav
+from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 TRAINING = {"passes": 3, "steps": 8000}
 """Options of `blsh train`: fewer scenes and steps than by default, a minute or two on two cores."""
 
 _LEAVE_S = 10.0
 
-_MEASURED_HOPS = 125  # two seconds of audio
+_MEASURED_S = 2.0  # of audio, whose instructions are counted
 _RECORDINGS = ("noisy", "clean", "float", "fixed", "device")
 _FILES = ("model.npz", *(f"{name}.wav" for name in _RECORDINGS), "spectrograms.png", "result.json")
 
@@ -55,7 +55,8 @@ class DemoOptions:
     """The options of the demo; the defaults are those of `make demo`.
 
     recordings: the folder of the corpus. seconds, snr_db: of the recording that goes through the board. mixtures: of
-    the test split, to score the engines on. synthetic: whether the corpus is; result.json says so.
+    the test split, to score the engines on. synthetic: whether the corpus is; result.json says so. geometry: of the
+    model.
     """
 
     recordings: Path
@@ -64,6 +65,7 @@ class DemoOptions:
     mixtures: int = 24
     seed: int = 0
     synthetic: bool = False
+    geometry: Geometry = RECORDER
 
 
 def check_demo_folder(folder: Path) -> None:
@@ -98,7 +100,8 @@ def _make_demo(
 ) -> tuple[dict[str, Any], str | None]:
     """Return the result, and the first difference between board and reference, if there is one."""
     # First, because the corpus may have too little speech for it.
-    listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1)
+    rate_hz = options.geometry.rate_hz
+    listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1, rate_hz)
     times: dict[str, float] = {}
     with _timed("train", times):
         model = _train(folder / "model.npz", options)
@@ -116,10 +119,11 @@ def _make_demo(
     with _timed("write", times):
         outputs = {name: engine.denoise(listening.noisy) for name, engine in engines.items()}
         outputs["device"] = on_board.output
-        _write_recordings(folder, listening, outputs)
+        _write_recordings(folder, listening, outputs, options.geometry)
     recordings = {"mixture": listening.noisy, **outputs}
     result = {
         "board": board.name,
+        "geometry": list(options.geometry.numbers),
         "corpus": {"name": corpus.name, "sha256": corpus.sha256, "synthetic": options.synthetic},
         "si_sdr_db": {name: _rounded(listening.mean_si_sdr(signal)) for name, signal in recordings.items()},
         "test_mixtures_si_sdr_db": scores,
@@ -145,7 +149,7 @@ def _train(output: Path, options: DemoOptions) -> AnyModel:
 
     It is a process of its own: the learner's threads must not be there when boards are started, which forks.
     """
-    given = {"output": output, "name": "demo", "seed": options.seed, **TRAINING}
+    given = {"output": output, "name": "demo", "seed": options.seed, "geometry": options.geometry, **TRAINING}
     flags = [f"--{name}={value}" for name, value in given.items()]
     command = [sys.executable, "-m", "blsh_tools.cli", "train", *flags, "--", str(options.recordings)]
     code = run_child(command, _LEAVE_S, subprocess.DEVNULL)
@@ -167,7 +171,8 @@ class _OnBoard:
 def _run_board(
     image: Image, reference: VectorisedDenoiser, listening: Listening, times: dict[str, float], progress: Progress
 ) -> _OnBoard:
-    hops = padded_to_hops(to_int16(listening.noisy))
+    geometry = reference.model.geometry
+    hops = padded_to_hops(to_int16(listening.noisy), geometry)
     with connect(image.target(None), image.expected) as client:
         with _timed("compare", times):
             comparison = compare(client, reference, hops, progress)
@@ -176,29 +181,31 @@ def _run_board(
         stack_bytes = client.hello().stack_bytes_used
     measured = image.target(None, icount_shift=ICOUNT_SHIFT)
     with _timed("count instructions", times), connect(measured, image.expected) as client:
-        counts = count_instructions(client, hops[: _MEASURED_HOPS * HOP])
+        counts = count_instructions(client, hops[: round(_MEASURED_S * geometry.hops_per_second) * geometry.hop])
     return _OnBoard(comparison, output, counts, stack_bytes)
 
 
 def _scores(engines: dict[str, Engine], corpus: Corpus, options: DemoOptions, progress: Progress) -> dict[str, Any]:
-    mixtures = DrawnMixtures(corpus, "test", (options.snr_db,), options.mixtures, options.seed)
+    drawn = DrawnMixtures(corpus, "test", (options.snr_db,), options.mixtures, options.seed)
+    mixtures = mixtures_at(drawn, options.geometry.rate_hz)
     systems = {name: Blind(engine) for name, engine in engines.items()}
     found = evaluate_systems(systems, mixtures, ("si_sdr_db",), seed=options.seed, progress=progress)
     means = {name: _rounded(found.find(name, "si_sdr_db", options.snr_db).mean) for name in (MIXTURE, *systems)}
     return {"mixtures": options.mixtures, **means}
 
 
-def _write_recordings(folder: Path, listening: Listening, outputs: dict[str, Any]) -> None:
+def _write_recordings(folder: Path, listening: Listening, outputs: dict[str, Any], geometry: Geometry) -> None:
     recordings = {"noisy": listening.noisy, "clean": listening.clean, **outputs}
     for name in _RECORDINGS:
-        write_wav(folder / f"{name}.wav", recordings[name])
+        write_wav(folder / f"{name}.wav", recordings[name], geometry.rate_hz)
     titles = {
         "noisy": "noisy.wav: what the microphone hears",
         "clean": "clean.wav: the speech in it",
         "float": "float.wav: denoised in double precision",
         "device": "device.wav: denoised by the microcontroller",
     }
-    draw_spectrograms({title: recordings[name] for name, title in titles.items()}, folder / "spectrograms.png")
+    shown = {title: recordings[name] for name, title in titles.items()}
+    draw_spectrograms(shown, geometry, folder / "spectrograms.png")
 
 
 def _size(image: Image, model: AnyModel) -> dict[str, Any]:

@@ -12,6 +12,7 @@ def row(board: str, hop: int, fft: int, per_entry: float) -> dict[str, Any]:
         "board": board,
         "case": "budget",
         "entries": 4096,
+        "hop": 256,
         "instructions": {
             "hops": 10,
             "mean": hop,

@@ -106,6 +106,17 @@ def built_project(made_once: MadeOnce, generated_project: Path, require: Require
     return made_once("built-project", build)
 
 
+@pytest.fixture(scope="session")
+def slots_project(made_once: MadeOnce, model: Path, empty_project: Path) -> Path:
+    """Return a project whose firmware takes pushed models, generated and not built yet; read only."""
+
+    def fill(folder: Path) -> None:
+        copy_project(empty_project, folder)
+        Blsh(folder, folder).succeed("generate", model, "--slots")
+
+    return made_once("slots-project", fill)
+
+
 @pytest.fixture
 def blsh(tmp_path: Path, empty_project: Path) -> Blsh:
     """Return `blsh` in an empty folder, with a project in which nothing is generated."""

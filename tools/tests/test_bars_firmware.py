@@ -13,6 +13,7 @@ from blsh_tools.bench.bars import estimate_bars, write_bars
 from blsh_tools.bench.budgets import M0, M4, M55, SMALLEST, bench_bars
 from blsh_tools.bench.transform_snr import transform_snrs
 from blsh_trainer.experiments.verdict import Bar
+from blsh_trainer.signals.geometry import CLASSES, Geometry
 
 from .bench_rows import row
 
@@ -109,9 +110,10 @@ def test_bars_are_written_and_listed(rows: dict[str, dict[str, Any]], tmp_path: 
     assert "bars-firmware" in (tmp_path / "README.md").read_text()
 
 
-def test_transforms_are_accurate_at_every_level(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("geometry", [*CLASSES.values(), Geometry(16_000, 256, 64, 128)], ids=str)
+def test_transforms_are_accurate_at_every_level(geometry: Geometry, rng: np.random.Generator) -> None:
     n = np.arange(8 * 1024)
     speech = np.sin(n * 0.05) * np.sin(n * 0.0007) + 0.01 * rng.standard_normal(len(n))
-    found = transform_snrs(speech / np.abs(speech).max(), (0, -30, -60))
+    found = transform_snrs(speech / np.abs(speech).max(), geometry, (0, -30, -60))
     assert list(found) == [0, -30, -60]
     assert all(65 < value < 100 for pair in found.values() for value in pair), found

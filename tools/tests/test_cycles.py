@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from blsh_firmware.measure.cycles import clock_mhz, m0_plus, m4, m7, measure_mix
+from blsh_firmware.measure.cycles import Cycles, m0_plus, m4, m7, measure_mix
 from blsh_firmware.measure.disassembly import Function, parse_disassembly
 from blsh_firmware.measure.profiling import Profile
 
@@ -65,4 +65,5 @@ def test_costs_of_a_loop() -> None:
 
 
 def test_the_clock_of_real_time() -> None:
-    assert clock_mhz(160_000) == 10.0
+    told = Cycles("Cortex-M4", 160_000, 320_000, "quick", "slow").to_dict(62.5)
+    assert (told["best"]["mhz"], told["worst"]["mhz"]) == (10.0, 20.0)

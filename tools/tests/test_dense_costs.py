@@ -7,7 +7,6 @@ import pytest
 
 from blsh_codegen.cost.measured_costs import CoreCosts, Costs, load_costs
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, integer_model
-from blsh_codegen.spec.constants import HOPS_PER_SECOND
 from blsh_hil.prove.random_model import random_voting_model
 from blsh_tools.bench import dense_costs
 from blsh_tools.bench.dense_costs import DenseFirmware
@@ -48,7 +47,7 @@ def test_a_network_costs_its_products_its_units_and_the_hop(firmware: DenseFirmw
     for core, product in zip(("M0", "M4", "M55"), CORES.values(), strict=True):
         hop = 5 * 1000 + 2 * 50 + 100 + 20 * 30 + 80 * 20
         wanted = hop + width * (INPUTS + 80) * product + 7 * width
-        assert found.millions_per_second[core] == pytest.approx(wanted * HOPS_PER_SECOND / 1e6, abs=1e-3)
+        assert found.millions_per_second[core] == pytest.approx(wanted * 62.5 / 1e6, abs=1e-3)
 
 
 def test_a_network_has_its_own_tables_in_the_place_of_the_look_up_s(firmware: DenseFirmware) -> None:

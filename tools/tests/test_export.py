@@ -14,14 +14,15 @@ import pytest
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.project import project_root
-from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.platformio import platformio_environment
 from blsh_trainer.model.artifact import load_model
+from blsh_trainer.signals.geometry import RECORDER
 
 from .bench import Bench
 from .blsh_command import Blsh, tree
 
+HOP, LAG = RECORDER.hop, RECORDER.lag
 pytestmark = pytest.mark.heavy
 
 ENTRIES = 100
@@ -41,7 +42,7 @@ def stream(rng: np.random.Generator, model: Path) -> tuple[bytes, bytes]:
     """Return samples, and the scalar reference's output for them and for the silence that brings out the last."""
     samples = edge_signal("speech_like", 6 * HOP, rng)
     denoiser = ReferenceDenoiser(integer_model(load_model(model), GenerateOptions(entries=ENTRIES)))
-    hops = np.concatenate([samples, np.zeros(HISTORY, samples.dtype)]).reshape(-1, HOP)
+    hops = np.concatenate([samples, np.zeros(LAG, samples.dtype)]).reshape(-1, HOP)
     output = np.concatenate([denoiser.hop(hop).output for hop in hops])
     assert output.any()
     return samples.astype("<i2").tobytes(), output.astype("<i2").tobytes()
@@ -137,7 +138,7 @@ def built_by_platformio(library: Path, place: str, environment: str, folder: Pat
 @pytest.mark.needs("gcc")
 def test_platformio_builds_it_in_a_projects_lib(library: Path, stream: tuple[bytes, bytes], tmp_path: Path) -> None:
     program = built_by_platformio(library, "lib/blsh", "host", tmp_path / "project")
-    assert output_of(program, data=stream[0]) == stream[1][2 * HISTORY :]
+    assert output_of(program, data=stream[0]) == stream[1][2 * LAG :]
 
 
 @pytest.mark.needs("arm-none-eabi-gcc", "qemu-system-arm")
@@ -146,7 +147,7 @@ def test_platformio_builds_it_for_a_cortex_m4(library: Path, stream: tuple[bytes
     program = built_by_platformio(library, "elsewhere", "cortex-m4", tmp_path / "project")
     emulator = ["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none"]
     emulator += ["-semihosting-config", "enable=on,target=native", "-kernel"]
-    assert output_of(*emulator, program, data=stream[0]) == stream[1][2 * HISTORY :]
+    assert output_of(*emulator, program, data=stream[0]) == stream[1][2 * LAG :]
 
 
 # ---- docs/embedding.md ----------------------------------------------------------------------------------------------

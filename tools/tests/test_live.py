@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_firmware.build.project_files import copy_project
 from blsh_tools.audio import wav_output
 from blsh_tools.audio.play_live import LiveOptions, play_live
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import RECORDER
 
 from .blsh_command import Blsh, tree
 from .live_runs import hops_said, lay, live, wav
 from .tiny_corpus import Samples
 
+HOP, LAG = RECORDER.hop, RECORDER.lag
 pytestmark = pytest.mark.heavy
 
 
@@ -29,8 +30,8 @@ def test_the_file_is_what_the_integers_say_768_samples_late(built: Blsh, model: 
     result = built.json(*live(model), "--input", "in.wav", "--output", "live.wav")
     built.succeed("denoise", "in.wav", "fixed.wav", "--model", model, "--engine", "fixed")
     output, expected = wav(built.cwd / "live.wav"), wav(built.cwd / "fixed.wav")
-    assert np.array_equal(output[HISTORY : HISTORY + len(noisy)], expected) and expected.any()
-    assert result["hops"] == len(output) // HOP == -(-(len(noisy) + HISTORY) // HOP)
+    assert np.array_equal(output[LAG : LAG + len(noisy)], expected) and expected.any()
+    assert result["hops"] == len(output) // HOP == -(-(len(noisy) + LAG) // HOP)
     latency = result["latency_ms"]
     assert latency["algorithm"] == 64 and latency["end_to_end"]["min"] >= 64
     assert {"min", "mean", "p95", "max"} == set(latency["link_and_board"])
@@ -45,7 +46,7 @@ def test_on_a_virtual_board_slow_or_not_no_hop_is_lost(
     result = json.loads(outcome.stdout)
     built.succeed("denoise", "in.wav", "fixed.wav", "--model", model, "--engine", "fixed")
     output, expected = wav(built.cwd / "live.wav"), wav(built.cwd / "fixed.wav")
-    assert np.array_equal(output[HISTORY : HISTORY + len(noisy)], expected)
+    assert np.array_equal(output[LAG : LAG + len(noisy)], expected)
     assert result["real_time"] == (result["late_hops"] == 0) == ("came late" not in outcome.stderr)
 
 
@@ -79,7 +80,7 @@ def test_what_ends_it_leaves_the_file_complete(
     assert len(output) == result["hops"] * HOP
     assert 0 < hops_said(outcome) <= result["hops"] < 20 * len(noisy) / HOP
     built.succeed("denoise", "in.wav", "fixed.wav", "--model", model, "--engine", "fixed")
-    assert np.array_equal(output[HISTORY:], wav(built.cwd / "fixed.wav")[: len(output) - HISTORY])
+    assert np.array_equal(output[LAG:], wav(built.cwd / "fixed.wav")[: len(output) - LAG])
     assert sorted(path.name for path in built.cwd.iterdir()) == ["fixed.wav", "in.wav", "live.wav"]
 
 
@@ -146,7 +147,7 @@ def test_a_board_that_dies_leaves_what_was_recorded_until_then(dying: Blsh, mode
     kept = wav(dying.cwd / "live.wav")
     assert 0 < len(kept) < 100 * HOP and len(kept) / 16_000 == pytest.approx(float(said[1]), abs=0.01)
     dying.succeed("denoise", "in.wav", "fixed.wav", "--model", model, "--engine", "fixed")
-    assert np.array_equal(kept[HISTORY:], wav(dying.cwd / "fixed.wav")[: len(kept) - HISTORY])
+    assert np.array_equal(kept[LAG:], wav(dying.cwd / "fixed.wav")[: len(kept) - LAG])
     assert sorted(path.name for path in dying.cwd.iterdir()) == ["fixed.wav", "in.wav", "live.wav"]
 
 
@@ -154,7 +155,7 @@ def test_nothing_recorded_replaces_nothing(tmp_path: Path) -> None:
     target = tmp_path / "live.wav"
     target.write_bytes(b"of yesterday")
     for error in (BlshError("the board is away"), KeyboardInterrupt()):
-        with pytest.raises(type(error)) as raised, wav_output.kept_wav(target) as file:
+        with pytest.raises(type(error)) as raised, wav_output.kept_wav(target, 16_000) as file:
             if isinstance(error, KeyboardInterrupt):
                 file.write(np.ones(HOP, np.int16))  # it was broken off: what came does not count
             raise error
@@ -168,7 +169,7 @@ def test_a_full_file_ends_it_in_order(
 ) -> None:
     """The file is full at 20 hops here, otherwise after 37 hours."""
     assert wav_output.MOST_SAMPLES * 2 + 36 < 1 << 32 <= (wav_output.MOST_SAMPLES + 1) * 2 + 36
-    monkeypatch.setattr(wav_output, "MOST_HOPS", 20)
+    monkeypatch.setattr(wav_output, "MOST_SAMPLES", 20 * HOP + 255)
     lay(built, noisy)
     outcome = built.succeed(*live(model), "--input", "in.wav", "--output", "live.wav", "--json")
     assert json.loads(outcome.stdout)["hops"] == 20 and len(wav(built.cwd / "live.wav")) == 20 * HOP

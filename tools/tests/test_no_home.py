@@ -28,7 +28,8 @@ def test_a_user_without_a_home_gets_pictures_and_no_chatter(tmp_path: Path) -> N
     script = """
 import numpy as np, pathlib, sys
 from blsh_tools.audio.spectrogram_picture import draw_spectrograms
-draw_spectrograms({"noisy": np.ones(3000) / 2}, pathlib.Path(sys.argv[1]))
+from blsh_trainer.signals.geometry import RECORDER
+draw_spectrograms({"noisy": np.ones(3000) / 2}, RECORDER, pathlib.Path(sys.argv[1]))
 """
     command = [sys.executable, "-c", script, str(tmp_path / "x.png")]
     ended = subprocess.run(command, env=os.environ | NO_HOME, capture_output=True, text=True, check=True)

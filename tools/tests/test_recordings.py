@@ -21,6 +21,7 @@ from blsh_tools.audio.recordings import open_recording
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 from blsh_trainer.signals.audio import from_int16, to_int16
+from blsh_trainer.signals.geometry import RECORDER
 
 from .bench import Bench
 from .blsh_command import Blsh
@@ -169,7 +170,7 @@ def test_what_is_no_file_is_named_as_what_it_is(tmp_path: Path, kind: str) -> No
     make, expected = OTHERS[kind]
     make(tmp_path / "in.wav")
     with pytest.raises(BlshError, match=expected):
-        open_recording(tmp_path / "in.wav")
+        open_recording(tmp_path / "in.wav", RECORDER)
 
 
 def test_standard_input_is_for_denoise_alone(blsh: Blsh, model: Path) -> None:
@@ -263,7 +264,7 @@ def test_a_long_recording_is_read_in_the_memory_of_a_short_one(tmp_path: Path, r
             out.write(minute)
     tracemalloc.start()
     try:
-        recording = open_recording(tmp_path / "long.wav")
+        recording = open_recording(tmp_path / "long.wav", RECORDER)
         assert sum(map(len, recording.blocks())) == recording.samples == 10 * 60 * 16_000
         _, peak = tracemalloc.get_traced_memory()
     finally:

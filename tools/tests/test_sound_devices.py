@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_tools.audio import sound_device as sound
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 
 from .blsh_command import Blsh
 from .live_runs import hops_said, lay, live, wav
 from .tiny_corpus import Samples
 
+HOP, LAG = RECORDER.hop, RECORDER.lag
 pytestmark = pytest.mark.heavy
 
 FAKE_SOUNDDEVICE = '''
@@ -103,7 +104,7 @@ def test_a_microphone_is_recorded(with_sound: Blsh, model: Path) -> None:
     soundfile.write(with_sound.cwd / "in.wav", heard, 16_000)
     with_sound.succeed("denoise", "in.wav", "fixed.wav", "--model", model, "--engine", "fixed")
     expected = wav(with_sound.cwd / "fixed.wav")
-    assert np.array_equal(wav(with_sound.cwd / "live.wav")[HISTORY:], expected[:-HISTORY]) and expected.any()
+    assert np.array_equal(wav(with_sound.cwd / "live.wav")[LAG:], expected[:-LAG]) and expected.any()
 
 
 def test_a_recording_is_played_without_a_sample_lost(with_sound: Blsh, model: Path, noisy: Samples) -> None:
@@ -177,41 +178,45 @@ def package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sound, "sounddevice", lambda: made)
 
 
-def test_a_loudspeaker_does_not_let_one_stall_delay_all_that_follows(package: None) -> None:
-    speaker = sound.Speaker(None, 0.032)
-    for hop in range(20):
-        speaker.put(np.full(HOP, hop, np.int16), time.monotonic() - 1)
-    most = 2 + sound.SLACK_HOPS
-    assert speaker.dropped == 20 - most
-    data = np.empty((HOP, 1), np.int16)
+@pytest.mark.parametrize("geometry", CLASSES.values(), ids=CLASSES)
+def test_a_loudspeaker_does_not_let_one_stall_delay_all_that_follows(package: None, geometry: Geometry) -> None:
+    most, length = round(0.128 / geometry.hop_s), geometry.hop  # the buffer, and 96 ms
+    sent = most + 12
+    speaker = sound.Speaker(None, geometry, 0.032)
+    for hop in range(sent):
+        speaker.put(np.full(length, hop, np.int16), time.monotonic() - 1)
+    assert speaker.dropped == 12
+    data = np.empty((length, 1), np.int16)
     heard = []
     for _ in range(most + 2):
-        speaker._callback(data, HOP, Moments, None)
+        speaker._callback(data, length, Moments, None)
         heard.append(int(data[0, 0]))
-    assert heard == [*range(20 - most, 20), 0, 0] and speaker.silent == 0, "nobody knows yet that more will follow"
+    assert heard == [*range(12, sent), 0, 0] and speaker.silent == 0, "nobody knows yet that more will follow"
     played = np.array(speaker.played())
-    assert np.isnan(played[: 20 - most]).all() and not np.isnan(played[20 - most :]).any()
-    speaker.put(np.full(HOP, 20, np.int16), time.monotonic())
-    speaker._callback(data, HOP, Moments, None)
-    assert (int(data[0, 0]), speaker.late, speaker.silent) == (20, 1, 2)
+    assert np.isnan(played[:12]).all() and not np.isnan(played[12:]).any()
+    speaker.put(np.full(length, sent, np.int16), time.monotonic())
+    speaker._callback(data, length, Moments, None)
+    assert (int(data[0, 0]), speaker.late, speaker.silent) == (sent, 1, 2)
 
 
-def test_a_microphone_keeps_the_last_quarter_of_a_second(package: None) -> None:
-    microphone = sound.Microphone(None)
-    for hop in range(30):
-        microphone._callback(np.full((HOP, 1), hop, np.int16), HOP, Moments, None)
-    assert microphone.dropped == 30 - sound.BACKLOG_HOPS
+@pytest.mark.parametrize("geometry", CLASSES.values(), ids=CLASSES)
+def test_a_microphone_keeps_the_last_quarter_of_a_second(package: None, geometry: Geometry) -> None:
+    kept, length = round(0.256 / geometry.hop_s), geometry.hop
+    microphone = sound.Microphone(None, geometry)
+    for hop in range(kept + 14):
+        microphone._callback(np.full((length, 1), hop, np.int16), length, Moments, None)
+    assert microphone.dropped == 14
     taken = microphone.take(100)
-    assert [int(hop.samples[0]) for hop in taken] == list(range(30 - sound.BACKLOG_HOPS, 30))
+    assert [int(hop.samples[0]) for hop in taken] == list(range(14, kept + 14))
     assert all(hop.at <= time.monotonic() for hop in taken), "complete in the future, said the driver"
     asked = time.monotonic()
     due = microphone.due()
     assert due is not None and due > asked
 
 
-@pytest.mark.parametrize("device", [sound.Microphone, lambda name: sound.Speaker(name, 0.0)])
+@pytest.mark.parametrize("device", [sound.Microphone, lambda name, geometry: sound.Speaker(name, geometry, 0.0)])
 def test_a_device_that_is_unplugged_is_an_error(package: None, device: Any) -> None:
-    opened = device(None)
+    opened = device(None, RECORDER)
     opened._stream.active = False
     with pytest.raises(BlshError, match="has stopped; is it still connected"):
         opened.due() if isinstance(opened, sound.Microphone) else opened.put(np.zeros(HOP, np.int16), 0.0)

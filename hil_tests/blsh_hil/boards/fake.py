@@ -25,12 +25,13 @@ Behaviour = Callable[[Frame], list[Answer]]
 
 
 def identity(nonce: int, **changes: object) -> HelloReply:
-    """Return a HELLO_REPLY with some fields changed."""
+    """Return a HELLO_REPLY with some fields changed; by default of a model of the geometry RECORDER."""
     values: dict[str, Any] = {
         "host_nonce": nonce, "boot_nonce": 1, "build_id": 0xB, "protocol_version": VERSION, "version_major": 0,
         "version_minor": 1, "version_patch": 0, "model_sha256": SHA256, "model_status": 0, "dictionary_crc32": 0xD,
         "dictionary_crc32_now": 0xD, "runtime_format": 1, "entries": 12, "feature_kind": 0, "features": 513,
-        "bits": 40, "neighbours": 3, "core_hz": 0, "tick_hz": 1, "max_payload": 514, "hops_in_flight": 2,
+        "bits": 40, "neighbours": 3, "rate_hz": 16_000, "window": 1024, "hop": 256, "synthesis": 1024,
+        "core_hz": 0, "tick_hz": 1, "max_payload": 518, "hops_in_flight": 2,
         "receive_ring": 4096, "reset_cause": 0, "overruns": 0, "bad_frames": 0, "stack_bytes_used": 0,
         "integrity": 0, "board": "fake", "core": "none", "model": "small",
     }  # fmt: skip

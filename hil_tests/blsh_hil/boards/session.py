@@ -13,6 +13,7 @@ from blsh_hil.link.client import BAUD, BoardClient
 from blsh_hil.link.retry import Retries, Timeouts
 from blsh_hil.wire.messages import HelloReply
 from blsh_trainer.model.artifact import AnyModel
+from blsh_trainer.signals.geometry import Geometry
 
 _log = logging.getLogger(__name__)
 
@@ -29,14 +30,15 @@ class Expected:
     build_id: int | None = None
     baud: int = BAUD
     neighbours: int | None = None
+    geometry: Geometry | None = None
 
     def of(self, model: AnyModel | IntegerModel) -> "Expected":
-        """Return the same expectations, with the neighbours and the dictionary's CRC of `model` itself.
+        """Return the same expectations, with the neighbours, the geometry and the dictionary's CRC of `model` itself.
 
         A record of the build may be stale; the model is not. An artifact has no CRC, so then the recorded one stays.
         """
         crc32 = model.dictionary_crc32 if isinstance(model, IntegerModel) else self.dictionary_crc32
-        return replace(self, dictionary_crc32=crc32, neighbours=model.neighbours)
+        return replace(self, dictionary_crc32=crc32, neighbours=model.neighbours, geometry=model.geometry)
 
     def require(self, client: BoardClient) -> HelloReply:
         """Ask `client` for its HELLO, and return it. Raises MismatchError unless it is as expected."""
@@ -45,6 +47,7 @@ class Expected:
             dictionary_crc32=self.dictionary_crc32,
             build_id=self.build_id,
             neighbours=self.neighbours,
+            geometry=self.geometry,
         )
 
 

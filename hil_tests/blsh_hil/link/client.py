@@ -9,8 +9,7 @@ from typing import Any, Final, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HOP
-from blsh_hil.link.board_errors import IntegrityError, MismatchError, TransportError
+from blsh_hil.link.board_errors import BoardError, IntegrityError, MismatchError, TransportError
 from blsh_hil.link.frame_link import Link
 from blsh_hil.link.hops import HopFeed, HopReply, HopRequest, wire_samples
 from blsh_hil.link.port import Port
@@ -20,6 +19,8 @@ from blsh_hil.link.streaming import HopStream
 from blsh_hil.wire.codes import HopFlag
 from blsh_hil.wire.layout import Message
 from blsh_hil.wire.messages import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, Reset
+from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import Geometry
 
 BAUD: Final = 115_200
 
@@ -89,6 +90,21 @@ class BoardClient:
         return self._requester.identity
 
     @property
+    def board(self) -> HelloReply:
+        """The board's last answer to HELLO, which is asked for if there is none."""
+        return self.identity or self.hello()
+
+    @property
+    def geometry(self) -> Geometry:
+        """The geometry of the board's model. Raises BoardError for numbers that no model has."""
+        try:
+            return self.board.geometry
+        except BoardError:
+            raise
+        except BlshError as error:
+            raise BoardError(f"{self.url}: the board's model has no geometry that can be: {error}") from error
+
+    @property
     def counts(self) -> LinkCounts:
         """The number of requests, repeats and restarts so far."""
         return self._requester.counts
@@ -111,6 +127,7 @@ class BoardClient:
         dictionary_crc32: int | None = None,
         build_id: int | None = None,
         neighbours: int | None = None,
+        geometry: Geometry | None = None,
     ) -> HelloReply:
         """Do hello(), and raise MismatchError unless the board's model is sound and is the one named (None: any)."""
         board = self.hello()
@@ -130,6 +147,8 @@ class BoardClient:
             self._refuse_mismatch("build id", f"{board.build_id:08x}", f"{build_id:08x}")
         if neighbours is not None and board.neighbours != neighbours:
             self._refuse_mismatch("number of neighbours", str(board.neighbours), str(neighbours))
+        if geometry is not None and self.geometry != geometry:
+            self._refuse_mismatch("geometry (rate/window/hop/synthesis)", str(self.geometry), str(geometry))
         if board.integrity and not self.accept_unprocessed:
             raise IntegrityError(self.url, board.integrity)
         return board
@@ -147,7 +166,7 @@ class BoardClient:
         dump_stage: int | None = None,
         masked: bool = False,
     ) -> HopReply:
-        """Denoise 256 samples, int16 (256,).
+        """Denoise a hop of the board's model, int16 (H,).
 
         digests, ticks: also fetch these of each stage. dump_stage: also fetch the bytes of this stage, 0 to 7.
         masked: run the hop with interrupts off.
@@ -159,31 +178,31 @@ class BoardClient:
             | HopFlag.MASKED_IRQ * masked
         )
         replies: list[HopReply] = []
-        request = HopRequest(wire_samples(samples, HOP), flags, dump_stage or 0)
+        request = HopRequest(wire_samples(samples, self.geometry.hop), flags, dump_stage or 0)
         self._stream.run([request], 1, lambda _, reply: replies.append(self._intact(reply)))
         return replies[0]
 
     def stream(
         self, samples: npt.NDArray[np.int16], progress: Callable[[int, int], None] | None = None
     ) -> npt.NDArray[np.int16]:
-        """Denoise samples, int16 (n,); return as many, which lag by the core's 768 samples.
+        """Denoise samples, int16 (n,); return as many, which lag as the board's model does (`geometry.lag`).
 
         Continues the stream: call reset_stream() first for a new one. The last hop is filled up with zeros.
         Requests are sent ahead as far as the board allows. progress: called with the hops done and the hops in all.
         """
-        board = self.identity or self.hello()
-        hops = -(-len(samples) // HOP)
-        padded = np.zeros((hops, HOP), dtype=np.int16)
+        hop = self.geometry.hop
+        hops = -(-len(samples) // hop)
+        padded = np.zeros((hops, hop), dtype=np.int16)
         padded.reshape(-1)[: len(samples)] = np.frombuffer(wire_samples(samples, len(samples)), dtype="<i2")
-        output = np.empty((hops, HOP), dtype=np.int16)
+        output = np.empty((hops, hop), dtype=np.int16)
 
         def answered(place: int, reply: HopReply) -> None:
             output[place] = self._intact(reply).samples
             if progress is not None:
                 progress(place + 1, hops)
 
-        requests = [HopRequest(hop.astype("<i2").tobytes()) for hop in padded]
-        self._stream.run(requests, max(1, board.hops_in_flight), answered)
+        requests = [HopRequest(row.astype("<i2").tobytes()) for row in padded]
+        self._stream.run(requests, max(1, self.board.hops_in_flight), answered)
         return output.reshape(-1)[: len(samples)]
 
     def stream_feed(self, feed: HopFeed, answered: Callable[[int, HopReply], None]) -> None:
@@ -191,8 +210,7 @@ class BoardClient:
 
         Continues the stream. After a restart of the board a place may come again, with the same reply.
         """
-        board = self.identity or self.hello()
-        self._stream.run_feed(feed, max(1, board.hops_in_flight), answered)
+        self._stream.run_feed(feed, max(1, self.board.hops_in_flight), answered)
 
     def ask(self, request: Message, reply: type[M]) -> M:
         """Return the `reply` to any other request, which must do no harm when the board carries it out twice."""
@@ -208,7 +226,7 @@ class BoardClient:
 
     def reset(self) -> None:
         """Start the board again, and wait until it answers."""
-        before = self.identity or self.hello()
+        before = self.board
         try:
             self._requester.ask(Reset(), Done)
         except TransportError:

@@ -165,9 +165,10 @@ class Link:
 
     def other_version(self, version: int | None) -> ProtocolVersionError:
         """Return the error for a board that speaks another protocol version."""
+        newer = "take the checkout that its firmware was built from, or " if version and version > VERSION else ""
         return ProtocolVersionError(
             f"{self.url}: the board speaks protocol version {version}, this checkout {VERSION}; "
-            "build and flash its firmware: `blsh build`, then `blsh flash`"
+            f"{newer}build and flash this one's firmware: `blsh build`, then `blsh flash`"
         )
 
     def _babble(self) -> str:

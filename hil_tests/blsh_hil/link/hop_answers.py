@@ -109,6 +109,12 @@ class AnswerReader:
             digests, ticks = done.digests(), done.stage_ticks()
         except ValueError as error:
             raise BoardError(f"{self._link.url}: the board sent {error}; flash this checkout's firmware") from error
+        asked = self._stream.replay[done.hop].samples
+        if len(done.samples) != len(asked):
+            raise BoardError(
+                f"{self._link.url}: the board answered a hop of {len(asked) // 2} samples by "
+                f"{len(done.samples) / 2:g}; flash this checkout's firmware"
+            )
         samples = np.frombuffer(done.samples, dtype="<i2").astype(np.int16)
         stage_bytes = bytes(stage.data) if stage is not None and done.flags & HopFlag.DUMP else None
         return HopReply(done.hop, done.ticks, samples, digests, ticks, stage_bytes, Integrity(done.integrity))

@@ -17,7 +17,7 @@ class HopReply:
     """The reply of a board to one hop.
 
     hop: the number of the hop since reset_stream. ticks: of the whole hop, without the cost of the flags.
-    samples: int16 (256,). digests, stage_ticks: eight each, if the request asked for them.
+    samples: int16 (H,). digests, stage_ticks: eight each, if the request asked for them.
     stage_bytes: the bytes of the stage that the request named. integrity: why the samples are not denoised, or 0.
     """
 

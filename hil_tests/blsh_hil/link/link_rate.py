@@ -13,12 +13,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HOP, HOPS_PER_SECOND
 from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.port import Port
 from blsh_hil.wire.framing import Decoder, Frame, encode
 from blsh_hil.wire.messages import Done, Hop, HopDone, ResetStream
+from blsh_trainer.signals.geometry import Geometry
 
 _STREAM: Final = 0x51A7
 _PATIENCE_S: Final = 20.0
@@ -30,11 +30,13 @@ Samples = npt.NDArray[np.int16]
 class LinkRate:
     """Rates in hops a second: medians over `rounds` rounds, in which all rates are measured in turn.
 
+    geometry: of the board's model. hops: those of a round.
     stream: by BoardClient.stream. limit: by bare requests, `window` of them ahead. unbounded: by bare requests, all at
     once; None on links that do not hold back what the board cannot take. single: one hop at a time. share: the median
     of stream / limit.
     """
 
+    geometry: Geometry
     rounds: int
     hops: int
     window: int
@@ -48,11 +50,12 @@ class LinkRate:
         """Return the figures as JSON values."""
         rates = {"stream": self.stream, "limit": self.limit, "unbounded": self.unbounded, "single": self.single}
         return {
+            "geometry": self.geometry.numbers,
             "rounds": self.rounds,
             "hops": self.hops,
             "window": self.window,
             "hops_per_second": {name: rate and round(rate, 1) for name, rate in rates.items()},
-            "times_real_time": round(self.stream / HOPS_PER_SECOND, 3),
+            "times_real_time": round(self.stream / self.geometry.hops_per_second, 3),
             "share_of_limit": round(self.share, 3),
         }
 
@@ -64,16 +67,19 @@ def measure_link(url: str, samples: Samples, *, baud: int, rounds: int = 3, held
     Raises BoardError if the board does not answer as it should.
     """
     with BoardClient.open(url, baud=baud) as client:
-        window = max(1, client.hello().hops_in_flight)
-    hops = len(samples) // HOP
+        board = client.hello()
+    geometry, window = board.geometry, max(1, board.hops_in_flight)
+    requested = samples.reshape(-1, geometry.hop)
+    hops = len(requested)
     found: dict[str, list[float]] = {"stream": [], "limit": [], "unbounded": [], "single": []}
     for _ in range(rounds):
         found["stream"].append(hops / _stream_seconds(url, samples, baud))
-        found["limit"].append(hops / _bare_seconds(url, samples, baud, window))
-        found["single"].append(hops / _single_seconds(url, samples, baud))
+        found["limit"].append(hops / _bare_seconds(url, requested, baud, window))
+        found["single"].append(hops / _single_seconds(url, requested, baud))
         if held_back:
-            found["unbounded"].append(hops / _bare_seconds(url, samples, baud, hops))
+            found["unbounded"].append(hops / _bare_seconds(url, requested, baud, hops))
     return LinkRate(
+        geometry=geometry,
         rounds=rounds,
         hops=hops,
         window=window,
@@ -93,20 +99,20 @@ def _stream_seconds(url: str, samples: Samples, baud: int) -> float:
         return time.monotonic() - began
 
 
-def _single_seconds(url: str, samples: Samples, baud: int) -> float:
+def _single_seconds(url: str, hops: Samples, baud: int) -> float:
     with BoardClient.open(url, baud=baud) as client:
         client.reset_stream()
         began = time.monotonic()
-        for hop in samples.reshape(-1, HOP):
+        for hop in hops:
             client.hop(hop)
         return time.monotonic() - began
 
 
-def _bare_seconds(url: str, samples: Samples, baud: int, window: int) -> float:
+def _bare_seconds(url: str, hops: Samples, baud: int, window: int) -> float:
     """Send requests made beforehand, `window` of them ahead, and count the answers' delimiters; return the seconds."""
     requests = [
         encode(Hop.TYPE, 1 + number % 0xFFFF, Hop(number & 0xFFFF, _STREAM, 0, 0, hop.astype("<i2").tobytes()).pack())
-        for number, hop in enumerate(samples.reshape(-1, HOP))
+        for number, hop in enumerate(hops)
     ]
     with Port(url, baud=baud) as port:
         _start_stream(port)

@@ -10,14 +10,12 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HOP_S
-
 Samples = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True)
 class Captured:
-    """A hop from a source. samples: int16 (256,). at: when the last of them was there, a moment of time.monotonic()."""
+    """A hop from a source. samples: int16 (H,). at: when the last of them was there, a moment of time.monotonic()."""
 
     samples: Samples
     at: float
@@ -81,10 +79,14 @@ class _NoDevice:
 
 
 class PacedSource(_NoDevice):
-    """Gives a recording at the pace of its own time, as if it were spoken now. hops: int16 (256,) each."""
+    """Gives a recording at the pace of its own time, as if it were spoken now.
 
-    def __init__(self, hops: Iterator[Samples]) -> None:
+    hops: int16 (H,) each. hop_s: seconds of a hop.
+    """
+
+    def __init__(self, hops: Iterator[Samples], hop_s: float) -> None:
         self._hops = hops
+        self._hop_s = hop_s
         self._next = next(hops, None)
         self._number = 0
         self._start: float | None = None
@@ -106,7 +108,7 @@ class PacedSource(_NoDevice):
     def _complete(self) -> float:
         if self._start is None:
             self._start = time.monotonic()
-        return self._start + (self._number + 1) * HOP_S
+        return self._start + (self._number + 1) * self._hop_s
 
 
 class LimitedSource:
@@ -140,13 +142,14 @@ class LimitedSource:
 
 
 class PlayoutClock:
-    """Tells when a speaker would play each hop: one every 16 ms, the first `buffer_s` after it has come.
+    """Tells when a speaker would play each hop: one every `hop_s`, the first `buffer_s` after it has come.
 
     Where the next hop is not there in time, the speaker plays hops of silence until it has come.
     """
 
-    def __init__(self, buffer_s: float) -> None:
+    def __init__(self, buffer_s: float, hop_s: float) -> None:
         self._buffer_s = buffer_s
+        self._hop_s = hop_s
         self._due: float | None = None
         self.late = 0
         self.silent = 0
@@ -156,20 +159,20 @@ class PlayoutClock:
         if self._due is None:
             self._due = arrived + self._buffer_s
         if arrived > self._due:
-            missed = math.ceil((arrived - self._due) / HOP_S)
+            missed = math.ceil((arrived - self._due) / self._hop_s)
             self.late += 1
             self.silent += missed
-            self._due += missed * HOP_S
-        at, self._due = self._due, self._due + HOP_S
+            self._due += missed * self._hop_s
+        at, self._due = self._due, self._due + self._hop_s
         return at
 
 
 class FileSink(_NoDevice):
     """Hands hops to `write`, without a gap between them, while a clock tells when a speaker would have played each."""
 
-    def __init__(self, write: Callable[[Samples], None], buffer_s: float) -> None:
+    def __init__(self, write: Callable[[Samples], None], buffer_s: float, hop_s: float) -> None:
         self._write = write
-        self._clock = PlayoutClock(buffer_s)
+        self._clock = PlayoutClock(buffer_s, hop_s)
         self._played: list[float] = []
         self.dropped = 0
 

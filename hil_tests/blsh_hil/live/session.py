@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Send live audio through a board, and measure how long every hop takes on its way.
 
-A hop is 256 samples, 16 ms. Its first sample waits for its last, and the board's output lags by 768 samples: 64 ms that
+The first sample of a hop waits for its last, and the board's output lags: the latency of the model's geometry, which
 nothing can save. Three waits come on top, and are measured for each hop: until it is sent, for the link and the board,
 and until it is played.
 """
@@ -14,7 +14,6 @@ from typing import Final
 
 import numpy as np
 
-from blsh_codegen.spec.constants import DELAY_S, HOP, HOP_S
 from blsh_hil.link.board_errors import StreamLostError
 from blsh_hil.link.client import BoardClient
 from blsh_hil.link.hops import HopReply, HopRequest, wire_samples
@@ -22,9 +21,9 @@ from blsh_hil.live.ends import Captured, Sink, Source
 from blsh_hil.live.timing import LiveResult, Spread, Timings
 from blsh_hil.wire.codes import Integrity
 
-REPLAY_HOPS: Final = 125
-"""The longest stream that is played again to a board that has started again: two seconds. A longer one is given up, and
-the sound goes on in a new stream.
+REPLAY_S: Final = 2.0
+"""The longest stream that is played again to a board that has started again. A longer one is given up, and the sound
+goes on in a new stream.
 """
 
 
@@ -38,6 +37,7 @@ class LiveSession:
         self._client = client
         self._source = source
         self._sink = sink
+        self._geometry = client.geometry
         self._stopped = False
         self._timings = Timings()
         self._waiting: deque[tuple[Captured, float]] = deque()  # hops without an answer, and when each was sent
@@ -78,7 +78,7 @@ class LiveSession:
             taken += self._source.take(most - len(taken))
         now = time.monotonic()
         self._waiting.extend((hop, now) for hop in taken)
-        return [HopRequest(wire_samples(hop.samples, HOP)) for hop in taken]
+        return [HopRequest(wire_samples(hop.samples, self._geometry.hop)) for hop in taken]
 
     def due(self) -> float | None:
         """Return when there may be more hops; None after the last."""
@@ -116,9 +116,10 @@ class LiveSession:
             "waiting_to_send": sent - complete,
             "link_and_board": back - sent,
             "waiting_to_play": played - back,
-            "end_to_end": played - complete + DELAY_S,
+            "end_to_end": played - complete + self._geometry.latency_s,
         }
         return LiveResult(
+            geometry=self._geometry,
             hops=len(timings.back),
             parts={name: Spread.of(each) for name, each in durations.items()} if heard.any() else {},
             board=Spread.of(np.array(timings.board_s)) if timings.board_s else None,
@@ -128,5 +129,5 @@ class LiveSession:
             streams=self._streams,
             unprocessed=self._unprocessed,
             integrity=self._integrity,
-            wall_s=timings.back[-1] - timings.complete[0] + HOP_S if timings.back else 0.0,
+            wall_s=timings.back[-1] - timings.complete[0] + self._geometry.hop_s if timings.back else 0.0,
         )

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import DELAY_S, HOP_S
 from blsh_hil.wire.codes import Integrity
 from blsh_hil.wire.framing import BLOCK
 from blsh_hil.wire.messages import HopDone
 from blsh_hil.wire.protocol import OVERHEAD
+from blsh_trainer.signals.geometry import Geometry
 
 
-def hops_per_second(baud: int) -> float:
-    """Return how many hops a serial line carries in a second.
+def hops_carried(baud: int, geometry: Geometry) -> float:
+    """Return how many hops of `geometry` a serial line carries in a second.
 
     The answers decide: they are longer than the requests. A byte takes ten bits on the line.
     """
-    reply = HopDone.layout().bytes + OVERHEAD
+    reply = HopDone.layout().bytes + 2 * geometry.hop + OVERHEAD
     return baud / 10 / (reply + reply // BLOCK + 1 + 2)  # a code byte for each block of COBS, and two delimiters
 
 
@@ -58,13 +58,15 @@ class Spread:
 class LiveResult:
     """The figures of a session.
 
-    hops: the hops that came back. parts: each part of the latency; end_to_end is their sum with the algorithm's 64 ms.
-    Without hops there are no parts. board: the board's own work for a hop. late: hops that came after their moment.
-    silent: hops of silence that were played meanwhile. dropped: hops that were thrown away. streams: 1 if the board
-    never lost its stream. unprocessed: hops that the board passed through, because of `integrity`.
+    geometry: of the board's model. hops: the hops that came back. parts: each part of the latency; end_to_end is their
+    sum with the algorithm's. Without hops there are no parts. board: the board's own work for a hop. late: hops that
+    came after their moment. silent: hops of silence that were played meanwhile. dropped: hops that were thrown away.
+    streams: 1 if the board never lost its stream. unprocessed: hops that the board passed through, because of
+    `integrity`.
     wall_s: seconds from the first hop complete to the last one back.
     """
 
+    geometry: Geometry
     hops: int
     parts: dict[str, Spread]
     board: Spread | None
@@ -83,10 +85,13 @@ class LiveResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
+        seconds = self.hops * self.geometry.hop_s
+        parts = {name: part.to_dict() for name, part in self.parts.items()}
         return {
+            "geometry": self.geometry.numbers,
             "hops": self.hops,
-            "seconds": round(self.hops * HOP_S, 3),
-            "latency_ms": {"algorithm": 1000 * DELAY_S, **{k: part.to_dict() for k, part in self.parts.items()}},
+            "seconds": round(seconds, 3),
+            "latency_ms": {"algorithm": 1000 * self.geometry.latency_s, **parts},
             "board_ms": self.board.to_dict() if self.board else None,
             "late_hops": self.late,
             "underruns": self.silent,
@@ -94,5 +99,5 @@ class LiveResult:
             "streams": self.streams,
             "unprocessed_hops": self.unprocessed,
             "real_time": self.kept_up,
-            "speed": round(self.hops * HOP_S / self.wall_s, 3) if self.wall_s > 0 else None,
+            "speed": round(seconds / self.wall_s, 3) if self.wall_s > 0 else None,
         }

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, Vectors
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.stages import STAGES, stage_values
 from blsh_hil.link.hops import HopReply
 from blsh_trainer.progress import Progress
@@ -49,7 +48,7 @@ class Comparison:
     hops: how many hops were compared. values: how many values, of all compared stages. mismatches: how many values of
     each stage differ, counted in the first READ_BACK hops in which the stage differs; all 0 if the board is right.
     first: the first difference of the earliest stage in the earliest hop that differs. output: the board's output,
-    int16 (n,), 768 samples late.
+    int16 (n,), late by the model's lag.
     """
 
     hops: int
@@ -78,12 +77,13 @@ def compare(
     """
     differing: dict[str, list[int]] = {stage: [] for stage in stages}
     output = np.empty(len(samples), np.int16)
+    length = reference.model.geometry.hop
     values = 0
 
     def check_digests(t: int, vectors: Vectors, row: int, hop: npt.NDArray[np.int16]) -> None:
         nonlocal values
         reply = client.hop(hop, digests=True)
-        output[t * HOP : (t + 1) * HOP] = reply.samples
+        output[t * length : (t + 1) * length] = reply.samples
         wanted = vectors.hop(row)
         for index, (expected, actual) in enumerate(zip(wanted.digests(), reply.digests or (), strict=True)):
             if STAGES[index] in differing:
@@ -137,7 +137,9 @@ def _count_values(
                 at = int(places[0])
                 found.append(Difference(stage, t, at, int(expected[at]), int(actual[at])))
 
-        _each_hop(client, reference, samples[: (last + 1) * HOP], read_back, None, "reading back")
+        _each_hop(
+            client, reference, samples[: (last + 1) * reference.model.geometry.hop], read_back, None, "reading back"
+        )
     first = min(found, key=lambda d: (d.hop, STAGES.index(d.stage)), default=None)
     return counts, first
 
@@ -152,7 +154,7 @@ def _each_hop(
 ) -> int:
     """Start a stream; call visit(t, vectors, row of hop t in them, its samples) for each hop; return their number."""
     client.reset_stream()
-    hops = samples.reshape(-1, HOP)
+    hops = samples.reshape(-1, reference.model.geometry.hop)
     t = 0
     for vectors in reference.chunks(samples):
         for row in range(len(vectors.output)):

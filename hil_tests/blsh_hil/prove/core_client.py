@@ -28,7 +28,7 @@ class CoreClient:
         self._hops = 0
 
     def hop(self, samples: npt.NDArray[np.int16], *, digests: bool = False, dump_stage: int | None = None) -> HopReply:
-        """Denoise 256 samples."""
+        """Denoise a hop, int16 (H,)."""
         vectors = self.core.hop(samples)
         stages = [vectors.stage_bytes(index) for index in range(len(fields(HopVectors)))]
         self._hops += 1

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HOP, HOPS_PER_SECOND
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.client import BoardClient
@@ -27,12 +26,13 @@ _CUT_TICKS = Fraction(3, 2)  # both readings are cut to a whole tick, and some e
 class InstructionCounts:
     """Instructions of the measured hops. Instructions are not cycles: no wait states, caches or load-use stalls.
 
-    hops: how many hops were measured. mean, maximum: of a whole hop. stages, stage_maxima: mean and maximum of each
-    stage, without the probe. Each count is exact, but includes a fixed number of instructions for the call and for
-    reading the counter.
+    hops: how many hops were measured. hops_per_second: of the model. mean, maximum: of a whole hop. stages,
+    stage_maxima: mean and maximum of each stage, without the probe. Each count is exact, but includes a fixed number of
+    instructions for the call and for reading the counter.
     """
 
     hops: int
+    hops_per_second: float
     mean: float
     maximum: int
     stages: dict[str, float]
@@ -41,7 +41,7 @@ class InstructionCounts:
     @property
     def millions_per_second(self) -> float:
         """The instructions for a second of audio, in millions."""
-        return self.mean * HOPS_PER_SECOND / 1e6
+        return self.mean * self.hops_per_second / 1e6
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
@@ -61,7 +61,7 @@ def ticks_per_instruction(client: BoardClient) -> Fraction:
     Raises BoardError unless loops of known length take this many ticks exactly, up to one constant for all of them.
     Otherwise the board does not count instructions.
     """
-    hello = client.identity or client.hello()
+    hello = client.board
     ratio = Fraction(hello.tick_hz << ICOUNT_SHIFT, 10**9)
     short, *longer = (client.count_loop(iterations) for iterations in _LOOPS)
     if not short.instructions:
@@ -99,11 +99,12 @@ def count_hops(
     """
     if ratio is None:
         ratio = ticks_per_instruction(client)
+    hops = samples.reshape(-1, client.geometry.hop)
     client.reset_stream()
-    totals = [exact_count(client.hop(hop, masked=True).ticks, ratio) for hop in samples.reshape(-1, HOP)]
+    totals = [exact_count(client.hop(hop, masked=True).ticks, ratio) for hop in hops]
     client.reset_stream()
     by_stage = []
-    for hop in samples.reshape(-1, HOP):
+    for hop in hops:
         ticks = client.hop(hop, ticks=True, masked=True).stage_ticks or ()
         by_stage.append([exact_count(each, ratio) for each in ticks])
     return np.array(totals, np.int64), np.array(by_stage, np.int64)
@@ -114,6 +115,7 @@ def count_instructions(client: BoardClient, samples: npt.NDArray[np.int16]) -> I
     totals, by_stage = count_hops(client, samples)
     return InstructionCounts(
         hops=len(totals),
+        hops_per_second=client.geometry.hops_per_second,
         mean=float(totals.mean()),
         maximum=int(totals.max()),
         stages=dict(zip(STAGES, by_stage.mean(axis=0).tolist(), strict=True)),

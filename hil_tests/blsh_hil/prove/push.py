@@ -2,7 +2,7 @@
 """Give a running board another model: send it into a free slot, try it, prove it bit for bit, and only then keep it.
 
     with connect(target, Expected()) as client:
-        push_model(client, model, encode_image(model), proof_signal())
+        push_model(client, model, encode_image(model), proof_signal(model.geometry))
 
 Whatever interrupts the push, the board starts with its old model or with the new one. The same call then goes on where
 the last one stopped (docs/push.md).
@@ -19,7 +19,8 @@ from blsh_codegen.model.entry_order import planes_of
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import core_folder
-from blsh_codegen.spec.constants import HOP, SMALL_ENTRIES, ModelKind
+from blsh_codegen.spec.c_structs import window_bit
+from blsh_codegen.spec.constants import SMALL_ENTRIES, ModelKind
 from blsh_codegen.spec.error_texts import error_texts
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.link.board_errors import BoardError, RefusedError
@@ -40,6 +41,7 @@ from blsh_hil.wire.messages import (
 from blsh_hil.wire.protocol import PIECE_BYTES
 from blsh_trainer.errors import BlshError
 from blsh_trainer.progress import Progress
+from blsh_trainer.signals.geometry import WINDOWS, Geometry
 
 NO_SLOT: Final = 255
 _KIND_WORDS: Final = {
@@ -80,10 +82,10 @@ class PushResult:
     hops: int
 
 
-def proof_signal() -> npt.NDArray[np.int16]:
-    """Return the signal that proves a new model: 80 hops, loud and quiet, with beginnings and ends; int16 (20480,)."""
+def proof_signal(geometry: Geometry) -> npt.NDArray[np.int16]:
+    """Return the signal that proves a new model: 80 ticks of 16 ms, loud and quiet, with beginnings and ends; int16."""
     rng = np.random.default_rng(11)
-    return np.concatenate([edge_signal(name, hops * HOP, rng) for name, hops in _PROOF])
+    return np.concatenate([edge_signal(name, ticks * geometry.tick, rng) for name, ticks in _PROOF])
 
 
 def read_slots(client: BoardClient) -> SlotsReply:
@@ -114,6 +116,7 @@ def check_fits(head: ImageHead, slots: SlotsReply) -> None:
             f"model {head.name!r} {_KIND_WORDS[head.kind]}, and the firmware has no code for that; generate it with "
             "--slots from a voting model, and it takes models of all kinds"
         )
+    _check_frames(head, slots)
     limits = (
         ("bits", head.bits, slots.max_bits, f"give --bits {slots.max_bits}"),
         ("neighbours", head.neighbours, slots.max_neighbours, f"give --neighbours {slots.max_neighbours}"),
@@ -125,6 +128,24 @@ def check_fits(head: ImageHead, slots: SlotsReply) -> None:
             raise BlshError(
                 f"model {head.name!r} has {found} {what}, the firmware's state holds {most}; {smaller}, or generate "
                 f"the firmware with --slots --room-{name} {found}"
+            )
+
+
+def _check_frames(head: ImageHead, slots: SlotsReply) -> None:
+    geometry = head.geometry
+    told = f"model {head.name!r} has the geometry {geometry}"
+    if not slots.windows & window_bit(geometry):
+        compiled = ", ".join(str(each) for place, each in enumerate(WINDOWS) if slots.windows >> place & 1)
+        raise BlshError(
+            f"{told}, a window of {geometry.window} samples, and the firmware has code for {compiled}; generate it "
+            f"with --slots from a model with a window of {geometry.window}, and it takes smaller ones, too"
+        )
+    limits = (("N - H", geometry.history, slots.max_history), ("M - H", geometry.lag, slots.max_overlap))
+    for what, found, most in limits:
+        if found > most:
+            raise BlshError(
+                f"{told}, {what} = {found} samples, and the firmware's state holds {most}; generate it with --slots "
+                "from a model of at least this latency"
             )
 
 

@@ -16,10 +16,12 @@ from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 
-def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbours: int = 10) -> IntegerModel:
-    """Return an integer model of mel features and binary masks: the same one for the same seed."""
+def random_model(
+    seed: int = 4, *, bits: int = 50, entries: int = 128, neighbours: int = 10, geometry: Geometry = RECORDER
+) -> IntegerModel:
+    """Return an integer model of mel features and binary masks: the same one for the same arguments."""
     rng = np.random.default_rng(seed)
-    projections = rng.normal(size=(bits, find_feature_kind("mel").count()))
+    projections = rng.normal(size=(bits, find_feature_kind("mel").count(geometry)))
     artifact = Model(
         name="random",
         feature_kind="mel",
@@ -28,8 +30,9 @@ def random_model(seed: int = 4, *, bits: int = 50, entries: int = 128, neighbour
         biases=-projections.mean(axis=1),
         betas=np.ones(bits),
         code_bits=rng.random((entries, bits)) < 0.5,
-        mask_levels=(rng.random((entries, 513)) < 0.5).astype(np.uint8),
+        mask_levels=(rng.random((entries, geometry.bins)) < 0.5).astype(np.uint8),
         card={},
+        geometry=geometry,
     )
     return integer_model(artifact, GenerateOptions())
 

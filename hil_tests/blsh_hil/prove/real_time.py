@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judge whether a board keeps up with the microphone: its costliest hop must take less than 16 ms of its clock."""
+"""Judge whether a board keeps up with the microphone: its costliest hop must take less than a hop of audio."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HOP_S
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.boards.board import Board
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.instruction_count import count_hops, ticks_per_instruction
+from blsh_trainer.signals.geometry import Geometry
 
 _BINS: Final = 24  # bins of the histogram
 
@@ -40,11 +40,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class RealTime:
-    """The verdict on a board. usual: hops of recordings. all: with the hard ones. proof_hz: the clock to judge by."""
+    """The verdict on a board. usual: hops of recordings. all: with the hard ones. proof_hz: the clock to judge by.
+
+    hop_s: the seconds of audio in a hop, which the board has for it.
+    """
 
     usual: Counts
     all: Counts
     proof_hz: int
+    hop_s: float
 
     @property
     def most(self) -> int:
@@ -53,13 +57,13 @@ class RealTime:
 
     @property
     def deadline_share(self) -> float:
-        """The costliest hop's share of 16 ms, at the clock that the board runs at."""
-        return self.most / (self.all.rate_hz * HOP_S)
+        """The costliest hop's share of its time, at the clock that the board runs at."""
+        return self.most / (self.all.rate_hz * self.hop_s)
 
     @property
     def proof_share(self) -> float:
-        """The costliest hop's share of 16 ms at `proof_hz`. Up to 1 is real time."""
-        return self.most / (self.proof_hz * HOP_S)
+        """The costliest hop's share of its time at `proof_hz`. Up to 1 is real time."""
+        return self.most / (self.proof_hz * self.hop_s)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the mean of the usual hops and the maximum of all, for each stage and the hop, and the shares."""
@@ -72,6 +76,7 @@ class RealTime:
         return {
             **of_stages,
             "hop": {"mean": round(float(self.usual.totals.mean())), "max": self.most},
+            "hop_ms": 1000 * self.hop_s,
             "deadline_share": round(self.deadline_share, 4),
             "core_hz": self.all.rate_hz,
             "proof_hz": self.proof_hz,
@@ -86,7 +91,7 @@ def count_streams(client: BoardClient, board: Board, streams: Iterable[npt.NDArr
 
     A virtual board must have been started with ICOUNT_SHIFT.
     """
-    hello = client.identity or client.hello()
+    hello = client.board
     virtual = board.qemu_machine is not None
     ratio = ticks_per_instruction(client) if virtual else Fraction(1)
     counted = [count_hops(client, stream, ratio) for stream in streams]
@@ -96,9 +101,9 @@ def count_streams(client: BoardClient, board: Board, streams: Iterable[npt.NDArr
     return Counts("cycles" if hello.tick_hz == hello.core_hz else "ticks", hello.tick_hz, totals, stages)
 
 
-def judge(board: Board, usual: Counts, hard: Iterable[Counts]) -> RealTime:
+def judge(board: Board, geometry: Geometry, usual: Counts, hard: Iterable[Counts]) -> RealTime:
     """Return the verdict on a board. usual: the counts of recordings. hard: the counts of all other signals."""
     everything = usual
     for each in hard:
         everything = everything.joined(each)
-    return RealTime(usual, everything, board.proof_hz or usual.rate_hz)
+    return RealTime(usual, everything, board.proof_hz or usual.rate_hz, geometry.hop_s)

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from blsh_codegen.cost.stage_work import signal_codes
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.model.entry_order import tight_order
-from blsh_codegen.model.quantise import IntegerModel, MaskIntegers, gain_table, mel_of
-from blsh_codegen.spec.constants import HOP, MAX_BITS, MAX_FOUND, MAX_NEIGHBOURS, MAX_THRESHOLDS, VOTE_BANDS
+from blsh_codegen.model.mel_bands import mel_of
+from blsh_codegen.model.quantise import IntegerModel, MaskIntegers, gain_table
+from blsh_codegen.spec.constants import MAX_BITS, MAX_FOUND, MAX_NEIGHBOURS, MAX_THRESHOLDS
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
 from blsh_hil.prove.random_model import random_voting_model
@@ -25,6 +26,7 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import MAX_FLOOR
 from blsh_trainer.model.voting_model import MAX_RULE_VOTES, VOTES, VOTING_FEATURES
 from blsh_trainer.signals.features import MASK_FEATURES, find_feature_kind
+from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry, all_geometries, parse_geometry
 from blsh_trainer.signals.masks import MASK_KINDS, MAX_SMOOTHING, find_mask_kind
 
 Bits = npt.NDArray[np.bool_]
@@ -61,7 +63,7 @@ DICTIONARIES: Final[dict[str, Callable[[Generator, int, int], Bits]]] = {
 class Recipe:
     """A model with random contents and a given shape.
 
-    features, bits (L), neighbours (K), entries (N), masks, smoothing and floor: those of a trained model.
+    features, bits (L), neighbours (K), entries (N), masks, smoothing, floor, geometry: those of a trained model.
     dictionary: one of DICTIONARIES. Raises BlshError for a shape that firmware does not hold.
     """
 
@@ -74,6 +76,7 @@ class Recipe:
     smoothing: int = 0
     floor: int = 0
     dictionary: str = "random"
+    geometry: Geometry = RECORDER
 
     def __post_init__(self) -> None:
         _check_numbers(
@@ -95,29 +98,30 @@ class Recipe:
         parts = [self.features, f"L{self.bits}", f"K{self.neighbours}", f"N{self.entries}", self.masks, self.dictionary]
         parts += [f"a{self.smoothing}"] if self.smoothing else []
         parts += [f"f{self.floor}"] if self.floor else []
-        return "-".join([*parts, f"s{self.seed}"])
+        return "-".join([*parts, *_geometry_name(self.geometry), f"s{self.seed}"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON values."""
-        return asdict(self)
+        return _as_dict(self)
 
     def model(self) -> MaskIntegers:
         """Make the model."""
         rng = np.random.default_rng(self.seed)
-        features, kind = find_feature_kind(self.features), find_mask_kind(self.masks)
+        features, kind = find_feature_kind(self.features), find_mask_kind(self.masks, self.geometry)
         levels = rng.integers(0, kind.top + 1, (self.entries, kind.width)).astype(np.uint8)
         model = MaskIntegers(
             name=self.name[:31],
             model_sha256="0" * 64,
+            geometry=self.geometry,
             feature_kind=features,
             bits=self.bits,
             neighbours=self.neighbours,
-            projection_q7=rng.integers(-127, 128, (self.bits, features.count())).astype(np.int8),
+            projection_q7=rng.integers(-127, 128, (self.bits, features.count(self.geometry))).astype(np.int8),
             bias_q3=_biases(rng, self.bits),
             codes=pack_words(np.zeros((self.entries, self.bits), np.bool_)),
             masks=pack_words(kind.level_rows(levels)),
             gain_q14=gain_table(self.neighbours, kind.top, self.floor),
-            mel=mel_of(features),
+            mel=mel_of(features, self.geometry),
             mask_kind=kind,
             smoothing=self.smoothing,
             smoothing_down=self.smoothing,
@@ -126,7 +130,7 @@ class Recipe:
         )
         codes = DICTIONARIES[self.dictionary](rng, self.entries, self.bits)
         if self.dictionary == "near":
-            heard = signal_codes(model, edge_signal("speech_like", _NEAR_HOPS * HOP, rng))
+            heard = signal_codes(model, edge_signal("speech_like", _NEAR_HOPS * self.geometry.hop, rng))
             codes ^= heard[rng.integers(0, len(heard), self.entries)]
         model = replace(model, codes=pack_words(codes[tight_order(codes)]))
         return replace(model, model_sha256=_identity(self, model))
@@ -151,13 +155,14 @@ class VotingRecipe:
     smoothing_down: int = 11
     start_votes: int = 100
     steady_votes: int = 50
+    geometry: Geometry = RECORDER
 
     def __post_init__(self) -> None:
         _check_numbers(
             self,
             ("seed", 0, 2**64 - 1),
             ("thresholds", 1, MAX_THRESHOLDS),
-            ("groups", 1, VOTE_BANDS),
+            ("groups", 1, self.geometry.bands),
             ("neighbours", 1, MAX_NEIGHBOURS),
             ("entries", self.neighbours, MOST_ENTRIES),
             ("smoothing", 0, MAX_SMOOTHING),
@@ -194,24 +199,26 @@ class VotingRecipe:
         parts = [f"P{self.projections}", f"T{self.thresholds}", f"G{self.groups}", f"K{self.neighbours}"]
         parts += [f"N{self.entries}", "bits" if self.bit_votes else "entries"]
         parts += [f"a{self.smoothing}", f"d{self.smoothing_down}", f"b{self.start_votes}-{self.steady_votes}"]
-        return "-".join([VOTES, *parts, f"s{self.seed}"])
+        return "-".join([VOTES, *parts, *_geometry_name(self.geometry), f"s{self.seed}"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON values."""
-        return asdict(self)
+        return _as_dict(self)
 
     def model(self) -> IntegerModel:
         """Make the model. Its SHA-256, of all it holds, shows if another version of numpy makes another one."""
-        inner = np.random.default_rng(self.seed).permutation(VOTE_BANDS - 1)[: self.groups - 1] + 1
+        bands = self.geometry.bands
+        inner = np.random.default_rng(self.seed).permutation(bands - 1)[: self.groups - 1] + 1
         artifact = random_voting_model(
             self.seed,
             projections=self.projections,
             thresholds=self.thresholds,
-            group_edges=(0, *sorted(inner.tolist()), VOTE_BANDS),
+            group_edges=(0, *sorted(inner.tolist()), bands),
             entries=self.entries,
             neighbours=self.neighbours,
             bit_votes=self.bit_votes,
             settling=(self.smoothing, self.smoothing_down, self.start_votes, self.steady_votes),
+            geometry=self.geometry,
         )
         return integer_model(replace(artifact, name=self.name[:31]), GenerateOptions())
 
@@ -219,12 +226,23 @@ class VotingRecipe:
 AnyRecipe = Recipe | VotingRecipe
 
 
-def recipe_from_dict(fields: object) -> AnyRecipe:
+def _as_dict(recipe: AnyRecipe) -> dict[str, Any]:
+    """Return the numbers of a recipe. A recipe of the geometry RECORDER names none, as before there were others."""
+    named = {} if recipe.geometry == RECORDER else {"geometry": str(recipe.geometry)}
+    return {name: value for name, value in asdict(recipe).items() if name != "geometry"} | named
+
+
+def _geometry_name(geometry: Geometry) -> list[str]:
+    return [] if geometry == RECORDER else [str(geometry).replace("/", "x")]
+
+
+def recipe_from_dict(fields: Any) -> AnyRecipe:
     """Return the recipe that to_dict() of one gave. Raises BlshError for anything else."""
     kind = VotingRecipe if isinstance(fields, dict) and "thresholds" in fields else Recipe
     try:
-        return kind(**fields)  # type: ignore[arg-type]
-    except TypeError as error:
+        named = {"geometry": parse_geometry(fields["geometry"])} if "geometry" in fields else {}
+        return kind(**{**fields, **named})
+    except (TypeError, AttributeError) as error:
         raise BlshError(f"{fields!r} is no recipe of a model ({error}); copy it again") from error
 
 
@@ -251,21 +269,25 @@ def _identity(recipe: Recipe, model: MaskIntegers) -> str:
     return digest.hexdigest()
 
 
+_HEARING, _PHONE, _INTERCOM, _HEADSET = (CLASSES[name] for name in ("hearing", "phone", "intercom", "headset"))
+
 # Each core runs the first DEFAULT_RECIPES. They have the shortest code and the longest, one neighbour and 32, ties, all
-# features and all masks, and votes. The other recipes are hard in other ways. All fit a micro:bit.
+# features and all masks, votes, all windows and hops, and both rates. The other recipes are hard in other ways. All fit
+# a micro:bit.
 RECIPES: Final[tuple[AnyRecipe, ...]] = (
     Recipe(1, "stft", 1, 32, 70, "ibm", dictionary="random"),
-    Recipe(2, "tracked", 300, 1, 97, "bands", smoothing=9, floor=20, dictionary="near"),
-    Recipe(3, "mel", 300, 32, 33, "bands2", dictionary="few"),
-    Recipe(4, "mel", 33, 7, 1025, "bands1", smoothing=15, dictionary="rings"),
-    VotingRecipe(11, 96, 3, 8, 16, 64),
-    Recipe(5, "stft", 300, 32, 64, "bands1", floor=255, dictionary="sparse"),
+    Recipe(2, "tracked", 300, 1, 97, "bands", smoothing=9, floor=20, dictionary="near", geometry=_HEARING),
+    Recipe(3, "mel", 300, 32, 33, "bands2", dictionary="few", geometry=_PHONE),
+    Recipe(4, "mel", 33, 7, 1025, "bands1", 15, dictionary="rings", geometry=Geometry(16_000, 256, 64, 128)),
+    VotingRecipe(11, 96, 3, 8, 16, 64, geometry=_INTERCOM),
+    Recipe(5, "stft", 300, 32, 64, "bands1", floor=255, dictionary="sparse", geometry=_HEADSET),
     Recipe(6, "tracked", 1, 1, 1, "ibm"),
-    Recipe(7, "mel", 32, 16, 1024, "ibm", dictionary="equal"),
-    Recipe(8, "stft", 31, 3, 31, "bands", smoothing=1, dictionary="rings"),
-    Recipe(9, "tracked", 129, 15, 700, "bands2", smoothing=4, floor=1, dictionary="near"),
+    Recipe(7, "mel", 32, 16, 1024, "ibm", dictionary="equal", geometry=Geometry(16_000, 1024, 64, 1024)),
+    Recipe(8, "stft", 31, 3, 31, "bands", 1, dictionary="rings", geometry=Geometry(8_000, 256, 128, 256)),
+    Recipe(9, "tracked", 129, 15, 700, "bands2", 4, 1, "near", Geometry(16_000, 1024, 128, 256)),
     Recipe(10, "mel", 64, 10, 1200, "ibm", dictionary="near"),
     VotingRecipe(12, 11, 1, 80, 2, 33, bit_votes=False, smoothing=15, smoothing_down=0),
+    VotingRecipe(13, 20, 2, 5, 8, 130, geometry=Geometry(8_000, 256, 64, 128)),
 )
 DEFAULT_RECIPES: Final = 5
 
@@ -276,13 +298,14 @@ def recipes(count: int) -> tuple[AnyRecipe, ...]:
 
 
 def drawn_recipe(seed: int) -> Recipe:
-    """Return a recipe drawn from `seed`: short and long codes, few and many entries."""
+    """Return a recipe drawn from `seed`: short and long codes, few and many entries, any geometry."""
     rng = np.random.default_rng(seed)
     neighbours = int(rng.choice([1, 2, 8, 10, 15, 16, 17, 31, 32]))
     features = str(rng.choice(list(MASK_FEATURES)))
     masks = str(rng.choice(list(MASK_KINDS)))
     smoothed = not MASK_KINDS[masks].of_bins  # else the state takes a kilobyte of RAM more
     smoothing = int(rng.integers(0, MAX_SMOOTHING + 1)) if smoothed else 0
+    geometries = all_geometries()
     return Recipe(
         seed=seed,
         features=features,
@@ -293,6 +316,7 @@ def drawn_recipe(seed: int) -> Recipe:
         smoothing=smoothing,
         floor=int(rng.choice([0, 1, 26, MAX_FLOOR])),
         dictionary=str(rng.choice(list(DICTIONARIES))),
+        geometry=geometries[int(rng.integers(len(geometries)))],
     )
 
 

@@ -19,13 +19,14 @@ import numpy.typing as npt
 
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP, RUNTIME_FORMAT
+from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.ending import exit_code
 from blsh_hil.prove.compare import Comparison, Difference, HopSource, compare
 from blsh_hil.prove.recipes import AnyRecipe, recipe_from_dict
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
+from blsh_trainer.signals.geometry import RECORDER, Geometry, parse_geometry
 
 VECTOR_FORMAT: Final = 1
 FOUND_FOLDER: Final = Path("out/hil/vectors")
@@ -35,7 +36,12 @@ COMMITTED_FOLDER: Final = Path(__file__).with_name("committed_vectors")
 """The folder of the vectors that every board replays."""
 
 _MOST_SAMPLES: Final = 1 << 22  # four minutes: enough for a recording from its start, where no shorter part differs
-_TAILS: Final = (4, 8, 40, 160)  # hops that cover the window, its overlap, a noise floor's start, a mask's smoothing
+_TAILS: Final = (
+    4,
+    8,
+    40,
+    160,
+)  # ticks of 16 ms that cover the window, its overlap, a noise floor's start, a mask's smoothing
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Vector:
 
     digest: the CRC-32 of the stage's bytes in the reference. model_sha256, dictionary_crc32: of the model.
     recipe: the recipe of the model; None for a trained model. why: what was found on which board, or why it was made.
+    geometry: of the model.
     """
 
     samples: npt.NDArray[np.int16]
@@ -54,6 +61,7 @@ class Vector:
     dictionary_crc32: int
     recipe: AnyRecipe | None
     why: str
+    geometry: Geometry = RECORDER
 
     def to_json(self) -> str:
         """Return the text of a file: the same bytes for the same vector."""
@@ -67,6 +75,7 @@ class Vector:
             "digest": f"{self.digest:08x}",
             "model_sha256": self.model_sha256,
             "dictionary_crc32": f"{self.dictionary_crc32:08x}",
+            **({} if self.geometry == RECORDER else {"geometry": str(self.geometry)}),
             "recipe": None if self.recipe is None else self.recipe.to_dict(),
             "samples_zlib": [packed[at : at + 100] for at in range(0, len(packed), 100)],
         }
@@ -96,6 +105,7 @@ class Vector:
                 dictionary_crc32=int(fields["dictionary_crc32"], 16),
                 recipe=None if fields["recipe"] is None else recipe_from_dict(fields["recipe"]),
                 why=fields["why"],
+                geometry=parse_geometry(fields.get("geometry", str(RECORDER))),
             )
         except OSError as error:
             raise BlshError(f"cannot read the vector {path}: {error.strerror or error}") from error
@@ -106,13 +116,21 @@ class Vector:
                 f"{path} is of vector format {found[0]} and runtime format {found[1]}, expected {VECTOR_FORMAT} and "
                 f"{RUNTIME_FORMAT}; make it anew: make vectors"
             )
-        whole = len(vector.samples) and len(vector.samples) % HOP == 0
-        if not whole or not 0 <= vector.hop < len(vector.samples) // HOP or vector.stage not in STAGES:
-            raise BlshError(
-                f"{path}: hop {vector.hop} of stage {vector.stage!r} in {len(vector.samples)} samples; expected whole "
-                f"hops of {HOP}, one of them, and a stage of {', '.join(STAGES)}"
-            )
+        vector._check(path)
         return vector
+
+    def _check(self, path: Path) -> None:
+        length = self.geometry.hop
+        whole = len(self.samples) and len(self.samples) % length == 0
+        if not whole or not 0 <= self.hop < len(self.samples) // length or self.stage not in STAGES:
+            raise BlshError(
+                f"{path}: hop {self.hop} of stage {self.stage!r} in {len(self.samples)} samples; expected whole "
+                f"hops of {length}, one of them, and a stage of {', '.join(STAGES)}"
+            )
+        if self.recipe is not None and self.recipe.geometry != self.geometry:
+            raise BlshError(
+                f"{path}: of geometry {self.geometry} with a recipe of {self.recipe.geometry}; copy it again"
+            )
 
     def model(self) -> IntegerModel:
         """Make the model. Raises BlshError if there is no recipe, or if it makes another model here."""
@@ -132,7 +150,7 @@ class Vector:
 
     def reference_digest(self, reference: VectorisedDenoiser) -> int:
         """Return the digest that the reference computes now. It should be `digest`."""
-        vectors = reference.stages(self.samples[: (self.hop + 1) * HOP])
+        vectors = reference.stages(self.samples[: (self.hop + 1) * self.geometry.hop])
         return vectors.hop(self.hop).digests()[STAGES.index(self.stage)]
 
 
@@ -140,8 +158,8 @@ def vector_of(
     samples: npt.NDArray[np.int16], hop: int, stage: str, model: IntegerModel, recipe: AnyRecipe | None, why: str
 ) -> Vector:
     """Return a vector with the reference's digest. samples: int16 whole hops; those behind `hop` are left out."""
-    kept = samples[: (hop + 1) * HOP].copy()
-    vector = Vector(kept, hop, stage, 0, model.model_sha256, model.dictionary_crc32, recipe, why)
+    kept = samples[: (hop + 1) * model.geometry.hop].copy()
+    vector = Vector(kept, hop, stage, 0, model.model_sha256, model.dictionary_crc32, recipe, why, model.geometry)
     return replace(vector, digest=vector.reference_digest(VectorisedDenoiser(model)))
 
 
@@ -156,12 +174,14 @@ def shortest_difference(
 
     None if not even the whole stream differs again.
     """
-    end = (first.hop + 1) * HOP
-    for hops in (*(tail for tail in _TAILS if tail * HOP < end), first.hop + 1):
-        part = samples[max(0, end - hops * HOP) : end]
+    geometry = reference.model.geometry
+    length = geometry.hop
+    end = (first.hop + 1) * length
+    for tail in (*(ticks * geometry.tick for ticks in _TAILS if ticks * geometry.tick < end), end):
+        part = samples[end - tail : end]
         again: Comparison = compare(client, reference, part, stages=stages)
         if again.first is not None:
-            return part[: (again.first.hop + 1) * HOP], again.first
+            return part[: (again.first.hop + 1) * length], again.first
     return None
 
 

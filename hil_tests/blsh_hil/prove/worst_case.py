@@ -17,7 +17,7 @@ from blsh_codegen.cost.measured_costs import CoreCosts
 from blsh_codegen.cost.search_work import SEARCH_TERMS, Dictionary, Search
 from blsh_codegen.cost.stage_work import Work, fixed_work, neighbour_work, signal_codes
 from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
-from blsh_codegen.spec.constants import HOP, MEMORY_START, TRACKING_START, WINDOW
+from blsh_codegen.spec.constants import MEMORY_START, TRACKING_START
 from blsh_hil.prove.recipes import SEGMENTS, Segment
 
 Samples = npt.NDArray[np.int16]
@@ -25,7 +25,6 @@ Bits = npt.NDArray[np.bool_]
 
 _ELITE: Final = 12  # the number of signals and codes that are kept as parents
 _LITTER: Final = 8  # the number of codes that are tried between two selections
-_WINDOW_HOPS: Final = WINDOW // HOP
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,9 @@ def find_worst_case(
     Each signal is as long as its last hop looks back: one window, with features that remember past their start.
     """
     cost = HopCost(model, costs)
-    kind = model.feature_kind
-    start = MEMORY_START if kind.memory else TRACKING_START if kind.tracked else 0
-    length = HOP * (start + _WINDOW_HOPS)
+    kind, geometry = model.feature_kind, model.geometry
+    start = MEMORY_START if kind.memory else TRACKING_START if kind.tracked else 0  # ticks
+    length = geometry.tick * start + geometry.window
     pool = _pieces(signals, length, trials // 2, rng)
     codes = [_last_code(model, piece) for piece in pool]
     known = sorted(zip(map(cost.of, codes), range(len(pool)), strict=True), reverse=True)

@@ -37,7 +37,7 @@ class StageCount:
 class Load:
     """Instructions or cycles of a hop: mean and maximum, for each stage and for the whole hop.
 
-    deadline_share: the share of the 16 ms between two hops, at the board's clock; None if not recorded. unit: the unit
+    deadline_share: the share of the time between two hops, at the board's clock; None if not recorded. unit: the unit
     of the other figures.
     """
 

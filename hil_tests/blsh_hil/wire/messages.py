@@ -8,25 +8,36 @@ import struct
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
-from blsh_codegen.spec.constants import HOP
+from blsh_codegen.emit.model_image import HEAD
 from blsh_hil.wire.codes import HopFlag
 from blsh_hil.wire.layout import I32, U8, U16, U32, Message, Tail, Wire
-from blsh_hil.wire.protocol import ERROR_TEXT_MAX, FIRST_REPLY, LOG_TEXT_MAX, MAX_PAYLOAD, PIECE_BYTES, STAGE_COUNT
+from blsh_hil.wire.protocol import (
+    ERROR_TEXT_MAX,
+    FIRST_REPLY,
+    LOG_TEXT_MAX,
+    MAX_HOP,
+    MAX_PAYLOAD,
+    PIECE_BYTES,
+    STAGE_COUNT,
+)
+from blsh_trainer.signals.geometry import Geometry
 
 # ---- field types --------------------------------------------------------------------------------------------
 
 Registers = Annotated[tuple[int, ...], Wire("I", "uint32_t", 8)]
-Samples = Annotated[bytes, Wire("h", "int16_t", HOP)]
 Sha256 = Annotated[bytes, Wire("B", "uint8_t", 32)]
 Spare = Annotated[bytes, Wire("B", "uint8_t", 1)]
 Spare3 = Annotated[bytes, Wire("B", "uint8_t", 3)]
 Slots8 = Annotated[tuple[int, ...], Wire("B", "uint8_t", 2)]
 Slots32 = Annotated[tuple[int, ...], Wire("I", "uint32_t", 2)]
 SlotDigests = Annotated[bytes, Wire("B", "uint8_t", 64)]
-ImageHead = Annotated[bytes, Wire("B", "uint8_t", 140)]
+ImageHead = Annotated[bytes, Wire("B", "uint8_t", HEAD.size)]
 Piece = Annotated[bytes, Wire("B", "uint8_t", PIECE_BYTES)]
 Text16 = Annotated[str, Wire("s", "char", 16)]
 Text32 = Annotated[str, Wire("s", "char", 32)]
+
+_BLOCK: Final = struct.Struct(f"<{STAGE_COUNT}I")
+"""A word for each stage."""
 
 
 # ---- requests -----------------------------------------------------------------------------------------------
@@ -48,13 +59,13 @@ class ResetStream(Message, code=0x02):
 
 @dataclass(frozen=True)
 class Hop(Message, code=0x03):
-    """Denoise samples of the stream. Answered by STAGE_DATA if flagged, then HOP_DONE."""
+    """Denoise a hop of the stream. Answered by STAGE_DATA if flagged, then HOP_DONE."""
 
     hop: U16  # the hop's number since RESET_STREAM, from 0, modulo 2^16
     stream: U16
     flags: U8
     stage: U8  # the stage that HopFlag.DUMP asks for
-    samples: Samples
+    samples: Annotated[bytes, Tail(2 * MAX_HOP)] = b""  # int16, as many as HELLO_REPLY.hop says
 
 
 @dataclass(frozen=True)
@@ -135,6 +146,10 @@ class HelloReply(Message, code=0x81):
     features: U16
     bits: U16
     neighbours: U16
+    rate_hz: U16  # the geometry of the model: samples a second, and three numbers of samples
+    window: U16  # N
+    hop: U16  # H, the samples of a HOP
+    synthesis: U16  # M
     core_hz: U32  # 0 if unknown
     tick_hz: U32
     max_payload: U16  # the longest request payload that the board takes
@@ -148,6 +163,11 @@ class HelloReply(Message, code=0x81):
     board: Text16
     core: Text16
     model: Text32
+
+    @property
+    def geometry(self) -> Geometry:
+        """The geometry of the model. Raises BlshError for numbers that no model has."""
+        return Geometry(self.rate_hz, self.window, self.hop, self.synthesis)
 
     @property
     def version(self) -> str:
@@ -169,22 +189,29 @@ class HopDone(Message, code=0x83):
     flags: U8  # the request's flags
     integrity: U8  # flags of Integrity; if not 0, the samples are not denoised
     stream: U16
-    samples: Samples
-    extras: Annotated[bytes, Tail(2 * 4 * STAGE_COUNT)] = b""  # u32[8] digests and u32[8] ticks, as flagged
+    values: Annotated[bytes, Tail(2 * MAX_HOP + 2 * _BLOCK.size)] = b""  # int16 samples, then u32[8] blocks as flagged
+
+    @property
+    def samples(self) -> bytes:
+        """The samples, int16: all values but the extras that the flags name."""
+        return self.values[: max(0, len(self.values) - self._blocks() * _BLOCK.size)]
 
     def digests(self) -> tuple[int, ...] | None:
         """Return the CRC-32 of each stage's bytes; None if the request did not ask for them."""
-        return self._words(0) if self.flags & HopFlag.DIGESTS else None
+        return self._words(self._blocks()) if self.flags & HopFlag.DIGESTS else None
 
     def stage_ticks(self) -> tuple[int, ...] | None:
         """Return the ticks that each stage took; None if the request did not ask for them."""
-        return self._words(1 if self.flags & HopFlag.DIGESTS else 0) if self.flags & HopFlag.STAGE_TICKS else None
+        return self._words(1) if self.flags & HopFlag.STAGE_TICKS else None
 
-    def _words(self, block: int) -> tuple[int, ...]:
-        words = struct.Struct(f"<{STAGE_COUNT}I")
-        if len(self.extras) < (block + 1) * words.size:
-            raise ValueError(f"HOP_DONE with flags {self.flags:#x} ends after {len(self.extras)} extra bytes")
-        return words.unpack_from(self.extras, block * words.size)
+    def _blocks(self) -> int:
+        return bool(self.flags & HopFlag.DIGESTS) + bool(self.flags & HopFlag.STAGE_TICKS)
+
+    def _words(self, from_the_end: int) -> tuple[int, ...]:
+        at = len(self.values) - from_the_end * _BLOCK.size
+        if at < 0:
+            raise ValueError(f"HOP_DONE with flags {self.flags:#x} and {len(self.values)} bytes of values")
+        return _BLOCK.unpack_from(self.values, at)
 
 
 @dataclass(frozen=True)
@@ -219,7 +246,10 @@ class SlotsReply(Message, code=0xA0):
     running: U8  # the slot of the model that runs; 255 for the compiled-in model
     kinds: U8  # the sum of the kinds of models that the firmware is compiled for
     state: Slots8
-    reserved2: Slots8
+    windows: U8  # the sum of the windows that the firmware is compiled for: 1 for 256 samples, 2 for 512, 4 for 1024
+    reserved: Spare
+    max_history: U16  # the most samples of a frame besides its hop, N - H
+    max_overlap: U16  # the most samples that output lags, M - H
     images: SlotDigests  # the SHA-256 in the head of each image
 
 

@@ -13,9 +13,13 @@ import struct
 from typing import Final
 
 from blsh_codegen.spec.stages import STAGES
+from blsh_trainer.signals.geometry import LARGEST_HOP
 
-VERSION: Final = 3
+VERSION: Final = 4
 MAX_PAYLOAD: Final = 1024
+MAX_HOP: Final = LARGEST_HOP
+"""The most samples of a HOP. A board takes as many as a hop of its model has."""
+
 HEADER: Final = struct.Struct("<BBHH")
 """Version, type, sequence number, length of the payload."""
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from blsh_codegen.emit.c_code import c_environment
-from blsh_codegen.spec.constants import HOP
 from blsh_hil.wire import codes, protocol
 from blsh_hil.wire.messages import MAX_REQUEST_PAYLOAD, MESSAGES
 from blsh_trainer.files import write_text_if_changed
@@ -21,7 +20,6 @@ def render() -> str:
     return environment.get_template(f"{HEADER_NAME}.j2").render(
         protocol=protocol,
         codes=codes,
-        hop=HOP,
         version=number,
         all_flags=sum(codes.HopFlag),
         messages=MESSAGES,

@@ -159,7 +159,7 @@ def reach(
         image = build_image(find_board(board_name), log, model=wanted)
         target, record, expected = image.target(port), image.record, image.expected
     if any_model:
-        return target, Expected(model.sha256, None, expected.build_id, expected.baud)
+        return target, Expected(model.sha256, None, expected.build_id, expected.baud, geometry=model.geometry)
     return target, expected.of(reduced_model(model, record.options))
 
 

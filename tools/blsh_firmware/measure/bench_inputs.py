@@ -9,16 +9,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.model.artifact import AnyModel, Model, load_mask_model, save_model
 from blsh_trainer.progress import Progress
 from blsh_trainer.signals.audio import to_int16
+from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 BUDGET_ENTRIES: Final = 4096
-PIECE_HOPS: Final = 8
-"""Successive hops of one recording."""
-
 Samples = npt.NDArray[np.int16]
 
 
@@ -38,17 +35,23 @@ def budget_model(corpus: Corpus, folder: Path, progress: Progress) -> Model:
     return load_mask_model(path)
 
 
-def noisy_speech(corpus: Corpus, hops: int) -> Samples:
-    """Return at least `hops` hops, int16: PIECE_HOPS hops of each of many test mixtures at 0 dB, one after the other.
+def piece_hops(geometry: Geometry) -> int:
+    """Return the successive hops of one recording in noisy_speech: two windows."""
+    return 2 * geometry.window // geometry.hop
+
+
+def noisy_speech(corpus: Corpus, hops: int, geometry: Geometry = RECORDER) -> Samples:
+    """Return at least `hops` hops, int16: piece_hops of each of many test mixtures at 0 dB, one after the other.
 
     The work of a search differs much from one recording to the next, so there are many short pieces.
     """
-    from blsh_trainer.evaluation.protocols import DrawnMixtures
+    from blsh_trainer.evaluation.protocols import DrawnMixtures, mixtures_at
 
     rng = np.random.default_rng(0)
-    length = PIECE_HOPS * HOP
+    length = 2 * geometry.window
     pieces = []
-    for mixture in DrawnMixtures(corpus, "test", (0.0,), -(-hops // PIECE_HOPS), 0):
+    drawn = DrawnMixtures(corpus, "test", (0.0,), -(-hops // piece_hops(geometry)), 0)
+    for mixture in mixtures_at(drawn, geometry.rate_hz):
         samples = to_int16(mixture.signals.mixture)
         if len(samples) < length:
             samples = np.resize(samples, length)
@@ -57,9 +60,10 @@ def noisy_speech(corpus: Corpus, hops: int) -> Samples:
     return np.concatenate(pieces)
 
 
-def counted_hops(hops: int) -> npt.NDArray[np.bool_]:
+def counted_hops(hops: int, geometry: Geometry = RECORDER) -> npt.NDArray[np.bool_]:
     """Return which hops of noisy_speech are counted, bool (hops,): those whose window lies within one piece."""
-    counted: npt.NDArray[np.bool_] = np.arange(hops) % PIECE_HOPS >= HISTORY // HOP
+    place = np.arange(hops) % piece_hops(geometry)
+    counted: npt.NDArray[np.bool_] = place >= geometry.history // geometry.hop
     return counted
 
 
@@ -73,4 +77,5 @@ def describe_model(model: AnyModel) -> dict[str, Any]:
         "neighbours": model.neighbours,
         "entries": model.entries,
         "masks": model.mask_kind,
+        "geometry": list(model.geometry.numbers),
     }

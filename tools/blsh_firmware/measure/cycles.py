@@ -10,7 +10,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from blsh_codegen.spec.constants import HOPS_PER_SECOND
 from blsh_firmware.measure.disassembly import Function, Instruction
 from blsh_firmware.measure.profiling import Profile
 from blsh_firmware.measure.stack_usage import register_count
@@ -145,18 +144,13 @@ class Cycles:
     best_when: str
     worst_when: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, hops_per_second: float) -> dict[str, Any]:
         """Return the figures as JSON values, each with the clock in MHz that it needs for real time."""
-        return {
-            "core": self.core,
-            "best": {"cycles": round(self.best), "mhz": round(clock_mhz(self.best), 1), "when": self.best_when},
-            "worst": {"cycles": round(self.worst), "mhz": round(clock_mhz(self.worst), 1), "when": self.worst_when},
+        both = {"best": (self.best, self.best_when), "worst": (self.worst, self.worst_when)}
+        return {"core": self.core} | {
+            name: {"cycles": round(cycles), "mhz": round(cycles * hops_per_second / 1e6, 1), "when": when}
+            for name, (cycles, when) in both.items()
         }
-
-
-def clock_mhz(cycles: float) -> float:
-    """Return the clock in MHz at which `cycles` take as long as a hop of audio, 16 ms."""
-    return cycles * HOPS_PER_SECOND / 1e6
 
 
 def m0_plus(mix: Mix) -> Cycles:

@@ -12,11 +12,10 @@ from elftools.elf.sections import SymbolTableSection
 
 from blsh_codegen.cost.estimate import estimate
 from blsh_codegen.cost.measured_costs import load_costs
-from blsh_codegen.spec.constants import HOP, HOPS_PER_SECOND
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.measure.bench_images import BenchImage
 from blsh_firmware.measure.bench_inputs import Samples, counted_hops
-from blsh_firmware.measure.cycles import m0_plus, m4, m7, measure_mix
+from blsh_firmware.measure.cycles import Cycles, Mix, m0_plus, m4, m7, measure_mix
 from blsh_firmware.measure.disassembly import Function, functions_of
 from blsh_firmware.measure.profiling import Profile, passage_of, plugin_arguments, read_profile
 from blsh_firmware.measure.stack_usage import image_stack
@@ -24,6 +23,7 @@ from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import Geometry
 
 CYCLES = {"cortex-m0": m0_plus, "cortex-m4": m4, "cortex-m7": m7}
 TRANSFORMS = ("blsh_forward_fft", "blsh_inverse_fft")
@@ -55,7 +55,8 @@ def measure_image(image: BenchImage, bench: Workbench, case: str) -> dict[str, A
         raise BlshError(
             f"{image.row}: plugin and icount differ by {handful.tolist()} instructions a hop; expected one, 0 to 49"
         )
-    counted = counted_hops(len(every))
+    geometry = image.model.geometry
+    counted = counted_hops(len(every), geometry)
     totals, stages = every[counted], stages[counted]
     transforms = _profiled(image, bench, functions, TRANSFORMS)
     in_cycles = CYCLES.get(image.core)
@@ -65,11 +66,12 @@ def measure_image(image: BenchImage, bench: Workbench, case: str) -> dict[str, A
         "core": image.core,
         "case": case,
         "entries": image.entries,
+        "hop": geometry.hop,
         "instructions": {
             "hops": len(totals),
             "mean": round(float(totals.mean())),
             "maximum": int(totals.max()),
-            "millions_per_second": round(float(totals.mean()) * HOPS_PER_SECOND / 1e6, 3),
+            "millions_per_second": round(float(totals.mean()) * geometry.hops_per_second / 1e6, 3),
             "reading_the_counter": int(handful[0]),
             "stages": {
                 name: {"mean": round(float(of.mean())), "maximum": int(of.max())}
@@ -83,7 +85,7 @@ def measure_image(image: BenchImage, bench: Workbench, case: str) -> dict[str, A
         },
         **memory_figures(image, painted),
         "estimate": estimated(image, bench.samples, float(every.mean())),
-        "cycles": None if in_cycles is None else {**in_cycles(mix).to_dict(), "mix": _rounded(mix.classes)},
+        "cycles": None if in_cycles is None else _cycles(in_cycles(mix), mix, geometry),
     }
 
 
@@ -160,10 +162,11 @@ def _profiled(image: BenchImage, bench: Workbench, functions: dict[str, Function
     arguments = plugin_arguments(bench.plugin, output, passages, image.board.flash)
     with connect(VirtualBoard(image.board, image.elf, extra_args=["-plugin", arguments]), Expected()) as client:
         client.reset_stream()
-        for hop in bench.samples.reshape(-1, HOP)[:_PROFILED_HOPS]:
+        for hop in bench.samples.reshape(-1, image.model.geometry.hop)[:_PROFILED_HOPS]:
             client.hop(hop, masked=True)
     return read_profile(output, functions)
 
 
-def _rounded(classes: dict[str, float]) -> dict[str, int]:
-    return {kind: round(count) for kind, count in classes.items()}
+def _cycles(cycles: Cycles, mix: Mix, geometry: Geometry) -> dict[str, Any]:
+    classes = {kind: round(count) for kind, count in mix.classes.items()}
+    return {**cycles.to_dict(geometry.hops_per_second), "mix": classes}

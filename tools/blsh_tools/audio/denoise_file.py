@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from blsh_codegen.emit.generate import GenerateOptions
-from blsh_codegen.spec.constants import HOP
 from blsh_firmware.build.images import reach
 from blsh_hil.boards.session import connect
 from blsh_hil.link.client import BoardClient
@@ -28,9 +27,8 @@ from blsh_tools.options.model import DictionaryOptions, sized
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel, load_model
 from blsh_trainer.progress import Progress
-from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
-_LONG = 60 * SAMPLE_RATE_HZ  # samples of the shortest recording whose progress is worth a line
+_LONG_S = 60  # seconds of the shortest recording whose progress is worth a line
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class DenoiseOptions:
 
 
 def denoise_file(source: Path, target: Path, options: DenoiseOptions, progress: Progress) -> dict[str, Any]:
-    """Denoise `source` into `target` (16 kHz, mono, 16 bits). Return a record of the work, as JSON values.
+    """Denoise `source` into `target` (at the model's rate, mono, 16 bits). Return a record of the work, as JSON values.
 
     Either may be "-". The memory that is needed does not depend on the length. Raises BlshError for whatever cannot be
     used, and then writes nothing.
@@ -69,11 +67,13 @@ def denoise_file(source: Path, target: Path, options: DenoiseOptions, progress: 
     if not piped:
         check_wav_output(target, source)
     with ExitStack() as closing:
-        recording = open_recording(closing.enter_context(as_file(source)), options.gain_db)
+        sound = closing.enter_context(as_file(source))
+        model = load_model(options.model)
+        rate_hz = model.geometry.rate_hz
+        recording = open_recording(sound, model.geometry, options.gain_db)
         say_remarks(source, recording)
         if recording.samples > MOST_SAMPLES:
             raise BlshError(f"{source} is longer than a WAV file can hold, {MOST_SAMPLES} samples; cut it in parts")
-        model = load_model(options.model)
         client = None
         if options.engine == "device":
             client = closing.enter_context(connect(*reach(options.board, options.port, model, say, pushed=True)))
@@ -82,15 +82,17 @@ def denoise_file(source: Path, target: Path, options: DenoiseOptions, progress: 
             reduction = sized(options.reduction.wishes(), model.entries)
             pieces = _computed(options.engine, model, reduction, recording, progress)
         began = time.monotonic()
-        written = pipe_wav_blocks(pieces, recording.samples) if piped else write_wav_blocks(target, pieces)
+        written = (
+            pipe_wav_blocks(pieces, recording.samples, rate_hz) if piped else write_wav_blocks(target, pieces, rate_hz)
+        )
         link = {} if client is None else _link_figures(client, written, time.monotonic() - began)
     return {
         "input": str(source),
         "output": str(target),
         "engine": options.engine,
         "samples": written,
-        "sample_rate_hz": SAMPLE_RATE_HZ,
-        "resampled_from_hz": recording.rate_hz if recording.rate_hz != SAMPLE_RATE_HZ else None,
+        "sample_rate_hz": rate_hz,
+        "resampled_from_hz": recording.rate_hz if recording.rate_hz != rate_hz else None,
         "channels_averaged": recording.channels,
         "model_sha256": model.sha256,
         **link,
@@ -109,11 +111,16 @@ def _computed(
     for piece in pieces:
         yield piece
         done += len(piece)
-        if recording.samples > _LONG:
-            progress("denoising", done // HOP, recording.samples // HOP)
+        geometry = recording.geometry
+        if recording.samples > _LONG_S * geometry.rate_hz:
+            progress("denoising", done // geometry.hop, recording.samples // geometry.hop)
 
 
 def _link_figures(client: BoardClient, samples: int, seconds: float) -> dict[str, Any]:
     """Return how fast the board was, repeated requests included, as JSON values."""
-    rates = {"hops_per_second": samples / HOP / seconds, "times_real_time": samples / SAMPLE_RATE_HZ / seconds}
+    geometry = client.geometry
+    rates = {
+        "hops_per_second": samples / geometry.hop / seconds,
+        "times_real_time": samples / geometry.rate_hz / seconds,
+    }
     return {"link": {**{name: round(rate, 3) for name, rate in rates.items()}, **client.counts.to_dict()}}

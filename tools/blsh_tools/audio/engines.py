@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
-from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_hil.link.client import BoardClient
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.model.artifact import AnyModel
@@ -56,8 +55,9 @@ class FixedEngine:
         return from_int16(self.reference.denoise(to_int16(samples)))
 
     def stream(self, hops: Iterable[Samples], length: int) -> Iterator[Samples]:
-        """Yield hops, int16 (256,), denoised: the `length` samples that they hold. See DeviceEngine.stream."""
-        return _in_time((part.output.ravel().astype(np.int16) for part in self.reference.stream(hops)), length)
+        """Yield hops, int16 (H,), denoised: the `length` samples that they hold. See DeviceEngine.stream."""
+        outputs = (part.output.ravel().astype(np.int16) for part in self.reference.stream(hops))
+        return _in_time(outputs, self.reference.model.geometry.lag, length)
 
 
 class DeviceEngine:
@@ -70,22 +70,23 @@ class DeviceEngine:
     def denoise(self, samples: FloatArray) -> FloatArray:
         """Return samples (n,) in [-1, 1) denoised: (n,), aligned in time, and rounded to int16 on both ends."""
         pcm = to_int16(samples)
-        hops = padded_to_hops(pcm).reshape(-1, HOP)
+        geometry = self._client.geometry
+        hops = padded_to_hops(pcm, geometry).reshape(-1, geometry.hop)
         return from_int16(np.concatenate(list(self.stream(hops, len(hops), len(pcm)))))
 
     def stream(self, hops: Iterable[Samples], count: int, length: int) -> Iterator[Samples]:
-        """Yield `count` hops, int16 (256,), denoised: the `length` samples that they hold, aligned in time, in pieces.
+        """Yield `count` hops, int16 (H,), denoised: the `length` samples that they hold, aligned in time, in pieces.
 
         The hops must end with the silence that pushes the last sample out of the core. At most _PIECE hops are held.
         """
         self._client.reset_stream()
-        return _in_time(self._outputs(hops, count), length)
+        return _in_time(self._outputs(hops, count), self._client.geometry.lag, length)
 
     def _outputs(self, hops: Iterable[Samples], count: int) -> Iterator[Samples]:
         done = 0
         for piece in _pieces(hops):
             yield self._client.stream(piece, self._advance(done, count))
-            done += len(piece) // HOP
+            done += len(piece) // self._client.geometry.hop
 
     def _advance(self, before: int, count: int) -> Callable[[int, int], None]:
         def advance(done: int, _hops: int) -> None:
@@ -95,9 +96,9 @@ class DeviceEngine:
         return advance
 
 
-def _in_time(outputs: Iterable[Samples], length: int) -> Iterator[Samples]:
-    """Yield the `length` samples of the recording: the core's output without its first 768 samples, its delay."""
-    at = -HISTORY
+def _in_time(outputs: Iterable[Samples], lag: int, length: int) -> Iterator[Samples]:
+    """Yield the `length` samples of the recording: the core's output without its first `lag` samples."""
+    at = -lag
     for output in outputs:
         yield output[max(0, -at) : max(0, length - at)]
         at += len(output)

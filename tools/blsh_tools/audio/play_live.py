@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Play sound through a board in real time, from and to files and sound devices, and measure its latency."""
 
+import math
 import os
 import signal
 import time
@@ -12,13 +13,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from blsh_codegen.spec.constants import HOP_S, HOPS_PER_SECOND
 from blsh_firmware.build.images import reach
 from blsh_hil.boards.session import connect
 from blsh_hil.link.retry import Retries
 from blsh_hil.live.ends import FileSink, LimitedSource, PacedSource, Sink, Source
-from blsh_hil.live.session import REPLAY_HOPS, LiveSession
-from blsh_hil.live.timing import LiveResult, hops_per_second
+from blsh_hil.live.session import REPLAY_S, LiveSession
+from blsh_hil.live.timing import LiveResult, hops_carried
 from blsh_tools.audio import wav_output
 from blsh_tools.audio.recordings import open_recording, say_remarks
 from blsh_tools.audio.sound_device import Microphone, Speaker
@@ -27,6 +27,7 @@ from blsh_tools.options.arguments import DEFAULT_BOARD
 from blsh_trainer.errors import BlshError
 from blsh_trainer.interrupts import ENDING
 from blsh_trainer.model.artifact import load_model
+from blsh_trainer.signals.geometry import Geometry
 
 _SAY_EVERY_S = 2.0
 
@@ -70,11 +71,11 @@ class LiveOptions:
         if self.target is not None:
             wav_output.check_wav_output(self.target, self.source)
 
-    def most_hops(self) -> int | None:
-        """Return the most hops that may be played; None: no limit. A file has a limit, too: wav_output.MOST_HOPS."""
-        limits = [] if self.seconds is None else [max(1, round(self.seconds / HOP_S))]
+    def most_hops(self, geometry: Geometry) -> int | None:
+        """Return the most hops that may be played; None: no limit. A WAV file has a limit, too."""
+        limits = [] if self.seconds is None else [max(1, round(self.seconds / geometry.hop_s))]
         if self.target is not None:
-            limits.append(wav_output.MOST_HOPS)
+            limits.append(_room(geometry))
         return min(limits, default=None)
 
 
@@ -85,12 +86,14 @@ def play_live(options: LiveOptions) -> dict[str, Any]:
     """
     options.check()
     with _Ending() as ending, ExitStack() as cleanup:
-        source = _source(options)
-        sink = _sink(options, cleanup)
         model = load_model(options.model)
-        reached = reach(options.board, options.port, model, say)
-        client = cleanup.enter_context(connect(*reached, retries=Retries(replay_hops=REPLAY_HOPS)))
-        _warn_of_slow_line(options.port, client.baud)
+        geometry = model.geometry
+        source = _source(options, geometry)
+        sink = _sink(options, geometry, cleanup)
+        target, expected = reach(options.board, options.port, model, say, pushed=True)
+        _refuse_slow_line(options.port, expected.baud, geometry)
+        retries = Retries(replay_hops=round(REPLAY_S / geometry.hop_s))
+        client = cleanup.enter_context(connect(target, expected, retries=retries))
         for end in (sink, source):
             cleanup.enter_context(end)  # devices start only now, after the board was built and booted
         ending.session = session = LiveSession(client, source, sink)
@@ -99,7 +102,7 @@ def play_live(options: LiveOptions) -> dict[str, Any]:
         sink.finish()
         found = session.result()
         counts = client.counts.to_dict()
-    _say_troubles(found, options)
+    _say_troubles(found, options, geometry)
     return {
         "input": str(options.source) if options.source else "microphone",
         "output": str(options.target) if options.target else "loudspeaker",
@@ -111,21 +114,26 @@ def play_live(options: LiveOptions) -> dict[str, Any]:
     }
 
 
-def _source(options: LiveOptions) -> Source:
-    most = options.most_hops()
+def _source(options: LiveOptions, geometry: Geometry) -> Source:
+    most = options.most_hops(geometry)
     if options.source is not None:
-        recording = open_recording(options.source, options.gain_db)
+        recording = open_recording(options.source, geometry, options.gain_db)
         say_remarks(options.source, recording)
-        return PacedSource(islice(recording.hops(), most))
-    opened = Microphone(options.microphone)
+        return PacedSource(islice(recording.hops(), most), geometry.hop_s)
+    opened = Microphone(options.microphone, geometry)
     return opened if most is None else LimitedSource(opened, most)
 
 
-def _sink(options: LiveOptions, cleanup: ExitStack) -> Sink:
+def _sink(options: LiveOptions, geometry: Geometry, cleanup: ExitStack) -> Sink:
     if options.target is None:
-        return Speaker(options.loudspeaker, options.buffer_s)
-    file = cleanup.enter_context(wav_output.kept_wav(options.target))
-    return FileSink(file.write, options.buffer_s)
+        return Speaker(options.loudspeaker, geometry, options.buffer_s)
+    file = cleanup.enter_context(wav_output.kept_wav(options.target, geometry.rate_hz))
+    return FileSink(file.write, options.buffer_s, geometry.hop_s)
+
+
+def _room(geometry: Geometry) -> int:
+    """Return the most hops that a WAV file holds."""
+    return wav_output.MOST_SAMPLES // geometry.hop
 
 
 class _Ending:
@@ -175,19 +183,25 @@ def _reporter() -> Callable[[int, int], None]:
     return report
 
 
-def _warn_of_slow_line(port: str | None, baud: int) -> None:
-    carries = hops_per_second(baud)
-    if port is not None and port.startswith("/dev/tty") and carries < HOPS_PER_SECOND:
-        need = f"{HOPS_PER_SECOND:g} are needed for real time"
-        say(f"{port}: at {baud:,} baud the line carries {carries:.1f} hops/s, {need}")
+def _refuse_slow_line(port: str | None, baud: int, geometry: Geometry) -> None:
+    """Raise BlshError for a serial line that cannot carry the sound in real time."""
+    carried, needed = hops_carried(baud, geometry), geometry.hops_per_second
+    if port is not None and port.startswith("/dev/tty") and carried < needed:
+        enough = math.ceil(baud * needed / carried)
+        raise BlshError(
+            f"{port}: at {baud:,} baud the line carries {carried:.1f} hops of {geometry.hop} samples a second, and "
+            f"{needed:g} are needed for real time; give the board {enough:,} baud or more (`baud` in boards.toml), or "
+            "denoise a recording, which need not keep up: blsh denoise IN OUT --engine device"
+        )
 
 
-def _say_troubles(found: LiveResult, options: LiveOptions) -> None:
+def _say_troubles(found: LiveResult, options: LiveOptions, geometry: Geometry) -> None:
     """Print on stderr all deviations from the plan: hops unprocessed or late, a file that is full."""
-    if options.target is not None and found.hops >= wav_output.MOST_HOPS:
+    if options.target is not None and found.hops >= _room(geometry):
+        hours = found.hops * geometry.hop_s / 3600
         say(
-            f"{options.target} is full: a WAV file holds {found.hops * HOP_S / 3600:.1f} hours; live has ended in "
-            "order, start it again with another --output"
+            f"{options.target} is full: a WAV file holds {hours:.1f} hours; live has ended in order, start it again "
+            "with another --output"
         )
     if found.unprocessed:
         say(f"the board passed {found.unprocessed} hops through unprocessed: {found.integrity!r}")

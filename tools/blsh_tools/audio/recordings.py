@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from blsh_codegen.spec.constants import HISTORY, HOP
 from blsh_tools.audio.engines import Samples
 from blsh_tools.console import say
 from blsh_trainer.arrays import FloatArray
@@ -26,8 +25,8 @@ from blsh_trainer.signals.audio import (
     resampled_blocks,
     to_int16,
 )
+from blsh_trainer.signals.geometry import Geometry
 from blsh_trainer.signals.levels import LOUDEST, Level, dbfs
-from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 STANDARD_INPUT = ("-", "/dev/stdin")
 _STANDARD_INPUT_NAME = "standard input"
@@ -38,11 +37,13 @@ _INTEGER_SCALES = (1 << 15, 1 << 23, 1 << 31)
 class Recording:
     """A recording that can be read.
 
-    samples: their number at 16 kHz. rate_hz, channels: those of the file. gain: the factor that samples are multiplied
-    by. remarks: the changes to the recording, and its oddities.
+    geometry: of the model that it is for, at whose rate it is read. samples: their number at this rate. rate_hz,
+    channels: those of the file. gain: the factor that samples are multiplied by. remarks: the changes to the recording,
+    and its oddities.
     """
 
     path: Path
+    geometry: Geometry
     samples: int
     rate_hz: int
     channels: int
@@ -50,34 +51,36 @@ class Recording:
     remarks: tuple[str, ...]
 
     def sound(self) -> Iterator[FloatArray]:
-        """Yield samples in [-1, 1) at 16 kHz, mono, piece by piece."""
+        """Yield samples in [-1, 1), mono, piece by piece."""
         blocks = audio_blocks(self.path, whole=False)
-        return resampled_blocks(blocks if self.gain == 1 else (self.gain * block for block in blocks), self.rate_hz)
+        amplified = blocks if self.gain == 1 else (self.gain * block for block in blocks)
+        return resampled_blocks(amplified, self.rate_hz, self.geometry.rate_hz)
 
     def blocks(self) -> Iterator[Samples]:
-        """Yield int16 samples at 16 kHz, mono, piece by piece."""
+        """Yield int16 samples, mono, piece by piece."""
         return map(to_int16, self.sound())
 
     def hops(self) -> Iterator[Samples]:
-        """Yield hops, int16 (256,), with silence at the end: the core puts each sample out 768 samples later."""
+        """Yield hops, int16 (H,), with silence at the end: the core's output lags."""
+        hop = self.geometry.hop
         rest = np.zeros(0, np.int16)
         for block in self.blocks():
             rest = np.concatenate([rest, block])
-            whole = len(rest) // HOP * HOP
-            yield from rest[:whole].reshape(-1, HOP)
+            whole = len(rest) // hop * hop
+            yield from rest[:whole].reshape(-1, hop)
             rest = rest[whole:]
-        tail = np.zeros(-(-(len(rest) + HISTORY) // HOP) * HOP, np.int16)
+        tail = np.zeros(self.geometry.hops_of(len(rest)) * hop, np.int16)
         tail[: len(rest)] = rest
-        yield from tail.reshape(-1, HOP)
+        yield from tail.reshape(-1, hop)
 
     @property
     def hop_count(self) -> int:
         """The number of hops that hops() yields."""
-        return -(-(self.samples + HISTORY) // HOP)
+        return self.geometry.hops_of(self.samples)
 
 
-def open_recording(path: Path, gain_db: float | None = None) -> Recording:
-    """Read the file at `path` once, and return it as a Recording that is made louder by `gain_db`.
+def open_recording(path: Path, geometry: Geometry, gain_db: float | None = None) -> Recording:
+    """Read the file at `path` once, and return it as a Recording for `geometry` that is made louder by `gain_db`.
 
     A file that was cut short has the length of what is there. Raises BlshError for a file that cannot be read, that is
     silent, or whose peak is above +24 dBFS while no gain is given.
@@ -87,8 +90,11 @@ def open_recording(path: Path, gain_db: float | None = None) -> Recording:
     there = replace(shape, frames=level.frames)
     gain = 10 ** ((gain_db or 0.0) / 20)
     _require_level(path, level, gain, told=gain_db is not None)
-    remarks = (*_lengths(shape, there), *_conversions(shape), *_loudness(level, gain))
-    return Recording(path, there.samples, shape.rate_hz, shape.channels, gain, remarks)
+    remarks = (*_lengths(shape, there), *_conversions(shape, geometry.rate_hz), *_loudness(level, gain))
+    samples = there.samples_at(geometry.rate_hz)
+    if samples == 0:
+        raise BlshError(f"{path} is shorter than one sample at {geometry.rate_hz} Hz; give a longer recording")
+    return Recording(path, geometry, samples, shape.rate_hz, shape.channels, gain, remarks)
 
 
 def _require_level(path: Path, level: Level, gain: float, told: bool) -> None:
@@ -120,9 +126,9 @@ def _lengths(shape: AudioShape, there: AudioShape) -> Iterator[str]:
         yield f"cut short: its header promises {shape.frames} samples, {there.frames} are there; these are used"
 
 
-def _conversions(shape: AudioShape) -> Iterator[str]:
-    if shape.rate_hz != SAMPLE_RATE_HZ:
-        yield f"resampled from {shape.rate_hz} Hz to {SAMPLE_RATE_HZ} Hz"
+def _conversions(shape: AudioShape, rate_hz: int) -> Iterator[str]:
+    if shape.rate_hz != rate_hz:
+        yield f"resampled from {shape.rate_hz} Hz to {rate_hz} Hz"
     if shape.channels != 1:
         yield f"{shape.channels} channels averaged"
 

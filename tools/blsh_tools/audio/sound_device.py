@@ -11,16 +11,16 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from blsh_codegen.spec.constants import HOP, HOP_S, SAMPLE_RATE_HZ
 from blsh_hil.live.ends import Captured, Samples
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import Geometry
 
-BACKLOG_HOPS: Final = 16
-"""The most hops that wait for the board, a quarter of a second. A microphone does not wait: the oldest are dropped."""
+BACKLOG_S: Final = 0.256
+"""The most sound that waits for the board. A microphone does not wait: the oldest hops are dropped."""
 
-SLACK_HOPS: Final = 6
-"""The most hops beyond `buffer_s` that wait for the loudspeaker. The oldest are dropped, for otherwise one stall would
-delay all that follows.
+SLACK_S: Final = 0.096
+"""The most sound beyond `buffer_s` that waits for the loudspeaker. The oldest hops are dropped, for otherwise one stall
+would delay all that follows.
 """
 
 _POLL_S: Final = 0.001
@@ -45,12 +45,13 @@ class _Device(ABC):
 
     what: str
 
-    def __init__(self, kind: str, device: str | None) -> None:
+    def __init__(self, kind: str, device: str | None, geometry: Geometry) -> None:
+        self._hop_s = geometry.hop_s
         package = sounddevice()
         try:
             self._stream = getattr(package, kind)(
-                samplerate=SAMPLE_RATE_HZ,
-                blocksize=HOP,
+                samplerate=geometry.rate_hz,
+                blocksize=geometry.hop,
                 channels=1,
                 dtype="int16",
                 latency="low",
@@ -59,7 +60,7 @@ class _Device(ABC):
             )
         except (package.PortAudioError, ValueError) as error:  # ValueError: no device has that name
             raise BlshError(
-                f"cannot open the {self.what} {device or '(the default one)'} at {SAMPLE_RATE_HZ} Hz: {error}; "
+                f"cannot open the {self.what} {device or '(the default one)'} at {geometry.rate_hz} Hz: {error}; "
                 f"list them: .venv/bin/python -m sounddevice; {_WITHOUT}"
             ) from error
 
@@ -85,21 +86,22 @@ class _Device(ABC):
 
 
 class Microphone(_Device):
-    """A Source of hops as they are spoken. device: its name or number; None: the system's default."""
+    """A Source of hops of `geometry` as they are spoken. device: its name or number; None: the system's default."""
 
     what = "microphone"
 
-    def __init__(self, device: str | None) -> None:
+    def __init__(self, device: str | None, geometry: Geometry) -> None:
+        self._most_captured = round(BACKLOG_S / geometry.hop_s)
         self._captured: deque[Captured] = deque()
         self._last = math.nan
         self.dropped = 0
-        super().__init__("InputStream", device)
+        super().__init__("InputStream", device, geometry)
 
     def _callback(self, data: Any, frames: int, moments: Any, status: Any) -> None:
-        ago = moments.currentTime - moments.inputBufferAdcTime if moments.inputBufferAdcTime else HOP_S
+        ago = moments.currentTime - moments.inputBufferAdcTime if moments.inputBufferAdcTime else self._hop_s
         now = time.monotonic()  # a hop is complete when it is handed over, at the latest, whatever the driver says
-        self._captured.append(Captured(np.array(data[:, 0]), min(now, now - ago + HOP_S)))
-        if len(self._captured) > BACKLOG_HOPS:
+        self._captured.append(Captured(np.array(data[:, 0]), min(now, now - ago + self._hop_s)))
+        if len(self._captured) > self._most_captured:
             self._captured.popleft()
             self.dropped += 1
 
@@ -116,20 +118,20 @@ class Microphone(_Device):
             return -math.inf
         self._check()
         soon = time.monotonic() + _POLL_S
-        return soon if math.isnan(self._last) else max(soon, self._last + HOP_S)
+        return soon if math.isnan(self._last) else max(soon, self._last + self._hop_s)
 
 
 class Speaker(_Device):
-    """A Sink that plays a hop every 16 ms, from `buffer_s` after the first has come, and silence where one is late.
+    """A Sink that plays hops of `geometry`, from `buffer_s` after the first has come, and silence where one is late.
 
     device: its name or number; None: the system's default.
     """
 
     what = "loudspeaker"
 
-    def __init__(self, device: str | None, buffer_s: float) -> None:
+    def __init__(self, device: str | None, geometry: Geometry, buffer_s: float) -> None:
         self._buffer_s = buffer_s
-        self._most_waiting = round(buffer_s / HOP_S) + SLACK_HOPS
+        self._most_waiting = round(buffer_s / geometry.hop_s) + round(SLACK_S / geometry.hop_s)
         self._waiting: deque[tuple[int, Samples]] = deque()
         self._put = 0
         self._first: float | None = None
@@ -139,7 +141,7 @@ class Speaker(_Device):
         self.late = 0
         self.silent = 0
         self.dropped = 0
-        super().__init__("OutputStream", device)
+        super().__init__("OutputStream", device, geometry)
 
     def put(self, samples: Samples, arrived: float) -> None:
         """Play the next hop, which came at the moment `arrived`."""
@@ -158,7 +160,7 @@ class Speaker(_Device):
 
     def finish(self) -> None:
         """Wait until every hop is played."""
-        deadline = time.monotonic() + self._buffer_s + (len(self._waiting) + 2) * HOP_S + self.latency_s
+        deadline = time.monotonic() + self._buffer_s + (len(self._waiting) + 2) * self._hop_s + self.latency_s
         while self._waiting and time.monotonic() < deadline:
             time.sleep(_POLL_S)
         time.sleep(self.latency_s)

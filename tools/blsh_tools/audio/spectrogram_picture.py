@@ -7,21 +7,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HOP_S
 from blsh_trainer.files import replacing
 from blsh_trainer.plotting import new_figure
-from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ, stft
+from blsh_trainer.signals.geometry import Geometry
+from blsh_trainer.signals.spectra import stft
 
 _RANGE_DB = 70.0
 
 
-def draw_spectrograms(recordings: Mapping[str, npt.NDArray[np.float64]], path: Path, seconds: float = 10.0) -> None:
+def draw_spectrograms(
+    recordings: Mapping[str, npt.NDArray[np.float64]], geometry: Geometry, path: Path, seconds: float = 10.0
+) -> None:
     """Write a PNG with a spectrogram of the first `seconds` of each recording (samples in [-1, 1)), by title.
 
-    All share one colour scale, which ends 70 dB below the loudest bin of all.
+    geometry: of the frames, at the rate of the recordings. All share one colour scale, which ends 70 dB below the
+    loudest bin of all.
     """
     levels = {
-        title: 20 * np.log10(np.abs(stft(samples[: int(seconds * SAMPLE_RATE_HZ)])) + 1e-9)
+        title: 20 * np.log10(np.abs(stft(samples[: int(seconds * geometry.rate_hz)], geometry)) + 1e-9)
         for title, samples in recordings.items()
     }
     loudest = max(float(level.max()) for level in levels.values())
@@ -31,7 +34,7 @@ def draw_spectrograms(recordings: Mapping[str, npt.NDArray[np.float64]], path: P
             level.T,
             origin="lower",
             aspect="auto",
-            extent=(0, len(level) * HOP_S, 0, SAMPLE_RATE_HZ / 2000),
+            extent=(0, len(level) * geometry.hop_s, 0, geometry.rate_hz / 2000),
             vmin=loudest - _RANGE_DB,
             vmax=loudest,
             cmap="magma",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write WAV files of 16 kHz, mono, 16 bits: into a file that appears whole, or through a pipe."""
+"""Write WAV files, mono, 16 bits: into a file that appears whole, or through a pipe."""
 
 import struct
 import sys
@@ -9,17 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from blsh_codegen.spec.constants import HOP
 from blsh_tools.audio.engines import Samples
 from blsh_tools.options.outputs import check_output
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import landing, replacing
-from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 MOST_SAMPLES = ((1 << 32) - 1 - 36) // 2
-"""The most samples that a WAV file of 16 bits can hold: 37 hours. Its header counts bytes in 32 bits."""
-
-MOST_HOPS = MOST_SAMPLES // HOP
+"""The most samples that a WAV file of 16 bits can hold: 37 hours at 16 kHz. Its header counts bytes in 32 bits."""
 
 
 def is_standard_output(target: Path) -> bool:
@@ -37,12 +33,12 @@ def check_wav_output(path: Path, source: Path | None) -> None:
 class WavWriter:
     """A WAV file that grows. Use it as a context manager: the header is complete when the block ends."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rate_hz: int) -> None:
         self.samples = 0
         self._file = wave.open(str(path), "wb")  # noqa: SIM115
         self._file.setnchannels(1)
         self._file.setsampwidth(2)
-        self._file.setframerate(SAMPLE_RATE_HZ)
+        self._file.setframerate(rate_hz)
 
     def write(self, samples: Samples) -> None:
         """Append int16 samples."""
@@ -57,14 +53,14 @@ class WavWriter:
 
 
 @contextmanager
-def kept_wav(path: Path) -> Iterator[WavWriter]:
-    """Yield a writer for the WAV file `path`, which is replaced when the block ends.
+def kept_wav(path: Path, rate_hz: int) -> Iterator[WavWriter]:
+    """Yield a writer for the WAV file `path` of `rate_hz`, which is replaced when the block ends.
 
     After a BlshError of the block, too, the samples until then are kept, and the error says where. Nothing is replaced
     if there are none, or if anything else breaks the block off.
     """
     failure: BlshError | None = None
-    with replacing(path) as temporary, WavWriter(temporary) as file:
+    with replacing(path) as temporary, WavWriter(temporary, rate_hz) as file:
         try:
             yield file
         except BlshError as error:
@@ -72,27 +68,27 @@ def kept_wav(path: Path) -> Iterator[WavWriter]:
                 raise
             failure = error
     if failure is not None:
-        seconds = file.samples / SAMPLE_RATE_HZ
+        seconds = file.samples / rate_hz
         raise BlshError(f"{failure}; {path} keeps what came until then, {seconds:.2f} s") from failure
 
 
-def write_wav_blocks(path: Path, blocks: Iterable[Samples]) -> int:
-    """Write int16 blocks as a WAV file that appears whole or not at all. Return the number of samples."""
-    with replacing(path) as temporary, WavWriter(temporary) as file:
+def write_wav_blocks(path: Path, blocks: Iterable[Samples], rate_hz: int) -> int:
+    """Write int16 blocks of `rate_hz` as a WAV file that appears whole or not at all. Return the number of samples."""
+    with replacing(path) as temporary, WavWriter(temporary, rate_hz) as file:
         for block in blocks:
             file.write(block)
         return file.samples
 
 
-def pipe_wav_blocks(blocks: Iterable[Samples], samples: int) -> int:
-    """Write int16 blocks, `samples` in all, to standard output as a WAV file. Return `samples`.
+def pipe_wav_blocks(blocks: Iterable[Samples], samples: int, rate_hz: int) -> int:
+    """Write int16 blocks of `rate_hz`, `samples` in all, to standard output as a WAV file. Return `samples`.
 
     A pipe cannot be rewound, so the header comes first and has the length already.
     """
     pipe = sys.stdout.buffer
     if pipe.isatty():
         raise BlshError("standard output is a terminal; send it to a file or a pipe")
-    form = struct.pack("<HHIIHH", 1, 1, SAMPLE_RATE_HZ, 2 * SAMPLE_RATE_HZ, 2, 16)
+    form = struct.pack("<HHIIHH", 1, 1, rate_hz, 2 * rate_hz, 2, 16)
     head = struct.pack("<4sI8sI", b"RIFF", 36 + 2 * samples, b"WAVEfmt ", len(form)) + form
     _pipe(pipe, head + struct.pack("<4sI", b"data", 2 * samples))
     for block in blocks:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.spec.constants import HOP, WINDOW
 from blsh_firmware.build.project_files import firmware_digest
 from blsh_firmware.measure.bench_images import costs_digest
 from blsh_firmware.measure.bench_inputs import BUDGET_ENTRIES, noisy_speech
@@ -21,15 +20,19 @@ from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.experiments.report_files import markdown_table, write_index
 from blsh_trainer.experiments.verdict import Bar, state
 from blsh_trainer.files import write_text_if_changed
+from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 
 NAME = "bars-firmware"
 _SNR_DB = 65.0
+_OF_EACH_SIZE = (RECORDER, CLASSES["headset"], Geometry(16_000, 256, 64, 128))
+"""A geometry of each size of the transforms."""
+
 _SIZES_WITHIN, _INSTRUCTIONS_WITHIN = 0.01, 0.05
 
 
 def firmware_bars(folder: Path, corpus: Corpus) -> list[Bar]:
     """Return every bar: those of bench-firmware.json and frontier.json in `folder`, and the transforms' accuracy."""
-    bars = [_snr(corpus)]
+    bars = [_snr(corpus, geometry) for geometry in _OF_EACH_SIZE]
     bench, lacking = _read(folder / "bench-firmware.json", "make bench-firmware")
     if bench is not None and bench.get("firmware_sha256") != firmware_digest():
         bench, lacking = None, "measured with other sources; run: make bench-firmware"
@@ -108,19 +111,21 @@ def estimate_bars(rows: Sequence[Row], boards: Sequence[str], lacking: str | Non
 # ---- others ------------------------------------------------------------------------------------------------------
 
 
-def _snr(corpus: Corpus) -> Bar:
+def _snr(corpus: Corpus, geometry: Geometry) -> Bar:
     span = f"{LEVELS_DBFS[0]} to {LEVELS_DBFS[-1]} dBFS"
-    what = f"transforms: SNR at least {_SNR_DB:g} dB against doubles, speech from {span}"
-    found = transform_snrs(_speech(corpus))
+    what = (
+        f"transforms of a window of {geometry.window}: SNR at least {_SNR_DB:g} dB against doubles, speech from {span}"
+    )
+    found = transform_snrs(_speech(corpus, geometry), geometry)
     told = "; ".join(f"{level} dBFS {forward:.1f} and {back:.1f}" for level, (forward, back) in found.items())
     least = min(min(pair) for pair in found.values())
     figures = {str(level): {"forward": pair[0], "inverse": pair[1]} for level, pair in found.items()}
     return Bar(what, f"worst frame, forward and inverse: {told} dB", least >= _SNR_DB, figures)
 
 
-def _speech(corpus: Corpus) -> npt.NDArray[np.float64]:
-    """Return noisy speech of the test split, (n,), with a peak of 1."""
-    samples = noisy_speech(corpus, 64 * WINDOW // HOP).astype(np.float64)
+def _speech(corpus: Corpus, geometry: Geometry) -> npt.NDArray[np.float64]:
+    """Return noisy speech of the test split, 64 windows of it, (n,), with a peak of 1."""
+    samples = noisy_speech(corpus, 64 * geometry.window // geometry.hop, geometry).astype(np.float64)
     scaled: npt.NDArray[np.float64] = samples / np.abs(samples).max()
     return scaled
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from blsh_codegen.spec.constants import HOP, HOPS_PER_SECOND
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.images import reach
 from blsh_hil.boards.session import connect
@@ -21,9 +20,11 @@ def measure_board_link(board: str, port: str | None, model: Path, seconds: float
 
     board, port, model: as of `reach`. Raises BlshError as `reach` and `measure_link` do.
     """
-    hops = round(seconds * HOPS_PER_SECOND)
-    target, expected = reach(board, port, load_model(model), say)
-    samples = edge_signal("speech_like", hops * HOP, np.random.default_rng(0))
+    artifact = load_model(model)
+    geometry = artifact.geometry
+    target, expected = reach(board, port, artifact, say)
+    hops = round(seconds * geometry.hops_per_second)
+    samples = edge_signal("speech_like", hops * geometry.hop, np.random.default_rng(0))
     with ExitStack() as cleanup:
         url = target if isinstance(target, str) else cleanup.enter_context(target).url
         with connect(url, expected):

@@ -9,7 +9,6 @@ from blsh_codegen.cost.measured_costs import CoreCosts, load_costs
 from blsh_codegen.cost.stage_work import Work, fixed_work
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, integer_model
 from blsh_codegen.model.voting import VotingIntegers
-from blsh_codegen.spec.constants import HOPS_PER_SECOND, VOTE_BANDS
 from blsh_hil.boards.table import find_board
 from blsh_tools.bench.frontier_costs import BOARDS
 from blsh_tools.bench.model_costs import model_costs
@@ -35,6 +34,7 @@ class DenseFirmware:
         self._lookup, self._costs = model_costs(model, GenerateOptions(), corpus, RESULTS), load_costs()
         integers = integer_model(model, GenerateOptions())
         assert isinstance(integers, VotingIntegers)
+        self._geometry = model.geometry
         self._inputs = _OCTET * int(integers.projection_rows.shape[1])
         tables = flash_table_bytes(integers)
         self._own_tables = sum(tables.values()) - sum(tables.get(name, 0) for name in _SHARED_TABLES)
@@ -52,13 +52,14 @@ class DenseFirmware:
 
     def network(self, width: int) -> ImageCost:
         """Return the costs of a network of `width` hidden units."""
-        padded = _OCTET * ceil(width / _OCTET)
-        products = padded * self._inputs + VOTE_BANDS * padded
-        millions = {
-            core: (fixed + products * self._product[core] + width * self._unit[core]) * HOPS_PER_SECOND / 1e6
+        padded, bands = _OCTET * ceil(width / _OCTET), self._geometry.bands
+        products = padded * self._inputs + bands * padded
+        hop = {
+            core: fixed + products * self._product[core] + width * self._unit[core]
             for core, fixed in self._fixed.items()
         }
-        tables = products + _UNIT_BYTES * (padded + VOTE_BANDS)
+        millions = {core: each * self._geometry.hops_per_second / 1e6 for core, each in hop.items()}
+        tables = products + _UNIT_BYTES * (padded + bands)
         return ImageCost(
             {core: round(each, 3) for core, each in millions.items()},
             self._lookup.flash_bytes - self._own_tables + tables,

@@ -8,7 +8,6 @@ from typing import Any
 from blsh_codegen.cost.measured_costs import COSTS_FILE, Costs, load_costs, save_costs
 from blsh_codegen.cost.planning import Plan
 from blsh_codegen.emit.generate import GenerateOptions
-from blsh_codegen.spec.constants import HOPS_PER_SECOND
 from blsh_firmware.measure.calibration import calibrate, interrupted_file
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.table import find_board, load_boards
@@ -31,12 +30,12 @@ class BoardEstimate:
     @property
     def cpu_share(self) -> float:
         """The share of the core's clock that the mean hop takes, were each instruction one cycle."""
-        return self.plan.estimate.instructions * HOPS_PER_SECOND / self.board.clock_hz
+        return self.plan.estimate.instructions * self.model.geometry.hops_per_second / self.board.clock_hz
 
     @property
     def cpu_share_most(self) -> float:
         """The share of the core's clock that the dearest hop takes, were each instruction one cycle."""
-        return self.plan.estimate.worst * HOPS_PER_SECOND / self.board.clock_hz
+        return self.plan.estimate.worst * self.model.geometry.hops_per_second / self.board.clock_hz
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""

@@ -10,7 +10,6 @@ import numpy as np
 
 from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
-from blsh_codegen.spec.constants import HOP
 from blsh_codegen.spec.packing import unpack_words
 from blsh_firmware.build.project_files import firmware_digest
 from blsh_firmware.measure.bench_images import M0_ROW, bench_project, build_for, costs_digest
@@ -98,11 +97,12 @@ def measure_firmware(
     """Measure everything, and return it as JSON values. extended: another model to measure, as of BenchOptions."""
     options.check()
     model = budget_model(corpus, options.work, progress)
-    samples = noisy_speech(corpus, options.hops)
+    samples = noisy_speech(corpus, options.hops, model.geometry)
     plugin = build_plugin(options.work)
     digests = {"firmware_sha256": firmware_digest(), "costs_sha256": costs_digest()}
     project = bench_project(options.work / "project")
-    cases, rows = list(_cases(model, extended, options.boards, samples)), []
+    few = None if extended is None else noisy_speech(corpus, FIXED_HOPS, extended.geometry)
+    cases, rows = list(_cases(model, extended, options.boards, samples, few)), []
     for done, case in enumerate(cases, 1):
         image = build_for(case.row, case.model, case.entries, project, lambda _line: None)
         rows.append(measure_image(image, Workbench(plugin, options.work, case.samples), case.name))
@@ -121,24 +121,28 @@ def measure_firmware(
     }
 
 
-def _cases(model: AnyModel, extended: AnyModel | None, boards: Sequence[str], samples: Samples) -> Iterator[_Case]:
-    """Yield the rows to measure, in their order in the result."""
-    few = samples[: FIXED_HOPS * HOP]
+def _cases(
+    model: AnyModel, extended: AnyModel | None, boards: Sequence[str], samples: Samples, of_extended: Samples | None
+) -> Iterator[_Case]:
+    """Yield the rows to measure, in their order in the result. samples: for `model`. of_extended: for `extended`."""
+    few = samples[: FIXED_HOPS * model.geometry.hop]
     for board in boards:
         for row in (M0_ROW, board) if board == "microbit" else (board,):
             yield _Case("budget", row, model, min(BUDGET_ENTRIES, model.entries), samples)
     for board in boards:
         yield _Case("smallest", board, model, model.neighbours, few)
-    if extended is not None:
+    if extended is not None and of_extended is not None:
         for board in boards:
-            yield _Case("extended", board, extended, min(BUDGET_ENTRIES, extended.entries), few)
+            yield _Case("extended", board, extended, min(BUDGET_ENTRIES, extended.entries), of_extended)
 
 
 def _search_bench(model: AnyModel, samples: Samples, work: Path, plugin: Path) -> SearchBench:
     """Return the inputs of measuring the search: all codes of `model`, and the codes of the hops of `samples`."""
     whole = integer_model(model, GenerateOptions(entries=min(BUDGET_ENTRIES, model.entries)))
     codes = [part.code for part in VectorisedDenoiser(whole).chunks(samples)]
-    queries = unpack_words(np.concatenate(codes).astype(np.uint32), whole.bits)[counted_hops(len(samples) // HOP)]
+    geometry = model.geometry
+    counted = counted_hops(len(samples) // geometry.hop, geometry)
+    queries = unpack_words(np.concatenate(codes).astype(np.uint32), whole.bits)[counted]
     return SearchBench(model.code_bits, queries, model.neighbours, work, plugin)
 
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 from blsh_codegen.cost.estimate import estimate
 from blsh_codegen.cost.measured_costs import load_costs
 from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model
-from blsh_codegen.spec.constants import HOP
 from blsh_firmware.build.project_files import firmware_digest
 from blsh_firmware.measure.bench_images import M0_ROW
 from blsh_firmware.measure.bench_inputs import describe_model, noisy_speech
@@ -24,7 +23,6 @@ BENCH: Final = "bench-firmware.json"
 _ROWS = {core: (M0_ROW, board) if core == "M0" else (board,) for core, board in BOARDS.items()}
 _MEMORY_OF = "M4"
 _HOPS = 96
-_HOP_BYTES = 2 * HOP
 _IDENTITY = ("name", "sha256")
 
 
@@ -88,13 +86,13 @@ def _of_rows(rows: Mapping[str, Mapping[str, Any]]) -> ModelCosts:
     return ModelCosts(
         {core: float(row["instructions"]["millions_per_second"]) for core, row in rows.items()},
         memory["flash"]["code"] + memory["flash"]["tables"],
-        memory["ram"]["state"] + memory["ram"]["stack_computed"] + _HOP_BYTES,
+        memory["ram"]["state"] + memory["ram"]["stack_computed"] + 2 * memory["hop"],
         MEASURED,
     )
 
 
 def _estimated(model: AnyModel, options: GenerateOptions, corpus: Corpus) -> ModelCosts:
-    integers, costs, samples = integer_model(model, options), load_costs(), noisy_speech(corpus, _HOPS)
+    integers, costs, samples = integer_model(model, options), load_costs(), noisy_speech(corpus, _HOPS, model.geometry)
     found = {
         core: estimate(integers, costs.core(find_board(board).core), costs.board(board), samples)
         for core, board in BOARDS.items()
@@ -103,6 +101,6 @@ def _estimated(model: AnyModel, options: GenerateOptions, corpus: Corpus) -> Mod
     return ModelCosts(
         {core: round(each.millions_per_second, 3) for core, each in found.items()},
         memory.flash_bytes,
-        memory.state_bytes + memory.stack_bytes + _HOP_BYTES,
+        memory.state_bytes + memory.stack_bytes + 2 * model.geometry.hop,
         ESTIMATED,
     )

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from blsh_codegen.spec.constants import HOPS_PER_SECOND
 from blsh_codegen.spec.stages import STAGES
 from blsh_tools.bench.peer_costs import load_peer_costs
 from blsh_tools.bench.search_growth import SearchCost, draw_growth
 from blsh_trainer.experiments.report_files import markdown_table, write_index
 from blsh_trainer.files import replacing, write_text_if_changed
 from blsh_trainer.model.voting_model import VOTES
+from blsh_trainer.signals.geometry import Geometry
 
 NAME, PICTURE = "bench-firmware", "search-growth.png"
 _CAPTIONS = {
@@ -56,7 +56,7 @@ def bench_page(result: Mapping[str, Any], command: str) -> str:
 
 def _method(result: Mapping[str, Any]) -> str:
     return (
-        f"Instructions of a hop (256 samples, 16 ms), exact: counted by the emulator's clock "
+        f"Instructions of a hop, exact: counted by the emulator's clock "
         f"(`-icount shift={result['icount_shift']}`) after loops of known length came out right on the same board, and "
         "counted again by a plugin of the emulator's translator, hop by hop the same. Each figure of a stage holds the "
         "same handful for reading the counter. Where two figures stand, they are the mean and the most. "
@@ -73,10 +73,15 @@ def _caption(case: str, result: Mapping[str, Any]) -> str:
 def _about(case: str, result: Mapping[str, Any]) -> str:
     model = result["models"]["extended" if case == "extended" else "budget"]
     masks = "votes for masks" if model["masks"] == VOTES else f"masks `{model['masks']}`"
-    told = f"L = {model['bits']}, `{model['feature_kind']}`, K = {model['neighbours']}, {masks}"
+    told = f"L = {model['bits']}, `{model['feature_kind']}`, K = {model['neighbours']}, {masks}; {_hop_of(model)}"
     if case == "budget":
         told += "; CMSIS-DSP's transforms destroy their input and apply no mask; q31 needs a second buffer of 8 KiB"
     return f"{told}."
+
+
+def _hop_of(model: Mapping[str, Any]) -> str:
+    geometry = Geometry(*model["geometry"])
+    return f"a hop is {geometry.hop} samples, {1000 * geometry.hop_s:g} ms"
 
 
 def _costs(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], whole: bool) -> str:
@@ -130,7 +135,7 @@ def _both(of: Mapping[str, int]) -> str:
 
 _CYCLES = (
     "From the mix of instructions that the plugin counted: costs of each class, flash besides (docs/benchmarks.md). "
-    f"The budgets' model on the rows above. The clock is what real time takes, {HOPS_PER_SECOND:g} hops a second."
+    "The budgets' model on the rows above. The clock is what real time takes."
 )
 
 
@@ -172,13 +177,13 @@ def _peers(result: Mapping[str, Any]) -> str:
         of = {row["board"]: row for row in result["rows"] if row["case"] == case}
         if _M4_BOARD in of:
             on_m0 = next((row for row in of.values() if row["core"] == _M0_CORE), None)
-            ram = of[_M4_BOARD]["ram"]
+            ram, buffer = of[_M4_BOARD]["ram"], 2 * of[_M4_BOARD]["hop"]
             lines.append(
                 [
                     f"ours, {_caption(case, result).lower()}, {of[_M4_BOARD]['entries']:,} entries",
                     f"{of[_M4_BOARD]['instructions']['millions_per_second']:.1f}",
                     "-" if on_m0 is None else f"{on_m0['instructions']['millions_per_second']:.1f}",
-                    f"{(ram['state'] + ram['stack_computed'] + 512) / 1000:.1f} (state, stack, one hop)",
+                    f"{(ram['state'] + ram['stack_computed'] + buffer) / 1000:.1f} (state, stack, one hop)",
                 ]
             )
     return markdown_table(header, lines)

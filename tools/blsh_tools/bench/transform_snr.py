@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.pipeline.reference import analyse
-from blsh_codegen.pipeline.vectorised import real_samples, real_spectrum
-from blsh_codegen.spec.constants import WINDOW, window_q14
+from blsh_codegen.pipeline.vectorised_transform import real_samples, real_spectrum
+from blsh_codegen.spec.constants import mask_shift, round_trip_shift, spectrum_shift, window_q14
+from blsh_trainer.signals.geometry import Geometry
 
 LEVELS_DBFS = (0, -10, -20, -30, -40, -50, -60)
 _LEAST_PEAK = 2.0**-4  # the least peak of a windowed frame, in input steps; a quieter frame changes no output
@@ -16,25 +17,32 @@ _LEAST_PEAK = 2.0**-4  # the least peak of a windowed frame, in input steps; a q
 Floats = npt.NDArray[np.float64]
 
 
-def transform_snrs(speech: Floats, levels: Sequence[int] = LEVELS_DBFS) -> dict[int, tuple[float, float]]:
+def transform_snrs(
+    speech: Floats, geometry: Geometry, levels: Sequence[int] = LEVELS_DBFS
+) -> dict[int, tuple[float, float]]:
     """Return the SNR in dB of the worst frame, forward and inverse, by level. speech: (n,), with a peak of 1.
 
     The exact values are NumPy's transforms, in doubles, of the same integers: forward of the rounded, windowed samples,
     inverse of the integer spectrum with a gain of 1. The firmware's bits are those of codegen's `vectorised`.
     """
-    return {level: _snrs(np.round(speech * 32767 * 10 ** (level / 20))) for level in levels}
+    return {level: _snrs(np.round(speech * 32767 * 10 ** (level / 20)), geometry) for level in levels}
 
 
-def _snrs(samples: Floats) -> tuple[float, float]:
-    half = window_q14() / 2.0**14  # the rounded window: its error is no error of the transform
-    window = np.concatenate([half, half[len(half) - 2 : 0 : -1]])
-    frames = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW)
+def _snrs(samples: Floats, geometry: Geometry) -> tuple[float, float]:
+    table = window_q14(geometry)
+    window = table / 2.0**14  # the rounded window: its error is no error of the transform
+    size = geometry.window
+    frames = samples[: len(samples) // size * size].reshape(-1, size)
     frames = frames[np.abs(frames * window).max(axis=1) >= _LEAST_PEAK]
-    shifts, windowed = zip(*(analyse([int(x) for x in frame]) for frame in frames), strict=True)
+    weights = table.tolist()
+    shifts, windowed = zip(*(analyse([int(x) for x in frame], weights) for frame in frames), strict=True)
     re, im = real_spectrum(np.array(windowed, np.int64))
-    forward = _worst(np.fft.rfft(frames * window), (re + 1j * im) / 2.0 ** (np.array(shifts)[:, None] + 14 - 9))
-    back = real_samples(re >> 2, im >> 2)  # a gain of 1 divides by 4, too
-    return forward, _worst(np.fft.irfft(re + 1j * im) / 4, back.astype(np.float64))
+    scale = 2.0 ** (np.array(shifts)[:, None] + 14 - spectrum_shift(size))
+    forward = _worst(np.fft.rfft(frames * window), (re + 1j * im) / scale)
+    raised = mask_shift(size)
+    back = real_samples(re << raised >> 2, im << raised >> 2)  # a gain of 1 divides by 4, too
+    exact = np.fft.irfft(re + 1j * im) * 2.0 ** (spectrum_shift(size) - round_trip_shift(size) - 2)
+    return forward, _worst(exact, back.astype(np.float64))
 
 
 def _worst(exact: npt.NDArray[np.inexact], found: npt.NDArray[np.inexact]) -> float:

@@ -69,10 +69,10 @@ def read_model(path: Path, wanted: ModelOptions) -> IntegerModel:
 def push(target: PushTarget, model: IntegerModel, progress: Progress) -> dict[str, Any]:
     """Send `model`, have it compared with the reference bit for bit, and keep it. Return figures as JSON values."""
     with connect(*target.reach()) as client:
-        before = client.identity or client.hello()
+        before = client.board
         image = encode_image(model)
-        pushed = push_model(client, model, image, proof_signal(), progress)
-        after = client.identity or client.hello()
+        pushed = push_model(client, model, image, proof_signal(model.geometry), progress)
+        after = client.board
         retries = client.counts.retries
     return {
         "board": target.board,
@@ -111,7 +111,7 @@ def ask_whether_it_fits(target: PushTarget, model: IntegerModel) -> dict[str, An
 def back_to_factory(target: PushTarget) -> dict[str, Any]:
     """Erase the board's slots, so that it runs the model that is compiled in. Return both as JSON values."""
     with connect(*target.reach()) as client:
-        before = client.identity or client.hello()
+        before = client.board
         restore_factory(client)
         after = client.hello()
     return {

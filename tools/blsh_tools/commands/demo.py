@@ -8,6 +8,7 @@ import typer
 
 from blsh_tools.console import progress, show
 from blsh_tools.options.arguments import DEFAULT_BOARD, AsJson, BoardName, CorpusOrSynthetic, Seed
+from blsh_tools.options.geometry import GeometryText, Latency, Rate, chosen_geometry
 from blsh_tools.options.numbers_in_range import SECONDS_OF_AUDIO
 
 
@@ -17,16 +18,26 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("out/demo"),
     seconds: Annotated[float, SECONDS_OF_AUDIO.option("Seconds of noisy speech to send through the board.")] = 30.0,
     seed: Seed = 0,
+    latency: Latency = None,
+    rate: Rate = None,
+    geometry: GeometryText = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
     from blsh_hil.boards.table import find_board
     from blsh_tools.demo_chain import DemoOptions, check_demo_folder, run_demo
     from blsh_tools.options.corpora import SYNTHETIC, corpus_or_synthetic
+    from blsh_trainer.signals.geometry import RECORDER
 
     chosen = find_board(board)
     check_demo_folder(output)
-    options = DemoOptions(corpus or SYNTHETIC, seconds=seconds, seed=seed, synthetic=corpus is None)
+    options = DemoOptions(
+        corpus or SYNTHETIC,
+        seconds=seconds,
+        seed=seed,
+        synthetic=corpus is None,
+        geometry=chosen_geometry(latency, rate, geometry) or RECORDER,
+    )
     with progress() as advance:
         source = corpus_or_synthetic(corpus, seed, advance)
         result = run_demo(source, chosen, output, options, advance)
@@ -38,7 +49,9 @@ def _rows(result: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
     quality, scores = result["si_sdr_db"], result["test_mixtures_si_sdr_db"]
     compared = f"{result['frames_compared']} hops x 8 stages"
     instructions = result["instructions"]
+    rate_hz, window, hop, synthesis = result["geometry"]
     return [
+        ("latency", f"{1000 * synthesis / rate_hz:g} ms: windows of {window}, hops of {hop} samples at {rate_hz} Hz"),
         ("SI-SDR of the noisy recording", f"{quality['mixture']:6.2f} dB"),
         ("... float reference", f"{quality['float']:6.2f} dB"),
         ("... integer reference", f"{quality['fixed']:6.2f} dB"),

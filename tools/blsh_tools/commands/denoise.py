@@ -2,7 +2,7 @@
 """`blsh denoise`: a recording in, a WAV out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +18,8 @@ def denoise(
         typer.Argument(metavar="IN", help="WAV, FLAC or another format that soundfile reads; - is standard input."),
     ],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="WAV to write: 16 kHz, mono, 16 bits; - is standard output.")
+        Path,
+        typer.Argument(metavar="OUT", help="WAV to write, mono, 16 bits, at the model's rate; - is standard output."),
     ],
     model: Annotated[Path, typer.Option("--model", help="Model artifact.")] = DEFAULT_MODEL,
     engine: Annotated[str, typer.Option(help="`float`, `fixed` (the firmware's integers) or `device`.")] = "float",
@@ -29,7 +30,7 @@ def denoise(
     reduction: DictionaryOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Denoise a recording; the result has the same length and is aligned in time.
+    """Denoise a recording; the result has the same length and is aligned in time, at the rate of the model.
 
     The device has its dictionary in its firmware: give --entries and the like to `blsh generate` there. A recording
     that was cut short is denoised as far as it goes. Standard input is kept in a temporary file; it must have a header,
@@ -44,10 +45,14 @@ def denoise(
     with progress() as advance:
         result = denoise_file(source, target, DenoiseOptions(model, engine, board, port, reduction, gain), advance)
     if piped:
-        say(f"standard output: {result['samples']:,} samples at 16 kHz, engine {engine}")
+        say(f"standard output: {result['samples']:,} samples at {_khz(result)}, engine {engine}")
         return
-    rows = [("written", str(target)), ("samples", f"{result['samples']:,} at 16 kHz"), ("engine", engine)]
+    rows = [("written", str(target)), ("samples", f"{result['samples']:,} at {_khz(result)}"), ("engine", engine)]
     if link := result.get("link"):
         rows += [("rate", f"{link['hops_per_second']:.0f} hops/s, {link['times_real_time']:.2f} times real time")]
         rows += [("asked again", f"{link['retries']:,} of {link['requests']:,} requests")]
     show(result, as_json, rows, "Denoised")
+
+
+def _khz(result: dict[str, Any]) -> str:
+    return f"{result['sample_rate_hz'] / 1000:g} kHz"

@@ -46,7 +46,7 @@ def live(
 ) -> None:
     """Play a recording or a microphone through the board in real time, and measure the latency of every hop.
 
-    With --input and --output no sound device is needed. The output file is what the board puts out, 768 samples late.
+    With --input and --output no sound device is needed. The output file is what the board puts out, which lags.
     Ctrl-C, SIGTERM and SIGHUP end it in order: the file is complete. A file is kept after an error of the board, too,
     as far as it goes; after 37 hours it is full. If a board is slower than real time, hops come late.
     """
@@ -71,7 +71,7 @@ def live(
 def _rows(result: dict[str, Any]) -> list[list[str]]:
     latency: dict[str, Any] = result["latency_ms"]
     rows = [["hops", f"{result['hops']:,}, {result['seconds']:g} s"]]
-    rows += [["latency: the algorithm", f"{latency['algorithm']:.0f} ms"]]
+    rows += [["latency: the algorithm", f"{latency['algorithm']:g} ms"]]
     for name, words in _SENTENCES.items():
         if name in latency:
             rows.append([f"... {words}", _spread(latency[name])])

@@ -15,10 +15,16 @@ if TYPE_CHECKING:  # the commands import their modules when they run, so that `b
     from blsh_codegen.emit.generate import GenerateOptions
     from blsh_hil.boards.board import Board
     from blsh_trainer.model.artifact import AnyModel
+    from blsh_trainer.signals.geometry import Geometry
 
-SLOTS_FLASH_BYTES = 4096
-"""The most code, on any board, of the part of the firmware that takes pushed models."""
-SLOTS_RAM_BYTES = 160
+SLOTS_FLASH_BYTES = 7168
+"""The most code, on any board, that takes pushed models and runs those of other geometries."""
+SLOTS_VOTES_FLASH_BYTES = 12288
+"""The same where the compiled model votes: then models of every kind are taken."""
+SLOTS_RAM_BYTES = 192
+"""The most RAM of what is known of pushed models."""
+_COPIES_OF_A_HOP = 2
+"""In the server, beside the state."""
 SLOTS_STACK_BYTES = 96
 """The most stack that trying a pushed model takes beyond a hop: see `image_stack` of a firmware with slots."""
 
@@ -56,7 +62,7 @@ def _fitting(model: "AnyModel", wishes: "GenerateOptions") -> "tuple[GenerateOpt
     costs = load_costs()
     sizes = costs.board(board.name)
     if wishes.slots:
-        sizes = _with_slots(board, sizes, wishes)
+        sizes = _with_slots(board, sizes, wishes, model.geometry)
     ram = board.ram.size - board.stack_bytes + sizes.stack_bytes  # the linker keeps more for the stack than is used
     for name, asked, most in (("flash", wishes.flash, board.flash.size), ("ram", wishes.ram, board.ram.size)):
         if asked is not None and asked > most:
@@ -74,21 +80,35 @@ def _fitting(model: "AnyModel", wishes: "GenerateOptions") -> "tuple[GenerateOpt
     return plan.options, plan
 
 
-def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions") -> "BoardSizes":
-    """Return the needs of the firmware beside a model when it has slots, and room for larger models."""
-    from blsh_codegen.spec.c_structs import Limits, board_bytes, state_struct
+def slots_ram_bytes(geometry: "Geometry", wishes: "GenerateOptions") -> int:
+    """Return the most RAM that slots add to a firmware whose own model has this geometry.
 
+    The state takes every geometry of no larger window and lag, and what `wishes` give room for; the server takes hops
+    of every length: in a request, and in a reply that it keeps.
+    """
+    from blsh_codegen.spec.c_structs import Limits, board_bytes, state_struct
+    from blsh_trainer.signals.geometry import LEAST_HOP
+
+    least = Limits.of_masks(1, 1, 1, geometry.bins, geometry)
+    rooms = (wishes.room_bits or 1, wishes.room_neighbours or 1, wishes.room_smoothed or 1)
+    most = Limits.of_masks(*rooms, geometry.bins, geometry)._replace(
+        history=geometry.window - LEAST_HOP, one_geometry=False
+    )
+    state = board_bytes(state_struct, most) - board_bytes(state_struct, least)
+    return SLOTS_RAM_BYTES + state + _COPIES_OF_A_HOP * 2 * (most.hop - least.hop)
+
+
+def _with_slots(board: "Board", sizes: "BoardSizes", wishes: "GenerateOptions", geometry: "Geometry") -> "BoardSizes":
+    """Return the needs of the firmware beside a model of `geometry` when it has slots, and room for larger models."""
     if board.slots is None:
         raise BlshError(f"{board.name} has no slots for models in boards.toml; generate without --slots")
-    wanted = Limits.of_masks(wishes.room_bits or 1, wishes.room_neighbours or 1, wishes.room_smoothed or 1)
-    room = board_bytes(state_struct, wanted) - board_bytes(
-        state_struct, Limits.of_masks(1, 1, 1)
-    )  # beside the model's state
     return replace(
         sizes,
         flash_bytes=sizes.flash_bytes + SLOTS_FLASH_BYTES,
         flash_bytes_many=sizes.flash_bytes_many + SLOTS_FLASH_BYTES,
-        ram_bytes=sizes.ram_bytes + SLOTS_RAM_BYTES + room,
+        flash_bytes_small_votes=sizes.flash_bytes_small_votes + SLOTS_VOTES_FLASH_BYTES,
+        flash_bytes_large_votes=sizes.flash_bytes_large_votes + SLOTS_VOTES_FLASH_BYTES,
+        ram_bytes=sizes.ram_bytes + slots_ram_bytes(geometry, wishes),
         stack_bytes=sizes.stack_bytes + SLOTS_STACK_BYTES,
     )
 

@@ -121,7 +121,7 @@ class FirmwareOptions(PlanOptions):
 
     slots: Annotated[
         bool,
-        typer.Option("--slots", help="The firmware takes other models over the link (`blsh push`): 4 KiB of code."),
+        typer.Option("--slots", help="The firmware takes other models over the link (`blsh push`): 7 KiB of code."),
     ] = False
     room_bits: Annotated[
         int | None, BITS.option("Most bits of a pushed model [default: this model's].", "--room-bits")

@@ -30,16 +30,17 @@ class Piece:
 
 @dataclass(frozen=True)
 class Listening:
-    """Speech alone and in noise, float64 (n,) on the int16 grid."""
+    """Speech alone and in noise, float64 (n,) on the int16 grid, at `rate_hz`."""
 
     clean: FloatArray
     noisy: FloatArray
     pieces: tuple[Piece, ...]
+    rate_hz: int = SAMPLE_RATE_HZ
 
     @property
     def seconds(self) -> float:
         """The length of the recording in seconds."""
-        return len(self.noisy) / SAMPLE_RATE_HZ
+        return len(self.noisy) / self.rate_hz
 
     def mean_si_sdr(self, estimate: FloatArray) -> float:
         """Return the mean SI-SDR in dB of `estimate` (n,) over the mixtures, each scored by itself.
@@ -54,7 +55,9 @@ class Listening:
         return [asdict(piece) for piece in self.pieces]
 
 
-def make_listening(corpus: Corpus, seconds: float, snr_db: float, seed: int) -> Listening:
+def make_listening(
+    corpus: Corpus, seconds: float, snr_db: float, seed: int, rate_hz: int = SAMPLE_RATE_HZ
+) -> Listening:
     """Return mixtures of the test split, `seconds` or more together, rounded to int16 for all engines to hear the same.
 
     BlshError where 200 mixtures are shorter.
@@ -64,14 +67,15 @@ def make_listening(corpus: Corpus, seconds: float, snr_db: float, seed: int) -> 
     pieces: list[Piece] = []
     filled = 0
     for named in draw_mixtures(corpus, "test", _MOST_MIXTURES, snr_db, np.random.default_rng(seed)):
-        clean.append(from_int16(to_int16(named.signals.speech)))
-        noisy.append(from_int16(to_int16(named.signals.mixture)))
+        signals = named.signals.at_rate(rate_hz)
+        clean.append(from_int16(to_int16(signals.speech)))
+        noisy.append(from_int16(to_int16(signals.mixture)))
         stop = filled + len(noisy[-1])
         pieces.append(Piece(filled, stop, named.speech_path, named.noise_path, snr_db))
         filled = stop
-        if filled >= seconds * SAMPLE_RATE_HZ:
-            return Listening(np.concatenate(clean), np.concatenate(noisy), tuple(pieces))
+        if filled >= seconds * rate_hz:
+            return Listening(np.concatenate(clean), np.concatenate(noisy), tuple(pieces), rate_hz)
     raise BlshError(
-        f"{_MOST_MIXTURES} test mixtures of {corpus.place} are {filled / SAMPLE_RATE_HZ:.1f} s long, "
+        f"{_MOST_MIXTURES} test mixtures of {corpus.place} are {filled / rate_hz:.1f} s long, "
         f"{seconds:g} s are needed; add test speech to the corpus"
     )

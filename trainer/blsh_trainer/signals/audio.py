@@ -50,8 +50,12 @@ class AudioShape:
 
     @property
     def samples(self) -> int:
-        """The length in samples at 16 kHz, rounded as soxr rounds it."""
-        return int(self.frames * SAMPLE_RATE_HZ / self.rate_hz + 0.5)
+        """The length in samples at 16 kHz."""
+        return self.samples_at(SAMPLE_RATE_HZ)
+
+    def samples_at(self, rate_hz: int) -> int:
+        """Return the length in samples at another rate, rounded as soxr rounds it."""
+        return int(self.frames * rate_hz / self.rate_hz + 0.5)
 
 
 def read_audio(path: str | os.PathLike[str]) -> Audio:
@@ -117,15 +121,15 @@ def measure_level(path: str | os.PathLike[str], whole: bool = True) -> Level:
     return level
 
 
-def resampled_blocks(blocks: Iterable[FloatArray], rate_hz: int) -> Iterator[FloatArray]:
-    """Yield blocks (n,) of samples at `rate_hz` resampled to 16 kHz.
+def resampled_blocks(blocks: Iterable[FloatArray], rate_hz: int, to_hz: int = SAMPLE_RATE_HZ) -> Iterator[FloatArray]:
+    """Yield blocks (n,) of samples at `rate_hz` resampled to `to_hz`.
 
-    They hold the bits that read_audio would return; memory is that of a block.
+    At 16 kHz they hold the bits that read_audio would return; memory is that of a block.
     """
-    if rate_hz == SAMPLE_RATE_HZ:
+    if rate_hz == to_hz:
         yield from blocks
         return
-    resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float64", quality="VHQ")
+    resampler = soxr.ResampleStream(rate_hz, to_hz, 1, dtype="float64", quality="VHQ")
     for block in blocks:
         yield resampler.resample_chunk(block)
     yield resampler.resample_chunk(np.zeros(0), last=True)
@@ -150,17 +154,19 @@ def from_int16(x: NDArray[np.int16]) -> FloatArray:
     return x.astype(np.float64) / FULL_SCALE
 
 
-def write_wav(path: str | os.PathLike[str], samples: NDArray[Any]) -> None:
-    """Write mono 16-bit PCM WAV at 16 kHz from int16 samples, or from float samples in [-1, 1).
+def write_wav(path: str | os.PathLike[str], samples: NDArray[Any], rate_hz: int = SAMPLE_RATE_HZ) -> None:
+    """Write mono 16-bit PCM WAV at `rate_hz` from int16 samples, or from float samples in [-1, 1).
 
     The file appears whole or not at all. BlshError for other dtypes, samples that are not finite, a folder
     that cannot be written or a full disk.
     """
-    write_pcm(path, samples, "WAV")
+    write_pcm(path, samples, "WAV", rate_hz)
 
 
-def write_pcm(path: str | os.PathLike[str], samples: NDArray[Any], container: str) -> None:
-    """Write mono 16-bit samples at 16 kHz in a "WAV" or "FLAC" container; see write_wav."""
+def write_pcm(
+    path: str | os.PathLike[str], samples: NDArray[Any], container: str, rate_hz: int = SAMPLE_RATE_HZ
+) -> None:
+    """Write mono 16-bit samples at `rate_hz` in a "WAV" or "FLAC" container; see write_wav."""
     array = np.asarray(samples)
     if array.dtype != np.int16 and not np.issubdtype(array.dtype, np.floating):
         raise BlshError(f"samples have dtype {array.dtype}; expected int16 or float")
@@ -169,7 +175,7 @@ def write_pcm(path: str | os.PathLike[str], samples: NDArray[Any], container: st
     pcm = array if array.dtype == np.int16 else to_int16(array)
     # By way of memory: libsndfile keeps silent about a disk that fills up while it closes a FLAC file.
     content = io.BytesIO()
-    soundfile.write(content, pcm, SAMPLE_RATE_HZ, subtype="PCM_16", format=container)
+    soundfile.write(content, pcm, rate_hz, subtype="PCM_16", format=container)
     with replacing(path) as temporary:
         temporary.write_bytes(content.getbuffer())
 

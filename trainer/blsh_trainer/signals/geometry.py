@@ -4,7 +4,10 @@
 It stands alone, so that `blsh --help` need not load NumPy.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 from typing import Final
 
 from blsh_trainer.errors import BlshError
@@ -72,6 +75,11 @@ class Geometry:
         return round(TICK_S * self.rate_hz) // self.hop
 
     @property
+    def tick(self) -> int:
+        """Samples of 16 ms."""
+        return self.hops_per_tick * self.hop
+
+    @property
     def symmetric(self) -> bool:
         """Whether all of a frame is resynthesised, by the window that it was analysed with."""
         return self.synthesis == self.window
@@ -131,6 +139,17 @@ CLASSES: Final = {
     "phone": Geometry(8_000, 512, 128, 256),
 }
 """What each class of products takes where it names its class or its latency only."""
+
+
+@cache
+def all_geometries() -> tuple[Geometry, ...]:
+    """Return every geometry that a model may have."""
+    sizes = [LEAST_HOP << step for step in range(5)]
+    found = []
+    for numbers in product(RATES_HZ, WINDOWS, sizes, sizes):
+        with suppress(BlshError):
+            found.append(Geometry(*numbers))
+    return tuple(found)
 
 
 def parse_geometry(text: str) -> Geometry:
