@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The limit of attenuation (SPEC.md, 5), and what a hop tells the application (6.4): activity and reduction. */
+#include <stddef.h>
+
 #include "arch/blsh_dot.h"
 #include "blsh.h"
 #include "blsh_log.h"
@@ -48,10 +50,11 @@ static uint8_t share_of(uint32_t part, uint32_t whole) {
 }
 
 void blsh_limit_gains(blsh_state_t *state) {
-    const unsigned bands = state->model->mask_bands;
+    const blsh_model_t *const model = state->model;
+    const unsigned bands = model->mask_bands, active = model->band_edge != NULL ? bands : blsh_window_of(model) / 8u;
     int16_t *const gain = state->gain_q14;
-    const uint32_t energy = (uint32_t)(sum_of_squares(gain, bands) >> BLSH_ENERGY_SHIFT);
-    state->activity = state->input_level == 0u ? 0u : share_of(energy, 256u * bands);
+    const uint32_t energy = (uint32_t)(sum_of_squares(gain, active) >> BLSH_ENERGY_SHIFT);
+    state->activity = state->input_level == 0u ? 0u : share_of(energy, 256u * active);
     const int16_t least = state->least_gain;
     if (least == 0) {
         return;

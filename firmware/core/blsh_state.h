@@ -76,9 +76,6 @@ typedef struct {
     int32_t overlap[BLSH_MAX_OVERLAP];               /* sums of output samples that are not finished, Q23.8 */
     uint16_t ticks;                                  /* of 16 ms, done in this stream; stops at BLSH_MEMORY_START */
     uint16_t tick_samples;                           /* samples of the present tick that hops before brought */
-    int16_t least_gain;                              /* of a band, Q1.14, by the limit of attenuation; 0 without one */
-    uint8_t activity;                                /* of the last hop, 0 to 255 */
-    uint8_t reduction_db;                            /* of the last hop */
     union {
         int32_t noise_floor[BLSH_TRACKED_BANDS]; /* magnitudes, Q22.8; of tracked features only */
         blsh_memory_t memory[BLSH_PAIRS];        /* of memory features only */
@@ -103,6 +100,11 @@ typedef struct {
     uint32_t code[(BLSH_MAX_BITS + 31u) / 32u];
     int32_t rule_votes;   /* added to the sums of votes of all bands */
     uint16_t input_level; /* of the delayed input: the logarithm of its sum of squares */
+
+    /* What the application sets for the hops that follow, and what it is told of the last one. */
+    int16_t least_gain;   /* of a band, Q1.14, by the limit of attenuation; 0 without one */
+    uint8_t activity;     /* 0 to 255 */
+    uint8_t reduction_db; /* of the output, against the delayed input */
 } blsh_state_t;
 
 #endif

@@ -113,6 +113,11 @@ class IntegerModel(ABC):
         """First bin of each band of a mask, and the number of bins; None where each bin has its own level."""
 
     @property
+    def active_bands(self) -> int:
+        """V, the first bands of a mask, whose gains make a hop's activity; bins to an eighth of the rate are enough."""
+        return self.geometry.window // 8 if self.band_edges is None else self.mask_bands
+
+    @property
     @abstractmethod
     def dictionary_tables(self) -> tuple[npt.NDArray[Any], ...]:
         """The tables behind planes and bounds that the dictionary's CRC covers, in order."""

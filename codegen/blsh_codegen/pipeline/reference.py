@@ -205,7 +205,7 @@ class ReferenceDenoiser:
             neighbours=np.array(neighbours, np.uint32).reshape(-1),
             mask=np.array(mask, np.int16),
             output=np.array(output, np.int16),
-            activity=_activity(gains, delayed),
+            activity=_activity(gains[: self.model.active_bands], delayed),
             reduction_db=max(0, rounded_shift(STEP_DB_Q16 * (_loudness(delayed) - _loudness(output)), 16)),
         )
 

@@ -185,7 +185,7 @@ class VectorisedDenoiser:
         features = self._features(re, im, shift, state)
         decision = self._rule.decide(features, _ticks(self.model, state.hops, len(frames)))
         gains = self._rule.gains(self._smooth(decision.unsettled, state))
-        activity = _mean_squares(gains)
+        activity = _mean_squares(gains[:, : self.model.active_bands])
         gains = np.maximum(gains, state.least)
         if self.model.band_edges is not None:
             gains = np.repeat(gains, np.diff(self.model.band_edges), axis=1)

@@ -285,9 +285,6 @@ def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> t
         ("overlap", words * limits.overlap),
         ("ticks", halves),
         ("tick_samples", halves),
-        ("least_gain", halves),
-        ("activity", ctypes.c_uint8),
-        ("reduction_db", ctypes.c_uint8),
         ("noise_floor", _union(words * TRACKED_BANDS, halves * 6 * limits.pairs)),
         ("smoothed", halves * limits.smoothed),
         ("frame", frame),
@@ -295,6 +292,9 @@ def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> t
         ("code", words * -(-limits.bits // 32)),
         ("rule_votes", words),
         ("input_level", halves),
+        ("least_gain", halves),
+        ("activity", ctypes.c_uint8),
+        ("reduction_db", ctypes.c_uint8),
     ]
     return type("blsh_state_t", (ctypes.Structure,), {"_fields_": fields})
 

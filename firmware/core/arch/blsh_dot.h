@@ -3,7 +3,7 @@
  *
  *   blsh_dot_s16(a, b, count)                     sum of a[i] * b[i], i < count, modulo 2^32; none is negative
  *   blsh_sum_s16(values, count)                   sum of values[i], i < count
- *   blsh_squares_s16(values, count)               sum of values[i]^2, i < count, of at most 513 values
+ *   blsh_squares_s16(values, count)               sum of values[i]^2, i < count, of at most 256 values
  *   blsh_dot4_u8(weight, features, count, sums)   sums[i] = sum over d < count of the weights of row i, raised by 128,
  *                                                 times features[d], for the four rows that are stored from `weight`
  *                                                 on: for each eight features eight weights of each row, each four
