@@ -9,6 +9,7 @@ import pytest
 
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, generate
 from blsh_codegen.project import core_folder
+from blsh_trainer.signals.geometry import Geometry
 
 from .compilers import ALL_COMPILERS, ARM_BUILDS, C_COMPILERS, CPP_COMPILERS, compile_objects, require, run
 from .conftest import random_model
@@ -54,6 +55,19 @@ def test_generated_model_compiles_alone(rng: np.random.Generator, tmp_path: Path
 @pytest.mark.parametrize("name", C_COMPILERS)
 def test_core_compiles_alone(tmp_path: Path, name: str) -> None:
     compile_objects(C_COMPILERS[name], sorted(core_folder().glob("*.c")), [core_folder()], tmp_path, "-Wshadow")
+
+
+@pytest.mark.parametrize("name", C_COMPILERS)
+@pytest.mark.parametrize("numbers", [(8_000, 1024, 128, 256), (16_000, 512, 256, 512), (16_000, 256, 64, 128)], ids=str)
+def test_core_of_one_geometry_compiles(
+    rng: np.random.Generator, tmp_path: Path, name: str, numbers: tuple[int, int, int, int]
+) -> None:
+    """What is a constant there leaves no comparison that a compiler warns of."""
+    model = random_model(rng, "tracked", 20, 40, 5, "bands", geometry=Geometry(*numbers))
+    generate(model, GenerateOptions(), tmp_path)
+    sources = [*sorted(core_folder().glob("*.c")), tmp_path / "blsh_model.c"]
+    flags = ("-Wshadow", "-DBLSH_MODEL_LIMITS")
+    compile_objects(C_COMPILERS[name], sources, [core_folder(), tmp_path], tmp_path / "objects", *flags)
 
 
 @pytest.fixture

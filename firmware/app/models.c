@@ -395,7 +395,8 @@ int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_MAX_HOP]) {
         return BLSH_IMAGE_NOT_BEGUN;
     }
     int result = load(models, slot);
-    if (result == BLSH_OK && self_test(models->state, &models->model, scratch) != blsh_models_image(slot)->self_test_crc32) {
+    if (result == BLSH_OK &&
+        self_test(models->state, &models->model, scratch) != blsh_models_image(slot)->self_test_crc32) {
         result = BLSH_IMAGE_SELF_TEST;
     }
     if (result != BLSH_OK) {

@@ -52,4 +52,4 @@ _VOTING = st.tuples(st.integers(1, 4), st.sampled_from(all_geometries())).flatma
     )
 )
 MODELS = st.one_of(_WITH_MASKS, _VOTING)
-"""Recipes of every geometry, with L from 1 to 300, K from 1 to 32, every kind of features, masks and ties, and votes."""
+"""Recipes of every geometry, with L from 1 to 300, K from 1 to 32, all kinds of features, masks and ties, and votes."""

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_codegen.emit.generate import GenerateOptions, integer_model, render, render_tables
 from blsh_codegen.emit.model_image import HEAD, encode_image, sealed
+from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.constants import (
     MAX_BITS,
@@ -27,15 +28,16 @@ from blsh_codegen.spec.constants import (
     RUNTIME_FORMAT,
 )
 from blsh_hil.prove.random_model import random_voting_model
+from blsh_hil.prove.recipes import Recipe
 from blsh_hil.wire import protocol_header
 from blsh_hil.wire.codes import ImageFault
-from blsh_trainer.signals.geometry import RECORDER
+from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 
 from .slot_models import slot_model, tiny_model
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("model images")]  # one worker builds its fixtures, once
 
-FORMAT, FEATURES, BITS, NEIGHBOURS, ENTRIES, CRC, MASKS, KIND = -2, -3, -4, -5, -6, -7, -8, -10
+FORMAT, FEATURES, BITS, NEIGHBOURS, ENTRIES, CRC, MASKS, KIND, GEOMETRY = -2, -3, -4, -5, -6, -7, -8, -10, -11
 FIELDS = {
     "bytes": (36, "<I"), "image_format": (40, "<H"), "runtime_format": (42, "<H"), "dictionary_crc32": (76, "<I"),
     "entries": (84, "<I"), "feature_kind": (88, "<B"), "flags": (89, "<B"), "features": (90, "<H"),
@@ -44,6 +46,11 @@ FIELDS = {
     "smoothing_down": (103, "<B"),
     "start_votes": (104, "<H"),
     "steady_votes": (106, "<H"),
+    "rate_hz": (108, "<H"),
+    "window": (110, "<H"),
+    "hop": (112, "<H"),
+    "synthesis": (114, "<H"),
+    "reserved": (118, "<H"),
 }  # fmt: skip
 
 
@@ -74,11 +81,12 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
 
 
 @pytest.fixture(scope="module")
-def checker_of_masks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
-    """Run a program with the limits of a firmware with slots whose own model has masks."""
+def checker_of_headsets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
+    """Run a program with the limits of a firmware with slots whose own model has masks, and a latency of 16 ms."""
     folder = tmp_path_factory.mktemp("checker")
-    room = GenerateOptions(slots=True, room_bits=MAX_BITS, room_neighbours=MAX_NEIGHBOURS, room_smoothed=RECORDER.bins)
-    (folder / "blsh_limits.h").write_text(render(slot_model(1), room)["blsh_limits.h"], encoding="utf-8")
+    room = GenerateOptions(slots=True, room_bits=MAX_BITS, room_neighbours=MAX_NEIGHBOURS, room_smoothed=HEADSET.bins)
+    own = in_geometry("mel", HEADSET)
+    (folder / "blsh_limits.h").write_text(render(own, room)["blsh_limits.h"], encoding="utf-8")
     yield from started(folder, "-DBLSH_MODEL_LIMITS")
 
 
@@ -99,7 +107,14 @@ def started(folder: Path, slots: str = "-DBLSH_SLOTS") -> Iterator[Checker]:
     running.close()
 
 
-BINS = RECORDER.bins
+BINS, HEADSET = RECORDER.bins, CLASSES["headset"]
+
+
+def in_geometry(kind: str, geometry: Geometry) -> IntegerModel:
+    """Return a model of another geometry than the paper's."""
+    return Recipe(5, kind, 40, 5, 90, "bands", 3, geometry=geometry).model()
+
+
 PLAIN_VOTING = {"thresholds": 1, "group_edges": (0, 80), "entries": 9, "bit_votes": False, "settling": (0, 0, 0, 0)}
 TINY = encode_image(tiny_model(0))
 WHOLE = {
@@ -110,6 +125,11 @@ WHOLE = {
     "long": encode_image(slot_model(4, "stft", 320, 33, 1, "bands1", 0)),
     "voting": encode_image(integer_model(random_voting_model(), GenerateOptions())),
     "large voting": encode_image(integer_model(random_voting_model(entries=130), GenerateOptions())),
+    "headset": encode_image(in_geometry("mel", HEADSET)),
+    "hearing": encode_image(in_geometry("tracked", CLASSES["hearing"])),
+    "256 samples": encode_image(in_geometry("stft", Geometry(8_000, 256, 128, 256))),
+    "large lag": encode_image(in_geometry("mel", CLASSES["intercom"])),
+    "voting headset": encode_image(integer_model(random_voting_model(geometry=HEADSET), GenerateOptions())),
     "plain voting": encode_image(integer_model(random_voting_model(**PLAIN_VOTING), GenerateOptions())),
 }
 
@@ -129,8 +149,12 @@ def test_a_whole_image_is_accepted(checker: Checker, image: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_firmware_for_masks_refuses_voting_models_by_their_head(checker_of_masks: Checker, name: str) -> None:
-    assert checker_of_masks.check(WHOLE[name])[0] == (KIND if "voting" in name else 0)
+def test_a_firmware_refuses_other_kinds_and_larger_frames_by_their_head(
+    checker_of_headsets: Checker, name: str
+) -> None:
+    taken = ("headset", "hearing", "256 samples")
+    wanted = KIND if "voting" in name else 0 if name in taken else GEOMETRY
+    assert checker_of_headsets.check(WHOLE[name])[0] == wanted
 
 
 @pytest.mark.parametrize(
@@ -144,6 +168,17 @@ def test_a_firmware_for_masks_refuses_voting_models_by_their_head(checker_of_mas
         ({"bytes": HEAD.size - 4}, ImageFault.SIZE),
         ({"bytes": len(TINY) - 1}, ImageFault.SIZE),
         ({"features": BINS + 1}, FEATURES),
+        ({"window": 2048}, GEOMETRY),
+        ({"window": 768}, GEOMETRY),
+        ({"window": 0}, GEOMETRY),
+        ({"window": 128}, GEOMETRY),
+        ({"synthesis": 2048}, GEOMETRY),
+        ({"synthesis": 128}, GEOMETRY),
+        ({"hop": 32}, GEOMETRY),
+        ({"hop": 2048}, GEOMETRY),
+        ({"reserved": 1}, ImageFault.SHAPE),
+        ({"window": 512, "features": 257, "synthesis": 512}, ImageFault.SHAPE),
+        ({"synthesis": 512}, ImageFault.SHAPE),
         ({"feature_kind": 1, "features": 512}, FEATURES),
         ({"feature_kind": 1, "features": MAX_MEL_BANDS + 1}, FEATURES),
         ({"bits": MAX_BITS + 1}, BITS),
@@ -174,6 +209,13 @@ def test_a_firmware_for_masks_refuses_voting_models_by_their_head(checker_of_mas
 )
 def test_another_number_in_the_head_is_refused_and_named(checker: Checker, values: dict[str, int], why: int) -> None:
     assert checker.check(changed(TINY, **values))[0] == why
+
+
+@pytest.mark.parametrize("values", [{"rate_hz": 48_000}, {"hop": 512}, {"hop": 192}, {"hop": 1024}], ids=str)
+def test_frames_that_fit_and_do_not_go_together_are_refused_by_the_core(
+    checker: Checker, values: dict[str, int]
+) -> None:
+    assert checker.check(changed(TINY, **values)) == (0, GEOMETRY)
 
 
 def test_a_model_of_no_kind_that_the_core_knows_is_refused_by_the_core(checker: Checker) -> None:

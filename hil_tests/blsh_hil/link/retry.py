@@ -33,7 +33,7 @@ class Retries:
 
     limit: int = 3
     quiet_s: float = 0.05
-    replay_hops: int = 37_500  # ten minutes of audio; 19 MB of samples are kept for them
+    replay_hops: int = 37_500  # ten minutes in hops of 16 ms; 19 MB of samples are kept for them
 
 
 @dataclass
