@@ -23,6 +23,7 @@ from blsh_codegen.spec.constants import (
     MAX_RULE_VOTES,
     MAX_SMOOTHING,
     MAX_THRESHOLDS,
+    MOST_ATTENUATION,
     SMALL_ENTRIES,
 )
 from blsh_codegen.spec.stages import STAGES
