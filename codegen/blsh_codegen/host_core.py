@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -139,11 +139,9 @@ class HostCore:
 
         self._hop(samples, ctypes.byref(_ProbeStruct(_STAGE_DONE(keep), None)))
         state = ctypes.byref(self._state)
-        return HopVectors(
-            *(stage_values(index, stages[index]) for index in range(len(STAGES))),  # type: ignore[arg-type]
-            activity=self._library.blsh_activity(state),
-            reduction_db=self._library.blsh_reduction_db(state),
-        )
+        values: list[Any] = [stage_values(index, stages[index]) for index in range(len(STAGES))]
+        values += [self._library.blsh_activity(state), self._library.blsh_reduction_db(state)]
+        return HopVectors(*values)
 
     def hops(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """Return the output for whole hops of input, as late as delay_samples() says, without probes."""

@@ -115,8 +115,8 @@ def test_names_fill_their_fields_or_end_at_the_first_zero() -> None:
 def test_payload_of_the_wrong_length_is_refused() -> None:
     with pytest.raises(ValueError, match="HELLO_REPLY of 3 bytes, expected 192 to 192"):
         HelloReply.unpack(b"abc")
-    with pytest.raises(ValueError, match="HOP_DONE of 589 bytes, expected 12 to 588"):
-        HopDone.unpack(bytes(589))
+    with pytest.raises(ValueError, match="HOP_DONE of 593 bytes, expected 16 to 592"):
+        HopDone.unpack(bytes(593))
 
 
 def test_hop_done_is_split_into_samples_and_the_extras_that_its_flags_name() -> None:

@@ -172,7 +172,7 @@ class VectorisedDenoiser:
             state.hops += len(pieces)
             delayed = _loudness(frames[:, -geometry.synthesis :][:, : geometry.hop])
             reduction = np.maximum(0, _rounded_shift(STEP_DB_Q16 * (delayed - _loudness(output)), 16))
-            yield Vectors(*stages, output, np.where(delayed > 0, activity, 0), reduction)
+            yield Vectors(*[*stages, output, np.where(delayed > 0, activity, 0), reduction])
 
     def _hops(self, frames: Ints, state: _State) -> tuple[Ints, ...]:
         geometry, window = self.model.geometry, self.model.window_q14.astype(np.int64)
@@ -309,7 +309,9 @@ def _least_gains(limits: list[int]) -> Ints:
 def _mean_squares(gains: Ints) -> Ints:
     """Return 255 times the mean square of the gains (T, W), rounded, (T,)."""
     one = 256 * gains.shape[1]
-    return (MOST_ACTIVITY * ((gains * gains).sum(axis=1) >> ENERGY_SHIFT) + one // 2) // one
+    energy: Ints = (gains * gains).sum(axis=1) >> ENERGY_SHIFT
+    shares: Ints = (MOST_ACTIVITY * energy + one // 2) // one
+    return shares
 
 
 def _loudness(samples: Ints) -> Ints:
