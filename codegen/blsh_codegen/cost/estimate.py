@@ -13,7 +13,7 @@ from blsh_codegen.emit.generate import flash_table_bytes, own_limits
 from blsh_codegen.model.entry_order import planes_of
 from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.spec.c_structs import board_bytes, model_struct, state_struct
-from blsh_codegen.spec.constants import BLOCK, HOPS_PER_SECOND
+from blsh_codegen.spec.constants import BLOCK
 from blsh_codegen.spec.stages import STAGES
 
 
@@ -34,11 +34,12 @@ class Estimate:
     instructions: float
     worst: float
     stages: dict[str, float]
+    hops_per_second: float
 
     @property
     def millions_per_second(self) -> float:
         """Millions of instructions for a second of audio."""
-        return self.instructions * HOPS_PER_SECOND / 1e6
+        return self.instructions * self.hops_per_second / 1e6
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
@@ -67,14 +68,15 @@ def estimate(model: IntegerModel, core: CoreCosts, board: BoardSizes, samples: n
     by_stage = {stage: core.of(stage, work) for stage, work in stage_work(model, codes, core.lanes).items()}
     hops = np.sum(list(by_stage.values()), axis=0)
     return Estimate(
-        flash_bytes=board.code_bytes(model.kind, model.neighbours) + table_bytes(model),
-        ram_bytes=board.ram_bytes + state_bytes(model),
+        flash_bytes=board.code_bytes(model.kind, model.neighbours, model.geometry) + table_bytes(model),
+        ram_bytes=board.variable_bytes(model.geometry) + state_bytes(model),
         stack_bytes=board.stack_bytes,
         tables=flash_table_bytes(model),
         state_bytes=state_bytes(model),
         instructions=float(hops.mean()),
         worst=float(hops.max()),
         stages={stage: float(by_stage[stage].mean()) for stage in STAGES},
+        hops_per_second=model.geometry.hops_per_second,
     )
 
 

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.cost.stage_work import MANY_NEIGHBOURS, Work
-from blsh_codegen.spec.constants import RUNTIME_FORMAT, ModelKind
+from blsh_codegen.spec.constants import RUNTIME_FORMAT, ModelKind, overlap_scale
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
+from blsh_trainer.signals.geometry import LARGEST_HOP, RECORDER, Geometry
 
 COSTS_FILE = Path(__file__).with_name("costs.json")
 
@@ -46,8 +47,9 @@ class BoardSizes:
 
     flash_bytes: the code for models with masks, and the tables that all models share. flash_bytes_many: the same with
     MANY_NEIGHBOURS or more, which take more code to count. flash_bytes_small_votes, flash_bytes_large_votes: the same
-    for the two kinds of voting models. ram_bytes: variables without the state of the stream. stack_bytes: the most that
-    was in use.
+    for the two kinds of voting models. All of them are of the geometry RECORDER; flash_bytes_apart: what each of
+    geometry_terms adds in another one. ram_bytes: variables without the state of the stream, with hops of LARGEST_HOP;
+    ram_bytes_a_sample: of them, for each sample of a hop. stack_bytes: the most that was in use.
     """
 
     flash_bytes: int
@@ -56,14 +58,39 @@ class BoardSizes:
     flash_bytes_large_votes: int
     ram_bytes: int
     stack_bytes: int
+    flash_bytes_apart: Mapping[str, int]
+    ram_bytes_a_sample: int
 
-    def code_bytes(self, kind: ModelKind, neighbours: int) -> int:
-        """Return the bytes of flash beside the tables of a model of this kind with `neighbours` neighbours."""
+    def code_bytes(self, kind: ModelKind, neighbours: int, geometry: Geometry) -> int:
+        """Return the bytes of flash beside the tables of a model of this kind with `neighbours` neighbours.
+
+        Raises BlshError for a geometry whose code was never measured.
+        """
+        terms = geometry_terms(geometry)
+        missing = [term for term in terms if term not in self.flash_bytes_apart]
+        if missing:
+            raise BlshError(f"{COSTS_FILE.name} has no code of {missing[0]!r}; {RENEW}")
+        return self._code_bytes(kind, neighbours) + sum(self.flash_bytes_apart[term] for term in terms)
+
+    def variable_bytes(self, geometry: Geometry) -> int:
+        """Return the bytes of variables beside the state of a stream, with hops of this geometry."""
+        return self.ram_bytes - self.ram_bytes_a_sample * (LARGEST_HOP - geometry.hop)
+
+    def _code_bytes(self, kind: ModelKind, neighbours: int) -> int:
         if kind is ModelKind.SMALL_VOTES:
             return self.flash_bytes_small_votes
         if kind is ModelKind.LARGE_VOTES:
             return self.flash_bytes_large_votes
         return self.flash_bytes if neighbours < MANY_NEIGHBOURS else self.flash_bytes_many
+
+
+def geometry_terms(geometry: Geometry) -> tuple[str, ...]:
+    """Return in what the code for a geometry differs from that for RECORDER: a term for each difference."""
+    window = f"frames of {geometry.window}"
+    hop = f"hops of {geometry.hop}"
+    sums = "no thirds"  # no third is taken of sums of overlap-add
+    given = (geometry.window != RECORDER.window, geometry.hop != RECORDER.hop, not overlap_scale(geometry)[0])
+    return tuple(term for term, differs in zip((window, hop, sums), given, strict=True) if differs)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from blsh_codegen.cost.search_work import SEARCH_TERMS, search_work
 from blsh_codegen.cost.stage_work import Work, fixed_work, signal_codes
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.model.quantise import MaskIntegers
-from blsh_codegen.spec.constants import HOPS_PER_SECOND
 from blsh_trainer.model.artifact import Model
 
 
@@ -53,14 +52,15 @@ class Pricing:
     def storage(self, bits: int, masks: str, entries: int) -> Price:
         """Return flash and RAM; the flash is exact or a few words too high."""
         shape = self._shape(bits, masks)
-        flash = self.board.code_bytes(shape.kind, self.neighbours) + shape_bytes(shape, entries)
-        return Price(flash, self.board.ram_bytes + self.board.stack_bytes + state_bytes(shape))
+        geometry = self._model.geometry
+        flash = self.board.code_bytes(shape.kind, self.neighbours, geometry) + shape_bytes(shape, entries)
+        return Price(flash, self.board.variable_bytes(geometry) + self.board.stack_bytes + state_bytes(shape))
 
     def whole(self, bits: int, masks: str, entries: int) -> Price:
         """Return storage and instructions; takes about a second for each thousand entries."""
         works = fixed_work(self._shape(bits, masks), self._codes()[:, :bits])
         fixed = sum(float(self._core.of(stage, work).mean()) for stage, work in works.items())
-        mips = (fixed + self._search(bits, entries)) * HOPS_PER_SECOND / 1e6
+        mips = (fixed + self._search(bits, entries)) * self._model.geometry.hops_per_second / 1e6
         return replace(self.storage(bits, masks, entries), mips=mips)
 
     def estimate(self, bits: int, masks: str, entries: int) -> Estimate:

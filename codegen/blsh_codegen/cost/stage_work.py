@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Count the work of each stage of a hop for a model, in terms whose cost on a core is measured (`measured_costs`).
 
-The instructions of a stage are its counts, each times its cost, added up. A stage that is the same for every model has
-one term.
+The instructions of a stage are its counts, each times its cost, added up. The transforms have a cost for each size of
+frames; everything else about a geometry is counted: samples, bins, filters, ticks.
 """
 
 from dataclasses import dataclass, replace
@@ -17,9 +17,10 @@ from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.pipeline.vectorised_voting import Ballot
-from blsh_codegen.spec.constants import VOTE_WEIGHTS
+from blsh_codegen.spec.constants import VOTE_WEIGHTS, overlap_scale
 from blsh_codegen.spec.packing import unpack_words
 from blsh_codegen.spec.stages import STAGES
+from blsh_trainer.signals.geometry import Geometry
 
 HOP_STAGES: Final = (*STAGES, "rest")
 """The stages, and `rest`: what a hop takes outside of them."""
@@ -68,15 +69,22 @@ def fixed_work(model: IntegerModel, codes: npt.NDArray[np.bool_]) -> dict[str, W
     hops, bits = codes.shape
     fours, octets = model.projection_rows.shape[:2]
     signs = np.stack([np.ones(hops, np.int64), np.full(hops, bits), codes.sum(axis=1)], axis=1)
+    geometry = model.geometry
+    frame, new = {f"frames of {geometry.window}": 1}, {"new samples": geometry.hop}
     alike = {
-        "window": {"hops": 1},
-        "spectrum": {"hops": 1},
-        "features": {model.feature_kind.name: 1},
-        "accumulators": {model.feature_kind.name: 1, f"fours of rows of {8 * octets}": fours},
-        "output": {"hops": 1},
+        "window": frame | new,
+        "spectrum": frame,
+        "accumulators": {
+            model.feature_kind.name: 1,
+            "octets": octets,
+            "fours": fours,
+            "octets of fours": fours * octets,
+        },
+        "output": frame | new | _overlap_terms(geometry),
         "rest": {"hops": 1},
     }
     works = {stage: Work(tuple(terms), _every_hop(terms, hops)) for stage, terms in alike.items()}
+    works["features"] = _feature_work(model, hops)
     if isinstance(model, VotingIntegers):
         terms = ("voting hops", "projections", "thresholds reached")
         signs[:, 1] = len(model.thresholds)
@@ -86,6 +94,25 @@ def fixed_work(model: IntegerModel, codes: npt.NDArray[np.bool_]) -> dict[str, W
     return works | {"code": Work(("hops", "bits", "ones"), signs), "mask": Work(tuple(mask), _every_hop(mask, hops))}
 
 
+def _overlap_terms(geometry: Geometry) -> dict[str, int]:
+    """Return the samples that are added to sums which stay, and those of which a third is taken."""
+    thirds, _ = overlap_scale(geometry)
+    return {"kept samples": geometry.synthesis - 2 * geometry.hop, "thirds": geometry.hop if thirds else 0}
+
+
+def _feature_work(model: IntegerModel, hops: int) -> Work:
+    """Return the work of features. What they remember moves on in the first hop of a tick."""
+    kind, geometry = model.feature_kind, model.geometry
+    terms = {kind.name: 1, "bins": geometry.bins}
+    if model.mel is not None:
+        terms["weights"] = len(model.mel.weights_q16)
+    counts = _every_hop(terms, hops)
+    if not (kind.memory or kind.tracked):
+        return Work(tuple(terms), counts)
+    moved = np.arange(hops) % geometry.hops_per_tick == 0
+    return Work((*terms, f"{kind.name}, ticks"), np.column_stack([counts, moved.astype(np.int64)]))
+
+
 def _every_hop(terms: dict[str, int], hops: int) -> npt.NDArray[np.int64]:
     return np.tile(np.array(list(terms.values()), np.int64), (hops, 1))
 
@@ -93,12 +120,14 @@ def _every_hop(terms: dict[str, int], hops: int) -> npt.NDArray[np.int64]:
 def _mask_terms(model: MaskIntegers) -> dict[str, int]:
     kind, neighbours = model.mask_kind, model.neighbours
     if model.band_edges is None:
-        counted = "bins, 4 planes" if neighbours < MANY_NEIGHBOURS else "bins, 6 planes"
-        terms = {counted: 1, f"{counted}, neighbours": neighbours}
+        counted = "words, 4 planes" if neighbours < MANY_NEIGHBOURS else "words, 6 planes"
+        words = model.geometry.window // 64
+        terms = {"bits": 1, "neighbours": neighbours, counted: words, f"{counted}, neighbours": words * neighbours}
     else:
         words = model.masks.shape[1]
         sums = words * 8 // kind.level_bits
         terms = {"bands": 1, "words": words, "sums": sums, "sums, neighbours": sums * neighbours}
+        terms["bins"] = model.geometry.bins
     return terms | ({"smoothed": kind.width} if model.smoothing else {})
 
 
@@ -113,8 +142,10 @@ def _vote_work(model: VotingIntegers, codes: npt.NDArray[np.bool_]) -> Work:
     fours = np.array([width // _BANDS_AT_ONCE for width in widths])
     ones = np.array([width % _BANDS_AT_ONCE for width in widths])
     alike = {"votes": 1, "dictionaries": model.dictionaries, "fours": int(fours.sum()), "single bands": int(ones.sum())}
+    alike["bins"] = model.geometry.bins
     if model.bit_votes is not None:
         alike["votes of projections"] = len(model.bit_votes)
+        alike["octets of votes"] = len(model.bit_votes) * model.mask_bands // 8
     if model.smoothing or model.smoothing_down:
         alike["smoothed"] = model.mask_bands
     counted = {"voters": voters.sum(axis=1), "voters of fours": voters @ fours, "voters of single bands": voters @ ones}

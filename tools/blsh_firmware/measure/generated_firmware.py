@@ -26,9 +26,10 @@ def count_generated(board: Board, model_path: Path, hops: int, log: Callable[[st
         raise BlshError(f"{hops} hops to measure; give 1 or more")
     if board.qemu_machine is None:
         raise BlshError(f"{board.name} is a real board; instructions are counted on virtual ones, see `blsh boards`")
-    image = build_image(board, log, model=load_model(model_path))
+    model = load_model(model_path)
+    image = build_image(board, log, model=model)
     with connect(image.target(None, icount_shift=ICOUNT_SHIFT), image.expected) as client:
-        counts = count_instructions(client, cost_signal(hops))
+        counts = count_instructions(client, cost_signal(hops, model.geometry))
         stack = client.hello().stack_bytes_used
     result = {**image.to_dict(), "core": board.core, "stack_bytes_used": stack}
     return {**result, "instructions": counts.to_dict()}

@@ -70,14 +70,18 @@ class DenseFirmware:
         """Keep the instructions on `core` of a hop without products, of a product, and of a hidden unit besides."""
         work = fixed_work(model, codes)
         fixed = sum(float(costs.of(stage, work[stage])[0]) for stage in _SHARED_STAGES)
-        rows = f"fours of rows of {self._inputs}"
-        start, four = (_cost(costs, "accumulators", term) for term in (model.feature_kind.name, rows))
-        # Of votes, what does not grow with voters: the gains of bands. A fit of costs may put it into either term.
+        start, octet, product = (
+            _cost(costs, "accumulators", term) for term in (model.feature_kind.name, "octets", "octets of fours")
+        )
+        start += self._inputs / _OCTET * octet
+        # Of votes, what does not grow with voters: the gains of bands, spread over bins. A fit of costs may put it into
+        # any of the terms.
         fixed += 2 * start + _cost(costs, "mask", "votes") + model.mask_bands / _FOUR * _cost(costs, "mask", "fours")
+        fixed += model.geometry.bins * _cost(costs, "mask", "bins")
         if model.smoothing or model.smoothing_down:
             fixed += model.mask_bands * _cost(costs, "mask", "smoothed")
         self._fixed[core] = fixed
-        self._product[core] = four / (_ROWS * self._inputs)
+        self._product[core] = product / (_ROWS * _OCTET)
         self._unit[core] = _cost(costs, "code", "projections")
 
 

@@ -35,7 +35,7 @@ class FrontierFirmware:
         The entries are `most`, or as many whole blocks as fit. The bytes are at most a few words too many.
         """
         shape = MaskIntegers.from_model(like)
-        code = self._costs.board(self.board).code_bytes(shape.kind, shape.neighbours)
+        code = self._costs.board(self.board).code_bytes(shape.kind, shape.neighbours, shape.geometry)
 
         def taken(entries: int) -> int:
             return code + shape_bytes(shape, entries)

@@ -72,7 +72,7 @@ def _fitting(model: "AnyModel", wishes: "GenerateOptions") -> "tuple[GenerateOpt
     if wishes.slots:
         flash = min(flash, board.firmware_flash_bytes)
     budgets = Budgets(flash, min(wishes.ram or board.budget.ram, ram), wishes.mips or cpu)
-    planner = Planner(model, costs.core(board.core), sizes, cost_signal(MEASURED_HOPS))
+    planner = Planner(model, costs.core(board.core), sizes, cost_signal(MEASURED_HOPS, model.geometry))
     try:
         plan = planner.plan(wishes, budgets)
     except BlshError as error:
