@@ -112,7 +112,7 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
     if (!masks_fit(header)) {
         return BLSH_ERR_MASKS;
     }
-    return header->reserved == 0u && header->name[sizeof header->name - 1u] == '\0' ? BLSH_OK : BLSH_IMAGE_SHAPE;
+    return header->name[sizeof header->name - 1u] == '\0' ? BLSH_OK : BLSH_IMAGE_SHAPE;
 }
 
 /* The tables of an image, one after the other. */
@@ -235,6 +235,7 @@ int blsh_image_check(const blsh_image_header_t *image, uint32_t room, blsh_model
         .hop = image->hop,
         .synthesis = image->synthesis,
         .log_origin = image->log_origin,
+        .attenuation = image->attenuation,
     };
     memcpy(model->model_sha256, image->model_sha256, sizeof model->model_sha256);
     return find_tables(image, model) ? BLSH_OK : (int)BLSH_IMAGE_SHAPE;
