@@ -246,11 +246,15 @@ def train(
     with progress() as advance:
         model = learner_of_system.learn(source, place, advance)
     if model is None:
-        told = {"rank": rank, "ranks": ranks, "model": None}
-        show(told, as_json, [("rank", f"{rank} of {ranks}"), ("model", "rank 0 writes it")], "Trained")
-        return
-    save_model(output, model)
-    _show(model, output, as_json)
+        _show_rank(rank, ranks, as_json)
+    else:
+        save_model(output, model)
+        _show(model, output, as_json)
+
+
+def _show_rank(rank: int | None, ranks: int | None, as_json: bool) -> None:
+    rows = [("rank", f"{rank} of {ranks}"), ("model", "rank 0 writes it")]
+    show({"rank": rank, "ranks": ranks, "model": None}, as_json, rows, "Trained")
 
 
 def _ranks(coordinator: str | None, rank: int | None, ranks: int | None) -> "Ranks | None":
