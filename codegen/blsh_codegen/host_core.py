@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +86,7 @@ class HostCore:
         self._library.blsh_error_text.restype = ctypes.c_char_p
         self._library.blsh_dictionary_crc32.restype = ctypes.c_uint32
         self._library.blsh_delay_samples.restype = ctypes.c_uint32
+        self._library.blsh_activity.restype = ctypes.c_uint8
         self.model = model
         self.tables = {name: np.ascontiguousarray(table) for name, table in model.tables().items()}
         self.struct = _model_struct(model, self.tables)
@@ -96,8 +97,17 @@ class HostCore:
         """Start a new stream; BlshError with the core's own words if it refuses the model."""
         result = self._library.blsh_init(ctypes.byref(self._state), ctypes.byref(self.struct))
         if result < 0:
-            text = self._library.blsh_error_text(result).decode()
-            raise BlshError(f"the C core refuses the model: {text} ({result})")
+            raise BlshError(f"the C core refuses the model: {self._text(result)}")
+
+    def _text(self, result: int) -> str:
+        """Return the core's own words for an error, and its number."""
+        return f"{self._library.blsh_error_text(result).decode()} ({result})"
+
+    def set_attenuation(self, limit: int) -> None:
+        """Set the limit for the hops that follow, 0 to 60 dB or ATTENUATION_OFF. BlshError for another number."""
+        result = self._library.blsh_set_attenuation(ctypes.byref(self._state), limit)
+        if result < 0:
+            raise BlshError(f"the C core refuses a limit of {limit}: {self._text(result)}")
 
     def dictionary_crc32(self) -> int:
         """Return the CRC of the dictionary, computed by the core."""
@@ -128,7 +138,10 @@ class HostCore:
             stages[stage] = ctypes.string_at(values or 0, size)
 
         self._hop(samples, ctypes.byref(_ProbeStruct(_STAGE_DONE(keep), None)))
-        return HopVectors(*(stage_values(index, stages[index]) for index in range(len(STAGES))))  # type: ignore[arg-type]
+        state = ctypes.byref(self._state)
+        values: list[Any] = [stage_values(index, stages[index]) for index in range(len(STAGES))]
+        values += [self._library.blsh_activity(state), self._library.blsh_reduction_db(state)]
+        return HopVectors(*values)
 
     def hops(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """Return the output for whole hops of input, as late as delay_samples() says, without probes."""
@@ -173,5 +186,6 @@ def _model_struct(model: IntegerModel, tables: dict[str, npt.NDArray[np.generic]
         hop=model.geometry.hop,
         synthesis=model.geometry.synthesis,
         log_origin=model.log_origin,
+        attenuation=model.attenuation,
         **{name: table.ctypes.data_as(_POINTER) for name, table in pointed.items()},
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from blsh_codegen.model.mel_bands import mel_of
 from blsh_codegen.model.quantise import MaskIntegers, gain_table
+from blsh_codegen.spec.constants import ATTENUATION_OFF
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.features import FEATURE_KINDS
@@ -44,6 +45,7 @@ class MaskShape:
     smoothing: int = 0
     floor: int = 0
     geometry: Geometry = RECORDER
+    attenuation: int = ATTENUATION_OFF
 
 
 def random_model(rng: np.random.Generator, *sizes: Any, **named: Any) -> MaskIntegers:
@@ -72,4 +74,5 @@ def random_model(rng: np.random.Generator, *sizes: Any, **named: Any) -> MaskInt
         smoothing_down=shape.smoothing,
         start_votes=0,
         steady_votes=0,
+        attenuation=shape.attenuation,
     )

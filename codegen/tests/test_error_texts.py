@@ -16,7 +16,7 @@ def test_the_texts_are_those_that_the_core_itself_gives() -> None:
     library = ctypes.CDLL(str(compile_core()))
     library.blsh_error_text.restype = ctypes.c_char_p
     texts = error_texts(core_folder())
-    assert sorted(texts) == list(range(-10, 1))
+    assert sorted(texts) == list(range(-12, 1))
     assert texts == {number: library.blsh_error_text(number).decode() for number in texts}
 
 

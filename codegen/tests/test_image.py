@@ -118,7 +118,7 @@ def patched(image: bytes, offset: int, form: str, value: int) -> bytes:
         (lambda image: patched(image, 108, "<H", 8_000), "a geometry that no model has: a hop of 256 samples does not"),
         (lambda image: patched(image, 114, "<H", 512), "its tables|within a table"),
         (lambda image: patched(image, 116, "<H", 702), "an origin of 702, expected 0"),
-        (lambda image: patched(image, 118, "<H", 1), "has 1 at offset 118, where 0 is expected"),
+        (lambda image: patched(image, 118, "<H", 61), "a limit that no model has: attenuation is 61; choose"),
         (
             lambda image: patched(image, HEAD.size + 50 * 128 + 256 + 2, "<h", 77),
             "table `window` is not that of the geom",

@@ -112,7 +112,7 @@ static int check_header(const blsh_image_header_t *header, uint32_t room) {
     if (!masks_fit(header)) {
         return BLSH_ERR_MASKS;
     }
-    return header->reserved == 0u && header->name[sizeof header->name - 1u] == '\0' ? BLSH_OK : BLSH_IMAGE_SHAPE;
+    return header->name[sizeof header->name - 1u] == '\0' ? BLSH_OK : BLSH_IMAGE_SHAPE;
 }
 
 /* The tables of an image, one after the other. */
@@ -235,6 +235,7 @@ int blsh_image_check(const blsh_image_header_t *image, uint32_t room, blsh_model
         .hop = image->hop,
         .synthesis = image->synthesis,
         .log_origin = image->log_origin,
+        .attenuation = image->attenuation,
     };
     memcpy(model->model_sha256, image->model_sha256, sizeof model->model_sha256);
     return find_tables(image, model) ? BLSH_OK : (int)BLSH_IMAGE_SHAPE;
@@ -376,11 +377,11 @@ static void add_stage(void *context, blsh_stage_t stage, const void *values, siz
 }
 
 /* Loud noise, always the same: each hop is another one, and all stages count. */
-static uint32_t self_test(blsh_state_t *state, const blsh_model_t *model, int16_t *scratch) {
+static uint32_t self_test(blsh_state_t *state, int16_t *scratch) {
     uint32_t crc = 0, noise = 0;
     const blsh_probe_t probe = {.stage_done = add_stage, .context = &crc};
     for (unsigned hop = 0; hop < SELF_TEST_HOPS; hop++) {
-        for (unsigned i = 0; i < model->hop; i++) {
+        for (unsigned i = 0; i < state->model->hop; i++) {
             noise = noise * 1664525u + 1013904223u;
             scratch[i] = (int16_t)(uint16_t)(noise >> 16);
         }
@@ -395,8 +396,7 @@ int blsh_models_try(blsh_models_t *models, int16_t scratch[BLSH_MAX_HOP]) {
         return BLSH_IMAGE_NOT_BEGUN;
     }
     int result = load(models, slot);
-    if (result == BLSH_OK &&
-        self_test(models->state, &models->model, scratch) != blsh_models_image(slot)->self_test_crc32) {
+    if (result == BLSH_OK && self_test(models->state, scratch) != blsh_models_image(slot)->self_test_crc32) {
         result = BLSH_IMAGE_SELF_TEST;
     }
     if (result != BLSH_OK) {

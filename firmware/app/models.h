@@ -56,8 +56,8 @@ typedef struct {
     uint16_t hop;
     uint16_t synthesis;
     uint16_t log_origin;
-    uint16_t reserved; /* 0 */
-    char name[32];     /* ends with a zero */
+    uint16_t attenuation;
+    char name[32]; /* ends with a zero */
 } blsh_image_header_t;
 
 /* A slot: this record, then the image. Its words are programmed once each, in this order, `proven` last of all. */

@@ -75,6 +75,7 @@ static void describe_model(const blsh_server_t *server, blsh_msg_hello_reply_t *
     hello->window = model->window;
     hello->hop = model->hop;
     hello->synthesis = model->synthesis;
+    hello->attenuation = model->attenuation;
     if (model->name != NULL) {
         copy_name(hello->model, sizeof hello->model, model->name);
     }

@@ -42,7 +42,7 @@ typedef struct {
 /* The results of a hop that do not lie in the state's scratch. */
 typedef struct {
     uint32_t ticks;
-    uint8_t flags;
+    uint8_t flags, activity, reduction_db;
 } blsh_outcome_t;
 
 typedef struct {

@@ -8,6 +8,7 @@
 
 _Static_assert(BLSH_MAX_HOP <= BLSH_WIRE_MAX_HOP, "the protocol has room for every hop");
 _Static_assert(BLSH_WIRE_STAGES == BLSH_STAGE_COUNT, "the protocol and the core have the same stages");
+_Static_assert(BLSH_ATTENUATION_OF_MODEL == 254u && BLSH_ATTENUATION_OFF == 255u, "no limit is larger than these two");
 
 void blsh_server_reset_stream(blsh_server_t *server, const uint8_t *payload) {
     blsh_state_t *state = server->config->state;
@@ -98,8 +99,11 @@ static void keep_reply(blsh_server_t *server, const observer_t *observer, uint32
     memcpy(kept + KEPT_SAMPLES, samples, server->hop_samples * sizeof samples[0]);
     memcpy(kept + KEPT_DIGESTS, observer->digest, sizeof observer->digest);
     memcpy(kept + KEPT_TICKS, observer->ticks, sizeof observer->ticks);
-    server->last.ticks = ticks;
-    server->last.flags = observer->flags;
+    server->last = (blsh_outcome_t){.ticks = ticks, .flags = observer->flags};
+    if (server->integrity == 0u) {
+        server->last.activity = blsh_activity(server->config->state);
+        server->last.reduction_db = (uint8_t)blsh_reduction_db(server->config->state);
+    }
 }
 
 /* The next hop is about to take the frame. */
@@ -110,7 +114,15 @@ static void move_kept_reply(blsh_server_t *server) {
 }
 
 static void reply_hop_done(blsh_server_t *server, uint32_t hop, blsh_outcome_t outcome, const void *samples) {
-    const blsh_msg_hop_done_t head = {hop, outcome.ticks, outcome.flags, (uint8_t)server->integrity, server->stream};
+    const blsh_msg_hop_done_t head = {
+        .hop = hop,
+        .ticks = outcome.ticks,
+        .flags = outcome.flags,
+        .integrity = (uint8_t)server->integrity,
+        .stream = server->stream,
+        .activity = outcome.activity,
+        .reduction_db = outcome.reduction_db,
+    };
     const size_t sample_bytes = server->hop_samples * sizeof(int16_t);
     const int32_t *kept = server->config->state->frame.values;
     const size_t block = BLSH_WIRE_STAGES * sizeof(uint32_t);
@@ -130,17 +142,19 @@ static void reply_last_hop(blsh_server_t *server) {
     reply_hop_done(server, server->hop - 1u, server->last, server->config->state->frame.values + KEPT_SAMPLES);
 }
 
-static void do_hop(blsh_server_t *server, uint8_t flags, uint8_t stage) {
+static void do_hop(blsh_server_t *server, const blsh_msg_hop_t *head) {
     int16_t *samples = &server->request.samples[BLSH_SAMPLES_AT];
     blsh_state_t *state = server->config->state;
-    observer_t observer = {.server = server, .flags = flags, .dumped_stage = stage};
-    const bool masked = (flags & BLSH_HOP_MASKED_IRQ) != 0u;
+    observer_t observer = {.server = server, .flags = head->flags, .dumped_stage = head->stage};
+    const bool masked = (head->flags & BLSH_HOP_MASKED_IRQ) != 0u;
     uint32_t ticks = 0;
 
     move_kept_reply(server);
     if (server->integrity != 0u) {
         pass_through(server, samples);
     } else {
+        const bool own = head->attenuation == BLSH_ATTENUATION_OF_MODEL;
+        (void)blsh_set_attenuation(state, own ? server->config->model->attenuation : head->attenuation);
         const uint32_t saved = masked ? hal_irq_disable() : 0u;
         ticks = timed_hop(state, samples, &observer);
         if (masked) {
@@ -176,10 +190,12 @@ void blsh_server_hop(blsh_server_t *server, const uint8_t *payload) {
         blsh_server_refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_BAD_FLAGS, head.flags);
     } else if ((head.flags & BLSH_HOP_DUMP) != 0u && head.stage >= BLSH_WIRE_STAGES) {
         blsh_server_refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_BAD_STAGE, head.stage);
+    } else if (head.attenuation > BLSH_MOST_ATTENUATION && head.attenuation < BLSH_ATTENUATION_OF_MODEL) {
+        blsh_server_refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_BAD_VALUE, head.attenuation);
     } else if (!server->streaming || head.stream != server->stream) {
         blsh_server_refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_NOT_READY, head.stream);
     } else if (head.hop == (uint16_t)server->hop) {
-        do_hop(server, head.flags, head.stage);
+        do_hop(server, &head);
     } else if (!replied_again(server, head.hop, head.flags)) {
         blsh_server_refuse(server, BLSH_MSG_HOP, BLSH_WIRE_ERR_OUT_OF_ORDER, server->hop);
     }

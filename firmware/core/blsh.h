@@ -89,7 +89,8 @@ extern "C" {
   X(BLSH_ERR_MASKS, -8, "the model's masks, smoothing or votes of rules are unknown, or a gain is not 0 to 1") \
   X(BLSH_ERR_VOTES, -9, "the model's groups do not cover its bands, or its weights rise, or its response falls") \
   X(BLSH_ERR_KIND, -10, "the core was compiled for models of other kinds: with masks, with votes, or larger ones") \
-  X(BLSH_ERR_GEOMETRY, -11, "the model's rate, hop and windows do not go together, or the core was compiled for others")
+  X(BLSH_ERR_GEOMETRY, -11, "the model's rate, hop and windows do not go together, or the core is for others") \
+  X(BLSH_ERR_ATTENUATION, -12, "the limit of attenuation is neither 0 to 60 dB nor BLSH_ATTENUATION_OFF")
 // clang-format on
 
 enum {
@@ -139,6 +140,40 @@ uint32_t blsh_dictionary_crc32(const blsh_model_t *model);
  * the last samples of a signal out, feed d zeros. Live sound is later by one hop more, because a hop has to come in
  * whole before it is worked on: M samples in all, of `synthesis` of the model. */
 uint32_t blsh_delay_samples(const blsh_model_t *model);
+
+/* ---- its strength ----------------------------------------------------------------------------------------------- */
+
+/* Limit by how much any band is lowered. A limit leaves some of the noise, and with it fewer artefacts.
+ *
+ * state    one that blsh_init returned BLSH_OK for
+ * db       0 to BLSH_MOST_ATTENUATION, or BLSH_ATTENUATION_OFF: as far as the model likes. 0 is a bypass: the output is
+ *          the input, as late as ever
+ * Returns BLSH_OK; or BLSH_ERR_ARGUMENT for a NULL, or BLSH_ERR_ATTENUATION for another number: then the limit stays.
+ *
+ * It holds from the next hop on. Call it between any two hops, as for a button of three steps:
+ *
+ *     static const uint8_t steps[] = {12, 20, BLSH_ATTENUATION_OFF};
+ *     if (pressed()) blsh_set_attenuation(&state, steps[++step % 3]);
+ *     blsh_hop(&state, input, output, NULL);
+ *
+ * Neighbouring frames overlap, so a change is a cross-fade and does not click. What the model knows of the noise does
+ * not depend on the limit. blsh_init sets the limit of the model, which is off unless it was trained with another. */
+int blsh_set_attenuation(blsh_state_t *state, unsigned db);
+
+/* Return the speech activity of the last hop, 0 to 255: the mean square of the gains, before any limit. It is near 0 in
+ * noise alone, and 0 in silence; in speech it is mostly above 25. One threshold tells 9 of 10 hops right; for an
+ * indicator that does not flicker, ask for several hops in a row.
+ *
+ * state    one that blsh_init returned BLSH_OK for; 0 before its first hop
+ *
+ * It is of the last frame, whose middle is newer than what the output holds: it may open a gate for it. */
+uint8_t blsh_activity(const blsh_state_t *state);
+
+/* Return by how many dB the output of the last hop is quieter than the input that it belongs to, 0 to 115; 0 for
+ * silence, and for an output that is no quieter.
+ *
+ * state    one that blsh_init returned BLSH_OK for; 0 before its first hop */
+int blsh_reduction_db(const blsh_state_t *state);
 
 /* ---- the work --------------------------------------------------------------------------------------------------- */
 

@@ -87,6 +87,14 @@
 #define BLSH_RESPONSE_ORIGIN      128  /* the index of a sum of 0 */
 #define BLSH_RESPONSES            256u /* gains of the response */
 
+/* ---- limit of attenuation, and what a hop tells (SPEC.md, 5 and 6.4) ---- */
+
+#define BLSH_MOST_ATTENUATION 60u  /* dB by which a band may be lowered, as far as there is a limit */
+#define BLSH_ATTENUATION_OFF  255u /* no limit */
+#define BLSH_ENERGY_SHIFT     20   /* of a sum of squared gains: 255 times the rest fits 32 bits */
+#define BLSH_MOST_ACTIVITY    255u /* that of gains of 1 */
+#define BLSH_STEP_DB_Q16      6165 /* 10 log10(2) / 32: dB of a step of the logarithm of a sum of squares */
+
 /* ---- kinds of models, by what code they need; a core may be compiled for some of them only ---- */
 
 #define BLSH_KIND_MASKS       1u   /* models with masks */

@@ -52,7 +52,8 @@ typedef struct {
     uint16_t window;          /* N: samples of a frame: 1024, 512 or 256. A spectrum has N / 2 + 1 bins */
     uint16_t hop;             /* H: samples from one frame to the next: 64 or more, a power of two, at most 16 ms */
     uint16_t synthesis;       /* M: the last samples of a frame that are made again: a power of two, 2 H to N */
-    uint16_t log_origin; /* the logarithm, in steps, of the level that counts as 0; 0 unless it is a voting model */
+    uint16_t log_origin;  /* the logarithm, in steps, of the level that counts as 0; 0 unless it is a voting model */
+    uint16_t attenuation; /* dB, 0 to 60: the limit that a stream begins with; BLSH_ATTENUATION_OFF for none */
     /* [projections / 4][BLSH_ROW(features) / 8][4][8]: eight weights of each of four rows, then the next eight. Each
      * row is scaled to its own peak, or of a voting model as it was learned; weights of 0 fill up rows and fours of
      * rows. Each four weights lie in the order 0, 2, 1, 3 */

@@ -52,6 +52,7 @@ void blsh_hop(blsh_state_t *state, const int16_t *input, int16_t *output, const 
     blsh_synthesise(state, output);
     report(probe, BLSH_STAGE_OUTPUT, output, blsh_hop_of(model) * sizeof(int16_t));
 
+    blsh_compare_levels(state, output);
     count(state, blsh_hop_of(model));
 }
 

@@ -300,6 +300,9 @@ static int check(const blsh_model_t *model) {
     if (!features_known(model)) {
         return BLSH_ERR_FEATURES;
     }
+    if (model->attenuation > BLSH_MOST_ATTENUATION && model->attenuation != BLSH_ATTENUATION_OFF) {
+        return BLSH_ERR_ATTENUATION;
+    }
     if (!masks_known(model)) {
         return BLSH_ERR_MASKS;
     }
@@ -326,6 +329,7 @@ int blsh_init(blsh_state_t *state, const blsh_model_t *model) {
     if (result == BLSH_OK) {
         memset(state, 0, sizeof *state);
         state->model = model;
+        (void)blsh_set_attenuation(state, model->attenuation);
     }
     return result;
 }

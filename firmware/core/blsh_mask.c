@@ -181,6 +181,7 @@ void blsh_find_gains(blsh_state_t *state) {
     if (blsh_votes(model)) {
         blsh_answer_votes(state);
     }
+    blsh_limit_gains(state);
     if (model->band_edge != NULL) {
         spread(state);
     }

@@ -3,9 +3,8 @@
  * second. */
 #include <stdbool.h>
 
-#include "blsh_fixed.h"
+#include "blsh_log.h"
 #include "blsh_stages.h"
-#include "blsh_tables.h"
 
 _Static_assert(BLSH_MEMORY_START == 1u << BLSH_START_SHIFT, "the votes of a start fade to 0");
 
@@ -17,18 +16,6 @@ _Static_assert(BLSH_MEMORY_START == 1u << BLSH_START_SHIFT, "the votes of a star
 typedef struct {
     int32_t rise, fast, middle, slow;
 } shifts_t;
-
-/* The binary logarithm of value / 2^exponent, in steps above the origin. */
-static int32_t log_level(uint32_t value, int32_t exponent, int32_t origin) {
-    if (value == 0u) {
-        return 0;
-    }
-    const int32_t bits = blsh_bit_length(value);
-    const uint32_t raised = value << (32 - bits) << 1; /* without the leading one */
-    const int32_t level = (bits - 1 - exponent) * (1 << BLSH_LOG_FRACTION_BITS) +
-                          blsh_log2_q5[raised >> (32 - BLSH_LOG_INDEX_BITS)] - origin;
-    return level > 0 ? level : 0;
-}
 
 static inline int32_t moved(int32_t from, int32_t to, int32_t shift) { return from + ((to - from) >> shift); }
 
@@ -89,7 +76,7 @@ void blsh_remember(blsh_state_t *state, int32_t exponent) {
     const bool begins = blsh_tick_begins(state);
     int32_t sum = 0, floors = 0;
     for (unsigned band = 0; band < BANDS; band++) {
-        level[band] = log_level((uint32_t)level[band], exponent, origin);
+        level[band] = blsh_log_level((uint32_t)level[band], exponent, origin);
         sum += level[band];
     }
     const int32_t mean = 4 * blsh_rounded_shift(sum, 6);

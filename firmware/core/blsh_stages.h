@@ -57,6 +57,7 @@ static inline unsigned blsh_mask_words(const blsh_model_t *model) {
 }
 
 void blsh_window_frame(blsh_state_t *state, const int16_t *input); /* frame.shift, frame.values */
+void blsh_hear_input(blsh_state_t *state);                         /* input_level; before history moves on */
 void blsh_extract_features(blsh_state_t *state);                   /* feature */
 void blsh_track_floors(blsh_state_t *state, int32_t exponent);     /* level, noise_floor, feature */
 void blsh_remember(blsh_state_t *state, int32_t exponent);         /* level, memory, feature, rule_votes */
@@ -66,7 +67,9 @@ void blsh_find_neighbours(blsh_state_t *state);                    /* neighbour 
 void blsh_count_votes(blsh_state_t *state);                        /* band_value: sums of votes */
 void blsh_answer_votes(blsh_state_t *state);                       /* from band_value to gain_q14 of bands */
 void blsh_find_gains(blsh_state_t *state);                         /* gain_q14 of bins */
+void blsh_limit_gains(blsh_state_t *state);                        /* activity; gain_q14 of bands raised to the least */
 void blsh_synthesise(blsh_state_t *state, int16_t *output);        /* frame.values, overlap, output */
+void blsh_compare_levels(blsh_state_t *state, const int16_t *output); /* reduction_db */
 
 /* Find in each dictionary the K entries nearest to `code`, by (distance, index). `counted_plane` is scratch:
  * BLSH_SEARCH_WORDS words, or model->bits / 2 + 8. It may lie within the second half of `found`, which is written once

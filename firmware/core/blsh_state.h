@@ -98,7 +98,13 @@ typedef struct {
         int16_t gain_q14[BLSH_MAX_BINS];   /* of bands, then of bins */
     };
     uint32_t code[(BLSH_MAX_BITS + 31u) / 32u];
-    int32_t rule_votes; /* added to the sums of votes of all bands */
+    int32_t rule_votes;   /* added to the sums of votes of all bands */
+    uint16_t input_level; /* of the delayed input: the logarithm of its sum of squares */
+
+    /* What the application sets for the hops that follow, and what it is told of the last one. */
+    int16_t least_gain;   /* of a band, Q1.14, by the limit of attenuation; 0 without one */
+    uint8_t activity;     /* 0 to 255 */
+    uint8_t reduction_db; /* of the output, against the delayed input */
 } blsh_state_t;
 
 #endif

@@ -15,4 +15,7 @@ extern const blsh_factors_t blsh_split_q14[256]; /* i = 0, 1, ... 255, for the r
 /* The binary logarithm of 1 + (i + 1/2) / 64, in 1/32, for the 6 bits i behind the leading one of a number. */
 extern const uint8_t blsh_log2_q5[1u << BLSH_LOG_INDEX_BITS];
 
+/* The least gain, Q1.14, with a limit of attenuation of 0, 1, ... dB. */
+extern const int16_t blsh_least_q14[BLSH_MOST_ATTENUATION + 1u];
+
 #endif

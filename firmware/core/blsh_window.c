@@ -52,6 +52,7 @@ void blsh_window_frame(blsh_state_t *state, const int16_t *input) {
     } else {
         window_all(state, input, false);
     }
+    blsh_hear_input(state);
     memmove(state->history, state->history + hop, kept * sizeof(int16_t));
     /* From the end, which no compiler takes for a memcpy: where samples need not lie on words, that goes byte by byte
      * on M0. */

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, seed, settings
 
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
+from blsh_codegen.spec.constants import ATTENUATION_OFF, MOST_ATTENUATION
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.boards.host import HOST
@@ -68,6 +69,34 @@ def test_generated_signals(client: BoardClient, firmware: Firmware, exact: Exact
 
     check()
     assert exact.counts["hops"] > 3 * examples
+
+
+def test_limits_that_change_between_hops(
+    client: BoardClient,
+    firmware: Firmware,
+    noisy_speech: npt.NDArray[np.int16],
+    rng: np.random.Generator,
+    exact: Exactness,
+) -> None:
+    """Compare all stages, activity and reduction while the limit of attenuation is another one in almost every hop."""
+    hop = firmware.geometry.hop
+    limits = rng.choice([0, 1, 6, 12, 20, MOST_ATTENUATION, ATTENUATION_OFF], 60).tolist()
+    clip = noisy_speech[: len(limits) * hop]
+    comparison = exact(client, firmware.model, clip, firmware.recipe, limits[: len(clip) // hop])
+    free = firmware.reference.stages(clip).mask
+    assert comparison.hops == len(free) >= 30
+    assert not np.array_equal(free, firmware.reference.stages(clip, limits[: len(free)]).mask), "no limit was reached"
+
+
+def test_a_limit_outlives_neither_its_hop_nor_its_stream(
+    client: BoardClient, reference: VectorisedDenoiser, noisy_speech: npt.NDArray[np.int16]
+) -> None:
+    hop = reference.model.geometry.hop
+    clip = noisy_speech[: 20 * hop]
+    client.reset_stream()
+    assert np.array_equal(client.stream(clip, attenuation=6), reference.hops(clip, [6] * 20))
+    client.reset_stream()
+    assert np.array_equal(client.stream(clip), reference.hops(clip))
 
 
 def test_speech_that_starts_mid_word(

@@ -23,6 +23,7 @@ from blsh_codegen.spec.constants import (
     MAX_RULE_VOTES,
     MAX_SMOOTHING,
     MAX_THRESHOLDS,
+    MOST_ATTENUATION,
     SMALL_ENTRIES,
 )
 from blsh_codegen.spec.stages import STAGES
@@ -94,6 +95,8 @@ REFUSED = {
     ),
     "a start without votes": ("start_votes", 1, "masks, smoothing or votes of rules are unknown"),
     "calm without votes": ("steady_votes", 1, "masks, smoothing or votes of rules are unknown"),
+    "a limit of 61 dB": ("attenuation", MOST_ATTENUATION + 1, "limit of attenuation is neither 0 to 60 dB nor"),
+    "a limit of 256 dB": ("attenuation", 256, "limit of attenuation is neither 0 to 60 dB nor"),
     "thresholds without votes": ("thresholds", 2, "or not those of its thresholds"),
     "dictionaries without votes": ("dictionaries", 2, "no neighbour, or more than"),
     "memory without votes": ("feature_kind", 3, "feature kind or count is unknown"),

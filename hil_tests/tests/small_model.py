@@ -55,7 +55,7 @@ const blsh_model_t blsh_model = {{
     .dictionary_crc32 = {crc}u, .feature_kind = BLSH_FEATURES_STFT, .features = {bins}u, .bits = {BITS}u,
     .neighbours = {NEIGHBOURS}u, .entries = {ENTRIES}u, .radius = {radius}u,
     .projections = {BITS}u, .thresholds = 1u, .dictionaries = 1u,
-    .mask_bands = {bins}u, .mask_level_bits = 1u,
+    .mask_bands = {bins}u, .mask_level_bits = 1u, .attenuation = BLSH_ATTENUATION_OFF,
     .rate_hz = {rate_hz}u, .window = {window}u, .hop = {hop}u, .synthesis = {synthesis}u,
     .projection_q7 = projection, .window_q14 = window, .synthesis_q14 = synthesis, .bias_q3 = bias,
     .planes = planes, .bounds = bounds, .masks = masks, .gain_q14 = gain,

@@ -112,8 +112,8 @@ def test_a_hop_of_another_length_is_refused_with_the_length(client: BoardClient,
         with pytest.raises(ValueError, match=rf"samples of int16 \({count},\); expected int16 \({geometry.hop},\)"):
             client.hop(np.zeros(count, np.int16))
         with pytest.raises(RefusedError, match="wrong length for this request") as caught:
-            client.ask(Hop(0, 1, 0, 0, bytes(2 * count)), HopDone)
-        assert (caught.value.code, caught.value.detail) == (ErrorCode.BAD_LENGTH, 6 + 2 * count)
+            client.ask(Hop(0, 1, 0, 0, samples=bytes(2 * count)), HopDone)
+        assert (caught.value.code, caught.value.detail) == (ErrorCode.BAD_LENGTH, Hop.layout().bytes + 2 * count)
     assert not client.hop(np.zeros(geometry.hop, np.int16)).samples.any(), "and the stream goes on"
 
 
@@ -185,7 +185,7 @@ def test_a_reply_of_another_length_is_refused() -> None:
         if request.type != Hop.TYPE:
             return good_board(request, window=512, hop=64, synthesis=128)
         hop = Hop.unpack(request.payload)
-        return [answer(request, HopDone(hop.hop, 1, hop.flags, 0, hop.stream, hop.samples + b"\0\0"))]
+        return [answer(request, HopDone(hop.hop, 1, hop.flags, 0, hop.stream, 0, 0, bytes(2), hop.samples + b"\0\0"))]
 
     with talking_to(one_too_many) as (client, _):
         client.reset_stream()

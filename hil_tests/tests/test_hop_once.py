@@ -54,7 +54,7 @@ class Board:
     def hop(self, number: int, flags: int = 0, *, stage: int = 0, place: int | None = None) -> HopDone:
         """Return the samples of a hop, or those of `place`."""
         samples = SAMPLES[number if place is None else place].tobytes()
-        frame = self.ask(Hop(number & 0xFFFF, STREAM, flags, stage, samples))[-1]
+        frame = self.ask(Hop(number & 0xFFFF, STREAM, flags, stage, samples=samples))[-1]
         assert frame.type == HopDone.TYPE, Error.unpack(frame.payload)
         done = HopDone.unpack(frame.payload)
         assert (done.hop, done.stream, done.flags, done.integrity) == (number, STREAM, flags, 0)
@@ -62,7 +62,7 @@ class Board:
         return done
 
     def refused(self, number: int, flags: int = 0, *, stream: int = STREAM) -> tuple[ErrorCode, int]:
-        frame = self.ask(Hop(number & 0xFFFF, stream, flags, 0, SAMPLES[0].tobytes()))[-1]
+        frame = self.ask(Hop(number & 0xFFFF, stream, flags, 0, samples=SAMPLES[0].tobytes()))[-1]
         assert frame.type == Error.TYPE
         error = Error.unpack(frame.payload)
         return ErrorCode(error.code), error.detail  # type: ignore[call-arg]

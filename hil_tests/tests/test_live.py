@@ -157,7 +157,7 @@ class ScriptedClient:
 
     def _reply(self, place: int, request: HopRequest) -> HopReply:
         samples = np.frombuffer(request.samples, "<i2").astype(np.int16)
-        return HopReply(place, 5, samples, None, None, None, self.integrity)
+        return HopReply(place, 5, samples, None, None, None, self.integrity, 0, 0)
 
 
 def play(client: ScriptedClient, hops: int = 20, buffer_s: float = 0.032) -> tuple[LiveSession, list[int]]:

@@ -37,7 +37,8 @@ from .slot_models import slot_model, tiny_model
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("model images")]  # one worker builds its fixtures, once
 
-FORMAT, FEATURES, BITS, NEIGHBOURS, ENTRIES, CRC, MASKS, KIND, GEOMETRY = -2, -3, -4, -5, -6, -7, -8, -10, -11
+FORMAT, FEATURES, BITS, NEIGHBOURS, ENTRIES, CRC, MASKS = range(-2, -9, -1)
+KIND, GEOMETRY, ATTENUATION = range(-10, -13, -1)
 FIELDS = {
     "bytes": (36, "<I"), "image_format": (40, "<H"), "runtime_format": (42, "<H"), "dictionary_crc32": (76, "<I"),
     "entries": (84, "<I"), "feature_kind": (88, "<B"), "flags": (89, "<B"), "features": (90, "<H"),
@@ -50,7 +51,7 @@ FIELDS = {
     "window": (110, "<H"),
     "hop": (112, "<H"),
     "synthesis": (114, "<H"),
-    "reserved": (118, "<H"),
+    "attenuation": (118, "<H"),
 }  # fmt: skip
 
 
@@ -176,7 +177,6 @@ def test_a_firmware_refuses_other_kinds_and_larger_frames_by_their_head(
         ({"synthesis": 128}, GEOMETRY),
         ({"hop": 32}, GEOMETRY),
         ({"hop": 2048}, GEOMETRY),
-        ({"reserved": 1}, ImageFault.SHAPE),
         ({"window": 512, "features": 257, "synthesis": 512}, ImageFault.SHAPE),
         ({"synthesis": 512}, ImageFault.SHAPE),
         ({"feature_kind": 1, "features": 512}, FEATURES),
@@ -216,6 +216,11 @@ def test_frames_that_fit_and_do_not_go_together_are_refused_by_the_core(
     checker: Checker, values: dict[str, int]
 ) -> None:
     assert checker.check(changed(TINY, **values)) == (0, GEOMETRY)
+
+
+@pytest.mark.parametrize("limit", [61, 254, 256, 0xFFFF])
+def test_a_limit_that_there_is_not_is_refused_by_the_core(checker: Checker, limit: int) -> None:
+    assert checker.check(changed(TINY, attenuation=limit)) == (0, ATTENUATION)
 
 
 def test_a_model_of_no_kind_that_the_core_knows_is_refused_by_the_core(checker: Checker) -> None:

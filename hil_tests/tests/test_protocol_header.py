@@ -12,7 +12,7 @@ from blsh_codegen.emit.c_code import C_WARNINGS
 from blsh_hil.wire import protocol, protocol_header
 from blsh_hil.wire.codes import ErrorCode, FeatureKind, FrameError, HopFlag
 from blsh_hil.wire.layout import Message
-from blsh_hil.wire.messages import MAX_REQUEST_PAYLOAD, MESSAGES, REQUESTS, HelloReply, HopDone
+from blsh_hil.wire.messages import MAX_REQUEST_PAYLOAD, MESSAGES, REQUESTS, HelloReply, Hop, HopDone
 from blsh_trainer.signals.features import FEATURE_KINDS
 
 
@@ -102,7 +102,7 @@ def test_codes_and_flags_stand_in_the_header() -> None:
 def test_every_payload_fits_and_every_frame_may_be_answered() -> None:
     assert max(message.layout().max_bytes for message in MESSAGES) <= protocol.MAX_PAYLOAD
     assert {message.TYPE < protocol.FIRST_REPLY for message in REQUESTS} == {True}
-    assert MAX_REQUEST_PAYLOAD == 6 + 2 * protocol.MAX_HOP
+    assert Hop.layout().bytes + 2 * protocol.MAX_HOP == MAX_REQUEST_PAYLOAD
 
 
 def test_names_fill_their_fields_or_end_at_the_first_zero() -> None:
@@ -113,21 +113,21 @@ def test_names_fill_their_fields_or_end_at_the_first_zero() -> None:
 
 
 def test_payload_of_the_wrong_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="HELLO_REPLY of 3 bytes, expected 188 to 188"):
+    with pytest.raises(ValueError, match="HELLO_REPLY of 3 bytes, expected 192 to 192"):
         HelloReply.unpack(b"abc")
-    with pytest.raises(ValueError, match="HOP_DONE of 589 bytes, expected 12 to 588"):
-        HopDone.unpack(bytes(589))
+    with pytest.raises(ValueError, match="HOP_DONE of 593 bytes, expected 16 to 592"):
+        HopDone.unpack(bytes(593))
 
 
 def test_hop_done_is_split_into_samples_and_the_extras_that_its_flags_name() -> None:
     both = int(HopFlag.DIGESTS | HopFlag.STAGE_TICKS)
     digests, ticks = struct.pack("<8I", *range(8)), struct.pack("<8I", *range(10, 18))
-    done = HopDone(0, 0, both, 0, 0, b"\1\2\3\4" + digests + ticks)
+    done = HopDone(0, 0, both, 0, 0, 0, 0, bytes(2), b"\1\2\3\4" + digests + ticks)
     assert (done.samples, done.digests(), done.stage_ticks()) == (b"\1\2\3\4", tuple(range(8)), tuple(range(10, 18)))
     for flag, extra in ((HopFlag.DIGESTS, digests), (HopFlag.STAGE_TICKS, ticks), (0, b"")):
-        one = HopDone(0, 0, int(flag), 0, 0, bytes(6) + extra)
+        one = HopDone(0, 0, int(flag), 0, 0, 0, 0, bytes(2), bytes(6) + extra)
         found = (one.samples, one.digests() is None, one.stage_ticks() is None)
         assert found == (bytes(6), extra != digests, extra != ticks)
-    short = HopDone(0, 0, both, 0, 0, bytes(63))
+    short = HopDone(0, 0, both, 0, 0, 0, 0, bytes(2), bytes(63))
     with pytest.raises(ValueError, match="HOP_DONE with flags 0x3 and 63 bytes of values"):
         short.digests()

@@ -243,7 +243,9 @@ def test_announced_start_is_noticed_before_any_time_has_run_out() -> None:
 def test_unprocessed_audio_is_an_error_unless_it_is_accepted() -> None:
     def damaged(request: Frame) -> list[Answer]:
         hop = Hop.unpack(request.payload)
-        return [answer(request, HopDone(hop.hop, 0, hop.flags, Integrity.STACK, hop.stream, hop.samples))]
+        return [
+            answer(request, HopDone(hop.hop, 0, hop.flags, Integrity.STACK, hop.stream, 0, 0, bytes(2), hop.samples))
+        ]
 
     samples = np.arange(512, dtype=np.int16)
     with talking_to(after_hello(damaged)) as (client, _):
@@ -289,9 +291,9 @@ def test_answer_of_another_hop_or_stream_is_never_accepted() -> None:
     def elsewhere(request: Frame) -> list[Answer]:
         hop = Hop.unpack(request.payload)
         wrong = [
-            HopDone(hop.hop + 1, 1, 0, 0, hop.stream, hop.samples),
-            HopDone(hop.hop, 1, 0, 0, hop.stream ^ 1, hop.samples),
-            HopDone(hop.hop, 1, HopFlag.STAGE_TICKS, 0, hop.stream, hop.samples + bytes(32)),
+            HopDone(hop.hop + 1, 1, 0, 0, hop.stream, 0, 0, bytes(2), hop.samples),
+            HopDone(hop.hop, 1, 0, 0, hop.stream ^ 1, 0, 0, bytes(2), hop.samples),
+            HopDone(hop.hop, 1, HopFlag.STAGE_TICKS, 0, hop.stream, 0, 0, bytes(2), hop.samples + bytes(32)),
         ]
         return [answer(request, reply) for reply in wrong]
 

@@ -18,6 +18,7 @@ from blsh_hil.prove.compare import READ_BACK, compare
 from blsh_hil.prove.core_client import CoreClient
 from blsh_hil.prove.recipes import DICTIONARIES, SEGMENTS, Recipe, Segment, joined, recipes
 from blsh_hil.prove.regression_vectors import COMMITTED_FOLDER, Vector, renew, shortest_difference, vector_of
+from blsh_hil.wire.protocol import ATTENUATION_OF_MODEL
 from blsh_trainer.errors import BlshError
 
 SMALL = Recipe(5, bits=12, neighbours=3, entries=40)
@@ -111,8 +112,15 @@ class Wrong(CoreClient):
         super().reset_stream()
         self._loud = 0
 
-    def hop(self, samples: npt.NDArray[np.int16], *, digests: bool = False, dump_stage: int | None = None) -> HopReply:
-        reply = super().hop(samples, digests=digests, dump_stage=dump_stage)
+    def hop(
+        self,
+        samples: npt.NDArray[np.int16],
+        *,
+        digests: bool = False,
+        dump_stage: int | None = None,
+        attenuation: int = ATTENUATION_OF_MODEL,
+    ) -> HopReply:
+        reply = super().hop(samples, digests=digests, dump_stage=dump_stage, attenuation=attenuation)
         self._loud += bool(np.abs(samples.astype(int)).max() > 8000)
         if self._loud < self._after:
             return reply

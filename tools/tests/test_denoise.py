@@ -99,6 +99,7 @@ def test_report_says_what_was_done(blsh: Blsh, model: Path, noisy: Samples) -> N
         "sample_rate_hz": 16_000,
         "resampled_from_hz": 8_000,
         "channels_averaged": 2,
+        "attenuation_db": None,
         "model_sha256": load_model(model).sha256,
     }
     assert len(read(blsh.cwd / "deep" / "er" / "out.wav")) == 2 * len(noisy)
@@ -134,6 +135,34 @@ def test_denoising_takes_noise_away(blsh: Blsh, model: Path) -> None:
     blsh.succeed("denoise", "in.wav", "out.wav", "--model", model)
     output = read(blsh.cwd / "out.wav")
     assert np.sum((output - clean) ** 2) < 0.5 * np.sum((mixture - clean) ** 2)
+
+
+@pytest.mark.parametrize("engine", ["float", "fixed", "device"])
+def test_a_limit_leaves_noise_and_0_db_all_of_it(built: Blsh, model: Path, engine: str) -> None:
+    rng = np.random.default_rng(9)
+    sound = 0.02 * rng.standard_normal(24_000)
+    soundfile.write(built.cwd / "in.wav", sound, 16_000)
+    levels = {}
+    for limit in ("0", "6", "off"):
+        arguments = ("--engine", engine, "--attenuation", limit, "--board", "host")
+        result = built.json("denoise", "in.wav", f"{limit}.wav", "--model", model, *arguments)
+        assert result["attenuation_db"] == (None if limit == "off" else int(limit))
+        levels[limit] = 20 * np.log10(np.std(read(built.cwd / f"{limit}.wav")[12_000:]) / np.std(sound[12_000:]))
+    assert abs(levels["0"]) < 0.01
+    assert -6.1 <= levels["6"] < -3 and levels["off"] < levels["6"] - 1
+    if engine == "device":
+        built.succeed("denoise", "in.wav", "fixed.wav", "--model", model, "--engine", "fixed", "--attenuation", "6")
+        assert (built.cwd / "6.wav").read_bytes() == (built.cwd / "fixed.wav").read_bytes()
+
+
+@pytest.mark.parametrize("limit", ["61", "12.5", "-3", "loud"])
+def test_another_limit_is_refused(blsh: Blsh, model: Path, limit: str) -> None:
+    (blsh.cwd / "out.wav").write_bytes(b"of yesterday")
+    blsh.refuse(
+        f"attenuation '{limit}'; choose a whole number of dB from 0", "denoise", "in.wav", "out.wav", "--model", model,
+        f"--attenuation={limit}",
+    )  # fmt: skip
+    assert (blsh.cwd / "out.wav").read_bytes() == b"of yesterday"
 
 
 def test_samples_beyond_full_scale_saturate(blsh: Blsh, transparent_model: Path) -> None:

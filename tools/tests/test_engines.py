@@ -15,6 +15,7 @@ import soxr
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_hil.link.client import BoardClient
+from blsh_hil.wire.protocol import ATTENUATION_OF_MODEL
 from blsh_tools.audio.engines import DeviceEngine, FixedEngine, FloatEngine
 from blsh_tools.audio.recordings import open_recording
 from blsh_tools.audio.wav_output import write_wav_blocks
@@ -57,7 +58,8 @@ class EchoBoard:
     def reset_stream(self) -> None:
         self._late = np.zeros(self.geometry.lag, np.int16)
 
-    def stream(self, samples: Pcm, progress: Callable[[int, int], None]) -> Pcm:
+    def stream(self, samples: Pcm, progress: Callable[[int, int], None], attenuation: int) -> Pcm:
+        assert attenuation == ATTENUATION_OF_MODEL
         heard = np.concatenate([self._late, samples])
         self._late = heard[len(samples) :]
         hops = len(samples) // self.geometry.hop

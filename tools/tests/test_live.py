@@ -57,6 +57,16 @@ def test_another_rate_and_more_channels_are_converted_and_said(built: Blsh, mode
     assert "end to end" in outcome.stdout and "late hops" in outcome.stdout
 
 
+def test_a_limit_is_that_of_a_recording_denoised(built: Blsh, model: Path, noisy: Samples) -> None:
+    lay(built, noisy)
+    built.succeed(*live(model), "--input", "in.wav", "--output", "live.wav", "--attenuation", 6)
+    arguments = ("--model", model, "--engine", "fixed", "--attenuation", 6)
+    built.succeed("denoise", "in.wav", "fixed.wav", *arguments)
+    output, expected = wav(built.cwd / "live.wav"), wav(built.cwd / "fixed.wav")
+    assert np.array_equal(output[LAG : LAG + len(noisy)], expected)
+    built.refuse("attenuation '99'; choose", *live(model), "--input", "in.wav", "--attenuation", 99)
+
+
 def test_seconds_bound_it(built: Blsh, model: Path, noisy: Samples) -> None:
     lay(built, noisy)
     result = built.json(*live(model), "--input", "in.wav", "--output", "live.wav", "--seconds", 0.32)

@@ -101,6 +101,16 @@ def test_the_default_is_a_voting_model(blsh: Blsh, corpus: Path) -> None:
     assert np.array_equal(model.response_q14, response_table(-20.0, -0.5))
 
 
+@pytest.mark.parametrize("system", ["voting", "extended"])
+def test_a_model_may_have_a_limit_of_its_own(blsh: Blsh, corpus: Path, system: str) -> None:
+    sizes = VOTING if system == "voting" else (EXTENDED, "--steps=2", "--passes=1", "--max-frames=300", "--entries=32")
+    few = () if system == "voting" else ("--fit-frames=200", "--bits=8")
+    made = blsh.json("train", corpus, "-o", "model.npz", *sizes, *few, "--attenuation=15")
+    model = load_model(blsh.cwd / "model.npz")
+    assert (model.attenuation, made["card"]["options"]["attenuation"]) == (15, 15)
+    blsh.refuse("attenuation '70'; choose a whole number", "train", corpus, "-o", "model.npz", "--attenuation=70")
+
+
 def test_the_default_names_a_recording_that_cannot_be_used(blsh: Blsh, bench: Bench) -> None:
     rows = corpus_rows()
     root = bench.own_corpus(rows)
@@ -131,7 +141,7 @@ def test_an_option_of_another_system_is_refused(blsh: Blsh, corpus: Path, given:
         ("--latency=20ms", r"no class has a latency of 20 ms at 16000 Hz; choose 64 ms \(recorder\), 32 ms"),
         ("--latency=soon", "--latency 'soon'; give milliseconds, as 16ms"),
         ("--latency=16ms --rate=8000", r"latency of 16 ms at 8000 Hz; choose 32 ms \(phone\)"),
-        ("--rate=48000", "--rate 48000; choose one of 8000, 16000"),
+        ("--rate=12000", "--rate 12000; choose one of 8000, 16000"),
         ("--geometry=16000/512/128", "geometry '16000/512/128' is unknown; give RATE/WINDOW/HOP/SYNTHESIS"),
         ("--geometry=16000/512/100/200", "a hop of 100 samples does not divide a window of 512"),
         ("--geometry=headset --latency=8ms", "--geometry headset with --latency 8ms; give one of the two"),

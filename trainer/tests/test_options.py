@@ -60,7 +60,7 @@ def test_the_card_has_the_keys_and_values_that_are_part_of_every_models_identity
 def test_no_two_parts_have_an_option_of_one_name():
     parts = [EXTENDED.frames, EXTENDED.code, EXTENDED.dictionary, EXTENDED.playback]
     names = [field.name for part in parts for field in fields(part)]
-    assert sorted([*names, "name", "seed"]) == sorted([*PAPER_CARD, "geometry"])
+    assert sorted([*names, "name", "seed"]) == sorted([*PAPER_CARD, "geometry", "attenuation"])
 
 
 @pytest.mark.parametrize("name", PAPER_CARD)
@@ -72,7 +72,7 @@ def test_an_option_is_changed_by_its_name_and_no_other_is(name):
 
 
 def test_an_option_that_there_is_not_is_refused():
-    with pytest.raises(BlshError, match=r"option 'bit' is unknown; choose of bits, entries, .*, weighting"):
+    with pytest.raises(BlshError, match=r"option 'bit' is unknown; choose of attenuation, bits, entries, .*, weighting"):
         PAPER.with_(bit=3)
     with pytest.raises(BlshError, match="option 'frames' is unknown"):
         PAPER.with_(frames=PAPER.frames)

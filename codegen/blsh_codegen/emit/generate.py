@@ -26,6 +26,7 @@ from blsh_codegen.spec.constants import (
     MEMORY_FEATURES,
     RUNTIME_FORMAT,
     ModelKind,
+    least_q14,
     log2_q5,
     split_turns_q14,
     stage_turns_q14,
@@ -230,6 +231,7 @@ def render_tables() -> str:
             turn_q14=stage_turns_q14(),
             split_q14=split_turns_q14(),
             log2_q5=log2_q5(),
+            least_q14=least_q14(),
         )
     )
 

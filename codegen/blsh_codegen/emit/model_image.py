@@ -32,6 +32,7 @@ from blsh_codegen.spec.constants import (
 )
 from blsh_codegen.spec.packing import pack_words
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.attenuation import check_attenuation
 from blsh_trainer.model.voting_model import check_groups
 from blsh_trainer.signals.features import FEATURE_KINDS, FeatureKind
 from blsh_trainer.signals.geometry import Geometry
@@ -74,6 +75,7 @@ class ImageHead:
     steady_votes: int
     geometry: Geometry
     log_origin: int
+    attenuation: int
     name: str
 
     @property
@@ -127,7 +129,7 @@ def encode_image(model: IntegerModel) -> bytes:
         model.steady_votes,
         *model.geometry.numbers,
         model.log_origin,
-        0,
+        model.attenuation,
         plain_text(model.name).encode()[: NAME_BYTES - 1],
     )
     return sealed(head + body)
@@ -151,8 +153,9 @@ def read_head(image: bytes) -> ImageHead:
         raise BlshError(f"the image says that it has {size} bytes, but there are {len(image)}; it was cut or grew")
     if hashlib.sha256(image[DIGESTED_FROM:]).digest() != sha256:
         raise BlshError("the image's SHA-256 is not that of its content; it was damaged, make it again")
-    crc, self_test, entries, *shape, rate_hz, window, hop, synthesis, log_origin, reserved = numbers
-    geometry = _geometry((rate_hz, window, hop, synthesis), reserved)
+    crc, self_test, entries, *shape, rate_hz, window, hop, synthesis, log_origin, attenuation = numbers
+    geometry = _geometry(rate_hz, window, hop, synthesis)
+    _check_limit(attenuation)
     check_shape(entries, shape, geometry)
     kind, flags, features, bits, neighbours, dictionaries, radius, width, level_bits, each, *rules = shape
     rising, falling, start, steady = rules
@@ -180,14 +183,20 @@ def read_head(image: bytes) -> ImageHead:
         steady_votes=steady,
         geometry=geometry,
         log_origin=log_origin,
+        attenuation=attenuation,
         name=name.split(b"\0")[0].decode("ascii", "replace"),
     )
 
 
-def _geometry(numbers: tuple[int, int, int, int], reserved: int) -> Geometry:
+def _check_limit(attenuation: int) -> None:
+    try:
+        check_attenuation(attenuation)
+    except BlshError as error:
+        raise BlshError(f"the image has a limit that no model has: {error}") from error
+
+
+def _geometry(*numbers: int) -> Geometry:
     """Return the geometry of an image. Raises BlshError, with the numbers, where they do not go together."""
-    if reserved:
-        raise BlshError(f"the image has {reserved} at offset 118, where 0 is expected; make it again")
     try:
         return Geometry(*numbers)
     except BlshError as error:
@@ -275,7 +284,7 @@ def _read_voting(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Stor
 def _head_fields(head: ImageHead) -> dict[str, Any]:
     """Return the fields of IntegerModel that stand in the header of an image."""
     names = ("name", "model_sha256", "geometry", "feature_kind", "bits", "neighbours")
-    rules = ("smoothing", "smoothing_down", "start_votes", "steady_votes")
+    rules = ("smoothing", "smoothing_down", "start_votes", "steady_votes", "attenuation")
     return {name: getattr(head, name) for name in (*names, *rules)}
 
 

@@ -44,7 +44,7 @@ class IntegerModel(ABC):
 
     projection_q7: int8 (P, D). codes: uint32 (G N, ceil(L / 32)), one dictionary of N entries after the other, each in
     the firmware's order (`tight_order`). mel: the filters of the feature kind, None where it has none. smoothing to
-    steady_votes: see VotingModel; with masks both smoothings are the same, and the votes 0. model_sha256: of the file.
+    attenuation: see VotingModel; with masks both smoothings are the same, and the votes 0. model_sha256: of the file.
     """
 
     name: str
@@ -60,6 +60,7 @@ class IntegerModel(ABC):
     smoothing_down: int
     start_votes: int
     steady_votes: int
+    attenuation: int
 
     @property
     def entries(self) -> int:
@@ -110,6 +111,11 @@ class IntegerModel(ABC):
     @abstractmethod
     def band_edges(self) -> npt.NDArray[np.int16] | None:
         """First bin of each band of a mask, and the number of bins; None where each bin has its own level."""
+
+    @property
+    def active_bands(self) -> int:
+        """V, the first bands of a mask, whose gains make a hop's activity; bins to an eighth of the rate are enough."""
+        return self.geometry.window // 8 if self.band_edges is None else self.mask_bands
 
     @property
     @abstractmethod
@@ -287,6 +293,7 @@ class MaskIntegers(IntegerModel):
             smoothing_down=model.smoothing,
             start_votes=0,
             steady_votes=0,
+            attenuation=model.attenuation,
         )
 
 

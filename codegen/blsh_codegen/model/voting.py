@@ -126,6 +126,7 @@ class VotingIntegers(IntegerModel):
             smoothing_down=model.smoothing_down,
             start_votes=model.start_votes,
             steady_votes=model.steady_votes,
+            attenuation=model.attenuation,
             thresholds=model.thresholds,
             group_edges=model.group_edges,
             votes=np.concatenate(votes, axis=1),

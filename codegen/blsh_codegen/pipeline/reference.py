@@ -22,21 +22,29 @@ from blsh_codegen.pipeline.reference_voting import (
     votes_of_rules,
 )
 from blsh_codegen.spec.constants import (
+    ATTENUATION_OFF,
     BIAS_FRACTION_BITS,
+    ENERGY_SHIFT,
     FEATURE_BITS,
+    LOG_FRACTION_BITS,
+    LOG_INDEX_BITS,
     MAGNITUDE_Q14,
     MEMORY_START,
+    MOST_ACTIVITY,
     NORM_BITS,
     OVERLAP_FRACTION_BITS,
     PEAK_BITS,
     PEAK_BLOCK,
     RADICES,
+    STEP_DB_Q16,
     THIRD_Q16,
     TRACKED_BITS,
     TRACKING_FAST_SHIFT,
     TRACKING_SLOW_SHIFT,
     TRACKING_START,
     digit_reversed,
+    least_q14,
+    log2_q5,
     mask_shift,
     mul_q16,
     overlap_scale,
@@ -47,11 +55,14 @@ from blsh_codegen.spec.constants import (
     tracked_fraction_bits,
 )
 from blsh_codegen.spec.stages import HopVectors
+from blsh_trainer.model.attenuation import check_attenuation
 
 Complex = tuple[int, int]
 
 _SINE = [int(value) for value in sine_q14()]
 _TURN = len(_SINE)  # steps of a whole turn
+_LEAST = [int(value) for value in least_q14()]
+_LOG2 = [int(value) for value in log2_q5()]
 
 
 def _twiddle(index: int) -> tuple[int, int]:
@@ -161,6 +172,13 @@ class ReferenceDenoiser:
         self._noise_floors: list[int] = []  # the noise floor of each tracked band, set by the first hop
         self._memory = ReferenceMemory(model.log_origin)
         self._smoothed: list[int] = []  # the mask of each band, or its sum of votes, set by the first hop
+        self._least = 0
+        self.set_attenuation(model.attenuation)
+
+    def set_attenuation(self, limit: int) -> None:
+        """Set the limit for the hops that follow, 0 to 60 dB or ATTENUATION_OFF. BlshError for another number."""
+        check_attenuation(limit)
+        self._least = 0 if limit == ATTENUATION_OFF else _LEAST[limit]
 
     def hop(self, samples: npt.NDArray[np.int16]) -> HopVectors:
         """Denoise the next samples, int16 (H,), and return every stage of the hop."""
@@ -173,7 +191,9 @@ class ReferenceDenoiser:
         code = self._code(accumulators)
         neighbours = self._neighbours(code)
         gains = self._gains(features, code, neighbours)
-        output = self._synthesise(real_samples(self._masked(spectrum, gains)), shift)
+        mask = self._mask(gains)
+        output = self._synthesise(real_samples(self._masked(spectrum, mask)), shift)
+        delayed = frame[len(frame) - self.model.geometry.synthesis :][: len(samples)]
         self._hops += 1
         words = [sum(bit << i for i, bit in enumerate(code[w : w + 32])) for w in range(0, len(code), 32)]
         return HopVectors(
@@ -183,8 +203,10 @@ class ReferenceDenoiser:
             accumulators=np.array(accumulators, np.int32),
             code=np.array(words, np.uint32),
             neighbours=np.array(neighbours, np.uint32).reshape(-1),
-            mask=np.array(gains, np.int16),
+            mask=np.array(mask, np.int16),
             output=np.array(output, np.int16),
+            activity=_activity(gains[: self.model.active_bands], delayed),
+            reduction_db=max(0, rounded_shift(STEP_DB_Q16 * (_loudness(delayed) - _loudness(output)), 16)),
         )
 
     @property
@@ -266,12 +288,15 @@ class ReferenceDenoiser:
             _smoothed(p, v, model.smoothing if v >= p else model.smoothing_down)
             for p, v in zip(before, means, strict=True)
         ]
-        if model.band_edges is None:
-            return self._smoothed
-        gains = self._smoothed
         if isinstance(model, VotingIntegers):
-            gains = [response_to(votes, model) for votes in self._smoothed]
-        return [gain for gain, bins in zip(gains, np.diff(model.band_edges), strict=True) for _ in range(bins)]
+            return [response_to(votes, model) for votes in self._smoothed]
+        return self._smoothed
+
+    def _mask(self, gains: list[int]) -> list[int]:
+        limited = [max(gain, self._least) for gain in gains]
+        if self.model.band_edges is None:
+            return limited
+        return [gain for gain, bins in zip(limited, np.diff(self.model.band_edges), strict=True) for _ in range(bins)]
 
     def _masked(self, spectrum: list[Complex], gains: list[int]) -> list[Complex]:
         raised = mask_shift(self.model.geometry.window)
@@ -306,6 +331,25 @@ def analyse(frame: list[int], window: list[int]) -> tuple[int, list[int]]:
         bound = max(bound, (peak + 1) * max(ends[b], ends[b + 1]))
     shift = PEAK_BITS - (bound - 1).bit_length()
     return shift, [value * weight << shift + 1 >> 1 for value, weight in zip(frame, window, strict=True)]
+
+
+def _activity(gains: list[int], delayed: list[int]) -> int:
+    """Return 255 times the mean square of the gains of bands, rounded; 0 where the delayed input is silent."""
+    if _loudness(delayed) == 0:
+        return 0
+    energy = sum(gain * gain for gain in gains) >> ENERGY_SHIFT
+    one = 256 * len(gains)  # the energy of gains of 1
+    return (MOST_ACTIVITY * energy + one // 2) // one
+
+
+def _loudness(samples: list[int]) -> int:
+    """Return the binary logarithm of the sum of squares in steps of 1/32; 0 for 0."""
+    energy = sum(value * value for value in samples)
+    if energy == 0:
+        return 0
+    bits = energy.bit_length()
+    index = (energy << LOG_INDEX_BITS >> bits - 1) & (1 << LOG_INDEX_BITS) - 1
+    return (bits - 1 << LOG_FRACTION_BITS) + _LOG2[index]
 
 
 def _mean_gains(indices: list[int], model: MaskIntegers) -> list[int]:

@@ -4,9 +4,9 @@
 Tests hold it to the scalar reference bit for bit. It is used wherever minutes of audio go through the fixed path.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from itertools import islice
+from itertools import islice, repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +16,29 @@ from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.pipeline.vectorised_transform import Pair, mul_q16, real_samples, real_spectrum
 from blsh_codegen.pipeline.vectorised_voting import Ballot, VectorisedMemory, exact_product
 from blsh_codegen.spec.constants import (
+    ATTENUATION_OFF,
     BIAS_FRACTION_BITS,
+    ENERGY_SHIFT,
     FEATURE_BITS,
     LEAST_VOTES,
+    LOG_FRACTION_BITS,
+    LOG_INDEX_BITS,
     MAGNITUDE_Q14,
     MEMORY_START,
+    MOST_ACTIVITY,
     MOST_VOTES,
     NORM_BITS,
     OVERLAP_FRACTION_BITS,
     PEAK_BITS,
     PEAK_BLOCK,
+    STEP_DB_Q16,
     THIRD_Q16,
     TRACKED_BITS,
     TRACKING_FAST_SHIFT,
     TRACKING_SLOW_SHIFT,
     TRACKING_START,
+    least_q14,
+    log2_q5,
     mask_shift,
     overlap_scale,
     round_trip_shift,
@@ -39,11 +47,14 @@ from blsh_codegen.spec.constants import (
 from blsh_codegen.spec.packing import pack_words
 from blsh_codegen.spec.stages import HopVectors
 from blsh_trainer.compute.hamming_index import HammingIndex
+from blsh_trainer.model.attenuation import check_attenuation
 from blsh_trainer.signals.geometry import Geometry
 
 Ints = npt.NDArray[np.int64]
 
 _CHUNK = 512  # hops computed at a time: they take some 30 MB
+_LEAST = least_q14().astype(np.int64)
+_LOG2 = log2_q5().astype(np.int64)
 
 
 def _rounded_shift(value: Ints, bits: int | Ints) -> Ints:
@@ -65,7 +76,7 @@ def _floor_sqrt(squares: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class Vectors:
-    """The stages of all hops of a recording: row t is hop t, laid out as in `HopVectors`."""
+    """The values of all hops of a recording: row t is hop t, laid out as in `HopVectors`."""
 
     window: Ints
     spectrum: Ints
@@ -75,6 +86,8 @@ class Vectors:
     neighbours: Ints
     mask: Ints
     output: Ints
+    activity: Ints
+    reduction_db: Ints
 
     def hop(self, t: int) -> HopVectors:
         """Return the stages of hop t, in the types of the device."""
@@ -87,6 +100,8 @@ class Vectors:
             neighbours=self.neighbours[t].astype(np.uint32),
             mask=self.mask[t].astype(np.int16),
             output=self.output[t].astype(np.int16),
+            activity=int(self.activity[t]),
+            reduction_db=int(self.reduction_db[t]),
         )
 
 
@@ -99,6 +114,7 @@ class _State:
         self.noise_floors: Ints | None = None
         self.memory = VectorisedMemory(model.log_origin)
         self.smoothed: Ints | None = None
+        self.least: Ints = np.zeros((0, 1), np.int64)  # the least gain in each hop of a chunk
         self.hops = 0
 
 
@@ -110,40 +126,53 @@ class VectorisedDenoiser:
         self._rule = _rule_of(model)
         self._mel = None if model.mel is None else model.mel.dense(model.geometry.bins).T
 
-    def stages(self, samples: npt.NDArray[np.int16]) -> Vectors:
-        """Return every stage of every hop. samples: int16, whole hops. Takes up to 40 KiB of memory a hop."""
-        parts = [[getattr(part, each.name) for each in fields(Vectors)] for part in self.chunks(samples)]
+    def stages(self, samples: npt.NDArray[np.int16], limits: Sequence[int] | None = None) -> Vectors:
+        """Return all values of every hop. samples: int16, whole hops. Takes up to 40 KiB of memory a hop.
+
+        limits: as of `stream`.
+        """
+        parts = [[getattr(part, each.name) for each in fields(Vectors)] for part in self.chunks(samples, limits)]
         return Vectors(*(np.concatenate(stage) for stage in zip(*parts, strict=True)))
 
-    def hops(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """Return the output for `samples`, int16, whole hops: as many samples, as late as the device gives them."""
-        return np.concatenate([part.output for part in self.chunks(samples)]).reshape(-1).astype(np.int16)
+    def hops(self, samples: npt.NDArray[np.int16], limits: Sequence[int] | None = None) -> npt.NDArray[np.int16]:
+        """Return the output for `samples`, int16, whole hops: as many samples, as late as the device gives them.
+
+        limits: as of `stream`.
+        """
+        return np.concatenate([part.output for part in self.chunks(samples, limits)]).reshape(-1).astype(np.int16)
 
     def denoise(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """Denoise a recording, int16, of any length; the output has its length and is aligned with it."""
         geometry = self.model.geometry
         return self.hops(padded_to_hops(samples, geometry))[geometry.lag : geometry.lag + len(samples)]
 
-    def chunks(self, samples: npt.NDArray[np.int16]) -> Iterator[Vectors]:
-        """Yield the stages of `samples` (int16, whole hops) in order, 512 hops at a time."""
+    def chunks(self, samples: npt.NDArray[np.int16], limits: Sequence[int] | None = None) -> Iterator[Vectors]:
+        """Yield the values of `samples` (int16, whole hops) in order, 512 hops at a time. limits: as of `stream`."""
         hop = self.model.geometry.hop
         if len(samples) == 0 or len(samples) % hop:
             raise ValueError(f"{len(samples)} samples are not whole hops of {hop}")
-        return self.stream(samples.reshape(-1, hop))
+        return self.stream(samples.reshape(-1, hop), limits)
 
-    def stream(self, hops: Iterable[npt.NDArray[np.int16]]) -> Iterator[Vectors]:
-        """Yield the stages of a stream of hops, int16 (H,) each, as they come, 512 hops at a time."""
+    def stream(self, hops: Iterable[npt.NDArray[np.int16]], limits: Iterable[int] | None = None) -> Iterator[Vectors]:
+        """Yield the values of a stream of hops, int16 (H,) each, as they come, 512 hops at a time.
+
+        limits: that of attenuation in each hop, 0 to 60 dB or ATTENUATION_OFF; the model's own in all where there are
+        none. BlshError for another number.
+        """
         geometry = self.model.geometry
         state = _State(self.model)
-        rest = iter(hops)
+        rest, limit_of_hop = iter(hops), iter(repeat(self.model.attenuation) if limits is None else limits)
         while taken := list(islice(rest, _CHUNK)):
+            state.least = _least_gains(list(islice(limit_of_hop, len(taken))))
             padded = np.concatenate([state.history, *taken], dtype=np.int64)
             state.history = padded[-geometry.history :]
             frames = np.lib.stride_tricks.sliding_window_view(padded, geometry.window)[:: geometry.hop]
-            *stages, pieces = self._hops(frames, state)
+            *stages, activity, pieces = self._hops(frames, state)
             output, state.overlap = _overlap_add(pieces, state.overlap, geometry)
             state.hops += len(pieces)
-            yield Vectors(*[*stages, output])
+            delayed = _loudness(frames[:, -geometry.synthesis :][:, : geometry.hop])
+            reduction = np.maximum(0, _rounded_shift(STEP_DB_Q16 * (delayed - _loudness(output)), 16))
+            yield Vectors(*[*stages, output, np.where(delayed > 0, activity, 0), reduction])
 
     def _hops(self, frames: Ints, state: _State) -> tuple[Ints, ...]:
         geometry, window = self.model.geometry, self.model.window_q14.astype(np.int64)
@@ -156,6 +185,8 @@ class VectorisedDenoiser:
         features = self._features(re, im, shift, state)
         decision = self._rule.decide(features, _ticks(self.model, state.hops, len(frames)))
         gains = self._rule.gains(self._smooth(decision.unsettled, state))
+        activity = _mean_squares(gains[:, : self.model.active_bands])
+        gains = np.maximum(gains, state.least)
         if self.model.band_edges is not None:
             gains = np.repeat(gains, np.diff(self.model.band_edges), axis=1)
         masked = (mul_q16(part << mask_shift(geometry.window), gains) for part in (re, im))
@@ -170,6 +201,7 @@ class VectorisedDenoiser:
             pack_words(decision.bits).astype(np.int64),
             np.stack([decision.indices, decision.distances], axis=2).reshape(len(frames), -1),
             gains,
+            activity,
             pieces,
         )
 
@@ -265,6 +297,29 @@ def _rule_of(model: IntegerModel) -> _MaskRule | _VotingRule:
         return _VotingRule(model)
     assert isinstance(model, MaskIntegers)
     return _MaskRule(model)
+
+
+def _least_gains(limits: list[int]) -> Ints:
+    """Return the least gain (T, 1) with each limit of attenuation."""
+    for limit in limits:
+        check_attenuation(limit)
+    return np.array([0 if limit == ATTENUATION_OFF else _LEAST[limit] for limit in limits], np.int64)[:, None]
+
+
+def _mean_squares(gains: Ints) -> Ints:
+    """Return 255 times the mean square of the gains (T, W), rounded, (T,)."""
+    one = 256 * gains.shape[1]
+    energy: Ints = (gains * gains).sum(axis=1) >> ENERGY_SHIFT
+    shares: Ints = (MOST_ACTIVITY * energy + one // 2) // one
+    return shares
+
+
+def _loudness(samples: Ints) -> Ints:
+    """Return the binary logarithm of the sum of squares of samples (T, n), in steps of 1/32, (T,); 0 for 0."""
+    energy = (samples * samples).sum(axis=1)
+    bits = np.maximum(_bit_length(energy), 1)
+    index = ((energy << LOG_INDEX_BITS) >> (bits - 1)) & ((1 << LOG_INDEX_BITS) - 1)
+    return np.where(energy > 0, ((bits - 1) << LOG_FRACTION_BITS) + _LOG2[index], 0)
 
 
 def _magnitudes(re: Ints, im: Ints) -> Ints:

@@ -11,8 +11,10 @@ from typing import Any, Final, NamedTuple, Self
 
 from blsh_codegen.spec.constants import (
     ALL_KINDS,
+    ATTENUATION_OFF,
     BIAS_FRACTION_BITS,
     BLOCK,
+    ENERGY_SHIFT,
     FEATURE_BITS,
     LEAST_LOG_ORIGIN,
     LEAST_VOTES,
@@ -37,6 +39,8 @@ from blsh_codegen.spec.constants import (
     MEMORY_PAIRS,
     MEMORY_SLOW_SHIFT,
     MEMORY_START,
+    MOST_ACTIVITY,
+    MOST_ATTENUATION,
     MOST_LOG_ORIGIN,
     MOST_VOTES,
     NORM_BITS,
@@ -52,6 +56,7 @@ from blsh_codegen.spec.constants import (
     START_SHIFT,
     STEADY_DEVIATION,
     STEADY_RISE,
+    STEP_DB_Q16,
     THIRD_Q16,
     TRACKED_BANDS,
     TRACKED_BITS,
@@ -129,6 +134,11 @@ _CONSTANTS = {
     "KIND_SMALL_VOTES": int(ModelKind.SMALL_VOTES),
     "KIND_LARGE_VOTES": int(ModelKind.LARGE_VOTES),
     "SMALL_ENTRIES": SMALL_ENTRIES,
+    "MOST_ATTENUATION": MOST_ATTENUATION,
+    "ATTENUATION_OFF": ATTENUATION_OFF,
+    "ENERGY_SHIFT": ENERGY_SHIFT,
+    "MOST_ACTIVITY": MOST_ACTIVITY,
+    "STEP_DB_Q16": STEP_DB_Q16,
 }
 """The numbers of blsh_constants.h."""
 
@@ -238,7 +248,7 @@ def model_struct(pointer: Any = HOST_POINTER) -> type[ctypes.Structure]:
     bands = ("band_edge", "mel_first", "mel_count", "mel_weight_q16")
     votes = ("threshold", "group_edge", "vote", "weight", "bit_vote", "response_q14")
     numbers_of_votes = ("smoothing_down", "projections", "thresholds", "dictionaries", "start_votes", "steady_votes")
-    times = ("rate_hz", "window", "hop", "synthesis", "log_origin")
+    times = ("rate_hz", "window", "hop", "synthesis", "log_origin", "attenuation")
     fields = [
         ("runtime_format", words),
         ("name", ctypes.c_char_p if pointer is HOST_POINTER else pointer),
@@ -281,6 +291,10 @@ def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> t
         ("spectral", _union(*structs, halves * bins)),
         ("code", words * -(-limits.bits // 32)),
         ("rule_votes", words),
+        ("input_level", halves),
+        ("least_gain", halves),
+        ("activity", ctypes.c_uint8),
+        ("reduction_db", ctypes.c_uint8),
     ]
     return type("blsh_state_t", (ctypes.Structure,), {"_fields_": fields})
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blsh_trainer.model import gain_rules, projection, voting_model
+from blsh_trainer.model import attenuation, gain_rules, projection, voting_model
 from blsh_trainer.signals import features, masks, spectra
 from blsh_trainer.signals.geometry import Geometry
 
@@ -72,6 +72,12 @@ MAX_RULE_VOTES: Final = voting_model.MAX_RULE_VOTES
 RESPONSE_SHIFT: Final = 2  # from 1/64 of a unit to a step of the response
 RESPONSE_ORIGIN: Final = voting_model.RESPONSE_ORIGIN  # the index of a sum of 0
 RESPONSES: Final = voting_model.RESPONSES
+
+MOST_ATTENUATION: Final = attenuation.MOST_ATTENUATION  # dB
+ATTENUATION_OFF: Final = attenuation.ATTENUATION_OFF  # no limit
+ENERGY_SHIFT: Final = 20  # of the sum of squared gains, so that 255 times what is left fits 32 bits
+MOST_ACTIVITY: Final = 255
+STEP_DB_Q16: Final = 6_165  # 10 log10(2) / 32: dB of a step of the logarithm of a sum of squares
 
 SMALL_ENTRIES: Final = 128  # of a voting model's dictionary whose entries are all put in order
 
@@ -140,6 +146,11 @@ def log2_q5() -> npt.NDArray[np.uint8]:
     places = 1 << LOG_INDEX_BITS
     steps = np.log2(1 + (np.arange(places) + 0.5) / places) * (1 << LOG_FRACTION_BITS)
     return np.floor(steps + 0.5).astype(np.uint8)
+
+
+def least_q14() -> npt.NDArray[np.int16]:
+    """Return the least gain with a limit of attenuation of 0 to 60 dB, int16 (61,), Q1.14."""
+    return _rounded_q14(np.array([attenuation.least_gain(limit) for limit in range(MOST_ATTENUATION + 1)]))
 
 
 def turns_q14(indices: npt.NDArray[np.int_]) -> npt.NDArray[np.uint32]:

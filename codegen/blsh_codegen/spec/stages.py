@@ -6,7 +6,7 @@ equals a digest over these bytes.
 """
 
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -27,7 +27,7 @@ STAGE_DTYPES: Final = ("<i4", "<i4", "<i2", "<i4", "<u4", "<u4", "<i2", "<i2")
 
 @dataclass(frozen=True)
 class HopVectors:
-    """The values that one hop computes, stage by stage.
+    """The values that one hop computes, stage by stage, and the two that it tells the application (SPEC.md, 6.4).
 
     window: int32 (1 + N,): the block shift, then the N windowed samples in order.
     spectrum: int32 (N + 2,): real and imaginary part of bins 0 to N / 2, interleaved.
@@ -38,6 +38,8 @@ class HopVectors:
     neighbours: uint32 (2 G K,): index and distance of each neighbour of each dictionary, nearest first.
     mask: int16 (N / 2 + 1,): gain of each bin, Q1.14.
     output: int16 (H,).
+    activity: 0 to 255, the mean square of the gains.
+    reduction_db: 0 to 115, by how many dB the output is quieter than the delayed input.
     """
 
     window: npt.NDArray[np.int32]
@@ -48,10 +50,12 @@ class HopVectors:
     neighbours: npt.NDArray[np.uint32]
     mask: npt.NDArray[np.int16]
     output: npt.NDArray[np.int16]
+    activity: int
+    reduction_db: int
 
     def stage(self, index: int) -> npt.NDArray[np.generic]:
         """Return the values of the stage STAGES[index]."""
-        values: npt.NDArray[np.generic] = getattr(self, fields(self)[index].name)
+        values: npt.NDArray[np.generic] = getattr(self, STAGES[index])
         return values
 
     def stage_bytes(self, index: int) -> bytes:

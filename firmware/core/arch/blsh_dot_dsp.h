@@ -52,6 +52,21 @@ static inline int32_t blsh_sum_s16(const int16_t *values, unsigned count) {
     return sum;
 }
 
+static inline uint64_t blsh_squares_s16(const int16_t *values, unsigned count) {
+    int64_t sum = 0;
+    for (; count >= 16u; count -= 16u) {
+        BLSH_UNROLL(8)
+        for (const int16_t *const end = values + 16; values < end; values += 2) {
+            const int32_t two = blsh_load_word(values);
+            sum = __smlald(two, two, sum);
+        }
+    }
+    for (; count > 0u; count--, values++) {
+        sum += *values * *values;
+    }
+    return (uint64_t)sum;
+}
+
 /* sum + the products of eight weights and as many features, which are in four words */
 static inline int32_t blsh_add8_u8(int32_t sum, const uint8_t *weight, uint32_t x01, uint32_t x23, uint32_t x45,
                                    uint32_t x67) {

@@ -24,6 +24,16 @@ static inline int32_t blsh_sum_s16(const int16_t *values, unsigned count) {
     return sum;
 }
 
+static inline uint64_t blsh_squares_s16(const int16_t *values, unsigned count) {
+    int64_t sum = 0;
+    for (; count >= 8u; count -= 8u, values += 8) {
+        const int16x8_t eight = vldrhq_s16(values);
+        sum = vmlaldavaq_s16(sum, eight, eight);
+    }
+    const int16x8_t rest = vldrhq_z_s16(values, vctp16q(count));
+    return (uint64_t)vmlaldavaq_s16(sum, rest, rest);
+}
+
 static inline void blsh_dot4_u8(const uint8_t *weight, const int16_t *features, unsigned count, int32_t sums[4]) {
     static const uint16_t order[8] = {0, 2, 1, 3, 4, 6, 5, 7};
     const uint16x8_t place = vldrhq_u16(order);

@@ -24,6 +24,38 @@ static inline int32_t blsh_sum_s16(const int16_t *values, unsigned count) {
     return sum;
 }
 
+#if defined(BLSH_SHORT_MULTIPLY)
+
+/* Without carries, which take a compiler more registers than M0 has: sums of the halves of squares. */
+static inline uint64_t blsh_squares_s16(const int16_t *values, unsigned count) {
+    uint32_t low = 0, high = 0;
+    for (; count >= 4u; count -= 4u, values += 4) {
+        const int32_t a = values[0], b = values[1], c = values[2], d = values[3];
+        const uint32_t two = (uint32_t)(a * a) + (uint32_t)(b * b), more = (uint32_t)(c * c) + (uint32_t)(d * d);
+        low += (two & 0xffffu) + (more & 0xffffu);
+        high += (two >> 16) + (more >> 16);
+    }
+    for (; count > 0u; count--, values++) {
+        const uint32_t square = (uint32_t)(*values * *values);
+        low += square & 0xffffu;
+        high += square >> 16;
+    }
+    return ((uint64_t)high << 16) + low;
+}
+
+#else
+
+static inline uint64_t blsh_squares_s16(const int16_t *values, unsigned count) {
+    int64_t sum = 0;
+    BLSH_UNROLL(4)
+    for (const int16_t *const end = values + count; values < end; values++) {
+        sum += (int64_t)*values * *values;
+    }
+    return (uint64_t)sum;
+}
+
+#endif
+
 #if defined(BLSH_ASM_UPPER)
 
 /* The products of a feature in %[x] with the weights `at` bytes behind %[w], and 8, 16 and 24 bytes behind that. */

@@ -32,6 +32,11 @@ static inline int32_t __smlad(int16x2_t a, int16x2_t b, int32_t accumulator) {
     return (int32_t)((uint32_t)__smuad(a, b) + (uint32_t)accumulator);
 }
 
+/* the same, of 64 bits; a product of two halves fits 31, but the sum of two of them may not */
+static inline int64_t __smlald(int16x2_t a, int16x2_t b, int64_t accumulator) {
+    return accumulator + blsh_bottom(a) * blsh_bottom(b) + (int64_t)(blsh_top(a) * blsh_top(b));
+}
+
 /* each half of sum + bytes 0 and 2, widened, modulo 2^16 */
 static inline int16x2_t __sxtab16(int16x2_t sum, int8x4_t bytes) {
     const int32_t low = (int8_t)((uint32_t)bytes & 0xffu), high = (int8_t)((uint32_t)bytes >> 16 & 0xffu);

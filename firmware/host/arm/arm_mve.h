@@ -242,6 +242,13 @@ static inline int32_t vmladavaq_s16(int32_t sum, int16x8_t a, int16x8_t b) {
     return (int32_t)total;
 }
 
+static inline int64_t vmlaldavaq_s16(int64_t sum, int16x8_t a, int16x8_t b) {
+    for (int lane = 0; lane < 8; lane++) {
+        sum += a[lane] * b[lane];
+    }
+    return sum;
+}
+
 static inline int32_t vaddvaq_s16(int32_t sum, int16x8_t a) {
     int64_t total = sum;
     for (int lane = 0; lane < 8; lane++) {

@@ -31,7 +31,7 @@ def identity(nonce: int, **changes: object) -> HelloReply:
         "version_minor": 1, "version_patch": 0, "model_sha256": SHA256, "model_status": 0, "dictionary_crc32": 0xD,
         "dictionary_crc32_now": 0xD, "runtime_format": 1, "entries": 12, "feature_kind": 0, "features": 513,
         "bits": 40, "neighbours": 3, "rate_hz": 16_000, "window": 1024, "hop": 256, "synthesis": 1024,
-        "core_hz": 0, "tick_hz": 1, "max_payload": 518, "hops_in_flight": 2,
+        "attenuation": 255, "core_hz": 0, "tick_hz": 1, "max_payload": 522, "hops_in_flight": 2,
         "receive_ring": 4096, "reset_cause": 0, "overruns": 0, "bad_frames": 0, "stack_bytes_used": 0,
         "integrity": 0, "board": "fake", "core": "none", "model": "small",
     }  # fmt: skip
@@ -50,7 +50,7 @@ def good_board(request: Frame, **changes: object) -> list[Answer]:
     if request.type == Hop.TYPE:
         hop = Hop.unpack(request.payload)
         samples = ~np.frombuffer(hop.samples, "<i2")
-        return [answer(request, HopDone(hop.hop, 1, hop.flags, 0, hop.stream, samples.tobytes()))]
+        return [answer(request, HopDone(hop.hop, 1, hop.flags, 0, hop.stream, 0, 0, bytes(2), samples.tobytes()))]
     if request.type == CountLoop.TYPE:
         return [answer(request, CountLoopDone(5, 2))]
     return [answer(request, Done())]

@@ -19,6 +19,7 @@ from blsh_hil.link.streaming import HopStream
 from blsh_hil.wire.codes import HopFlag
 from blsh_hil.wire.layout import Message
 from blsh_hil.wire.messages import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, Reset
+from blsh_hil.wire.protocol import ATTENUATION_OF_MODEL
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.geometry import Geometry
 
@@ -165,11 +166,12 @@ class BoardClient:
         ticks: bool = False,
         dump_stage: int | None = None,
         masked: bool = False,
+        attenuation: int = ATTENUATION_OF_MODEL,
     ) -> HopReply:
         """Denoise a hop of the board's model, int16 (H,).
 
         digests, ticks: also fetch these of each stage. dump_stage: also fetch the bytes of this stage, 0 to 7.
-        masked: run the hop with interrupts off.
+        masked: run the hop with interrupts off. attenuation: the limit in this hop, see HopRequest.
         """
         flags = (
             HopFlag.DIGESTS * digests
@@ -178,17 +180,21 @@ class BoardClient:
             | HopFlag.MASKED_IRQ * masked
         )
         replies: list[HopReply] = []
-        request = HopRequest(wire_samples(samples, self.geometry.hop), flags, dump_stage or 0)
+        request = HopRequest(wire_samples(samples, self.geometry.hop), flags, dump_stage or 0, attenuation)
         self._stream.run([request], 1, lambda _, reply: replies.append(self._intact(reply)))
         return replies[0]
 
     def stream(
-        self, samples: npt.NDArray[np.int16], progress: Callable[[int, int], None] | None = None
+        self,
+        samples: npt.NDArray[np.int16],
+        progress: Callable[[int, int], None] | None = None,
+        attenuation: int = ATTENUATION_OF_MODEL,
     ) -> npt.NDArray[np.int16]:
         """Denoise samples, int16 (n,); return as many, which lag as the board's model does (`geometry.lag`).
 
         Continues the stream: call reset_stream() first for a new one. The last hop is filled up with zeros.
         Requests are sent ahead as far as the board allows. progress: called with the hops done and the hops in all.
+        attenuation: the limit in all hops, see HopRequest.
         """
         hop = self.geometry.hop
         hops = -(-len(samples) // hop)
@@ -201,7 +207,7 @@ class BoardClient:
             if progress is not None:
                 progress(place + 1, hops)
 
-        requests = [HopRequest(row.astype("<i2").tobytes()) for row in padded]
+        requests = [HopRequest(row.astype("<i2").tobytes(), attenuation=attenuation) for row in padded]
         self._stream.run(requests, max(1, self.board.hops_in_flight), answered)
         return output.reshape(-1)[: len(samples)]
 

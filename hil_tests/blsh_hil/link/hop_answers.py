@@ -117,7 +117,8 @@ class AnswerReader:
             )
         samples = np.frombuffer(done.samples, dtype="<i2").astype(np.int16)
         stage_bytes = bytes(stage.data) if stage is not None and done.flags & HopFlag.DUMP else None
-        return HopReply(done.hop, done.ticks, samples, digests, ticks, stage_bytes, Integrity(done.integrity))
+        told = (Integrity(done.integrity), done.activity, done.reduction_db)
+        return HopReply(done.hop, done.ticks, samples, digests, ticks, stage_bytes, *told)
 
     def _refusal(self, error: Error, hop: int | None) -> TransportError | None:
         """Return the transport error behind an ERROR; None if the error is about no hop that we still wait for.

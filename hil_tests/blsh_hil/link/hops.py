@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_hil.wire.codes import Integrity
+from blsh_hil.wire.protocol import ATTENUATION_OF_MODEL
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class HopReply:
     hop: the number of the hop since reset_stream. ticks: of the whole hop, without the cost of the flags.
     samples: int16 (H,). digests, stage_ticks: eight each, if the request asked for them.
     stage_bytes: the bytes of the stage that the request named. integrity: why the samples are not denoised, or 0.
+    activity, reduction_db: what the hop tells, see HopVectors.
     """
 
     hop: int
@@ -28,15 +30,21 @@ class HopReply:
     stage_ticks: tuple[int, ...] | None
     stage_bytes: bytes | None
     integrity: Integrity
+    activity: int
+    reduction_db: int
 
 
 @dataclass(frozen=True)
 class HopRequest:
-    """A hop to be done: its samples as on the wire, and the extras that the reply must carry (HopFlag, a stage)."""
+    """A hop to be done: its samples as on the wire, and the extras that the reply must carry (HopFlag, a stage).
+
+    attenuation: its limit, 0 to 60 dB, ATTENUATION_OFF or ATTENUATION_OF_MODEL.
+    """
 
     samples: bytes
     flags: int = 0
     stage: int = 0
+    attenuation: int = ATTENUATION_OF_MODEL
 
 
 class HopFeed(Protocol):

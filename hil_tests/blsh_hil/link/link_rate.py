@@ -111,8 +111,8 @@ def _single_seconds(url: str, hops: Samples, baud: int) -> float:
 def _bare_seconds(url: str, hops: Samples, baud: int, window: int) -> float:
     """Send requests made beforehand, `window` of them ahead, and count the answers' delimiters; return the seconds."""
     requests = [
-        encode(Hop.TYPE, 1 + number % 0xFFFF, Hop(number & 0xFFFF, _STREAM, 0, 0, hop.astype("<i2").tobytes()).pack())
-        for number, hop in enumerate(hops)
+        encode(Hop.TYPE, 1 + number % 0xFFFF, Hop(number & 0xFFFF, _STREAM, 0, 0, samples=hop.tobytes()).pack())
+        for number, hop in enumerate(hops.astype("<i2"))
     ]
     with Port(url, baud=baud) as port:
         _start_stream(port)

@@ -165,7 +165,7 @@ class Transfer:
         assert self._stream.name is not None
         hop = self._replay[number]
         flags, stage = (hop.flags, hop.stage) if number >= self._first else (0, 0)
-        return Hop(number & 0xFFFF, self._stream.name, flags, stage, hop.samples)
+        return Hop(number & 0xFFFF, self._stream.name, flags, stage, hop.attenuation, samples=hop.samples)
 
     # ---- answers ----------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from blsh_hil.link.hops import HopReply, HopRequest, wire_samples
 from blsh_hil.live.ends import Captured, Sink, Source
 from blsh_hil.live.timing import LiveResult, Spread, Timings
 from blsh_hil.wire.codes import Integrity
+from blsh_hil.wire.protocol import ATTENUATION_OF_MODEL
 
 REPLAY_S: Final = 2.0
 """The longest stream that is played again to a board that has started again. A longer one is given up, and the sound
@@ -31,9 +32,13 @@ class LiveSession:
     """Takes hops from `source`, through the board, to `sink`.
 
     stop() ends the session in order, from a signal handler too: no more hops are taken, those on their way come back.
+    attenuation: the limit in hops that are sent from now on, see HopRequest; it may be set at any time.
     """
 
-    def __init__(self, client: BoardClient, source: Source, sink: Sink) -> None:
+    def __init__(
+        self, client: BoardClient, source: Source, sink: Sink, attenuation: int = ATTENUATION_OF_MODEL
+    ) -> None:
+        self.attenuation = attenuation
         self._client = client
         self._source = source
         self._sink = sink
@@ -78,7 +83,8 @@ class LiveSession:
             taken += self._source.take(most - len(taken))
         now = time.monotonic()
         self._waiting.extend((hop, now) for hop in taken)
-        return [HopRequest(wire_samples(hop.samples, self._geometry.hop)) for hop in taken]
+        length, limit = self._geometry.hop, self.attenuation
+        return [HopRequest(wire_samples(hop.samples, length), attenuation=limit) for hop in taken]
 
     def due(self) -> float | None:
         """Return when there may be more hops; None after the last."""

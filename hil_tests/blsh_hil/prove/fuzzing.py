@@ -121,7 +121,7 @@ def first_inputs() -> list[bytes]:
     loud = b"\x00\x40\x00\xc0" * 128
 
     def hop(number: int, flags: int = 0, stage: int = 0, stream: int = 0) -> bytes:
-        return record(Hop(number, stream, flags, stage, loud))
+        return record(Hop(number, stream, flags, stage, samples=loud))
 
     start = record(ResetStream(0))
     model = random_model(5, bits=6, entries=3, neighbours=2)

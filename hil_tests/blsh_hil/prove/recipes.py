@@ -18,7 +18,7 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.model.entry_order import tight_order
 from blsh_codegen.model.mel_bands import mel_of
 from blsh_codegen.model.quantise import IntegerModel, MaskIntegers, gain_table
-from blsh_codegen.spec.constants import MAX_BITS, MAX_FOUND, MAX_NEIGHBOURS, MAX_THRESHOLDS
+from blsh_codegen.spec.constants import ATTENUATION_OFF, MAX_BITS, MAX_FOUND, MAX_NEIGHBOURS, MAX_THRESHOLDS
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_codegen.spec.packing import pack_words
 from blsh_hil.prove.random_model import random_voting_model
@@ -127,6 +127,7 @@ class Recipe:
             smoothing_down=self.smoothing,
             start_votes=0,
             steady_votes=0,
+            attenuation=ATTENUATION_OFF,
         )
         codes = DICTIONARIES[self.dictionary](rng, self.entries, self.bits)
         if self.dictionary == "near":

@@ -12,6 +12,7 @@ from blsh_codegen.emit.model_image import HEAD
 from blsh_hil.wire.codes import HopFlag
 from blsh_hil.wire.layout import I32, U8, U16, U32, Message, Tail, Wire
 from blsh_hil.wire.protocol import (
+    ATTENUATION_OF_MODEL,
     ERROR_TEXT_MAX,
     FIRST_REPLY,
     LOG_TEXT_MAX,
@@ -27,6 +28,7 @@ from blsh_trainer.signals.geometry import Geometry
 Registers = Annotated[tuple[int, ...], Wire("I", "uint32_t", 8)]
 Sha256 = Annotated[bytes, Wire("B", "uint8_t", 32)]
 Spare = Annotated[bytes, Wire("B", "uint8_t", 1)]
+Spare2 = Annotated[bytes, Wire("B", "uint8_t", 2)]
 Spare3 = Annotated[bytes, Wire("B", "uint8_t", 3)]
 Slots8 = Annotated[tuple[int, ...], Wire("B", "uint8_t", 2)]
 Slots32 = Annotated[tuple[int, ...], Wire("I", "uint32_t", 2)]
@@ -65,6 +67,8 @@ class Hop(Message, code=0x03):
     stream: U16
     flags: U8
     stage: U8  # the stage that HopFlag.DUMP asks for
+    attenuation: U8 = ATTENUATION_OF_MODEL  # the limit in this hop: 0 to 60 dB, 255 for off, 254 for the model's own
+    reserved: Spare3 = bytes(3)
     samples: Annotated[bytes, Tail(2 * MAX_HOP)] = b""  # int16, as many as HELLO_REPLY.hop says
 
 
@@ -150,6 +154,7 @@ class HelloReply(Message, code=0x81):
     window: U16  # N
     hop: U16  # H, the samples of a HOP
     synthesis: U16  # M
+    attenuation: U32  # the model's own limit: 0 to 60 dB, or 255 for off
     core_hz: U32  # 0 if unknown
     tick_hz: U32
     max_payload: U16  # the longest request payload that the board takes
@@ -189,6 +194,9 @@ class HopDone(Message, code=0x83):
     flags: U8  # the request's flags
     integrity: U8  # flags of Integrity; if not 0, the samples are not denoised
     stream: U16
+    activity: U8  # speech in the hop, 0 to 255; 0 if the samples are not denoised, as the next
+    reduction_db: U8  # by how many dB the samples are quieter than their input
+    reserved: Spare2
     values: Annotated[bytes, Tail(2 * MAX_HOP + 2 * _BLOCK.size)] = b""  # int16 samples, then u32[8] blocks as flagged
 
     @property

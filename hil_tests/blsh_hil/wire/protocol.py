@@ -39,4 +39,7 @@ PIECE_BYTES: Final = 256
 KEPT_REPLIES: Final = 2
 """The number of hops whose replies the board keeps, to send them again. As many HOP requests may be unanswered."""
 
+ATTENUATION_OF_MODEL: Final = 254
+"""HOP.attenuation for the model's own limit, beside 0 to 60 dB and ATTENUATION_OFF."""
+
 FIRST_REPLY: Final = 0x80

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blsh_codegen.emit.generate import GenerateOptions
 from blsh_firmware.build.images import reach
 from blsh_hil.boards.session import connect
 from blsh_hil.link.client import BoardClient
@@ -26,6 +25,7 @@ from blsh_tools.options.arguments import DEFAULT_BOARD
 from blsh_tools.options.model import DictionaryOptions, sized
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel, load_model
+from blsh_trainer.model.attenuation import ATTENUATION_OFF
 from blsh_trainer.progress import Progress
 
 _LONG_S = 60  # seconds of the shortest recording whose progress is worth a line
@@ -36,7 +36,7 @@ class DenoiseOptions:
     """The options of denoising a recording.
 
     model: the artifact. engine: one of ENGINES. board, port: for the engine `device`. reduction: for the other engines.
-    gain_db: see open_recording.
+    gain_db: see open_recording. attenuation: the limit, None for the model's own.
     """
 
     model: Path
@@ -45,6 +45,7 @@ class DenoiseOptions:
     port: str | None = None
     reduction: DictionaryOptions = field(default_factory=DictionaryOptions)
     gain_db: float | None = None
+    attenuation: int | None = None
 
     def check(self) -> None:
         """Raise BlshError for an unknown engine, and for a reduction that the engine cannot heed."""
@@ -70,6 +71,7 @@ def denoise_file(source: Path, target: Path, options: DenoiseOptions, progress: 
         sound = closing.enter_context(as_file(source))
         model = load_model(options.model)
         rate_hz = model.geometry.rate_hz
+        limit = model.attenuation if options.attenuation is None else options.attenuation
         recording = open_recording(sound, model.geometry, options.gain_db)
         say_remarks(source, recording)
         if recording.samples > MOST_SAMPLES:
@@ -77,10 +79,10 @@ def denoise_file(source: Path, target: Path, options: DenoiseOptions, progress: 
         client = None
         if options.engine == "device":
             client = closing.enter_context(connect(*reach(options.board, options.port, model, say, pushed=True)))
-            pieces = DeviceEngine(client, progress).stream(recording.hops(), recording.hop_count, recording.samples)
+            engine = DeviceEngine(client, progress, options.attenuation)
+            pieces = engine.stream(recording.hops(), recording.hop_count, recording.samples)
         else:
-            reduction = sized(options.reduction.wishes(), model.entries)
-            pieces = _computed(options.engine, model, reduction, recording, progress)
+            pieces = _computed(model, options, recording, progress)
         began = time.monotonic()
         written = (
             pipe_wav_blocks(pieces, recording.samples, rate_hz) if piped else write_wav_blocks(target, pieces, rate_hz)
@@ -94,19 +96,19 @@ def denoise_file(source: Path, target: Path, options: DenoiseOptions, progress: 
         "sample_rate_hz": rate_hz,
         "resampled_from_hz": recording.rate_hz if recording.rate_hz != rate_hz else None,
         "channels_averaged": recording.channels,
+        "attenuation_db": None if limit == ATTENUATION_OFF else limit,
         "model_sha256": model.sha256,
         **link,
     }
 
 
-def _computed(
-    engine: str, model: AnyModel, options: GenerateOptions, recording: Recording, progress: Progress
-) -> Iterator[Samples]:
+def _computed(model: AnyModel, options: DenoiseOptions, recording: Recording, progress: Progress) -> Iterator[Samples]:
     """Yield `recording` denoised by the float or the fixed engine, in pieces; show the progress of a long one."""
-    if engine == "float":
-        pieces = FloatEngine(model, options).stream(recording.sound())
+    reduction = sized(options.reduction.wishes(), model.entries)
+    if options.engine == "float":
+        pieces = FloatEngine(model, reduction, options.attenuation).stream(recording.sound())
     else:
-        pieces = FixedEngine(model, options).stream(recording.hops(), recording.samples)
+        pieces = FixedEngine(model, reduction, options.attenuation).stream(recording.hops(), recording.samples)
     done = 0
     for piece in pieces:
         yield piece

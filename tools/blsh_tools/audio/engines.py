@@ -2,6 +2,7 @@
 """Denoise samples in three ways: in floats, in the firmware's integers, and on the board itself."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Final, Protocol
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_hil.link.client import BoardClient
+from blsh_hil.wire.protocol import ATTENUATION_OF_MODEL
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.model.float_denoiser import FloatDenoiser
@@ -24,7 +26,10 @@ Samples = npt.NDArray[np.int16]
 
 
 class Engine(Protocol):
-    """A denoiser: it takes samples in [-1, 1), (n,), and returns n samples that are aligned with them in time."""
+    """A denoiser: it takes samples in [-1, 1), (n,), and returns n samples that are aligned with them in time.
+
+    Each takes an `attenuation`: the limit, 0 to 60 dB or ATTENUATION_OFF; None: the model's own.
+    """
 
     def denoise(self, samples: FloatArray) -> FloatArray: ...
 
@@ -32,8 +37,8 @@ class Engine(Protocol):
 class FloatEngine:
     """Denoise in double precision, with the dictionary that the firmware would hold."""
 
-    def __init__(self, model: AnyModel, options: GenerateOptions) -> None:
-        self._denoiser = FloatDenoiser(reduced_model(model, options))
+    def __init__(self, model: AnyModel, options: GenerateOptions, attenuation: int | None = None) -> None:
+        self._denoiser = FloatDenoiser(reduced_model(model, options), attenuation)
 
     def denoise(self, samples: FloatArray) -> FloatArray:
         """Return samples (n,) in [-1, 1) denoised: (n,), aligned in time."""
@@ -47,8 +52,11 @@ class FloatEngine:
 class FixedEngine:
     """Denoise in the firmware's integers, computed here."""
 
-    def __init__(self, model: AnyModel, options: GenerateOptions) -> None:
-        self.reference = VectorisedDenoiser(integer_model(model, options))
+    def __init__(self, model: AnyModel, options: GenerateOptions, attenuation: int | None = None) -> None:
+        integers = integer_model(model, options)
+        self.reference = VectorisedDenoiser(
+            integers if attenuation is None else replace(integers, attenuation=attenuation)
+        )
 
     def denoise(self, samples: FloatArray) -> FloatArray:
         """Return samples (n,) in [-1, 1) denoised: (n,), aligned in time, and rounded to int16 on both ends."""
@@ -63,9 +71,10 @@ class FixedEngine:
 class DeviceEngine:
     """Denoise on the board at the other end of `client`."""
 
-    def __init__(self, client: BoardClient, progress: Progress | None = None) -> None:
+    def __init__(self, client: BoardClient, progress: Progress | None = None, attenuation: int | None = None) -> None:
         self._client = client
         self._progress = progress
+        self._limit = ATTENUATION_OF_MODEL if attenuation is None else attenuation
 
     def denoise(self, samples: FloatArray) -> FloatArray:
         """Return samples (n,) in [-1, 1) denoised: (n,), aligned in time, and rounded to int16 on both ends."""
@@ -85,7 +94,7 @@ class DeviceEngine:
     def _outputs(self, hops: Iterable[Samples], count: int) -> Iterator[Samples]:
         done = 0
         for piece in _pieces(hops):
-            yield self._client.stream(piece, self._advance(done, count))
+            yield self._client.stream(piece, self._advance(done, count), self._limit)
             done += len(piece) // self._client.geometry.hop
 
     def _advance(self, before: int, count: int) -> Callable[[int, int], None]:

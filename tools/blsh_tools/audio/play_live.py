@@ -19,6 +19,7 @@ from blsh_hil.link.retry import Retries
 from blsh_hil.live.ends import FileSink, LimitedSource, PacedSource, Sink, Source
 from blsh_hil.live.session import REPLAY_S, LiveSession
 from blsh_hil.live.timing import LiveResult, hops_carried
+from blsh_hil.wire.protocol import ATTENUATION_OF_MODEL
 from blsh_tools.audio import wav_output
 from blsh_tools.audio.recordings import open_recording, say_remarks
 from blsh_tools.audio.sound_device import Microphone, Speaker
@@ -37,8 +38,9 @@ class LiveOptions:
     """The options of playing live: source, board and target.
 
     model: the artifact that the firmware was generated from. board, port: as of `reach`. source, target: files; None: a
-    sound device. gain_db: of the recording, see open_recording. buffer_s: time from the arrival of the first hop until
-    it is played. seconds: of audio, at most. microphone, loudspeaker: name or number of a device; None: the system's.
+    sound device. gain_db: of the recording, see open_recording. attenuation: the limit, None for the model's own.
+    buffer_s: time from the arrival of the first hop until it is played. seconds: of audio, at most. microphone,
+    loudspeaker: name or number of a device; None: the system's.
     """
 
     model: Path
@@ -47,6 +49,7 @@ class LiveOptions:
     source: Path | None = None
     target: Path | None = None
     gain_db: float | None = None
+    attenuation: int | None = None
     buffer_s: float = 0.032
     seconds: float | None = None
     microphone: str | None = None
@@ -96,7 +99,8 @@ def play_live(options: LiveOptions) -> dict[str, Any]:
         client = cleanup.enter_context(connect(target, expected, retries=retries))
         for end in (sink, source):
             cleanup.enter_context(end)  # devices start only now, after the board was built and booted
-        ending.session = session = LiveSession(client, source, sink)
+        limit = ATTENUATION_OF_MODEL if options.attenuation is None else options.attenuation
+        ending.session = session = LiveSession(client, source, sink, limit)
         say("live; Ctrl-C ends it")
         session.run(_reporter())
         sink.finish()

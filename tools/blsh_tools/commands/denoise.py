@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from blsh_tools.console import progress, say, show
-from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, Gain, PortUrl
+from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, Attenuation, BoardName, Gain, PortUrl
 from blsh_tools.options.model import DictionaryOptions
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.attenuation import parse_attenuation
 
 
 def denoise(
@@ -26,6 +27,7 @@ def denoise(
     board: BoardName = DEFAULT_BOARD,
     port: PortUrl = None,
     gain: Gain = None,
+    attenuation: Attenuation = None,
     *,
     reduction: DictionaryOptions,
     as_json: AsJson = False,
@@ -39,15 +41,19 @@ def denoise(
     from blsh_tools.audio.denoise_file import DenoiseOptions, denoise_file
     from blsh_tools.audio.wav_output import is_standard_output
 
+    limit = None if attenuation is None else parse_attenuation(attenuation)
     piped = is_standard_output(target)
     if piped and as_json:
         raise BlshError(f"output {target} and --json would both go to standard output; name a file for the output")
     with progress() as advance:
-        result = denoise_file(source, target, DenoiseOptions(model, engine, board, port, reduction, gain), advance)
+        options = DenoiseOptions(model, engine, board, port, reduction, gain, limit)
+        result = denoise_file(source, target, options, advance)
     if piped:
         say(f"standard output: {result['samples']:,} samples at {_khz(result)}, engine {engine}")
         return
     rows = [("written", str(target)), ("samples", f"{result['samples']:,} at {_khz(result)}"), ("engine", engine)]
+    if result["attenuation_db"] is not None:
+        rows += [("attenuation", f"{result['attenuation_db']} dB at most")]
     if link := result.get("link"):
         rows += [("rate", f"{link['hops_per_second']:.0f} hops/s, {link['times_real_time']:.2f} times real time")]
         rows += [("asked again", f"{link['retries']:,} of {link['requests']:,} requests")]

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from blsh_tools.console import show
-from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, Gain, PortUrl
+from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, Attenuation, BoardName, Gain, PortUrl
 from blsh_tools.options.numbers_in_range import BUFFER_MS, SECONDS_OF_AUDIO
+from blsh_trainer.model.attenuation import parse_attenuation
 
 _SENTENCES = {
     "waiting_to_send": "waiting to be sent",
@@ -26,6 +27,7 @@ def live(
         Path | None, typer.Option("--input", metavar="IN", help="Recording to play [default: the microphone].")
     ] = None,
     gain: Gain = None,
+    attenuation: Attenuation = None,
     target: Annotated[
         Path | None, typer.Option("--output", metavar="OUT.wav", help="WAV to write [default: the loudspeaker].")
     ] = None,
@@ -59,6 +61,7 @@ def live(
         source=source,
         target=target,
         gain_db=gain,
+        attenuation=None if attenuation is None else parse_attenuation(attenuation),
         buffer_s=buffer / 1000,
         seconds=seconds,
         microphone=microphone,

@@ -33,6 +33,7 @@ from blsh_tools.options.numbers_in_range import (
 from blsh_tools.options.outputs import check_output, check_outside
 from blsh_trainer import system_names
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.attenuation import parse_attenuation
 
 DEVICES = ("cpu", "gpu")
 OF_VOTING = f"Options of the system {system_names.VOTING} alone"
@@ -77,6 +78,14 @@ def train(
     ] = None,
     smoothing: Annotated[
         int | None, SMOOTHING.option("Sixteenths that a mask keeps of the one before; of `voting`, log odds.")
+    ] = None,
+    attenuation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DB",
+            help="The model's own limit: it lowers no band by more than 0 to 60 decibels, unless its user says "
+            "otherwise; or `off` [default: off].",
+        ),
     ] = None,
     projections: Annotated[
         int | None, BITS.option("Projections, each with a bit for each threshold.", panel=OF_VOTING)
@@ -221,6 +230,7 @@ def train(
         "floor_db": floor_db,
         "hearing": hearing,
         "clarity": clarity,
+        "attenuation": None if attenuation is None else parse_attenuation(attenuation),
         "geometry": chosen_geometry(latency, rate, geometry),
     }
     _check_outputs(output, checkpoint)
@@ -264,10 +274,11 @@ def _learner(system: str, given: dict[str, Any], places: dict[str, Any]) -> "_St
     """Return the learner of a system. BlshError for one that is unknown, and for options that cannot be used."""
     from blsh_trainer.learning.joint.options import JointOptions, joint_options
     from blsh_trainer.learning.options import PAPER, SYSTEMS, system_options
-    from blsh_trainer.model.card import GEOMETRY
+    from blsh_trainer.model.card import ATTENUATION, GEOMETRY
 
-    known: dict[str, set[str]] = {system_names.VOTING: {*JointOptions().to_card(), GEOMETRY, *_VOTING_PLACE}}
-    known |= {name: {*PAPER.to_card(), GEOMETRY, *_OTHERS_PLACE} for name in SYSTEMS}
+    unusual = {GEOMETRY, ATTENUATION}
+    known: dict[str, set[str]] = {system_names.VOTING: {*JointOptions().to_card(), *unusual, *_VOTING_PLACE}}
+    known |= {name: {*PAPER.to_card(), *unusual, *_OTHERS_PLACE} for name in SYSTEMS}
     if system not in known:
         raise BlshError(f"system {system!r} is unknown; choose one of {', '.join(known)}")
     for option, value in (given | places).items():

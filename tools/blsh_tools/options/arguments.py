@@ -49,6 +49,14 @@ PortUrl = Annotated[
     ),
 ]
 Seed = Annotated[int, SEED.option("Seed of every random choice.", "--seed")]
+Attenuation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DB",
+        help="Lower no band by more than 0 (bypass) to 60 decibels, or `off`: as far as the model likes "
+        "[default: the model's own limit].",
+    ),
+]
 Gain = Annotated[
     float | None,
     GAIN_DB.option(

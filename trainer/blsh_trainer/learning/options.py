@@ -10,20 +10,23 @@ from blsh_trainer.learning.dictionary import EntryOptions
 from blsh_trainer.learning.registry import CodeOptions
 from blsh_trainer.learning.training_frames import FrameOptions
 from blsh_trainer.model.artifact import MAX_FLOOR
-from blsh_trainer.model.card import GEOMETRY, geometry_on_card
+from blsh_trainer.model.attenuation import ATTENUATION_OFF, check_attenuation
+from blsh_trainer.model.card import ATTENUATION, GEOMETRY, attenuation_on_card, geometry_on_card
 from blsh_trainer.signals.features import MASK_FEATURES
 from blsh_trainer.signals.masks import MAX_SMOOTHING, find_mask_kind
 
 
 @dataclass(frozen=True)
 class PlaybackOptions:
-    """The treatment of the neighbours' mean mask by the model: `smoothing` and `floor` of Model."""
+    """The treatment of the neighbours' mean mask by the model: `smoothing`, `floor` and `attenuation` of Model."""
 
     smoothing: int = 0
     floor: int = 0
+    attenuation: int = ATTENUATION_OFF
 
     def check(self) -> None:
-        """Raise BlshError, naming the option, unless both values can be used."""
+        """Raise BlshError, naming the option, unless all values can be used."""
+        check_attenuation(self.attenuation)
         for option, number, most in (("smoothing", self.smoothing, MAX_SMOOTHING), ("floor", self.floor, MAX_FLOOR)):
             if not 0 <= number <= most:
                 raise BlshError(f"{option} is {number}; choose a whole number from 0 to {most}")
@@ -50,7 +53,7 @@ class TrainOptions:
 
         BlshError for a name that no option has.
         """
-        known = {*self.to_card(), GEOMETRY}
+        known = {*self.to_card(), GEOMETRY, ATTENUATION}
         for name in changes:
             if name not in known:
                 raise BlshError(f"option {name!r} is unknown; choose of {', '.join(sorted(known))}")
@@ -63,13 +66,14 @@ class TrainOptions:
     def to_card(self) -> dict[str, Any]:
         """Return all options by name, as JSON values: what the artifact's card holds. The parts do not show.
 
-        The paper's geometry is not named.
+        The paper's geometry and a limit of attenuation that is off are not named.
         """
         flat = {"name": self.name, "seed": self.seed}
         for options in self._parts().values():
             flat |= asdict(options)
-        del flat[GEOMETRY]
-        return {**flat, "lengths": list(self.dictionary.lengths), **geometry_on_card(self.frames.geometry)}
+        del flat[GEOMETRY], flat[ATTENUATION]
+        unusual = geometry_on_card(self.frames.geometry) | attenuation_on_card(self.playback.attenuation)
+        return {**flat, "lengths": list(self.dictionary.lengths), **unusual}
 
     def check(self) -> None:
         """Raise BlshError, naming the option, unless all values can be used, and with each other."""

@@ -61,6 +61,7 @@ def train_model(
         floor=options.playback.floor,
         nested=dictionary.nested,
         geometry=options.frames.geometry,
+        attenuation=options.playback.attenuation,
         card=provenance(corpus, counts, options.to_card(), _LIBRARIES),
     )
     metrics = valid_metrics(model, corpus, options.dictionary.lengths, options.frames.snr_db, options.seed, progress)

@@ -10,10 +10,10 @@ It is an .npz, read without pickle, with these arrays:
 - corpora: JSON as UTF-8, uint8 (bytes,); only where the card says something of the corpora.
 
 The card holds name, feature kind, neighbours and provenance; from format 2 on also mask kind, smoothing and floor;
-in format 3 also "nested". Its "sha256" is the hash of all arrays and of the card without that hash. A model is written
-in the lowest format that can say what it is, so the same model has one file and one hash. Format 4 is that of voting
-models, which have the arrays of voting_model.py. Format 5 is that of all models, of either kind, whose card names a
-geometry.
+in format 3 also "nested"; in any format "attenuation", unless it is off. Its "sha256" is the hash of all arrays and of
+the card without that hash. A model is written in the lowest format that can say what it is, so the same model has one
+file and one hash. Format 4 is that of voting models, which have the arrays of voting_model.py. Format 5 is that of all
+models, of either kind, whose card names a geometry.
 
 "corpora" holds the credits of the recordings (corpora/credits.py) under "corpora", and their own "sha256". They are no
 part of the model's hash: the hash of its corpus, which is, fixes them. In memory they are on the card.
@@ -32,9 +32,12 @@ from blsh_trainer.arrays import AnyArray, BoolArray, ByteArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 from blsh_trainer.model.artifact_file import check_arrays, read_arrays, read_card, read_credits
+from blsh_trainer.model.attenuation import ATTENUATION_OFF, check_attenuation
 from blsh_trainer.model.card import (
+    ATTENUATION,
     CORPORA,
     Card,
+    attenuation_on_card,
     card_bytes,
     check_card,
     content_hash,
@@ -76,6 +79,7 @@ class Model:
     smoothing, floor: the mean mask of the neighbours is raised to at least floor / 256 and then smoothed over time,
     m = (smoothing m_before + (16 - smoothing) mean) / 16. With 0 and 0 it stays as it is.
 
+    attenuation: the limit of how far a band is lowered, in whole dB, unless its user sets another (attenuation.py).
     nested: the first entries, however many, are a dictionary of their own, so a smaller one is cut and not drawn.
     geometry: of frames and hops.
 
@@ -96,6 +100,7 @@ class Model:
     floor: int = 0
     nested: bool = False
     geometry: Geometry = RECORDER
+    attenuation: int = ATTENUATION_OFF
 
     def __post_init__(self) -> None:
         _check_model(self)
@@ -207,7 +212,7 @@ class Model:
             card |= {"mask_kind": self.mask_kind, "smoothing": self.smoothing, "floor": self.floor}
         if self.format_version > 2:
             card |= {"nested": self.nested}
-        return card | geometry_on_card(self.geometry)
+        return card | geometry_on_card(self.geometry) | attenuation_on_card(self.attenuation)
 
 
 AnyModel = Model | VotingModel
@@ -290,6 +295,7 @@ def _mask_model(arrays: dict[str, AnyArray], card: Card) -> Model:
         smoothing=card.pop("smoothing", 0),
         floor=card.pop("floor", 0),
         nested=card.pop("nested", False),
+        attenuation=card.pop(ATTENUATION, ATTENUATION_OFF),
         geometry=geometry,
         card={key: value for key, value in card.items() if key != "sha256"},
     )
@@ -324,5 +330,6 @@ def _check_model(model: Model) -> None:
     for name, value, most in (("smoothing", model.smoothing, MAX_SMOOTHING), ("floor", model.floor, MAX_FLOOR)):
         if type(value) is not int or not 0 <= value <= most:  # a bool is refused, too: the card would say `true`
             raise BlshError(f"{name} is {value!r}; choose a whole number from 0 to {most}")
+    check_attenuation(model.attenuation)
     if type(model.nested) is not bool:
         raise BlshError(f"nested is {model.nested!r}; expected true or false")

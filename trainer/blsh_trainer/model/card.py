@@ -9,12 +9,15 @@ import numpy as np
 
 from blsh_trainer.arrays import AnyArray, ByteArray
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.attenuation import ATTENUATION_OFF
 from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 CORPORA = "corpora"
 """The key of the card under which the credits of the recordings stand."""
 GEOMETRY = "geometry"
 """The key of the card under which the four numbers of a geometry stand, unless it is the paper's."""
+ATTENUATION = "attenuation"
+"""The key of the card under which the model's own limit of attenuation stands, unless it is off."""
 Card = dict[str, Any]
 
 
@@ -29,6 +32,11 @@ def geometry_of_card(card: Card) -> Geometry:
     if not isinstance(numbers, list) or len(numbers) != 4 or any(type(number) is not int for number in numbers):
         raise BlshError(f"the card's geometry is {numbers!r}; expected rate, window, hop and synthesis")
     return Geometry(*numbers)
+
+
+def attenuation_on_card(attenuation: int) -> Card:
+    """Return what a card says of the limit of attenuation: nothing where it is off, so such a model keeps its hash."""
+    return {} if attenuation == ATTENUATION_OFF else {ATTENUATION: attenuation}
 
 
 def canonical(value: Any) -> bytes:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from blsh_trainer.arrays import BoolArray, ComplexArray, FloatArray, IntArray
 from blsh_trainer.compute.hamming_index import HammingIndex
 from blsh_trainer.model.artifact import AnyModel, Model
+from blsh_trainer.model.attenuation import check_attenuation, least_gain
 from blsh_trainer.model.gain_rules import Settling
 from blsh_trainer.model.projection import hash_codes
 from blsh_trainer.model.voting_model import (
@@ -30,11 +31,15 @@ _FRAMES = 512  # frames whose neighbours' masks are gathered at once: (512, K, 5
 class FloatDenoiser:
     """A denoiser that masks each frame of a mixture by the mean mask of its K nearest dictionary entries.
 
-    With a voting model the mask is the response to the settled votes of neighbours and bits.
+    With a voting model the mask is the response to the settled votes of neighbours and bits. No band is lowered by
+    more than `attenuation` dB, the model's own limit where that is None (attenuation.py). BlshError for another number.
     """
 
-    def __init__(self, model: AnyModel) -> None:
+    def __init__(self, model: AnyModel, attenuation: int | None = None) -> None:
         self.model = model
+        limit = model.attenuation if attenuation is None else attenuation
+        check_attenuation(limit)
+        self._least = least_gain(limit)
         codes = model.code_bits if isinstance(model, VotingModel) else model.code_bits[np.newaxis]
         self._indices = [HammingIndex(dictionary) for dictionary in codes]
 
@@ -58,15 +63,19 @@ class FloatDenoiser:
 
     def _stream(self) -> "MaskedStream":
         if isinstance(self.model, VotingModel):
-            return _VotingStream(self.model, self._indices)
-        return _MaskStream(self.model, self._indices[0])
+            return _VotingStream(self.model, self._indices, self._least)
+        return _MaskStream(self.model, self._indices[0], self._least)
 
 
 class MaskedStream(ABC):
-    """One signal on its way through a denoiser that masks, with the state that its frames leave to later ones."""
+    """One signal on its way through a denoiser that masks, with the state that its frames leave to later ones.
 
-    def __init__(self, feature_kind: str, masks: MaskKind) -> None:
+    least: no mask is below it.
+    """
+
+    def __init__(self, feature_kind: str, masks: MaskKind, least: float = 0.0) -> None:
         self._kind = masks
+        self._least = least
         self._features = FeatureExtractor(find_feature_kind(feature_kind), masks.geometry)
 
     def masked(self, X: ComplexArray) -> ComplexArray:
@@ -75,7 +84,7 @@ class MaskedStream(ABC):
 
     def masks(self, X: ComplexArray) -> FloatArray:
         """Return the masks float64 (T, bins) for the next frames X (T, bins) of the signal."""
-        return self._kind.to_bins(self._band_masks(self._features(X)))
+        return self._kind.to_bins(np.maximum(self._band_masks(self._features(X)), self._least))
 
     @abstractmethod
     def _band_masks(self, features: FloatArray) -> FloatArray:
@@ -85,11 +94,11 @@ class MaskedStream(ABC):
 class _MaskStream(MaskedStream):
     """A signal on its way through a model whose entries have masks."""
 
-    def __init__(self, model: Model, index: HammingIndex) -> None:
+    def __init__(self, model: Model, index: HammingIndex, least: float) -> None:
         self._model = model
         self._index = index
         self._smoothed: FloatArray | None = None  # the mask (W,) of the last frame
-        super().__init__(model.feature_kind, model.masks)
+        super().__init__(model.feature_kind, model.masks, least)
 
     def _band_masks(self, features: FloatArray) -> FloatArray:
         model = self._model
@@ -118,11 +127,11 @@ class _MaskStream(MaskedStream):
 class _VotingStream(MaskedStream):
     """A signal on its way through a voting model."""
 
-    def __init__(self, model: VotingModel, indices: list[HammingIndex]) -> None:
+    def __init__(self, model: VotingModel, indices: list[HammingIndex], least: float) -> None:
         self._model = model
         self._indices = indices
         self._settle = Settling(model.rules)
-        super().__init__(model.feature_kind, find_mask_kind("bands", model.geometry))
+        super().__init__(model.feature_kind, find_mask_kind("bands", model.geometry), least)
 
     def _band_masks(self, features: FloatArray) -> FloatArray:
         model = self._model

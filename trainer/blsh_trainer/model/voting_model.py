@@ -13,9 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray
 from blsh_trainer.errors import BlshError
+from blsh_trainer.model.attenuation import ATTENUATION_OFF, check_attenuation
 from blsh_trainer.model.card import (
+    ATTENUATION,
     CORPORA,
     Card,
+    attenuation_on_card,
     check_card,
     content_hash,
     geometry_of_card,
@@ -82,7 +85,8 @@ class VotingModel:
     geometry: of frames and hops; W is geometry.bands. response_q14: int16 (256,), Q1.14: the gain of a band by its
     settled sum of votes, in 1/16 of a unit, plus 128.
     smoothing, smoothing_down, start_votes, steady_votes: how sums of votes settle (GainRules); votes in 1/64 of a unit,
-    0 to 255. card: provenance as JSON values.
+    0 to 255. attenuation: the limit of how far a band is lowered, in whole dB, unless its user sets another
+    (attenuation.py). card: provenance as JSON values.
 
     BlshError when the parts do not fit together.
     """
@@ -103,6 +107,7 @@ class VotingModel:
     start_votes: int = 0
     steady_votes: int = 0
     geometry: Geometry = RECORDER
+    attenuation: int = ATTENUATION_OFF
 
     def __post_init__(self) -> None:
         _check_voting_model(self)
@@ -186,6 +191,7 @@ class VotingModel:
             "start_votes": self.start_votes,
             "steady_votes": self.steady_votes,
             **geometry_on_card(self.geometry),
+            **attenuation_on_card(self.attenuation),
         }
 
 
@@ -208,6 +214,7 @@ def voting_model_of(arrays: dict[str, AnyArray], card: Card) -> VotingModel:
     return VotingModel(
         **named,
         geometry=geometry_of_card(card),
+        attenuation=card.pop(ATTENUATION, ATTENUATION_OFF),
         projections=arrays["projections"],
         thresholds=arrays["thresholds"],
         code_bits=codes.reshape(dictionaries, -1, bits),
@@ -253,6 +260,7 @@ def _check_voting_model(model: VotingModel) -> None:
         value = getattr(model, name)
         if type(value) is not int or not 0 <= value <= highest:
             raise BlshError(f"{name} is {value!r}; choose a whole number from 0 to {highest}")
+    check_attenuation(model.attenuation)
 
 
 def _check_shapes(model: VotingModel) -> None:

@@ -45,6 +45,7 @@ def voting_model(learned: Arrays, scaling: Scaling, options: JointOptions, card:
         smoothing_down=options.smoothing_down,
         start_votes=round(BIT_VOTES_A_UNIT * options.start_odds),
         steady_votes=round(BIT_VOTES_A_UNIT * options.steady_odds),
+        attenuation=options.attenuation,
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.model.card import GEOMETRY, geometry_on_card
+from blsh_trainer.model.attenuation import ATTENUATION_OFF, check_attenuation
+from blsh_trainer.model.card import ATTENUATION, GEOMETRY, attenuation_on_card, geometry_on_card
 from blsh_trainer.model.gain_rules import LEAST_ODDS, GainRules
 from blsh_trainer.model.projection import MAX_BITS
 from blsh_trainer.model.voting_model import (
@@ -32,7 +33,8 @@ class JointOptions:
     the correlation of envelopes, and `easy` is the error, as a share of the speech, below which a sequence counts less.
     Playback: `smoothing`, `smoothing_down`, `start_odds` and `steady_odds` as of GainRules; `shift_odds`
     is added to settled log odds, and below 0 takes away more noise and more speech; the least gain is `floor_db`.
-    `geometry` is that of frames and hops; the smoothings are for each hop.
+    `attenuation` is the model's own limit (model/attenuation.py). `geometry` is that of frames and hops; the smoothings
+    are for each hop.
     """
 
     name: str = "blsh"
@@ -57,6 +59,7 @@ class JointOptions:
     steady_odds: float = 3.5
     shift_odds: float = -0.3
     floor_db: float = -30.0
+    attenuation: int = ATTENUATION_OFF
     geometry: Geometry = RECORDER
 
     @property
@@ -72,9 +75,9 @@ class JointOptions:
         )
 
     def to_card(self) -> dict[str, Any]:
-        """Return all options by name, as JSON values; the geometry has its own place on a card."""
-        named = {name: value for name, value in asdict(self).items() if name != GEOMETRY}
-        return named | geometry_on_card(self.geometry)
+        """Return all options by name, as JSON values; geometry and attenuation have places of their own on a card."""
+        named = {name: value for name, value in asdict(self).items() if name not in (GEOMETRY, ATTENUATION)}
+        return named | geometry_on_card(self.geometry) | attenuation_on_card(self.attenuation)
 
     def check(self) -> None:
         """Raise BlshError, naming the option, unless all values can be used, and with each other."""
@@ -97,6 +100,7 @@ class JointOptions:
             value = getattr(self, option)
             if value < least or (most is not None and value > most):
                 raise BlshError(f"{option} is {value}; choose {least} {'or more' if most is None else f'to {most}'}")
+        check_attenuation(self.attenuation)
         if self.bits > MAX_BITS:
             raise BlshError(
                 f"{self.projections} projections of {self.thresholds} thresholds make {self.bits} bits; "
