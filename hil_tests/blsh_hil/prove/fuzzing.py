@@ -127,7 +127,7 @@ def first_inputs() -> list[bytes]:
     loud = b"\x00\x40\x00\xc0"
 
     def hop(number: int, flags: int = 0, stage: int = 0, stream: int = 0, length: int = RECORDER.hop) -> bytes:
-        return record(Hop(number, stream, flags, stage, loud * (length // 2)))
+        return record(Hop(number, stream, flags, stage, samples=loud * (length // 2)))
 
     start = record(ResetStream(0))
     model = random_model(5, bits=6, entries=3, neighbours=2, geometry=SMALLEST)
