@@ -137,7 +137,7 @@ def train(
     features: Annotated[
         str | None,
         typer.Option(
-            help="`mel` (128 bands), `stft` (513 bins) or `tracked` (64 bands and noise floors).",
+            help="`mel` (128 bands), `stft` (all bins) or `tracked` (64 bands and noise floors).",
             rich_help_panel=OF_OTHERS,
         ),
     ] = None,
