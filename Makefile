@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow lint format fuzz hil coverage bench bench-firmware bars-firmware bars-quality bars-trainer bench-search bench-train bench-scale vectors lock clean
+.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry coverage bench bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale vectors lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
+MODELS ?= out/geometry
 MINUTES ?= 30
 
 # Recipes read these as shell variables, in quotes, because a path may hold any character. They run `python -m`, because
 # the scripts of .venv/bin name their interpreter in the first line, where not every path works.
-export BOARD MODEL MINUTES CORPUS EXTRA SMALL EXTENDED KEEP
+export BOARD MODEL MODELS MINUTES CORPUS EXTRA SMALL EXTENDED KEEP
 BLSH := .venv/bin/python -m blsh_tools.cli
 CORPUS_OPTION := $${CORPUS:+--corpus "$$CORPUS"}
 C_FILES := find firmware hil_tests/tests tools/tests -name '*.[ch]' -not -path 'firmware/generated/*'
@@ -50,6 +51,12 @@ fuzz: setup ## search for serial input that breaks the firmware [MINUTES=30 KEEP
 hil: setup ## prove a board bit for bit, after `make demo` or `blsh generate` [BOARD=NAME|all MODEL=FILE CORPUS=DIR]
 	$(BLSH) hil --board "$$BOARD" --model "$$MODEL" $(CORPUS_OPTION)
 
+hil-geometry: setup ## prove every board with the model of each class, after training them [MODELS=DIR CORPUS=DIR]
+	@failed=; for model in "$$MODELS"/*.npz; do class="$$(basename "$$model" .npz)"; \
+		$(BLSH) generate "$$model" && $(BLSH) hil --board all --model "$$model" $(CORPUS_OPTION) --minutes 0.2 \
+			--output "out/hil/geometry/$$class" || failed="$$failed $$class"; \
+	done; [ -z "$$failed" ] || { echo "not proven:$$failed" >&2; exit 1; }
+
 coverage: setup ## lines and branches of the C core that the suite executes; 95 % and 90 % pass [MODEL=FILE CORPUS=DIR]
 	$(BLSH) hil --board host --coverage --model "$$MODEL" $(CORPUS_OPTION)
 
@@ -61,6 +68,9 @@ bench-firmware: setup ## instructions, flash, RAM and cycles on all boards: ten 
 
 bars-firmware: setup ## each bar of the firmware, met or not, after `make bench-firmware` [CORPUS=DIR]
 	$(BLSH) bars-firmware $(CORPUS_OPTION)
+
+bars-geometry: setup ## each bar of the classes of 64 to 8 ms, met or not, after `make hil-geometry` [CORPUS=DIR MODELS=DIR]
+	$(BLSH) bars-geometry "$${CORPUS:-../shared/corpus}" --models "$$MODELS"
 
 bars-quality: setup ## each bar of quality, met or not: minutes for each model [CORPUS=DIR EXTRA=DIR MODEL=FILE SMALL=FILE]
 	$(BLSH) bars-quality "$${CORPUS:-../shared/corpus}" --extra "$${EXTRA:-../shared/corpus-extra}" --model "$$MODEL" \

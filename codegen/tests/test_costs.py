@@ -2,16 +2,30 @@
 """The table of measured costs: it is read whole or refused, and a missing cost is named."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from blsh_codegen.cost.measured_costs import COSTS_FILE, BoardSizes, CoreCosts, Costs, load_costs, save_costs
+from blsh_codegen.cost.measured_costs import (
+    COSTS_FILE,
+    BoardSizes,
+    CoreCosts,
+    Costs,
+    geometry_terms,
+    load_costs,
+    save_costs,
+)
 from blsh_codegen.cost.stage_work import HOP_STAGES, Work
-from blsh_codegen.spec.constants import RUNTIME_FORMAT
+from blsh_codegen.spec.constants import RUNTIME_FORMAT, ModelKind
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import RECORDER, Geometry
 
-COSTS = Costs("gcc 12", {"cortex-m4": CoreCosts(1, {"window": {"hops": 2.5}})}, {"one": BoardSizes(1, 2, 3, 4, 5, 6)})
+from .conftest import ALL_GEOMETRIES
+
+APART = {"frames of 512": -100, "frames of 256": -300, "hops of 128": 20, "hops of 64": 50, "no thirds": -60}
+SIZES = BoardSizes(1000, 2000, 3000, 4000, 5000, 6, APART, 4)
+COSTS = Costs("gcc 12", {"cortex-m4": CoreCosts(1, {"window": {"hops": 2.5}})}, {"one": SIZES})
 
 
 def test_costs_are_written_and_read_again(tmp_path):
@@ -42,6 +56,18 @@ def test_what_was_never_measured_is_said():
         COSTS.core("cortex-m1")
     with pytest.raises(BlshError, match="board two was not measured, only one"):
         COSTS.board("two")
+
+
+def test_sizes_are_those_of_the_kind_and_of_the_geometry():
+    few, votes = ModelKind.MASKS, ModelKind.LARGE_VOTES
+    assert SIZES.code_bytes(few, 10, RECORDER) == 1000 and SIZES.code_bytes(few, 16, RECORDER) == 2000
+    assert SIZES.code_bytes(few, 10, Geometry(16_000, 1024, 256, 512)) == 940
+    assert SIZES.code_bytes(votes, 10, Geometry(16_000, 512, 64, 128)) == 4000 - 100 + 50 - 60
+    assert SIZES.code_bytes(votes, 10, Geometry(8_000, 256, 64, 256)) == 4000 - 300 + 50
+    assert SIZES.variable_bytes(RECORDER) == 5000 and SIZES.variable_bytes(Geometry(8_000, 256, 64, 256)) == 4232
+    assert all(set(geometry_terms(each)) <= set(APART) for each in ALL_GEOMETRIES)
+    with pytest.raises(BlshError, match="no code of 'hops of 64'; measure with: blsh estimate --calibrate"):
+        replace(SIZES, flash_bytes_apart={}).code_bytes(few, 1, Geometry(16_000, 1024, 64, 1024))
 
 
 @pytest.mark.parametrize(

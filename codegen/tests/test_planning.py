@@ -27,6 +27,8 @@ SIZES = BoardSizes(
     flash_bytes_large_votes=23_000,
     ram_bytes=3_000,
     stack_bytes=800,
+    flash_bytes_apart={},
+    ram_bytes_a_sample=4,
 )
 ROOMY = Budgets(1 << 20, 1 << 16)
 KIB = 1024
@@ -34,16 +36,16 @@ KIB = 1024
 
 def core() -> CoreCosts:
     """Return costs of a made-up core, on which a larger dictionary costs more."""
-    ones = {"hops": 1000.0}
-    features = dict.fromkeys(("mel", "stft", "tracked"), 500.0)
-    masks = ("bands", "words", "sums", "sums, neighbours", "smoothed", "bins, 4 planes", "bins, 4 planes, neighbours")
+    ones = {"frames of 1024": 1000.0, "new samples": 0.0, "kept samples": 0.0, "thirds": 0.0}
+    features = dict.fromkeys(("mel", "stft", "tracked"), 500.0) | {"bins": 0.0, "weights": 0.0, "tracked, ticks": 0.0}
+    masks = ("bands", "words", "sums", "sums, neighbours", "smoothed", "bins")
     return CoreCosts(
         1,
         {
             "window": ones,
             "spectrum": ones,
             "features": features,
-            "accumulators": {**features, "fours of rows of 128": 600.0},
+            "accumulators": {"tracked": 500.0, "octets": 0.0, "fours": 600.0, "octets of fours": 0.0},
             "code": {"hops": 10.0, "bits": 10.0, "ones": 2.0},
             "neighbours": dict.fromkeys(SEARCH_TERMS, 10.0),
             "mask": dict.fromkeys(masks, 5.0),

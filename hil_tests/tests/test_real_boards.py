@@ -18,7 +18,7 @@ from blsh_codegen.project import project_root
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import build_firmware, measure
-from blsh_firmware.measure.calibration import untrained_model
+from blsh_firmware.measure.calibration_models import untrained_model
 from blsh_hil.boards.board import Board, Clock
 from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import VirtualBoard

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from blsh_tools.commands.bars_firmware import bars_firmware
+from blsh_tools.commands.bars_geometry import bars_geometry
 from blsh_tools.commands.bars_quality import bars_quality
 from blsh_tools.commands.bench import bench
 from blsh_tools.commands.bench_firmware import bench_firmware
@@ -87,6 +88,7 @@ VERBS = {
         Verb(bench, "--json"),
         Verb(bench_firmware, "--corpus recordings/ --model out/demo/model.npz"),
         Verb(bars_firmware, "--corpus recordings/"),
+        Verb(bars_geometry, "recordings/ --models out/geometry"),
         Verb(bars_quality, "recordings/ --model out/model.npz --small out/small.npz"),
         Verb(quality_plot, "out/64-bits.json out/128-bits.json -o out"),
         Verb(bench_link, "--board microbit --seconds 4"),

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
+from blsh_tools.bench.demand import HEADER, Demand, bar_rows
 from blsh_tools.bench.model_costs import model_costs
-from blsh_tools.bench.quality_bars import NEEDED, Demand, Figures, quality_bars
+from blsh_tools.bench.quality_bars import NEEDED, Figures, quality_bars
 from blsh_tools.evaluate_model import EvaluateOptions, ReducedModel, evaluate_model
 from blsh_tools.options.arguments import RESULTS
 from blsh_trainer.corpora.corpus import Corpus
@@ -24,7 +25,6 @@ from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.progress import Progress, named
 
 NAME: Final = "bars-quality"
-HEADER: Final = ("state", "bar", "asked", "measured", "stretch", "reached")
 _ENGINE = "fixed"
 _NOTES = (
     "The 60 mixtures, the peers and their scores: [peers](peers.md); our model runs in the firmware's integers. A "
@@ -72,14 +72,6 @@ def judge_quality(
         engine = ReducedModel(big.artifact, big.reduction, _ENGINE).engine
         spread = generalisation(engine, corpus, options.extra, options.jobs, progress=progress)
     return quality_bars(figures, little, before, spread)
-
-
-def bar_rows(bars: Sequence[Demand]) -> list[list[str]]:
-    """Return the lines of a table with the columns HEADER."""
-    return [
-        [state_of(bar.met), bar.what, bar.asked, bar.told, bar.stretch, state_of(bar.reached) if bar.stretch else ""]
-        for bar in bars
-    ]
 
 
 def write_quality_bars(bars: Sequence[Demand], command: str, folder: Path) -> list[Path]:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from blsh_codegen.cost.cost_signal import cost_signal
-from blsh_codegen.cost.estimate import Estimate, estimate, table_bytes
-from blsh_codegen.cost.measured_costs import load_costs
+from blsh_codegen.cost.estimate import Estimate, estimate, state_bytes, table_bytes
+from blsh_codegen.cost.measured_costs import geometry_terms, load_costs
 from blsh_codegen.cost.stage_work import HOP_STAGES, signal_codes, stage_work
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.spec.stages import STAGES
@@ -19,18 +19,18 @@ from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.build.platformio import measure
 from blsh_firmware.build.project_files import copy_project
 from blsh_firmware.measure import calibration
-from blsh_firmware.measure.calibration import (
-    Measured,
-    board_sizes,
-    calibrate,
-    core_costs,
-    run_model,
+from blsh_firmware.measure.calibration import Measured, board_sizes, calibrate, core_costs, run_model
+from blsh_firmware.measure.calibration_models import (
+    MODELS,
+    VOTING_MODELS,
+    VotingShape,
     untrained_model,
     untrained_voting_model,
 )
 from blsh_hil.boards.table import find_board, load_boards
 from blsh_tools.options.numbers_in_range import size_bytes
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import parse_geometry
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("estimate")]  # the builds of its fixtures are made once
 
@@ -46,7 +46,7 @@ needs_emulator = pytest.mark.needs("qemu-system-arm")
 def estimated(name: str, model: IntegerModel, hops: int) -> Estimate:
     board = find_board(name)
     costs = load_costs()
-    return estimate(model, costs.core(board.core), costs.board(name), cost_signal(hops))
+    return estimate(model, costs.core(board.core), costs.board(name), cost_signal(hops, model.geometry))
 
 
 @pytest.fixture(scope="module")
@@ -99,15 +99,23 @@ def test_instructions_are_those_of_the_emulator_within_5_percent(name, untrained
 @needs_emulator
 @pytest.mark.parametrize("name", VIRTUAL)
 @pytest.mark.parametrize(
-    "parts",
-    [("tracked", 128, 8, 2048, "bands2", 4), ("mel", 40, 10, 1800, "ibm", 0), ("stft", 200, 24, 700, "bands1", 1)],
+    ("parts", "geometry"),
+    [
+        (("tracked", 128, 8, 2048, "bands2", 4), "recorder"),
+        (("mel", 40, 10, 1800, "ibm", 0), "intercom"),
+        (("stft", 200, 24, 700, "bands1", 1), "recorder"),
+        (("tracked", 60, 12, 900, "bands1", 2), "headset"),
+        (("mel", 50, 10, 1500, "bands", 2), "hearing"),
+        (("mel", 70, 8, 800, "ibm", 3), "phone"),
+        (("tracked", 40, 10, 500, "bands2", 2), "8000/256/64/128"),
+    ],
     ids=lambda parts: parts[0],
 )
-def test_other_models_are_estimated_as_well_on_every_board(name, parts, tmp_path):
-    model = untrained_model(5, *parts)
+def test_other_models_are_estimated_as_well_on_every_board(name, parts, geometry, tmp_path):
+    model = untrained_model(5, *parts, parse_geometry(geometry))
     board = find_board(name)
     image = build_alone(board, model, tmp_path)
-    run = run_model(board, image, model, cost_signal(100))
+    run = run_model(board, image, model, cost_signal(100, model.geometry))
     found = estimated(name, model, 100)
     assert found.flash_bytes == pytest.approx(run.size.flash_bytes, rel=0.01), STALE
     assert found.ram_bytes == pytest.approx(run.size.ram_bytes, rel=0.01), STALE
@@ -128,7 +136,7 @@ def test_the_fit_finds_the_costs_that_counts_were_made_with():
         made.append((model, stages.sum(axis=1) - 21, stages))
     size = type("Size", (), {"flash_bytes": 50_000, "ram_bytes": 20_000})()
     fitted = core_costs([Measured(model, size, 0, totals, stages) for model, totals, stages in made], 1)
-    assert fitted.instructions["window"] == {"hops": 3.0}
+    assert fitted.instructions["spectrum"] == {"frames of 1024": 3.0}
     assert fitted.instructions["rest"] == {"hops": -21.0}
     for model, totals, _ in made:
         works = stage_work(model, signal_codes(model, cost_signal(12)), 1)
@@ -142,22 +150,45 @@ def test_sizes_are_what_is_left_without_the_model(untrained, images):
     none = np.zeros(0, np.int64)
     few = Measured(untrained, size, 700, none, none)
     many = Measured(untrained_model(8, "mel", 20, 16, 64, "ibm", 0), size, 900, none, none)
-    bands = (16, 2, 2, 8)
-    votes = [untrained_voting_model(9, *bands, entries, True, (4, 12)) for entries in (32, 160)]
+    votes = [untrained_voting_model(9, VotingShape(16, 2, 2, 8, each, True, (4, 12))) for each in (32, 160)]
     found = board_sizes([few, many, *(Measured(model, size, 800, none, none) for model in votes)])
     assert [found.flash_bytes_small_votes, found.flash_bytes_large_votes] == [
         size.flash_bytes - table_bytes(model) for model in votes
     ]
+    assert found.flash_bytes_apart == {} and found.ram_bytes_a_sample == 0
     known = load_costs().board("mps2-an386")
     assert found.flash_bytes == pytest.approx(known.flash_bytes, rel=0.02), STALE
     assert found.stack_bytes == 900
 
 
+def test_what_a_geometry_adds_is_told_apart_from_the_kind():
+    """Made-up sizes of the code of each kind and geometry, and of variables, come out as they went in."""
+    apart = {"frames of 512": -700, "frames of 256": -1200, "hops of 128": 90, "hops of 64": 250, "no thirds": -400}
+    models = [untrained_model(1, *parts[:3], 64, *parts[4:], parse_geometry(each)) for parts, each in MODELS]
+    models += [
+        untrained_voting_model(1, replace(shape, entries=160 if shape.entries > 128 else 32), parse_geometry(each))
+        for shape, each in VOTING_MODELS
+    ]
+    none, measured = np.zeros(0, np.int64), []
+    for model in models:
+        kind = 20_000 + 1000 * model.kind + 300 * (model.neighbours >= 16 and model.kind == 1)
+        code = kind + sum(apart[term] for term in geometry_terms(model.geometry))
+        variables = 3000 - 4 * (256 - model.geometry.hop) + state_bytes(model)
+        size = type("Size", (), {"flash_bytes": code + table_bytes(model), "ram_bytes": variables})()
+        measured.append(Measured(model, size, 500, none, none))
+    found = board_sizes(measured)
+    assert found.flash_bytes_apart == apart
+    codes = (found.flash_bytes, found.flash_bytes_many, found.flash_bytes_small_votes, found.flash_bytes_large_votes)
+    assert codes == (21_000, 21_300, 22_000, 24_000)
+    assert (found.ram_bytes, found.ram_bytes_a_sample, found.stack_bytes) == (3000, 4, 500)
+
+
 @needs_compiler
 def test_an_interrupted_calibration_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    """For real boards the firmware is built, not run. Two small models do here, one of them with many neighbours."""
-    small = [("mel", 20, 3, 64, "bands1", 0), ("mel", 20, 16, 64, "bands1", 0)]
-    monkeypatch.setattr(calibration, "_MODELS", small)
+    """For real boards the firmware is built, not run. A small model of each kind does here."""
+    small = [untrained_model(1, "mel", 20, each, 64, "bands1", 0) for each in (3, 16)]
+    small += [untrained_voting_model(1, VotingShape(8, 2, 2, 4, each, True, (4, 12))) for each in (32, 160)]
+    monkeypatch.setattr(calibration, "calibration_models", lambda: small)
     first, second = (find_board(name) for name in ("nucleo_f411re", "nucleo_f446re"))
     kept, said = tmp_path / "kept.json", list[str]()
     begun = calibrate([first], said.append, load_costs(), kept)
@@ -166,7 +197,7 @@ def test_an_interrupted_calibration_goes_on_where_it_stopped(tmp_path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         calibrate([first, second], said.append, load_costs(), kept)
     monkeypatch.undo()
-    monkeypatch.setattr(calibration, "_MODELS", small)
+    monkeypatch.setattr(calibration, "calibration_models", lambda: small)
     whole = calibrate([first, second], said.append, load_costs(), kept)
     assert [line for line in said if "before" in line] == 2 * ["nucleo_f411re: measured before the interruption"]
     assert list(whole.boards) == [first.name, second.name]

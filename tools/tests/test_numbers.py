@@ -19,6 +19,8 @@ from blsh_trainer.model import projection as hashing
 from blsh_trainer.signals import spectra
 
 VALUES = ("nan", "inf", "-inf", "-1", "0", "1e300", "-1e300", "9" * 30, "9" * 5000)
+NEEDED = {("export",): ["--to", "folder"], ("bars-geometry",): ["--models", "folder"]}
+"""Options that a command cannot do without."""
 ACCEPTED = {
     "--seed": {"0"},
     "--dictionary-seed": {"0"},
@@ -83,7 +85,7 @@ def begin(path: tuple[str, ...], option: str, value: str) -> bool:
     for name in path:
         command = command.commands[name]
     required = [name for name in command.params if name.param_type_name == "argument" and name.required]
-    to = ["--to", "folder"] if path == ("export",) else []
+    to = NEEDED.get(path, [])
     try:
         command.make_context(path[-1], [*("x" for _ in required), *to, f"{option}={value}"])
     except BlshError as error:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from blsh_codegen.project import project_root
-from blsh_tools.bench.quality_bars import Demand, quality_bars
+from blsh_tools.bench.demand import Demand
+from blsh_tools.bench.quality_bars import quality_bars
 from blsh_tools.commands.bars_quality import BEFORE
 from blsh_tools.judge_quality import write_quality_bars
 from blsh_trainer.errors import BlshError

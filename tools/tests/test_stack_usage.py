@@ -9,7 +9,7 @@ import pytest
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_firmware.build.compiler_alone import build_alone
 from blsh_firmware.measure import stack_usage
-from blsh_firmware.measure.calibration import untrained_model
+from blsh_firmware.measure.calibration_models import untrained_model
 from blsh_firmware.measure.disassembly import functions_of, parse_disassembly
 from blsh_firmware.measure.stack_usage import CallGraph, image_stack, measured_frame, read_frames
 from blsh_hil.boards.table import find_board

@@ -154,8 +154,9 @@ def test_one_stage_is_compared_alone(built: Blsh, model: Path, wrong_board: Host
     with HostBoard(wrong_board) as board:
         tests = "hello or recordings or edge or quiet"
         arguments = ("--board=host", f"--port={board.url}", "--model", model, "--minutes=0.005", "-k", tests)
-        right = built.apart().json("hil", *arguments, "--stage", "features")
+        right = built.apart().json("hil", *arguments, "--stage", "features", "--output", "apart")
         assert right["passed"] and right["failures"] == 0 and right["hops"] > 200
+        assert (built.cwd / "apart" / "host" / "report.json").is_file() and not (built.cwd / "out").exists()
         wrong = built.apart()("hil", *arguments, "--stage", "code", "--json")
         assert wrong.code == 1, str(wrong)
         assert json.loads(wrong.stdout)["failures"] >= 5

@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 
 from blsh_codegen.emit.c_code import C_WARNINGS
+from blsh_codegen.emit.generate import GenerateOptions
 from blsh_codegen.emit.model_image import HEAD, encode_image
 from blsh_codegen.project import project_root
 from blsh_hil.boards.host import SANITIZERS
@@ -42,12 +43,16 @@ from blsh_hil.wire.messages import (
     Slots,
 )
 from blsh_trainer.errors import BlshError
+from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 RAW: Final = 0xFF
 IMAGE: Final = 0xFE
 PROVE: Final = b"\xfd\0\0"
 START: Final = b"\xfc\0\0"
 _LONGEST_INPUT: Final = 8000
+SMALLEST: Final = Geometry(8_000, 256, 64, 128)
+"""The geometry of models that are pushed: two of their images fit an input."""
+
 _MOST_MINUTES: Final = 10_000
 _MOST_RUNS: Final = 2**31 - 1  # libFuzzer's int
 _STATUS: Final = re.compile(r"#(\d+)\s+\w+\s+cov: (\d+) ft: (\d+) corp: (\d+)/")
@@ -81,7 +86,8 @@ def build_target(folder: Path, *, libfuzzer: bool, firmware: Path | None = None)
         packages = "clang libclang-rt-dev (`tools/setup.sh --with-test-tools`)" if libfuzzer else "gcc"
         raise BlshError(f"{compiler} is missing; install the Debian packages {packages}")
     firmware = firmware or project_root() / "firmware"
-    generated = generate_into(folder / "generated", random_model(bits=20, entries=40, neighbours=3))
+    own = random_model(bits=20, entries=40, neighbours=3)
+    generated = generate_into(folder / "generated", own, GenerateOptions(slots=True))
     app = [path for path in sorted((firmware / "app").glob("*.c")) if path.name not in ("main.c", "count_loop.c")]
     sources = [*sorted((firmware / "core").glob("*.c")), *app, *sorted(generated.glob("*.c"))]
     sources += [firmware / "fuzz" / "fuzz_server.c"]
@@ -118,19 +124,20 @@ def raw(data: bytes) -> bytes:
 
 def first_inputs() -> list[bytes]:
     """Return the inputs that the search starts from: a session of each kind."""
-    loud = b"\x00\x40\x00\xc0" * 128
+    loud = b"\x00\x40\x00\xc0"
 
-    def hop(number: int, flags: int = 0, stage: int = 0, stream: int = 0) -> bytes:
-        return record(Hop(number, stream, flags, stage, samples=loud))
+    def hop(number: int, flags: int = 0, stage: int = 0, stream: int = 0, length: int = RECORDER.hop) -> bytes:
+        return record(Hop(number, stream, flags, stage, samples=loud * (length // 2)))
 
     start = record(ResetStream(0))
-    model = random_model(5, bits=6, entries=3, neighbours=2)
+    model = random_model(5, bits=6, entries=3, neighbours=2, geometry=SMALLEST)
     image = encode_image(model)
     assert model.mel is not None
     loudest = replace(model.mel, weights_q16=np.full_like(model.mel.weights_q16, -(1 << 15)))  # the core's sums wrap
     push = image_record(image)
     return [
-        push + start + hop(0) + PROVE + START + record(Slots()) + start + hop(0),
+        push + start + hop(0, length=SMALLEST.hop) + PROVE + START + record(Slots()) + start + hop(0),
+        push + start + hop(0, length=SMALLEST.hop) + hop(1, length=SMALLEST.hop) + hop(2, length=SMALLEST.hop),
         push + PROVE + push + PROVE + START + record(Slots()) + record(ModelFactory()) + record(Slots()),
         record(PushBegin(image[: HEAD.size]))
         + record(PushData(HEAD.size, image[HEAD.size : HEAD.size + 256]))

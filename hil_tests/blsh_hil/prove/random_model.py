@@ -91,8 +91,8 @@ def random_voting_model(seed: int = 4, **sizes: Any) -> VotingModel:
     )
 
 
-def generate_into(folder: Path, model: IntegerModel) -> Path:
+def generate_into(folder: Path, model: IntegerModel, options: GenerateOptions | None = None) -> Path:
     """Write the C files of `model` and the protocol header into `folder`; return the folder."""
-    generate(model, GenerateOptions(), folder)
+    generate(model, options or GenerateOptions(), folder)
     protocol_header.write(folder)
     return folder

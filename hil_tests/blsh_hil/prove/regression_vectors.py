@@ -36,12 +36,8 @@ COMMITTED_FOLDER: Final = Path(__file__).with_name("committed_vectors")
 """The folder of the vectors that every board replays."""
 
 _MOST_SAMPLES: Final = 1 << 22  # four minutes: enough for a recording from its start, where no shorter part differs
-_TAILS: Final = (
-    4,
-    8,
-    40,
-    160,
-)  # ticks of 16 ms that cover the window, its overlap, a noise floor's start, a mask's smoothing
+_TAILS: Final = (4, 8, 40, 160)
+"""Ticks of 16 ms that cover the window, its overlap, a noise floor's start, a mask's smoothing."""
 
 
 @dataclass(frozen=True)

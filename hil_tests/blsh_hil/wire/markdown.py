@@ -4,8 +4,16 @@
 from collections.abc import Sequence
 from typing import Final
 
-BEGIN: Final = "<!-- written by: blsh boards --write -->"
+_WRITER: Final = "blsh boards --write"
 END: Final = "<!-- end of written text -->"
+
+
+def begin(writer: str = _WRITER) -> str:
+    """Return the line before the part of a document that the command `writer` writes."""
+    return f"<!-- written by: {writer} -->"
+
+
+BEGIN: Final = begin()
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -14,7 +22,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def with_written_part(text: str, paragraphs: Sequence[str]) -> str:
-    """Return a document's `text` in which `paragraphs` stand between BEGIN and END."""
-    before, rest = text.split(BEGIN)
-    return before + "\n\n".join([BEGIN, *paragraphs, END]) + rest.split(END)[1]
+def with_written_part(text: str, paragraphs: Sequence[str], writer: str = _WRITER) -> str:
+    """Return a document's `text` in which `paragraphs` stand between begin(writer) and END."""
+    before, rest = text.split(begin(writer))
+    return before + "\n\n".join([begin(writer), *paragraphs, END]) + rest.split(END, 1)[1]

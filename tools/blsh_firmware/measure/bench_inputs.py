@@ -19,15 +19,15 @@ BUDGET_ENTRIES: Final = 4096
 Samples = npt.NDArray[np.int16]
 
 
-def budget_model(corpus: Corpus, folder: Path, progress: Progress) -> Model:
+def budget_model(corpus: Corpus, folder: Path, progress: Progress, geometry: Geometry = RECORDER) -> Model:
     """Return the paper's system with our learner, L = 50, `mel`, K = 10, trained on `corpus` on first use.
 
-    folder: keeps the artifact.
+    folder: keeps the artifact. geometry: of its frames, in place of the paper's.
     """
     from blsh_trainer.learning.options import PAPER
     from blsh_trainer.learning.train import train_model
 
-    options = PAPER.with_(name="budget")
+    options = PAPER.with_(name="budget", geometry=geometry)
     told = json.dumps([options.to_card(), corpus.sha256], sort_keys=True)
     path = folder / f"budget-{hashlib.sha256(told.encode()).hexdigest()[:12]}.npz"
     if not path.exists():

@@ -5,9 +5,9 @@ A model's figures come as the JSON values that `blsh evaluate --peers` writes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from blsh_tools.bench.demand import Demand
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.behaviours import BEHAVIOURS
 from blsh_trainer.evaluation.generalisation import Generalisation
@@ -33,26 +33,6 @@ _CLEAN = {"si_sdr_db": (20.0, 25.0), "pesq": (4.0, 4.25), "estoi": (0.97, 0.985)
 _START, _GAP = -0.5, 3.9
 _STEADY = ("white_60_s", "fan_60_s")
 _WHITE, _SPEECH, _STARTS = "white", "speech", ("in_noise", "clean")
-
-
-@dataclass(frozen=True)
-class Demand:
-    """A bar of quality and its stretch, a harder bar ("" where it has none), with what was measured, in words.
-
-    met, reached: whether the bar is met and the stretch reached; None: not measured, or no stretch.
-    """
-
-    what: str
-    asked: str
-    stretch: str
-    told: str
-    met: bool | None
-    reached: bool | None = None
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the bar as JSON values."""
-        return asdict(self)
 
 
 def quality_bars(

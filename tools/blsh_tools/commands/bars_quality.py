@@ -48,7 +48,8 @@ def bars_quality(
     bars-quality, a page and a JSON file.
     """
     from blsh_codegen.emit.generate import GenerateOptions
-    from blsh_tools.judge_quality import HEADER, Judged, JudgeOptions, bar_rows, judge_quality, write_quality_bars
+    from blsh_tools.bench.demand import HEADER, bar_rows
+    from blsh_tools.judge_quality import Judged, JudgeOptions, judge_quality, write_quality_bars
     from blsh_trainer.corpora.corpus import load_corpus
     from blsh_trainer.model.artifact import load_model
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from blsh_tools.console import show
-from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, PortUrl
+from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, REPORT_FOLDER, AsJson, PortUrl
 from blsh_tools.options.numbers_in_range import MINUTES, MODELS
 
 _COLUMNS = ("tests", "failures", "errors", "skipped", "hops", "values", "mismatches")
@@ -38,6 +38,9 @@ def hil(
     coverage: Annotated[
         bool, typer.Option("--coverage", help="Host only: lines and branches of the C core that the suite reaches.")
     ] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the reports, one for each board, and their page.")
+    ] = REPORT_FOLDER,
     as_json: AsJson = False,
 ) -> None:
     """Prove on the board, stage by stage and bit for bit, that it computes what the integer reference says.
@@ -56,6 +59,7 @@ def hil(
         generated=generated,
         vectors=tuple(vector or ()),
         arguments=tuple(context.args),
+        reports=output,
     )
     if coverage:
         result = run_coverage(options, board, port, quiet=as_json)

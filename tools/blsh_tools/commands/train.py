@@ -138,7 +138,7 @@ def train(
     features: Annotated[
         str | None,
         typer.Option(
-            help="`mel` (128 bands), `stft` (513 bins) or `tracked` (64 bands and noise floors).",
+            help="`mel` (128 bands), `stft` (all bins) or `tracked` (64 bands and noise floors).",
             rich_help_panel=OF_OTHERS,
         ),
     ] = None,
@@ -245,11 +245,15 @@ def train(
     with progress() as advance:
         model = learner_of_system.learn(source, place, advance)
     if model is None:
-        told = {"rank": rank, "ranks": ranks, "model": None}
-        show(told, as_json, [("rank", f"{rank} of {ranks}"), ("model", "rank 0 writes it")], "Trained")
-        return
-    save_model(output, model)
-    _show(model, output, as_json)
+        _show_rank(rank, ranks, as_json)
+    else:
+        save_model(output, model)
+        _show(model, output, as_json)
+
+
+def _show_rank(rank: int | None, ranks: int | None, as_json: bool) -> None:
+    rows = [("rank", f"{rank} of {ranks}"), ("model", "rank 0 writes it")]
+    show({"rank": rank, "ranks": ranks, "model": None}, as_json, rows, "Trained")
 
 
 def _ranks(coordinator: str | None, rank: int | None, ranks: int | None) -> "Ranks | None":

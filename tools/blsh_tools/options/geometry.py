@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from blsh_tools.options.numbers_in_range import RATE_HZ
 from blsh_trainer.errors import BlshError
 
 if TYPE_CHECKING:  # the commands import their modules when they run, so that `blsh --help` is quick
@@ -19,9 +20,7 @@ Latency = Annotated[
         help="Latency of the model: 64ms, 32ms, 16ms or 8ms [default: 64ms; at 8000 Hz 32ms].", rich_help_panel=PANEL
     ),
 ]
-Rate = Annotated[
-    int | None, typer.Option(help="Samples a second: 16000 or 8000 [default: 16000].", rich_help_panel=PANEL)
-]
+Rate = Annotated[int | None, RATE_HZ.option("Samples a second: 16000 or 8000 [default: 16000].", panel=PANEL)]
 GeometryText = Annotated[
     str | None,
     typer.Option(

@@ -50,6 +50,7 @@ COUNT = Range(1, 1_000_000)
 FEW = Range(1, 1000)
 """How often work on the whole corpus is repeated: seeds, passes, rounds."""
 SNR_DB = Range(-100, 100)
+RATE_HZ = Range(8_000, 16_000)
 GAIN_DB = Range(-6000, 6000)
 """All that double precision can hold, because samples may come in any scale."""
 

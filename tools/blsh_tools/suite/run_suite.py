@@ -43,7 +43,7 @@ class SuiteOptions:
     model: artifact that the firmware was generated from. corpus: recordings; None: $BLSH_CORPUS, ../shared/corpus or
     synthetic ones. minutes: of recordings. stage: the only one to compare. keyword: pytest's -k. generated: models to
     generate; None: the suite's own number. coverage: folder for gcov's counters. vectors: files to replay, and nothing
-    else. arguments: further ones for pytest.
+    else. arguments: further ones for pytest. reports: takes a folder for each board.
     """
 
     model: Path
@@ -55,6 +55,7 @@ class SuiteOptions:
     coverage: Path | None = None
     vectors: tuple[Path, ...] = ()
     arguments: tuple[str, ...] = ()
+    reports: Path = REPORT_FOLDER
 
     def check(self) -> AnyModel:
         """Return the model. Raises BlshError unless every option can be used."""
@@ -115,10 +116,10 @@ def _run_board(
     options: SuiteOptions, model: AnyModel, board_name: str, port: str | None, quiet: bool
 ) -> dict[str, Any]:
     began = time.monotonic()
-    check_output_folder(REPORT_FOLDER / board_name)
+    check_output_folder(options.reports / board_name)
     with connect(*reach(board_name, port, model, say)):
         say(f"{board_name}: answers, model {model.sha256[:12]}")
-    with reported(REPORT_FOLDER / board_name) as report:
+    with reported(options.reports / board_name) as report:
         command = [sys.executable, "-m", "pytest", str(SUITE), *_PYTEST, f"--board={board_name}"]
         command += [f"--port={port}"] if port is not None else []
         command += [*options.to_arguments(), *report.arguments]

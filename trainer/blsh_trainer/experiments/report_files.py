@@ -14,6 +14,10 @@ from blsh_trainer.files import replacing, write_text_if_changed
 INDEX = "README.md"
 _OTHERS = {  # results of other commands: the finding of each, and the command that makes it
     "bars-firmware": ("each of the firmware's budgets, kept or not", "make bars-firmware CORPUS=DIR"),
+    "bars-geometry": (
+        "each bar of the classes of 64 to 8 ms of latency, met or not: quality, exactness, cost",
+        "make bars-geometry CORPUS=DIR MODELS=DIR",
+    ),
     "bars-quality": (
         "each bar of quality, met or not: against other denoisers, in steady noise, on clean speech",
         "make bars-quality CORPUS=DIR EXTRA=DIR MODEL=FILE SMALL=FILE",
@@ -28,6 +32,7 @@ _OTHERS = {  # results of other commands: the finding of each, and the command t
     "bench-train": ("our learner against the paper's in PyTorch: time and objectives", "make bench-train CORPUS=DIR"),
     "demo-spectrograms": ("the demo's recordings before and after", "make demo CORPUS=DIR"),
     "search-growth": ("the search's cost from 1 000 to 100 000 entries", "make bench-firmware CORPUS=DIR"),
+    "latency": ("quality and instructions against latency", "make bars-geometry CORPUS=DIR MODELS=DIR"),
     "peers": ("what other denoisers score, and by which protocol", "blsh evaluate MODEL CORPUS --peers"),
     "quality": ("quality against instructions, ours and other denoisers'", "blsh quality-plot FILE..."),
     "extended": (

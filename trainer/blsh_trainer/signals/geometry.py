@@ -134,8 +134,8 @@ LARGEST_HOP: Final = 256
 CLASSES: Final = {
     "recorder": RECORDER,
     "intercom": Geometry(16_000, 512, 256, 512),
-    "headset": Geometry(16_000, 512, 128, 256),
-    "hearing": Geometry(16_000, 512, 64, 128),
+    "headset": Geometry(16_000, 256, 128, 256),
+    "hearing": Geometry(16_000, 256, 64, 128),
     "phone": Geometry(8_000, 512, 128, 256),
 }
 """What each class of products takes where it names its class or its latency only."""
