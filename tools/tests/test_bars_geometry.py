@@ -32,7 +32,7 @@ COMMAND = "blsh bars-geometry CORPUS --models DIR"
 
 @pytest.fixture
 def findings() -> Findings:
-    """Return findings of two classes at two SNRs, one of them at 8 kHz."""
+    """Return findings of three classes at two SNRs, one of them at 8 kHz."""
     models = {name: random_voting_model(geometry=GEOMETRIES[name]) for name in ("recorder", "headset", "phone")}
     scores = {
         name: {snr_db: {metric: {"00": 2.0 + at, "01": 4.0 + at} for metric in SCORES} for snr_db in (0.0, 5.0)}
@@ -109,7 +109,7 @@ def test_page_data_and_picture_are_written_and_listed(findings: Findings, tmp_pa
         assert picture.size[0] > 1000
     assert document in files and document.read_text() == renewed(document.read_text(), found["classes"])
     assert (
-        "| `phone` | 32 ms | 8 kHz, 256 / 128 / 256 | 5.00 | 5.000 (PESQ-NB) | 5.000 | 7.0 | 17.0 |"
+        "| `phone` | 32 ms | 8 kHz, 512 / 128 / 256 | 5.00 | 5.000 (PESQ-NB) | 5.000 | 7.0 | 17.0 |"
         in document.read_text()
     )
     assert document.read_text().startswith("before\n") and document.read_text().endswith("behind\n")
