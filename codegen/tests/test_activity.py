@@ -111,6 +111,7 @@ def test_hops_tell_speech_noise_and_silence_apart(
     print(f"hops told right: {right[0]:.0%} of noise, {right[1]:.0%} of speech, median {np.median(in_speech)}")
     assert min(right) >= 0.7 and np.median(in_speech) >= 2 * QUIET
     assert not activity[found.silence].any()
-    assert np.median(reduction[found.noise]) == (12 if limit == 12 else pytest.approx(34, abs=1))
+    assert reduction[found.noise].max() <= (12 if limit == 12 else 35)  # by 34 dB where all bands are shut
+    assert np.median(reduction[found.noise]) >= (9 if limit == 12 else 16)
     assert np.median(reduction[found.loud(geometry.lag)]) <= 4
     assert not reduction[found.silence].any()

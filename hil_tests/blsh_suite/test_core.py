@@ -39,7 +39,7 @@ from .strategies import MODELS, PHASES, SIGNALS
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("board")]
 
-ERRORS = 12  # the results of the core that have a text, BLSH_OK among them
+ERRORS = 13  # the results of the core that have a text, BLSH_OK among them
 
 
 @pytest.fixture(scope="session", params=HOST_VARIANTS)

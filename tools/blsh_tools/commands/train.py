@@ -40,6 +40,7 @@ OF_VOTING = f"Options of the system {system_names.VOTING} alone"
 OF_OTHERS = "Options of the systems extended and paper"
 _VOTING_PLACE = ("device", "jobs", "coordinator", "rank", "ranks")
 _OTHERS_PLACE = ("scheduler",)
+_PLACES = (*_VOTING_PLACE, *_OTHERS_PLACE)
 """Options that say where a system learns; the others are those of JointOptions and TrainOptions."""
 _FLAGS = {"feature_kind": "features", "mask_kind": "masks", "snr_db": "snr"}
 """Options whose flags are not their names on the card."""
@@ -234,9 +235,7 @@ def train(
         "geometry": chosen_geometry(latency, rate, geometry),
     }
     _check_outputs(output, checkpoint)
-    places = dict(
-        zip((*_VOTING_PLACE, *_OTHERS_PLACE), (device, jobs, coordinator, rank, ranks, scheduler), strict=True)
-    )
+    places = dict(zip(_PLACES, (device, jobs, coordinator, rank, ranks, scheduler), strict=True))
     learner_of_system = _learner(system, _given(given), _given(places))
     place = Place(checkpoint, scheduler, device, jobs, _ranks(coordinator, rank, ranks))
     learner_of_system.check(place)
