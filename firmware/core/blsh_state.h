@@ -27,12 +27,11 @@ typedef struct {
      : BLSH_MAX_WINDOW / 2u < BLSH_LARGEST_HOP ? BLSH_MAX_WINDOW / 2u                                                  \
                                                : BLSH_LARGEST_HOP)
 
-/* Words that the search counts with: half of the planes of a code, filled up to a whole step of eight. */
+/* Words that the search works with: half of the planes of a code, filled up to a whole step of eight; and for small
+ * dictionaries the entries that wait for their turn, four words for each bit of a distance. */
 #define BLSH_HALF_PLANES(bits) ((bits) / 2u + 8u)
+#define BLSH_RANK_WORDS        ((BLSH_KINDS & BLSH_KIND_SMALL_VOTES) != 0u ? 4u * (BLSH_ZERO_BITS_LONG + 1u) : 0u)
 #define BLSH_SEARCH_WORDS      (BLSH_HALF_PLANES(BLSH_MAX_BITS) + BLSH_RANK_WORDS)
-
-/* Of them, those for small dictionaries: the entries that wait for their turn, four words for each bit of a distance. */
-#define BLSH_RANK_WORDS ((BLSH_KINDS & BLSH_KIND_SMALL_VOTES) != 0u ? 4u * (BLSH_ZERO_BITS_LONG + 1u) : 0u)
 
 /* Pairs of bands that `memory` features keep: none but where models vote, and an array has one at least. */
 #define BLSH_PAIRS ((BLSH_KINDS & ~BLSH_KIND_MASKS) != 0u ? BLSH_MEMORY_PAIRS : 1u)
