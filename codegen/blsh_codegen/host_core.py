@@ -21,8 +21,8 @@ from blsh_codegen.emit.generate import render_tables
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.project import core_folder, core_sources, project_root, stand_ins
 from blsh_codegen.source_snapshot import Snapshot
-from blsh_codegen.spec.c_structs import layout_check, model_struct, state_struct
-from blsh_codegen.spec.constants import RUNTIME_FORMAT
+from blsh_codegen.spec.c_structs import layout_check, model_struct, search_words, state_struct
+from blsh_codegen.spec.constants import ALL_KINDS, RUNTIME_FORMAT
 from blsh_codegen.spec.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
 
@@ -125,8 +125,9 @@ class HostCore:
         query = np.ascontiguousarray(code, np.uint32)
         if query.shape != (-(-self.model.bits // 32),):
             raise ValueError(f"a code of {self.model.bits} bits is not of shape {query.shape}")
-        counted, found = np.empty(self.model.bits // 2 + 8, np.uint32), np.empty((self.model.neighbours, 2), np.uint32)
-        pointers = [array.ctypes.data_as(_POINTER) for array in (query, counted, found)]
+        scratch = np.empty(search_words(self.model.bits, ALL_KINDS), np.uint32)
+        found = np.empty((self.model.neighbours, 2), np.uint32)
+        pointers = [array.ctypes.data_as(_POINTER) for array in (query, scratch, found)]
         self._library.blsh_find_nearest(ctypes.byref(self.struct), *pointers)
         return found
 

@@ -33,19 +33,18 @@ def built(folder: Path, variant: str, sources: list[Path], includes: list[Path])
     return program
 
 
-GEOMETRIES = (
-    RECORDER,
-    Geometry(16_000, 512, 256, 512),
-    Geometry(16_000, 512, 64, 128),
-    Geometry(8_000, 256, 128, 256),
-    Geometry(16_000, 256, 64, 128),
+CASES = (
+    *((RECORDER, kind) for kind in ModelKind),
+    (Geometry(16_000, 512, 256, 512), ModelKind.SMALL_VOTES),
+    (Geometry(16_000, 512, 64, 128), ModelKind.LARGE_VOTES),
+    (Geometry(8_000, 256, 128, 256), ModelKind.MASKS),
+    (Geometry(16_000, 256, 64, 128), ModelKind.SMALL_VOTES),
 )
-"""Each size of frames, with windows that are the same and others; hops that are a tick, or two or four to one."""
+"""Each kind of models, each size of frames, windows that are the same and others, one to four hops to a tick."""
 
 
 @pytest.mark.parametrize("variant", HOST_VARIANTS)
-@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
-@pytest.mark.parametrize("kind", ModelKind, ids=lambda kind: kind.name)
+@pytest.mark.parametrize(("geometry", "kind"), CASES, ids=str)
 def test_an_export_reads_and_writes_within_its_bounds(
     rng: np.random.Generator, tmp_path: Path, variant: str, geometry: Geometry, kind: ModelKind
 ) -> None:

@@ -18,7 +18,7 @@
 static uint32_t codes[SEARCH_CHECK_WORDS];
 static uint32_t planes[SEARCH_CHECK_WORDS + SEARCH_CHECK_WORDS / 3u + 32u * MAX_WORDS + BESIDE];
 static uint32_t bounds[SEARCH_CHECK_WORDS / 20u + ROWS];
-static uint32_t counted_plane[BLSH_SEARCH_WORDS];
+static uint32_t scratch[BLSH_SEARCH_WORDS];
 static uint32_t random_state;
 
 static uint32_t draw(void) { /* xorshift, Marsaglia 2003 */
@@ -177,7 +177,7 @@ uint32_t search_check(uint32_t seed, uint32_t dictionaries) {
             blsh_neighbour_t expected[BLSH_MAX_NEIGHBOURS], found[BLSH_MAX_NEIGHBOURS];
             make_query(&model, query, code);
             plain_scan(codes, model.entries, (model.bits + 31u) / 32u, code, model.neighbours, expected);
-            blsh_find_nearest(&model, code, counted_plane, found);
+            blsh_find_nearest(&model, code, scratch, found);
             for (unsigned k = 0; k < model.neighbours; k++) {
                 if (found[k].index != expected[k].index || found[k].distance != expected[k].distance) {
                     return 0;

@@ -15,7 +15,7 @@ typedef struct {
 
 int main(void);
 
-static uint32_t counted_plane[BLSH_SEARCH_WORDS];
+static uint32_t scratch[BLSH_SEARCH_WORDS];
 static blsh_neighbour_t found[BLSH_MAX_NEIGHBOURS], expected[BLSH_MAX_NEIGHBOURS];
 
 static void semihost(int call, const void *argument) {
@@ -37,7 +37,7 @@ int main(void) {
     const char *verdict = "ok\n";
     for (uint32_t i = 0; i < head->queries; i++) {
         const uint32_t *code = words + head->queries_at + i * head->code_words;
-        blsh_find_nearest(&model, code, counted_plane, found);
+        blsh_find_nearest(&model, code, scratch, found);
         plain_scan(words + head->codes_at, head->entries, head->code_words, code, head->neighbours, expected);
         for (uint32_t k = 0; k < head->neighbours; k++) {
             if (found[k].index != expected[k].index || found[k].distance != expected[k].distance) {

@@ -58,6 +58,7 @@ typedef struct {
     unsigned zero_bits;                  /* Z */
     unsigned planes;                     /* words of a block */
     const uint32_t *dictionary, *bounds; /* planes and bounds of the dictionary that is searched */
+    uint32_t (*later)[GROUPS];           /* of small dictionaries: the entries that each bit of a distance left */
     const uint32_t *rows;                /* the first block of the groups that are bounded together */
     uint32_t first;                      /* the first entry of that block */
     uint32_t top;                        /* INDEX_TOP less `first` */

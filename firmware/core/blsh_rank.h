@@ -7,6 +7,7 @@
 
 #include "blsh_distance.h"
 
+_Static_assert(BLSH_RANK_WORDS == 0u || BLSH_RANK_WORDS == SUM_BITS * GROUPS, "room for the entries that wait");
 _Static_assert(BLSH_SMALL_ENTRIES == GROUPS * BLSH_BLOCK, "the blocks of a small dictionary are measured together");
 
 /* The distances of all entries of up to GROUPS blocks, bit-sliced, a word for each block. */
@@ -64,7 +65,7 @@ static inline bool append(ranking_t *ranking, uint32_t number, const uint32_t *s
 static void rank(search_t *search, uint32_t bit[SUM_BITS][GROUPS], unsigned first, uint32_t blocks) {
     const unsigned from = first / BLSH_LANES * BLSH_LANES;
     const unsigned words = (first + blocks - from + BLSH_LANES - 1u) / BLSH_LANES * BLSH_LANES;
-    uint32_t later[SUM_BITS][GROUPS], set[GROUPS] = {0};
+    uint32_t (*const later)[GROUPS] = search->later, set[GROUPS] = {0};
     uint32_t open = 0, distance = 0, left = search->model->entries; /* open: the levels that left something */
     unsigned level = search->zero_bits + 1u;
     for (unsigned i = first - from; left != 0u; i++) {

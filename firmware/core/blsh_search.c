@@ -233,8 +233,7 @@ static void number_neighbours(const blsh_model_t *model, blsh_neighbour_t *found
     }
 }
 
-void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *counted_plane,
-                       blsh_neighbour_t *found) {
+void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *scratch, blsh_neighbour_t *found) {
     const uint32_t blocks = (model->entries + BLSH_BLOCK - 1u) / BLSH_BLOCK;
     search_t search;
     search.model = model;
@@ -242,7 +241,8 @@ void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t
     search.zero_bits = BLSH_ZERO_BITS(model->bits);
     search.dictionary = model->planes;
     search.bounds = model->bounds;
-    read_code(&search.query, code, model->bits, counted_plane);
+    search.later = (uint32_t (*)[GROUPS])(void *)(scratch + BLSH_HALF_PLANES((unsigned)model->bits));
+    read_code(&search.query, code, model->bits, scratch);
     if (blsh_ranks(model)) {
         rank_dictionaries(&search, (uint32_t *)found, blocks);
     } else {
@@ -254,5 +254,5 @@ void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t
 void blsh_find_neighbours(blsh_state_t *state) {
     _Static_assert(offsetof(blsh_state_t, voted.neighbour) == offsetof(blsh_state_t, searched.ranking),
                    "the ranking is where the neighbours will be");
-    blsh_find_nearest(state->model, state->code, state->searched.counted_plane, state->voted.neighbour);
+    blsh_find_nearest(state->model, state->code, state->searched.scratch, state->voted.neighbour);
 }

@@ -71,10 +71,9 @@ void blsh_limit_gains(blsh_state_t *state);                        /* activity; 
 void blsh_synthesise(blsh_state_t *state, int16_t *output);        /* frame.values, overlap, output */
 void blsh_compare_levels(blsh_state_t *state, const int16_t *output); /* reduction_db */
 
-/* Find in each dictionary the K entries nearest to `code`, by (distance, index). `counted_plane` is scratch:
- * BLSH_SEARCH_WORDS words, or model->bits / 2 + 8. It may lie within the second half of `found`, which is written once
+/* Find in each dictionary the K entries nearest to `code`, by (distance, index). `scratch` takes
+ * BLSH_SEARCH_WORDS words, or model->bits / 2 + 8 + BLSH_RANK_WORDS. It may lie within the second half of `found`, which is written once
  * it is read. */
-void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *counted_plane,
-                       blsh_neighbour_t *found);
+void blsh_find_nearest(const blsh_model_t *model, const uint32_t *code, uint32_t *scratch, blsh_neighbour_t *found);
 
 #endif

@@ -28,7 +28,11 @@ typedef struct {
                                                : BLSH_LARGEST_HOP)
 
 /* Words that the search counts with: half of the planes of a code, filled up to a whole step of eight. */
-#define BLSH_SEARCH_WORDS (BLSH_MAX_BITS / 2u + 8u)
+#define BLSH_HALF_PLANES(bits) ((bits) / 2u + 8u)
+#define BLSH_SEARCH_WORDS      (BLSH_HALF_PLANES(BLSH_MAX_BITS) + BLSH_RANK_WORDS)
+
+/* Of them, those for small dictionaries: the entries that wait for their turn, four words for each bit of a distance. */
+#define BLSH_RANK_WORDS ((BLSH_KINDS & BLSH_KIND_SMALL_VOTES) != 0u ? 4u * (BLSH_ZERO_BITS_LONG + 1u) : 0u)
 
 /* Pairs of bands that `memory` features keep: none but where models vote, and an array has one at least. */
 #define BLSH_PAIRS ((BLSH_KINDS & ~BLSH_KIND_MASKS) != 0u ? BLSH_MEMORY_PAIRS : 1u)
@@ -58,7 +62,7 @@ typedef struct {
 
 typedef struct {
     uint32_t ranking[BLSH_MAX_FOUND]; /* the neighbours while they are searched, a word each */
-    uint32_t counted_plane[BLSH_SEARCH_WORDS];
+    uint32_t scratch[BLSH_SEARCH_WORDS];
 } blsh_searched_t;
 
 typedef struct {

@@ -41,8 +41,8 @@ SIZES = [
     *CLASSES.values(),
     Geometry(16_000, 1024, 64, 1024),
     Geometry(16_000, 1024, 128, 256),
-    Geometry(16_000, 256, 64, 128),
-    Geometry(8_000, 256, 128, 256),
+    Geometry(16_000, 512, 64, 128),
+    Geometry(8_000, 512, 128, 512),
 ]
 """All rates, windows, hops and syntheses."""
 
@@ -165,7 +165,7 @@ def test_the_rates_of_a_link_are_of_hops_of_the_model(board: HostBoard, client: 
 def test_a_board_with_a_model_of_another_geometry_is_refused(client: BoardClient) -> None:
     with pytest.raises(
         MismatchError,
-        match=r"geometry .* of the board: 16000/1024/256/1024; expected: 16000/512/64/128\. Put",
+        match=rf"geometry .* of the board: {RECORDER}; expected: {HEARING}\. Put",
     ):
         client.require(geometry=HEARING)
     with pytest.raises(MismatchError, match="geometry"):

@@ -31,7 +31,7 @@ from blsh_hil.prove.random_model import random_voting_model
 from blsh_hil.prove.recipes import Recipe
 from blsh_hil.wire import protocol_header
 from blsh_hil.wire.codes import ImageFault
-from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
+from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 from .slot_models import slot_model, tiny_model
 
@@ -108,7 +108,7 @@ def started(folder: Path, slots: str = "-DBLSH_SLOTS") -> Iterator[Checker]:
     running.close()
 
 
-BINS, HEADSET = RECORDER.bins, CLASSES["headset"]
+BINS, HEADSET = RECORDER.bins, Geometry(16_000, 512, 128, 256)
 
 
 def in_geometry(kind: str, geometry: Geometry) -> IntegerModel:
@@ -127,9 +127,9 @@ WHOLE = {
     "voting": encode_image(integer_model(random_voting_model(), GenerateOptions())),
     "large voting": encode_image(integer_model(random_voting_model(entries=130), GenerateOptions())),
     "headset": encode_image(in_geometry("mel", HEADSET)),
-    "hearing": encode_image(in_geometry("tracked", CLASSES["hearing"])),
+    "hearing": encode_image(in_geometry("tracked", Geometry(16_000, 512, 64, 128))),
     "256 samples": encode_image(in_geometry("stft", Geometry(8_000, 256, 128, 256))),
-    "large lag": encode_image(in_geometry("mel", CLASSES["intercom"])),
+    "large lag": encode_image(in_geometry("mel", Geometry(16_000, 512, 256, 512))),
     "voting headset": encode_image(integer_model(random_voting_model(geometry=HEADSET), GenerateOptions())),
     "plain voting": encode_image(integer_model(random_voting_model(**PLAIN_VOTING), GenerateOptions())),
 }

@@ -22,7 +22,7 @@ from blsh_tools.bench.class_costs import (
     instruction_bars,
     measure_costs,
 )
-from blsh_tools.bench.class_memory import code_bar, ram_bars, row_ram, smallest_ram
+from blsh_tools.bench.class_memory import code_bar, ram_bars, ram_of_other_sizes, row_ram
 from blsh_tools.bench.class_proofs import proof_bars
 from blsh_tools.bench.class_quality import JUDGED_SNR_DB, RIVAL, SCORES, Figures, differences, less, means, quality_bars
 from blsh_tools.bench.class_signals import reconstruction_bars, transform_bars, worst_transform_snrs
@@ -134,7 +134,7 @@ def judge_geometry(
         *reconstruction_bars(exact),
         *quality_bars(compared),
         *instruction_bars(costs),
-        *ram_bars(costs, smallest_ram(models.values())),
+        *ram_bars(costs, ram_of_other_sizes(models)),
         code_bar(),
         *transform_bars(transforms),
         *class_estimate_bars(costs),

@@ -22,18 +22,18 @@ from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.evaluation.protocols import DrawnMixtures
 from blsh_trainer.experiments.work_store import Store
 from blsh_trainer.model.artifact import save_model
-from blsh_trainer.signals.geometry import CLASSES, Geometry
+from blsh_trainer.signals.geometry import Geometry
 
 from .blsh_command import Blsh
-from .test_class_bars import class_costs
+from .test_class_bars import GEOMETRIES, class_costs
 
 COMMAND = "blsh bars-geometry CORPUS --models DIR"
 
 
 @pytest.fixture
 def findings() -> Findings:
-    """Return findings of two classes at two SNRs, one of them at 8 kHz."""
-    models = {name: random_voting_model(geometry=CLASSES[name]) for name in ("recorder", "headset", "phone")}
+    """Return findings of three classes at two SNRs, one of them at 8 kHz."""
+    models = {name: random_voting_model(geometry=GEOMETRIES[name]) for name in ("recorder", "headset", "phone")}
     scores = {
         name: {snr_db: {metric: {"00": 2.0 + at, "01": 4.0 + at} for metric in SCORES} for snr_db in (0.0, 5.0)}
         for at, name in enumerate(models)
@@ -54,13 +54,13 @@ def test_bad_input_is_refused_before_any_work(blsh: Blsh, corpus: Path) -> None:
     save_model(models / "hearing.npz", random_voting_model())
     expected = r"models/hearing\.npz is a model of 64 ms at 16000 Hz .*--geometry hearing -o models/hearing\.npz"
     blsh.refuse(expected, "bars-geometry", corpus, "--models", "models")
-    save_model(models / "hearing.npz", random_voting_model(geometry=CLASSES["hearing"]))
+    save_model(models / "hearing.npz", random_voting_model(geometry=GEOMETRIES["hearing"]))
     blsh.refuse("the protocol peers needs the recordings", "bars-geometry", corpus, "--models", "models")
     blsh.refuse("--snr 101", "bars-geometry", corpus, "--models", "models", "--snr", "101")
 
 
 def test_scores_are_kept_by_model_and_mixtures(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, store = random_voting_model(geometry=CLASSES["phone"]), Store(tmp_path)
+    model, store = random_voting_model(geometry=GEOMETRIES["phone"]), Store(tmp_path)
     mixtures = DrawnMixtures(load_corpus(corpus), count=1)
     first = judge_geometry._scores(model, mixtures, store, 1, None)
     assert set(first) == set(SCORES) and all(len(of) == 1 for of in first.values())
@@ -81,7 +81,7 @@ def test_every_size_of_frames_is_measured_with_the_classes_own_windows(
         return {0: (80.0, 70.0 + len(seen)), -60: (90.0 - len(seen), 75.0)}
 
     monkeypatch.setattr("blsh_tools.bench.class_signals.transform_snrs", snrs)
-    found = worst_transform_snrs([CLASSES["hearing"], CLASSES["recorder"]], load_corpus(corpus))
+    found = worst_transform_snrs([GEOMETRIES["hearing"], GEOMETRIES["recorder"]], load_corpus(corpus))
     assert [str(each) for each in seen] == [
         *("16000/256/64/256", "16000/512/128/512", "16000/512/64/128", "16000/1024/256/1024")
     ]
@@ -141,15 +141,15 @@ def test_all_bars_are_judged_in_the_order_of_the_page(
         "reconstruction_db": lambda *_: 70.0,
         "worst_transform_snrs": lambda *_: {size: {0: (70.0, 70.0)} for size in (256, 512, 1024)},
         "measure_costs": lambda name, *_: class_costs(name),
-        "smallest_ram": lambda _: None,
+        "ram_of_other_sizes": lambda _: {},
         "code_bar": lambda: Demand("code", "", "", "", True),
     }
     for name, function in replaced.items():
         monkeypatch.setattr(judge_geometry, name, function)
-    models = {"hearing": random_voting_model(geometry=CLASSES["hearing"])}
+    models = {"hearing": random_voting_model(geometry=GEOMETRIES["hearing"])}
     options = GeometryOptions((5.0, 0.0), tmp_path / "work", tmp_path / "reports")
     found = judge_geometry.judge_geometry(models, load_corpus(corpus), options, lambda *_: None)
     assert list(found.scores["hearing"]) == [0.0, 5.0]
-    assert isinstance(found.costs["hearing"], ClassCosts) and len(found.bars) == 42
+    assert isinstance(found.costs["hearing"], ClassCosts) and len(found.bars) == 41
     assert {bar.met for bar in found.bars if bar.what.startswith("recorder")} == {None}
     assert sum(bar.met is True for bar in found.bars) == 1 + 1 + 1 + 1 + 3 + 2

@@ -36,7 +36,7 @@ needs_emulator = pytest.mark.needs("qemu-system-arm", "arm-none-eabi-gcc", "gcc"
 @pytest.fixture
 def result() -> dict[str, Any]:
     """Return the result of a measurement of two boards."""
-    model = {"bits": 50, "feature_kind": "mel", "neighbours": 10, "masks": "ibm"}
+    model = {"bits": 50, "feature_kind": "mel", "neighbours": 10, "masks": "ibm", "geometry": [16_000, 1024, 256, 1024]}
     cycles = {
         "core": "Cortex-M4",
         **{each: {"cycles": 200_000, "mhz": 12.5, "when": each} for each in ("best", "worst")},
@@ -79,7 +79,8 @@ def test_a_voting_model_is_called_one(result: dict[str, Any]) -> None:
     measured = {**result["models"]["budget"], "masks": "votes"}
     rows = [{**result["rows"][0], "case": "extended"}]
     page = bench_page({**result, "models": {"budget": measured, "extended": measured}, "rows": rows}, "")
-    assert "## The voting system\n\nL = " in page and ", votes for masks.\n" in page
+    assert "## The voting system\n\nL = " in page
+    assert ", votes for masks; a hop is 256 samples, 16 ms.\n" in page
     assert "ours, the voting system, " in page and "extended system" not in page
 
 

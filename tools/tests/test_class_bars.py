@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from blsh_codegen.model.quantise import IntegerModel
 from blsh_hil.boards.host import HOST
 from blsh_hil.prove.random_model import random_voting_model
 from blsh_tools.bench.class_costs import BUDGET, OWN, ClassCosts, class_estimate_bars, instruction_bars
-from blsh_tools.bench.class_memory import StreamRam, ram_bars
+from blsh_tools.bench.class_memory import StreamRam, ram_bars, ram_of_other_sizes
 from blsh_tools.bench.class_models import load_class_models
 from blsh_tools.bench.class_proofs import proof_bars
 from blsh_tools.bench.class_quality import SCORES, Figures, less, quality_bars
@@ -23,12 +24,20 @@ from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.peer_scores import load_peer_scores
 from blsh_trainer.model.artifact import save_model
-from blsh_trainer.signals.geometry import CLASSES, Geometry
+from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 
 from .bench_rows import row
 
 M4, M0, SMALLEST = "mps2-an386", "cortex-m0 on mps2-an385", "microbit"
 MILLIONS = {"recorder": (9.2, 25), "intercom": (9.2, 25), "headset": (15, 99), "hearing": (26, 99), "phone": (7, 17)}
+GEOMETRIES = {
+    "recorder": RECORDER,
+    "intercom": Geometry(16_000, 512, 256, 512),
+    "headset": Geometry(16_000, 512, 128, 256),
+    "hearing": Geometry(16_000, 512, 64, 128),
+    "phone": Geometry(8_000, 512, 128, 256),
+}
+"""Geometries of the latency and rate of each class, whatever the classes take."""
 Scored = dict[str, Figures]
 
 
@@ -104,7 +113,7 @@ def test_a_class_without_a_model_is_not_judged(scored: Scored) -> None:
 # ---- signals -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("geometry", [CLASSES["hearing"], Geometry(8_000, 256, 128, 256)], ids=str)
+@pytest.mark.parametrize("geometry", [GEOMETRIES["hearing"], Geometry(8_000, 256, 128, 256)], ids=str)
 def test_all_ones_masks_return_speech(corpus: Path, geometry: Geometry) -> None:
     assert 60 < reconstruction_db(geometry, load_corpus(corpus)) < 90
 
@@ -121,8 +130,8 @@ def test_bars_of_signals_are_met_at_the_limit() -> None:
 
 
 def class_costs(name: str) -> ClassCosts:
-    """Return figures that meet every bar of the class by no margin, but for RAM and estimates."""
-    geometry = CLASSES[name]
+    """Return figures that meet every bar of the class, those of instructions by no margin."""
+    geometry = GEOMETRIES[name]
     rows = {}
     for case, board in ((BUDGET, M4), (BUDGET, M0), (BUDGET, SMALLEST), (OWN, M4), (OWN, SMALLEST)):
         millions = MILLIONS[name][board != M4]
@@ -165,12 +174,27 @@ def test_a_smaller_dictionary_than_the_budgets_meets_nothing(costs: dict[str, Cl
 
 
 def test_ram_has_a_limit_for_each_size_of_frames(costs: dict[str, ClassCosts]) -> None:
-    bars = ram_bars(costs, StreamRam(4_000, 480, 128))
-    assert all(states(bars).values()) and len(bars) == 6
-    assert "5,656 bytes: state 4,000, stack 1,400, one hop 256; 5,912 with" in one(bars, "headset").told
-    large = {**costs["headset"].rows[OWN, SMALLEST]["ram"], "state": 7 * 1024 - 1_400 - 256 + 1}
-    bars = ram_bars(changed(costs, "headset", (OWN, SMALLEST), ram=large), StreamRam(4_000, 481, 128))
-    assert [bar.what.split(":")[0] for bar in bars if not bar.met] == ["headset", "16000/256/64/128, only compiled"]
+    bars = ram_bars(costs, {})
+    assert all(states(bars).values()) and len(bars) == 5
+    assert "5,912 bytes: state 4,000, stack 1,400, one hop 512; 6,424 with" in one(bars, "intercom").told
+    large = {**costs["intercom"].rows[OWN, SMALLEST]["ram"], "state": 7 * 1024 - 1_400 - 512 + 1}
+    bars = ram_bars(changed(costs, "intercom", (OWN, SMALLEST), ram=large), {256: StreamRam(4_000, 481, 128)})
+    assert [bar.what.split(":")[0] for bar in bars if not bar.met] == ["intercom", "16000/256/64/256, only compiled"]
+
+
+def test_sizes_that_no_class_has_are_compiled_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[Geometry] = []
+
+    def ram(model: IntegerModel) -> StreamRam:
+        compiled.append(model.geometry)
+        assert (model.entries, model.neighbours, model.dictionaries, model.bits) == (40, 8, 3, 36)
+        return StreamRam(1, 2, 3)
+
+    monkeypatch.setattr("blsh_tools.bench.class_memory.compiled_ram", ram)
+    models = {name: random_voting_model(geometry=CLASSES["recorder"]) for name in CLASSES}
+    assert list(ram_of_other_sizes(models)) == [256, 512]
+    assert [each.window for each in compiled] == [256, 512]
+    assert not ram_of_other_sizes({})
 
 
 def test_estimates_are_judged_in_each_class(costs: dict[str, ClassCosts]) -> None:
@@ -185,8 +209,8 @@ def test_estimates_are_judged_in_each_class(costs: dict[str, ClassCosts]) -> Non
 
 
 def test_classes_without_models_leave_their_bars_of_cost_open() -> None:
-    bars = [*instruction_bars({}), *ram_bars({}, None), *class_estimate_bars({})]
-    assert len(bars) == 24 and {bar.met for bar in bars} == {None}
+    bars = [*instruction_bars({}), *ram_bars({}, {}), *class_estimate_bars({})]
+    assert len(bars) == 23 and {bar.met for bar in bars} == {None}
     assert all("not measured: no " in bar.told for bar in bars)
 
 

@@ -19,6 +19,7 @@ from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.evaluation.metrics import si_sdr
 from blsh_trainer.model.artifact import load_model
 from blsh_trainer.model.voting_model import VotingModel
+from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 
 from .blsh_command import Blsh
 from .conftest import Require
@@ -47,13 +48,13 @@ def own(blsh: Blsh, tmp_path: Path, require: Require) -> Blsh:
 def test_demo_goes_all_the_way(own: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It runs within the process of the tests, where it can be made to train less."""
     monkeypatch.setattr(demo_chain, "TRAINING", QUICK)
-    check_demo(own, corpus)
+    check_demo(own, corpus, CLASSES["headset"], "--latency", "16ms")
 
 
 @pytest.mark.slow
 def test_demo_as_it_is_typed(own: Blsh, corpus: Path) -> None:
     """It trains for two minutes."""
-    check_demo(own.apart(), corpus)
+    check_demo(own.apart(), corpus, RECORDER)
 
 
 def test_what_the_training_says_is_all_that_is_said(own: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,9 +70,9 @@ def test_an_interrupted_demo_leaves_nothing(own: Blsh, corpus: Path) -> None:
     assert "Traceback" not in outcome.stderr and list(own.cwd.rglob("*.*")) == []
 
 
-def check_demo(blsh: Blsh, corpus: Path) -> None:
-    project = blsh.project
-    result = blsh.json("demo", "--corpus", corpus, "--seconds", 2, "-o", "deep/demo")
+def check_demo(blsh: Blsh, corpus: Path, geometry: Geometry, *options: object) -> None:
+    project, rate_hz = blsh.project, geometry.rate_hz
+    result = blsh.json("demo", "--corpus", corpus, "--seconds", 2, "-o", "deep/demo", *options)
     folder = blsh.cwd / "deep" / "demo"
 
     # the files, and no others
@@ -80,9 +81,9 @@ def check_demo(blsh: Blsh, corpus: Path) -> None:
     assert json.loads((folder / "result.json").read_text()) == result
     assert (folder / "spectrograms.png").read_bytes().startswith(b"\x89PNG")
     infos = {name: soundfile.info(folder / f"{name}.wav") for name in RECORDINGS}
-    assert {(info.samplerate, info.channels, info.subtype) for info in infos.values()} == {(16_000, 1, "PCM_16")}
+    assert {(info.samplerate, info.channels, info.subtype) for info in infos.values()} == {(rate_hz, 1, "PCM_16")}
     (length,) = {info.frames for info in infos.values()}
-    assert length / 16_000 == pytest.approx(result["seconds_of_audio"], abs=0.01)
+    assert length / rate_hz == pytest.approx(result["seconds_of_audio"], abs=0.01)
     assert result["seconds_of_audio"] >= 2
 
     # the board is right, and the recording is its own
@@ -90,7 +91,7 @@ def check_demo(blsh: Blsh, corpus: Path) -> None:
     assert np.array_equal(samples["device"], samples["fixed"])
     assert result["device_equals_fixed"] is True
     assert result["mismatches"] == dict.fromkeys(STAGES, 0)
-    assert result["frames_compared"] >= length // 256
+    assert result["frames_compared"] >= length // geometry.hop
 
     # the figures of quality
     quality = result["si_sdr_db"]
@@ -104,11 +105,12 @@ def check_demo(blsh: Blsh, corpus: Path) -> None:
 
     # the figures of size and speed
     assert 20_000 < result["flash_bytes"] < 4 << 20 and 2_000 < result["ram_bytes"] < 1 << 20
-    assert 100_000 < result["instructions_per_hop"] < 10_000_000
+    assert 20_000 < result["instructions_per_hop"] < 10_000_000
     assert set(result["instructions"]["stages"]) == set(STAGES)
 
     # where all of it came from
     model = load_model(folder / "model.npz")
+    assert (model.geometry, result["geometry"]) == (geometry, list(geometry.numbers))
     assert isinstance(model, VotingModel) and model.card["options"]["name"] == "demo"
     assert (result["board"], result["bits"], result["feature_kind"]) == (BOARD, model.bits, model.feature_kind)
     assert (result["model_sha256"], result["neighbours"]) == (model.sha256, model.neighbours)

@@ -12,10 +12,11 @@ import pytest
 import soundfile
 
 from blsh_firmware.build.project_files import copy_project
+from blsh_hil.live.timing import hops_carried
 from blsh_tools.audio import wav_output
-from blsh_tools.audio.play_live import LiveOptions, play_live
+from blsh_tools.audio.play_live import LiveOptions, play_live, refuse_slow_line
 from blsh_trainer.errors import BlshError
-from blsh_trainer.signals.geometry import RECORDER
+from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 
 from .blsh_command import Blsh, tree
 from .live_runs import hops_said, lay, live, wav
@@ -124,6 +125,23 @@ def test_bad_input_is_refused_and_changes_nothing(
     with pytest.raises(BlshError, match=expected):
         play_live(options)
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("geometry", CLASSES.values(), ids=CLASSES)
+def test_a_line_that_is_too_slow_for_the_model_is_refused_with_the_numbers(geometry: Geometry) -> None:
+    carried, needed = hops_carried(115_200, geometry), geometry.hops_per_second
+    words = (
+        rf"/dev/ttyACM0: at 115,200 baud the line carries {carried:.1f} hops of {geometry.hop} samples a second, and "
+        rf"{needed:g} are needed for real time; give the board ([\d,]+) baud or more"
+    )
+    with pytest.raises(BlshError, match=words) as refused:
+        refuse_slow_line("/dev/ttyACM0", 115_200, geometry)
+    least = int(re.findall(r"the board ([\d,]+) baud", str(refused.value))[0].replace(",", ""))
+    refuse_slow_line("/dev/ttyACM0", least, geometry)
+    with pytest.raises(BlshError):
+        refuse_slow_line("/dev/ttyACM0", least - 1, geometry)
+    for port in ("socket://127.0.0.1:1", None):
+        refuse_slow_line(port, 115_200, geometry)  # what is no serial line has no rate
 
 
 def test_the_command_refuses_as_the_others_do(built: Blsh, model: Path) -> None:

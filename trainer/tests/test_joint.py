@@ -226,7 +226,7 @@ def test_a_model_of_another_geometry_is_trained_saved_and_heard(name: str, tiny_
     save_model(tmp_path / "voting.npz", model)
     loaded = load_model(tmp_path / "voting.npz")
     assert isinstance(loaded, VotingModel) and loaded.sha256 == model.sha256
-    assert (loaded.geometry, loaded.format_version, loaded.votes.shape[1]) == (geometry, 5, 64)
+    assert (loaded.geometry, loaded.format_version, loaded.votes.shape[1]) == (geometry, 5, 48)
     assert loaded.card["options"]["geometry"] == list(geometry.numbers)
     x = np.random.default_rng(4).normal(0, 0.05, 4000)
     y = FloatDenoiser(loaded).denoise(x)

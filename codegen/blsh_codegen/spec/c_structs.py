@@ -274,7 +274,7 @@ def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> t
         "spectral": {"magnitude": halves * _row(max(bins, limits.features)), "level": words * TRACKED_BANDS},
         "filtered": {"feature": halves * MAX_MEL_BANDS, "magnitude": halves * bins},
         "projected": {"feature": halves * _row(limits.features), "accumulator": words * limits.projections},
-        "searched": {"ranking": words * limits.found, "counted_plane": words * (limits.bits // 2 + 8)},
+        "searched": {"ranking": words * limits.found, "scratch": words * search_words(limits.bits, limits.kinds)},
         "voted": {"neighbour": neighbour * limits.found, "vote": words * (16 * (limits.window.bit_length() - 6))},
     }
     structs = [_struct(name, **members) for name, members in steps.items()]
@@ -297,6 +297,12 @@ def state_struct(limits: Limits = CORE_LIMITS, pointer: Any = HOST_POINTER) -> t
         ("reduction_db", ctypes.c_uint8),
     ]
     return type("blsh_state_t", (ctypes.Structure,), {"_fields_": fields})
+
+
+def search_words(bits: int, kinds: ModelKind) -> int:
+    """Return the words that a search of codes of `bits` bits works with, in a core for models of these kinds."""
+    ranked = 4 * (ZERO_BITS_LONG + 1) if kinds & ModelKind.SMALL_VOTES else 0
+    return bits // 2 + 8 + ranked
 
 
 def board_bytes(struct: Any, *limits: Limits) -> int:

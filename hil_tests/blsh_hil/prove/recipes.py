@@ -26,7 +26,7 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import MAX_FLOOR
 from blsh_trainer.model.voting_model import MAX_RULE_VOTES, VOTES, VOTING_FEATURES
 from blsh_trainer.signals.features import MASK_FEATURES, find_feature_kind
-from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry, all_geometries, parse_geometry
+from blsh_trainer.signals.geometry import RECORDER, Geometry, all_geometries, parse_geometry
 from blsh_trainer.signals.masks import MASK_KINDS, MAX_SMOOTHING, find_mask_kind
 
 Bits = npt.NDArray[np.bool_]
@@ -270,21 +270,19 @@ def _identity(recipe: Recipe, model: MaskIntegers) -> str:
     return digest.hexdigest()
 
 
-_HEARING, _PHONE, _INTERCOM, _HEADSET = (CLASSES[name] for name in ("hearing", "phone", "intercom", "headset"))
-
 # Each core runs the first DEFAULT_RECIPES. They have the shortest code and the longest, one neighbour and 32, ties, all
 # features and all masks, votes, all windows and hops, and both rates. The other recipes are hard in other ways. All fit
 # a micro:bit.
 RECIPES: Final[tuple[AnyRecipe, ...]] = (
     Recipe(1, "stft", 1, 32, 70, "ibm", dictionary="random"),
-    Recipe(2, "tracked", 300, 1, 97, "bands", smoothing=9, floor=20, dictionary="near", geometry=_HEARING),
-    Recipe(3, "mel", 300, 32, 33, "bands2", dictionary="few", geometry=_PHONE),
-    Recipe(4, "mel", 33, 7, 1025, "bands1", 15, dictionary="rings", geometry=Geometry(16_000, 256, 64, 128)),
-    VotingRecipe(11, 96, 3, 8, 16, 64, geometry=_INTERCOM),
-    Recipe(5, "stft", 300, 32, 64, "bands1", floor=255, dictionary="sparse", geometry=_HEADSET),
+    Recipe(2, "tracked", 300, 1, 97, "bands", 9, 20, "near", Geometry(16_000, 256, 64, 128)),
+    Recipe(3, "mel", 300, 32, 33, "bands2", dictionary="few", geometry=Geometry(8_000, 256, 128, 256)),
+    Recipe(4, "mel", 33, 7, 1025, "bands1", 15, dictionary="rings", geometry=Geometry(16_000, 512, 64, 128)),
+    VotingRecipe(11, 96, 3, 8, 16, 64, geometry=Geometry(16_000, 512, 256, 512)),
+    Recipe(5, "stft", 300, 32, 64, "bands1", floor=255, dictionary="sparse", geometry=Geometry(8_000, 512, 128, 256)),
     Recipe(6, "tracked", 1, 1, 1, "ibm"),
     Recipe(7, "mel", 32, 16, 1024, "ibm", dictionary="equal", geometry=Geometry(16_000, 1024, 64, 1024)),
-    Recipe(8, "stft", 31, 3, 31, "bands", 1, dictionary="rings", geometry=Geometry(8_000, 256, 128, 256)),
+    Recipe(8, "stft", 31, 3, 31, "bands", 1, dictionary="rings", geometry=Geometry(16_000, 256, 128, 256)),
     Recipe(9, "tracked", 129, 15, 700, "bands2", 4, 1, "near", Geometry(16_000, 1024, 128, 256)),
     Recipe(10, "mel", 64, 10, 1200, "ibm", dictionary="near"),
     VotingRecipe(12, 11, 1, 80, 2, 33, bit_votes=False, smoothing=15, smoothing_down=0),

@@ -94,7 +94,7 @@ def play_live(options: LiveOptions) -> dict[str, Any]:
         source = _source(options, geometry)
         sink = _sink(options, geometry, cleanup)
         target, expected = reach(options.board, options.port, model, say, pushed=True)
-        _refuse_slow_line(options.port, expected.baud, geometry)
+        refuse_slow_line(options.port, expected.baud, geometry)
         retries = Retries(replay_hops=round(REPLAY_S / geometry.hop_s))
         client = cleanup.enter_context(connect(target, expected, retries=retries))
         for end in (sink, source):
@@ -187,7 +187,7 @@ def _reporter() -> Callable[[int, int], None]:
     return report
 
 
-def _refuse_slow_line(port: str | None, baud: int, geometry: Geometry) -> None:
+def refuse_slow_line(port: str | None, baud: int, geometry: Geometry) -> None:
     """Raise BlshError for a serial line that cannot carry the sound in real time."""
     carried, needed = hops_carried(baud, geometry), geometry.hops_per_second
     if port is not None and port.startswith("/dev/tty") and carried < needed:

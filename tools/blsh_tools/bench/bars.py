@@ -24,7 +24,7 @@ from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 
 NAME = "bars-firmware"
 _SNR_DB = 65.0
-_OF_EACH_SIZE = (RECORDER, CLASSES["headset"], Geometry(16_000, 256, 64, 128))
+_OF_EACH_SIZE = (RECORDER, CLASSES["intercom"], CLASSES["hearing"])
 """A geometry of each size of the transforms."""
 
 _SIZES_WITHIN, _INSTRUCTIONS_WITHIN = 0.01, 0.05

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judge the RAM of a stream in each class of products, and the code of a core that takes frames of all sizes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,14 +26,12 @@ from blsh_tools.bench.class_costs import OWN, ClassCosts
 from blsh_tools.bench.demand import Demand, absent
 from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.model.voting_model import VotingModel
-from blsh_trainer.signals.geometry import CLASSES, Geometry
+from blsh_trainer.signals.geometry import CLASSES, WINDOWS, Geometry
 
 _KIB: Final = 1024
 _MOST_RAM: Final = {1024: 12 * _KIB, 512: 7 * _KIB, 256: 4 * _KIB + _KIB // 2}
 """The most bytes that a stream may take, by N."""
 _MOST_CODE: Final = 18 * _KIB
-_NO_CLASS: Final = Geometry(16_000, 256, 64, 128)
-"""A geometry of the size of frames that no class has."""
 _LIMITS_FILE: Final = "blsh_limits.h"
 
 
@@ -71,10 +69,10 @@ def compiled_ram(model: IntegerModel, board: str = M4) -> StreamRam:
         return StreamRam(symbol_sizes(elf)["state"], stack, 2 * model.geometry.hop)
 
 
-def ram_bars(measured: Mapping[str, ClassCosts], smallest: StreamRam | None) -> list[Demand]:
-    """Return the bar of the RAM of each class, by its own model, and that of the size of frames that no class has.
+def ram_bars(measured: Mapping[str, ClassCosts], compiled: Mapping[int, StreamRam]) -> list[Demand]:
+    """Return the bar of the RAM of each class, by its own model, and those of sizes of frames that no class has.
 
-    measured: the figures of each class. smallest: the RAM of a model like theirs with frames of that size.
+    measured: the figures of each class. compiled: as of ram_of_other_sizes.
     """
     bars = []
     for name, offered in CLASSES.items():
@@ -82,20 +80,21 @@ def ram_bars(measured: Mapping[str, ClassCosts], smallest: StreamRam | None) -> 
         window = (found.geometry if found else offered).window
         own = [row_ram(row) for (case, _), row in found.rows.items() if case == OWN] if found else []
         bars.append(_ram_bar(name, window, own, absent(name)))
-    own = [] if smallest is None else [smallest]
-    lacking = "not measured: no class's model votes"
-    return [*bars, _ram_bar(f"{_NO_CLASS}, only compiled", _NO_CLASS.window, own, lacking)]
+    return [*bars, *(_ram_bar(f"{_of_size(size)}, only compiled", size, [ram], "") for size, ram in compiled.items())]
 
 
-def smallest_ram(models: Iterable[AnyModel]) -> StreamRam | None:
-    """Return the RAM of a model as large as the first of `models` that votes, with frames of the least size.
+def ram_of_other_sizes(models: Mapping[str, AnyModel]) -> dict[int, StreamRam]:
+    """Return the RAM of a model as large as the first of `models` that votes, by each N that no class has.
 
-    None where no model votes.
+    models: of the classes. None of them votes: nothing.
     """
-    for model in models:
-        if isinstance(model, VotingModel):
-            return compiled_ram(integer_model(_in_least_frames(model), GenerateOptions()))
-    return None
+    taken = {model.geometry.window for model in models.values()}
+    taken |= {offered.window for name, offered in CLASSES.items() if name not in models}
+    like = next((model for model in models.values() if isinstance(model, VotingModel)), None)
+    if like is None:
+        return {}
+    sizes = [size for size in WINDOWS if size not in taken]
+    return {size: compiled_ram(integer_model(_resized(like, _of_size(size)), GenerateOptions())) for size in sizes}
 
 
 def code_bar() -> Demand:
@@ -130,17 +129,20 @@ def _ram_bar(name: str, window: int, found: list[StreamRam], lacking: str) -> De
     return Demand(what, asked, "", str(worst), worst.whole <= most, None, {"bytes": worst.whole})
 
 
-def _in_least_frames(model: VotingModel) -> VotingModel:
+def _of_size(window: int) -> Geometry:
+    return Geometry(16_000, window, window // 4, window)
+
+
+def _resized(model: VotingModel, geometry: Geometry) -> VotingModel:
     """Return a random model with as many projections, thresholds, entries and dictionaries as `model`."""
-    bands = _NO_CLASS.bands
-    edges = tuple(group * bands // model.dictionaries for group in range(model.dictionaries + 1))
+    projections, thresholds = model.thresholds.shape
     return random_voting_model(
-        projections=model.thresholds.shape[0],
-        thresholds=model.thresholds.shape[1],
-        group_edges=edges,
+        projections=projections,
+        thresholds=thresholds,
+        group_edges=tuple(group * geometry.bands // model.dictionaries for group in range(model.dictionaries + 1)),
         entries=model.entries,
         neighbours=model.neighbours,
-        geometry=_NO_CLASS,
+        geometry=geometry,
     )
 
 

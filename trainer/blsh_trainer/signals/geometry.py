@@ -136,7 +136,7 @@ CLASSES: Final = {
     "intercom": Geometry(16_000, 512, 256, 512),
     "headset": Geometry(16_000, 256, 128, 256),
     "hearing": Geometry(16_000, 256, 64, 128),
-    "phone": Geometry(8_000, 512, 128, 256),
+    "phone": Geometry(8_000, 256, 128, 256),
 }
 """What each class of products takes where it names its class or its latency only."""
 
