@@ -33,8 +33,8 @@ BLSH_NEVER_INLINE int32_t loudness(const int16_t *samples, unsigned count) {
 
 void blsh_hear_input(blsh_state_t *state) {
     const blsh_model_t *const model = state->model;
-    const int16_t *const delayed = state->history + blsh_window_of(model) - blsh_synthesis_of(model);
-    state->input_level = (uint16_t)loudness(delayed, blsh_hop_of(model));
+    const unsigned oldest = blsh_window_of(model) - blsh_synthesis_of(model); /* of the samples that are made again */
+    state->input_level = (uint16_t)loudness(state->history + oldest, blsh_hop_of(model));
 }
 
 /* 255 times the part, rounded; the part is at most the whole. Without a division, for which M0 would need a library. */

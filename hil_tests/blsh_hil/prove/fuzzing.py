@@ -147,6 +147,7 @@ def first_inputs() -> list[bytes]:
         image_record(image[:-4]) + image_record(image[:200]) + image_record(image + bytes(8)),
         record(Hello(1)),
         start + hop(0) + hop(1) + hop(2),
+        start + b"".join(record(Hop(t, 0, 0, 0, limit, samples=loud * 128)) for t, limit in enumerate((0, 61, 9, 255))),
         start + hop(0, HopFlag.DIGESTS | HopFlag.STAGE_TICKS) + hop(0, HopFlag.DIGESTS | HopFlag.STAGE_TICKS),
         start + hop(0) + hop(1) + hop(0) + hop(1) + hop(5),
         start + hop(0, HopFlag.DUMP, 1) + hop(0, HopFlag.DUMP, 1) + hop(1, HopFlag.DUMP, 9) + hop(1, 0x80),
