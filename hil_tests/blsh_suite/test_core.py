@@ -15,6 +15,7 @@ from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.host_core import HOST_VARIANTS
 from blsh_codegen.pipeline.vectorised import padded_to_hops
 from blsh_codegen.spec.constants import (
+    ATTENUATION_OFF,
     MAX_BITS,
     MAX_DICTIONARIES,
     MAX_ENTRIES,
@@ -217,6 +218,17 @@ def test_bands_that_leave_the_spectrum_are_refused(library: Path, case: str) -> 
         BlshError, match=r"feature kind or count is unknown|masks, smoothing or votes of rules are unknown"
     ):
         client.reset_stream()
+
+
+def test_a_limit_that_there_is_not_is_refused(library: Path) -> None:
+    import ctypes
+
+    core = CoreClient(Recipe(0).model(), library).core
+    for limit in (MOST_ATTENUATION + 1, ATTENUATION_OFF - 1, ATTENUATION_OFF + 1):
+        with pytest.raises(BlshError, match="limit of attenuation is neither 0 to 60 dB nor"):
+            core.set_attenuation(limit)
+    core.set_attenuation(MOST_ATTENUATION)
+    assert ctypes.CDLL(str(library)).blsh_set_attenuation(None, 0) == -1, "BLSH_ERR_ARGUMENT"
 
 
 def test_every_stage_and_every_result_has_its_words(library: Path) -> None:
