@@ -88,7 +88,7 @@ class HostCore:
         self._library.blsh_delay_samples.restype = ctypes.c_uint32
         self._library.blsh_activity.restype = ctypes.c_uint8
         self.model = model
-        self.tables = {name: np.ascontiguousarray(table) for name, table in model.tables().items()}
+        self.tables = {name: np.array(table, order="C") for name, table in model.tables().items()}  # the core's own
         self.struct = _model_struct(model, self.tables)
         self._state = state_struct()()
         self.reset()

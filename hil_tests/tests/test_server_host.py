@@ -238,7 +238,7 @@ def test_count_loop_out_of_range(client: BoardClient, iterations: int) -> None:
     assert e.value.detail == iterations
 
 
-HOP_HEAD, HOP_TAIL = b"\0\0\x34\x12", bytes(2 * HOP)
+HOP_HEAD, HOP_TAIL = b"\0\0\x34\x12", bytes(4 + 2 * HOP)
 STREAM = ResetStream(7).pack()
 
 
@@ -268,7 +268,7 @@ def test_bad_request_is_named(line: Line, request_type: int, payload: bytes, cod
     [
         (b"\0\x09abc\0", FrameError.COBS),
         (b"\0\x02a\0", FrameError.SHORT),
-        (encode(Hop.TYPE, 1, bytes(519)), FrameError.LONG),
+        (encode(Hop.TYPE, 1, bytes(525)), FrameError.LONG),
         (b"\0" + b"\x11" * 3000 + b"\0", FrameError.LONG),
         (b"\0" + cobs_encode(b"\x02\x01\0\0\x09\0" + bytes(8)) + b"\0", FrameError.LENGTH),
         (b"\0" + cobs_encode(b"\x02\x01\0\0\x04\0" + bytes(8)) + b"\0", FrameError.CRC),

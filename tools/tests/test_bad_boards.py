@@ -120,6 +120,7 @@ HELLO: dict[str, Any] = {
     "neighbours": 5, "core_hz": 0, "tick_hz": 1, "max_payload": 514, "hops_in_flight": 3, "receive_ring": 4096,
     "reset_cause": 0, "overruns": 0, "bad_frames": 0, "stack_bytes_used": 0, "integrity": 0, "board": "fake",
     "core": "none", "model": "tiny",
+    "rate_hz": 16_000, "window": 1024, "hop": 256, "synthesis": 1024, "attenuation": 255,
 }  # fmt: skip
 
 

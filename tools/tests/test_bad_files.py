@@ -196,8 +196,8 @@ ARTIFACTS: dict[str, tuple[Callable[[Bench], object], str]] = {
     "not an artifact": (lambda bench: bench.file("m.npz", b"PK, no"), "m.npz is not a model artifact.*train or copy"),
     "cut short": (cut_short, "cut.npz is not a model artifact, or is cut short .*train or copy it again"),
     "newer version": (
-        lambda bench: bench.arrays(format_version=np.int64(5)),
-        "format version 5, made by a newer version of blsh-mcu; this one reads up to 4, upgrade it",
+        lambda bench: bench.arrays(format_version=np.int64(6)),
+        "format version 6, made by a newer version of blsh-mcu; this one reads up to 5, upgrade it",
     ),
     "array missing": (lambda bench: bench.arrays(betas=None), "lacks the array 'betas'; it is damaged, train or copy"),
     "shape": (lambda bench: bench.arrays(biases=np.zeros(3)), r"biases has shape \(3,\); expected \(20,\)"),

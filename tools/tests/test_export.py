@@ -157,16 +157,16 @@ OWN_FUNCTIONS = """\
 #include <stdio.h>
 #include <stdlib.h>
 #include "blsh_model.h"
-void microphone_read(int16_t samples[BLSH_HOP]);
-void speaker_write(const int16_t samples[BLSH_HOP]);
+void microphone_read(int16_t samples[BLSH_MODEL_HOP]);
+void speaker_write(const int16_t samples[BLSH_MODEL_HOP]);
 void fail(const char *why);
-void microphone_read(int16_t samples[BLSH_HOP]) {
-    if (fread(samples, sizeof(int16_t), BLSH_HOP, stdin) != BLSH_HOP) {
+void microphone_read(int16_t samples[BLSH_MODEL_HOP]) {
+    if (fread(samples, sizeof(int16_t), BLSH_MODEL_HOP, stdin) != BLSH_MODEL_HOP) {
         exit(0);
     }
 }
-void speaker_write(const int16_t samples[BLSH_HOP]) {
-    if (fwrite(samples, sizeof(int16_t), BLSH_HOP, stdout) != BLSH_HOP) {
+void speaker_write(const int16_t samples[BLSH_MODEL_HOP]) {
+    if (fwrite(samples, sizeof(int16_t), BLSH_MODEL_HOP, stdout) != BLSH_MODEL_HOP) {
         exit(1);
     }
 }
@@ -175,8 +175,8 @@ void fail(const char *why) { fprintf(stderr, "%s\\n", why); }
 
 
 def snippet(language: str) -> str:
-    """Return the manual's only block of code in that language, without its indent."""
-    (block,) = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", MANUAL.read_text(), re.MULTILINE | re.DOTALL)
+    """Return the manual's first block of code in that language, without its indent."""
+    block, *_ = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", MANUAL.read_text(), re.MULTILINE | re.DOTALL)
     indent, text = block
     return "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True))
 

@@ -18,7 +18,7 @@ from blsh_trainer.model.artifact import Model
 from blsh_trainer.signals.features import find_feature_kind
 from blsh_trainer.signals.masks import find_mask_kind
 
-BUDGETS = (0, 34_000, 40_000, 1 << 20)
+BUDGETS = (0, 38_000, 44_000, 1 << 20)
 MOST = 700
 
 

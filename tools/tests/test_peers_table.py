@@ -82,6 +82,7 @@ def row(board: str, entries: int) -> dict[str, Any]:
         "board": board,
         "case": "extended",
         "entries": entries,
+        "hop": 256,
         "instructions": {"millions_per_second": 10.0 + len(board)},
         "flash": {"code": 15_000, "tables": 50_000},
         "ram": {"state": 10_000, "stack_computed": 1_000},

@@ -145,7 +145,7 @@ def test_an_option_of_another_system_is_refused(blsh: Blsh, corpus: Path, given:
         ("--geometry=16000/512/128", "geometry '16000/512/128' is unknown; give RATE/WINDOW/HOP/SYNTHESIS"),
         ("--geometry=16000/512/100/200", "a hop of 100 samples does not divide a window of 512"),
         ("--geometry=headset --latency=8ms", "--geometry headset with --latency 8ms; give one of the two"),
-        ("--latency=8ms --dictionaries=65", "dictionaries is 65; choose 1 to 64"),
+        ("--latency=8ms --dictionaries=65", "dictionaries is 65; choose 1 to 48"),
     ],
 )
 def test_a_geometry_that_cannot_be_is_refused(blsh: Blsh, corpus: Path, given: str, words: str) -> None:

@@ -138,8 +138,18 @@ class CallGraph:
             last = function.instructions[-1]
             if function.address <= address <= last.address:
                 return None
+            library = self._in_library(address)
+            if library is not None:
+                return library
             raise BlshError(f"{function.name} branches to {address:#x}, the middle of another function; not understood")
         return callee if is_call or address != function.address else None
+
+    def _in_library(self, address: int) -> str | None:
+        """Return the function of the compiler's library whose middle lies there: it takes its whole frame at most."""
+        for name, function in self._functions.items():
+            if name.startswith("__") and function.address < address <= function.instructions[-1].address:
+                return name
+        return None
 
     def _declared(self, name: str, instruction: Instruction) -> Sequence[str]:
         declared = self._indirect.get(_plain_name(name))
