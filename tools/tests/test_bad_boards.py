@@ -25,7 +25,7 @@ from .bench import Bench, firmware_command
 from .blsh_command import Blsh
 from .projects import BOARD
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("probe")]  # one program at a time holds the probe of a board
 
 Replies = list[bytes | None]  # None: hang up
 Behaviour = Callable[["FakeBoard", Frame], Replies]

@@ -81,6 +81,7 @@ with BoardClient.open(sys.argv[1]) as client:
 """
 
 
+@pytest.mark.xdist_group("probe")
 def test_two_programs_cannot_talk_to_one_board(built: Blsh, tmp_path: Path, model: Path, emulator: None) -> None:
     """Every command that opens a port says who holds it; when the holder is killed, the next command gets it."""
     environment = {"XDG_RUNTIME_DIR": str(tmp_path)}

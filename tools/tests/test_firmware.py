@@ -237,6 +237,7 @@ def real_board(built: Blsh, tmp_path: Path) -> Callable[[str], Blsh]:
     return project
 
 
+@pytest.mark.xdist_group("probe")
 def test_real_board_is_flashed_by_its_command_and_read_back(real_board: Callable[[str], Blsh], emulator: None) -> None:
     """The command copies the image. The emulator behind the port runs what should have been flashed."""
     blsh = real_board("cp $SOURCE flashed.elf")
@@ -247,6 +248,7 @@ def test_real_board_is_flashed_by_its_command_and_read_back(real_board: Callable
     assert (blsh.project / "flashed.elf").read_bytes() == Path(image["elf"]).read_bytes()
 
 
+@pytest.mark.xdist_group("probe")
 def test_real_board_that_cannot_be_used(real_board: Callable[[str], Blsh], bench: Bench) -> None:
     blsh = real_board("false")
     blsh.refuse(f"{BOARD} is a real board: give its serial port with --port", "flash")

@@ -30,7 +30,7 @@ from .conftest import MadeOnce, Require
 from .processes import is_running, running, wait_for
 from .projects import BOARD
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("probe")]  # one program at a time holds the probe of a board
 
 NUCLEO = "nucleo_f446re"
 REAL = [name for name, board in load_boards().items() if board.uploads]
