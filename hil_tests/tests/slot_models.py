@@ -8,6 +8,8 @@ import numpy as np
 from blsh_codegen.emit.model_image import encode_image
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_hil.link.client import BoardClient
+from blsh_hil.prove.push import send_image, try_image
 from blsh_hil.prove.recipes import Recipe
 
 
@@ -39,3 +41,9 @@ OTHER = slot_model(3, "tracked", 40, 90, 5, "bands1", 0, name="other")
 IMAGE = encode_image(ONE)
 HOP = ONE.geometry.hop
 SAMPLES = edge_signal("speech_like", 24 * HOP, np.random.default_rng(4))
+
+
+def try_model(client: BoardClient, model: IntegerModel) -> None:
+    """Let the board run a model until its next start."""
+    send_image(client, encode_image(model))
+    try_image(client)

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
-from blsh_codegen.emit.model_image import encode_image
-from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import ATTENUATION_OFF, MOST_ATTENUATION
 from blsh_codegen.spec.hard_signals import edge_signal
@@ -19,12 +17,12 @@ from blsh_hil.link.client import BoardClient
 from blsh_hil.link.fault_injector import FaultInjector, Faults
 from blsh_hil.link.retry import Retries
 from blsh_hil.prove.compare import compare
-from blsh_hil.prove.push import restore_factory, send_image, try_image
+from blsh_hil.prove.push import restore_factory
 from blsh_hil.prove.random_model import random_voting_model
 from blsh_hil.wire.codes import ErrorCode
 from blsh_hil.wire.protocol import ATTENUATION_OF_MODEL
 
-from .slot_models import FACTORY
+from .slot_models import FACTORY, try_model
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("push")]  # with the tests that build the same program
 
@@ -48,11 +46,6 @@ def client(board: HostBoard) -> Iterator[BoardClient]:
     with BoardClient.open(board.url) as opened:
         restore_factory(opened)
         yield opened
-
-
-def try_model(client: BoardClient, model: IntegerModel) -> None:
-    send_image(client, encode_image(model))
-    try_image(client)
 
 
 def test_every_stage_agrees_while_limits_change(client: BoardClient) -> None:

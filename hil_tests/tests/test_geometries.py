@@ -23,7 +23,7 @@ from blsh_hil.link.retry import Retries
 from blsh_hil.live.ends import FileSink, PacedSource
 from blsh_hil.live.session import LiveSession
 from blsh_hil.prove.compare import compare
-from blsh_hil.prove.push import check_fits, push_model, read_slots, restore_factory, send_image, try_image
+from blsh_hil.prove.push import check_fits, push_model, read_slots, restore_factory
 from blsh_hil.prove.recipes import AnyRecipe, Recipe, VotingRecipe
 from blsh_hil.wire.codes import ErrorCode
 from blsh_hil.wire.framing import Frame
@@ -32,7 +32,7 @@ from blsh_hil.wire.protocol import MAX_HOP
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry, all_geometries
 
-from .slot_models import FACTORY
+from .slot_models import FACTORY, try_model
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("push")]  # with the tests that build the same program
 
@@ -77,11 +77,9 @@ def client(board: HostBoard) -> Iterator[BoardClient]:
         yield opened
 
 
-def try_model(client: BoardClient, model: IntegerModel) -> None:
-    """Let the board run a model until its next start."""
-    image = encode_image(model)
-    send_image(client, image)
-    try_image(client)
+def try_exactly(client: BoardClient, model: IntegerModel) -> None:
+    """Let the board run a model until its next start; it must say that it does."""
+    try_model(client, model)
     Expected().of(model).require(client)
 
 
@@ -91,7 +89,7 @@ def try_model(client: BoardClient, model: IntegerModel) -> None:
 @pytest.mark.parametrize("geometry", SIZES, ids=str)
 def test_a_board_takes_models_of_all_sizes(client: BoardClient, geometry: Geometry) -> None:
     model = recipe_of(geometry).model()
-    try_model(client, model)
+    try_exactly(client, model)
     assert client.geometry == geometry
     reference = VectorisedDenoiser(model)
     samples = padded_to_hops(signal(geometry, 4), geometry)
@@ -106,7 +104,7 @@ def test_a_board_takes_models_of_all_sizes(client: BoardClient, geometry: Geomet
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_hop_of_another_length_is_refused_with_the_length(client: BoardClient, name: str) -> None:
     geometry = CLASSES[name]
-    try_model(client, recipe_of(geometry).model())
+    try_exactly(client, recipe_of(geometry).model())
     client.reset_stream()
     for count in {0, geometry.hop - 1, min(geometry.hop + 1, MAX_HOP), MAX_HOP} - {geometry.hop}:
         with pytest.raises(ValueError, match=rf"samples of int16 \({count},\); expected int16 \({geometry.hop},\)"):
@@ -135,7 +133,7 @@ def test_a_short_hop_survives_a_bad_line(board: HostBoard, client: BoardClient, 
 def test_live_sound_takes_the_latency_of_its_class(client: BoardClient, name: str) -> None:
     model = recipe_of(CLASSES[name]).model()
     geometry = model.geometry
-    try_model(client, model)
+    try_exactly(client, model)
     samples = signal(geometry, 20)
     written: list[np.ndarray] = []
     source = PacedSource(iter(samples.reshape(-1, geometry.hop)), geometry.hop_s)

@@ -12,15 +12,6 @@ from blsh_trainer.model import attenuation, gain_rules, projection, voting_model
 from blsh_trainer.signals import features, masks, spectra
 from blsh_trainer.signals.geometry import Geometry
 
-SAMPLE_RATE_HZ: Final = spectra.SAMPLE_RATE_HZ
-WINDOW: Final = spectra.WINDOW
-HOP: Final = spectra.HOP
-HISTORY: Final = spectra.HISTORY
-BINS: Final = spectra.BINS
-HOPS_PER_SECOND: Final = SAMPLE_RATE_HZ / HOP
-HOP_S: Final = HOP / SAMPLE_RATE_HZ
-DELAY_S: Final = (HISTORY + HOP) / SAMPLE_RATE_HZ  # the wait for a full hop, and the lag of the output
-
 Q14_ONE: Final = 1 << 14
 PEAK_BITS: Final = 28  # bits of the bound of a windowed frame's peak, after its shift
 PEAK_BLOCK: Final = 64  # samples that share one bound of their peak
