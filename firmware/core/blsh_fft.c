@@ -41,26 +41,20 @@ static inline void first_stage(blsh_point_t *z, unsigned points) {
 
 /* DFT, but for its last stage: radix 4, 4, 2, 4 for 512 points, 4, 4, 4 for 256, 4, 2, 2, 2 for 128; decimation in
  * time. Each stage but the first divides by four, so all of them scale by 2^-8, 2^-6 or 2^-8. */
-BLSH_ALWAYS_INLINE void stages(blsh_point_t *z, unsigned points) {
-    first_stage(z, points);
-    if (points == 128u) {
-        for (unsigned half = 4; half <= 16u; half *= 2u) {
-            blsh_radix2_stage(z, points, half);
-        }
-        return;
-    }
-    blsh_second_stage(z, points);
-    if (points == 512u) {
-        blsh_radix2_stage(z, points, 16u);
-    }
-    blsh_radix4_stage(z, points, points / 16u, false);
-}
-
 static void first_stages(blsh_point_t *z, unsigned points) {
-    if (points == 512u) {
-        stages(z, 512u);
-    } else {
-        stages(z, points);
+    first_stage(z, points);
+    unsigned done = 4;
+    if (points != 128u) {
+        blsh_second_stage(z, points);
+        done = 16;
+    }
+    if (points != 256u) {
+        for (; done < 32u; done *= 2u) {
+            blsh_radix2_stage(z, points, done);
+        }
+    }
+    if (points != 128u) {
+        blsh_radix4_stage(z, points, done, false);
     }
 }
 
@@ -74,23 +68,13 @@ void blsh_forward_fft(int32_t *values, unsigned given) {
     *middle = (blsh_point_t){middle->re >> 1, -(middle->im >> 1)}; /* its own mirror */
 }
 
-/* `points` is a constant where there is one size, and where there are 512: the largest transform counts most. */
-BLSH_ALWAYS_INLINE void split_back(blsh_point_t *z, const int16_t *gain_q14, unsigned points) {
+void blsh_inverse_fft(int32_t *values, const int16_t *gain_q14, unsigned given) {
+    const unsigned points = known(given);
     const unsigned raised = points == 128u ? 3u : 0u; /* as many bits as its radix-2 stages leave free (SPEC.md, 6.1) */
-    blsh_point_t *const middle = z + points / 2u;
+    blsh_point_t *z = (blsh_point_t *)(void *)values, *const middle = z + points / 2u;
     blsh_split_back(z, gain_q14, points, raised);
     const blsh_point_t scaled = blsh_scaled(*middle, raised, gain_q14[points / 2u]);
     *middle = (blsh_point_t){-(scaled.im >> 1), scaled.re >> 1};
-}
-
-void blsh_inverse_fft(int32_t *values, const int16_t *gain_q14, unsigned given) {
-    const unsigned points = known(given);
-    blsh_point_t *z = (blsh_point_t *)(void *)values;
-    if (points == 512u) {
-        split_back(z, gain_q14, 512u);
-    } else {
-        split_back(z, gain_q14, points);
-    }
     /* With real and imaginary parts exchanged before and after, the transform is the inverse one. */
     first_stages(z, points);
     blsh_radix4_stage(z, points, points / 4u, true);

@@ -115,16 +115,11 @@ static void average_levels(blsh_state_t *state, const masks_t *masks) {
 
 /* ---- all --------------------------------------------------------------------------------------------------------- */
 
-/* Smooths gains, or sums of votes, which lie in the same place. */
+/* Smooths gains, or sums of votes, which lie in the same place. The first hop takes its own as they are. */
 static void smooth(blsh_state_t *state, unsigned bands) {
-    const int32_t rising = state->model->smoothing, falling = state->model->smoothing_down;
+    const bool first = blsh_first_hop(state);
+    const int32_t rising = first ? 0 : state->model->smoothing, falling = first ? 0 : state->model->smoothing_down;
     int16_t *const value = state->band_value, *const smoothed = state->smoothed;
-    if (blsh_first_hop(state)) {
-        for (unsigned band = 0; band < bands; band++) {
-            smoothed[band] = value[band];
-        }
-        return;
-    }
     for (unsigned band = 0; band < bands; band++) {
         const int32_t raw = value[band];
         const int32_t back = smoothed[band] - raw; /* of the way to the value before, a part is gone */

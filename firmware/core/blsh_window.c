@@ -7,6 +7,8 @@
 #include "blsh_fixed.h"
 #include "blsh_stages.h"
 
+#define MOVED 16u /* samples at a time */
+
 static int16_t peak_bits_of(const int16_t samples[BLSH_PEAK_BLOCK]) {
     int32_t bits = 0;
     BLSH_UNROLL(8)
@@ -44,6 +46,13 @@ static inline void window_all(blsh_state_t *state, const int16_t *input, bool ha
     blsh_window_part(values + history, input, hop, window + history, shift, halve);
 }
 
+/* Moves the `kept` newest samples to the front, over the oldest `hop`. */
+static void forget(int16_t *history, unsigned hop, unsigned kept) {
+    for (int16_t *const end = history + kept; history != end; history += MOVED) {
+        memcpy(BLSH_ON_WORDS(history), BLSH_ON_WORDS(history + hop), MOVED * sizeof *history);
+    }
+}
+
 void blsh_window_frame(blsh_state_t *state, const int16_t *input) {
     const unsigned hop = blsh_hop_of(state->model), kept = blsh_window_of(state->model) - 2u * hop;
     state->frame.shift = update_shift(state, input);
@@ -53,7 +62,7 @@ void blsh_window_frame(blsh_state_t *state, const int16_t *input) {
         window_all(state, input, false);
     }
     blsh_hear_input(state);
-    memmove(state->history, state->history + hop, kept * sizeof(int16_t));
+    forget(state->history, hop, kept);
     /* From the end, which no compiler takes for a memcpy: where samples need not lie on words, that goes byte by byte
      * on M0. */
     int16_t *const newest = state->history + kept;

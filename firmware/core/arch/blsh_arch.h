@@ -86,6 +86,13 @@
 #define BLSH_IN_REGISTERS(a, b, c, d) ((void)0)
 #endif
 
+/* A pointer to a place that lies on a word, though its type does not say so. */
+#if defined(__GNUC__)
+#define BLSH_ON_WORDS(pointer) __builtin_assume_aligned((pointer), 4)
+#else
+#define BLSH_ON_WORDS(pointer) (pointer)
+#endif
+
 #define BLSH_ALWAYS_INLINE static inline __attribute__((always_inline))
 #define BLSH_NEVER_INLINE  __attribute__((noinline)) static
 

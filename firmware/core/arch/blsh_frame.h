@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../blsh_capacity.h"
 #include "../blsh_constants.h"
 #include "blsh_arch.h"
 
