@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Talk to boards whose models have other geometries than the paper's, so that their hops have other lengths."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from blsh_codegen.emit.generate import GenerateOptions, generate
 from blsh_codegen.emit.model_image import encode_image, read_head
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.boards.fake import Answer, answer, good_board, talking_to
-from blsh_hil.boards.host import HostBoard, build_host
+from blsh_hil.boards.host import HostBoard
 from blsh_hil.boards.session import Expected
 from blsh_hil.link.board_errors import BoardError, MismatchError, RefusedError
 from blsh_hil.link.client import BoardClient
@@ -23,7 +21,7 @@ from blsh_hil.link.retry import Retries
 from blsh_hil.live.ends import FileSink, PacedSource
 from blsh_hil.live.session import LiveSession
 from blsh_hil.prove.compare import compare
-from blsh_hil.prove.push import check_fits, push_model, read_slots, restore_factory
+from blsh_hil.prove.push import check_fits, push_model, read_slots
 from blsh_hil.prove.recipes import AnyRecipe, Recipe, VotingRecipe
 from blsh_hil.wire.codes import ErrorCode
 from blsh_hil.wire.framing import Frame
@@ -60,23 +58,6 @@ def signal(geometry: Geometry, ticks: int) -> np.ndarray:
     return edge_signal("speech_like", ticks * geometry.tick, np.random.default_rng(4))
 
 
-@pytest.fixture(scope="module")
-def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostBoard]:
-    """Return a board that takes models of every geometry."""
-    folder = tmp_path_factory.mktemp("generated")
-    generate(FACTORY, GenerateOptions(), folder)
-    with HostBoard(build_host(folder, sanitize=True), folder / "slots.bin") as running:
-        yield running
-        running.check()  # a sanitizer that found something has ended it
-
-
-@pytest.fixture
-def client(board: HostBoard) -> Iterator[BoardClient]:
-    with BoardClient.open(board.url) as opened:
-        restore_factory(opened)
-        yield opened
-
-
 def try_exactly(client: BoardClient, model: IntegerModel) -> None:
     """Let the board run a model until its next start; it must say that it does."""
     try_model(client, model)
@@ -87,57 +68,57 @@ def try_exactly(client: BoardClient, model: IntegerModel) -> None:
 
 
 @pytest.mark.parametrize("geometry", SIZES, ids=str)
-def test_a_board_takes_models_of_all_sizes(client: BoardClient, geometry: Geometry) -> None:
+def test_a_board_takes_models_of_all_sizes(factory_client: BoardClient, geometry: Geometry) -> None:
     model = recipe_of(geometry).model()
-    try_exactly(client, model)
-    assert client.geometry == geometry
+    try_exactly(factory_client, model)
+    assert factory_client.geometry == geometry
     reference = VectorisedDenoiser(model)
     samples = padded_to_hops(signal(geometry, 4), geometry)
-    assert compare(client, reference, samples).exact
-    client.reset_stream()
-    late = client.stream(samples)
+    assert compare(factory_client, reference, samples).exact
+    factory_client.reset_stream()
+    late = factory_client.stream(samples)
     assert np.array_equal(late, reference.hops(samples)), "sent ahead, without probes"
     whole = 4 * geometry.tick
     assert np.array_equal(late[geometry.lag : geometry.lag + whole], reference.denoise(samples[:whole]))
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_hop_of_another_length_is_refused_with_the_length(client: BoardClient, name: str) -> None:
+def test_a_hop_of_another_length_is_refused_with_the_length(factory_client: BoardClient, name: str) -> None:
     geometry = CLASSES[name]
-    try_exactly(client, recipe_of(geometry).model())
-    client.reset_stream()
+    try_exactly(factory_client, recipe_of(geometry).model())
+    factory_client.reset_stream()
     for count in {0, geometry.hop - 1, min(geometry.hop + 1, MAX_HOP), MAX_HOP} - {geometry.hop}:
         with pytest.raises(ValueError, match=rf"samples of int16 \({count},\); expected int16 \({geometry.hop},\)"):
-            client.hop(np.zeros(count, np.int16))
+            factory_client.hop(np.zeros(count, np.int16))
         with pytest.raises(RefusedError, match="wrong length for this request") as caught:
-            client.ask(Hop(0, 1, 0, 0, samples=bytes(2 * count)), HopDone)
+            factory_client.ask(Hop(0, 1, 0, 0, samples=bytes(2 * count)), HopDone)
         assert (caught.value.code, caught.value.detail) == (ErrorCode.BAD_LENGTH, Hop.layout().bytes + 2 * count)
-    assert not client.hop(np.zeros(geometry.hop, np.int16)).samples.any(), "and the stream goes on"
+    assert not factory_client.hop(np.zeros(geometry.hop, np.int16)).samples.any(), "and the stream goes on"
 
 
-def test_a_short_hop_survives_a_bad_line(board: HostBoard, client: BoardClient, test_seed: int) -> None:
+def test_a_short_hop_survives_a_bad_line(factory_board: HostBoard, factory_client: BoardClient, test_seed: int) -> None:
     """Damage frames of 64 samples: answers come again from what the board keeps, and no hop is done twice."""
     model = recipe_of(HEARING).model()
-    push_model(client, model, encode_image(model), signal(HEARING, 1))
-    client.close()
+    push_model(factory_client, model, encode_image(model), signal(HEARING, 1))
+    factory_client.close()
     samples = signal(HEARING, 40)
     faults = Faults(drop=1e-4, flip=1e-4)
     injector = FaultInjector(seed=test_seed, to_board=faults, from_board=faults)
-    with BoardClient.open(board.url, retries=Retries(limit=12), wrap=injector.wrap) as damaged:
+    with BoardClient.open(factory_board.url, retries=Retries(limit=12), wrap=injector.wrap) as damaged:
         damaged.reset_stream()
         assert np.array_equal(damaged.stream(samples), VectorisedDenoiser(model).hops(samples))
         assert damaged.counts.retries > 0
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_live_sound_takes_the_latency_of_its_class(client: BoardClient, name: str) -> None:
+def test_live_sound_takes_the_latency_of_its_class(factory_client: BoardClient, name: str) -> None:
     model = recipe_of(CLASSES[name]).model()
     geometry = model.geometry
-    try_exactly(client, model)
+    try_exactly(factory_client, model)
     samples = signal(geometry, 20)
     written: list[np.ndarray] = []
     source = PacedSource(iter(samples.reshape(-1, geometry.hop)), geometry.hop_s)
-    session = LiveSession(client, source, FileSink(written.append, 0.032, geometry.hop_s))
+    session = LiveSession(factory_client, source, FileSink(written.append, 0.032, geometry.hop_s))
     session.run()
     assert np.array_equal(np.concatenate(written), VectorisedDenoiser(model).hops(samples))
     found = session.result()
@@ -148,11 +129,11 @@ def test_live_sound_takes_the_latency_of_its_class(client: BoardClient, name: st
     assert parts["end_to_end"].mean == pytest.approx(1000 * geometry.latency_s + sum(means), abs=0.01)
 
 
-def test_the_rates_of_a_link_are_of_hops_of_the_model(board: HostBoard, client: BoardClient) -> None:
+def test_the_rates_of_a_link_are_of_hops_of_the_model(factory_board: HostBoard, factory_client: BoardClient) -> None:
     model = recipe_of(HEARING).model()
-    push_model(client, model, encode_image(model), signal(HEARING, 1))
-    client.close()
-    rate = measure_link(board.url, signal(HEARING, 10), baud=115_200, rounds=1)
+    push_model(factory_client, model, encode_image(model), signal(HEARING, 1))
+    factory_client.close()
+    rate = measure_link(factory_board.url, signal(HEARING, 10), baud=115_200, rounds=1)
     assert (rate.geometry, rate.hops) == (HEARING, 40)
     assert rate.to_dict()["times_real_time"] == pytest.approx(rate.stream / 250, abs=0.001)
 
@@ -160,14 +141,14 @@ def test_the_rates_of_a_link_are_of_hops_of_the_model(board: HostBoard, client: 
 # ---- who does not go together --------------------------------------------------------------------------------
 
 
-def test_a_board_with_a_model_of_another_geometry_is_refused(client: BoardClient) -> None:
+def test_a_board_with_a_model_of_another_geometry_is_refused(factory_client: BoardClient) -> None:
     with pytest.raises(
         MismatchError,
         match=rf"geometry .* of the board: {RECORDER}; expected: {HEARING}\. Put",
     ):
-        client.require(geometry=HEARING)
+        factory_client.require(geometry=HEARING)
     with pytest.raises(MismatchError, match="geometry"):
-        replace(Expected(), geometry=HEARING).require(client)
+        replace(Expected(), geometry=HEARING).require(factory_client)
 
 
 def test_a_geometry_that_no_model_has_is_refused() -> None:
@@ -203,8 +184,10 @@ def test_a_reply_of_another_length_is_refused() -> None:
         ({"max_overlap": 64}, r"M - H = 768 samples, and the firmware's state holds 64; generate it with --slots"),
     ],
 )
-def test_a_model_larger_than_the_firmware_is_not_sent(client: BoardClient, limits: dict[str, int], words: str) -> None:
-    slots = read_slots(client)
+def test_a_model_larger_than_the_firmware_is_not_sent(
+    factory_client: BoardClient, limits: dict[str, int], words: str
+) -> None:
+    slots = read_slots(factory_client)
     assert (slots.windows, slots.max_history, slots.max_overlap) == (7, 960, 960)
     head = read_head(encode_image(FACTORY))
     check_fits(head, slots)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.emit.generate import GenerateOptions, generate, integer_model
+from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.emit.model_image import HEAD, encode_image, read_head, sealed
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.constants import ALL_KINDS, MAX_BITS, MAX_NEIGHBOURS, MAX_SMOOTHING, RUNTIME_FORMAT, ModelKind
-from blsh_hil.boards.host import HostBoard, HostImage, build_host
+from blsh_hil.boards.host import HostBoard, HostImage
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.link.board_errors import BoardError, RefusedError
 from blsh_hil.link.client import BoardClient
@@ -40,29 +40,22 @@ pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("push")]  # one worker 
 CRC_OF_SELF_TEST = 80
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> HostImage:
-    folder = tmp_path_factory.mktemp("generated")
-    generate(FACTORY, GenerateOptions(), folder)
-    return build_host(folder, sanitize=True)
-
-
 @pytest.fixture
 def storage(tmp_path: Path) -> Path:
     return tmp_path / "slots.bin"
 
 
 @pytest.fixture
-def client(host: HostImage, storage: Path) -> Iterator[BoardClient]:
-    board = HostBoard(host, storage)
+def client(factory_image: HostImage, storage: Path) -> Iterator[BoardClient]:
+    board = HostBoard(factory_image, storage)
     with connect(board, Expected(FACTORY.model_sha256)) as opened:
         yield opened
         board.check()  # a sanitizer that found something has ended it
 
 
-def model_on(host: HostImage, storage: Path) -> str:
+def model_on(factory_image: HostImage, storage: Path) -> str:
     """Return the name of the model that a board starts with."""
-    with connect(HostBoard(host, storage), Expected()) as client:
+    with connect(HostBoard(factory_image, storage), Expected()) as client:
         return client.hello().model
 
 
@@ -75,7 +68,9 @@ def refused(fault: ImageFault | None, words: str, action: Callable[[], object]) 
 # ---- what works ---------------------------------------------------------------------------------------------
 
 
-def test_a_pushed_model_runs_bit_for_bit_and_stays(client: BoardClient, host: HostImage, storage: Path) -> None:
+def test_a_pushed_model_runs_bit_for_bit_and_stays(
+    client: BoardClient, factory_image: HostImage, storage: Path
+) -> None:
     said: list[tuple[str, int, int]] = []
     result = push_model(client, ONE, IMAGE, SAMPLES, lambda *told: said.append(told))
     assert (result.slot, result.image_bytes, result.resumed_at) == (0, len(IMAGE), 0)
@@ -85,7 +80,7 @@ def test_a_pushed_model_runs_bit_for_bit_and_stays(client: BoardClient, host: Ho
     assert (hello.model, hello.bits, hello.entries, hello.neighbours) == ("one", 33, 150, 4)
     assert compare(client, VectorisedDenoiser(ONE), SAMPLES).exact
     client.close()
-    assert model_on(host, storage) == "one"
+    assert model_on(factory_image, storage) == "one"
 
 
 def test_the_next_model_goes_into_the_other_slot_and_the_running_one_is_not_sent_again(client: BoardClient) -> None:
@@ -117,7 +112,7 @@ def test_a_firmware_without_code_for_votes_is_sent_no_voting_model(client: Board
             check_fits(head, dataclasses.replace(slots, kinds=ModelKind.MASKS))
 
 
-def test_back_to_the_factory(client: BoardClient, host: HostImage, storage: Path) -> None:
+def test_back_to_the_factory(client: BoardClient, factory_image: HostImage, storage: Path) -> None:
     push_model(client, ONE, IMAGE, SAMPLES)
     push_model(client, OTHER, encode_image(OTHER), SAMPLES)
     restore_factory(client)
@@ -126,15 +121,17 @@ def test_back_to_the_factory(client: BoardClient, host: HostImage, storage: Path
     slots = read_slots(client)
     assert (slots.running, slots.state) == (NO_SLOT, (SlotState.EMPTY, SlotState.EMPTY))
     client.close()
-    assert model_on(host, storage) == "factory"
+    assert model_on(factory_image, storage) == "factory"
 
 
-def test_an_interrupted_push_goes_on_where_it_stopped(client: BoardClient, host: HostImage, storage: Path) -> None:
+def test_an_interrupted_push_goes_on_where_it_stopped(
+    client: BoardClient, factory_image: HostImage, storage: Path
+) -> None:
     client.ask(PushBegin(IMAGE[: HEAD.size]), PushReady)
     for offset in range(HEAD.size, HEAD.size + 20 * 256, 256):
         client.ask(PushData(offset, IMAGE[offset : offset + 256]), Done)
     client.close()
-    with connect(HostBoard(host, storage), Expected()) as again:
+    with connect(HostBoard(factory_image, storage), Expected()) as again:
         assert again.hello().model == "factory"
         result = push_model(again, ONE, IMAGE, SAMPLES)
         written = HEAD.size + 20 * 256
@@ -216,7 +213,9 @@ def test_a_model_that_fails_the_self_test_is_refused(client: BoardClient) -> Non
     client.require(model_sha256=FACTORY.model_sha256)
 
 
-def test_a_model_that_the_host_finds_different_is_not_kept(client: BoardClient, host: HostImage, storage: Path) -> None:
+def test_a_model_that_the_host_finds_different_is_not_kept(
+    client: BoardClient, factory_image: HostImage, storage: Path
+) -> None:
     gains = ONE.gain_q14.copy()
     gains[gains < 16384] += 1
     other = dataclasses.replace(ONE, gain_q14=gains)  # the model that the reference gets; the board gets ONE
@@ -224,7 +223,7 @@ def test_a_model_that_the_host_finds_different_is_not_kept(client: BoardClient, 
         push_model(client, other, IMAGE, SAMPLES)
     assert client.hello().model == "factory"
     client.close()
-    assert model_on(host, storage) == "factory"
+    assert model_on(factory_image, storage) == "factory"
 
 
 def test_a_model_on_trial_is_gone_after_a_reset_and_then_cannot_be_kept(client: BoardClient) -> None:
@@ -279,9 +278,9 @@ def test_flash_that_holds_something_else_is_told(client: BoardClient) -> None:
     assert caught.value.detail == ImageFault.FLASH
 
 
-def test_a_board_without_storage_says_so(host: HostImage) -> None:
+def test_a_board_without_storage_says_so(factory_image: HostImage) -> None:
     with (
-        connect(HostBoard(host), Expected()) as client,
+        connect(HostBoard(factory_image), Expected()) as client,
         pytest.raises(BoardError, match=r"has no storage for models; give it `slots` in boards\.toml"),
     ):
         push_model(client, ONE, IMAGE, SAMPLES)
@@ -306,12 +305,14 @@ def test_what_does_not_fit_is_refused_with_numbers(client: BoardClient) -> None:
     check_fits(head, dataclasses.replace(slots, max_smoothed=80))
 
 
-def test_requests_in_any_order_leave_a_sound_model(host: HostImage, storage: Path, rng: np.random.Generator) -> None:
+def test_requests_in_any_order_leave_a_sound_model(
+    factory_image: HostImage, storage: Path, rng: np.random.Generator
+) -> None:
     models = {model.name: model for model in (FACTORY, ONE, OTHER)}
     images = [IMAGE, encode_image(OTHER)]
     models_of = dict(zip(images, ("one", "other"), strict=True))
     proven = {"factory"}
-    with connect(HostBoard(host, storage), Expected()) as client:
+    with connect(HostBoard(factory_image, storage), Expected()) as client:
         for _ in range(250):
             image = images[rng.integers(2)]
             offset = int(rng.integers(HEAD.size // 4, len(image) // 4)) * 4
@@ -351,7 +352,7 @@ def test_requests_in_any_order_leave_a_sound_model(host: HostImage, storage: Pat
 
 
 def test_a_process_that_loses_its_power_starts_with_the_old_model_or_the_new_one(
-    host: HostImage, storage: Path, rng: np.random.Generator
+    factory_image: HostImage, storage: Path, rng: np.random.Generator
 ) -> None:
     """Sample the sweep of test_power_cuts.py, with the whole firmware and the link."""
     image = encode_image(tiny_model(1))
@@ -360,10 +361,10 @@ def test_a_process_that_loses_its_power_starts_with_the_old_model_or_the_new_one
         storage.unlink(missing_ok=True)
         with (
             pytest.raises(BlshError),
-            connect(HostBoard(host, storage, cut_after=step, cut_seed=step), Expected()) as c,
+            connect(HostBoard(factory_image, storage, cut_after=step, cut_seed=step), Expected()) as c,
         ):
             push_model(c, tiny_model(1), image, SAMPLES[: 4 * HOP])
-        with connect(HostBoard(host, storage), Expected()) as client:
+        with connect(HostBoard(factory_image, storage), Expected()) as client:
             assert client.require().model in ("factory", "slot-1"), step
             push_model(client, tiny_model(1), image, SAMPLES[: 4 * HOP])
             assert client.require().model == "slot-1"
