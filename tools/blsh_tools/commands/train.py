@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blsh_tools.console import progress, show
-from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, CorpusFolders, NoiseFolder, Seed
+from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, CorpusFolders, NoiseFolder, Seed, Without
 from blsh_tools.options.corpora import say_remarks
 from blsh_tools.options.geometry import GeometryText, Latency, Rate, chosen_geometry
 from blsh_tools.options.model import dictionary_size
@@ -184,6 +184,7 @@ def train(
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the model; the firmware reports it.")] = "blsh",
     noise: NoiseFolder = None,
+    without: Without = None,
     seed: Seed = 0,
     checkpoint: Annotated[
         Path | None,
@@ -239,7 +240,7 @@ def train(
     learner_of_system = _learner(system, _given(given), _given(places))
     place = Place(checkpoint, scheduler, device, jobs, _ranks(coordinator, rank, ranks))
     learner_of_system.check(place)
-    source = load_corpora(corpora, noise)
+    source = load_corpora(corpora, noise, without=without or ())
     check_outside(source, output, checkpoint)
     say_remarks(source)
     with progress() as advance:

@@ -33,6 +33,14 @@ NoiseFolder = Annotated[
     Path | None,
     typer.Option("--noise", help="Folder of noises, for a corpus whose layout has none (TIMIT, LibriSpeech)."),
 ]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="PATTERN",
+        help="Leave out recordings whose path, source, author or licence matches, as '*ESC-50*'; may be repeated.",
+    ),
+]
 CorpusOrSynthetic = Annotated[
     Path | None, typer.Option("--corpus", help="Folder of recordings [default: a synthetic corpus, made here].")
 ]

@@ -30,7 +30,8 @@ class Corpus:
 
     A corpus that was merged (corpora/merging.py) has `parts`, the corpora as they were, with names that differ. It has
     their entries in their order, and `root` is that of the first. `repeats` are recordings of one part that an earlier
-    part has, too, in the same split: the earlier entry, and the entry that was left out. Use `path`, `clean_path` and
+    part has, too, in the same split: the earlier entry, and the entry that was left out. `left_out` are the patterns
+    of recordings that the caller did not want (corpora/leaving_out.py). Use `path`, `clean_path` and
     `listed` for the files, `place` for messages: they hold for merged corpora, too.
     """
 
@@ -41,6 +42,7 @@ class Corpus:
     noise_root: Path | None = None
     parts: tuple["Corpus", ...] = ()
     repeats: tuple[tuple[Entry, Entry], ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def paired(self) -> bool:

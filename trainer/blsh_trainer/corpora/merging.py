@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from blsh_trainer.corpora.corpus import Corpus, checked, load_corpus, read_corpus
+from blsh_trainer.corpora.corpus import Corpus, checked, read_corpus
+from blsh_trainer.corpora.leaving_out import leave_out
 from blsh_trainer.errors import BlshError
 
 
@@ -15,8 +16,11 @@ def load_corpora(
     noise: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
     refuse_copies: bool = True,
+    without: Sequence[str] = (),
 ) -> Corpus:
     """Return the corpora in `folders` merged into one, in their order; of one folder, what load_corpus returns.
+
+    without: patterns of recordings that are left out (leaving_out.py).
 
     A speaker or a type of noise that two corpora name alike counts as one. A recording that two corpora have, in the
     same split, is kept where it comes first; see Corpus.repeats. Recordings are compared by their samples: a lossy
@@ -25,18 +29,19 @@ def load_corpora(
     BlshError as of load_corpus, but speech and noise for training need only be there when all corpora are together.
     BlshError, too, for no folder, a folder given twice, a folder of noises beside several corpora, a speaker or a
     recording that lies in different splits of two corpora, a recording of a recorded pair that another corpus has, and
-    a corpus that has no recording of its own.
+    a corpus that has no recording of its own. BlshError as of leave_out.
     """
     if not folders:
         raise BlshError("no corpus is given; give a folder of recordings")
-    if len(folders) == 1:
-        return load_corpus(folders[0], noise, split_seed, refuse_copies)
-    if noise is not None:
+    if noise is not None and len(folders) > 1:
         raise BlshError(
             f"{os.fspath(noise)} is given as noise for {len(folders)} corpora; --noise goes with one corpus. Put the "
             "speech and the noises into a folder as speech/ and noise/ (links will do), and give it without --noise"
         )
-    return checked(_merged([read_corpus(Path(folder), None, split_seed) for folder in folders]), refuse_copies)
+    place = None if noise is None else Path(noise)
+    corpora = [read_corpus(Path(folder), place, split_seed) for folder in folders]
+    corpus = corpora[0] if len(corpora) == 1 else _merged(corpora)
+    return checked(leave_out(corpus, without), refuse_copies)
 
 
 def _merged(corpora: list[Corpus]) -> Corpus:

@@ -17,7 +17,7 @@ def provenance(corpus: Corpus, frames: Any, options: Card, libraries: Sequence[s
     distributions whose versions count.
     """
     return {
-        "corpus": {"name": corpus.name, "sha256": corpus.sha256},
+        "corpus": {"name": corpus.name, "sha256": corpus.sha256, **_left_out(corpus)},
         CORPORA: corpus_credits(corpus),
         "frames": frames,
         "metrics": {},
@@ -25,6 +25,10 @@ def provenance(corpus: Corpus, frames: Any, options: Card, libraries: Sequence[s
         "seed": options["seed"],
         "versions": {name: _version(name) for name in ("blsh-mcu", *libraries)},
     }
+
+
+def _left_out(corpus: Corpus) -> Card:
+    return {"without": list(corpus.left_out)} if corpus.left_out else {}
 
 
 def _version(distribution: str) -> str:
