@@ -9,7 +9,7 @@ MINUTES ?= 30
 
 # Recipes read these as shell variables, in quotes, because a path may hold any character. They run `python -m`, because
 # the scripts of .venv/bin name their interpreter in the first line, where not every path works.
-export BOARD MODEL MODELS MINUTES CORPUS EXTRA SMALL EXTENDED KEEP
+export BOARD MODEL MODELS MINUTES CORPUS EXTRA SMALL EXTENDED KEEP TRAIN
 BLSH := .venv/bin/python -m blsh_tools.cli
 CORPUS_OPTION := $${CORPUS:+--corpus "$$CORPUS"}
 C_FILES := find firmware hil_tests/tests tools/tests -name '*.[ch]' -not -path 'firmware/generated/*'
@@ -22,8 +22,8 @@ help: ## this list
 setup: ## install what is missing: Debian packages (asks for root) and .venv; does nothing when all is there
 	@tools/setup.sh
 
-demo: setup ## train a model, generate and build its firmware, run it on a virtual board, listen [CORPUS=DIR]
-	@$(BLSH) demo $(CORPUS_OPTION)
+demo: setup ## a trained model as firmware on a virtual board, compared bit for bit; listen [TRAIN=1 CORPUS=DIR]
+	@$(BLSH) demo $(CORPUS_OPTION) $${TRAIN:+--train}
 
 test: lint ## style, types, layers and all tests but the slow ones: ten minutes
 	.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup

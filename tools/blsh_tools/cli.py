@@ -30,6 +30,7 @@ from blsh_tools.commands.flash import flash
 from blsh_tools.commands.generate import generate
 from blsh_tools.commands.hil import hil
 from blsh_tools.commands.live import live
+from blsh_tools.commands.models import models
 from blsh_tools.commands.push import push
 from blsh_tools.commands.quality_plot import quality_plot
 from blsh_tools.commands.report import report
@@ -59,20 +60,21 @@ class Verb:
 
 
 VERBS = {
-    "Start here": (Verb(demo, "--corpus recordings/"),),
+    "Start here": (Verb(demo, "--latency 16ms"),),
     "Train": (
         Verb(train, "recordings/ more/ -o out/model.npz"),
-        Verb(card, "out/model.npz --attribution"),
+        Verb(card, "hearing --attribution"),
         Verb(evaluate, "out/model.npz recordings/ --snr 0 --engine fixed"),
         Verb(experiment, "fig3 recordings/ --seeds 5"),
     ),
     "Use": (
-        Verb(denoise, "noisy.wav clean.wav --model out/model.npz --engine device"),
+        Verb(models, "--json"),
+        Verb(denoise, "noisy.wav clean.wav --model headset"),
         Verb(live, "--port /dev/ttyACM0 --input noisy.wav --output clean.wav"),
-        Verb(export, "out/model.npz --to lib/blsh"),
+        Verb(export, "hearing --to lib/blsh"),
     ),
     "Board": (
-        Verb(estimate, "out/model.npz --board netduinoplus2"),
+        Verb(estimate, "recorder --board netduinoplus2"),
         Verb(generate, "out/model.npz --board microbit --flash 128K"),
         Verb(build, "--board mps2-an386"),
         Verb(flash, "--board nucleo_f446re --dry-run"),

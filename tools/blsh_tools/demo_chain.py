@@ -34,7 +34,7 @@ from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, evaluate_systems
 from blsh_trainer.evaluation.listening_passage import Listening, make_listening
 from blsh_trainer.evaluation.protocols import DrawnMixtures, mixtures_at
 from blsh_trainer.files import replacing
-from blsh_trainer.model.artifact import AnyModel, load_model
+from blsh_trainer.model.artifact import AnyModel, load_model, save_model
 from blsh_trainer.progress import Progress
 from blsh_trainer.replacing_folder import scratch_beside
 from blsh_trainer.signals.audio import to_int16, write_wav
@@ -54,12 +54,13 @@ _FILES = ("model.npz", *(f"{name}.wav" for name in _RECORDINGS), "spectrograms.p
 class DemoOptions:
     """The options of the demo; the defaults are those of `make demo`.
 
-    recordings: the folder of the corpus. seconds, snr_db: of the recording that goes through the board. mixtures: of
-    the test split, to score the engines on. synthetic: whether the corpus is; result.json says so. geometry: of the
-    model.
+    recordings: the folder of the corpus. model: the artifact to take; None trains one of `geometry` on the corpus.
+    seconds, snr_db: of the recording that goes through the board. mixtures: of the test split, to score the engines on.
+    synthetic: whether the corpus is; result.json says so.
     """
 
     recordings: Path
+    model: AnyModel | None = None
     seconds: float = 30.0
     snr_db: float = 0.0
     mixtures: int = 24
@@ -75,7 +76,9 @@ def check_demo_folder(folder: Path) -> None:
 
 
 def run_demo(corpus: Corpus, board: Board, folder: Path, options: DemoOptions, progress: Progress) -> dict[str, Any]:
-    """Train, generate, build, compare, denoise and measure. Write everything into `folder` and return result.json.
+    """Train unless there is a model, generate, build, compare, denoise, measure. Write all into `folder`.
+
+    Return the contents of result.json.
 
     Everything is made beside `folder` and moved there at the end, over the files of an earlier demo. Raises BlshError
     before any work if the corpus lacks something, and at the end if the board differs from the reference.
@@ -100,11 +103,15 @@ def _make_demo(
 ) -> tuple[dict[str, Any], str | None]:
     """Return the result, and the first difference between board and reference, if there is one."""
     # First, because the corpus may have too little speech for it.
-    rate_hz = options.geometry.rate_hz
-    listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1, rate_hz)
+    geometry = options.model.geometry if options.model else options.geometry
+    listening = make_listening(corpus, options.seconds, options.snr_db, options.seed + 1, geometry.rate_hz)
     times: dict[str, float] = {}
-    with _timed("train", times):
-        model = _train(folder / "model.npz", options)
+    if options.model is None:
+        with _timed("train", times):
+            model = _train(folder / "model.npz", options)
+    else:
+        model = options.model
+        save_model(folder / "model.npz", model)
     whole = GenerateOptions()
     with project_lock(project_root()):  # no other program generates a model in between
         with _timed("generate", times):
@@ -114,16 +121,18 @@ def _make_demo(
     float_engine, fixed_engine = FloatEngine(model, whole), FixedEngine(model, whole)
     engines: dict[str, Engine] = {"float": float_engine, "fixed": fixed_engine}
     with _timed("evaluate", times):
-        scores = _scores(engines, corpus, options, progress)
+        scores = _scores(engines, corpus, options, geometry.rate_hz, progress)
     on_board = _run_board(image, fixed_engine.reference, listening, times, progress)
     with _timed("write", times):
         outputs = {name: engine.denoise(listening.noisy) for name, engine in engines.items()}
         outputs["device"] = on_board.output
-        _write_recordings(folder, listening, outputs, options.geometry)
+        _write_recordings(folder, listening, outputs, geometry)
     recordings = {"mixture": listening.noisy, **outputs}
     result = {
         "board": board.name,
-        "geometry": list(options.geometry.numbers),
+        "geometry": list(geometry.numbers),
+        "model": model.name,
+        "trained": options.model is None,
         "corpus": {"name": corpus.name, "sha256": corpus.sha256, "synthetic": options.synthetic},
         "si_sdr_db": {name: _rounded(listening.mean_si_sdr(signal)) for name, signal in recordings.items()},
         "test_mixtures_si_sdr_db": scores,
@@ -185,9 +194,11 @@ def _run_board(
     return _OnBoard(comparison, output, counts, stack_bytes)
 
 
-def _scores(engines: dict[str, Engine], corpus: Corpus, options: DemoOptions, progress: Progress) -> dict[str, Any]:
+def _scores(
+    engines: dict[str, Engine], corpus: Corpus, options: DemoOptions, rate_hz: int, progress: Progress
+) -> dict[str, Any]:
     drawn = DrawnMixtures(corpus, "test", (options.snr_db,), options.mixtures, options.seed)
-    mixtures = mixtures_at(drawn, options.geometry.rate_hz)
+    mixtures = mixtures_at(drawn, rate_hz)
     systems = {name: Blind(engine) for name, engine in engines.items()}
     found = evaluate_systems(systems, mixtures, ("si_sdr_db",), seed=options.seed, progress=progress)
     means = {name: _rounded(found.find(name, "si_sdr_db", options.snr_db).mean) for name in (MIXTURE, *systems)}

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from blsh_tools.console import progress, say, show
-from blsh_tools.options.arguments import DEFAULT_MODEL, RESULTS, AsJson, ResultFolder
+from blsh_tools.options.arguments import RESULTS, TRAINED_MODEL, AsJson, ResultFolder
 from blsh_tools.options.model import sized
 from blsh_tools.options.numbers_in_range import BITS, ENTRIES, JOBS
 from blsh_tools.options.outputs import check_output_folder
@@ -19,7 +19,7 @@ BEFORE = RESULTS / "extended.json"
 
 def bars_quality(
     corpus: Annotated[Path, typer.Argument(help="Folder of recordings that has the peers' mixtures.")],
-    model: Annotated[Path, typer.Option("--model", help="Model artifact to judge.")] = DEFAULT_MODEL,
+    model: Annotated[Path, typer.Option("--model", help="Model artifact to judge.")] = TRAINED_MODEL,
     bits: Annotated[int | None, BITS.option("Bits of its codes [default: all].", "--bits")] = None,
     entries: Annotated[
         int | None, ENTRIES.option("Its dictionary entries [default: 4096, or all].", "--entries")

@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """`blsh bench`: the instructions of each stage of a hop, on one virtual board."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from blsh_tools.console import say, show
-from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName
+from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, ModelOption
 from blsh_tools.options.numbers_in_range import COUNT
 
 
 def bench(
     board: BoardName = DEFAULT_BOARD,
-    model: Annotated[Path, typer.Option("--model", help="Model artifact that the firmware was generated from.")] = (
-        DEFAULT_MODEL
-    ),
+    model: ModelOption = DEFAULT_MODEL,
     hops: Annotated[int, COUNT.option("Hops to measure.")] = 125,
     as_json: AsJson = False,
 ) -> None:

@@ -1,22 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """`blsh bench-link`: the rate at which a board can be streamed through, and how much of it our client reaches."""
 
-from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from blsh_tools.console import show
-from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, PortUrl
+from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, ModelOption, PortUrl
 from blsh_tools.options.numbers_in_range import FEW, STREAMED_SECONDS
 
 
 def bench_link(
     board: BoardName = DEFAULT_BOARD,
     port: PortUrl = None,
-    model: Annotated[Path, typer.Option("--model", help="Model artifact that the firmware was generated from.")] = (
-        DEFAULT_MODEL
-    ),
+    model: ModelOption = DEFAULT_MODEL,
     seconds: Annotated[float, STREAMED_SECONDS.option("Seconds of audio to stream in each round.")] = 4.0,
     rounds: Annotated[int, FEW.option("Rounds; the figures are medians over them.")] = 3,
     as_json: AsJson = False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blsh_tools.console import say, show
-from blsh_tools.options.arguments import AsJson, ModelFile
+from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, ModelFile
 from blsh_tools.options.model import dictionary_size
 
 if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh
 
 
 def card(
-    model: ModelFile,
+    model: ModelFile = DEFAULT_MODEL,
     attribution: Annotated[
         bool, typer.Option("--attribution", help="Print the licences, sources and authors of the recordings as a text.")
     ] = False,
@@ -43,6 +43,8 @@ def card(
 
 
 def _result(model: "AnyModel") -> dict[str, Any]:
+    from blsh_trainer.learning.joint.training_command import training_command
+
     return {
         "name": model.name,
         "model_sha256": model.sha256,
@@ -53,10 +55,13 @@ def _result(model: "AnyModel") -> dict[str, Any]:
         "dictionary_entries": model.entries,
         "neighbours": model.neighbours,
         "card": model.card,
+        "trained_by": training_command(model),
     }
 
 
 def _rows(model: "AnyModel") -> list[tuple[str, str]]:
+    from blsh_trainer.learning.joint.training_command import training_command
+
     corpus, valid = model.card.get("corpus", {}), model.card.get("metrics", {}).get("valid", {})
     rows = [
         ("name", model.name),
@@ -68,7 +73,8 @@ def _rows(model: "AnyModel") -> list[tuple[str, str]]:
         rows.append(("learned from", f"{corpus['name']}, SHA-256 {corpus['sha256'][:16]}"))
     if valid:
         rows.append(("on valid", f"SI-SDR {valid['mean_improvement_db']:+.2f} dB at {valid['snr_db']:g} dB"))
-    return rows
+    command = training_command(model)
+    return rows if command is None else [*rows, ("trained by", command)]
 
 
 def _dictionary(model: "AnyModel") -> str:

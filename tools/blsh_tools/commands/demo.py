@@ -21,27 +21,38 @@ def demo(
     latency: Latency = None,
     rate: Rate = None,
     geometry: GeometryText = None,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train a model first, on --corpus or a synthetic one: minutes.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the whole chain: train, generate, build, boot, compare bit for bit, denoise a recording, measure."""
+    """Run the whole chain: take a model, generate, build, boot, compare bit for bit, denoise a recording, measure.
+
+    The model is that of the box (`blsh models`), of 32 ms unless a latency is named. With --corpus, or --train, a model
+    is trained first: a quick one of 64 ms unless a latency is named.
+    """
     from blsh_hil.boards.table import find_board
     from blsh_tools.demo_chain import DemoOptions, check_demo_folder, run_demo
     from blsh_tools.options.corpora import SYNTHETIC, corpus_or_synthetic
-    from blsh_trainer.signals.geometry import RECORDER
+    from blsh_trainer.model.boxed_models import DEFAULT_BOXED, boxed_model
+    from blsh_trainer.signals.geometry import CLASSES, RECORDER
 
     chosen = find_board(board)
     check_demo_folder(output)
+    asked = chosen_geometry(latency, rate, geometry)
+    trained = train or corpus is not None
     options = DemoOptions(
         corpus or SYNTHETIC,
         seconds=seconds,
         seed=seed,
         synthetic=corpus is None,
-        geometry=chosen_geometry(latency, rate, geometry) or RECORDER,
+        model=None if trained else boxed_model(asked or CLASSES[DEFAULT_BOXED]),
+        geometry=asked or RECORDER,
     )
     with progress() as advance:
         source = corpus_or_synthetic(corpus, seed, advance)
         result = run_demo(source, chosen, output, options, advance)
-    kind = "SYNTHETIC corpus" if corpus is None else f"corpus {source.name}"
+    kind = "SYNTHETIC recordings" if corpus is None else f"corpus {source.name}"
     show(result, as_json, _rows(result, output), f"blsh demo, {board}, {kind}")
 
 
@@ -50,7 +61,9 @@ def _rows(result: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
     compared = f"{result['frames_compared']} hops x 8 stages"
     instructions = result["instructions"]
     rate_hz, window, hop, synthesis = result["geometry"]
+    origin = "trained here" if result["trained"] else "of the box (blsh models)"
     return [
+        ("model", f"{result['model']}, {origin}"),
         ("latency", f"{1000 * synthesis / rate_hz:g} ms: windows of {window}, hops of {hop} samples at {rate_hz} Hz"),
         ("SI-SDR of the noisy recording", f"{quality['mixture']:6.2f} dB"),
         ("... float reference", f"{quality['float']:6.2f} dB"),

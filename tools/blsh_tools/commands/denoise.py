@@ -7,7 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from blsh_tools.console import progress, say, show
-from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, Attenuation, BoardName, Gain, PortUrl
+from blsh_tools.options.arguments import (
+    DEFAULT_BOARD,
+    DEFAULT_MODEL,
+    AsJson,
+    Attenuation,
+    BoardName,
+    Gain,
+    ModelOption,
+    PortUrl,
+)
 from blsh_tools.options.model import DictionaryOptions
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.attenuation import parse_attenuation
@@ -22,7 +31,7 @@ def denoise(
         Path,
         typer.Argument(metavar="OUT", help="WAV to write, mono, 16 bits, at the model's rate; - is standard output."),
     ],
-    model: Annotated[Path, typer.Option("--model", help="Model artifact.")] = DEFAULT_MODEL,
+    model: ModelOption = DEFAULT_MODEL,
     engine: Annotated[str, typer.Option(help="`float`, `fixed` (the firmware's integers) or `device`.")] = "float",
     board: BoardName = DEFAULT_BOARD,
     port: PortUrl = None,

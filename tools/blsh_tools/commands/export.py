@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from blsh_tools.console import show
-from blsh_tools.options.arguments import AsJson, ModelFile
+from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, ModelFile
 from blsh_tools.options.model import PlanOptions
 from blsh_tools.options.outputs import check_output_folder
 
 
 def export(
-    model: ModelFile,
+    model: ModelFile = DEFAULT_MODEL,
+    *,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to write: a new one, or an earlier export.")],
     wanted: PlanOptions,
     as_json: AsJson = False,

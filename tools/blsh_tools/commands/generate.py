@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from blsh_tools.console import show
-from blsh_tools.options.arguments import AsJson, ModelFile
+from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, ModelFile
 from blsh_tools.options.model import FirmwareOptions
 from blsh_tools.options.outputs import check_output_folder
 
 
 def generate(
-    model: ModelFile,
+    model: ModelFile = DEFAULT_MODEL,
+    *,
     wanted: FirmwareOptions,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder [default: firmware/generated of the checkout].")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from blsh_tools.console import show
-from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, REPORT_FOLDER, AsJson, PortUrl
+from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, REPORT_FOLDER, AsJson, ModelOption, PortUrl
 from blsh_tools.options.numbers_in_range import MINUTES, MODELS
 
 _COLUMNS = ("tests", "failures", "errors", "skipped", "hops", "values", "mismatches")
@@ -19,7 +19,7 @@ def hil(
         str, typer.Option("--board", help="A board of boards.toml, `host`, or `all`: host and every virtual board.")
     ] = DEFAULT_BOARD,
     port: PortUrl = None,
-    model: Annotated[Path, typer.Option("--model", help="Model artifact.")] = DEFAULT_MODEL,
+    model: ModelOption = DEFAULT_MODEL,
     corpus: Annotated[
         Path | None,
         typer.Option(help="Recordings to send [default: $BLSH_CORPUS, ../shared/corpus, or synthetic ones]."),

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from blsh_tools.console import show
-from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, Attenuation, BoardName, Gain, PortUrl
+from blsh_tools.options.arguments import (
+    DEFAULT_BOARD,
+    DEFAULT_MODEL,
+    AsJson,
+    Attenuation,
+    BoardName,
+    Gain,
+    ModelOption,
+    PortUrl,
+)
 from blsh_tools.options.numbers_in_range import BUFFER_MS, SECONDS_OF_AUDIO
 from blsh_trainer.model.attenuation import parse_attenuation
 
@@ -20,7 +29,7 @@ _SENTENCES = {
 
 
 def live(
-    model: Annotated[Path, typer.Option("--model", help="Model artifact.")] = DEFAULT_MODEL,
+    model: ModelOption = DEFAULT_MODEL,
     board: BoardName = DEFAULT_BOARD,
     port: PortUrl = None,
     source: Annotated[

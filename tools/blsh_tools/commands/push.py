@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from blsh_tools.console import progress, show
-from blsh_tools.options.arguments import DEFAULT_BOARD, AsJson, BoardName, PortUrl
+from blsh_tools.options.arguments import DEFAULT_BOARD, AsJson, BoardName, PortUrl, checked_model
 from blsh_tools.options.model import ModelOptions
 from blsh_tools.options.outputs import check_output
 from blsh_trainer.errors import BlshError
@@ -15,7 +15,11 @@ from blsh_trainer.errors import BlshError
 
 def push(
     model: Annotated[
-        Path | None, typer.Argument(help="Model artifact, or an image that --output wrote; none with --factory.")
+        Path | None,
+        typer.Argument(
+            callback=checked_model,
+            help="Model artifact, name of `blsh models`, or image that --output wrote; none with --factory.",
+        ),
     ] = None,
     board: BoardName = DEFAULT_BOARD,
     port: PortUrl = None,

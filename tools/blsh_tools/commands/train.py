@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blsh_tools.console import progress, show
-from blsh_tools.options.arguments import DEFAULT_MODEL, AsJson, CorpusFolders, NoiseFolder, Seed, Without
+from blsh_tools.options.arguments import TRAINED_MODEL, AsJson, CorpusFolders, NoiseFolder, Seed, Without
 from blsh_tools.options.corpora import say_remarks
 from blsh_tools.options.geometry import GeometryText, Latency, Rate, chosen_geometry
 from blsh_tools.options.model import dictionary_size
@@ -58,7 +58,7 @@ if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh
 
 def train(
     corpora: CorpusFolders,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Artifact to write.")] = DEFAULT_MODEL,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Artifact to write.")] = TRAINED_MODEL,
     system: Annotated[
         str,
         typer.Option(

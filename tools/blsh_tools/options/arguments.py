@@ -9,7 +9,10 @@ import typer
 from blsh_tools.options.numbers_in_range import GAIN_DB, SEED
 
 DEFAULT_BOARD = "mps2-an386"
-DEFAULT_MODEL = Path("out/model.npz")
+TRAINED_MODEL = Path("out/model.npz")
+"""Where `blsh train` writes its artifact unless told otherwise."""
+DEFAULT_MODEL = Path("intercom")
+"""A name in the box of models (blsh_trainer/model/boxed_models.py)."""
 RESULTS = Path("docs/results")
 REPORT_FOLDER = Path("out/hil")
 """The folder of the suite's reports; each board has a folder in it."""
@@ -23,6 +26,15 @@ def checked_port(url: str | None) -> str | None:
 
         check_url(url)
     return url
+
+
+def checked_model(model: Path | None) -> Path | None:
+    """Return the file of `model`, which may be a name in the box. Raises BlshError where there is neither."""
+    if model is None:
+        return None
+    from blsh_trainer.model.boxed_models import model_file
+
+    return model_file(model)
 
 
 CorpusFolders = Annotated[
@@ -46,7 +58,9 @@ CorpusOrSynthetic = Annotated[
 ]
 ResultFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-ModelFile = Annotated[Path, typer.Argument(help="Model artifact, as `blsh train` writes it.")]
+_A_MODEL = "Model artifact, as `blsh train` writes it, or a name of `blsh models`."
+ModelFile = Annotated[Path, typer.Argument(callback=checked_model, help=_A_MODEL)]
+ModelOption = Annotated[Path, typer.Option("--model", callback=checked_model, help=_A_MODEL)]
 BoardName = Annotated[str, typer.Option("--board", help="A board of boards.toml; see `blsh boards`.")]
 PortUrl = Annotated[
     str | None,
