@@ -56,6 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--stage", default=None, help="compare this stage only, by the tests that compare stages")
     group.addoption("--generated", type=int, default=DEFAULT_RECIPES, help="models to generate and build for the board")
     group.addoption("--vector", action="append", default=None, help="replay this file, and run nothing else")
+    group.addoption("--any-speed", action="store_true", help="prove the bits of a board that is too slow, too")
     group.addoption("--coverage", default=None, help="folder: build for the host with gcov's counters, kept there")
 
 

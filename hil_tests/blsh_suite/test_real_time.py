@@ -22,7 +22,7 @@ from blsh_hil.boards.host import HOST
 from blsh_hil.boards.table import find_board
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT
-from blsh_hil.prove.real_time import count_streams, judge
+from blsh_hil.prove.real_time import TOO_SLOW, count_streams, judge
 from blsh_hil.prove.recipes import SEGMENTS, Segment
 from blsh_hil.prove.worst_case import find_worst_case
 from blsh_trainer.corpora.corpus import Corpus
@@ -112,13 +112,13 @@ def test_every_hop_is_done_in_time(
     assert of_usual.totals.min() > 10_000, "a hop that takes no time was not counted"
     if verdict.all.unit == "instructions":  # fails if the code has changed and costs.json has not
         np.testing.assert_allclose(last_hops, worst.estimates[:PLAYED], rtol=0.1)
-    needed_mhz = verdict.most / verdict.hop_s / 1e6
-    assert verdict.proof_share <= 1, (
-        f"the costliest hop takes {verdict.most:,} {verdict.all.unit}; in {1000 * verdict.hop_s:g} ms at "
-        f"{verdict.proof_hz / 1e6:g} MHz {board.name} has {verdict.proof_hz * verdict.hop_s:,.0f}. It needs "
-        f"{needed_mhz:.1f} MHz, a model of fewer entries or bits, or one of longer hops (docs/choosing.md)"
-    )
     assert used + ONE_MORE_INTERRUPT <= board.stack_bytes
+    if verdict.proof_share > 1:
+        (pytest.skip if request.config.getoption("any_speed") else pytest.fail)(
+            f"{TOO_SLOW}: the costliest hop takes {verdict.most:,} {verdict.all.unit}; in {1000 * verdict.hop_s:g} ms "
+            f"at {verdict.proof_hz / 1e6:g} MHz {board.name} has {verdict.proof_hz * verdict.hop_s:,.0f}. It needs "
+            f"{verdict.needed_mhz:.1f} MHz, a model of fewer entries or bits, or one of longer hops (docs/choosing.md)"
+        )
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_hil.boards.host import HOST
 from blsh_hil.prove.random_model import random_voting_model
+from blsh_hil.prove.real_time import TOO_SLOW
 from blsh_tools.bench.class_costs import BUDGET, OWN, ClassCosts, class_estimate_bars, instruction_bars
 from blsh_tools.bench.class_memory import StreamRam, ram_bars, ram_of_other_sizes
 from blsh_tools.bench.class_models import load_class_models
@@ -231,10 +232,10 @@ def test_models_are_found_by_the_names_of_the_classes(tmp_path: Path) -> None:
 
 
 def write_reports(
-    folder: Path, sha256: str, boards: Sequence[str], mismatches: int = 0, outcome: str = "passed"
+    folder: Path, sha256: str, boards: Sequence[str], mismatches: int = 0, outcome: str = "passed", text: str = ""
 ) -> None:
     counts = {"hops": 10, "values": 500, "mismatches": mismatches, "stages": {"output": mismatches}}
-    test = {"nodeid": "t.py::test_a", "outcome": outcome, "duration_s": 1.0, "text": "", "captured": "", "rerun": ""}
+    test = {"nodeid": "t.py::test_a", "outcome": outcome, "duration_s": 1.0, "text": text, "captured": "", "rerun": ""}
     for board in boards:
         report = {
             **{"format": 1, "board": board, "state": "finished", "started": "", "duration_s": 1.0, "collected": 1},
@@ -259,6 +260,9 @@ def test_a_proof_needs_every_board_and_no_difference(tmp_path: Path) -> None:
     write_reports(folder, model.sha256, every)
     assert proven().met is True
     assert proven().told.startswith(f"0 of {500 * len(every):,} values, {10 * len(every)} hops x 8 stages, on ")
+    write_reports(folder, model.sha256, every[:1], outcome="skipped", text=f"{TOO_SLOW}: 63 MHz are needed")
+    assert proven().met is None and f"{HOST}: incomplete" in proven().told
+    assert f"; {TOO_SLOW}: {HOST}" in proven().told
     write_reports(folder, model.sha256, every[:1], outcome="failed")
     assert proven().met is None and f"{HOST}: failed" in proven().told
     write_reports(folder, model.sha256, every[:1], mismatches=1, outcome="failed")

@@ -15,6 +15,8 @@ from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.instruction_count import count_hops, ticks_per_instruction
 from blsh_trainer.signals.geometry import Geometry
 
+TOO_SLOW: Final = "too slow for real time"
+"""How the suite's words on a board begin that does not keep up."""
 _BINS: Final = 24  # bins of the histogram
 
 
@@ -64,6 +66,11 @@ class RealTime:
     def proof_share(self) -> float:
         """The costliest hop's share of its time at `proof_hz`. Up to 1 is real time."""
         return self.most / (self.proof_hz * self.hop_s)
+
+    @property
+    def needed_mhz(self) -> float:
+        """The clock at which the costliest hop is done in its time, were each instruction a cycle."""
+        return self.most / self.hop_s / 1e6
 
     def to_dict(self) -> dict[str, Any]:
         """Return the mean of the usual hops and the maximum of all, for each stage and the hop, and the shares."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.boards.host import HOST
+from blsh_hil.prove.real_time import TOO_SLOW
 from blsh_hil.report.board_report import BoardReport, load_reports
 from blsh_tools.bench.demand import Demand, absent
 from blsh_tools.bench.firmware_costs import virtual_boards
@@ -40,6 +41,7 @@ def _bar(name: str, model: AnyModel, folder: Path) -> Demand:
     boards = [each.board for each in reports]
     told = f"{differing:,} of {values:,} values, {hops:,} hops x {len(STAGES)} stages, on {', '.join(boards)}"
     faults = _faults(reports)
+    told += _slow(reports)
     figures = {"differing": differing, "values": values, "hops": hops, "boards": boards}
     met = None if faults and not differing else not differing and bool(values)
     return Demand(_what(name), _ASKED, "", "; ".join([told, *faults]), met, None, figures)
@@ -50,6 +52,12 @@ def _faults(reports: Sequence[BoardReport]) -> list[str]:
     missing = [board for board in (HOST, *virtual_boards()) if board not in {each.board for each in reports}]
     found = [f"not measured on {', '.join(missing)}; run: {_RUN}"] if missing else []
     return [*found, *(f"{each.board}: {each.verdict}" for each in reports if each.verdict != "passed")]
+
+
+def _slow(reports: Sequence[BoardReport]) -> str:
+    """Return in words which boards do not keep up with real time, as `blsh hil --any-speed` lets them."""
+    slow = [each.board for each in reports if any(TOO_SLOW in test.text for test in each.tests)]
+    return f"; {TOO_SLOW}: {', '.join(slow)}" if slow else ""
 
 
 def _is_of(report: BoardReport, model: AnyModel) -> bool:

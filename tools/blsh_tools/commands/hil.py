@@ -32,6 +32,9 @@ def hil(
     generated: Annotated[
         int | None, MODELS.option("Generated models to build for the board and compare [default: 4].")
     ] = None,
+    any_speed: Annotated[
+        bool, typer.Option("--any-speed", help="Prove the bits alone of a board that is too slow for real time.")
+    ] = False,
     vector: Annotated[
         list[Path] | None, typer.Option(help="Replay this vector and run nothing else; may be repeated.")
     ] = None,
@@ -57,6 +60,7 @@ def hil(
         stage=stage,
         keyword=keyword,
         generated=generated,
+        any_speed=any_speed,
         vectors=tuple(vector or ()),
         arguments=tuple(context.args),
         reports=output,

@@ -42,8 +42,9 @@ class SuiteOptions:
 
     model: artifact that the firmware was generated from. corpus: recordings; None: $BLSH_CORPUS, ../shared/corpus or
     synthetic ones. minutes: of recordings. stage: the only one to compare. keyword: pytest's -k. generated: models to
-    generate; None: the suite's own number. coverage: folder for gcov's counters. vectors: files to replay, and nothing
-    else. arguments: further ones for pytest. reports: takes a folder for each board.
+    generate; None: the suite's own number. any_speed: prove the bits of a board that is too slow, too. coverage: folder
+    for gcov's counters. vectors: files to replay, and nothing else. arguments: further ones for pytest. reports: takes
+    a folder for each board.
     """
 
     model: Path
@@ -52,6 +53,7 @@ class SuiteOptions:
     stage: str | None = None
     keyword: str | None = None
     generated: int | None = None
+    any_speed: bool = False
     coverage: Path | None = None
     vectors: tuple[Path, ...] = ()
     arguments: tuple[str, ...] = ()
@@ -79,7 +81,7 @@ class SuiteOptions:
             "coverage": self.coverage.resolve() if self.coverage else None,
         }
         given = [f"--{name}={value}" for name, value in named.items() if value is not None]
-        given += [f"--vector={vector}" for vector in self.vectors]
+        given += ["--any-speed"] * self.any_speed + [f"--vector={vector}" for vector in self.vectors]
         return [*given, *(["-k", self.keyword] if self.keyword else []), *self.arguments]
 
 
