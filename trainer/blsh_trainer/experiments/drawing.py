@@ -131,13 +131,14 @@ def draw_points(panels: Mapping[str, Sequence[Point]], path: Path, footer: str, 
             place.plot([point.low, point.high], [point.value] * 2, color=style["color"], linewidth=1.3)
             place.plot([middle], [point.value], markersize=7, **{**style, "linestyle": ""})
             words = {"textcoords": "offset points", "fontsize": 7, "color": style["color"]}
-            where = {"xytext": (-7, -3), "ha": "right"} if point.ours else {"xytext": (0, 6), "ha": "center"}
+            where = {"xytext": (-7, -3), "ha": "right"} if point.ours else {"xytext": (7, -3), "ha": "left"}
             place.annotate(point.label, (middle, point.value), **words, **where)
         place.set_title(title, fontsize=9, loc="left")
         place.set_xlabel(horizontal)
         place.grid(alpha=0.3, which="both")
         place.margins(x=0.25, y=0.12)
-    places[0].set_xlim(left=places[0].get_xlim()[0] / 2.0)  # our names stand left of their points
+    left, right = places[0].get_xlim()
+    places[0].set_xlim(left / 2.0, right * 2.0)  # our names stand left of their points, the others' right
     _tick_plainly(places)
     _save(figure, path, footer)
 
