@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blsh_firmware.build.images import reach
 from blsh_hil.boards.session import connect
 from blsh_hil.link.client import BoardClient
 from blsh_tools.audio.engines import ENGINES, DeviceEngine, FixedEngine, FloatEngine, Samples
@@ -78,6 +77,8 @@ def denoise_file(source: Path, target: Path, options: DenoiseOptions, progress: 
             raise BlshError(f"{source} is longer than a WAV file can hold, {MOST_SAMPLES} samples; cut it in parts")
         client = None
         if options.engine == "device":
+            from blsh_firmware.build.images import reach  # half a second, which the other engines need not wait for
+
             client = closing.enter_context(connect(*reach(options.board, options.port, model, say, pushed=True)))
             engine = DeviceEngine(client, progress, options.attenuation)
             pieces = engine.stream(recording.hops(), recording.hop_count, recording.samples)

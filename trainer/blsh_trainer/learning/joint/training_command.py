@@ -3,9 +3,9 @@
 
 import shlex
 
-from blsh_trainer.learning.joint.options import JointOptions
+from blsh_trainer.learning.joint.options import joint_options
 from blsh_trainer.model.artifact import AnyModel
-from blsh_trainer.model.card import ATTENUATION, CORPORA, GEOMETRY
+from blsh_trainer.model.card import ATTENUATION, CORPORA, GEOMETRY, geometry_on_card
 from blsh_trainer.model.voting_model import VotingModel
 
 _NO_FLAG = ("bit_votes", "sequences", "span", "rate", "easy")
@@ -21,10 +21,11 @@ def training_command(model: AnyModel) -> str | None:
     options, corpora = model.card.get("options"), model.card.get(CORPORA)
     if not isinstance(model, VotingModel) or options is None or corpora is None:
         return None
-    usual = JointOptions().to_card()
+    usual = joint_options({GEOMETRY: model.geometry}).to_card()  # its smoothings are those of the geometry
     unusual = {name: value for name, value in options.items() if value != usual.get(name)}
-    if any(name in _NO_FLAG or name not in {*usual, GEOMETRY, ATTENUATION} for name in unusual):
+    if any(name in _NO_FLAG or name not in {*usual, ATTENUATION} for name in unusual):
         return None
+    unusual |= geometry_on_card(model.geometry)
     words = ["blsh", "train", *(f"{each['name']}/" for each in corpora)]
     for pattern in model.card["corpus"].get("without", []):
         words += ["--without", pattern]

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`blsh models`, and the names that it lists in the place of artifacts."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_tools.commands import train
+from blsh_trainer.errors import BlshError
+from blsh_trainer.model.artifact import load_model
+from blsh_trainer.model.boxed_models import DEFAULT_BOXED, SMALL, boxed_models
+from blsh_trainer.signals.geometry import CLASSES
+
+from .blsh_command import Blsh
+
+pytestmark = pytest.mark.heavy
+
+
+@pytest.fixture
+def recording(blsh: Blsh, rng: Any) -> Path:
+    soundfile.write(blsh.cwd / "in.wav", edge_signal("speech_like", 16_000, rng), 16_000)
+    return blsh.cwd / "in.wav"
+
+
+def test_models_are_listed_with_what_they_take(blsh: Blsh) -> None:
+    listed = blsh.json("models")
+    assert listed["default"] == DEFAULT_BOXED and list(listed["models"]) == list(boxed_models())
+    for name, figures in listed["models"].items():
+        geometry = CLASSES[name.removesuffix(SMALL)]
+        assert figures["geometry"] == list(geometry.numbers)
+        assert figures["flash_bytes"] <= (64 if name.endswith(SMALL) else 192) << 10
+    table = blsh("models").stdout
+    assert "hearing" in table and "8 ms" in table and "8 kHz" in table
+
+
+def test_a_name_is_taken_where_a_model_is_asked_for(blsh: Blsh, recording: Path) -> None:
+    for options, name in (((), DEFAULT_BOXED), (("--model", "phone"), "phone")):
+        written = blsh.json("denoise", recording, "out.wav", *options)
+        assert written["sample_rate_hz"] == CLASSES[name].rate_hz
+    assert blsh.json("card")["name"] == DEFAULT_BOXED
+    assert blsh.json("estimate", "hearing")["model"] == "hearing"
+    assert blsh.json("generate", "headset", "-o", "c")["model_sha256"] == load_model(boxed_models()["headset"]).sha256
+    assert blsh.json("export", "--to", "library")["model_name"] == DEFAULT_BOXED
+
+
+def test_a_name_that_is_not_there_is_refused(blsh: Blsh, recording: Path) -> None:
+    outcome = blsh("denoise", recording, "out.wav", "--model", "herring")
+    assert outcome.code == 2 and "no model of that name in the box, which has recorder, " in outcome.stderr
+    assert not (blsh.cwd / "out.wav").exists()
+
+
+@pytest.mark.parametrize("name", boxed_models())
+def test_the_command_on_a_card_asks_for_the_options_of_its_model(
+    blsh: Blsh, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def keep(self: Any, place: Any) -> None:
+        asked.append(self._options.to_card())
+        raise BlshError("asked")
+
+    monkeypatch.setattr(train._Joint, "check", keep)
+    card = blsh.json("card", name)
+    outcome = blsh(*shlex.split(card["trained_by"])[1:])
+    assert "asked" in outcome.stderr
+    assert asked == [card["card"]["options"]]
