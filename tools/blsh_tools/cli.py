@@ -21,6 +21,7 @@ from blsh_tools.commands.card import card
 from blsh_tools.commands.corpus import corpus_app
 from blsh_tools.commands.demo import demo
 from blsh_tools.commands.denoise import denoise
+from blsh_tools.commands.doctor import doctor
 from blsh_tools.commands.emulate import emulate
 from blsh_tools.commands.estimate import estimate
 from blsh_tools.commands.evaluate import evaluate
@@ -60,7 +61,7 @@ class Verb:
 
 
 VERBS = {
-    "Start here": (Verb(demo, "--latency 16ms"),),
+    "Start here": (Verb(demo, "--latency 16ms"), Verb(doctor, "--json")),
     "Train": (
         Verb(train, "recordings/ more/ -o out/model.npz"),
         Verb(card, "hearing --attribution"),

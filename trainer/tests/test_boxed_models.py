@@ -51,5 +51,5 @@ def test_a_name_stands_for_its_file_unless_a_file_has_it(tmp_path: Path, monkeyp
 def test_a_geometry_finds_the_large_model_of_its_class() -> None:
     for name, geometry in CLASSES.items():
         assert boxed_model(geometry).name == name
-    with pytest.raises(BlshError, match="no model in the box has the geometry 16000/512/64/128; .* --geometry 16000"):
+    with pytest.raises(BlshError, match=r"no model in the box has the geometry 16000/512/64/128; .* --geometry 16000"):
         boxed_model(Geometry(16_000, 512, 64, 128))
