@@ -36,7 +36,7 @@ from blsh_tools.commands.push import push
 from blsh_tools.commands.quality_plot import quality_plot
 from blsh_tools.commands.report import report
 from blsh_tools.commands.train import train
-from blsh_tools.console import stderr
+from blsh_tools.console import be_quiet, stderr
 from blsh_tools.options.groups import with_groups
 from blsh_trainer.errors import BlshError
 from blsh_trainer.interrupts import ended_in_order
@@ -113,7 +113,7 @@ app = typer.Typer(
     name="blsh",
     epilog="The first sound: run `blsh demo`, then listen to out/demo/noisy.wav and out/demo/device.wav.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
@@ -133,8 +133,11 @@ def _options(
     _version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No remarks and no progress on stderr.")] = False,
 ) -> None:
     """Speech denoising by look-up on ARM Cortex-M: train, generate, build, flash, prove."""
+    if quiet:
+        be_quiet()
 
 
 def main() -> None:

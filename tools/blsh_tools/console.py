@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Show the results of commands: results on stdout, as a table or as JSON; progress and remarks on stderr."""
+"""Show the results of commands: results on stdout, as a table or as JSON; progress and remarks on stderr.
+
+On a terminal a table has lines and fits the window; anywhere else it is plain text, a line for each row.
+"""
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 if TYPE_CHECKING:  # it imports NumPy, which takes a third of the time of `blsh --help`
@@ -36,12 +48,21 @@ class _Remarks:
         return stream
 
 
+_PLAIN_WIDTH = 10_000  # columns where there is no window: no row is wrapped
+_TELL_S = 10.0  # between two lines on one piece of work, where there is no terminal
+
 stderr = Console(file=cast(TextIO, _Remarks()), stderr=True, highlight=False, soft_wrap=True)
+_remarks = Console(file=cast(TextIO, _Remarks()), stderr=True, highlight=False, soft_wrap=True)
+
+
+def be_quiet() -> None:
+    """Print neither remarks nor progress from now on; errors are still told."""
+    _remarks.quiet = True
 
 
 def say(text: str) -> None:
     """Print a remark on stderr."""
-    stderr.print(text, markup=False)
+    _remarks.print(text, markup=False)
 
 
 def show(
@@ -51,19 +72,20 @@ def show(
     if as_json:
         sys.stdout.write(json.dumps(result, indent=2, sort_keys=True) + "\n")
         return
-    table = Table(title=title or None, show_header=bool(header), title_justify="left")
+    window = sys.stdout.isatty()
+    lines: dict[str, Any] = {} if window else {"box": None, "pad_edge": False, "padding": (0, 2, 0, 0)}
+    table = Table(title=title or None, show_header=bool(header), title_justify="left", **lines)
     for column in range(len(rows[0])):
         table.add_column(header[column] if header else "", style="bold" if column == 0 else None, no_wrap=column == 0)
     for row in rows:
         table.add_row(*row)
-    width = None if sys.stdout.isatty() else 110  # a log or a pipe has no width of its own
-    Console(highlight=False, markup=False, width=width).print(table)
+    Console(highlight=False, markup=False, width=None if window else _PLAIN_WIDTH).print(table)
 
 
 @contextmanager
 def progress() -> Iterator["ProgressCall"]:
     """Yield a callback (what, done, total). It draws a bar for each `what` on stderr; without a terminal, lines."""
-    if not stderr.is_terminal:
+    if not _remarks.is_terminal or _remarks.quiet:
         yield _line_progress()
         return
     with Progress(
@@ -71,7 +93,8 @@ def progress() -> Iterator["ProgressCall"]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=stderr,
+        TimeRemainingColumn(),
+        console=_remarks,
     ) as bars:
         tasks: dict[str, TaskID] = {}
 
@@ -84,14 +107,20 @@ def progress() -> Iterator["ProgressCall"]:
 
 
 def _line_progress() -> "ProgressCall":
-    """Return a callback for logs: it prints a line when a piece of work starts, and one when it is done."""
-    begun: set[str] = set()
+    """Return a callback for logs: a line when a piece of work starts, one now and then, and one when it is done."""
+    begun: dict[str, float] = {}
+    told: dict[str, float] = {}
 
     def update(what: str, done: int, total: int) -> None:
+        now = time.monotonic()
         if what not in begun:
-            begun.add(what)
+            begun[what] = told[what] = now
             say(f"{what}: {total} to do")
         if done == total:
             say(f"{what}: done")
+        elif done and now - told[what] >= _TELL_S:
+            told[what] = now
+            left = (now - begun[what]) / done * (total - done)
+            say(f"{what}: {done:,} of {total:,}, some {left:.0f} s left")
 
     return update

@@ -10,6 +10,7 @@ import soundfile
 
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_tools.commands import train
+from blsh_tools.options.arguments import complete_model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
 from blsh_trainer.model.boxed_models import DEFAULT_BOXED, SMALL, boxed_models
@@ -28,7 +29,7 @@ def recording(blsh: Blsh, rng: Any) -> Path:
 
 def test_models_are_listed_with_what_they_take(blsh: Blsh) -> None:
     listed = blsh.json("models")
-    assert listed["default"] == DEFAULT_BOXED and list(listed["models"]) == list(boxed_models())
+    assert listed["default"] == DEFAULT_BOXED and set(listed["models"]) == set(boxed_models())
     for name, figures in listed["models"].items():
         geometry = CLASSES[name.removesuffix(SMALL)]
         assert figures["geometry"] == list(geometry.numbers)
@@ -51,6 +52,16 @@ def test_a_name_that_is_not_there_is_refused(blsh: Blsh, recording: Path) -> Non
     outcome = blsh("denoise", recording, "out.wav", "--model", "herring")
     assert outcome.code == 2 and "no model of that name in the box, which has recorder, " in outcome.stderr
     assert not (blsh.cwd / "out.wav").exists()
+
+
+def test_names_artifacts_and_folders_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("head.npz", "head.txt"):
+        Path(name).touch()
+    Path("heads").mkdir()
+    Path("heads/one.npz").touch()
+    assert complete_model("hea") == ["headset", "hearing", "head.npz", "heads"]
+    assert complete_model("heads/") == ["heads/one.npz"]
 
 
 @pytest.mark.parametrize("name", boxed_models())

@@ -37,6 +37,16 @@ def checked_model(model: Path | None) -> Path | None:
     return model_file(model)
 
 
+def complete_model(incomplete: str) -> list[str]:
+    """Return what a model's name or path may go on as: names in the box, artifacts and folders."""
+    from blsh_trainer.model.boxed_models import boxed_models
+
+    names = [name for name in boxed_models() if name.startswith(incomplete)]
+    place = Path(incomplete + "x").parent
+    paths = [path for path in place.glob("*") if path.suffix == ".npz" or path.is_dir()]
+    return [*names, *(str(path) for path in sorted(paths) if str(path).startswith(incomplete))]
+
+
 CorpusFolders = Annotated[
     list[Path],
     typer.Argument(metavar="CORPUS", help="Folder of recordings, in any layout; several count as one corpus."),
@@ -59,8 +69,10 @@ CorpusOrSynthetic = Annotated[
 ResultFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 _A_MODEL = "Model artifact, as `blsh train` writes it, or a name of `blsh models`."
-ModelFile = Annotated[Path, typer.Argument(callback=checked_model, help=_A_MODEL)]
-ModelOption = Annotated[Path, typer.Option("--model", callback=checked_model, help=_A_MODEL)]
+ModelFile = Annotated[Path, typer.Argument(callback=checked_model, autocompletion=complete_model, help=_A_MODEL)]
+ModelOption = Annotated[
+    Path, typer.Option("--model", callback=checked_model, autocompletion=complete_model, help=_A_MODEL)
+]
 BoardName = Annotated[str, typer.Option("--board", help="A board of boards.toml; see `blsh boards`.")]
 PortUrl = Annotated[
     str | None,

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What commands print where nobody looks: plain text in a pipe, lines of progress with the time left, or nothing."""
+
+import itertools
+
+import pytest
+
+from blsh_tools import console
+from blsh_tools.console import progress, say, show
+
+from .blsh_command import Blsh
+
+ROWS = [("flash", "10 KiB"), ("a long name", "of a value with " + "many words " * 20)]
+
+
+def test_a_table_in_a_pipe_is_a_line_for_each_row(capsys: pytest.CaptureFixture[str]) -> None:
+    show(None, False, ROWS, "Needs", ("what", "how much"))
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[:3] == ["Needs", "what         how much", "flash        10 KiB"]
+    assert len(lines) == 4 and all(line.isascii() for line in lines)
+
+
+def test_progress_without_a_terminal_tells_the_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0.0, 6.0)
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    with progress() as advance:
+        for done in range(5):
+            advance("mixing", done, 4)
+    assert capsys.readouterr().err.splitlines() == ["mixing: 4 to do", "mixing: 2 of 4, some 12 s left", "mixing: done"]
+
+
+def test_quiet_leaves_errors_alone(blsh: Blsh, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console._remarks, "quiet", False)  # it is put back
+    outcome = blsh("-q", "denoise", "none.wav", "out.wav")
+    assert outcome.code == 2 and outcome.stderr.startswith("error: ")
+    say("nobody hears this")
+    with progress() as advance:
+        advance("mixing", 0, 1)
+    assert console._remarks.quiet
