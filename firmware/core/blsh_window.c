@@ -37,13 +37,15 @@ static int32_t update_shift(blsh_state_t *state, const int16_t *input) {
     return BLSH_PEAK_BITS - blsh_bit_length((uint32_t)bound - 1u);
 }
 
-static inline void window_all(blsh_state_t *state, const int16_t *input, bool halve) {
-    const unsigned hop = blsh_hop_of(state->model), history = blsh_window_of(state->model) - hop;
-    const int16_t *const window = state->model->window_q14;
-    int32_t *const values = state->frame.values;
+/* Not inlined: history and input go through the same loops, one for each direction of the shift. */
+BLSH_NEVER_INLINE void window_part(const blsh_state_t *state, int32_t *values, const int16_t *samples, unsigned count) {
+    const int16_t *const window = state->model->window_q14 + (values - state->frame.values);
     const int32_t shift = state->frame.shift;
-    blsh_window_part(values, state->history, history, window, shift, halve);
-    blsh_window_part(values + history, input, hop, window + history, shift, halve);
+    if (shift < 0) {
+        blsh_window_part(values, samples, count, window, shift, true);
+    } else {
+        blsh_window_part(values, samples, count, window, shift, false);
+    }
 }
 
 /* Moves the `kept` newest samples to the front, over the oldest `hop`. */
@@ -54,13 +56,11 @@ static void forget(int16_t *history, unsigned hop, unsigned kept) {
 }
 
 void blsh_window_frame(blsh_state_t *state, const int16_t *input) {
-    const unsigned hop = blsh_hop_of(state->model), kept = blsh_window_of(state->model) - 2u * hop;
+    const unsigned hop = blsh_hop_of(state->model), history = blsh_window_of(state->model) - hop, kept = history - hop;
+    int32_t *const values = state->frame.values;
     state->frame.shift = update_shift(state, input);
-    if (state->frame.shift < 0) {
-        window_all(state, input, true);
-    } else {
-        window_all(state, input, false);
-    }
+    window_part(state, values, state->history, history);
+    window_part(state, values + history, input, hop);
     blsh_hear_input(state);
     forget(state->history, hop, kept);
     /* From the end, which no compiler takes for a memcpy: where samples need not lie on words, that goes byte by byte

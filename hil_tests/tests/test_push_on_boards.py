@@ -24,7 +24,9 @@ pytestmark = [pytest.mark.heavy, needs_emulator]
 WITH_SLOTS = GenerateOptions(slots=True)
 
 
-@pytest.mark.parametrize("name", ["microbit", "mps2-an386", "mps3-an547", "netduinoplus2"])
+@pytest.mark.parametrize(
+    "name", ["microbit", pytest.param("mps2-an386", marks=pytest.mark.slow), "mps3-an547", "netduinoplus2"]
+)
 def test_a_board_takes_models_and_is_bit_exact_with_them(name: str, tmp_path: Path) -> None:
     board = find_board(name)
     elf = build_alone(board, FACTORY, tmp_path, WITH_SLOTS)

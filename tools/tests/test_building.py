@@ -112,6 +112,7 @@ def test_a_users_settings_of_platformio_do_not_reach_a_build(monkeypatch: pytest
 # ---- paths ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_project_in_a_folder_of_every_character(
     tmp_path: Path, generated_project: Path, built_project: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch

@@ -277,6 +277,7 @@ def test_hil_runs_the_suite_on_the_project(built: Blsh, model: Path, corpus: Pat
     assert (built.cwd / "page.html").read_bytes() == (reports / "report.html").read_bytes()
 
 
+@pytest.mark.slow
 def test_hil_without_a_matching_test_proves_nothing(built: Blsh, model: Path) -> None:
     arguments = ("hil", "--json", "--board=host", "--model", model, "-k", "nosuch")
     built.refuse("no test of the suite matches -k nosuch;", *arguments, alone=True)
@@ -289,7 +290,7 @@ def test_hil_without_a_matching_test_proves_nothing(built: Blsh, model: Path) ->
     ("when", "arguments"),
     [
         ("mixing", ["--passes=100000"]),
-        ("learning", ["--passes=1", "--jobs=1", "--steps=1000000"]),
+        pytest.param("learning", ["--passes=1", "--jobs=1", "--steps=1000000"], marks=pytest.mark.slow),
         ("learning", ["--system=extended", "--bits=320", "--fit-frames=1800"]),
     ],
 )
@@ -304,7 +305,9 @@ def test_interrupted_training_leaves_the_last_artifact(
     assert tree(blsh.cwd) == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], ids=lambda number: number.name
+)
 def test_interrupted_evaluation_ends_its_processes(
     blsh: Blsh, corpus: Path, model: Path, number: signal.Signals
 ) -> None:

@@ -183,6 +183,7 @@ def test_what_a_geometry_adds_is_told_apart_from_the_kind():
     assert (found.ram_bytes, found.ram_bytes_a_sample, found.stack_bytes) == (3000, 4, 500)
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_an_interrupted_calibration_goes_on_where_it_stopped(tmp_path, monkeypatch):
     """For real boards the firmware is built, not run. A small model of each kind does here."""

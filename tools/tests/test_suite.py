@@ -149,6 +149,7 @@ def test_generated_signals_that_fail_are_shrunk_and_found_again(
         assert again.returncode == 1 and f"bit {WRONG_BIT}: expected" in again.stdout, again.stdout + again.stderr
 
 
+@pytest.mark.slow
 def test_one_stage_is_compared_alone(built: Blsh, model: Path, wrong_board: HostImage) -> None:
     """The stages before the wrong one are right; tests of other things do not count."""
     with HostBoard(wrong_board) as board:
@@ -253,6 +254,7 @@ def test_all_boards_are_built_started_and_compared(built: Blsh, model: Path, emu
 # ---- generated models -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_model_too_large_for_a_micro_bit_runs_as_code_of_its_core_elsewhere(tmp_path: Path, emulator: None) -> None:
     large = Recipe(1, "stft", 300, 10, 1200).model()
     small = Recipe(1, "mel", 9, 2, 40).model()
@@ -317,7 +319,11 @@ def name_of(process: int) -> str:
         return ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL],
+    ids=lambda number: number.name,
+)
 def test_no_emulator_outlives_the_command(
     built: Blsh, model: Path, corpus: Path, emulator: None, number: signal.Signals
 ) -> None:

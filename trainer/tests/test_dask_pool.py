@@ -115,6 +115,7 @@ def test_a_scheduler_without_workers_is_named():
         DaskPool(empty.scheduler_address)
 
 
+@pytest.mark.slow
 def test_a_cluster_that_ends_in_mid_fit_is_told_and_its_checkpoint_serves(tmp_path):
     H, file = frames(600), tmp_path / "fit.ckpt"
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:

@@ -189,6 +189,7 @@ def test_denoising_helps_and_the_ideal_mask_helps_more(tiny_corpus, tiny_model):
     assert ideal > estimate
 
 
+@pytest.mark.slow
 def test_learned_bits_denoise_real_speech_better_than_random_ones(real_corpus):
     options = PAPER.with_(max_frames=4096, fit_frames=4096, steps=100)
     gains = {}
