@@ -14,8 +14,9 @@ import numpy.typing as npt
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from blsh_codegen.emit.export import ARDUINO_EXAMPLE, EXPORT_RECORD_NAME, STREAM_EXAMPLE, export_library
+from blsh_codegen.emit.export import export_library
 from blsh_codegen.emit.generate import integer_model
+from blsh_codegen.emit.library import ARDUINO_EXAMPLE, EXPORT_RECORD_NAME, STREAM_EXAMPLE
 from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_trainer.model.artifact import Model
