@@ -171,24 +171,6 @@ def test_arduino_sketch_computes_what_the_reference_says(
     assert done.stdout == reference_output(model, signal)
 
 
-def test_arduino_layout_and_properties(library: Path) -> None:
-    """The rules of Arduino's library specification, 1.5 format."""
-    lines = (library / "library.properties").read_text().splitlines()
-    properties = dict(line.split("=", 1) for line in lines)
-    needed = ["name", "version", "author", "maintainer", "sentence", "paragraph", "category"]
-    needed += ["url", "architectures", "includes"]
-    assert list(properties) == needed, "each once, nothing else"
-    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9 _.-]{0,62}", properties["name"])
-    assert re.fullmatch(r"\d+\.\d+\.\d+", properties["version"])
-    assert properties["category"] == "Signal Input/Output" and properties["architectures"] == "*"
-    assert (library / "src" / properties["includes"]).is_file()
-    sketches = list(library.glob("examples/*/*.ino"))
-    assert sketches and all(sketch.stem == sketch.parent.name for sketch in sketches)
-    names = [path.lower() for path in contents(library)]
-    assert len(set(names)) == len(names), "two names are one on Windows and macOS"
-    assert all(re.fullmatch(r"[A-Za-z0-9_./-]+", path) for path in contents(library))
-
-
 def test_no_symbol_can_clash(library: Path, tmp_path: Path) -> None:
     """Whatever the library defines begins with blsh_, and is defined once."""
     require("nm")
@@ -214,14 +196,6 @@ def test_model_compiled_as_cpp_is_the_same_model(
 
 
 # ---- what is in the folder -----------------------------------------------------------------------------------------
-
-
-def test_platformio_manifest_names_what_is_there(library: Path) -> None:
-    manifest = json.loads((library / "library.json").read_text())
-    assert (library / manifest["build"]["srcDir"] / manifest["headers"]).is_file()
-    assert manifest["version"] == json.loads((library / EXPORT_RECORD_NAME).read_text())["version"]
-    for example in manifest["examples"]:
-        assert all((library / example["base"] / name).is_file() for name in example["files"])
 
 
 def test_record_accounts_for_every_file(model: Model, library: Path) -> None:

@@ -22,7 +22,7 @@ from .compilers import C_COMPILERS, compile_objects, require, run
 from .export_builds import aligned_output, built_example, built_sketch, reference_output
 from .exports import OPTIONS, artifact, contents, of_kind
 
-HOPS = 8
+HOPS = 6
 STARTUP = Path(__file__).parents[2] / "tools" / "tests" / "export_project" / "src" / "startup.c"
 
 # Streams of all models, hop by hop in turn, so that one could disturb another.
@@ -34,7 +34,7 @@ PROGRAM = """\
 #include "desk_model.h"
 
 #define MODELS 4u
-#define SAMPLES (8u * 256u)
+#define SAMPLES (6u * 256u)
 static const blsh_model_t *const models[MODELS] = {&near_model, &far_model, &radio_model, &desk_model};
 static blsh_state_t states[MODELS];
 static int16_t input[SAMPLES], output[MODELS][SAMPLES];
@@ -198,9 +198,8 @@ def test_two_exports_do_not_link_into_one_program(rng: np.random.Generator, tmp_
     plain = archive_of(tmp_path / "plain" / "library", "blsh")
     for alone in (one, two, plain):
         assert linked(tmp_path, *alone) == ""
-    for parts, other in (((*one, *two), "far"), ((*two, *one), "near"), ((*plain, *one), "near"), ((*one, *plain), "")):
-        said = linked(tmp_path, *parts)
-        assert "multiple definition of `blsh_error_text'" in said or f"`blsh_init_{other}_" in said, said
+    for parts in ((*one, *two), (*two, *one), (*plain, *one), (*one, *plain)):
+        assert "multiple definition of `blsh_error_text'" in linked(tmp_path, *parts)
     assert "undefined reference to `blsh_init_far_" in linked(tmp_path, two[0], one[1])
 
 
@@ -269,6 +268,7 @@ def test_limits_of_several_models_are_enough_for_each(models: list[ExportedModel
 
 
 def test_same_models_and_options_give_the_same_bytes(models: list[ExportedModel], tmp_path: Path) -> None:
+    models = models[:2]
     first = export_models(models, tmp_path / "first")
     assert export_models(models, tmp_path / "first") == first and export_models(models, tmp_path / "second") == first
     assert contents(tmp_path / "first") == contents(tmp_path / "second")
