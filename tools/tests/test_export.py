@@ -209,11 +209,10 @@ void fail(const char *why) { fprintf(stderr, "%s\\n", why); }
 """
 
 
-def snippet(language: str) -> str:
-    """Return the manual's first block of code in that language, without its indent."""
-    block, *_ = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", MANUAL.read_text(), re.MULTILINE | re.DOTALL)
-    indent, text = block
-    return "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True))
+def snippets(language: str) -> list[str]:
+    """Return the manual's blocks of code in that language, without their indent."""
+    blocks = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", MANUAL.read_text(), re.MULTILINE | re.DOTALL)
+    return ["".join(line.removeprefix(indent) for line in text.splitlines(keepends=True)) for indent, text in blocks]
 
 
 @pytest.mark.needs("make", "gcc")
@@ -225,12 +224,12 @@ def test_manuals_code_computes_what_the_reference_says(
         pytest.skip("cmake is not installed")
     project = tmp_path / "project"
     shutil.copytree(library, project / "lib" / "blsh")
-    (project / "main.c").write_text(snippet("c"))
+    (project / "main.c").write_text(snippets("c")[0])
     (project / "own.c").write_text(OWN_FUNCTIONS)
     (project / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.15)\nproject(firmware LANGUAGES C)\n"
         "add_compile_options(-Wall -Wextra -Werror -Wconversion)\n"
-        "add_executable(firmware main.c own.c)\n" + snippet("cmake")
+        "add_executable(firmware main.c own.c)\n" + snippets("cmake")[0]
     )
     for command in ([cmake, "-S", project, "-B", project / "build"], [cmake, "--build", project / "build"]):
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
@@ -238,10 +237,18 @@ def test_manuals_code_computes_what_the_reference_says(
     assert output_of(project / "build" / "firmware", data=stream[0]) == stream[1][: len(stream[0])]
 
 
-def test_manuals_command_is_a_command(blsh: Blsh, bench: Bench) -> None:
-    words = snippet("sh").split()
-    assert words[0] == "blsh"
-    place = words[words.index("--to") + 1]
-    arguments = [bench.model if word.endswith(".npz") else word for word in words[1:]]
-    blsh.succeed(*arguments, "--entries", ENTRIES)
-    assert (bench.folder / place / "library.json").is_file()
+def test_manuals_commands_are_commands(blsh: Blsh, bench: Bench) -> None:
+    """They run, and the manual's code for several models compiles with what the last one wrote."""
+    for command in snippets("sh"):
+        words = command.split()
+        assert words[0] == "blsh"
+        place = bench.folder / words[words.index("--to") + 1]
+        shutil.rmtree(place, ignore_errors=True)
+        arguments = [bench.model if word.endswith(".npz") else word for word in words[1:]]
+        blsh.succeed(*arguments, "--entries", ENTRIES)
+        assert (place / "library.json").is_file()
+    (several,) = (code for code in snippets("c") if "room_model.h" in code)
+    (bench.folder / "several.c").write_text(several)
+    command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{place / 'src'}", "-fsyntax-only", "several.c"]
+    done = subprocess.run(command, cwd=bench.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
