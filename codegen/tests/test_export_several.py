@@ -12,6 +12,7 @@ import pytest
 from blsh_codegen.emit.export import ExportedModel, export_library, export_models
 from blsh_codegen.emit.generate import GenerateOptions, integer_model, own_limits
 from blsh_codegen.emit.library import EXPORT_RECORD_NAME
+from blsh_codegen.emit.naming import SHAREABLE
 from blsh_codegen.spec.c_structs import Limits, window_bit
 from blsh_codegen.spec.constants import ModelKind
 from blsh_codegen.spec.hard_signals import edge_signal
@@ -59,12 +60,12 @@ int main(void) {
 
 @pytest.fixture
 def models(rng: np.random.Generator) -> list[ExportedModel]:
-    """Return models of every kind and of three geometries; near and desk have the same windows."""
+    """Return models of every kind and of three geometries; near and desk have the same windows and bands."""
     return [
         ExportedModel(*of_kind(ModelKind.MASKS, rng), "near"),
         ExportedModel(*of_kind(ModelKind.SMALL_VOTES, rng, CLASSES["hearing"]), "far"),
         ExportedModel(*of_kind(ModelKind.LARGE_VOTES, rng, Geometry(8_000, 512, 128, 256)), "radio"),
-        ExportedModel(artifact(rng, "stft", "ibm"), OPTIONS, "desk"),
+        ExportedModel(*of_kind(ModelKind.LARGE_VOTES, rng), "desk"),
     ]
 
 
@@ -148,9 +149,11 @@ def test_every_symbol_is_defined_once_and_equal_tables_are_shared(
     assert [name for name in names if not name.startswith(tuple(f"{each}_" for each in prefixes))] == []
     windows = sorted(name for name in names if "window_q14" in name)
     assert windows == ["blsh_shared_window_q14_1", "far_window_q14", "radio_window_q14"]
+    shared = {line.split()[0]: int(line.split()[3], 16) for line in listing.splitlines() if "blsh_shared_" in line}
+    assert list(shared) == [f"blsh_shared_{field}_1" for field in sorted(SHAREABLE) if field != "synthesis_q14"]
     record = json.loads((library / EXPORT_RECORD_NAME).read_text())
     apart = sum(each["table_bytes"] for each in record["models"].values())
-    assert record["table_bytes"] == apart - 2 * RECORDER.window, "near and desk have one window of int16"
+    assert record["table_bytes"] == apart - sum(shared.values()), "near and desk have these tables once"
 
 
 # ---- what does not go together -------------------------------------------------------------------------------------
