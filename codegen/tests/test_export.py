@@ -2,10 +2,7 @@
 """An exported library: what is in it, and what CMake, Arduino and C++ make of it."""
 
 import json
-import os
 import re
-import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +11,15 @@ import numpy.typing as npt
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from blsh_codegen.emit.export import ARDUINO_EXAMPLE, EXPORT_RECORD_NAME, STREAM_EXAMPLE, export_library
-from blsh_codegen.emit.generate import integer_model
-from blsh_codegen.pipeline.reference import ReferenceDenoiser
+from blsh_codegen.emit.export import export_library
+from blsh_codegen.emit.library import ARDUINO_EXAMPLE, EXPORT_RECORD_NAME, STREAM_EXAMPLE
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_trainer.model.artifact import Model
 from blsh_trainer.model.attribution import ATTRIBUTION_FILE
 from blsh_trainer.signals.geometry import RECORDER, Geometry
 
-from .compilers import C_COMPILERS, CPP_COMPILERS, WARNINGS, compile_objects, require, run
+from .compilers import C_COMPILERS, CPP_COMPILERS, compile_objects, require, run
+from .export_builds import aligned_output, built_by_cmake, built_example, built_sketch, cmake, reference_output
 from .exports import OPTIONS, artifact, contents
 
 pytestmark = pytest.mark.heavy
@@ -48,38 +45,7 @@ def signal(rng: np.random.Generator) -> npt.NDArray[np.int16]:
     return edge_signal("speech_like", HOPS * RECORDER.hop, rng)
 
 
-def reference_output(model: Model, signal: npt.NDArray[np.int16]) -> bytes:
-    """Return the output of the scalar reference for `signal`, as a stream of bytes."""
-    denoiser = ReferenceDenoiser(integer_model(model, OPTIONS))
-    hops = signal.reshape(-1, model.geometry.hop)
-    return b"".join(denoiser.hop(hop).output.astype("<i2").tobytes() for hop in hops)
-
-
-def aligned_output(model: Model, data: bytes) -> bytes:
-    """Return the bytes that the stream's example must give: as many, without the lag, the end included."""
-    hop, lag = 2 * model.geometry.hop, 2 * model.geometry.lag
-    padded = np.frombuffer(data + bytes(hop * -(-(len(data) + lag) // hop) - len(data)), "<i2")
-    return reference_output(model, padded)[lag:][: len(data)]
-
-
-def cmake() -> str:
-    """Return the cmake of this Python's environment, or else of the system."""
-    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    found = shutil.which("cmake", path=places)
-    if found is None or shutil.which("make") is None:
-        pytest.skip("cmake or make is not installed")
-    return found
-
-
 # ---- CMake ------------------------------------------------------------------------------------------------------
-
-
-def built_by_cmake(source: Path, build: Path, program: str) -> Path:
-    flags = f"-DCMAKE_C_FLAGS={' '.join(WARNINGS)}"
-    for command in ([cmake(), "-S", source, "-B", build, flags], [cmake(), "--build", build]):
-        done = run(*command)
-        assert done.returncode == 0, (done.stdout + done.stderr).decode()
-    return build / program
 
 
 def test_cmake_builds_an_example_that_computes_what_the_reference_says(
@@ -110,15 +76,6 @@ def test_an_export_of_another_geometry_says_so_and_computes_it(
     assert f"{rate} mono" in (library / "library.properties").read_text()
     assert f"blsh_hop for every {hop}" in (library / "README.txt").read_text()
     assert f"-r {geometry.rate_hz} |" in (library / STREAM_EXAMPLE).read_text()
-
-
-def built_example(library: Path) -> Path:
-    """Return the stream's example, compiled with the library by gcc."""
-    sources = [library / STREAM_EXAMPLE, *sorted((library / "src").glob("*.c"))]
-    made = compile_objects(C_COMPILERS["gcc"], sources, [library / "src"], library.parent / "objects")
-    program = library.parent / "stream"
-    assert run("gcc", *made, "-o", program).returncode == 0
-    return program
 
 
 def test_cmake_library_serves_a_project_in_cpp(
@@ -206,73 +163,12 @@ def place_of(program: Path, name: str) -> tuple[int, int]:
 
 # ---- Arduino ------------------------------------------------------------------------------------------------------
 
-# What a sketch may use of the real one: Serial over stdin and stdout, in small pieces as a real port gives them.
-ARDUINO_H = """\
-#include <cstddef>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-struct Port {
-    void begin(unsigned long) {}
-    std::size_t readBytes(char *data, std::size_t size) {
-        const std::size_t got = std::fread(data, 1, size < 100 ? size : 100, stdin);
-        if (got == 0) { std::fflush(stdout); std::exit(0); }
-        return got;
-    }
-    std::size_t write(const std::uint8_t *data, std::size_t size) { return std::fwrite(data, 1, size, stdout); }
-    void println(const char *text) { std::fprintf(stderr, "%s\\n", text); }
-};
-extern Port Serial;
-void delay(unsigned long);
-void setup();
-void loop();
-"""
-SKETCH_MAIN = """\
-#include "Arduino.h"
-Port Serial;
-void delay(unsigned long) { std::exit(3); }
-int main() { setup(); for (;;) loop(); }
-"""
-
-
-def built_sketch(library: Path, folder: Path) -> Path:
-    """Return a program built as Arduino does: the sketch behind `#include <Arduino.h>` as C++, src/ as C, linked."""
-    folder.mkdir()
-    (folder / "Arduino.h").write_text(ARDUINO_H)
-    (folder / "main.cpp").write_text(SKETCH_MAIN)
-    (folder / "sketch.cpp").write_text("#include <Arduino.h>\n" + (library / ARDUINO_EXAMPLE).read_text())
-    sketch = [folder / "sketch.cpp", folder / "main.cpp"]
-    made = compile_objects(CPP_COMPILERS["g++"], sketch, [folder, library / "src"], folder)
-    sources = sorted((library / "src").rglob("*.c"))
-    made += compile_objects(C_COMPILERS["gcc"], sources, [library / "src"], folder / "library")
-    done = run("g++", *made, "-o", folder / "sketch")
-    assert done.returncode == 0, done.stderr.decode()
-    return folder / "sketch"
-
 
 def test_arduino_sketch_computes_what_the_reference_says(
     model: Model, library: Path, signal: npt.NDArray[np.int16], tmp_path: Path
 ) -> None:
     done = run(built_sketch(library, tmp_path / "sketch"), data=signal.astype("<i2").tobytes())
     assert done.stdout == reference_output(model, signal)
-
-
-def test_arduino_layout_and_properties(library: Path) -> None:
-    """The rules of Arduino's library specification, 1.5 format."""
-    lines = (library / "library.properties").read_text().splitlines()
-    properties = dict(line.split("=", 1) for line in lines)
-    needed = ["name", "version", "author", "maintainer", "sentence", "paragraph", "category"]
-    needed += ["url", "architectures", "includes"]
-    assert list(properties) == needed, "each once, nothing else"
-    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9 _.-]{0,62}", properties["name"])
-    assert re.fullmatch(r"\d+\.\d+\.\d+", properties["version"])
-    assert properties["category"] == "Signal Input/Output" and properties["architectures"] == "*"
-    assert (library / "src" / properties["includes"]).is_file()
-    sketches = list(library.glob("examples/*/*.ino"))
-    assert sketches and all(sketch.stem == sketch.parent.name for sketch in sketches)
-    names = [path.lower() for path in contents(library)]
-    assert len(set(names)) == len(names), "two names are one on Windows and macOS"
-    assert all(re.fullmatch(r"[A-Za-z0-9_./-]+", path) for path in contents(library))
 
 
 def test_no_symbol_can_clash(library: Path, tmp_path: Path) -> None:
@@ -300,14 +196,6 @@ def test_model_compiled_as_cpp_is_the_same_model(
 
 
 # ---- what is in the folder -----------------------------------------------------------------------------------------
-
-
-def test_platformio_manifest_names_what_is_there(library: Path) -> None:
-    manifest = json.loads((library / "library.json").read_text())
-    assert (library / manifest["build"]["srcDir"] / manifest["headers"]).is_file()
-    assert manifest["version"] == json.loads((library / EXPORT_RECORD_NAME).read_text())["version"]
-    for example in manifest["examples"]:
-        assert all((library / example["base"] / name).is_file() for name in example["files"])
 
 
 def test_record_accounts_for_every_file(model: Model, library: Path) -> None:

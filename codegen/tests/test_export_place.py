@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.emit.export import EXPORT_RECORD_NAME, export_library
+from blsh_codegen.emit.export import export_library
 from blsh_codegen.emit.generate import GenerateOptions
+from blsh_codegen.emit.library import EXPORT_RECORD_NAME
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
 

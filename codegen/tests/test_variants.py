@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.emit.export import STREAM_EXAMPLE, export_library
+from blsh_codegen.emit.export import export_library
 from blsh_codegen.emit.generate import integer_model
+from blsh_codegen.emit.library import STREAM_EXAMPLE
 from blsh_codegen.host_core import HOST_VARIANTS
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import core_folder, stand_ins

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* How large a model the state holds; blsh_init refuses a larger one. With BLSH_MODEL_LIMITS the state is just as large
  * as the generated model needs: blsh_limits.h is generated beside that model. An exported library has another
- * blsh_capacity.h, which always takes its model's limits. */
+ * blsh_capacity.h, which always takes the limits of its models. */
 #ifndef BLSH_CAPACITY_H
 #define BLSH_CAPACITY_H
 

@@ -32,6 +32,8 @@ ELSEWHERE = {
     "blsh_model.h",
     "blsh_tables.c",
     "blsh_generated.json",
+    "ear_model.h",
+    "room_model.h",
     "string.h",
 }  # generated, or of the C library
 APACHE_2_0 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"  # SHA-256 of the text as published
@@ -107,7 +109,8 @@ def test_the_design_says_how_to_add_things_in_eight_lines_each() -> None:
     part = "\n" + design.split("\n## How to add\n")[1].split("\n## ")[0]
     recipes = dict(text.split("\n", 1) for text in part.split("\n### ")[1:])
     things = ["a board", "a metric", "a behaviour", "a corpus layout", "a learner", "a feature kind", "a mask kind"]
-    assert [name.lower() for name in recipes] == [*things, "a command", "a stage", "a message"]
+    things += ["a command", "a build system for exports", "a stage", "a message"]
+    assert [name.lower() for name in recipes] == things
     assert {name for name, text in recipes.items() if len(text.strip().splitlines()) > 8} == set()
 
 

@@ -16,8 +16,9 @@ from blsh_codegen.pipeline.reference import ReferenceDenoiser
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_firmware.build.platformio import platformio_environment
-from blsh_trainer.model.artifact import load_model
-from blsh_trainer.signals.geometry import RECORDER
+from blsh_hil.prove.random_model import random_voting_model
+from blsh_trainer.model.artifact import load_model, save_model
+from blsh_trainer.signals.geometry import CLASSES, RECORDER
 
 from .bench import Bench
 from .blsh_command import Blsh, tree
@@ -90,6 +91,25 @@ REFUSED = {
     "entries": ("export MODEL --to new --entries 99999", r"99999 entries asked for; choose 5 .* to \d+"),
     "neighbours": ("export MODEL --to new --neighbours 33", "K = 33: firmware averages 1 to 32 neighbours"),
     "infinite weight": ("export INFINITE --to new", "projections must be finite"),
+    "a prefix that C cannot take": ("export MODEL --to new --prefix 2nd", "--prefix '2nd' cannot begin names in C"),
+    "a prefix of the core": ("export MODEL --to new --prefix blsh", "--prefix blsh: names of the core begin with blsh"),
+    "one prefix twice": (
+        "export MODEL MODEL --to new --prefix near --prefix near",
+        "--prefix near is given 2 times; give each model its own",
+    ),
+    "models without prefixes": (
+        "export MODEL MODEL --to new",
+        "2 models and 0 --prefix; give each model of one program",
+    ),
+    "more prefixes than models": ("export MODEL --to new --prefix near --prefix far", "1 model and 2 --prefix; give"),
+    "a budget for two": (
+        "export MODEL MODEL --to new --prefix near --prefix far --board microbit --flash 64K",
+        "--board microbit, --flash 64K with 2 models: a budget is for one model; choose --entries instead",
+    ),
+    "a second model that is none": (
+        "export MODEL file --to new --prefix near --prefix far",
+        "file is no model artifact|file.*",
+    ),
     "masks of another width": ("export NARROW --to new", r"\(\d+, 64\), dtype uint8; expected uint8 \(rows, 65\)"),
 }
 
@@ -135,12 +155,6 @@ def built_by_platformio(library: Path, place: str, environment: str, folder: Pat
     return folder / ".pio" / "build" / environment / "program.elf"
 
 
-@pytest.mark.needs("gcc")
-def test_platformio_builds_it_in_a_projects_lib(library: Path, stream: tuple[bytes, bytes], tmp_path: Path) -> None:
-    program = built_by_platformio(library, "lib/blsh", "host", tmp_path / "project")
-    assert output_of(program, data=stream[0]) == stream[1][2 * LAG :]
-
-
 @pytest.mark.needs("arm-none-eabi-gcc", "qemu-system-arm")
 def test_platformio_builds_it_for_a_cortex_m4(library: Path, stream: tuple[bytes, bytes], tmp_path: Path) -> None:
     """The exported example runs on the emulated core, by semihosting, and puts out the reference's bits."""
@@ -148,6 +162,27 @@ def test_platformio_builds_it_for_a_cortex_m4(library: Path, stream: tuple[bytes
     emulator = ["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none"]
     emulator += ["-semihosting-config", "enable=on,target=native", "-kernel"]
     assert output_of(*emulator, program, data=stream[0]) == stream[1][2 * LAG :]
+
+
+@pytest.mark.needs("gcc")
+def test_platformio_builds_several_models_in_a_projects_lib(
+    blsh: Blsh, model: Path, stream: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    hearing = random_voting_model(entries=90, geometry=CLASSES["hearing"])
+    save_model(blsh.cwd / "hearing.npz", hearing)
+    names = ["--prefix", "room", "--prefix", "ear"]
+    result = blsh.json("export", model, "hearing.npz", *names, "--to", "library")
+    digests = {prefix: each["model_sha256"] for prefix, each in result["models"].items()}
+    assert digests == {"room": load_model(model).sha256, "ear": hearing.sha256}
+    assert {"ATTRIBUTION-ear.txt", "ATTRIBUTION-room.txt"} <= set(result["files"])
+    program = built_by_platformio(blsh.cwd / "library", "lib/blsh", "host", tmp_path / "project")
+    samples = np.frombuffer(stream[0], "<i2")
+    for prefix, artifact in (("room", load_model(model)), ("ear", hearing)):
+        denoiser = ReferenceDenoiser(integer_model(artifact, GenerateOptions(**result["models"][prefix]["options"])))
+        padded = np.concatenate([samples, np.zeros(artifact.geometry.lag, samples.dtype)])
+        hops = padded.reshape(-1, artifact.geometry.hop)
+        expected = b"".join(denoiser.hop(hop).output.astype("<i2").tobytes() for hop in hops)
+        assert output_of(program, prefix, data=stream[0]) == expected[2 * artifact.geometry.lag :]
 
 
 # ---- docs/embedding.md ----------------------------------------------------------------------------------------------
@@ -174,11 +209,10 @@ void fail(const char *why) { fprintf(stderr, "%s\\n", why); }
 """
 
 
-def snippet(language: str) -> str:
-    """Return the manual's first block of code in that language, without its indent."""
-    block, *_ = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", MANUAL.read_text(), re.MULTILINE | re.DOTALL)
-    indent, text = block
-    return "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True))
+def snippets(language: str) -> list[str]:
+    """Return the manual's blocks of code in that language, without their indent."""
+    blocks = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", MANUAL.read_text(), re.MULTILINE | re.DOTALL)
+    return ["".join(line.removeprefix(indent) for line in text.splitlines(keepends=True)) for indent, text in blocks]
 
 
 @pytest.mark.needs("make", "gcc")
@@ -190,12 +224,12 @@ def test_manuals_code_computes_what_the_reference_says(
         pytest.skip("cmake is not installed")
     project = tmp_path / "project"
     shutil.copytree(library, project / "lib" / "blsh")
-    (project / "main.c").write_text(snippet("c"))
+    (project / "main.c").write_text(snippets("c")[0])
     (project / "own.c").write_text(OWN_FUNCTIONS)
     (project / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.15)\nproject(firmware LANGUAGES C)\n"
         "add_compile_options(-Wall -Wextra -Werror -Wconversion)\n"
-        "add_executable(firmware main.c own.c)\n" + snippet("cmake")
+        "add_executable(firmware main.c own.c)\n" + snippets("cmake")[0]
     )
     for command in ([cmake, "-S", project, "-B", project / "build"], [cmake, "--build", project / "build"]):
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
@@ -203,10 +237,18 @@ def test_manuals_code_computes_what_the_reference_says(
     assert output_of(project / "build" / "firmware", data=stream[0]) == stream[1][: len(stream[0])]
 
 
-def test_manuals_command_is_a_command(blsh: Blsh, bench: Bench) -> None:
-    words = snippet("sh").split()
-    assert words[0] == "blsh"
-    place = words[words.index("--to") + 1]
-    arguments = [bench.model if word.endswith(".npz") else word for word in words[1:]]
-    blsh.succeed(*arguments, "--entries", ENTRIES)
-    assert (bench.folder / place / "library.json").is_file()
+def test_manuals_commands_are_commands(blsh: Blsh, bench: Bench) -> None:
+    """They run, and the manual's code for several models compiles with what the last one wrote."""
+    for command in snippets("sh"):
+        words = command.split()
+        assert words[0] == "blsh"
+        place = bench.folder / words[words.index("--to") + 1]
+        shutil.rmtree(place, ignore_errors=True)
+        arguments = [bench.model if word.endswith(".npz") else word for word in words[1:]]
+        blsh.succeed(*arguments, "--entries", ENTRIES)
+        assert (place / "library.json").is_file()
+    (several,) = (code for code in snippets("c") if "room_model.h" in code)
+    (bench.folder / "several.c").write_text(several)
+    command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{place / 'src'}", "-fsyntax-only", "several.c"]
+    done = subprocess.run(command, cwd=bench.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model as a library of its own: core, tables and an example, for PlatformIO, Arduino and CMake at once.
+"""Models as one library: the core once, each model's tables, and an example, for several build systems at once.
 
 The folder is written beside its place and renamed onto it, so it is there whole or not at all. `blsh_export.json` in it
 records model, options and the digest of every file: a later export replaces only what it can account for.
@@ -8,37 +8,36 @@ records model, options and the digest of every file: a later export replaces onl
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import metadata, version
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from blsh_codegen.emit.c_code import c_environment, plain_text
-from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, integer_model, render
-from blsh_codegen.model.quantise import IntegerModel
-from blsh_codegen.model.voting import VotingIntegers
-from blsh_codegen.project import core_folder, core_sources
+from blsh_codegen.emit.generate import GenerateOptions, integer_model
+from blsh_codegen.emit.library import EXPORT_RECORD_NAME, LibraryModel, library_files, table_bytes
+from blsh_codegen.emit.naming import check_prefixes
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel
-from blsh_trainer.model.attribution import ATTRIBUTION_FILE, attribution_text
+from blsh_trainer.model.attribution import attribution_text
 from blsh_trainer.own_files import read_own
 from blsh_trainer.replacing_folder import replacing_folder
 
-EXPORT_RECORD_NAME: Final = "blsh_export.json"
-LIBRARY_NAME: Final = "blsh-denoiser"
-SENTENCE: Final = "A learned speech denoiser for ARM Cortex-M, in integers."
-STREAM_EXAMPLE: Final = "examples/stream.c"
-ARDUINO_EXAMPLE: Final = "examples/Denoise/Denoise.ino"
-CAPACITY_HEADER: Final = "blsh_capacity.h"
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A model to export: the whole artifact, the options, and what its names in C begin with, None for `blsh`."""
+
+    artifact: AnyModel
+    options: GenerateOptions
+    prefix: str | None = None
 
 
 @dataclass(frozen=True)
-class ExportRecord:
-    """The contents of `blsh_export.json`; `files` is path to SHA-256, `table_bytes` the flash of the model's tables."""
+class ModelRecord:
+    """What `blsh_export.json` says of a model; `table_bytes` is the flash of all its tables."""
 
-    version: str
-    runtime_format: int
     model_name: str
     model_sha256: str
     dictionary_crc32: int
@@ -46,34 +45,55 @@ class ExportRecord:
     bits: int
     options: GenerateOptions
     table_bytes: int
+
+
+@dataclass(frozen=True)
+class ExportRecord:
+    """The contents of `blsh_export.json`.
+
+    models: by prefix; None stands for that of a library of one model. table_bytes: flash of all tables, each shared one
+    once. files: path to SHA-256.
+    """
+
+    version: str
+    runtime_format: int
+    models: dict[str | None, ModelRecord]
+    table_bytes: int
     files: dict[str, str]
 
     def to_json(self) -> str:
-        """Return canonical text: the same record, the same bytes."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+        """Return canonical text: the same record, the same bytes. A model without a prefix has its fields on top."""
+        fields = asdict(self)
+        models = fields.pop("models")
+        fields |= models.get(None, {"models": models})
+        return json.dumps(fields, indent=2, sort_keys=True) + "\n"
 
 
 def export_library(model: AnyModel, options: GenerateOptions, folder: Path) -> ExportRecord:
-    """Write `model` (the whole artifact) under `options` as a library into `folder`; returns its record.
+    """Write `model` (the whole artifact) under `options` as a library of its own: see `export_models`."""
+    return export_models([ExportedModel(model, options)], folder)
+
+
+def export_models(models: Sequence[ExportedModel], folder: Path) -> ExportRecord:
+    """Write `models` as one library with one core into `folder`; returns its record.
 
     A folder that holds the same export already is left alone, another export that is unchanged is replaced.
-    Raises BlshError for whatever `integer_model` refuses, for a folder with anything else in it, a file of an export
-    that was edited, or a place that cannot be written; then nothing is changed.
+    Raises BlshError for prefixes that cannot be told apart in C, whatever `integer_model` refuses, a folder with
+    anything else in it, a file of an export that was edited, or a place that cannot be written; then nothing is
+    changed.
     """
+    check_prefixes([each.prefix for each in models if each.prefix is not None], len(models))
     place = _resolved(folder)  # a link to a folder stays the link it is
     existing = _replaceable(place, folder)
-    integers = integer_model(model, options)
-    files = {**library_files(integers, options), ATTRIBUTION_FILE: attribution_text(model).encode()}
+    parts = [LibraryModel(integer_model(each.artifact, each.options), each.options, each.prefix) for each in models]
+    files = library_files(parts)
+    for each, part in zip(models, parts, strict=True):
+        files[part.attribution_file] = attribution_text(each.artifact).encode()
     record = ExportRecord(
         version=version("blsh-mcu"),
         runtime_format=RUNTIME_FORMAT,
-        model_name=integers.name,
-        model_sha256=integers.model_sha256,
-        dictionary_crc32=integers.dictionary_crc32,
-        dictionary_entries=integers.entries,
-        bits=integers.bits,
-        options=options,
-        table_bytes=_table_bytes(integers),
+        models={part.prefix: _model_record(part) for part in parts},
+        table_bytes=table_bytes(parts),
         files={path: hashlib.sha256(content).hexdigest() for path, content in sorted(files.items())},
     )
     files[EXPORT_RECORD_NAME] = record.to_json().encode()
@@ -86,78 +106,17 @@ def export_library(model: AnyModel, options: GenerateOptions, folder: Path) -> E
     return record
 
 
-def library_files(model: IntegerModel, options: GenerateOptions) -> dict[str, bytes]:
-    """Return the files of an export, path to content: the same bytes for the same model and options.
-
-    Two are missing: the record, and ATTRIBUTION_FILE, which takes the artifact's card.
-    """
-    core = {path.relative_to(core_folder()).as_posix(): path.read_bytes() for path in core_sources()}
-    checkout = core_folder().parents[1]
-    licences = {
-        path.name: path.read_bytes() for path in sorted(checkout.glob("LICENSE")) + sorted(checkout.glob("NOTICE"))
-    }
-    generated = {name: text.encode() for name, text in render(model, options).items()}
-    twice = core.keys() & generated.keys()
-    if twice:
-        raise ValueError(f"{', '.join(sorted(twice))}: a file of the core has the name of a generated one; rename it")
-    sources = core | generated
-    context = {
-        "version": version("blsh-mcu"),
-        "library": LIBRARY_NAME,
-        "sentence": SENTENCE,
-        "command": f"{options.command().replace('generate', 'export', 1)} --to DIR",
-        "model": model,
-        "votes": isinstance(model, VotingIntegers),
-        "model_name": plain_text(model.name),
-        "rate_khz": f"{model.geometry.rate_hz / 1000:g}",
-        "hop_ms": f"{1000 * model.geometry.hop_s:g}",
-        "latency_ms": f"{1000 * model.geometry.latency_s:g}",
-        "table_bytes": f"{_table_bytes(model):,}",
-        "record_name": EXPORT_RECORD_NAME,
-        "attribution": ATTRIBUTION_FILE,
-        "sources": sorted(name for name in sources if name.endswith(".c")),
-        "licence": ", ".join(["Apache-2.0", *licences]),
-    }
-    environment = c_environment("blsh_codegen")
-
-    def rendered(name: str) -> bytes:
-        return environment.get_template(f"export/{name}.j2").render(context).encode()
-
-    # With a flag, library and user could differ in the size of the state.
-    sources[CAPACITY_HEADER] = rendered(CAPACITY_HEADER)
-    return {
-        **{f"src/{name}": content for name, content in sorted(sources.items())},
-        **licences,
-        STREAM_EXAMPLE: rendered("stream.c"),
-        ARDUINO_EXAMPLE: rendered("Denoise.ino"),
-        "CMakeLists.txt": rendered("CMakeLists.txt"),
-        "README.txt": rendered("README.txt"),
-        "library.properties": rendered("library.properties"),
-        "library.json": _library_json().encode(),
-    }
-
-
-def _library_json() -> str:
-    manifest = {
-        "name": LIBRARY_NAME,
-        "version": version("blsh-mcu"),
-        "description": metadata("blsh-mcu")["Summary"],
-        "license": "Apache-2.0",
-        "keywords": ["audio", "dsp", "noise suppression", "speech"],
-        "headers": "blsh_model.h",
-        "frameworks": "*",
-        "platforms": "*",
-        "build": {"srcDir": "src", "includeDir": "src", "flags": ["-O2"]},  # frameworks compile for size
-        "examples": [
-            {"name": "Denoise", "base": "examples/Denoise", "files": ["Denoise.ino"]},
-            {"name": "stream", "base": "examples", "files": ["stream.c"]},
-        ],
-    }
-    return json.dumps(manifest, indent=2) + "\n"
-
-
-def _table_bytes(model: IntegerModel) -> int:
-    return sum(flash_table_bytes(model).values())
+def _model_record(part: LibraryModel) -> ModelRecord:
+    model = part.integers
+    return ModelRecord(
+        model_name=model.name,
+        model_sha256=model.model_sha256,
+        dictionary_crc32=model.dictionary_crc32,
+        dictionary_entries=model.entries,
+        bits=model.bits,
+        options=part.options,
+        table_bytes=part.table_bytes,
+    )
 
 
 def _resolved(folder: Path) -> Path:

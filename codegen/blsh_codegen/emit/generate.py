@@ -4,17 +4,18 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import numpy as np
 import numpy.typing as npt
 
 from blsh_codegen.emit.c_code import c_environment, plain_text
+from blsh_codegen.emit.naming import CORE_PREFIX, PLAIN, Naming
 from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.spec.c_structs import Limits, window_bit
@@ -38,7 +39,9 @@ from blsh_trainer.model.reduction import reduce_model
 from blsh_trainer.model.voting_model import VOTES, VotingModel
 from blsh_trainer.signals.geometry import LEAST_HOP
 
-MODEL_FILES = ("blsh_limits.h", "blsh_model.h", "blsh_model.c")
+LIMITS_FILE = "blsh_limits.h"
+SHARED_HEADER = "blsh_shared.h"
+SHARED_SOURCE = "blsh_shared.c"
 TABLES_FILE = "blsh_tables.c"
 LAYOUTS = ("tight", "plain")
 _TABLE_NAMES = {
@@ -59,7 +62,6 @@ _TABLE_NAMES = {
     "response_q14": "response",
 }
 """The names of tables for people, where they are not those in C."""
-_NUMBERS = re.compile(r"^#define (BLSH_MODEL_(?!FLASH_BUDGET_)\w+) (\d+u|0x[0-9a-f]+u)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,19 @@ class GenerateOptions:
             f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in given.items()
         ]
         return " ".join(["blsh generate MODEL.npz", *words])
+
+    def export_command(self) -> str:
+        """Return the command line that exports with these options."""
+        return f"{self.command().replace('generate', 'export', 1)} --to DIR"
+
+
+class SharedTable(NamedTuple):
+    """A table that several models have, in blsh_shared.c: its symbol, the field of blsh_model_t, and its users."""
+
+    symbol: str
+    field: str
+    values: npt.NDArray[Any]
+    prefixes: tuple[str, ...]
 
 
 def own_limits(model: IntegerModel) -> Limits:
@@ -210,13 +225,38 @@ def generate(model: IntegerModel, options: GenerateOptions, folder: Path) -> lis
 
 
 def render(model: IntegerModel, options: GenerateOptions) -> dict[str, str]:
-    """Return the C files of `model`: their texts by name."""
-    context = _context(model, options)
+    """Return the C files of `model`, which is the only one of its program: their texts by name."""
+    head = {**_context(model, options, PLAIN), "head": "provenance.j2", "slots": options.slots, "several": False}
+    limits = _environment().get_template(f"{LIMITS_FILE}.j2").render(head, limits=state_limits(model, options))
+    return {LIMITS_FILE: limits, **render_model(model, options, PLAIN), TABLES_FILE: render_tables()}
+
+
+def render_model(model: IntegerModel, options: GenerateOptions, naming: Naming) -> dict[str, str]:
+    """Return the header and the source of `model` alone, called by `naming`: their texts by name."""
+    context = _context(model, options, naming)
     environment = _environment()
     texts: dict[str, str] = {}
-    for name in MODEL_FILES:  # the headers come first: the source repeats their numbers
-        stated = _NUMBERS.findall("".join(texts.values()))
-        texts[name] = environment.get_template(f"{name}.j2").render(context, stated=stated)
+    for suffix in ("h", "c"):  # the header comes first: the source repeats its numbers
+        stated = _numbers(naming).findall("".join(texts.values()))
+        template = environment.get_template(f"blsh_model.{suffix}.j2")
+        texts[f"{naming.model}.{suffix}"] = template.render(context, stated=stated)
+    return texts
+
+
+def render_common(limits: Limits, prefixes: Sequence[str], shared: Sequence[SharedTable]) -> dict[str, str]:
+    """Return the C files that the models called `prefixes` have in common: limits of the state, and `shared` tables."""
+    context = {
+        "version": version("blsh-mcu"),
+        "head": "provenance_of_several.j2",
+        "prefixes": prefixes,
+        "slots": False,
+        "several": True,
+        "limits": limits,
+        "shared_header": SHARED_HEADER,
+        "shared": shared,
+    }
+    names = (LIMITS_FILE, SHARED_HEADER, SHARED_SOURCE) if shared else (LIMITS_FILE,)
+    texts = {name: _environment().get_template(f"{name}.j2").render(context) for name in names}
     return {**texts, TABLES_FILE: render_tables()}
 
 
@@ -248,18 +288,25 @@ def flash_table_bytes(model: IntegerModel) -> dict[str, int]:
     return {_TABLE_NAMES.get(field, field): table.nbytes for field, table in model.tables().items()}
 
 
-def _context(model: IntegerModel, options: GenerateOptions) -> dict[str, object]:
+def _numbers(naming: Naming) -> re.Pattern[str]:
+    return re.compile(rf"^#define ({naming.macro}_(?!FLASH_BUDGET_)\w+) (\d+u|0x[0-9a-f]+u)\b", re.MULTILINE)
+
+
+def _context(model: IntegerModel, options: GenerateOptions, naming: Naming) -> dict[str, object]:
+    prefix = None if naming.prefix == CORE_PREFIX else naming.prefix
     return {
         "version": version("blsh-mcu"),
-        "command": options.command(),
+        "command": options.command() if prefix is None else f"{options.export_command()} --prefix {prefix}",
+        "OWN": naming.macro,
+        "names": naming.symbols,
+        "shared": naming.shared,
+        "shared_header": SHARED_HEADER,
         "options_sha256": options.sha256,
         "model": model,
         "sha256_bytes": bytes.fromhex(model.model_sha256),
         "runtime_format": RUNTIME_FORMAT,
         "flash_bytes": sum(flash_table_bytes(model).values()),
         "table_budget": options.table_budget,
-        "limits": state_limits(model, options),
-        "slots": options.slots,
         "votes": isinstance(model, VotingIntegers),
         "mask_words": model.masks.shape[1] if isinstance(model, MaskIntegers) else 0,
     }

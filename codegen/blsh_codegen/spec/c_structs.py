@@ -6,7 +6,9 @@ From this description come the sizes on a board and the models that the host lib
 """
 
 import ctypes
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, reduce
+from operator import or_
 from typing import Any, Final, NamedTuple, Self
 
 from blsh_codegen.spec.constants import (
@@ -200,6 +202,18 @@ class Limits(NamedTuple):
         """Return the limits of models with masks, which have one dictionary, and projections of a bit each."""
         sizes = (bits, neighbours, smoothed, bits, features, neighbours)
         return cls(*sizes, ModelKind.MASKS, window_bit(geometry), geometry.history, geometry.lag, one_geometry=True)
+
+    @classmethod
+    def of_all(cls, limits: Sequence[Self]) -> Self:
+        """Return the limits of a core for every model that one of `limits` is enough for. It is not empty."""
+        numbers = ("bits", "neighbours", "smoothed", "projections", "features", "found", "history", "overlap")
+        geometries = {(each.windows, each.history, each.overlap) for each in limits}
+        return limits[0]._replace(
+            **{name: max(getattr(each, name) for each in limits) for name in numbers},
+            kinds=reduce(or_, (each.kinds for each in limits)),
+            windows=reduce(or_, (each.windows for each in limits)),
+            one_geometry=len(geometries) == 1 and limits[0].one_geometry,
+        )
 
     def defines(self) -> dict[str, int]:
         """Return the numbers that blsh_limits.h defines, by their names there."""

@@ -37,6 +37,11 @@ def checked_model(model: Path | None) -> Path | None:
     return model_file(model)
 
 
+def checked_models(models: list[Path] | None) -> list[Path]:
+    """Return the files of `models`, each as checked_model does; of none, that of the default."""
+    return [model_file for model in models or [DEFAULT_MODEL] if (model_file := checked_model(model)) is not None]
+
+
 def complete_model(incomplete: str) -> list[str]:
     """Return what a model's name or path may go on as: names in the box, artifacts and folders."""
     from blsh_trainer.model.boxed_models import boxed_models
@@ -70,6 +75,15 @@ ResultFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder for t
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 _A_MODEL = "Model artifact, as `blsh train` writes it, or a name of `blsh models`."
 ModelFile = Annotated[Path, typer.Argument(callback=checked_model, autocompletion=complete_model, help=_A_MODEL)]
+ModelFiles = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="MODEL",
+        callback=checked_models,
+        autocompletion=complete_model,
+        help="Model artifacts, or names of `blsh models`; often one [default: intercom].",
+    ),
+]
 ModelOption = Annotated[
     Path, typer.Option("--model", callback=checked_model, autocompletion=complete_model, help=_A_MODEL)
 ]
