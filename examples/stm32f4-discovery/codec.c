@@ -9,9 +9,8 @@
 
 #define APB1_HZ     (BOARD_CORE_HZ / BOARD_APB1_DIVIDER)
 #define I2C_HZ      100000u
-#define ADDRESS     0x94u /* AD0 is low: DS792F2, 5.1; bit 0 is 1 to read */
-#define READINGS    100000u
-#define RESET_READS 40000u /* 2 ms or more */
+#define ADDRESS     0x94u                    /* AD0 is low: DS792F2, 5.1; bit 0 is 1 to read */
+#define RESET_READS (STM32F4_READINGS / 25u) /* 2 ms or more */
 #define SR1         0x40005414u
 
 /* DS792F2, 7: the register quick reference */
@@ -33,7 +32,7 @@
 #define SLAVE_I2S        0x04u
 #define MASTER_QUIETER   0xe0u /* -16 dB, in steps of half a dB */
 
-static bool i2c_has(uint32_t flag) { return stm32f4_becomes(SR1, flag, flag, READINGS); }
+static bool i2c_has(uint32_t flag) { return stm32f4_becomes(SR1, flag, flag, STM32F4_READINGS); }
 
 /* 27.3.3: a start condition and the address; false where nobody answers. */
 static bool addressed(uint32_t address) {

@@ -39,7 +39,6 @@ _Static_assert(BIT_DIVIDER *SOUND_RATIO == 256u * RATE_DIVIDER, "microphone and 
 #define MIC_WORDS      (SOUND_BLOCK * WORDS_A_SAMPLE) /* of half a buffer */
 #define DAC_WORDS      (SOUND_BLOCK * 2u)             /* left and right */
 #define NEAR_THE_END   8u                             /* words: 4 samples */
-#define READINGS       1000000u                       /* longer than both halves take */
 
 /* The DMA's, and so neither static nor on the stack; the core's own RAM (CCM) is out of the DMA's reach. */
 uint16_t sound_bits[2u * MIC_WORDS];
@@ -93,7 +92,7 @@ static bool start_plli2s(void) {
     RCC_CFGR &= ~CFGR_I2SSRC;
     RCC_PLLI2SCFGR = PLLI2S_R << 28 | PLLI2S_N << 6;
     RCC_CR |= CR_PLLI2SON;
-    return stm32f4_becomes(0x40023800u, CR_PLLI2SRDY, CR_PLLI2SRDY, READINGS);
+    return stm32f4_becomes(0x40023800u, CR_PLLI2SRDY, CR_PLLI2SRDY, STM32F4_READINGS);
 }
 
 /* ---- the transfers ---------------------------------------------------------------------------------------------- */
@@ -101,7 +100,7 @@ static bool start_plli2s(void) {
 /* 10.3.17: all is set while the stream is off. Channel 0 and direct mode are zeros. */
 static void set_up_dma(uint32_t number, uint32_t part, const void *memory, uint32_t words, uint32_t options) {
     DMA_CR(number) &= ~DMA_ENABLE;
-    (void)stm32f4_becomes(DMA_STREAM(number), DMA_ENABLE, 0u, READINGS);
+    (void)stm32f4_becomes(DMA_STREAM(number), DMA_ENABLE, 0u, STM32F4_READINGS);
     DMA_PAR(number) = part;
     DMA_M0AR(number) = (uint32_t)(uintptr_t)memory;
     DMA_NDTR(number) = words;
@@ -144,7 +143,7 @@ static uint32_t left_of_half(uint32_t number, uint32_t words) { return (DMA_NDTR
 /* Starts the input a few samples before the DAC begins another half; from that half on it is told of. So the first
  * block of the DAC is filled those samples after the first block of input has come. */
 static bool start_together(void) {
-    uint32_t readings = READINGS;
+    uint32_t readings = STM32F4_READINGS;
 
     while (readings > 0u && left_of_half(DAC_STREAM, DAC_WORDS) > NEAR_THE_END) {
         readings--;

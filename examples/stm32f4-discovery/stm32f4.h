@@ -103,6 +103,11 @@ void pin_open_drain(uint32_t pin);
 void pin_output(uint32_t pin);
 void pin_set(uint32_t pin, bool high);
 
+/* How often a register is read before it is given up: some 60 ms, longer than any wait here takes. */
+#ifndef STM32F4_READINGS
+#define STM32F4_READINGS 1000000u
+#endif
+
 /* Return whether a register takes on the value `wanted` in `mask` within so many readings. */
 bool stm32f4_becomes(uint32_t address, uint32_t mask, uint32_t wanted, uint32_t readings);
 

@@ -2,21 +2,17 @@
 """PDM to PCM, examples/audio/pdm.c: every bit against a model of its filters, and what these filters do to sound."""
 
 import ctypes
-import importlib.util
 import re
 import subprocess
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-from blsh_codegen.project import project_root
+from .pdm_model import ORDER, RATE, SOURCES, TAPS, TAPS_TOOL, as_words, cic_taps, model, modulated, tone
 
 pytestmark = [pytest.mark.heavy, pytest.mark.needs("gcc"), pytest.mark.xdist_group("pdm")]
 
-SOURCES = project_root() / "examples" / "audio"
-RATE, ORDER, FULL_SCALE = 16_000, 5, 2**20
 RATIOS = (64, 128)
 PASS = (50, 7000)  # Hz
 FLAT_DB, FOLDED_DB = 0.2, -61  # as pdm.h says
@@ -24,18 +20,6 @@ LEAST_SNR_DB = {64: 69, 128: 85}  # of a second-order modulator's sine at half o
 ROUNDING_DB = 92  # SNR of that sine when it is rounded to 16 bits: 6.02 * 16 + 1.76 - 6
 MOST_LOSS_DB = 0.5  # of SNR, beside that rounding and the noise that the modulator itself leaves below 7 kHz
 DELAY = 16  # PDM_DELAY_SAMPLES
-
-
-def tool(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, SOURCES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TAPS_TOOL = tool("pdm_taps")
-TAPS = TAPS_TOOL.design()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +39,7 @@ def decimated(library: ctypes.CDLL, bits: np.ndarray, ratio: int, gain: int = 0,
     """Return the samples that pdm.c makes, called for `pieces` of so many samples and then for the rest."""
     state = ctypes.create_string_buffer(4096)
     assert library.pdm_init(state, ratio, gain)
-    words = np.packbits(bits).view(">u2").astype(np.uint16)
+    words = as_words(bits)
     samples = np.zeros(len(bits) // ratio, np.int16)
     done = 0
     for count in (*pieces, len(samples) - int(np.sum(pieces))):
@@ -65,33 +49,6 @@ def decimated(library: ctypes.CDLL, bits: np.ndarray, ratio: int, gain: int = 0,
     return samples
 
 
-def shifted(values: np.ndarray, bits: int) -> np.ndarray:
-    """Return values / 2^bits, rounded half up."""
-    return values + (1 << bits >> 1) >> bits
-
-
-def cic_taps(ratio: int) -> np.ndarray:
-    """Return the impulse response of the CIC at the rate of the bits: five boxes convolved."""
-    taps = np.ones(1, np.int64)
-    for _ in range(ORDER):
-        taps = np.convolve(taps, np.ones(ratio // 4, np.int64))
-    return taps
-
-
-def model(bits: np.ndarray, ratio: int, gain: int) -> np.ndarray:
-    """Compute the same in whole numbers, by convolutions instead of sums and differences."""
-    step, full = ratio // 4, (ratio // 4) ** ORDER
-    padded = np.concatenate([np.tile([0, 1], ORDER * step // 2), bits]).astype(np.int64)
-    sums = np.convolve(padded, cic_taps(ratio))[step - 1 : len(padded) : step][ORDER:]
-    fast = shifted((sums - full // 2) * 2, (full // FULL_SCALE).bit_length() - 1)
-    values = shifted(np.convolve(fast, TAPS)[3 : len(fast) : 4], 16)
-    left, offset = np.zeros_like(values), 0
-    for i, value in enumerate(values):
-        left[i] = value - (offset + 128 >> 8)
-        offset += left[i]
-    return np.clip(shifted(left, 5 - gain), -32768, 32767).astype(np.int16)
-
-
 def response(frequency: np.ndarray, ratio: int) -> np.ndarray:
     """Return the gain of all filters at frequencies of the bits' side, in Hz."""
     angle = 2 * np.pi * np.asarray(frequency, float) / RATE
@@ -99,23 +56,6 @@ def response(frequency: np.ndarray, ratio: int) -> np.ndarray:
     fir = np.polyval(TAPS[::-1], np.exp(-1j * angle / 4)) / 2**16
     high_pass = (1 - np.exp(-1j * angle)) / (1 - np.exp(-1j * angle) * (1 - 2**-8))
     return np.abs(cic * fir * high_pass)
-
-
-def modulated(signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the bits of a second-order sigma-delta modulator: its error is shaped by (1 - z^-1)^2."""
-    bits = np.zeros(len(signal), np.uint8)
-    last = before = 0.0
-    for i, (value, dither) in enumerate(
-        zip(signal.tolist(), rng.uniform(-0.2, 0.2, len(signal)).tolist(), strict=True)
-    ):
-        wanted = value + 2 * last - before
-        bits[i] = wanted + dither >= 0
-        last, before = wanted - (1.0 if bits[i] else -1.0), last
-    return bits
-
-
-def tone(hertz: float, samples: int, ratio: int, amplitude: float = 0.5) -> np.ndarray:
-    return amplitude * np.sin(2 * np.pi * hertz * np.arange(samples * ratio) / (RATE * ratio))
 
 
 def snr_db(spectrum: np.ndarray, hertz: float, bin_hertz: float) -> float:
