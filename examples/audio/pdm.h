@@ -14,7 +14,7 @@
  *     folded into it        nothing above -61 dB
  *     delay                 PDM_DELAY_SAMPLES, 1.03 ms
  *
- * examples/README.md has the figures, and the tests that hold them. */
+ * docs/audio.md has the figures, and the tests that hold them. */
 #ifndef PDM_H
 #define PDM_H
 

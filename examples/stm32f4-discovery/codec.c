@@ -60,7 +60,8 @@ static bool codec_write(uint32_t number, uint32_t value) {
     return sent;
 }
 
-/* Returns the register, or 256 where nobody answers. 27.3.3, a single byte: NACK before ADDR is cleared, then STOP. */
+/* Returns the register, or 256 where nobody answers. 27.3.3, a single byte: STOP right after ADDR is
+ * cleared. ACK is never on, so the byte is the last. */
 static uint32_t codec_read(uint32_t number) {
     uint32_t value = 256u;
 
@@ -68,7 +69,6 @@ static uint32_t codec_read(uint32_t number) {
         (void)I2C1_SR2;
         I2C1_DR = number;
         if (i2c_has(SR1_BTF) && addressed(ADDRESS | 1u)) {
-            I2C1_CR1 &= ~CR1_ACK;
             (void)I2C1_SR2;
             I2C1_CR1 |= CR1_STOP;
             if (i2c_has(SR1_RXNE)) {

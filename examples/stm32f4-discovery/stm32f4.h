@@ -86,7 +86,6 @@
 #define CR1_PE     (1u << 0)
 #define CR1_START  (1u << 8)
 #define CR1_STOP   (1u << 9)
-#define CR1_ACK    (1u << 10)
 #define CR1_SWRST  (1u << 15)
 #define SR1_SB     (1u << 0)
 #define SR1_ADDR   (1u << 1)

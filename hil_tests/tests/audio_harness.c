@@ -159,7 +159,7 @@ static void work(int16_t *samples) {
         return;
     }
     const uint32_t takes = least >= most ? most : least + drawn(most - least + 1u);
-    pass(takes - 1u + (stalls ? (uint64_t)plan.stall * plan.block * TICKS : 0u));
+    pass((takes > 0u ? takes - 1u : 0u) + (stalls ? (uint64_t)plan.stall * plan.block * TICKS : 0u));
     now++; /* an interrupt that is due at this very moment comes after the work */
 }
 

@@ -3,6 +3,7 @@
 
 import ctypes
 import math
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -145,6 +146,14 @@ def test_the_lag_is_what_the_worst_case_asks() -> None:
             if all((lag + i * hop) // block * block + block >= done[i] for i in range(hops))
         )
         assert least_lag(block, hop, work) == lag
+
+
+def test_the_page_has_the_latencies() -> None:
+    page = (project_root() / "docs" / "audio.md").read_text(encoding="utf-8")
+    rows = [list(map(int, row)) for row in re.findall(r"^\| (\d+)" + 6 * r" \| (\d+)" + r" \|$", page, re.MULTILINE)]
+    assert len(rows) == 9
+    for block, *told in rows:
+        assert told == [least_lag(block, hop, hop // part) + 2 * block for hop in HOPS for part in (1, 2)]
 
 
 def least_lag(block: int, hop: int, work: int) -> int:
