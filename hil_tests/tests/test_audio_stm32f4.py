@@ -204,7 +204,7 @@ def test_the_program_denoises_its_microphones_bits(
     command = ["qemu-system-arm", "-M", "netduinoplus2", "-display", "none", "-monitor", "none", "-serial", "none"]
     command += ["-semihosting-config", "enable=on,target=native", "-icount", "shift=3", "-kernel"]
     command.append(str(out / "emulated.elf"))
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     told = {words[0]: int(words[1]) for words in map(str.split, done.stderr.splitlines())}
     assert told["lost"] == told["skipped"] == told["underruns"] == 0
