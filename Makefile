@@ -12,7 +12,7 @@ MINUTES ?= 30
 export BOARD MODEL MODELS MINUTES CORPUS EXTRA SMALL EXTENDED KEEP TRAIN
 BLSH := .venv/bin/python -m blsh_tools.cli
 CORPUS_OPTION := $${CORPUS:+--corpus "$$CORPUS"}
-C_FILES := find firmware hil_tests/tests tools/tests -name '*.[ch]' -not -path 'firmware/generated/*'
+C_FILES := find firmware examples hil_tests/tests tools/tests -name '*.[ch]' -not -path 'firmware/generated/*'
 CLANG_FORMAT := .venv/bin/python -c 'from clang_format import clang_format; clang_format()'
 WITH_MODEL := [ ! -f "$$MODEL" ] || set -- --model "$$MODEL";
 

@@ -7,7 +7,7 @@ access: to a PLL that runs, to a clock too fast for its bus, to a peripheral wit
 
 import ctypes
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from blsh_codegen.project import project_root
@@ -75,13 +75,23 @@ class Registers:
 
 
 class Driver:
-    """The clock and UART drivers of a board, compiled for this machine, on top of a model."""
+    """The clock and UART drivers of a board, compiled for this machine, on top of a model.
 
-    def __init__(self, board: Board, registers: Registers, folder: Path) -> None:
+    sources: other drivers instead. options: further ones for the compiler.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        registers: Registers,
+        folder: Path,
+        sources: Sequence[Path] = (),
+        options: Sequence[str] = (),
+    ) -> None:
         self.board = board
         self.registers = registers
         self._errors: list[BaseException] = []
-        self._library = ctypes.CDLL(str(_compiled(board, folder)))
+        self._library = ctypes.CDLL(str(_compiled(board, folder, sources or _drivers(board), options)))
         self._callback = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint32)(self._touch)
         ctypes.c_void_p.in_dll(self._library, "fake_register").value = ctypes.cast(
             self._callback, ctypes.c_void_p
@@ -129,17 +139,21 @@ class Driver:
             self._errors.append(error)
 
 
-def _compiled(board: Board, folder: Path) -> Path:
-    """Compile the drivers as a library of this machine, with every register behind fake_register()."""
+def _drivers(board: Board) -> list[Path]:
     root = project_root()
+    return [root / source for source in board.sources() if "/hal_cortexm" not in source and "/hal/" in source]
+
+
+def _compiled(board: Board, folder: Path, sources: Sequence[Path], options: Sequence[str]) -> Path:
+    """Compile the drivers as a library of this machine, with every register behind fake_register()."""
+    hal = project_root() / "firmware" / "hal"
     (folder / "board.h").write_text(render_board_header(board))
     (folder / "shim.c").write_text(SHIM)
     (folder / "declaration.h").write_text(DECLARATION)
     library = folder / f"{board.name}.so"
-    drivers = [root / source for source in board.sources() if "/hal_cortexm" not in source and "/hal/" in source]
     command = ["gcc", "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{folder}"]
-    command += [f"-I{root / 'firmware' / 'hal'}", "-DHAL_REGISTER(address)=(*fake_register(address))"]
-    command += ["-include", str(folder / "declaration.h"), str(folder / "shim.c"), *map(str, drivers)]
+    command += [f"-I{hal}", "-DHAL_REGISTER(address)=(*fake_register(address))", *options]
+    command += ["-include", str(folder / "declaration.h"), str(folder / "shim.c"), *map(str, sources)]
     built = subprocess.run([*command, "-o", str(library)], capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     return library

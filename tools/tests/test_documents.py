@@ -20,11 +20,12 @@ from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 from blsh_trainer.signals.masks import MASK_KINDS
 
 ROOT = project_root()
-FOLDERS = ("trainer", "codegen", "hil_tests", "tools", "firmware", "docs")
+FOLDERS = ("trainer", "codegen", "hil_tests", "tools", "firmware", "examples", "docs")
 BELOW = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "firmware").rglob("*.md")])
+WITH_PAGES = ("docs", "firmware", "examples")
+PAGES = sorted([*ROOT.glob("*.md"), *(path for name in WITH_PAGES for path in (ROOT / name).rglob("*.md"))])
 WRITTEN_BY_COMMANDS = {"NAME.md", "NOTES.md"}
-PATH_IN_CODE = re.compile(r"`((?:trainer|codegen|hil_tests|tools|firmware|docs)/[\w./*-]+)`")
+PATH_IN_CODE = re.compile(r"`((?:trainer|codegen|hil_tests|tools|firmware|examples|docs)/[\w./*-]+)`")
 FILE_IN_CODE = re.compile(r"`([a-z][\w-]*\.(?:py|[ch]|toml|sh))`")
 WRITTEN_BY_BUILDS = ("firmware/generated",)
 ELSEWHERE = {
@@ -34,6 +35,7 @@ ELSEWHERE = {
     "blsh_generated.json",
     "ear_model.h",
     "room_model.h",
+    "stdatomic.h",
     "string.h",
 }  # generated, or of the C library
 APACHE_2_0 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"  # SHA-256 of the text as published
