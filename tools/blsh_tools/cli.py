@@ -30,6 +30,7 @@ from blsh_tools.commands.flash import flash
 from blsh_tools.commands.generate import generate
 from blsh_tools.commands.hil import hil
 from blsh_tools.commands.live import live
+from blsh_tools.commands.playground import playground
 from blsh_tools.commands.push import push
 from blsh_tools.commands.quality_plot import quality_plot
 from blsh_tools.commands.report import report
@@ -70,6 +71,7 @@ VERBS = {
         Verb(denoise, "noisy.wav clean.wav --model out/model.npz --engine device"),
         Verb(live, "--port /dev/ttyACM0 --input noisy.wav --output clean.wav"),
         Verb(export, "out/model.npz --to lib/blsh"),
+        Verb(playground, "out/geometry -o out/playground/index.html"),
     ),
     "Board": (
         Verb(estimate, "out/model.npz --board netduinoplus2"),
