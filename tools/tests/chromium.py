@@ -107,6 +107,18 @@ class Chromium:
         found = self.call("Runtime.evaluate", expression=f"document.getElementById('{element_id}')")
         self.call("DOM.setFileInputFiles", files=[str(file)], objectId=found["result"]["objectId"])
 
+    def download(self, link_id: str, folder: Path) -> Path:
+        """Follow the link of this id, which saves a file; return that file, in `folder`."""
+        folder.mkdir()
+        self._browser("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        self.run(f"document.getElementById('{link_id}').click()")
+        deadline = time.monotonic() + PATIENCE_S
+        while not (found := [each for each in folder.iterdir() if each.suffix != ".crdownload"]):
+            assert time.monotonic() < deadline, f"nothing was saved within {PATIENCE_S} s"
+            self.run("0")
+            time.sleep(0.02)
+        return found[0]
+
     def picture(self, file: Path) -> None:
         """Write a PNG of the whole page."""
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)

@@ -25,7 +25,7 @@ from blsh_trainer.signals.geometry import CLASSES
 
 PAGE: Final = Path(__file__).with_name("page")
 POLICY: Final = (
-    "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:; worker-src blob:; "
+    "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' data:; worker-src data:; "
     "style-src 'unsafe-inline'; img-src data: blob:; media-src blob:"
 )
 """What the browser lets the page do: nothing that reaches the network."""

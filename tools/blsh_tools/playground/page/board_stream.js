@@ -27,8 +27,9 @@ export function sameModel(values, facts) {
 /**
  * Send a recording through the board, hop by hop.
  *
- * samples: Int16Array at the model's rate. delay: samples that the output lags. core: with the board's model, to compare
- * the digests of all stages with; null where the page has not got that model. tell: called with the hops that are done.
+ * samples: Int16Array at the model's rate. delay: samples that the output lags. core: with the board's model, to
+ * compare the digests of all stages with; null where the page has not got that model. tell: called with the hops that
+ * are done, and all there are.
  * Returns {output, hops, equal}: the denoised recording, and how many hops had all eight stages equal.
  */
 export async function streamThrough(board, { hop, delay }, samples, attenuation, core, tell) {

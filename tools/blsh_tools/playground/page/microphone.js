@@ -14,9 +14,9 @@ export class Microphone {
         const stream = await granted();
         const context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
         try {
-            const address = URL.createObjectURL(new Blob([worklet], { type: "text/javascript" }));
+            // not a blob's address: Chrome loads none for the audio thread of a page that was opened from the disk
+            const address = `data:text/javascript;charset=utf-8,${encodeURIComponent(worklet)}`;
             await context.audioWorklet.addModule(address);
-            URL.revokeObjectURL(address);
             const node = new AudioWorkletNode(context, "denoiser", {
                 numberOfInputs: 1,
                 outputChannelCount: [1],

@@ -38,7 +38,7 @@ export class Players {
     next() {
         const loaded = this.elements.filter((element) => element.src);
         const to = loaded[(loaded.indexOf(this.current) + 1) % loaded.length];
-        to.currentTime = this.current.currentTime;
+        to.currentTime = this.current.ended ? 0 : this.current.currentTime;
         to.play();
     }
 

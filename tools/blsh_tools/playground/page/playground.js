@@ -26,14 +26,11 @@ export class Playground {
     /** Load the chosen model, and say what it is. Throws an Error that says why where it is refused. */
     loadModel() {
         const { core, settings } = this;
-        const result = core.load(settings.image, settings.neighbours);
-        if (result !== 0) {
-            const why = result < 0 ? core.errorText(result) : this.data.faults[result];
-            throw new Error(`the model image is refused: ${why}`);
-        }
+        this.loadImage(0);
         if (!core.selfTest()) {
-            throw new Error("the core computes other values than the reference: this browser's WebAssembly is at fault");
+            throw new Error("the model's self-test gives other values than the reference: try another browser");
         }
+        this.loadImage(settings.neighbours);
         const facts = core.facts();
         settings.show(facts);
         const latency = (1000 * facts.synthesis) / facts.rate;
@@ -41,6 +38,16 @@ export class Playground {
         this.find("facts").textContent =
             `${facts.name}: ${facts.rate / 1000} kHz, ${latency} ms of latency, codes of ${facts.bits} bits, ` +
             `${dictionaries} of ${facts.entries} entries. SHA-256 ${facts.sha256.slice(0, 16)}. Self-test passed.`;
+    }
+
+    /** Give the core the chosen image, with K `neighbours`, 0 for its own: the self-test is for that K. */
+    loadImage(neighbours) {
+        const { core } = this;
+        const result = core.load(this.settings.image, neighbours);
+        if (result !== 0) {
+            const why = result < 0 ? core.errorText(result) : this.data.faults[result];
+            throw new Error(`the model image is refused: ${why}`);
+        }
     }
 
     /** Take a recording: `bytes` of a sound file. */
