@@ -23,7 +23,8 @@ PATIENCE_S = 60.0
 _OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-pipe",
-    "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
 )  # fmt: skip
 
 
@@ -85,9 +86,7 @@ class Chromium:
     def size(self, width: int, height: int) -> None:
         """Give the window another size, in CSS pixels."""
         narrow = width < 600
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=narrow
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=narrow)
 
     def run(self, expression: str) -> Any:
         """Return the value of a JavaScript expression, or what its promise is fulfilled with."""

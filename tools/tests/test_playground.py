@@ -3,7 +3,10 @@
 
 import base64
 import json
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import pytest
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.emit.model_image import encode_image
 from blsh_codegen.model.quantise import IntegerModel
-from blsh_codegen.pipeline.vectorised import Vectors, VectorisedDenoiser, padded_to_hops
+from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, Vectors, padded_to_hops
 from blsh_codegen.spec.constants import ATTENUATION_OFF
 from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
 from blsh_hil.prove.random_model import random_voting_model
@@ -355,3 +358,28 @@ def test_it_fits_the_width_in_light_and_dark(playground: Chromium, page: Path, w
     assert (bright[0] > bright[1]) is dark
     pixels = "new Set(document.getElementById('spectrogram-after').getContext('2d').getImageData(0, 0, 200, 256).data)"
     assert playground.run(f"{pixels}.size") > 20, "an empty picture has one colour"
+
+
+def test_it_works_from_a_file_server_too(browser: Chromium, page: Path) -> None:
+    handler = partial(QuietHandler, directory=str(page.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        browser.complaints.clear()
+        browser.requests.clear()
+        address = f"http://127.0.0.1:{server.server_port}/index.html"
+        browser.open(address)
+        browser.wait_for("!!window.playground?.page")
+        browser.run("playground.page.toggleMicrophone()")
+        browser.wait_for("(playground.page.live?.hops.length ?? 0) > 4")
+        browser.run("playground.page.toggleMicrophone()")
+        wait_for_trace(browser)
+        server.shutdown()
+    assert browser.complaints == []
+    assert [each for each in browser.requests if not each.startswith(("data:", "blob:"))] == [address]
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """A file server that writes nothing to the tests' output."""
+
+    def log_message(self, *_arguments: object) -> None:
+        pass

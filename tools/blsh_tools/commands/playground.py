@@ -32,7 +32,9 @@ def playground(
     """
     from blsh_tools.playground.build_page import named_models, synthetic_sample, write_page
     from blsh_tools.playground.carried_models import carried_model
+    from blsh_tools.playground.wasm_core import check_tools
 
+    check_tools()
     named = named_models(models)
     check_output(output, **{name: file for name, file in named})
     carried = []

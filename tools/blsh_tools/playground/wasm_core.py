@@ -39,9 +39,10 @@ _FLAGS: Final = (
 """The core needs 1 KB of stack. Below the stack lies nothing: an overflow traps, and overwrites no variable."""
 
 
-def missing_tools() -> list[str]:
-    """Return the Debian packages that lack here to compile WebAssembly."""
-    return [package for tool, package in ((COMPILER, "clang"), (LINKER, "lld")) if shutil.which(tool) is None]
+def check_tools() -> None:
+    """Raise BlshError, with the command that mends it, unless compiler and linker are here."""
+    if missing := [tool for tool in (COMPILER, LINKER) if shutil.which(tool) is None]:
+        raise BlshError(f"no {' and no '.join(missing)} here, to compile WebAssembly with: apt-get install clang lld")
 
 
 def compile_wasm() -> bytes:
@@ -49,8 +50,7 @@ def compile_wasm() -> bytes:
 
     Raises BlshError where the compiler or the linker is missing, or the compiler fails.
     """
-    if missing := missing_tools():
-        raise BlshError(f"no {' and no '.join(missing)} here, which compile WebAssembly: apt-get install clang lld")
+    check_tools()
     sources = _sources()
     said = subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
     digest = hashlib.sha256(" ".join([said, *_FLAGS, *_INCLUDES, sources.sha256]).encode())
