@@ -91,7 +91,7 @@ const blsh_neighbour_t *wasm_found(void) { return neighbours_found; }
 const uint32_t *wasm_digests(void) { return stage_digests; }
 uint32_t wasm_stages_crc32(void) { return all_stages_crc32; }
 
-#define BLSH_WASM_FACT(name) \
+#define BLSH_WASM_FACT(name)                                                                                           \
     uint32_t wasm_##name(void) { return model.name; }
 BLSH_WASM_FACTS(BLSH_WASM_FACT)
 

@@ -45,8 +45,9 @@ BLSH_WASM(uint32_t, stages_crc32, void);    /* of all stages of all hops since r
 /* ---- what the model is ------------------------------------------------------------------------------------------ */
 
 /* Numbers of blsh_model_t that the page asks for by their names. */
-#define BLSH_WASM_FACTS(X) \
-    X(bits) X(neighbours) X(entries) X(dictionaries) X(rate_hz) X(window) X(synthesis) X(attenuation) X(dictionary_crc32)
+#define BLSH_WASM_FACTS(X)                                                                                             \
+    X(bits)                                                                                                            \
+    X(neighbours) X(entries) X(dictionaries) X(rate_hz) X(window) X(synthesis) X(attenuation) X(dictionary_crc32)
 #define BLSH_WASM_FACT(name) BLSH_WASM(uint32_t, name, void);
 BLSH_WASM_FACTS(BLSH_WASM_FACT)
 #undef BLSH_WASM_FACT

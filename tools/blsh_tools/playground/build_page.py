@@ -54,13 +54,12 @@ def write_page(models: Sequence[CarriedModel], output: Path, sample: bytes | Non
         lstrip_blocks=True,
         autoescape=True,
     )
-    safe = jinja2.utils.markupsafe.Markup
     page = environment.get_template("index.html.j2").render(
         policy=POLICY,
-        style=safe(read_own(PAGE / "style.css").decode()),
-        script=safe(bundle(PAGE, "main.js")),
-        worklet=safe(bundle(PAGE, "worklet.js")),
-        data=safe(json.dumps(data, separators=(",", ":")).replace("</", "<\\/")),
+        style=read_own(PAGE / "style.css").decode(),
+        script=bundle(PAGE, "main.js"),
+        worklet=bundle(PAGE, "worklet.js"),
+        data=json.dumps(data, separators=(",", ":")).replace("</", "<\\/"),
         attributions=attributions(models),
         version=version("blsh-mcu"),
         sample_credit="" if sample is None else "The sample is synthetic: espeak-ng speaks, and the noise is computed.",

@@ -13,8 +13,8 @@ export class Meters {
 
     /** before, after: levels in dB of full scale. activity: 0 to 255. reduction: dB. */
     show({ before, after, activity, reduction }) {
-        this.set("before", 1 - before / LEVEL_FLOOR_DB, `${before.toFixed(0)} dB`);
-        this.set("after", 1 - after / LEVEL_FLOOR_DB, `${after.toFixed(0)} dB`);
+        this.set("before", 1 - before / LEVEL_FLOOR_DB, `${before.toFixed(0)} dBFS`);
+        this.set("after", 1 - after / LEVEL_FLOOR_DB, `${after.toFixed(0)} dBFS`);
         this.set("activity", activity / 255, `${activity} of 255`);
         this.set("reduction", reduction / MOST_REDUCTION_DB, `${reduction} dB`);
     }
