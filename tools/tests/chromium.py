@@ -19,7 +19,7 @@ from typing import Any, Self
 
 NAMES = ("chromium", "chromium-browser")
 PROGRAM = next((path for name in NAMES if (path := shutil.which(name))), None)
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 _OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-pipe",

@@ -321,6 +321,12 @@ def test_another_rate_and_two_channels_are_made_fit(playground: Chromium, tmp_pa
     assert np.abs(before.astype(float)).max() == pytest.approx(0.3 * 32768, rel=0.02), "the mean of the channels"
 
 
+def test_two_minutes_are_taken(playground: Chromium, tmp_path: Path) -> None:
+    choose(playground, "model", MODELS.index("phone"))
+    play(playground, tmp_path, np.zeros(8000 * 121, np.int16), 8000)
+    assert playground.run("playground.page.trace.before.length") == 8000 * 120
+
+
 def test_the_keyboard_switches_between_before_and_after(playground: Chromium) -> None:
     playground.run("document.getElementById('sample').click()")
     wait_for_trace(playground)

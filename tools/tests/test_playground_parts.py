@@ -50,7 +50,8 @@ def test_a_module_follows_those_that_it_imports(tmp_path: Path) -> None:
         ({"main": 'import { a } from "./a.js";\n'}, "main.js imports a.js: No such file"),
         ({"main": 'import a from "./a.js";\n', "a": ""}, r"main.js: 'import a from"),
         ({"main": 'import { a } from "./a.js";\nconst b = 1;\n', "a": "let b = 2;\n"}, "name b; they share one scope"),
-        ({"main": 'const end = "</script>";\n'}, "would end it in the page"),
+        ({"main": 'const end = "</script>";\n'}, "holds </script, which would end it in the page"),
+        ({"main": "if (a <!--b) {}\n"}, "holds <!--, which would end it in the page"),
     ],
 )
 def test_what_cannot_be_joined_is_an_error(tmp_path: Path, texts: dict[str, str], why: str) -> None:

@@ -59,7 +59,7 @@ def write_page(models: Sequence[CarriedModel], output: Path, sample: bytes | Non
         style=read_own(PAGE / "style.css").decode(),
         script=bundle(PAGE, "main.js"),
         worklet=bundle(PAGE, "worklet.js"),
-        data=json.dumps(data, separators=(",", ":")).replace("</", "<\\/"),
+        data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
         attributions=attributions(models),
         version=version("blsh-mcu"),
         sample_credit="" if sample is None else "The sample is synthetic: espeak-ng speaks, and the noise is computed.",

@@ -31,8 +31,9 @@ def bundle(folder: Path, entry: str) -> str:
     doubled = sorted(name for name, count in Counter(_TOP_LEVEL.findall(text)).items() if count > 1)
     if doubled:
         raise BlshError(f"two modules of {folder} name {', '.join(doubled)}; they share one scope, so rename one")
-    if "</script" in text.lower():
-        raise BlshError(f"a module of {folder} holds </script, which would end it in the page; write it in two parts")
+    for word in ("</script", "<!--"):
+        if word in text.lower():
+            raise BlshError(f"a module of {folder} holds {word}, which would end it in the page; write it in two parts")
     return text
 
 

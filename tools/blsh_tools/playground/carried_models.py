@@ -42,10 +42,10 @@ def carried_model(name: str, file: Path) -> CarriedModel:
 
 
 def attributions(models: Sequence[CarriedModel]) -> dict[str, list[str]]:
-    """Return each text of attribution with the titles of the models that it belongs to: often all have one."""
+    """Return each text of attribution with the names of the models that it belongs to: often all have one."""
     found: dict[str, list[str]] = {}
     for model in models:
-        found.setdefault(model.attribution, []).append(model.title)
+        found.setdefault(model.attribution, []).append(model.name)
     return found
 
 

@@ -105,8 +105,9 @@ export class Playground {
 
     /** Start the microphone, or end it and keep what came in as the recording. */
     async toggleMicrophone() {
+        const { find, data, settings } = this;
+        find("microphone").disabled = true; // until it has started, or stopped
         await this.guarded(async () => {
-            const { find, data, settings } = this;
             if (this.live === null) {
                 this.loadModel();
                 const { attenuation } = settings;
@@ -123,8 +124,9 @@ export class Playground {
                 await this.open("microphone", bytes);
             }
         });
-        this.find("microphone").setAttribute("aria-pressed", this.live !== null);
-        this.find("microphone").textContent = this.live === null ? "Use the microphone" : "Stop the microphone";
+        find("microphone").disabled = false;
+        find("microphone").setAttribute("aria-pressed", this.live !== null);
+        find("microphone").textContent = this.live === null ? "Use the microphone" : "Stop the microphone";
     }
 
     /** Heed a change of the settings. */
