@@ -30,7 +30,7 @@ export class Players {
         element.src = URL.createObjectURL(new Blob([writeWav(samples, rate)], { type: "audio/wav" }));
         element.currentTime = Math.min(at, samples.length / rate);
         if (playing) {
-            element.play();
+            start(element);
         }
     }
 
@@ -39,7 +39,7 @@ export class Players {
         const loaded = this.elements.filter((element) => element.src);
         const to = loaded[(loaded.indexOf(this.current) + 1) % loaded.length];
         to.currentTime = this.current.ended ? 0 : this.current.currentTime;
-        to.play();
+        start(to);
     }
 
     /** Move all to `seconds`. */
@@ -58,4 +58,9 @@ export class Players {
             this.current = element;
         }
     }
+}
+
+/** Play. What pauses it meanwhile, or a browser that refuses, shows in the player itself and is no fault. */
+function start(element) {
+    element.play().catch(() => {});
 }
