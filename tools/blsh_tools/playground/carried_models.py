@@ -14,7 +14,7 @@ from blsh_trainer.model.attribution import credits_text
 
 _MOST_ENTRIES: Final = 4096
 _SHARES: Final = (1, 4, 16)
-"""What part of the entries, and half of the bits, a smaller dictionary of a model with masks has."""
+"""The dictionaries of a model with masks have all its entries, or one of four, or one of sixteen."""
 
 
 @dataclass(frozen=True)
