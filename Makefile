@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry coverage bench bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale vectors lock clean
+.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry playground coverage bench bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale vectors lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -38,6 +38,7 @@ lint: setup ## style, types and layers alone
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m ruff format --check
 	$(C_FILES) -exec $(CLANG_FORMAT) --dry-run --Werror {} +
+	.venv/bin/python -m oxlint --deny-warnings tools/blsh_tools/playground/page
 	.venv/bin/python -m mypy
 	.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo --no-cache
 
@@ -56,6 +57,9 @@ hil-geometry: setup ## prove every board with the model of each class, after tra
 		$(BLSH) generate "$$model" && $(BLSH) hil --board all --model "$$model" $(CORPUS_OPTION) --minutes 0.2 --any-speed \
 			--output "out/hil/geometry/$$class" || failed="$$failed $$class"; \
 	done; [ -z "$$failed" ] || { echo "not proven:$$failed" >&2; exit 1; }
+
+playground: setup ## one page that denoises in a browser, with the firmware's C: out/playground/index.html [MODELS=DIR]
+	$(BLSH) playground $(if $(filter-out file,$(origin MODELS)),"$$MODELS")
 
 coverage: setup ## lines and branches of the C core that the suite executes; 95 % and 90 % pass [MODEL=FILE CORPUS=DIR]
 	$(BLSH) hil --board host --coverage --model "$$MODEL" $(CORPUS_OPTION)

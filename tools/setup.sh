@@ -69,6 +69,7 @@ missing_test_packages() {
     has clang || echo clang
     echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return d == 0 && n; }' |
         clang -fsanitize=fuzzer -x c - -o /dev/null >/dev/null 2>&1 || echo libclang-rt-dev
+    has wasm-ld || echo lld
     has cmake || echo cmake
     has chromium || has chromium-browser || echo chromium
 }

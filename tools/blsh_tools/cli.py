@@ -32,6 +32,7 @@ from blsh_tools.commands.generate import generate
 from blsh_tools.commands.hil import hil
 from blsh_tools.commands.live import live
 from blsh_tools.commands.models import models
+from blsh_tools.commands.playground import playground
 from blsh_tools.commands.push import push
 from blsh_tools.commands.quality_plot import quality_plot
 from blsh_tools.commands.report import report
@@ -73,6 +74,7 @@ VERBS = {
         Verb(denoise, "noisy.wav clean.wav --model headset"),
         Verb(live, "--port /dev/ttyACM0 --input noisy.wav --output clean.wav"),
         Verb(export, "hearing --to lib/blsh"),
+        Verb(playground, "hearing phone -o out/playground/index.html"),
     ),
     "Board": (
         Verb(estimate, "recorder --board netduinoplus2"),

@@ -56,7 +56,7 @@ def test_files_functions_and_signatures_stay_short() -> None:
 
 
 def test_every_source_file_names_its_licence() -> None:
-    files = tracked_files("*.py", "*.c", "*.h", "*.sh", "*.ld", "*.css", "Makefile", ".ci/run")
+    files = tracked_files("*.py", "*.c", "*.h", "*.sh", "*.ld", "*.css", "*.js", "Makefile", ".ci/run")
     texts = {name: (CHECKOUT / name).read_text(encoding="utf-8") for name in files}
     lacking = [name for name, text in texts.items() if text and LICENCE not in text[:400]]
     assert not lacking, f"{lacking}: begin with a comment, {LICENCE}"

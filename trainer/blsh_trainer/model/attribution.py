@@ -14,10 +14,13 @@ NO_LICENCE = "no licence (its cell in the manifest is empty)"
 
 def attribution_text(model: AnyModel) -> str:
     """Return a text to hand on with a model: each licence of its training recordings, with sources and authors."""
+    head = f"Recordings that the model {model.name} was learned from\nmodel SHA-256 {model.sha256}\n\n"
+    return head + credits_text(model)
+
+
+def credits_text(model: AnyModel) -> str:
+    """Return the part of `attribution_text` that models of the same recordings share."""
     lines = [
-        f"Recordings that the model {model.name} was learned from",
-        f"model SHA-256 {model.sha256}",
-        "",
         "Licences, sources and authors as the manifests of the corpora state them. Whoever passes the model on",
         "names the authors where their licence asks for it, as CC BY does.",
     ]
