@@ -182,7 +182,7 @@ def test_the_tutorial_knows_what_a_mask_of_each_kind_costs() -> None:
 
 def test_the_tutorial_trains_as_the_demo_does() -> None:
     given = " ".join(f"--{name} {value}" for name, value in TRAINING.items())
-    assert f"-o out/quick.npz {given}    # as `make demo`: " in (ROOT / "docs" / "tutorial.md").read_text()
+    assert f"-o out/quick.npz {given}    # as `make demo TRAIN=1`: " in (ROOT / "docs" / "tutorial.md").read_text()
 
 
 def test_one_version_everywhere() -> None:

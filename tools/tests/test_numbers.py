@@ -87,7 +87,7 @@ def begin(path: tuple[str, ...], option: str, value: str) -> bool:
     required = [name for name in command.params if name.param_type_name == "argument" and name.required]
     to = NEEDED.get(path, [])
     try:
-        command.make_context(path[-1], [*("x" for _ in required), *to, f"{option}={value}"])
+        command.make_context(path[-1], [*("x.npz" for _ in required), *to, f"{option}={value}"])
     except BlshError as error:
         assert str(error).startswith(f"{option} ")
         return False
