@@ -49,7 +49,7 @@ class _Remarks:
 
 
 _PLAIN_WIDTH = 10_000  # columns where there is no window: no row is wrapped
-_TELL_S = 10.0  # between two lines on one piece of work, where there is no terminal
+_TELL_S = 10.0  # at least, between two lines on one piece of work, where there is no terminal; less often later
 
 stderr = Console(file=cast(TextIO, _Remarks()), stderr=True, highlight=False, soft_wrap=True)
 _remarks = Console(file=cast(TextIO, _Remarks()), stderr=True, highlight=False, soft_wrap=True)
@@ -118,7 +118,7 @@ def _line_progress() -> "ProgressCall":
             say(f"{what}: {total} to do")
         if done == total:
             say(f"{what}: done")
-        elif done and now - told[what] >= _TELL_S:
+        elif done and now - told[what] >= max(_TELL_S, (now - begun[what]) / 4):
             told[what] = now
             left = (now - begun[what]) / done * (total - done)
             say(f"{what}: {done:,} of {total:,}, some {left:.0f} s left")
