@@ -132,7 +132,7 @@ def draw_points(panels: Mapping[str, Sequence[Point]], path: Path, footer: str, 
             place.plot([middle], [point.value], markersize=7, **{**style, "linestyle": ""})
             words = {"textcoords": "offset points", "fontsize": 7, "color": style["color"]}
             where = {"xytext": (-7, -3), "ha": "right"} if point.ours else {"xytext": (7, -3), "ha": "left"}
-            place.annotate(point.label, (middle, point.value), **words, **where)
+            place.annotate(point.label, (point.low if point.ours else point.high, point.value), **words, **where)
         place.set_title(title, fontsize=9, loc="left")
         place.set_xlabel(horizontal)
         place.grid(alpha=0.3, which="both")
