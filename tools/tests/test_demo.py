@@ -4,6 +4,7 @@
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +16,11 @@ from blsh_firmware.build.images import built_image, generated_folder
 from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards.table import find_board
 from blsh_tools import demo_chain
+from blsh_tools.options import corpora
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.evaluation.metrics import si_sdr
 from blsh_trainer.model.artifact import load_model
+from blsh_trainer.model.boxed_models import boxed_models
 from blsh_trainer.model.voting_model import VotingModel
 from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 
@@ -46,15 +49,30 @@ def own(blsh: Blsh, tmp_path: Path, require: Require) -> Blsh:
 
 
 def test_demo_goes_all_the_way(own: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a model of the box; the synthetic recordings, which take seconds to make, are replaced."""
+    monkeypatch.setattr(corpora, "corpus_or_synthetic", lambda _given, _seed, _progress: load_corpus(corpus))
+    result = check_demo(own, corpus, CLASSES["headset"], "--latency", "16ms")
+    assert (result["model"], result["trained"], result["corpus"]["synthetic"]) == ("headset", False, True)
+    assert load_model(own.cwd / "deep" / "demo" / "model.npz").sha256 == load_model(boxed_models()["headset"]).sha256
+
+
+@pytest.mark.slow
+def test_demo_trains_on_recordings(own: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It runs within the process of the tests, where it can be made to train less."""
     monkeypatch.setattr(demo_chain, "TRAINING", QUICK)
-    check_demo(own, corpus, CLASSES["headset"], "--latency", "16ms")
+    result = check_demo(own, corpus, CLASSES["headset"], "--latency", "16ms", "--corpus", corpus)
+    assert (result["model"], result["trained"], result["corpus"]["synthetic"]) == ("demo", True, False)
+
+
+def test_a_geometry_without_a_model_in_the_box_is_told_at_once(own: Blsh) -> None:
+    outcome = own("demo", "--geometry", "16000/512/64/128")
+    assert outcome.code == 2 and "no model in the box has the geometry 16000/512/64/128" in outcome.stderr
 
 
 @pytest.mark.slow
 def test_demo_as_it_is_typed(own: Blsh, corpus: Path) -> None:
     """It trains for two minutes."""
-    check_demo(own.apart(), corpus, RECORDER)
+    check_demo(own.apart(), corpus, RECORDER, "--corpus", corpus)
 
 
 def test_what_the_training_says_is_all_that_is_said(own: Blsh, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,9 +88,9 @@ def test_an_interrupted_demo_leaves_nothing(own: Blsh, corpus: Path) -> None:
     assert "Traceback" not in outcome.stderr and list(own.cwd.rglob("*.*")) == []
 
 
-def check_demo(blsh: Blsh, corpus: Path, geometry: Geometry, *options: object) -> None:
+def check_demo(blsh: Blsh, corpus: Path, geometry: Geometry, *options: object) -> dict[str, Any]:
     project, rate_hz = blsh.project, geometry.rate_hz
-    result = blsh.json("demo", "--corpus", corpus, "--seconds", 2, "-o", "deep/demo", *options)
+    result: dict[str, Any] = blsh.json("demo", "--seconds", 2, "-o", "deep/demo", *options)
     folder = blsh.cwd / "deep" / "demo"
 
     # the files, and no others
@@ -111,11 +129,12 @@ def check_demo(blsh: Blsh, corpus: Path, geometry: Geometry, *options: object) -
     # where all of it came from
     model = load_model(folder / "model.npz")
     assert (model.geometry, result["geometry"]) == (geometry, list(geometry.numbers))
-    assert isinstance(model, VotingModel) and model.card["options"]["name"] == "demo"
+    assert isinstance(model, VotingModel) and model.name == result["model"]
     assert (result["board"], result["bits"], result["feature_kind"]) == (BOARD, model.bits, model.feature_kind)
     assert (result["model_sha256"], result["neighbours"]) == (model.sha256, model.neighbours)
-    assert result["corpus"] == {"name": "corpus", "sha256": load_corpus(corpus).sha256, "synthetic": False}
+    assert (result["corpus"]["name"], result["corpus"]["sha256"]) == ("corpus", load_corpus(corpus).sha256)
     record = read_record(generated_folder(project), model)
     assert result["dictionary_entries"] == record.dictionary_entries == model.entries
     assert result["dictionaries"] == model.dictionaries
     assert result["build_id"] == f"{built_image(find_board(BOARD), project).build_id:08x}"
+    return result
