@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from blsh_trainer.signals.geometry import CLASSES
+
 from .blsh_command import ENVIRONMENT, TIMEOUT_S
 from .projects import BOARD
 from .tiny_corpus import TRAINING
@@ -73,6 +75,7 @@ def test_packages_come_from_the_wheel(python: Path, tmp_path: Path) -> None:
 
 def test_facts_are_read_without_making_a_project(blsh: Run, tmp_path: Path) -> None:
     assert BOARD in {board["name"] for board in json.loads(blsh("boards", "--json"))["boards"]}
+    assert set(CLASSES) <= set(json.loads(blsh("models", "--json"))["models"]), "the wheel carries the box"
     assert list(tmp_path.iterdir()) == []
 
 
