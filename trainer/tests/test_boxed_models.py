@@ -42,6 +42,9 @@ def test_a_name_stands_for_its_file_unless_a_file_has_it(tmp_path: Path, monkeyp
     assert model_file(Path("hearing")) == BOXED["hearing"]
     for other in ("hearing.npz", "models/hearing", "none.npz"):
         assert model_file(Path(other)) == Path(other)
+    Path("hearing").mkdir()
+    assert model_file(Path("hearing")) == BOXED["hearing"]
+    Path("hearing").rmdir()
     Path("hearing").touch()
     assert model_file(Path("hearing")) == Path("hearing")
     with pytest.raises(BlshError, match="no file herring, and no model of that name in the box, which has recorder, "):

@@ -39,11 +39,11 @@ def model_file(given: Path) -> Path:
     BlshError where there is neither.
     """
     boxed = boxed_models().get(str(given))
-    if given.exists() or (boxed is None and len(given.parts) > 1) or given.suffix:
+    if boxed is not None:
+        return given if given.is_file() else boxed  # a folder of that name is no model
+    if given.exists() or len(given.parts) > 1 or given.suffix:
         return given  # whoever reads the file says what is wrong with it
-    if boxed is None:
-        raise BlshError(f"there is no file {given}, and no model of that name in the box, which has {_listed()}")
-    return boxed
+    raise BlshError(f"there is no file {given}, and no model of that name in the box, which has {_listed()}")
 
 
 def _listed() -> str:
