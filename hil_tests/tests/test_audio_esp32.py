@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from blsh_codegen.emit.export import library_files
 from blsh_codegen.emit.generate import GenerateOptions
+from blsh_codegen.emit.library import LibraryModel, library_files
 from blsh_codegen.project import project_root
 from blsh_hil.prove.random_model import random_model
 
@@ -20,7 +20,7 @@ STAND_INS = Path(__file__).parent / "idf"
 @pytest.mark.heavy
 @pytest.mark.needs("gcc")
 def test_it_compiles_against_stand_ins_for_idf(tmp_path: Path) -> None:
-    for path, content in library_files(random_model(), GenerateOptions()).items():
+    for path, content in library_files([LibraryModel(random_model(), GenerateOptions())]).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
     command = ["gcc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{OWN}", f"-I{AUDIO}"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.emit.export import library_files
 from blsh_codegen.emit.generate import GenerateOptions
+from blsh_codegen.emit.library import LibraryModel, library_files
 from blsh_codegen.project import project_root
 from blsh_hil.boards.table import find_board
 from blsh_hil.prove.random_model import random_model
@@ -160,7 +160,7 @@ def test_samples_go_through_the_halves_in_turn(together: bool, driver: Sound, rn
 @needs_compiler
 @pytest.mark.slow
 def test_the_example_builds(tmp_path: Path) -> None:
-    for path, content in library_files(random_model(), GenerateOptions()).items():
+    for path, content in library_files([LibraryModel(random_model(), GenerateOptions())]).items():
         (tmp_path / "blsh" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "blsh" / path).write_bytes(content)
     command = ["make", "-C", str(OWN), f"BLSH={tmp_path / 'blsh'}", f"OUT={tmp_path / 'out'}", "WERROR=-Werror"]

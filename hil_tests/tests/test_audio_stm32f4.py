@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blsh_codegen.emit.export import library_files
 from blsh_codegen.emit.generate import GenerateOptions
+from blsh_codegen.emit.library import LibraryModel, library_files
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.project import project_root
 from blsh_codegen.spec.hard_signals import edge_signal
@@ -169,7 +169,9 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
     def made(target: str, geometry: str) -> Path:
         folder = root / geometry
-        for path, content in library_files(random_model(geometry=CLASSES[geometry]), GenerateOptions()).items():
+        for path, content in library_files(
+            [LibraryModel(random_model(geometry=CLASSES[geometry]), GenerateOptions())]
+        ).items():
             (folder / "blsh" / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / "blsh" / path).write_bytes(content)
         command = ["make", "-C", str(OWN), f"BLSH={folder / 'blsh'}", f"OUT={folder / 'out'}", "WERROR=-Werror", target]
