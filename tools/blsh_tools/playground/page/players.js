@@ -39,6 +39,7 @@ export class Players {
         const loaded = this.elements.filter((element) => element.src);
         const to = loaded[(loaded.indexOf(this.current) + 1) % loaded.length];
         to.currentTime = this.current.ended ? 0 : this.current.currentTime;
+        this.take(to); // now, and not by its event: a second call may come before that
         start(to);
     }
 
