@@ -187,6 +187,7 @@ def linked(folder: Path, *parts: Path) -> str:
     return done.stderr.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 def test_two_exports_do_not_link_into_one_program(rng: np.random.Generator, tmp_path: Path) -> None:
     """Each has a core for its own models: the linker finds two, or not the one that the headers were for."""

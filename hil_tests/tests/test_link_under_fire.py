@@ -172,6 +172,7 @@ def test_hopeless_line_fails_cleanly_within_its_bounds(board: ChildBoard, truth:
         assert counts.retries <= 2 * counts.requests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("board", [pytest.param("mps2-an386", marks=needs_emulator)], indirect=True)
 def test_virtual_board_survives_all_kinds_of_faults(board: ChildBoard, truth: Truth, test_seed: int) -> None:
     faults = Faults.all(3e-5, cut=5e-6)

@@ -168,6 +168,7 @@ def test_without_the_option_nothing_is_written(tmp_path: Path) -> None:
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.slow
 def test_workers_of_xdist_hand_over_what_they_saw(tmp_path: Path) -> None:
     pytest.importorskip("xdist")
     report, _ = run(tmp_path, SUITE, "-n", "1")

@@ -152,6 +152,7 @@ def test_board_disappoints(built: Blsh, bench: Bench, hello: dict[str, Any], cas
         built.refuse(f"^{url}: .*{BOARDS[case][1]}", *firmware_command(bench, "denoise"), "--port", url)
 
 
+@pytest.mark.slow
 def test_boards_that_never_answer(built: Blsh, bench: Bench, hello: dict[str, Any]) -> None:
     """Both cases run side by side, because each takes eight seconds."""
     arguments = firmware_command(bench, "denoise")

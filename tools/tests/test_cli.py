@@ -259,7 +259,7 @@ def test_bench_counts_the_same_instructions_each_time(built: Blsh, model: Path, 
     assert 100_000 < first["mean"] <= first["maximum"]
 
 
-@pytest.mark.parametrize("board", ["host", BOARD])
+@pytest.mark.parametrize("board", [pytest.param("host", marks=pytest.mark.slow), BOARD])
 def test_hil_runs_the_suite_on_the_project(built: Blsh, model: Path, corpus: Path, board: str, emulator: None) -> None:
     arguments = ("--model", model, "--board", board, "--corpus", corpus, "-k", "hello or (edge and silence)")
     result = built.apart().json("hil", *arguments)

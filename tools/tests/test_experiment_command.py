@@ -26,6 +26,7 @@ def test_a_picture_and_its_index_name_the_command_that_made_them(blsh: Blsh, cor
     assert json.loads((blsh.cwd / "results" / "fig4.json").read_text()) == found
 
 
+@pytest.mark.slow
 def test_an_interrupted_experiment_goes_on(blsh: Blsh, corpus: Path) -> None:
     outcome = blsh.interrupt("cells 1 to", "experiment", "fig4", corpus, *FAST)
     assert (outcome.code, outcome.stdout) == (130, "")

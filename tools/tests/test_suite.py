@@ -167,6 +167,7 @@ def test_one_stage_is_compared_alone(built: Blsh, model: Path, wrong_board: Host
 # ---- refused -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_as_pytest_too_a_wrong_board_is_refused_before_any_test_and_once(generated: Blsh, other_model: Path) -> None:
     """The board holds the one model, the firmware was generated anew from the other."""
     right = build_host(generated.project / "firmware" / "generated", root=generated.project)
@@ -321,7 +322,7 @@ def name_of(process: int) -> str:
 
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL],
+    [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGTERM, signal.SIGKILL))],
     ids=lambda number: number.name,
 )
 def test_no_emulator_outlives_the_command(

@@ -186,6 +186,7 @@ def test_an_unreachable_scheduler_is_refused(blsh: Blsh, corpus: Path, monkeypat
     )
 
 
+@pytest.mark.slow
 def test_a_cluster_trains_the_very_same_artifact(blsh: Blsh, corpus: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'blsh-mcu[distributed]'")
     arguments = ("train", corpus, *TRAINING, "--bits=3", "--weighting=adaboost")
