@@ -120,9 +120,9 @@ def _make_demo(
             image = build_image(board, lambda _line: None, model=model)
     float_engine, fixed_engine = FloatEngine(model, whole), FixedEngine(model, whole)
     engines: dict[str, Engine] = {"float": float_engine, "fixed": fixed_engine}
+    on_board = _run_board(image, fixed_engine.reference, listening, times, progress)
     with _timed("evaluate", times):
         scores = _scores(engines, corpus, options, geometry.rate_hz, progress)
-    on_board = _run_board(image, fixed_engine.reference, listening, times, progress)
     with _timed("write", times):
         outputs = {name: engine.denoise(listening.noisy) for name, engine in engines.items()}
         outputs["device"] = on_board.output
