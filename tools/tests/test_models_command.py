@@ -10,10 +10,10 @@ import soundfile
 
 from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_tools.commands import train
-from blsh_tools.options.arguments import complete_model
+from blsh_tools.options.arguments import DEFAULT_MODEL, complete_model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
-from blsh_trainer.model.boxed_models import DEFAULT_BOXED, SMALL, boxed_models
+from blsh_trainer.model.boxed_models import SMALL, boxed_models
 from blsh_trainer.signals.geometry import CLASSES
 
 from .blsh_command import Blsh
@@ -29,7 +29,8 @@ def recording(blsh: Blsh, rng: Any) -> Path:
 
 def test_models_are_listed_with_what_they_take(blsh: Blsh) -> None:
     listed = blsh.json("models")
-    assert listed["default"] == DEFAULT_BOXED and set(listed["models"]) == set(boxed_models())
+    assert listed["default"] == DEFAULT_MODEL.name and set(listed["models"]) == set(boxed_models())
+    assert listed["default"] in listed["models"]
     for name, figures in listed["models"].items():
         geometry = CLASSES[name.removesuffix(SMALL)]
         assert figures["geometry"] == list(geometry.numbers)
@@ -39,13 +40,13 @@ def test_models_are_listed_with_what_they_take(blsh: Blsh) -> None:
 
 
 def test_a_name_is_taken_where_a_model_is_asked_for(blsh: Blsh, recording: Path) -> None:
-    for options, name in (((), DEFAULT_BOXED), (("--model", "phone"), "phone")):
+    for options, name in (((), DEFAULT_MODEL.name), (("--model", "phone"), "phone")):
         written = blsh.json("denoise", recording, "out.wav", *options)
         assert written["sample_rate_hz"] == CLASSES[name].rate_hz
-    assert blsh.json("card")["name"] == DEFAULT_BOXED
+    assert blsh.json("card")["name"] == DEFAULT_MODEL.name
     assert blsh.json("estimate", "hearing")["model"] == "hearing"
     assert blsh.json("generate", "headset", "-o", "c")["model_sha256"] == load_model(boxed_models()["headset"]).sha256
-    assert blsh.json("export", "--to", "library")["model_name"] == DEFAULT_BOXED
+    assert blsh.json("export", "--to", "library")["model_name"] == DEFAULT_MODEL.name
 
 
 def test_a_name_that_is_not_there_is_refused(blsh: Blsh, recording: Path) -> None:

@@ -51,15 +51,6 @@ def boards(
     show(None, False, _attached_rows(found), "Attached", header)
 
 
-def _write_files(as_json: bool) -> None:
-    from blsh_codegen.project import project_root
-    from blsh_hil.boards.written_files import write_generated_files
-
-    written = [path.as_posix() for path in write_generated_files(project_root())]
-    rows = [[path] for path in written] or [["nothing: all files are up to date"]]
-    show({"written": written}, as_json, rows, "Written")
-
-
 def _board_rows(boards: "Iterable[Board]") -> list[list[str]]:
     rows = [
         [

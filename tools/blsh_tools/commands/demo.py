@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from blsh_tools.console import progress, show
-from blsh_tools.options.arguments import DEFAULT_BOARD, AsJson, BoardName, CorpusOrSynthetic, Seed
+from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, CorpusOrSynthetic, Seed
 from blsh_tools.options.geometry import GeometryText, Latency, Rate, chosen_geometry
 from blsh_tools.options.numbers_in_range import SECONDS_OF_AUDIO
 
@@ -34,7 +34,7 @@ def demo(
     from blsh_hil.boards.table import find_board
     from blsh_tools.demo_chain import DemoOptions, check_demo_folder, run_demo
     from blsh_tools.options.corpora import SYNTHETIC, corpus_or_synthetic
-    from blsh_trainer.model.boxed_models import DEFAULT_BOXED, boxed_model
+    from blsh_trainer.model.boxed_models import boxed_model
     from blsh_trainer.signals.geometry import CLASSES, RECORDER
 
     chosen = find_board(board)
@@ -46,7 +46,7 @@ def demo(
         seconds=seconds,
         seed=seed,
         synthetic=corpus is None,
-        model=None if trained else boxed_model(asked or CLASSES[DEFAULT_BOXED]),
+        model=None if trained else boxed_model(asked or CLASSES[DEFAULT_MODEL.name]),
         geometry=asked or RECORDER,
     )
     with progress() as advance:

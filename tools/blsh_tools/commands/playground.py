@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from blsh_tools.console import progress, say, show
-from blsh_tools.options.arguments import AsJson, checked_model, complete_model
+from blsh_tools.options.arguments import AsJson, checked_models, complete_model
 from blsh_tools.options.outputs import check_output
 from blsh_trainer.errors import BlshError
 
@@ -16,9 +16,7 @@ def checked_or_boxed(models: list[Path] | None) -> list[Path]:
     """Return the files and folders of `models`, where names of the box stand for files; of none, the whole box."""
     from blsh_trainer.model.boxed_models import boxed_models
 
-    if not models:
-        return list(boxed_models().values())
-    return [file for model in models if (file := checked_model(model)) is not None]
+    return checked_models(models) if models else list(boxed_models().values())
 
 
 def playground(

@@ -10,7 +10,6 @@ from blsh_trainer.signals.geometry import CLASSES, Geometry
 
 BOX: Final = Path(__file__).parents[1] / "box"
 """The folder of the models."""
-DEFAULT_BOXED: Final = "intercom"
 SMALL: Final = "-small"
 """What follows the class in the name of a model whose firmware fits 64 KiB of flash."""
 
