@@ -13,6 +13,7 @@ from blsh_tools.commands.bars_firmware import bars_firmware
 from blsh_tools.commands.bars_geometry import bars_geometry
 from blsh_tools.commands.bars_quality import bars_quality
 from blsh_tools.commands.bench import bench
+from blsh_tools.commands.bench_box import bench_box
 from blsh_tools.commands.bench_firmware import bench_firmware
 from blsh_tools.commands.bench_link import bench_link
 from blsh_tools.commands.boards import boards
@@ -96,6 +97,7 @@ VERBS = {
         Verb(bars_geometry, "recordings/ --models out/geometry"),
         Verb(bars_quality, "recordings/ --model out/model.npz --small out/small.npz"),
         Verb(quality_plot, "out/64-bits.json out/128-bits.json -o out"),
+        Verb(bench_box, "recordings/ --model intercom -o out/scores.json"),
         Verb(bench_link, "--board microbit --seconds 4"),
     ),
 }
