@@ -31,12 +31,12 @@ from blsh_tools.commands.export import export
 from blsh_tools.commands.flash import flash
 from blsh_tools.commands.generate import generate
 from blsh_tools.commands.hil import hil
+from blsh_tools.commands.hil_report import hil_report
 from blsh_tools.commands.live import live
 from blsh_tools.commands.models import models
 from blsh_tools.commands.playground import playground
 from blsh_tools.commands.push import push
 from blsh_tools.commands.quality_plot import quality_plot
-from blsh_tools.commands.report import report
 from blsh_tools.commands.train import train
 from blsh_tools.console import be_quiet, stderr
 from blsh_tools.options.groups import with_groups
@@ -88,7 +88,7 @@ VERBS = {
     ),
     "Prove": (
         Verb(hil, "--board all --corpus recordings/ --minutes 10", hands_on=True),
-        Verb(report, "out/hil -o report.html"),
+        Verb(hil_report, "out/hil -o report.html"),
     ),
     "Measure": (
         Verb(bench, "--json"),

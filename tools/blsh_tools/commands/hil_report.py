@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`blsh report`: one page of all boards' runs of the suite."""
+"""`blsh hil-report`: one page of all boards' runs of the suite."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from blsh_tools.console import show
 from blsh_tools.options.arguments import PAGE_NAME, REPORT_FOLDER, AsJson
 
 
-def report(
+def hil_report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where `blsh hil` left its reports.")] = REPORT_FOLDER,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help=f"Page to write [default: DIR/{PAGE_NAME}].")
