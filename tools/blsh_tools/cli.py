@@ -37,6 +37,7 @@ from blsh_tools.commands.models import models
 from blsh_tools.commands.playground import playground
 from blsh_tools.commands.push import push
 from blsh_tools.commands.quality_plot import quality_plot
+from blsh_tools.commands.report import report
 from blsh_tools.commands.train import train
 from blsh_tools.console import be_quiet, stderr
 from blsh_tools.options.groups import with_groups
@@ -72,6 +73,7 @@ VERBS = {
     ),
     "Use": (
         Verb(models, "--json"),
+        Verb(report, "hearing --board netduinoplus2 --corpus recordings/"),
         Verb(denoise, "noisy.wav clean.wav --model headset"),
         Verb(live, "--port /dev/ttyACM0 --input noisy.wav --output clean.wav"),
         Verb(export, "hearing --to lib/blsh"),

@@ -34,8 +34,9 @@ class ScoreSheet:
     """The scores of one model.
 
     model_sha256, engine: what was scored. mixtures: their recipe, JSON values. snrs_db, metrics: in the order of the
-    file. levels: by system (MODEL or MIXTURE), SNR and metric. differences: the model less a peer, mixture by mixture,
-    by peer, SNR and metric; empty without peers. theirs: the means of the peers on the same mixtures, by the same keys.
+    file. levels: by system (MODEL or MIXTURE), SNR and metric. gains: the model less the unprocessed mixture, mixture
+    by mixture, by SNR and metric. differences: the model less a peer, mixture by mixture, by peer, SNR and metric;
+    empty without peers. entries, bits: of the dictionary that was scored.
     """
 
     model_sha256: str
@@ -45,7 +46,9 @@ class ScoreSheet:
     metrics: tuple[str, ...]
     levels: dict[tuple[str, float, str], Level]
     differences: dict[tuple[str, float, str], Level]
-    theirs: dict[tuple[str, float, str], float]
+    gains: dict[tuple[float, str], Level]
+    entries: int
+    bits: int
 
     @property
     def peers(self) -> tuple[str, ...]:
@@ -78,7 +81,13 @@ def sheet_of(found: Mapping[str, Any]) -> ScoreSheet:
         tuple(metric for metric in found["metrics"] if metric in METRICS),
         levels,
         {key: _level(row, row["difference"]) for key, row in zip(keys, compared, strict=True)},
-        {key: float(row["theirs"]) for key, row in zip(keys, compared, strict=True)},
+        {
+            (float(row["snr_db"]), row["metric"]): _level(row, row["improvement"], "improvement_")
+            for row in found["summary"]
+            if row["mean"] is not None and row["system"] == MODEL
+        },
+        int(found["dictionary_entries"]),
+        int(found["bits"]),
     )
     if not any(system == MODEL for system, _, _ in sheet.levels) or sheet.mixture_count < 1:
         raise ValueError("no scores of a model")
@@ -113,5 +122,5 @@ def boxed_scores(model: AnyModel, file: Path = SCORES) -> ScoreSheet | None:
         raise BlshError(f"{file} is no file of scores; renew it with: blsh bench-box CORPUS -o {file}") from error
 
 
-def _level(row: Mapping[str, Any], mean: float) -> Level:
-    return Level(float(mean), float(row["low"]), float(row["high"]), int(row["n"]))
+def _level(row: Mapping[str, Any], mean: float, prefix: str = "") -> Level:
+    return Level(float(mean), float(row[f"{prefix}low"]), float(row[f"{prefix}high"]), int(row["n"]))
