@@ -38,9 +38,9 @@ def latency_rows(found: BoardEstimate) -> Rows:
     geometry, needs = found.model.geometry, found.plan.estimate
     busy = needs.worst / found.board.clock_hz
     return [
-        ("latency", f"{1000 * geometry.latency_s:g} ms from a sample's arrival to its output"),
-        ("of it, buffering", f"{1000 * geometry.hop_s:g} ms: a hop of {geometry.hop} samples"),
-        ("of it, overlap", f"{1000 * geometry.lag / geometry.rate_hz:g} ms: {geometry.lag} samples"),
+        ("latency", f"{1000 * geometry.latency_s:g} ms from a sample's arrival to its output: buffering and overlap"),
+        ("buffering", f"{1000 * geometry.hop_s:g} ms: a hop of {geometry.hop} samples"),
+        ("overlap", f"{1000 * geometry.lag / geometry.rate_hz:g} ms: {geometry.lag} samples"),
         ("window", f"{geometry.window} samples, of which the last {geometry.synthesis} are resynthesised"),
         (f"time of a hop on {found.board.name}", f"{1000 * busy:.1f} ms besides, were each instruction one cycle"),
     ]
