@@ -49,6 +49,7 @@ COUNT = Range(1, 1_000_000)
 """How often a step of the work is repeated: mixtures, hops, steps of learning."""
 FEW = Range(1, 1000)
 """How often work on the whole corpus is repeated: seeds, passes, rounds."""
+PERCENT = Range(0, 10_000)
 SNR_DB = Range(-100, 100)
 RATE_HZ = Range(8_000, 16_000)
 GAIN_DB = Range(-6000, 6000)
