@@ -47,6 +47,7 @@ def _draw_stages(axes: Any, board: str, runs: Sequence[Run]) -> None:
         axes.bar(range(len(runs)), heights, bottom=below, label=stage)
         below = [bottom + height for bottom, height in zip(below, heights, strict=True)]
     axes.set_title(f"{board}: instructions of a hop", loc="left")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize="small")
     _label_runs(axes, runs)
@@ -73,4 +74,4 @@ def _label_runs(axes: Any, runs: Sequence[Run]) -> None:
         if at == 0 or run.model_sha256 != runs[at - 1].model_sha256:
             if at:
                 axes.axvline(at - 0.5, color="grey", linestyle="--", linewidth=1)
-            axes.text(at - 0.45, top, f" {run.model[:24]}", va="top", fontsize="x-small", color="grey", rotation=90)
+            axes.text(at - 0.42, top, f" {run.model[:24]}", va="top", fontsize="x-small", color="grey", rotation=90)
