@@ -63,7 +63,7 @@ class Exactness:
             self.record("counts", self.counts)
         self.counts["hops"] += comparison.hops
         self.counts["values"] += comparison.values
-        self.counts["mismatches"] += sum(comparison.mismatches.values()) + len(comparison.told)
+        self.counts["mismatches"] += comparison.differences
         for stage in self.stages:
             self.counts["stages"][stage] += comparison.mismatches[stage]
 

@@ -15,6 +15,7 @@ from blsh_tools.commands.bars_quality import bars_quality
 from blsh_tools.commands.bench import bench
 from blsh_tools.commands.bench_box import bench_box
 from blsh_tools.commands.bench_firmware import bench_firmware
+from blsh_tools.commands.bench_history import bench_history
 from blsh_tools.commands.bench_link import bench_link
 from blsh_tools.commands.boards import boards
 from blsh_tools.commands.build import build
@@ -94,6 +95,7 @@ VERBS = {
     ),
     "Measure": (
         Verb(bench, "--json"),
+        Verb(bench_history, "out/bench.jsonl --limit 2 --plot out/bench.svg"),
         Verb(bench_firmware, "--corpus recordings/ --model out/demo/model.npz"),
         Verb(bars_firmware, "--corpus recordings/"),
         Verb(bars_geometry, "recordings/ --models out/geometry"),

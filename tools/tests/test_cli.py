@@ -252,7 +252,11 @@ def test_flash_reads_back_who_answers(built: Blsh, model: Path, emulator: None) 
 
 
 def test_bench_counts_the_same_instructions_each_time(built: Blsh, model: Path, emulator: None) -> None:
-    first, second = (built.json("bench", "--model", model, "--hops", 5)["instructions"] for _ in range(2))
+    options = ("--model", model, "--hops", 5, "--history", "bench.jsonl")
+    first, second = (built.json("bench", *options)["instructions"] for _ in range(2))
+    kept = [json.loads(line) for line in (built.cwd / "bench.jsonl").read_text().splitlines()]
+    assert [line["stages"] for line in kept] == [first["stages"], second["stages"]]
+    assert built.json("bench-history", "bench.jsonl", "--limit", 5)["passed"]
     for figure in ("mean", "maximum", "stages"):  # but for one: a tick and an instruction do not begin together
         assert first[figure] == pytest.approx(second[figure], abs=1)
     assert first["hops"] == 5 and sum(first["stages"].values()) == pytest.approx(first["mean"], rel=0.01)

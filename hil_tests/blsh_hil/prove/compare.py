@@ -2,7 +2,7 @@
 """Compare a board with the integer reference: first by digests of every stage of every hop, then by values."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
@@ -67,12 +67,17 @@ class Comparison:
     mismatches: dict[str, int]
     told: list[Difference]
     first: Difference | None
-    output: npt.NDArray[np.int16]
+    output: npt.NDArray[np.int16] = field(repr=False)
 
     @property
     def exact(self) -> bool:
         """Whether no value of any stage differs, and none that hops tell."""
-        return not any(self.mismatches.values()) and not self.told
+        return self.differences == 0
+
+    @property
+    def differences(self) -> int:
+        """The number of values that differ, of all compared stages and of what hops tell; at most READ_BACK hops."""
+        return sum(self.mismatches.values()) + len(self.told)
 
 
 def compare(

@@ -51,6 +51,7 @@ FEW = Range(1, 1000)
 """How often work on the whole corpus is repeated: seeds, passes, rounds."""
 MIXTURES = Range(0, 1_000)
 """Mixtures of a score that is made beside other work; 0 for none."""
+PERCENT = Range(0, 10_000)
 SNR_DB = Range(-100, 100)
 RATE_HZ = Range(8_000, 16_000)
 GAIN_DB = Range(-6000, 6000)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures for the tests of a user's own project: a board, its client, its model, recordings, and the comparison.
+
+    def test_my_board(blsh_proof, blsh_recording):
+        assert blsh_proof(blsh_recording).differences == 0
+
+pytest loads this plugin in every run where blsh-mcu is installed, so it imports nothing but pytest: what a fixture
+needs is imported when a test asks for it. `-p no:blsh-hil` leaves the plugin out. docs/howto/own-ci.md shows its use.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from blsh_hil.link.client import BoardClient
+    from blsh_suite.user_board import Proof, UserBoard
+    from blsh_suite.user_recordings import Recording
+    from blsh_trainer.model.artifact import AnyModel
+
+_MOST_SECONDS = 3600.0
+_FIXTURES = frozenset(("blsh_model", "blsh_board", "blsh_client", "blsh_proof", "blsh_recordings", "blsh_recording"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options that say which board, model and recordings the fixtures give."""
+    group = parser.getgroup("blsh-hil", "a denoiser of blsh-mcu on a board, by the fixtures blsh_...")
+    group.addoption(
+        "--blsh-board",
+        metavar="NAME",
+        default="mps2-an386",
+        help="board of boards.toml, or host; a virtual one is built and started [default: %(default)s]",
+    )
+    group.addoption(
+        "--blsh-port", metavar="URL", default=None, help="serial port of the board, if it runs already, as /dev/ttyACM0"
+    )
+    group.addoption(
+        "--blsh-model",
+        metavar="NAME|FILE",
+        default="intercom",
+        help="model that the firmware was generated of, a name of `blsh models` or a file [default: %(default)s]",
+    )
+    group.addoption(
+        "--blsh-recordings",
+        metavar="DIR",
+        default=None,
+        help="folder of audio files, or a corpus, whose mixtures are sent [default: synthetic signals]",
+    )
+    group.addoption(
+        "--blsh-seconds", metavar="N", type=float, default=1.0, help="seconds of each recording [default: %(default)s]"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test for each recording, where a test asks for one."""
+    if "blsh_recording" in metafunc.fixturenames:
+        from blsh_suite.user_recordings import recording_names
+        from blsh_trainer.errors import BlshError
+
+        try:
+            names = recording_names(_folder(metafunc.config))
+        except BlshError as error:
+            raise pytest.Collector.CollectError(f"--blsh-recordings: {error}") from error
+        metafunc.parametrize("blsh_recording", names, ids=names, indirect=True)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Raise UsageError for an option that cannot be used, once and before any test, if a test needs it.
+
+    A worker of pytest-xdist has no way to tell of a wrong option but by its tests, whose fixtures fail.
+    """
+    config = session.config
+    if config.getoption("collectonly") or hasattr(config, "workerinput"):
+        return
+    if any(not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())) for item in session.items):
+        _check_options(config)
+
+
+def _check_options(config: pytest.Config) -> None:
+    from blsh_hil.boards.host import HOST
+    from blsh_hil.boards.table import find_board
+    from blsh_hil.link.port import check_url
+    from blsh_trainer.errors import BlshError
+    from blsh_trainer.files import require_folder
+    from blsh_trainer.model.artifact import load_model
+    from blsh_trainer.model.boxed_models import model_file
+
+    board, port, folder = config.getoption("--blsh-board"), config.getoption("--blsh-port"), _folder(config)
+    checks: dict[str, Callable[[], object]] = {
+        "--blsh-board": lambda: board == HOST or find_board(board),
+        "--blsh-port": lambda: port is None or check_url(port),
+        "--blsh-model": lambda: load_model(model_file(Path(config.getoption("--blsh-model")))),
+        "--blsh-recordings": lambda: folder is None or require_folder(folder, f"there is no folder {folder}"),
+    }
+    for option, check in checks.items():
+        try:
+            check()
+        except BlshError as error:
+            raise pytest.UsageError(f"{option}: {error}") from error
+    seconds = config.getoption("--blsh-seconds")
+    if not (math.isfinite(seconds) and 0 < seconds <= _MOST_SECONDS):
+        raise pytest.UsageError(f"--blsh-seconds {seconds}; choose above 0 to {_MOST_SECONDS:,.0f}")
+
+
+def _folder(config: pytest.Config) -> Path | None:
+    named = config.getoption("--blsh-recordings")
+    return None if named is None else Path(named)
+
+
+@contextmanager
+def _plain_failure() -> Iterator[None]:
+    """Fail with the message alone, and no traceback, where blsh-mcu refuses what it is given."""
+    from blsh_trainer.errors import BlshError
+
+    try:
+        yield
+    except BlshError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+# ---- fixtures ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def blsh_model(pytestconfig: pytest.Config) -> "AnyModel":
+    """Return the model of --blsh-model, as `blsh train` made it: its card, its geometry, its SHA-256."""
+    from blsh_trainer.model.artifact import load_model
+    from blsh_trainer.model.boxed_models import model_file
+
+    with _plain_failure():
+        return load_model(model_file(Path(pytestconfig.getoption("--blsh-model"))))
+
+
+@pytest.fixture(scope="session")
+def blsh_board(pytestconfig: pytest.Config, blsh_model: "AnyModel") -> Iterator["UserBoard"]:
+    """Yield the board of --blsh-board, running: its `name`, `url`, `model` and `geometry`.
+
+    Without --blsh-port the firmware that `blsh generate` made is built first, and a virtual board started, once for the
+    whole run. One program at a time can be connected to `url`.
+    """
+    from blsh_suite.user_board import running_board
+
+    with ExitStack() as cleanup:
+        with _plain_failure():
+            name, port = pytestconfig.getoption("--blsh-board"), pytestconfig.getoption("--blsh-port")
+            board = cleanup.enter_context(running_board(name, port, blsh_model))
+        yield board
+
+
+@pytest.fixture(scope="session")
+def blsh_client(blsh_board: "UserBoard") -> Iterator["BoardClient"]:
+    """Yield a client that is connected to the board, which has said that it runs this build and this model."""
+    with ExitStack() as cleanup:
+        with _plain_failure():
+            client = cleanup.enter_context(blsh_board.connected())
+        yield client
+
+
+@pytest.fixture(scope="session")
+def blsh_recordings(pytestconfig: pytest.Config, blsh_model: "AnyModel") -> "list[Recording]":
+    """Return the recordings of --blsh-recordings at the model's rate, or synthetic signals: `name` and `samples`."""
+    from blsh_suite.user_recordings import recordings_of
+
+    with _plain_failure():
+        return recordings_of(_folder(pytestconfig), blsh_model.geometry, pytestconfig.getoption("--blsh-seconds"))
+
+
+@pytest.fixture
+def blsh_recording(request: pytest.FixtureRequest, blsh_recordings: "list[Recording]") -> "Recording":
+    """Return one of blsh_recordings: the test runs once for each."""
+    return next(recording for recording in blsh_recordings if recording.name == request.param)
+
+
+@pytest.fixture
+def blsh_proof(request: pytest.FixtureRequest, blsh_board: "UserBoard", blsh_client: "BoardClient") -> "Proof":
+    """Return what compares the board with the reference, bit for bit: blsh_proof(recording).differences is 0."""
+    from blsh_suite.user_board import Proof
+
+    proof = Proof(blsh_client, blsh_board.reference)
+    request.node.user_properties.append(("counts", proof.counts))  # record_property warns where --junitxml is given
+    return proof
