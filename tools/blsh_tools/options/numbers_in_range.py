@@ -51,6 +51,7 @@ FEW = Range(1, 1000)
 """How often work on the whole corpus is repeated: seeds, passes, rounds."""
 SNR_DB = Range(-100, 100)
 RATE_HZ = Range(8_000, 16_000)
+BAUD = Range(300, 12_000_000)
 GAIN_DB = Range(-6000, 6000)
 """All that double precision can hold, because samples may come in any scale."""
 
