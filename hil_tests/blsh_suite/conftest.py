@@ -31,6 +31,7 @@ from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.recipes import DEFAULT_RECIPES, AnyRecipe, recipes
 from blsh_hil.prove.regression_vectors import COMMITTED_FOLDER
+from blsh_hil.prove.unlisted import recognise
 from blsh_trainer.corpora.corpus import Corpus, load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.options import PAPER
@@ -50,6 +51,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("hardware in the loop")
     group.addoption("--board", default="mps2-an386", help="a board of boards.toml, or host")
     group.addoption("--port", default=None, help="serial port of a board that runs already")
+    group.addoption("--unlisted", type=int, default=None, help="--port is a board outside boards.toml, at this rate")
+    group.addoption("--library", default=None, help="with --unlisted: the exported folder that its firmware is of")
     group.addoption("--model", default=None, help="artifact that the firmware was generated from")
     group.addoption("--corpus", default=None, help="folder with manifest.csv, for the recordings")
     group.addoption("--minutes", type=float, default=0.2, help="minutes of recordings to compare, over all SNRs")
@@ -76,17 +79,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what --vector and --stage do not ask for, and for a board the tests of the host."""
+    """Leave out what --vector and --stage do not ask for, for a board the tests of the host, and what it cannot do.
+
+    The tests of `unlisted_board` are for a board that boards.toml does not describe.
+    """
     wanted = "vector_path" if config.getoption("vector") else "exact" if config.getoption("stage") else None
     for_a_board = config.getoption("model") and config.getoption("board") != HOST
+    absent = {name for name, gone in (("library", for_a_board), ("unlisted_board", not _is_unlisted(config))) if gone}
 
     def left_out(item: pytest.Item) -> bool:
-        fixtures = getattr(item, "fixturenames", ())
+        fixtures = set(getattr(item, "fixturenames", ()))
         missing = wanted is not None and wanted not in fixtures
-        return item.path.parent == Path(__file__).parent and (missing or (for_a_board and "library" in fixtures))
+        return item.path.parent == Path(__file__).parent and (missing or bool(absent & fixtures))
 
     config.hook.pytest_deselected(items=[item for item in items if left_out(item)])
     items[:] = [item for item in items if not left_out(item)]
+
+
+def _is_unlisted(config: pytest.Config) -> bool:
+    return config.getoption("unlisted") is not None
 
 
 # ---- firmware -----------------------------------------------------------------------------------------------
@@ -97,7 +108,7 @@ class Firmware:
     """The firmware on the board: the reference's integers, what HELLO must say, and how to reach it.
 
     start: makes a target (see `target`). elf: the program that an emulator runs. recipe: the recipe of the model, if it
-    has one.
+    has one. listed: whether boards.toml describes the board, or it is the host.
     """
 
     model: IntegerModel
@@ -107,6 +118,7 @@ class Firmware:
     port: str | None = None
     elf: Path | None = None
     recipe: AnyRecipe | None = None
+    listed: bool = True
 
     @property
     def counts_instructions(self) -> bool:
@@ -166,6 +178,8 @@ def firmware(
         generate_firmware(artifact, SMALL_DICTIONARY, generated_folder(root))
         return _built(artifact, root, board, port, coverage_folder)
     artifact = load_model(pytestconfig.getoption("model"))
+    if _is_unlisted(pytestconfig):
+        return _unlisted_firmware(artifact, port, pytestconfig.getoption("unlisted"), pytestconfig.getoption("library"))
     return _built(artifact, project_root(), board, port, coverage_folder)
 
 
@@ -177,6 +191,11 @@ def _built(artifact: AnyModel, root: Path, board: str, port: str | None, coverag
     image = build_image(find_board(board), print, root, artifact)
     model = integer_model(artifact, image.record.options)
     return _board_firmware(model, image.expected.of(model), image.board, image.elf, port)
+
+
+def _unlisted_firmware(artifact: AnyModel, port: str, baud: int, library: str | None) -> Firmware:
+    found = recognise(port, artifact, baud, None if library is None else Path(library))
+    return Firmware(found.model, found.expected, found.hello.board, lambda *_: port, port, listed=False)
 
 
 def _host_firmware(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from blsh_codegen.cost.measured_costs import load_costs
-from blsh_codegen.spec.hard_signals import EDGE_SIGNALS, edge_signal
+from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.measure.cycles import Cycles, measure_mix
 from blsh_firmware.measure.disassembly import functions_of
@@ -23,19 +23,17 @@ from blsh_hil.boards.table import find_board
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT
 from blsh_hil.prove.real_time import TOO_SLOW, count_streams, judge
-from blsh_hil.prove.recipes import SEGMENTS, Segment
 from blsh_hil.prove.worst_case import find_worst_case
 from blsh_trainer.corpora.corpus import Corpus
 
 from .conftest import Firmware
-from .recordings import SNRS, noisy_recording
+from .recordings import hard_signals, usual_clips
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("board")]
 
 Record = Callable[[str, object], None]
 Samples = npt.NDArray[np.int16]
 
-USUAL_TICKS = 16  # ticks of 16 ms of each SNR
 PLAYED = 2  # the number of the costliest signals that the board plays
 ONE_MORE_INTERRUPT = 104  # bytes that one interrupt more takes: all registers that a core with floats pushes
 
@@ -45,6 +43,8 @@ def board(firmware: Firmware) -> Board:
     """Return the board's row of boards.toml; skip the test where nothing counts."""
     if firmware.board == HOST:
         pytest.skip("the host has no clock of its own: instructions are counted on virtual boards, cycles on real ones")
+    if not firmware.listed:
+        pytest.skip("real time against the worst case: that needs the board's core and clock in boards.toml")
     found = find_board(firmware.board)
     if firmware.port is not None and found.qemu_machine is not None:
         pytest.skip("the emulator behind --port does not count instructions; leave --port out, and one is started")
@@ -53,20 +53,8 @@ def board(firmware: Firmware) -> Board:
 
 @pytest.fixture(scope="module")
 def usual(recordings_corpus: Corpus, firmware: Firmware) -> list[Samples]:
-    """Return a recording of each SNR."""
-    rate_hz, tick = firmware.geometry.rate_hz, firmware.geometry.tick
-    clips = [noisy_recording(recordings_corpus, 3.0, snr_db, 11, rate_hz) for snr_db in SNRS]
-    return [clip[(len(clip) // tick - USUAL_TICKS) // 2 * tick :][: USUAL_TICKS * tick] for clip in clips]
-
-
-def hard_signals(rng: np.random.Generator, length: int) -> list[Samples]:
-    """Return the signals that are known to be hard: loudest, softest, alternating, ringing on in the last bits.
-
-    length: of each, in samples.
-    """
-    edges = [edge_signal(name, length, rng) for name in EDGE_SIGNALS]
-    others = [Segment(kind, length, seed=1).samples() for kind in SEGMENTS if kind not in EDGE_SIGNALS]
-    return [*edges, *others, Segment("white_noise", length, shift=13).samples()]
+    """Return a recording of each SNR, for as many ticks as are counted."""
+    return usual_clips(recordings_corpus, firmware.geometry)
 
 
 def test_every_hop_is_done_in_time(
@@ -161,6 +149,8 @@ def test_the_stack_is_as_deep_as_the_suite_needs_it(
     """Read the stack's mark after all that this run has sent, and after digests, dumps and every other request."""
     if firmware.board == HOST:
         pytest.skip("the host's stack is not painted")
+    if not firmware.listed:
+        pytest.skip("the depth of the stack: a board outside boards.toml does not tell it")
     for stage in range(len(STAGES)):
         client.reset_stream()
         for hop in edge_signal("white_noise", firmware.geometry.window, rng).reshape(-1, firmware.geometry.hop):

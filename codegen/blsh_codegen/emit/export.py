@@ -8,7 +8,7 @@ records model, options and the digest of every file: a later export replaces onl
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -74,9 +74,12 @@ def export_library(model: AnyModel, options: GenerateOptions, folder: Path) -> E
     return export_models([ExportedModel(model, options)], folder)
 
 
-def export_models(models: Sequence[ExportedModel], folder: Path) -> ExportRecord:
+def export_models(
+    models: Sequence[ExportedModel], folder: Path, server: Mapping[str, bytes] | None = None
+) -> ExportRecord:
     """Write `models` as one library with one core into `folder`; returns its record.
 
+    server: the files of the serial server by name, so that the library can prove a board; None: it cannot.
     A folder that holds the same export already is left alone, another export that is unchanged is replaced.
     Raises BlshError for prefixes that cannot be told apart in C, whatever `integer_model` refuses, a folder with
     anything else in it, a file of an export that was edited, or a place that cannot be written; then nothing is
@@ -86,7 +89,7 @@ def export_models(models: Sequence[ExportedModel], folder: Path) -> ExportRecord
     place = _resolved(folder)  # a link to a folder stays the link it is
     existing = _replaceable(place, folder)
     parts = [LibraryModel(integer_model(each.artifact, each.options), each.options, each.prefix) for each in models]
-    files = library_files(parts)
+    files = library_files(parts, server)
     for each, part in zip(models, parts, strict=True):
         files[part.attribution_file] = attribution_text(each.artifact).encode()
     record = ExportRecord(
@@ -104,6 +107,22 @@ def export_models(models: Sequence[ExportedModel], folder: Path) -> ExportRecord
             (building / path).parent.mkdir(parents=True, exist_ok=True)
             (building / path).write_bytes(content)
     return record
+
+
+def exported_options(folder: Path, model_sha256: str) -> list[GenerateOptions]:
+    """Return the options of each model in the export in `folder` that comes from this artifact.
+
+    Raises BlshError where no export of this version lies there.
+    """
+    try:
+        record: Any = json.loads(read_own(folder / EXPORT_RECORD_NAME))
+        models = list(record["models"].values()) if "models" in record else [record]
+        return [GenerateOptions(**each["options"]) for each in models if each["model_sha256"] == model_sha256]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BlshError(
+            f"{folder} holds no export of this version: {EXPORT_RECORD_NAME} cannot be read ({error}); name the folder "
+            "that `blsh export` wrote"
+        ) from error
 
 
 def _model_record(part: LibraryModel) -> ModelRecord:

@@ -2,7 +2,7 @@
 """The files of an exported library: the core, its models in C, examples, and the manifest of each build system."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
@@ -32,6 +32,10 @@ SENTENCE: Final = "A learned speech denoiser for ARM Cortex-M, in integers."
 STREAM_EXAMPLE: Final = "examples/stream.c"
 ARDUINO_EXAMPLE: Final = "examples/Denoise/Denoise.ino"
 CAPACITY_HEADER: Final = "blsh_capacity.h"
+PROOF_FOLDER: Final = "proof"
+PORT_HEADER: Final = f"{PROOF_FOLDER}/blsh_port.h"
+PROOF_SOURCE: Final = f"{PROOF_FOLDER}/blsh_proof.c"
+"""The one file of the proof that is compiled; it includes those of the server."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,11 @@ class LibraryModel:
         return ATTRIBUTION_FILE if self.prefix is None else ATTRIBUTION_FILE.replace(".", f"-{self.prefix}.")
 
 
-def library_files(models: Sequence[LibraryModel]) -> dict[str, bytes]:
+def library_files(models: Sequence[LibraryModel], server: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
     """Return the files of an export, path to content: the same bytes for the same models and options.
 
-    Missing are the record, and each model's `attribution_file`, which takes the artifact's card.
+    server: the files of the serial server by name, for a library with a proof; None: without one. Missing are the
+    record, and each model's `attribution_file`, which takes the artifact's card.
     """
     core = {path.relative_to(core_folder()).as_posix(): path.read_bytes() for path in core_sources()}
     checkout = core_folder().parents[1]
@@ -70,10 +75,12 @@ def library_files(models: Sequence[LibraryModel]) -> dict[str, bytes]:
     if twice:
         raise ValueError(f"{', '.join(sorted(twice))}: a file of the core has the name of a generated one; rename it")
     sources = core | generated
-    context = _context(models, namings) | {
+    context = _context(models, namings, server is not None) | {
         "sources": sorted(name for name in sources if name.endswith(".c")),
         "licence": ", ".join(["Apache-2.0", *licences]),
         "has_licence": "LICENSE" in licences,
+        "proof": server is not None,
+        "server_sources": sorted(name for name in server or () if name.endswith(".c")),
         "pack_file": PACK_FILE,
     }
     environment = c_environment("blsh_codegen")
@@ -88,6 +95,8 @@ def library_files(models: Sequence[LibraryModel]) -> dict[str, bytes]:
         **licences,
         STREAM_EXAMPLE: rendered("stream.c" if models[0].prefix is None else "stream_of_several.c"),
         ARDUINO_EXAMPLE: rendered("Denoise.ino"),
+        **({} if server is None else {name: rendered(name) for name in (PORT_HEADER, PROOF_SOURCE)}),
+        **{f"{PROOF_FOLDER}/server/{name}": content for name, content in sorted((server or {}).items())},
         "README.txt": rendered("README.txt"),
         **{name: text.encode() for name, text in package_files(context).items()},
     }
@@ -142,7 +151,7 @@ def _generated(
     return texts
 
 
-def _context(models: Sequence[LibraryModel], namings: Sequence[Naming]) -> dict[str, Any]:
+def _context(models: Sequence[LibraryModel], namings: Sequence[Naming], proof: bool) -> dict[str, Any]:
     """Return what the templates of a library are rendered with; each of `parts` is a model."""
     several = models[0].prefix is not None
     prefixes = [naming.prefix for naming in namings] if several else []
@@ -152,7 +161,7 @@ def _context(models: Sequence[LibraryModel], namings: Sequence[Naming]) -> dict[
         "version": version("blsh-mcu"),
         "library": LIBRARY_NAME,
         "sentence": SENTENCE,
-        "command": _command(models),
+        "command": _command(models) + " --with-proof" * proof,
         "several": several,
         "prefixes": prefixes,
         "parts": [_part(each, naming) for each, naming in zip(models, namings, strict=True)],

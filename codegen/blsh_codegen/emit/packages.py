@@ -24,14 +24,17 @@ _TEMPLATES: Final = {
 }
 """The template of each manifest, by its path in the library."""
 
+_PROOF_TEMPLATES: Final = {"Kconfig": "Kconfig"}
+"""What a library with a proof has besides: ESP-IDF reads the options of a component there."""
+
 
 def package_files(context: dict[str, Any]) -> dict[str, str]:
     """Return the manifests of a library by path. context: what the other templates of the library are rendered with."""
     environment = c_environment("blsh_codegen")
     names = {"pack_vendor": PACK_VENDOR, "pack_name": PACK_NAME, "method_url": METHOD_URL}
+    templates = _TEMPLATES | (_PROOF_TEMPLATES if context["proof"] else {})
     texts = {
-        path: environment.get_template(f"export/{name}.j2").render(context, **names)
-        for path, name in _TEMPLATES.items()
+        path: environment.get_template(f"export/{name}.j2").render(context, **names) for path, name in templates.items()
     }
     return {**texts, "library.json": _library_json(context)}
 

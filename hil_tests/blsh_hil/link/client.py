@@ -17,8 +17,9 @@ from blsh_hil.link.requester import Requester
 from blsh_hil.link.retry import LinkCounts, Retries, Timeouts
 from blsh_hil.link.streaming import HopStream
 from blsh_hil.wire.codes import HopFlag
+from blsh_hil.wire.framing import encode
 from blsh_hil.wire.layout import Message
-from blsh_hil.wire.messages import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, Reset
+from blsh_hil.wire.messages import Check, Checked, CountLoop, CountLoopDone, Done, HelloReply, Hop, Reset
 from blsh_hil.wire.protocol import ATTENUATION_OF_MODEL
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.geometry import Geometry
@@ -208,7 +209,7 @@ class BoardClient:
                 progress(place + 1, hops)
 
         requests = [HopRequest(row.astype("<i2").tobytes(), attenuation=attenuation) for row in padded]
-        self._stream.run(requests, max(1, self.board.hops_in_flight), answered)
+        self._stream.run(requests, self._ahead(), answered)
         return output.reshape(-1)[: len(samples)]
 
     def stream_feed(self, feed: HopFeed, answered: Callable[[int, HopReply], None]) -> None:
@@ -216,7 +217,7 @@ class BoardClient:
 
         Continues the stream. After a restart of the board a place may come again, with the same reply.
         """
-        self._stream.run_feed(feed, max(1, self.board.hops_in_flight), answered)
+        self._stream.run_feed(feed, self._ahead(), answered)
 
     def ask(self, request: Message, reply: type[M]) -> M:
         """Return the `reply` to any other request, which must do no harm when the board carries it out twice."""
@@ -240,6 +241,12 @@ class BoardClient:
                 return  # the board did start again, only its answer was lost
             raise
         self.hello()
+
+    def _ahead(self) -> int:
+        """Return how many HOP requests may be unanswered: one is worked on, and the board must have room for others."""
+        longest = Hop(0, 0, 0, 0, samples=b"\1" * (2 * self.geometry.hop))
+        waiting = self.board.receive_ring // len(encode(Hop.TYPE, 1, longest.pack()))
+        return max(1, min(self.board.hops_in_flight, 1 + waiting))
 
     # ---- verdicts ---------------------------------------------------------------------------------------
 

@@ -98,14 +98,25 @@ def count_streams(client: BoardClient, board: Board, streams: Iterable[npt.NDArr
 
     A virtual board must have been started with ICOUNT_SHIFT.
     """
+    if board.qemu_machine is None:
+        return count_ticks(client, streams)
+    totals, stages = _counted(client, streams, ticks_per_instruction(client))
+    return Counts("instructions", client.board.core_hz, totals, stages)
+
+
+def count_ticks(client: BoardClient, streams: Iterable[npt.NDArray[np.int16]]) -> Counts:
+    """Count the ticks of each hop of `streams` (int16 whole hops): cycles, where the counter runs with the core."""
     hello = client.board
-    virtual = board.qemu_machine is not None
-    ratio = ticks_per_instruction(client) if virtual else Fraction(1)
-    counted = [count_hops(client, stream, ratio) for stream in streams]
-    totals, stages = (np.concatenate(column) for column in zip(*counted, strict=True))
-    if virtual:
-        return Counts("instructions", hello.core_hz, totals, stages)
+    totals, stages = _counted(client, streams, Fraction(1))
     return Counts("cycles" if hello.tick_hz == hello.core_hz else "ticks", hello.tick_hz, totals, stages)
+
+
+def _counted(
+    client: BoardClient, streams: Iterable[npt.NDArray[np.int16]], ratio: Fraction
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    counted = [count_hops(client, stream, ratio) for stream in streams]
+    totals, stages = zip(*counted, strict=True)
+    return np.concatenate(totals), np.concatenate(stages)
 
 
 def judge(board: Board, geometry: Geometry, usual: Counts, hard: Iterable[Counts]) -> RealTime:

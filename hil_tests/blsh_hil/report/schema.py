@@ -10,7 +10,7 @@ REPORT_NAME: Final = "report.json"
 JUNIT_NAME: Final = "junit.xml"
 COVERAGE_NAME: Final = "coverage.json"
 
-SUITE_OPTIONS: Final = ("board", "port", "model", "corpus", "minutes", "stage", "generated")
+SUITE_OPTIONS: Final = ("board", "port", "unlisted", "library", "model", "corpus", "minutes", "stage", "generated")
 """The suite's options that a command line repeats to run a test again."""
 
 HELLO_PROPERTY: Final = "hello"

@@ -27,6 +27,10 @@ def export(
             help="Call a model NAME_model in C; once for each of several models, in their order [default: blsh].",
         ),
     ] = None,
+    with_proof: Annotated[
+        bool,
+        typer.Option("--with-proof", help="With the server that `blsh hil --port` proves your board by, in proof/."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write models and the denoiser's core as one library, with examples: PlatformIO, Arduino, CMake, Zephyr and more.
@@ -35,10 +39,13 @@ def export(
     write, or that were edited since, are not overwritten. Several models of one program are exported together, each
     with a --prefix: they share the core, its tables, and windows and bands that are the same. The options of a model
     hold for each of them. With a budget, which only one model can have, its size is chosen as by `blsh generate`,
-    beside the code of this project's firmware; the header asserts the bytes that are left for the tables.
+    beside the code of this project's firmware; the header asserts the bytes that are left for the tables. --with-proof
+    adds a server that a program of your own runs on your board for `blsh hil --port`; no other build compiles it.
     """
     from blsh_codegen.emit.export import ExportedModel, export_models
+    from blsh_codegen.emit.library import PORT_HEADER
     from blsh_codegen.emit.naming import check_prefixes
+    from blsh_firmware.build.proof_files import proof_server
     from blsh_tools.options.board_budgets import planned, say_plan
     from blsh_trainer.model.artifact import load_model
 
@@ -56,7 +63,7 @@ def export(
             say_plan(plan)
             result |= {"plan": plan.to_dict(), "estimate": plan.estimate.to_dict()}
         exported.append(ExportedModel(artifact, options, name))
-    record = export_models(exported, to)
+    record = export_models(exported, to, proof_server() if with_proof else None)
     attributions = [name for name in record.files if name.startswith("ATTRIBUTION")]
     rows = [("folder", str(to)), ("files", f"{len(record.files)}, listed with their SHA-256 in blsh_export.json")]
     for name, each in record.models.items():
@@ -70,6 +77,10 @@ def export(
         ("licences of the recordings", f"{', '.join(attributions)}: to be passed on where they ask for it"),
         ("how to use it", "README.txt in the folder: PlatformIO, Arduino, CMake, Zephyr, ESP-IDF, CMSIS-Pack"),
     ]
+    if with_proof:
+        rows.append(
+            ("proof of your board", f"four functions of {PORT_HEADER}, then: blsh hil --port PORT --model MODEL")
+        )
     show(result | json.loads(record.to_json()), as_json, rows, "Exported")
 
 

@@ -8,17 +8,33 @@ import typer
 
 from blsh_tools.console import show
 from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, REPORT_FOLDER, AsJson, ModelOption, PortUrl
-from blsh_tools.options.numbers_in_range import MINUTES, MODELS
+from blsh_tools.options.numbers_in_range import BAUD, MINUTES, MODELS
+from blsh_trainer.errors import BlshError
 
+DEFAULT_BAUD = 115_200
 _COLUMNS = ("tests", "failures", "errors", "skipped", "hops", "values", "mismatches")
 
 
 def hil(
     context: typer.Context,
     board: Annotated[
-        str, typer.Option("--board", help="A board of boards.toml, `host`, or `all`: host and every virtual board.")
-    ] = DEFAULT_BOARD,
+        str | None,
+        typer.Option(
+            "--board",
+            help="A board of boards.toml, `host`, or `all`: host and every virtual board "
+            f"[default: {DEFAULT_BOARD}; with --port alone any board that runs an export --with-proof].",
+        ),
+    ] = None,
     port: PortUrl = None,
+    baud: Annotated[int | None, BAUD.option("Rate of --port, without --board [default: 115200].", "--baud")] = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            "--library",
+            metavar="DIR",
+            help="The exported folder on the board behind --port, if it was exported with --masks, --seed or --layout.",
+        ),
+    ] = None,
     model: ModelOption = DEFAULT_MODEL,
     corpus: Annotated[
         Path | None,
@@ -48,10 +64,11 @@ def hil(
 ) -> None:
     """Prove on the board, stage by stage and bit for bit, that it computes what the integer reference says.
 
-    pytest runs the suite; further arguments, such as `-x`, are handed to it.
+    A board that boards.toml does not describe runs the library of `blsh export --with-proof`: give its --port and the
+    --model, and no --board. pytest runs the suite; further arguments, such as `-x`, are handed to it.
     """
     from blsh_tools.suite.core_coverage import run_coverage
-    from blsh_tools.suite.run_suite import ALL, SuiteOptions, run_all, run_suite
+    from blsh_tools.suite.run_suite import ALL, SuiteOptions, run_all, run_suite, run_unlisted
 
     options = SuiteOptions(
         model=model,
@@ -65,10 +82,17 @@ def hil(
         arguments=tuple(context.args),
         reports=output,
     )
+    unlisted = port is not None and board is None and not coverage
+    if not unlisted:
+        _refuse_without_port_alone(baud=baud, library=library)
+    board = board or DEFAULT_BOARD
     if coverage:
         result = run_coverage(options, board, port, quiet=as_json)
         header = ["file", "lines", "", "branches", "", "lines never executed"]
         show(result, as_json, _coverage_rows(result["coverage"]), "firmware/core, executed by the suite", header)
+    elif port is not None and unlisted:
+        result = run_unlisted(options, port, baud or DEFAULT_BAUD, library, quiet=as_json)
+        show(result, as_json, _unlisted_rows(result), f"Hardware in the loop: {result['board']}, at {port}")
     elif board == ALL:
         result = run_all(options, port, quiet=as_json)
         show(result, as_json, _board_rows(result), "Hardware in the loop: all boards", ["board", "", *_COLUMNS, "took"])
@@ -78,6 +102,32 @@ def hil(
         show(result, as_json, rows, f"Hardware in the loop: {board}")
     if not result["passed"]:
         raise typer.Exit(1)
+
+
+def _refuse_without_port_alone(**options: object) -> None:
+    """Raise BlshError if an option is given that is for a board outside boards.toml."""
+    given = [f"--{name} {value}" for name, value in options.items() if value is not None]
+    if given:
+        raise BlshError(f"{', '.join(given)}: for a board outside boards.toml, with --port and without --board")
+
+
+def _unlisted_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the rows of a board outside boards.toml: the counts, what each stage costs, what was not proven."""
+    rows = [(name, str(value)) for name, value in result.items() if name not in ("cycles", "not_run")]
+    cycles = result["cycles"]
+    if cycles is None:
+        rows.append(("cycles a stage", "not counted"))
+    else:
+        from blsh_codegen.spec.stages import STAGES
+
+        unit = cycles["unit"]
+        for stage in (*STAGES, "hop"):
+            rows.append((f"{unit} of {stage}", f"mean {cycles[stage]['mean']:,}, most {cycles[stage]['max']:,}"))
+        share, hop_ms = 100 * cycles["deadline_share"], cycles["hop_ms"]
+        rate = f"{cycles['counter_hz'] / 1e6:g} MHz"
+        rows.append(("time of the costliest hop", f"{share:.1f} % of {hop_ms:g} ms, by a counter of {rate}"))
+    rows += [("not run", f"{test}: {reason}") for test, reason in result["not_run"].items()]
+    return rows
 
 
 def _board_rows(result: dict[str, Any]) -> list[list[str]]:

@@ -54,6 +54,7 @@ MIXTURES = Range(0, 1_000)
 PERCENT = Range(0, 10_000)
 SNR_DB = Range(-100, 100)
 RATE_HZ = Range(8_000, 16_000)
+BAUD = Range(300, 12_000_000)
 GAIN_DB = Range(-6000, 6000)
 """All that double precision can hold, because samples may come in any scale."""
 

@@ -2,6 +2,7 @@
 """Run the tests of blsh_suite by pytest, on one board or on all of them in turn."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from blsh_hil.boards.host import HOST
 from blsh_hil.boards.session import connect
 from blsh_hil.boards.table import load_boards
 from blsh_hil.link.child_process import run_child
+from blsh_hil.prove.unlisted import recognise
 from blsh_tools.console import say
 from blsh_tools.options.arguments import REPORT_FOLDER
 from blsh_tools.options.outputs import check_output_folder
@@ -117,13 +119,53 @@ def run_all(options: SuiteOptions, port: str | None, quiet: bool) -> dict[str, A
 def _run_board(
     options: SuiteOptions, model: AnyModel, board_name: str, port: str | None, quiet: bool
 ) -> dict[str, Any]:
-    began = time.monotonic()
     check_output_folder(options.reports / board_name)
     with connect(*reach(board_name, port, model, say)):
         say(f"{board_name}: answers, model {model.sha256[:12]}")
+    place = [f"--board={board_name}", *([f"--port={port}"] if port is not None else [])]
+    return _run_tests(options, model, board_name, place, quiet)[0]
+
+
+def run_unlisted(options: SuiteOptions, port: str, baud: int, library: Path | None, quiet: bool) -> dict[str, Any]:
+    """Run the suite on a board that boards.toml does not describe. Return counts and figures as JSON values.
+
+    Besides the counts: `cycles`, what each stage costs by the board's counter, if it was counted; `not_run`, why tests
+    were not run, by their names. baud: of the serial line. library: the exported folder that the firmware is of;
+    None: HELLO tells enough. Raises BlshError as `recognise` does.
+    """
+    model = options.check()
+    check_output_folder(options.reports)
+    hello = recognise(port, model, baud, library).hello
+    folder = re.sub(r"[^A-Za-z0-9_-]+", "-", hello.board).strip("-") or "unlisted"
+    say(f"{hello.board}: answers, model {model.sha256[:12]}")
+    place = [f"--board={folder}", f"--port={port}", f"--unlisted={baud}"]
+    place += [f"--library={library.resolve()}"] if library is not None else []
+    row, report = _run_tests(options, model, folder, place, quiet)
+    return {**row, "cycles": _cycles(report), "not_run": _not_run(report)}
+
+
+def _cycles(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the figures of a hop and its stages that a run has recorded; None if they were not counted."""
+    found = [test["properties"]["instructions"] for test in report["tests"] if "instructions" in test["properties"]]
+    return found[0] if found else None
+
+
+def _not_run(report: Mapping[str, Any]) -> dict[str, str]:
+    """Return why tests were skipped, by the name of their function: the reason of its first case."""
+    reasons: dict[str, str] = {}
+    for test in report["tests"]:
+        if test["outcome"] == "skipped":
+            reasons.setdefault(test["nodeid"].split("::")[-1].partition("[")[0], test["text"])
+    return reasons
+
+
+def _run_tests(
+    options: SuiteOptions, model: AnyModel, board_name: str, place: Sequence[str], quiet: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run pytest with the board's options, `place`; return the counts and the whole report."""
+    began = time.monotonic()
     with reported(options.reports / board_name) as report:
-        command = [sys.executable, "-m", "pytest", str(SUITE), *_PYTEST, f"--board={board_name}"]
-        command += [f"--port={port}"] if port is not None else []
+        command = [sys.executable, "-m", "pytest", str(SUITE), *_PYTEST, *place]
         command += [*options.to_arguments(), *report.arguments]
         code = _run_pytest(command, quiet)
         if code == _NO_TESTS:
@@ -136,7 +178,7 @@ def _run_board(
             )
     seconds = round(time.monotonic() - began, 1)
     row = {"board": board_name, "model_sha256": model.sha256, **_counts(found)}
-    return {**row, "seconds": seconds, "passed": code == _PASSED}
+    return {**row, "seconds": seconds, "passed": code == _PASSED}, found
 
 
 def _run_pytest(command: Sequence[str], quiet: bool) -> int:
