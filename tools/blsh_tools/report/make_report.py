@@ -19,9 +19,10 @@ from blsh_tools.report.device import chosen_device, device_engine
 from blsh_tools.report.frontier import Frontier, frontier
 from blsh_tools.report.options import ReportOptions
 from blsh_tools.report.recordings import Heard, draw_sources, hear
-from blsh_tools.report.scores import Scores, find_scores, to_dict
+from blsh_tools.report.scores import Scores, known_scores, own_scores, to_dict
 from blsh_tools.report.stage_loss import StageLoss, stage_losses
 from blsh_tools.report.verdict import Sentence, summary
+from blsh_trainer.model.artifact import load_model
 from blsh_trainer.model.attribution import attribution_text, licence_rows
 from blsh_trainer.progress import Progress
 
@@ -72,12 +73,14 @@ class Report:
 def gather(options: ReportOptions, page: Path, progress: Progress) -> Report:
     """Return what `page` shows. BlshError where model, board, corpus, scores or device cannot be used."""
     device = chosen_device(options.device, options.port)
+    scores = known_scores(load_model(options.model), options.scores)
     found = estimate_model(options.model, options.wanted)
     model, size = found.model, found.options
     corpus = corpus_or_synthetic(options.corpus, options.seed, progress)
     check_outside(corpus, page)
     sources = draw_sources(corpus, model.geometry.rate_hz, options.seed)
-    scores = find_scores(model, ReducedModel(model, size, "fixed"), options, corpus, progress)
+    if scores is None:
+        scores = own_scores(ReducedModel(model, size, "fixed"), options, corpus, progress)
     integers = integer_model(model, size)
     losses = stage_losses(reduced_model(model, size), integers, [each.noisy for each in sources], progress)
     with device_engine(device, found, integers, options.port) as (engine, words):

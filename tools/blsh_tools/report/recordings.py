@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +24,6 @@ SECONDS: Final = 4.0
 """At most; a shorter utterance stays as it is."""
 SNRS_DB: Final = (0.0, 5.0, 10.0, -5.0, 15.0)
 """The SNR of each recording."""
-SOUNDS: Final = ("noisy", "clean", "float", "device")
 _SPLITS = ("test", "valid")
 
 
@@ -41,22 +41,24 @@ class Source:
 
 @dataclass(frozen=True)
 class Heard:
-    """A recording in each of SOUNDS, int16 (n,), and how far the device's is from the integers of the reference.
+    """A recording in four sounds, int16 (n,) each: noisy, clean, float and device.
 
-    differing: samples of the device that are not those of the reference.
+    differing: samples of the device that are not those of the integer reference.
     """
 
     source: Source
     sounds: dict[str, Samples]
     differing: int
 
-    def si_sdr_db(self, sound: str) -> float | None:
-        """Return the SI-SDR of a sound against the clean speech in dB; None where it is undefined, as of silence."""
-        clean, other = (from_int16(samples) for samples in (self.source.clean, self.sounds[sound]))
-        if not clean.any():
-            return None
-        found = si_sdr(clean, other)
-        return found if np.isfinite(found) else None
+    @cached_property
+    def si_sdr_db(self) -> dict[str, float | None]:
+        """The SI-SDR of each sound but the clean speech, against it, in dB; None where it is undefined."""
+        clean = from_int16(self.source.clean)
+        return {
+            name: _finite(si_sdr(clean, from_int16(samples))) if clean.any() else None
+            for name, samples in self.sounds.items()
+            if name != "clean"
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is known of the recording as JSON values, without the sound."""
@@ -67,7 +69,7 @@ class Heard:
             "noise_type": source.noise_type,
             "snr_db": source.snr_db,
             "samples": len(source.noisy),
-            "si_sdr_db": {sound: _rounded(self.si_sdr_db(sound)) for sound in SOUNDS if sound != "clean"},
+            "si_sdr_db": {sound: _rounded(figure) for sound, figure in self.si_sdr_db.items()},
             "level_dbfs": {sound: _rounded(level_dbfs(samples)) for sound, samples in self.sounds.items()},
             "differing_samples": self.differing,
         }
@@ -126,6 +128,10 @@ def level_dbfs(samples: npt.NDArray[np.int16]) -> float | None:
     """Return the RMS level of samples in dB below full scale; None of silence."""
     power = float(np.mean(from_int16(samples) ** 2)) if len(samples) else 0.0
     return 10 * float(np.log10(power)) if power else None
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _rounded(value: float | None) -> float | None:

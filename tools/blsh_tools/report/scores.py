@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -54,18 +55,19 @@ class Scores:
         return f"{notation.title}, {notation.unit}" if notation.unit else notation.title
 
 
-def find_scores(
-    model: AnyModel, reduced: ReducedModel, options: ReportOptions, corpus: Corpus, progress: Progress
-) -> Scores | None:
-    """Return the scores of a file, else of the box, else of a few mixtures of the user's corpus; None without any.
+def known_scores(model: AnyModel, file: Path | None) -> Scores | None:
+    """Return the scores in a file, or (None) those that the box has of `model`; None where it has none.
 
-    BlshError as of read_scores and evaluate_model.
+    BlshError as of read_scores.
     """
-    if options.scores is not None:
-        return Scores(read_scores(options.scores, model), f"from {options.scores}")
+    if file is not None:
+        return Scores(read_scores(file, model), f"from {file.name}")
     sheet = boxed_scores(model)
-    if sheet is not None:
-        return Scores(sheet, "measured once, and kept in the box with the model")
+    return None if sheet is None else Scores(sheet, "measured once, and kept in the box with the model")
+
+
+def own_scores(reduced: ReducedModel, options: ReportOptions, corpus: Corpus, progress: Progress) -> Scores | None:
+    """Return scores on a few mixtures of the user's corpus; None without one. BlshError as of evaluate_model."""
     if options.corpus is None or options.mixtures == 0:
         return None
     split = split_to_hear(corpus)
