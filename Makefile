@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry playground coverage bench bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale vectors lock clean
+.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry playground coverage bench bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale vectors lock wheel clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -98,6 +98,10 @@ vectors: setup ## renew the committed regression vectors, after an intended chan
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "error: uv is missing; install it: pipx install uv" >&2; exit 2; }
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --no-annotate -o requirements.lock
+
+wheel: setup ## the package to install elsewhere: dist/blsh_mcu-*.whl; the same sources give the same bytes
+	rm -rf dist
+	.venv/bin/python -m hatchling build -t wheel
 
 clean: ## remove everything that was made here, .venv and results included
 	rm -rf .venv .pio build out dist firmware/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,6 +19,7 @@ from blsh_hil.boards.attached import attached
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.table import load_boards
 from blsh_trainer.errors import BlshError
+from blsh_trainer.extras import EXTRAS, is_there, mend
 
 OK, OPTIONAL, MISSING = "ok", "not here", "MISSING"
 """The states of a finding: there, not there and not needed by every user, not there and needed."""
@@ -66,6 +67,14 @@ def _python(_folder: Path) -> Iterator[Finding]:
     state, told = (MISSING, "; ".join(wrong)) if wrong else (OK, f"{len(needed)} packages, each of a version that fits")
     mend = f"{sys.executable} -m pip install --upgrade {_PACKAGE}" if wrong else ""
     yield Finding(f"{_PACKAGE} {metadata.version(_PACKAGE)}", state, told, "all commands", mend)
+
+
+def _extras(_folder: Path) -> Iterator[Finding]:
+    for package, extra in EXTRAS.items():
+        if is_there(package):
+            yield Finding(f"{_PACKAGE}[{extra.name}]", OK, f"{package} is installed", extra.use)
+        else:
+            yield Finding(f"{_PACKAGE}[{extra.name}]", OPTIONAL, f"no {package}", extra.use, mend(package))
 
 
 def _unfit(asked: Requirement) -> str:
@@ -151,7 +160,15 @@ def _project(_folder: Path) -> Iterator[Finding]:
         yield Finding("project", MISSING, f"{root} may not be written", "generate, build", mend)
 
 
-_LOOKS: Final[tuple[Callable[[Path], Iterator[Finding]], ...]] = (_python, _tools, _machines, _ports, _disk, _project)
+_LOOKS: Final[tuple[Callable[[Path], Iterator[Finding]], ...]] = (
+    _python,
+    _extras,
+    _tools,
+    _machines,
+    _ports,
+    _disk,
+    _project,
+)
 
 
 def _boards() -> dict[str, Board]:

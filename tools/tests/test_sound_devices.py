@@ -148,7 +148,10 @@ def test_a_device_that_cannot_be_opened_is_named(
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        ("ImportError('none')", "sound needs the package sounddevice: .*pip install sounddevice; .*--input IN.wav"),
+        (
+            "ImportError('none')",
+            "sound .*needs the package sounddevice, .*pip install 'blsh-mcu\\[audio\\]'; .*--input IN.wav",
+        ),
         ("OSError('PortAudio library not found')", "PortAudio library not found: install .*libportaudio2; .*--output"),
     ],
 )
