@@ -150,7 +150,7 @@ def test_a_device_that_cannot_be_opened_is_named(
     [
         (
             "ImportError('none')",
-            "sound .*needs the package sounddevice, .*pip install 'blsh-mcu\\[audio\\]'; .*--input IN.wav",
+            "needs the package sounddevice, .* 'blsh-mcu\\[audio\\]'; .*--input IN.wav",
         ),
         ("OSError('PortAudio library not found')", "PortAudio library not found: install .*libportaudio2; .*--output"),
     ],
