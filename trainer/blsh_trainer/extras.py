@@ -11,7 +11,7 @@ from blsh_trainer.errors import BlshError
 
 @dataclass(frozen=True)
 class Extra:
-    """An extra of pyproject.toml. name: in the brackets of `pip install`. use: what needs it. remark: how it installs."""
+    """An extra of pyproject.toml. name: in the brackets of `pip install`. use: what needs it. remark: on installing."""
 
     name: str
     use: str
