@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Look at this machine: what the commands need, what is there, and the one command that mends each miss."""
 
-import grp
+import getpass
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -180,7 +181,8 @@ def _boards() -> dict[str, Board]:
 
 
 def _install(packages: str) -> str:
-    return f"sudo apt-get install {packages}"
+    told = "install what corresponds to Debian's packages"
+    return f"{'sudo apt-get install' if sys.platform.startswith('linux') else told} {packages}"
 
 
 def _version(program: str) -> str | None:
@@ -201,11 +203,13 @@ def _output(command: list[str]) -> str | None:
 
 
 def _group(device: Path) -> str:
-    try:
-        return grp.getgrgid(device.stat().st_gid).gr_name
-    except (OSError, KeyError):
-        return "dialout"
+    if sys.platform != "win32":
+        import grp
+
+        with suppress(OSError, KeyError):
+            return grp.getgrgid(device.stat().st_gid).gr_name
+    return "dialout"
 
 
 def _user() -> str:
-    return os.environ.get("USER") or str(os.getuid())
+    return os.environ.get("USER") or getpass.getuser()

@@ -156,7 +156,7 @@ def test_a_device_that_cannot_be_opened_is_named(
     ],
 )
 def test_without_sound_it_says_what_is_missing(with_sound: Blsh, model: Path, error: str, expected: str) -> None:
-    Path(with_sound.environment["PYTHONPATH"], "sounddevice.py").write_text(f"raise {error}\n")
+    Path(with_sound.environment["PYTHONPATH"], "sounddevice.py").write_text(f"raise {error}\n", encoding="utf-8")
     with_sound.refuse(expected, *live(model))
     with_sound.refuse(expected, *live(model), "--output", "live.wav")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-ENDING = (signal.SIGTERM, signal.SIGHUP)
-"""The signals besides Ctrl-C's SIGINT that ask a program to end."""
+ENDING = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__)
+"""The signals besides Ctrl-C's SIGINT that ask a program to end; Windows knows no SIGHUP."""
 
 
 @contextmanager
