@@ -36,7 +36,8 @@ install_wheel() {
     if [ -n "${3:-}" ]; then
         "$UV" pip install -q --python "$PLACE/$1/bin/python" -r "$3"
     fi
-    "$UV" pip install -q --python "$PLACE/$1/bin/python" "$(ls dist/blsh_mcu-*.whl)[measure,train]"
+    "$UV" pip install -q --python "$PLACE/$1/bin/python" "$(ls dist/blsh_mcu-*.whl)[measure,train]" \
+        pytest-xdist  # for its marker
 }
 
 # The tests are those of this checkout, the packages those of the wheel: importlib mode puts no folder on the path.
