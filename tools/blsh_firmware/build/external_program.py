@@ -13,6 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Final
+
+VERBOSE: Final = "BLSH_VERBOSE"
+"""The variable that asks programs that we run to show what they run themselves."""
 
 _TAIL_LINES = 25
 _LOOK_S = 0.5
