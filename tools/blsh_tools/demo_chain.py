@@ -191,7 +191,8 @@ def _run_board(
         stack_bytes = client.hello().stack_bytes_used
     measured = image.target(None, icount_shift=ICOUNT_SHIFT)
     with _timed("count instructions", times), connect(measured, image.expected) as client:
-        counts = count_instructions(client, hops[: round(_MEASURED_S * geometry.hops_per_second) * geometry.hop])
+        part = hops[: round(_MEASURED_S * geometry.hops_per_second) * geometry.hop]
+        counts = count_instructions(client, part, progress)
     return _OnBoard(comparison, output, counts, stack_bytes)
 
 

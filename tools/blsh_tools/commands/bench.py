@@ -3,7 +3,7 @@
 
 from typing import Annotated, Any
 
-from blsh_tools.console import say, show
+from blsh_tools.console import progress, say, show
 from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, ModelOption
 from blsh_tools.options.numbers_in_range import COUNT
 
@@ -18,7 +18,8 @@ def bench(
     from blsh_firmware.measure.generated_firmware import count_generated
     from blsh_hil.boards.table import find_board
 
-    result = count_generated(find_board(board), model, hops, say)
+    with progress() as advance:
+        result = count_generated(find_board(board), model, hops, say, advance)
     counts: dict[str, Any] = result["instructions"]
     rows = [[stage, f"{count:,}", f"{100 * count / counts['mean']:.1f} %"] for stage, count in counts["stages"].items()]
     rows += [["whole hop, mean", f"{counts['mean']:,}", ""], ["whole hop, most", f"{counts['maximum']:,}", ""]]
