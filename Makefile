@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry playground coverage bench bench-box bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale vectors lock clean
+.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry playground coverage bench bench-box bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale vectors lock wheel test-pythons test-oldest test-newest clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -40,6 +40,7 @@ lint: setup ## style, types and layers alone
 	$(C_FILES) -exec $(CLANG_FORMAT) --dry-run --Werror {} +
 	.venv/bin/oxlint --deny-warnings tools/blsh_tools/playground/page
 	.venv/bin/python -m mypy
+	.venv/bin/python -m mypy --platform win32 --cache-dir .mypy_cache/win32
 	.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo --no-cache
 
 format: setup ## give Python and C the style that `make lint` asks for
@@ -101,6 +102,19 @@ vectors: setup ## renew the committed regression vectors, after an intended chan
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "error: uv is missing; install it: pipx install uv" >&2; exit 2; }
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --no-annotate -o requirements.lock
+
+wheel: setup ## the package to install elsewhere: dist/blsh_mcu-*.whl; the same sources give the same bytes
+	rm -rf dist
+	.venv/bin/python -m hatchling build -t wheel
+
+test-pythons: wheel ## the quick tests on the wheel, with each Python from 3.11 to 3.13 that is found (needs uv)
+	tools/test_versions.sh pythons
+
+test-oldest: wheel ## the quick tests with the lowest versions of the dependencies that pyproject.toml names (needs uv)
+	tools/test_versions.sh oldest
+
+test-newest: wheel ## the quick tests with the newest versions of all dependencies, whatever the lock says (needs uv)
+	tools/test_versions.sh newest
 
 clean: ## remove everything that was made here, .venv and results included
 	rm -rf .venv .pio build out dist firmware/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -223,7 +223,7 @@ def _board_firmware(
         if port is not None:
             return port
         if board.qemu_machine is None:
-            raise BlshError(f"{board.name} is a real board: give its serial port with --port /dev/tty...")
+            raise BlshError(f"{board.name} is a real board: give its serial port with --port, /dev/tty... or COM3")
         return VirtualBoard(board, elf, icount_shift=shift, extra_args=arguments)
 
     return Firmware(model, expected, board.name, start, port, elf, recipe)

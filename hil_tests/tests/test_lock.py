@@ -156,7 +156,7 @@ def test_damaged_lock_file_is_no_obstacle(folder: Path) -> None:
 
 
 def test_folder_of_somebody_else_is_refused(folder: Path) -> None:
-    folder.symlink_to("/tmp")
+    folder.symlink_to("/usr")
     with pytest.raises(BlshError, match="is not a folder of yours; remove it"):
         runtime_folder()
 

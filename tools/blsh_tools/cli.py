@@ -41,6 +41,7 @@ from blsh_tools.commands.quality_plot import quality_plot
 from blsh_tools.commands.report import report
 from blsh_tools.commands.train import train
 from blsh_tools.console import be_quiet, stderr
+from blsh_tools.narration import be_verbose, tell_end
 from blsh_tools.options.groups import with_groups
 from blsh_trainer.errors import BlshError
 from blsh_trainer.interrupts import ended_in_order
@@ -142,10 +143,17 @@ def _options(
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No remarks and no progress on stderr.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Tell on stderr what is run, read and written, and when.")
+    ] = False,
 ) -> None:
     """Speech denoising by look-up on ARM Cortex-M: train, generate, build, flash, prove."""
+    if quiet and verbose:
+        raise BlshError("--quiet and --verbose exclude each other; give one, or none")
     if quiet:
         be_quiet()
+    if verbose:
+        be_verbose()
 
 
 def main() -> None:
@@ -154,8 +162,12 @@ def main() -> None:
         try:
             with guarded_output():
                 app()
+        except SystemExit as end:
+            tell_end(end.code if isinstance(end.code, int) else 0)
+            raise
         except (BlshError, OSError) as error:
             stderr.print(f"error: {error}", markup=False, style="red" if stderr.is_terminal else None)
+            tell_end(2)
             sys.exit(2)
 
 

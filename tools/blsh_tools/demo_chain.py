@@ -26,6 +26,7 @@ from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, InstructionCounts, co
 from blsh_tools.audio.engines import DeviceEngine, Engine, FixedEngine, FloatEngine
 from blsh_tools.audio.spectrogram_picture import draw_spectrograms
 from blsh_tools.console import say
+from blsh_tools.narration import detail
 from blsh_tools.options.outputs import check_output
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.corpora.corpus import Corpus
@@ -117,7 +118,7 @@ def _make_demo(
         with _timed("generate", times):
             generate_firmware(model, whole, generated_folder())
         with _timed("build", times):
-            image = build_image(board, lambda _line: None, model=model)
+            image = build_image(board, detail, model=model)
     float_engine, fixed_engine = FloatEngine(model, whole), FixedEngine(model, whole)
     engines: dict[str, Engine] = {"float": float_engine, "fixed": fixed_engine}
     on_board = _run_board(image, fixed_engine.reference, listening, times, progress)
@@ -190,7 +191,8 @@ def _run_board(
         stack_bytes = client.hello().stack_bytes_used
     measured = image.target(None, icount_shift=ICOUNT_SHIFT)
     with _timed("count instructions", times), connect(measured, image.expected) as client:
-        counts = count_instructions(client, hops[: round(_MEASURED_S * geometry.hops_per_second) * geometry.hop])
+        part = hops[: round(_MEASURED_S * geometry.hops_per_second) * geometry.hop]
+        counts = count_instructions(client, part, progress)
     return _OnBoard(comparison, output, counts, stack_bytes)
 
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Look at this machine: what the commands need, what is there, and the one command that mends each miss."""
 
-import grp
+import getpass
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +20,7 @@ from blsh_hil.boards.attached import attached
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.table import load_boards
 from blsh_trainer.errors import BlshError
+from blsh_trainer.extras import EXTRAS, is_there, mend
 
 OK, OPTIONAL, MISSING = "ok", "not here", "MISSING"
 """The states of a finding: there, not there and not needed by every user, not there and needed."""
@@ -66,6 +68,14 @@ def _python(_folder: Path) -> Iterator[Finding]:
     state, told = (MISSING, "; ".join(wrong)) if wrong else (OK, f"{len(needed)} packages, each of a version that fits")
     mend = f"{sys.executable} -m pip install --upgrade {_PACKAGE}" if wrong else ""
     yield Finding(f"{_PACKAGE} {metadata.version(_PACKAGE)}", state, told, "all commands", mend)
+
+
+def _extras(_folder: Path) -> Iterator[Finding]:
+    for package, extra in EXTRAS.items():
+        if is_there(package):
+            yield Finding(f"{_PACKAGE}[{extra.name}]", OK, f"{package} is installed", extra.use)
+        else:
+            yield Finding(f"{_PACKAGE}[{extra.name}]", OPTIONAL, f"no {package}", extra.use, mend(package))
 
 
 def _unfit(asked: Requirement) -> str:
@@ -151,7 +161,15 @@ def _project(_folder: Path) -> Iterator[Finding]:
         yield Finding("project", MISSING, f"{root} may not be written", "generate, build", mend)
 
 
-_LOOKS: Final[tuple[Callable[[Path], Iterator[Finding]], ...]] = (_python, _tools, _machines, _ports, _disk, _project)
+_LOOKS: Final[tuple[Callable[[Path], Iterator[Finding]], ...]] = (
+    _python,
+    _extras,
+    _tools,
+    _machines,
+    _ports,
+    _disk,
+    _project,
+)
 
 
 def _boards() -> dict[str, Board]:
@@ -163,7 +181,8 @@ def _boards() -> dict[str, Board]:
 
 
 def _install(packages: str) -> str:
-    return f"sudo apt-get install {packages}"
+    told = "install what corresponds to Debian's packages"
+    return f"{'sudo apt-get install' if sys.platform.startswith('linux') else told} {packages}"
 
 
 def _version(program: str) -> str | None:
@@ -184,11 +203,13 @@ def _output(command: list[str]) -> str | None:
 
 
 def _group(device: Path) -> str:
-    try:
-        return grp.getgrgid(device.stat().st_gid).gr_name
-    except (OSError, KeyError):
-        return "dialout"
+    if sys.platform != "win32":
+        import grp
+
+        with suppress(OSError, KeyError):
+            return grp.getgrgid(device.stat().st_gid).gr_name
+    return "dialout"
 
 
 def _user() -> str:
-    return os.environ.get("USER") or str(os.getuid())
+    return os.environ.get("USER") or getpass.getuser()

@@ -16,7 +16,7 @@ from blsh_trainer.corpora.corpus import Corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.evaluation.behaviours import BEHAVIOURS, Behaved, measure_behaviours
 from blsh_trainer.evaluation.evaluate import MIXTURE, Blind, Evaluation, Summary, evaluate_systems
-from blsh_trainer.evaluation.metrics import METRICS
+from blsh_trainer.evaluation.metrics import METRICS, check_packages
 from blsh_trainer.evaluation.protocols import DEFAULT_SNRS_DB, DRAWN, PEERS, PEERS_RATE_HZ, choose_mixtures, mixtures_at
 from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.progress import Progress
@@ -64,6 +64,7 @@ class EvaluateOptions:
                 raise BlshError(f"metric {name!r} is unknown; choose of {', '.join(known)}")
         if not self.metrics or len(set(self.metrics)) < len(self.metrics):
             raise BlshError(f"metrics {list(self.metrics)}; give one at least, and none twice")
+        check_packages([*self.of_mixtures, *(name for each in self.behaviours for name in BEHAVIOURS[each].shown)])
         if self.peers and not self.of_mixtures:
             raise BlshError(f"--peers with {', '.join(self.metrics)} alone; the peers have {', '.join(METRICS)}")
         check_jobs(self.jobs)

@@ -2,6 +2,9 @@
 """What commands print where nobody looks: plain text in a pipe, lines of progress with the time left, or nothing."""
 
 import itertools
+import json
+import re
+import shutil
 
 import pytest
 
@@ -39,3 +42,18 @@ def test_quiet_leaves_errors_alone(blsh: Blsh, monkeypatch: pytest.MonkeyPatch) 
     with progress() as advance:
         advance("mixing", 0, 1)
     assert console._remarks.quiet
+
+
+def test_verbose_tells_what_is_run_read_and_written(blsh: Blsh) -> None:
+    told = blsh.succeed("-v", "export", "--to", "lib").stderr
+    assert re.search(r"^\[ +\d+\.\d\d s\] reads .*intercom\.npz$", told, re.MULTILINE), told
+    assert re.search(r"^\[ +\d+\.\d\d s\] ends with exit code 0$", told, re.MULTILINE), told
+    outcome = blsh("--verbose", "doctor", "--json")
+    assert "] runs qemu-system-arm --version\n" in outcome.stderr or shutil.which("qemu-system-arm") is None
+    assert json.loads(outcome.stdout)["findings"], "results alone go to standard output"
+    assert blsh("--verbose", "card", "nowhere.npz").stderr.endswith("] ends with exit code 2\n")
+    assert "] " not in blsh("export", "--to", "other").stderr, "the next command is brief again"
+
+
+def test_quiet_and_verbose_exclude_each_other(blsh: Blsh) -> None:
+    blsh.refuse("--quiet and --verbose exclude each other", "-q", "-v", "models")

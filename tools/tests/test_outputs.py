@@ -92,7 +92,7 @@ def test_no_input_is_written_over_by_whatever_name(here: Path, name: str) -> Non
 
 
 def test_a_file_that_takes_standard_output_is_no_output(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Path("new").open("w") as stream:
+    with Path("new").open("w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
         with pytest.raises(BlshError, match="cannot write new: standard output goes there already"):
             check_output(Path("new"))

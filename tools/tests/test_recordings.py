@@ -187,7 +187,9 @@ def test_standard_input_is_denoised(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     arguments = ("--model", bench.model)
     blsh.succeed("denoise", "in.wav", "file.wav", *arguments)
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content[:40] + bytes(4) + content[44:])))
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO(content[:40] + bytes(4) + content[44:]), encoding="utf-8")
+    )
     outcome = blsh.succeed("denoise", name, "piped.wav", *arguments)
     assert "standard input: its header leaves the length open" in outcome.stderr
     assert (blsh.cwd / "piped.wav").read_bytes() == (blsh.cwd / "file.wav").read_bytes()
@@ -195,7 +197,7 @@ def test_standard_input_is_denoised(
         (b"", f"{name}: standard input is empty; pipe a WAV or FLAC file into it"),
         (bytes(4000), "standard input is not audio that can be read .*give a WAV or FLAC file"),
     ):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(sent)))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(sent), encoding="utf-8"))
         blsh.refuse(expected, "denoise", name, "out.wav", *arguments)
 
 

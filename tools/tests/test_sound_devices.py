@@ -148,12 +148,15 @@ def test_a_device_that_cannot_be_opened_is_named(
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        ("ImportError('none')", "sound needs the package sounddevice: .*pip install sounddevice; .*--input IN.wav"),
+        (
+            "ImportError('none')",
+            "needs the package sounddevice, .* 'blsh-mcu\\[audio\\]'; .*--input IN.wav",
+        ),
         ("OSError('PortAudio library not found')", "PortAudio library not found: install .*libportaudio2; .*--output"),
     ],
 )
 def test_without_sound_it_says_what_is_missing(with_sound: Blsh, model: Path, error: str, expected: str) -> None:
-    Path(with_sound.environment["PYTHONPATH"], "sounddevice.py").write_text(f"raise {error}\n")
+    Path(with_sound.environment["PYTHONPATH"], "sounddevice.py").write_text(f"raise {error}\n", encoding="utf-8")
     with_sound.refuse(expected, *live(model))
     with_sound.refuse(expected, *live(model), "--output", "live.wav")
 

@@ -315,7 +315,7 @@ def long_run(built: Blsh, model: Path, corpus: Path) -> Iterator[subprocess.Pope
 
 def name_of(process: int) -> str:
     try:
-        return Path(f"/proc/{process}/comm").read_text()
+        return Path(f"/proc/{process}/comm").read_text(encoding="utf-8")
     except OSError:
         return ""
 

@@ -58,7 +58,11 @@ def cpu_name() -> str:
     """Return the processor's name, or its architecture where the system gives no name."""
     listed = Path("/proc/cpuinfo")
     if listed.exists():
-        names = [line.partition(":")[2].strip() for line in listed.read_text().splitlines() if "model name" in line]
+        names = [
+            line.partition(":")[2].strip()
+            for line in listed.read_text(encoding="utf-8").splitlines()
+            if "model name" in line
+        ]
         if names:
             return names[0]
     return platform.processor() or platform.machine()

@@ -45,7 +45,7 @@ def main() -> int:
     try:
         import torch  # noqa: F401
     except ImportError:
-        print("error: PyTorch is missing; pip install '.[baselines]'", file=sys.stderr)
+        print("error: PyTorch is missing; pip install 'blsh-mcu[baselines]'", file=sys.stderr)
         return 2
     H = (
         synthetic_features(np.empty((asked.frames, 128), dtype=np.float32), asked.seed)

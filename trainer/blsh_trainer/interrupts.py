@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-ENDING = (signal.SIGTERM, signal.SIGHUP)
-"""The signals besides Ctrl-C's SIGINT that ask a program to end."""
+ENDING: tuple[int, ...] = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""The signals besides Ctrl-C's SIGINT that ask a program to end; Windows knows no SIGHUP."""
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import Any, TextIO, cast
 
 from blsh_trainer.errors import BlshError
 
+_SIGPIPE = getattr(signal, "SIGPIPE", 13)  # Windows has none
+
 
 @contextmanager
 def guarded_output() -> Iterator[None]:
@@ -57,7 +59,7 @@ class _Guarded:
             yield
         except BrokenPipeError:
             self._forget()
-            raise SystemExit(128 + signal.SIGPIPE) from None
+            raise SystemExit(128 + _SIGPIPE) from None
         except OSError as error:
             self._forget()
             raise BlshError(
@@ -83,4 +85,4 @@ def _occupy_handles() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is `handle`
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # for as long as the program runs
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for as long as the program runs

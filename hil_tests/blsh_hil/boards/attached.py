@@ -63,7 +63,7 @@ def find_port(board: Board, serial: str | None = None) -> str:
     found = ports_of(board, serial)
     if len(found) == 1:
         return found[0]
-    what = f"{board.name} is a real board: give its serial port with --port /dev/tty..."
+    what = f"{board.name} is a real board: give its serial port with --port, /dev/tty... or COM3"
     if found:
         raise BlshError(f"{what}; it may be {' or '.join(found)}")
     wanted = f" with the USB ids {' or '.join(board.usb)}" if board.usb else ""

@@ -4,11 +4,10 @@
     with project_lock(root):
         ...
 
-The lock is a file that its holder keeps locked by flock, so the kernel gives the lock up when its holder ends, in
+The lock is a file that its holder keeps locked, so the system gives the lock up when its holder ends, in
 whatever way. The thread that holds the lock may take it again.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from blsh_hil.link.board_lock import Holder, read_holder, running_command
+from blsh_trainer.file_lock import rewrite, try_lock, wait_for_lock
 
 LOCK_FILE: Final = Path(".pio") / "blsh.lock"
 """The lock file, relative to the project folder."""
@@ -65,24 +65,21 @@ def project_lock(root: Path) -> Iterator[None]:
 def _opened(path: Path) -> int | None:
     try:
         path.parent.mkdir(exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:  # the folder cannot be written to; a lock file that is there can still be locked
         with suppress(OSError):
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(path, os.O_RDONLY)
     return None
 
 
 def _wait(file: int, path: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not try_lock(file):
         holder = read_holder(path)
         _log.warning(
             "waiting for %s, which generates or builds in %s",
             holder if holder is not None else "another program",
             path.parents[1],
         )
-        fcntl.flock(file, fcntl.LOCK_EX)
+        wait_for_lock(file)
     with suppress(OSError):  # the file was opened for reading alone
-        os.ftruncate(file, 0)
-        os.pwrite(file, json.dumps(asdict(Holder(str(path), os.getpid(), running_command(), time.time()))).encode(), 0)
+        rewrite(file, json.dumps(asdict(Holder(str(path), os.getpid(), running_command(), time.time()))))

@@ -15,7 +15,7 @@ import shutil
 import socket
 import struct
 import subprocess
-import tty
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -124,12 +124,17 @@ class VirtualBoard(ChildBoard):
         QEMU's own pseudo-terminal (`-serial pty`) looks only once a second whether a program has opened it, and drops
         all bytes until then. This one is handed to QEMU as a plain serial device and has neither fault.
         """
-        emulators_end, users_end = os.openpty()
-        kept.callback(os.close, emulators_end)
-        cleanup.callback(os.close, users_end)
-        tty.setraw(users_end)
-        options = ["-add-fd", f"fd={emulators_end},set=1", "-chardev", "serial,id=uart,path=/dev/fdset/1"]
-        return options, emulators_end, os.ttyname(users_end)
+        if sys.platform != "win32":  # where no virtual board runs
+            import tty
+
+            emulators_end, users_end = os.openpty()
+            kept.callback(os.close, emulators_end)
+            cleanup.callback(os.close, users_end)
+            tty.setraw(users_end)
+            options = ["-add-fd", f"fd={emulators_end},set=1", "-chardev", "serial,id=uart,path=/dev/fdset/1"]
+            return options, emulators_end, os.ttyname(users_end)
+        else:
+            raise BlshError("Windows has no pseudo-terminals")
 
     def command(self) -> list[str]:
         """Return QEMU's command, without the serial port. Raises BlshError if the firmware cannot be run."""

@@ -4,12 +4,11 @@
     with Lock(port_key("/dev/ttyACM0")):
         ...
 
-A lock is a file that its holder keeps locked by flock, and that names the holder's pid, command and start. When the
-holder ends, in whatever way, the kernel gives the flock up. A file without a holder is stale; the next program that
+A lock is a file that its holder keeps locked, and that names the holder's pid, command and start. When the holder
+ends, in whatever way, the system gives the file's lock up. A file without a holder is stale; the next program that
 wants the lock takes the file over.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -24,6 +23,7 @@ from typing import Final, Self
 
 from blsh_hil.link.board_errors import BusyError
 from blsh_trainer.errors import BlshError
+from blsh_trainer.file_lock import rewrite, try_lock
 
 _PATIENCE_S: Final = 0.3  # a program that only looks at a lock holds it for a moment
 _RETRY_S: Final = 0.02
@@ -31,6 +31,8 @@ _SUFFIX: Final = ".lock"
 _SHOWN_CHARACTERS: Final = 200
 _PRIVATE: Final = re.compile(r"(loop|spy|alt|hwgrep)://")
 """Ports without a lock: nobody else can open them, or the device behind them is not known beforehand."""
+
+_WINDOWS_PORT: Final = re.compile(r"(?:\\\\[.?]\\)?(COM[0-9]+)", re.IGNORECASE)
 
 _ELSEWHERE: Final = "set XDG_RUNTIME_DIR to a folder of yours that can be written to"
 
@@ -71,12 +73,14 @@ class Entry:
 
 
 def runtime_folder() -> Path:
-    """Return the folder of this user's locks, made if need be: $XDG_RUNTIME_DIR/blsh, or /tmp/blsh-<uid>.
+    """Return the folder of this user's locks, made if need be.
+
+    It is $XDG_RUNTIME_DIR/blsh, or else /tmp/blsh-<uid>, on Windows %LOCALAPPDATA%\\blsh.
 
     Raises BlshError if it cannot be made, or belongs to another user, who could then keep us from every board.
     """
     base = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(base) / "blsh" if base and Path(base).is_dir() else Path(f"/tmp/blsh-{os.getuid()}")
+    folder = Path(base) / "blsh" if base and Path(base).is_dir() else _usual_folder()
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
@@ -84,15 +88,40 @@ def runtime_folder() -> Path:
         raise BlshError(
             f"cannot make {folder}, for the locks of boards: {error.strerror or error}; {_ELSEWHERE}"
         ) from error
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    if not stat.S_ISDIR(found.st_mode) or not _is_own(found):
         raise BlshError(f"{folder}, for the locks of boards, is not a folder of yours; remove it, or {_ELSEWHERE}")
     return folder
+
+
+if sys.platform == "win32":
+
+    def _usual_folder() -> Path:
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "blsh"
+
+    def _is_own(_found: os.stat_result) -> bool:
+        return True  # no other user may write to %LOCALAPPDATA%
+else:
+
+    def _usual_folder() -> Path:
+        # Not tempfile's folder: it follows $TMPDIR, and all programs of a user must find the same locks.
+        return Path(f"/tmp/blsh-{os.getuid()}")  # noqa: S108  # runtime_folder checks whose it is
+
+    def _is_own(found: os.stat_result) -> bool:
+        return found.st_uid == os.getuid()
+
+
+def windows_port(url: str) -> str | None:
+    """Return the name of a port as Windows names them, in capitals: COM3, also for \\\\.\\com3. None for another."""
+    found = _WINDOWS_PORT.fullmatch(url)
+    return None if found is None else found[1].upper()
 
 
 def port_key(url: str) -> str | None:
     """Return the key of a port's lock, the same for all names of the port; None for one that gets no lock (loop://)."""
     if _PRIVATE.match(url):
         return None
+    if (name := windows_port(url)) is not None:
+        return f"port {name}"
     if "://" in url:
         return "port " + re.sub(r"://localhost(?=[:/]|$)", "://127.0.0.1", url.split("?")[0].rstrip("/").lower())
     return f"port {os.path.realpath(url)}"
@@ -122,10 +151,14 @@ class Lock:
 
     def release(self) -> None:
         """Give the lock back, and leave no file behind. Does nothing the second time."""
-        if self._file is not None:
+        if self._file is not None and sys.platform == "win32":
+            os.close(self._file)  # Windows removes no open file
+            with suppress(OSError):  # another program has locked it meanwhile
+                self._path().unlink(missing_ok=True)
+        elif self._file is not None:
             self._path().unlink(missing_ok=True)  # still locked, so the file is ours
             os.close(self._file)
-            self._file = None
+        self._file = None
 
     def _path(self) -> Path:
         return runtime_folder() / (re.sub(r"[^A-Za-z0-9.-]+", "_", self.key) + _SUFFIX)
@@ -133,22 +166,22 @@ class Lock:
     def _taken(self) -> bool:
         path = self._path()
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise BlshError(
                 f"cannot lock {self.key}: {path}: {error.strerror or error}; make it writable, or {_ELSEWHERE}"
             ) from error
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(file), path.stat()):  # its holder gave it back and removed it meanwhile
-                raise FileNotFoundError
+            # its holder may have given it back and removed it meanwhile
+            ours = try_lock(file) and os.path.samestat(os.fstat(file), path.stat())
         except OSError:
+            ours = False
+        if not ours:
             os.close(file)
             return False
         self._file = file
         holder = Holder(self.key, os.getpid(), running_command(), time.time(), self._board, self._url, self._restarts)
-        os.ftruncate(file, 0)
-        os.pwrite(file, json.dumps(asdict(holder)).encode(), 0)
+        rewrite(file, json.dumps(asdict(holder)))
         return True
 
     def _busy(self) -> BusyError:
@@ -200,12 +233,11 @@ def _command_of(process: Path) -> str:
 
 def _is_held(path: Path) -> bool:
     try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDWR)
     except OSError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
+        return not try_lock(file)
     except OSError:
         return True
     finally:

@@ -5,6 +5,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -16,18 +17,24 @@ from blsh_trainer.errors import BlshError
 
 STOP_TIMEOUT_S = 2.0
 _PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
-def die_with_parent() -> Callable[[], None]:
-    """Return a preexec_fn for Popen that has the process killed when the thread that starts it ends."""
-    parent = os.getpid()
+def die_with_parent() -> Callable[[], None] | None:
+    """Return a preexec_fn for Popen that has the process killed when the thread that starts it ends.
 
-    def prepare() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # the parent died before the line above
-            os._exit(1)
+    None on systems other than Linux, which cannot do so: there a process outlives a parent that is killed.
+    """
+    prepare: Callable[[], None] | None = None
+    if sys.platform == "linux":
+        parent = os.getpid()
+        libc = ctypes.CDLL(None)
 
+        def die() -> None:
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # the parent died before the line above
+                os._exit(1)
+
+        prepare = die
     return prepare
 
 
@@ -46,12 +53,19 @@ def run_child(
         try:
             return process.wait()
         except BaseException:
-            process.send_signal(signal.SIGINT)
+            if sys.platform != "win32":  # there the console has sent Ctrl-C to both
+                process.send_signal(signal.SIGINT)
             try:
                 process.wait(leave_s)
             except subprocess.TimeoutExpired:
                 process.kill()
             raise
+
+
+def require_posix(what: str) -> None:
+    """Raise BlshError on Windows, which cannot hand an open port to a child process; `what` needs it."""
+    if sys.platform == "win32":
+        raise BlshError(f"{what} runs on Linux and macOS; on Windows use WSL, or a real board: --port COM3")
 
 
 class ChildBoard(ABC):
@@ -84,6 +98,7 @@ class ChildBoard(ABC):
         """Return the error for a process that has ended, with the process's own words."""
 
     def __enter__(self) -> Self:
+        require_posix(f"the board {self.name}")
         with ExitStack() as cleanup:  # undoes everything at once if the start fails half-way
             # The file has no name, so that nothing is left behind even when this process is killed.
             self._stderr = cleanup.enter_context(tempfile.TemporaryFile())
@@ -127,7 +142,7 @@ class ChildBoard(ABC):
 
     def stderr_tail(self, lines: int = 20) -> str:
         """Return the last lines that the process wrote, for example a sanitizer's report; after it has ended, too."""
-        if self._stderr is not None and not self._stderr.closed:
+        if sys.platform != "win32" and self._stderr is not None and not self._stderr.closed:
             self._said = os.pread(self._stderr.fileno(), 1 << 20, 0).decode(errors="replace")
         return "\n".join(self._said.splitlines()[-lines:])
 

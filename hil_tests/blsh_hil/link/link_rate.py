@@ -18,6 +18,7 @@ from blsh_hil.link.client import BoardClient
 from blsh_hil.link.port import Port
 from blsh_hil.wire.framing import Decoder, Frame, encode
 from blsh_hil.wire.messages import Done, Hop, HopDone, ResetStream
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.geometry import Geometry
 
 _STREAM: Final = 0x51A7
@@ -60,7 +61,15 @@ class LinkRate:
         }
 
 
-def measure_link(url: str, samples: Samples, *, baud: int, rounds: int = 3, held_back: bool = False) -> LinkRate:
+def measure_link(
+    url: str,
+    samples: Samples,
+    *,
+    baud: int,
+    rounds: int = 3,
+    held_back: bool = False,
+    progress: Progress | None = None,
+) -> LinkRate:
     """Measure the board at `url` with `samples`, int16 whole hops. No other program may have the port open.
 
     held_back: whether the link holds back what is sent too early, as an emulator's does.
@@ -72,12 +81,16 @@ def measure_link(url: str, samples: Samples, *, baud: int, rounds: int = 3, held
     requested = samples.reshape(-1, geometry.hop)
     hops = len(requested)
     found: dict[str, list[float]] = {"stream": [], "limit": [], "unbounded": [], "single": []}
-    for _ in range(rounds):
+    for done in range(rounds):
+        if progress is not None:
+            progress("rounds", done, rounds)
         found["stream"].append(hops / _stream_seconds(url, samples, baud))
         found["limit"].append(hops / _bare_seconds(url, requested, baud, window))
         found["single"].append(hops / _single_seconds(url, requested, baud))
         if held_back:
             found["unbounded"].append(hops / _bare_seconds(url, requested, baud, hops))
+    if progress is not None:
+        progress("rounds", rounds, rounds)
     return LinkRate(
         geometry=geometry,
         rounds=rounds,

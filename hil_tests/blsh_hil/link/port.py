@@ -6,6 +6,7 @@ import re
 import select
 import socket
 import stat
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -16,13 +17,13 @@ from urllib.parse import urlsplit
 import serial
 
 from blsh_hil.link.board_errors import ConnectionClosedError, DamagedError, PortError
-from blsh_hil.link.board_lock import Lock, openers, port_key
+from blsh_hil.link.board_lock import Lock, openers, port_key, windows_port
 
 _NETWORK: Final = ("socket", "rfc2217")
 _SCHEMES: Final = (*_NETWORK, "loop", "spy", "alt", "hwgrep")
 _EXPECTED: Final = (
-    "expected /dev/tty..., a pty or socket://HOST:PORT, and nobody else on it (`blsh boards` lists the ports of this "
-    "machine)"
+    "expected /dev/tty..., COM3, a pty or socket://HOST:PORT, and nobody else on it (`blsh boards` lists the ports of "
+    "this machine)"
 )
 _CHUNK: Final = 65536
 _REOPEN_S: Final = 0.1
@@ -55,6 +56,8 @@ def _trouble_of_network(url: str) -> str:
 def _trouble_of_device(path: str) -> str:
     if not path.strip():
         return "its name is empty"
+    if windows_port(path) is not None:
+        return ""  # opening will tell; as a file's name it means nothing
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError):
@@ -64,22 +67,29 @@ def _trouble_of_device(path: str) -> str:
     return "" if stat.S_ISCHR(mode) else f"it is {found}, no serial port"
 
 
+def is_line(url: str) -> bool:
+    """Return whether a port is a serial line, whose speed is that of its baud rate: /dev/ttyACM0, /dev/cu.usb, COM3."""
+    return url.startswith(("/dev/tty", "/dev/cu.")) or windows_port(url) is not None
+
+
 def _is_other_device(path: str) -> bool:
     """Return whether a device that cannot be opened as a port is no terminal line, like /dev/null."""
-    with suppress(OSError, ValueError):
-        device = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            return not os.isatty(device)
-        finally:
-            os.close(device)
+    if sys.platform != "win32":
+        with suppress(OSError, ValueError):
+            device = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+            try:
+                return not os.isatty(device)
+            finally:
+                os.close(device)
     return False
 
 
 class Port:
     """An open port, locked while it is in use (board_lock.py).
 
-    url: anything that pyserial's serial_for_url takes: /dev/ttyACM0, a pty, socket://host:port, loop://. wrap: puts
-    something around pyserial's port, for example a fault injector. locked: whether the caller holds the port's lock.
+    url: anything that pyserial's serial_for_url takes: /dev/ttyACM0, COM3, a pty, socket://host:port, loop://.
+    wrap: puts something around pyserial's port, for example a fault injector. locked: whether the caller holds the
+    port's lock.
     Raises BusyError if another program has the port, PortError if it cannot be opened.
     """
 
@@ -190,5 +200,5 @@ class Port:
     def _send_at_once(self) -> None:
         """Set TCP_NODELAY: without it a second request waits until the other end has acknowledged the first."""
         assert self._fd is not None
-        with socket.socket(fileno=os.dup(self._fd)) as line:
+        with socket.fromfd(self._fd, socket.AF_INET, socket.SOCK_STREAM) as line:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

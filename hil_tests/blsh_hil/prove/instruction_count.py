@@ -11,6 +11,7 @@ import numpy.typing as npt
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.client import BoardClient
+from blsh_trainer.progress import Progress
 
 ICOUNT_SHIFT = 8
 """An instruction takes 2^8 ns of the board's time: at least four ticks on all boards, so ticks give whole numbers.
@@ -90,7 +91,10 @@ def exact_count(ticks: int, ratio: Fraction) -> int:
 
 
 def count_hops(
-    client: BoardClient, samples: npt.NDArray[np.int16], ratio: Fraction | None = None
+    client: BoardClient,
+    samples: npt.NDArray[np.int16],
+    ratio: Fraction | None = None,
+    progress: Progress | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the instructions of each hop of `samples` (int16 whole hops), (T,), and of each of its stages, (T, 8).
 
@@ -101,18 +105,30 @@ def count_hops(
         ratio = ticks_per_instruction(client)
     hops = samples.reshape(-1, client.geometry.hop)
     client.reset_stream()
-    totals = [exact_count(client.hop(hop, masked=True).ticks, ratio) for hop in hops]
+    totals, by_stage = [], []
+    for number, hop in enumerate(hops):
+        _tell(progress, number, len(hops))
+        totals.append(exact_count(client.hop(hop, masked=True).ticks, ratio))
     client.reset_stream()
-    by_stage = []
-    for hop in hops:
+    for number, hop in enumerate(hops):
+        _tell(progress, len(hops) + number, len(hops))
         ticks = client.hop(hop, ticks=True, masked=True).stage_ticks or ()
         by_stage.append([exact_count(each, ratio) for each in ticks])
+    _tell(progress, 2 * len(hops), len(hops))
     return np.array(totals, np.int64), np.array(by_stage, np.int64)
 
 
-def count_instructions(client: BoardClient, samples: npt.NDArray[np.int16]) -> InstructionCounts:
+def _tell(progress: Progress | None, done: int, hops: int) -> None:
+    """Tell how far the two passes over `hops` hops are."""
+    if progress is not None:
+        progress("counting", done, 2 * hops)
+
+
+def count_instructions(
+    client: BoardClient, samples: npt.NDArray[np.int16], progress: Progress | None = None
+) -> InstructionCounts:
     """Count the instructions of each hop of `samples` (whole hops), on a board started with ICOUNT_SHIFT."""
-    totals, by_stage = count_hops(client, samples)
+    totals, by_stage = count_hops(client, samples, progress=progress)
     return InstructionCounts(
         hops=len(totals),
         hops_per_second=client.geometry.hops_per_second,

@@ -162,9 +162,8 @@ class Recorder:
             "reason": "",
         }
         self._interrupted = -math.inf  # when the last interrupt came
-        heard = {signal.SIGINT, *ENDING}
-        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # nohup ignores SIGHUP, and so do we
-            heard.remove(signal.SIGHUP)
+        # what the parent ignores, as nohup does SIGHUP, we ignore, too
+        heard = {signal.SIGINT, *(each for each in ENDING if signal.getsignal(each) != signal.SIG_IGN)}
         self._handlers = {each: signal.signal(each, self._interrupt) for each in heard}
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -2,15 +2,21 @@
 """Run an external program: take each line that it writes, end it when its time is up, and leave no child of it."""
 
 import os
-import select
 import signal
 import subprocess
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Final
+
+VERBOSE: Final = "BLSH_VERBOSE"
+"""The variable that asks programs that we run to show what they run themselves."""
 
 _TAIL_LINES = 25
 _LOOK_S = 0.5
@@ -66,13 +72,15 @@ def run_watched(
 
 def _follow(process: subprocess.Popen[bytes], deadline: float, take: Callable[[str], object]) -> bool:
     """Hand each line of the process to `take` until it ends; return False when `deadline` comes first."""
-    assert process.stdout is not None
-    output, rest = process.stdout.fileno(), b""
+    output, rest = _output_of(process), b""
     ended = False
     while True:
+        ready = False
         left = deadline - time.monotonic()
-        ready = select.select([output], [], [], min(max(left, 0.0), _LOOK_S))[0]
-        data = os.read(output, 65536) if ready else b""
+        data = b""
+        with suppress(Empty):
+            data = output.get(timeout=min(max(left, 0.0), _LOOK_S))
+            ready = True
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             take(line.decode(errors="replace").rstrip())
@@ -91,6 +99,31 @@ def _follow(process: subprocess.Popen[bytes], deadline: float, take: Callable[[s
     return True
 
 
+def _output_of(process: subprocess.Popen[bytes]) -> SimpleQueue[bytes]:
+    """Return a queue that takes what the process writes, and b"" at the end.
+
+    A thread reads, because Windows cannot wait for a pipe with a time limit. It has a handle of its own, which nobody
+    closes under it where children hold the output open.
+    """
+    assert process.stdout is not None
+    handle = os.dup(process.stdout.fileno())
+    chunks: SimpleQueue[bytes] = SimpleQueue()
+
+    def read() -> None:
+        try:
+            while data := os.read(handle, 65536):
+                chunks.put(data)
+        finally:
+            os.close(handle)
+            chunks.put(b"")
+
+    threading.Thread(target=read, daemon=True).start()
+    return chunks
+
+
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

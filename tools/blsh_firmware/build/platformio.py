@@ -19,7 +19,7 @@ from elftools.elf.elffile import ELFFile
 
 from blsh_codegen.project import project_root
 from blsh_codegen.source_snapshot import Snapshot
-from blsh_firmware.build.external_program import Ended, run_watched
+from blsh_firmware.build.external_program import VERBOSE, Ended, run_watched
 from blsh_firmware.build.project_files import GENERATED, project_sources
 from blsh_hil.boards.board import CROSS_COMPILER, Board
 from blsh_hil.boards.project_lock import project_lock
@@ -194,6 +194,8 @@ def _publish(built: Path, place: Path) -> None:
 
 def _run_platformio(project: Path, environment: str, build_id: int, log: Callable[[str], None]) -> None:
     command = [_plain_python(project), "-m", "platformio", "run", "-e", environment, "-d", str(project)]
+    if os.environ.get(VERBOSE):
+        command.append("--verbose")
     variables = {**platformio_environment(), "BLSH_BUILD_ID": f"{build_id:08x}"}
     _require_success("build", environment, run_watched(command, folder=project, environment=variables, log=log))
 

@@ -12,9 +12,12 @@ from blsh_hil.boards.session import connect
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_instructions
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
+from blsh_trainer.progress import Progress
 
 
-def count_generated(board: Board, model_path: Path, hops: int, log: Callable[[str], None]) -> dict[str, Any]:
+def count_generated(
+    board: Board, model_path: Path, hops: int, log: Callable[[str], None], progress: Progress | None = None
+) -> dict[str, Any]:
     """Build the generated model and count the instructions of each stage over `hops` hops of `cost_signal`.
 
     model_path: the artifact that the code must have been generated from. log: takes each line of the build's output.
@@ -29,7 +32,7 @@ def count_generated(board: Board, model_path: Path, hops: int, log: Callable[[st
     model = load_model(model_path)
     image = build_image(board, log, model=model)
     with connect(image.target(None, icount_shift=ICOUNT_SHIFT), image.expected) as client:
-        counts = count_instructions(client, cost_signal(hops, model.geometry))
+        counts = count_instructions(client, cost_signal(hops, model.geometry), progress)
         stack = client.hello().stack_bytes_used
     result = {**image.to_dict(), "core": board.core, "stack_bytes_used": stack}
     return {**result, "instructions": counts.to_dict()}

@@ -27,7 +27,7 @@ from blsh_trainer.model.artifact import AnyModel, load_model
 from blsh_trainer.model.attenuation import ATTENUATION_OFF
 from blsh_trainer.progress import Progress
 
-_LONG_S = 60  # seconds of the shortest recording whose progress is worth a line
+_LONG_S = 20  # seconds of the shortest recording whose progress is worth a line
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from blsh_firmware.build.images import reach
 from blsh_hil.boards.session import connect
+from blsh_hil.link.port import is_line
 from blsh_hil.link.retry import Retries
 from blsh_hil.live.ends import FileSink, LimitedSource, PacedSource, Sink, Source
 from blsh_hil.live.session import REPLAY_S, LiveSession
@@ -190,7 +191,7 @@ def _reporter() -> Callable[[int, int], None]:
 def refuse_slow_line(port: str | None, baud: int, geometry: Geometry) -> None:
     """Raise BlshError for a serial line that cannot carry the sound in real time."""
     carried, needed = hops_carried(baud, geometry), geometry.hops_per_second
-    if port is not None and port.startswith("/dev/tty") and carried < needed:
+    if port is not None and is_line(port) and carried < needed:
         enough = math.ceil(baud * needed / carried)
         raise BlshError(
             f"{port}: at {baud:,} baud the line carries {carried:.1f} hops of {geometry.hop} samples a second, and "

@@ -2,6 +2,7 @@
 """The microphone and the loudspeaker of `blsh live`, by the optional package sounddevice (PortAudio)."""
 
 import math
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -13,6 +14,7 @@ import numpy as np
 
 from blsh_hil.live.ends import Captured, Samples
 from blsh_trainer.errors import BlshError
+from blsh_trainer.extras import lack_of
 from blsh_trainer.signals.geometry import Geometry
 
 BACKLOG_S: Final = 0.256
@@ -32,9 +34,7 @@ def sounddevice() -> Any:
     try:
         import sounddevice as package  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
-        raise BlshError(
-            f"sound needs the package sounddevice: .venv/bin/python -m pip install sounddevice; {_WITHOUT}"
-        ) from error
+        raise BlshError(f"{lack_of('sounddevice')}; {_WITHOUT}") from error
     except OSError as error:  # the library PortAudio itself is missing
         raise BlshError(f"{error}: install the Debian package libportaudio2; {_WITHOUT}") from error
     return package
@@ -61,7 +61,7 @@ class _Device(ABC):
         except (package.PortAudioError, ValueError) as error:  # ValueError: no device has that name
             raise BlshError(
                 f"cannot open the {self.what} {device or '(the default one)'} at {geometry.rate_hz} Hz: {error}; "
-                f"list them: .venv/bin/python -m sounddevice; {_WITHOUT}"
+                f"list them: {sys.executable} -m sounddevice; {_WITHOUT}"
             ) from error
 
     @abstractmethod

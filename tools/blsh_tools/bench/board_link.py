@@ -13,9 +13,12 @@ from blsh_hil.boards.session import connect
 from blsh_hil.link.link_rate import measure_link
 from blsh_tools.console import say
 from blsh_trainer.model.artifact import load_model
+from blsh_trainer.progress import Progress
 
 
-def measure_board_link(board: str, port: str | None, model: Path, seconds: float, rounds: int) -> dict[str, Any]:
+def measure_board_link(
+    board: str, port: str | None, model: Path, seconds: float, rounds: int, progress: Progress | None = None
+) -> dict[str, Any]:
     """Stream `seconds` of audio through a board, `rounds` times in each way. Return the rates as JSON values.
 
     board, port, model: as of `reach`. Raises BlshError as `reach` and `measure_link` do.
@@ -29,5 +32,5 @@ def measure_board_link(board: str, port: str | None, model: Path, seconds: float
         url = target if isinstance(target, str) else cleanup.enter_context(target).url
         with connect(url, expected):
             pass  # the board says that it is the one that is meant; measure_link opens the port itself
-        rate = measure_link(url, samples, baud=expected.baud, rounds=rounds, held_back=port is None)
+        rate = measure_link(url, samples, baud=expected.baud, rounds=rounds, held_back=port is None, progress=progress)
     return {"board": board, **rate.to_dict()}

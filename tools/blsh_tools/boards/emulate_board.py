@@ -2,6 +2,7 @@
 """Keep a virtual board running for other programs to talk to."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -30,7 +31,8 @@ def keep_running(virtual: VirtualBoard, ready: Callable[[str], None], log: Calla
         woken.set()
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, restart)
+    if sys.platform != "win32":
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, restart)
     try:
         with virtual:
             ready(virtual.url)

@@ -4,6 +4,7 @@
 import os
 import shlex
 import signal
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -135,7 +136,8 @@ def _running(board: Board, port: str | None) -> Entry | None:
 
 def _restart(running: Entry, deadline: float) -> None:
     """Ask the program that runs the emulator to restart it, and wait until the new one is there."""
-    os.kill(running.holder.pid, signal.SIGHUP)
+    if sys.platform != "win32":  # no emulator runs there
+        os.kill(running.holder.pid, signal.SIGHUP)
     while time.monotonic() < deadline:
         for entry in entries():
             ours = entry.holder.pid == running.holder.pid and entry.holder.key.startswith(EMULATOR)

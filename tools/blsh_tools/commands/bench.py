@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blsh_tools.console import say, show
+from blsh_tools.console import progress, say, show
 from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, ModelOption
 from blsh_tools.options.numbers_in_range import COUNT
 from blsh_tools.options.outputs import check_output
@@ -29,7 +29,8 @@ def bench(
     if history is not None:
         check_output(history, model=model)
         check_history(history)
-    result = count_generated(find_board(board), model, hops, say)
+    with progress() as advance:
+        result = count_generated(find_board(board), model, hops, say, advance)
     if history is not None:
         append_run(history, Run.of(result))
         say(f"appended to {history}")

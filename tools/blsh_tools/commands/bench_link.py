@@ -3,7 +3,7 @@
 
 from typing import Annotated
 
-from blsh_tools.console import show
+from blsh_tools.console import progress, show
 from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, ModelOption, PortUrl
 from blsh_tools.options.numbers_in_range import FEW, STREAMED_SECONDS
 
@@ -22,7 +22,8 @@ def bench_link(
     """
     from blsh_tools.bench.board_link import measure_board_link
 
-    result = measure_board_link(board, port, model, seconds, rounds)
+    with progress() as advance:
+        result = measure_board_link(board, port, model, seconds, rounds, advance)
     rate = result["hops_per_second"]
     rows = [
         ["by BoardClient.stream", f"{rate['stream']:,} hops/s, {result['times_real_time']:g} times real time"],

@@ -10,6 +10,7 @@ from blsh_tools.console import progress, show
 from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, BoardName, CorpusOrSynthetic, Seed
 from blsh_tools.options.geometry import GeometryText, Latency, Rate, chosen_geometry
 from blsh_tools.options.numbers_in_range import SECONDS_OF_AUDIO
+from blsh_trainer.extras import require
 
 
 def demo(
@@ -41,6 +42,8 @@ def demo(
     check_demo_folder(output)
     asked = chosen_geometry(latency, rate, geometry)
     trained = train or corpus is not None
+    if trained:
+        require("jax")
     options = DemoOptions(
         corpus or SYNTHETIC,
         seconds=seconds,

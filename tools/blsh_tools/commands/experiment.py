@@ -113,6 +113,7 @@ def experiment(
     networks = None if baselines == "none" else baselines
     sizes = _Sizes(seeds, mixtures, networks, baseline_seconds, voicebank, model)
     sizes.check(chosen)
+    chosen.check()
     run = _Run(corpora, noise, work, output or (TRIALS if fast else RESULTS), fast, jobs)
     with progress() as advance:
         report = chosen(_settings(name, sizes, run, advance))

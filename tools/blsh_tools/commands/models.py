@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from blsh_tools.console import show
+from blsh_tools.console import progress, show
 from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson
 
 if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
@@ -24,7 +24,12 @@ def models(as_json: AsJson = False) -> None:
     from blsh_trainer.model.boxed_models import boxed_models
 
     wanted = PlanOptions(board=DEFAULT_BOARD)
-    found = {name: estimate_model(file, wanted) for name, file in boxed_models().items()}
+    files, found = boxed_models(), {}
+    with progress() as advance:
+        for done, (name, file) in enumerate(files.items()):
+            advance("estimating", done, len(files))
+            found[name] = estimate_model(file, wanted)
+        advance("estimating", len(files), len(files))
     result = {name: _result(estimate) for name, estimate in found.items()}
     show(
         {"default": str(DEFAULT_MODEL), "board": DEFAULT_BOARD, "models": result},

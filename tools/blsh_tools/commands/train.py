@@ -33,6 +33,7 @@ from blsh_tools.options.numbers_in_range import (
 from blsh_tools.options.outputs import check_output, check_outside
 from blsh_trainer import system_names
 from blsh_trainer.errors import BlshError
+from blsh_trainer.extras import require
 from blsh_trainer.model.attenuation import parse_attenuation
 
 DEVICES = ("cpu", "gpu")
@@ -324,6 +325,8 @@ class _Staged:
         self._options = options
 
     def check(self, place: Place) -> None:
+        if place.scheduler is not None:
+            require("distributed")
         self._options.code.kind.check_use(place.checkpoint, place.scheduler)
 
     def learn(self, source: "Corpus", place: Place, advance: "Progress") -> "Model":
@@ -343,6 +346,7 @@ class _Joint:
         self._options = options
 
     def check(self, place: Place) -> None:
+        require("jax")
         if place.device not in (None, *DEVICES):
             raise BlshError(f"--device {place.device!r}; choose one of {', '.join(DEVICES)}")
 

@@ -93,7 +93,7 @@ PortUrl = Annotated[
     typer.Option(
         "--port",
         callback=checked_port,
-        help="Serial port of a running board: /dev/tty..., a pty or socket://HOST:PORT.",
+        help="Serial port of a running board: /dev/tty..., COM3, a pty or socket://HOST:PORT.",
     ),
 ]
 Seed = Annotated[int, SEED.option("Seed of every random choice.", "--seed")]

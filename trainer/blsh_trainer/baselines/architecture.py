@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from blsh_trainer.errors import BlshError
+from blsh_trainer.extras import require
 from blsh_trainer.signals.spectra import BINS
 
 FC, BILSTM, CONV_TASNET = "fc", "bilstm", "conv-tasnet"
@@ -63,10 +64,9 @@ def architecture(name: str) -> Architecture:
 
 def require_torch() -> Any:
     """Return the module torch. BlshError where it is not installed."""
-    try:
-        import torch
-    except ImportError as error:
-        raise BlshError("the neural baselines need PyTorch; install it: pip install '.[baselines]'") from error
+    require("torch")
+    import torch
+
     return torch
 
 

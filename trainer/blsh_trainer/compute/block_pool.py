@@ -2,6 +2,7 @@
 """Pools that work on blocks of frames: threads of this process, or a cluster (dask_pool.py), with the same bits."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -56,7 +57,12 @@ class LocalPool:
 def usable_threads() -> int:
     """Return $OMP_NUM_THREADS, which numpy heeds as well, or else the number of cores that this process may use."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdigit() and int(asked) > 0 else len(os.sched_getaffinity(0))
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    usable = os.cpu_count() or 1
+    if sys.platform == "linux":
+        usable = len(os.sched_getaffinity(0))
+    return usable
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work on blocks of frames on a Dask cluster: `pip install blsh-mcu[distributed]`.
+"""Work on blocks of frames on a Dask cluster: the extra `distributed`.
 
 A task makes each block of frames once, from the file that the frames are mapped from or from frames sent with the
 task. Codes and pair weights are made on the workers and stay there; only projections and sums cross the wire. Dask can
@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from blsh_trainer.compute.frame_chunks import FrameBlock
 from blsh_trainer.errors import BlshError
+from blsh_trainer.extras import require
 
 _CONNECT_SECONDS = "10s"
 
@@ -29,10 +30,9 @@ class DaskPool:
     """
 
     def __init__(self, address: str) -> None:
-        try:
-            import distributed
-        except ImportError as error:
-            raise BlshError("a scheduler needs Dask: pip install 'blsh-mcu[distributed]'") from error
+        require("distributed")
+        import distributed
+
         connect: Any = distributed.Client
         try:
             self._client = connect(address, timeout=_CONNECT_SECONDS, set_as_default=False)

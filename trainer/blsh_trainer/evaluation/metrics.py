@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from blsh_trainer.arrays import FloatArray, check_signal
 from blsh_trainer.errors import BlshError
+from blsh_trainer.extras import EXTRAS, is_there, lack_of, require
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
 
 SDR_TAPS = 512
@@ -72,6 +73,7 @@ def pesq_score(reference: ArrayLike, estimate: ArrayLike, rate_hz: int = SAMPLE_
     Wide-band (ITU-T P.862.2) it is about 1.02 to 4.64, narrow-band (P.862.1) about 1.02 to 4.55. NaN where P.862 is not
     defined: for less than a quarter of a second, or where it finds no utterance, as in a silent estimate.
     """
+    require("pesq")
     from pesq import PesqError, pesq
 
     s, e = _checked(reference, estimate, "PESQ")
@@ -186,13 +188,25 @@ METRICS = {
 
 
 def check_metrics(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of metrics; BlshError for no name, an unknown one, or one twice."""
+    """Return the names of metrics; BlshError for no name, an unknown one, one twice, or one whose package lacks."""
     for name in names:
         if name not in METRICS:
             raise BlshError(f"metric {name!r} is unknown; choose of {', '.join(METRICS)}")
+    check_packages(names)
     if not names or len(set(names)) < len(names):
         raise BlshError(f"metrics {list(names)}; give one at least, and none twice")
     return tuple(names)
+
+
+def check_packages(metrics: Sequence[str]) -> None:
+    """Raise BlshError where one of `metrics` is measured by a package that is not installed."""
+    for name in metrics:
+        if name in EXTRAS and not is_there(name):
+            raise BlshError(f"{lack_of(name)}; or name the other metrics: --metrics {_without(name)}")
+
+
+def _without(metric: str) -> str:
+    return ",".join(name for name in METRICS if name != metric)
 
 
 def _checked(reference: ArrayLike, estimate: ArrayLike, name: str) -> tuple[FloatArray, FloatArray]:

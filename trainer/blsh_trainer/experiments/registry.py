@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from blsh_trainer.errors import BlshError
+from blsh_trainer.extras import require
 
 if TYPE_CHECKING:  # the modules take a second to import, and the command's help needs their names alone
     from blsh_trainer.experiments.report_files import Report
@@ -19,12 +20,18 @@ if TYPE_CHECKING:  # the modules take a second to import, and the command's help
 class Experiment:
     """An experiment: its name, which is that of its function, the module that has it, and the options it heeds.
 
-    `options` are fields of Settings that other experiments ignore.
+    options: fields of Settings that other experiments ignore. packages: what it needs of EXTRAS.
     """
 
     name: str
     module: str
     options: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Raise BlshError where a package that the experiment needs is not installed."""
+        for package in self.packages:
+            require(package)
 
     def __call__(self, settings: "Settings") -> "Report":
         """Compute the results that the work folder lacks, and return the report."""
@@ -34,12 +41,13 @@ class Experiment:
 
 
 _SCORED = ("seeds", "mixtures")
+_PESQ = ("pesq",)
 EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
-        Experiment("table1", "tables", (*_SCORED, "baselines", "baseline_seconds")),
-        Experiment("table2", "tables", _SCORED),
-        Experiment("table3", "tables", (*_SCORED, "voicebank")),
+        Experiment("table1", "tables", (*_SCORED, "baselines", "baseline_seconds"), _PESQ),
+        Experiment("table2", "tables", _SCORED, _PESQ),
+        Experiment("table3", "tables", (*_SCORED, "voicebank"), _PESQ),
         Experiment("fig2", "similarities"),
         Experiment("fig3", "code_lengths", _SCORED),
         Experiment("fig4", "code_lengths", _SCORED),
@@ -47,7 +55,7 @@ EXPERIMENTS = {
         Experiment("fig6", "similarities"),
         Experiment("bars", "bars", (*_SCORED, "model")),
         Experiment("frontier", "frontier", _SCORED),
-        Experiment("dense", "dense", ("mixtures", "model")),
+        Experiment("dense", "dense", ("mixtures", "model"), ("jax", *_PESQ)),
     )
 }
 
