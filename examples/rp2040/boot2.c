@@ -5,12 +5,12 @@
  * Command 03h, a bit at a time, is what every flash knows. It is slow; but only the loader reads flash, once. */
 #include "rp2.h"
 
-#define CLOCK_DIVIDER     4u           /* even; 32 MHz at 128 MHz, and command 03h is good for 50 MHz or so */
-#define FRAME_32_BITS     (31u << 16)  /* DFS_32; in standard SPI, for SPI_FRF is 0 */
-#define SEND_THEN_RECEIVE (3u << 8)    /* TMOD, "EEPROM read" */
+#define CLOCK_DIVIDER     4u          /* even; 32 MHz at 128 MHz, and command 03h is good for 50 MHz or so */
+#define FRAME_32_BITS     (31u << 16) /* DFS_32; in standard SPI, for SPI_FRF is 0 */
+#define SEND_THEN_RECEIVE (3u << 8)   /* TMOD, "EEPROM read" */
 #define READ_COMMAND      (0x03u << 24)
 #define COMMAND_8_BITS    (2u << 8)
-#define ADDRESS_24_BITS   (6u << 2)    /* in fours */
+#define ADDRESS_24_BITS   (6u << 2) /* in fours */
 #define NEXT_STAGE        0x10000100u
 
 void boot2(void);

@@ -26,7 +26,8 @@ __attribute__((section(".loader.block"), used)) static const uint32_t image_defi
 #endif
 
 IN_FLASH void loader(void) {
-    const volatile uint32_t *from = _image_load; /* volatile: else a loop like this becomes memcpy, which is not there yet */
+    const volatile uint32_t *from =
+        _image_load; /* volatile: else a loop like this becomes memcpy, which is not there yet */
 
     (void)clock_start(); /* sound_start asks clock_trouble */
     for (uint32_t *to = _image_start; to < _image_end; to++, from++) {

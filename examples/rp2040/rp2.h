@@ -98,49 +98,49 @@
 #define PAD_PLAIN      (1u << 6 | 1u << 4 | 1u << 1) /* input on, 4 mA, Schmitt trigger, no pull */
 
 /* PIO 0, state machine 0 */
-#define PIO0            0x50200000u
-#define PIO_CTRL        HAL_REGISTER(PIO0 + 0x00u)
-#define PIO_FSTAT       (PIO0 + 0x04u)
-#define PIO_TXF0        (PIO0 + 0x10u)
-#define PIO_RXF0        (PIO0 + 0x20u)
+#define PIO0             0x50200000u
+#define PIO_CTRL         HAL_REGISTER(PIO0 + 0x00u)
+#define PIO_FSTAT        (PIO0 + 0x04u)
+#define PIO_TXF0         (PIO0 + 0x10u)
+#define PIO_RXF0         (PIO0 + 0x20u)
 #define PIO_INSTR_MEM(i) HAL_REGISTER(PIO0 + 0x48u + 4u * (i))
-#define SM0_CLKDIV      HAL_REGISTER(PIO0 + 0xc8u)
-#define SM0_EXECCTRL    HAL_REGISTER(PIO0 + 0xccu)
-#define SM0_SHIFTCTRL   HAL_REGISTER(PIO0 + 0xd0u)
-#define SM0_INSTR       HAL_REGISTER(PIO0 + 0xd8u)
-#define SM0_PINCTRL     HAL_REGISTER(PIO0 + 0xdcu)
-#define SM0_ENABLE      (1u << 0)
-#define TX0_FULL        (1u << 16)
-#define AUTOPUSH        (1u << 16) /* a threshold of 0 is 32 bits; both directions shift left, for bits 18, 19 are 0 */
-#define AUTOPULL        (1u << 17)
-#define PACE_PIO0_TX0   0u
-#define PACE_PIO0_RX0   4u
+#define SM0_CLKDIV       HAL_REGISTER(PIO0 + 0xc8u)
+#define SM0_EXECCTRL     HAL_REGISTER(PIO0 + 0xccu)
+#define SM0_SHIFTCTRL    HAL_REGISTER(PIO0 + 0xd0u)
+#define SM0_INSTR        HAL_REGISTER(PIO0 + 0xd8u)
+#define SM0_PINCTRL      HAL_REGISTER(PIO0 + 0xdcu)
+#define SM0_ENABLE       (1u << 0)
+#define TX0_FULL         (1u << 16)
+#define AUTOPUSH         (1u << 16) /* a threshold of 0 is 32 bits; both directions shift left, for bits 18, 19 are 0 */
+#define AUTOPULL         (1u << 17)
+#define PACE_PIO0_TX0    0u
+#define PACE_PIO0_RX0    4u
 
 /* DMA. CTRL is written through its second place, which starts nothing. */
-#define DMA             0x50000000u
-#define DMA_READ(n)     HAL_REGISTER(DMA + 0x40u * (n) + 0x00u)
-#define DMA_WRITE(n)    HAL_REGISTER(DMA + 0x40u * (n) + 0x04u)
-#define DMA_COUNT(n)    HAL_REGISTER(DMA + 0x40u * (n) + 0x08u)
-#define DMA_CTRL(n)     HAL_REGISTER(DMA + 0x40u * (n) + 0x10u) /* AL1_CTRL */
-#define DMA_INTE0       HAL_REGISTER(DMA + 0x404u)
-#define DMA_INTS0       (DMA + 0x40cu)
-#define DMA_INTE1       HAL_REGISTER(DMA + 0x414u)
-#define DMA_INTS1       (DMA + 0x41cu)
-#define CTRL_EN         (1u << 0)
-#define CTRL_URGENT     (1u << 1)
-#define CTRL_WORDS      (2u << 2)
-#define CTRL_INC_READ   (1u << 4)
+#define DMA           0x50000000u
+#define DMA_READ(n)   HAL_REGISTER(DMA + 0x40u * (n) + 0x00u)
+#define DMA_WRITE(n)  HAL_REGISTER(DMA + 0x40u * (n) + 0x04u)
+#define DMA_COUNT(n)  HAL_REGISTER(DMA + 0x40u * (n) + 0x08u)
+#define DMA_CTRL(n)   HAL_REGISTER(DMA + 0x40u * (n) + 0x10u) /* AL1_CTRL */
+#define DMA_INTE0     HAL_REGISTER(DMA + 0x404u)
+#define DMA_INTS0     (DMA + 0x40cu)
+#define DMA_INTE1     HAL_REGISTER(DMA + 0x414u)
+#define DMA_INTS1     (DMA + 0x41cu)
+#define CTRL_EN       (1u << 0)
+#define CTRL_URGENT   (1u << 1)
+#define CTRL_WORDS    (2u << 2)
+#define CTRL_INC_READ (1u << 4)
 
 /* The RP2040's interface to its flash, an SSI: only boot2.c touches it. */
-#define SSI_CTRLR0      HAL_REGISTER(0x18000000u)
-#define SSI_CTRLR1      HAL_REGISTER(0x18000004u)
-#define SSI_ENABLE      HAL_REGISTER(0x18000008u)
-#define SSI_BAUDR       HAL_REGISTER(0x18000014u)
-#define SSI_SPI_CTRLR0  HAL_REGISTER(0x180000f4u)
+#define SSI_CTRLR0     HAL_REGISTER(0x18000000u)
+#define SSI_CTRLR1     HAL_REGISTER(0x18000004u)
+#define SSI_ENABLE     HAL_REGISTER(0x18000008u)
+#define SSI_BAUDR      HAL_REGISTER(0x18000014u)
+#define SSI_SPI_CTRLR0 HAL_REGISTER(0x180000f4u)
 
 /* The core's own */
-#define CORE_VTOR       HAL_REGISTER(0xe000ed08u)
-#define NVIC_ISER0      HAL_REGISTER(0xe000e100u)
+#define CORE_VTOR  HAL_REGISTER(0xe000ed08u)
+#define NVIC_ISER0 HAL_REGISTER(0xe000e100u)
 
 /* How often a register is read before it is given up: 10 ms or more at any clock. */
 #ifndef RP2_READINGS

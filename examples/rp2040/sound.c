@@ -15,7 +15,7 @@
 #define CORE_HZ 128000000u
 #define RATE_HZ 16000u
 #define DIVIDER (CORE_HZ / (RATE_HZ * 2u * I2S_SLOT_BITS * I2S_CYCLES_A_BIT))
-_Static_assert(DIVIDER *RATE_HZ * 2u * I2S_SLOT_BITS * I2S_CYCLES_A_BIT == CORE_HZ, "the divider is a whole number");
+_Static_assert(DIVIDER * RATE_HZ * 2u * I2S_SLOT_BITS * I2S_CYCLES_A_BIT == CORE_HZ, "the divider is a whole number");
 
 #define MIC_DATA    16u /* GP16 to GP19 */
 #define DAC_DATA    17u
@@ -26,13 +26,13 @@ _Static_assert(DIVIDER *RATE_HZ * 2u * I2S_SLOT_BITS * I2S_CYCLES_A_BIT == CORE_
 #define OUTPUTS     7u  /* three pins from DAC_DATA on */
 
 /* Channels of the DMA: the first half of a buffer and the second. */
-#define INPUT        0u
-#define OUTPUT       2u
-#define HALF_WORDS   (SOUND_BLOCK * 2u) /* left and right, 32 bits each */
-#define HALF_BYTES   (HALF_WORDS * 4u)
-#define RING_BITS    (31u - (uint32_t)__builtin_clz(HALF_BYTES))
-#define LEAD_WORDS   8u /* the input is 4 samples ahead */
-#define FIFO_WORDS   4u
+#define INPUT      0u
+#define OUTPUT     2u
+#define HALF_WORDS (SOUND_BLOCK * 2u) /* left and right, 32 bits each */
+#define HALF_BYTES (HALF_WORDS * 4u)
+#define RING_BITS  (31u - (uint32_t)__builtin_clz(HALF_BYTES))
+#define LEAD_WORDS 8u /* the input is 4 samples ahead */
+#define FIFO_WORDS 4u
 _Static_assert((HALF_BYTES & (HALF_BYTES - 1u)) == 0u, "the DMA's ring is a power of two: so is SOUND_BLOCK");
 
 /* The DMA's, each half aligned to its own size. */
@@ -73,7 +73,8 @@ static void set_up_pio(void) {
 }
 
 /* A channel for each half, which starts the other one when it is done. */
-static void set_up_dma(uint32_t first, uint32_t from, uint32_t to, uint32_t from_step, uint32_t to_step, uint32_t ctrl) {
+static void set_up_dma(uint32_t first, uint32_t from, uint32_t to, uint32_t from_step, uint32_t to_step,
+                       uint32_t ctrl) {
     for (uint32_t half = 0; half < 2u; half++) {
         DMA_READ(first + half) = from + half * from_step;
         DMA_WRITE(first + half) = to + half * to_step;

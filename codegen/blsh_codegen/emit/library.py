@@ -19,6 +19,7 @@ from blsh_codegen.emit.generate import (
 )
 from blsh_codegen.emit.naming import BAND_TABLES, CORE_PREFIX, PLAIN, SHAREABLE, Naming
 from blsh_codegen.emit.packages import PACK_FILE, package_files
+from blsh_codegen.emit.sound_examples import sound_example_files
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.project import core_folder, core_sources
@@ -53,10 +54,11 @@ class LibraryModel:
         return ATTRIBUTION_FILE if self.prefix is None else ATTRIBUTION_FILE.replace(".", f"-{self.prefix}.")
 
 
-def library_files(models: Sequence[LibraryModel]) -> dict[str, bytes]:
+def library_files(models: Sequence[LibraryModel], examples: Sequence[str] = ()) -> dict[str, bytes]:
     """Return the files of an export, path to content: the same bytes for the same models and options.
 
-    Missing are the record, and each model's `attribution_file`, which takes the artifact's card.
+    examples: names of `sound_examples`. Missing are the record, and each model's `attribution_file`, which takes the
+    artifact's card. Raises BlshError for an unknown example.
     """
     core = {path.relative_to(core_folder()).as_posix(): path.read_bytes() for path in core_sources()}
     checkout = core_folder().parents[1]
@@ -75,7 +77,9 @@ def library_files(models: Sequence[LibraryModel]) -> dict[str, bytes]:
         "licence": ", ".join(["Apache-2.0", *licences]),
         "has_licence": "LICENSE" in licences,
         "pack_file": PACK_FILE,
+        "examples": sorted(examples),
     }
+    context["command"] += "".join(f" --example {name}" for name in context["examples"])
     environment = c_environment("blsh_codegen")
 
     def rendered(name: str) -> bytes:
@@ -90,6 +94,7 @@ def library_files(models: Sequence[LibraryModel]) -> dict[str, bytes]:
         ARDUINO_EXAMPLE: rendered("Denoise.ino"),
         "README.txt": rendered("README.txt"),
         **{name: text.encode() for name, text in package_files(context).items()},
+        **sound_example_files(examples),
     }
 
 
