@@ -77,12 +77,13 @@ class Registers:
 class Driver:
     """The clock and UART drivers of a board, compiled for this machine, on top of a model.
 
-    sources: other drivers instead. options: further ones for the compiler.
+    board: None for drivers of no board of the table. sources: other drivers instead. options: further ones for the
+    compiler.
     """
 
     def __init__(
         self,
-        board: Board,
+        board: Board | None,
         registers: Registers,
         folder: Path,
         sources: Sequence[Path] = (),
@@ -91,7 +92,8 @@ class Driver:
         self.board = board
         self.registers = registers
         self._errors: list[BaseException] = []
-        self._library = ctypes.CDLL(str(_compiled(board, folder, sources or _drivers(board), options)))
+        files = [*sources] if board is None else sources or _drivers(board)
+        self._library = ctypes.CDLL(str(_compiled(board, folder, files, options)))
         self._callback = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint32)(self._touch)
         ctypes.c_void_p.in_dll(self._library, "fake_register").value = ctypes.cast(
             self._callback, ctypes.c_void_p
@@ -144,13 +146,14 @@ def _drivers(board: Board) -> list[Path]:
     return [root / source for source in board.sources() if "/hal_cortexm" not in source and "/hal/" in source]
 
 
-def _compiled(board: Board, folder: Path, sources: Sequence[Path], options: Sequence[str]) -> Path:
+def _compiled(board: Board | None, folder: Path, sources: Sequence[Path], options: Sequence[str]) -> Path:
     """Compile the drivers as a library of this machine, with every register behind fake_register()."""
     hal = project_root() / "firmware" / "hal"
-    (folder / "board.h").write_text(render_board_header(board))
+    if board is not None:
+        (folder / "board.h").write_text(render_board_header(board))
     (folder / "shim.c").write_text(SHIM)
     (folder / "declaration.h").write_text(DECLARATION)
-    library = folder / f"{board.name}.so"
+    library = folder / f"{'part' if board is None else board.name}.so"
     command = ["gcc", "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{folder}"]
     command += [f"-I{hal}", "-DHAL_REGISTER(address)=(*fake_register(address))", *options]
     command += ["-include", str(folder / "declaration.h"), str(folder / "shim.c"), *map(str, sources)]

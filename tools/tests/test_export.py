@@ -106,6 +106,10 @@ REFUSED = {
         "export MODEL MODEL --to new --prefix near --prefix far --board microbit --flash 64K",
         "--board microbit, --flash 64K with 2 models: a budget is for one model; choose --entries instead",
     ),
+    "an example for two models": (
+        "export MODEL MODEL --to new --prefix near --prefix far --example rp2040",
+        "--example takes a model without --prefix",
+    ),
     "a second model that is none": (
         "export MODEL file --to new --prefix near --prefix far",
         "file is no model artifact|file.*",

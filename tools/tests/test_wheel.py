@@ -83,7 +83,8 @@ def test_facts_are_read_without_making_a_project(blsh: Run, tmp_path: Path) -> N
 def test_installed_package_goes_the_whole_way(blsh: Run, corpus: Path, tmp_path: Path) -> None:
     blsh("train", corpus, *TRAINING)
     blsh("generate", "out/model.npz")
-    blsh("export", "out/model.npz", "--to", "library")
+    blsh("export", "out/model.npz", "--to", "library", "--example", "rp2040")
+    _done(["make", "-s", "-C", "library/examples/rp2040"], tmp_path)
     blsh("build", "--board", BOARD)
     arguments = ("--corpus", corpus, "--minutes", 0.02, "--generated", 0, "-m", "not slow", "-k", "recording or edge")
     found = json.loads(blsh("hil", "--board", "host", "--model", "out/model.npz", "--json", *arguments))
@@ -93,6 +94,7 @@ def test_installed_package_goes_the_whole_way(blsh: Run, corpus: Path, tmp_path:
     assert (project / "firmware" / "generated" / "blsh_model.c").is_file()
     assert {"LICENSE", "NOTICE"} <= {path.name for path in (tmp_path / "library").iterdir()}
     assert (tmp_path / "library" / "src" / "blsh.h").is_file()
+    assert (tmp_path / "library" / "examples" / "rp2040" / "out-rp2040" / "sound.uf2").is_file()
 
 
 def test_project_of_another_version_is_refused(python: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from blsh_codegen.emit.generate import GenerateOptions, integer_model
 from blsh_codegen.emit.library import EXPORT_RECORD_NAME, LibraryModel, library_files, table_bytes
 from blsh_codegen.emit.naming import check_prefixes
+from blsh_codegen.emit.sound_examples import RATE_HZ as EXAMPLE_RATE_HZ
 from blsh_codegen.spec.constants import RUNTIME_FORMAT
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel
@@ -75,21 +76,27 @@ def export_library(model: AnyModel, options: GenerateOptions, folder: Path) -> E
 
 
 def export_models(
-    models: Sequence[ExportedModel], folder: Path, server: Mapping[str, bytes] | None = None
+    models: Sequence[ExportedModel],
+    folder: Path,
+    examples: Sequence[str] = (),
+    server: Mapping[str, bytes] | None = None,
 ) -> ExportRecord:
     """Write `models` as one library with one core into `folder`; returns its record.
 
-    server: the files of the serial server by name, so that the library can prove a board; None: it cannot.
-    A folder that holds the same export already is left alone, another export that is unchanged is replaced.
-    Raises BlshError for prefixes that cannot be told apart in C, whatever `integer_model` refuses, a folder with
-    anything else in it, a file of an export that was edited, or a place that cannot be written; then nothing is
-    changed.
+    examples: names of `sound_examples`, programs that go with it. server: the files of the serial server by name, so
+    that the library can prove a board; None: it cannot.
+    A folder that holds the same export already is left alone, another export that is unchanged is replaced. Raises
+    BlshError for prefixes that cannot be told apart in C, an example that does not fit the models, whatever
+    `integer_model` refuses, a folder with anything else in it, a file of an export that was edited, or a place that
+    cannot be written; then nothing is changed.
     """
     check_prefixes([each.prefix for each in models if each.prefix is not None], len(models))
+    if examples:
+        _check_example_model(models)
     place = _resolved(folder)  # a link to a folder stays the link it is
     existing = _replaceable(place, folder)
     parts = [LibraryModel(integer_model(each.artifact, each.options), each.options, each.prefix) for each in models]
-    files = library_files(parts, server)
+    files = library_files(parts, examples, server)
     for each, part in zip(models, parts, strict=True):
         files[part.attribution_file] = attribution_text(each.artifact).encode()
     record = ExportRecord(
@@ -123,6 +130,18 @@ def exported_options(folder: Path, model_sha256: str) -> list[GenerateOptions]:
             f"{folder} holds no export of this version: {EXPORT_RECORD_NAME} cannot be read ({error}); name the folder "
             "that `blsh export` wrote"
         ) from error
+
+
+def _check_example_model(models: Sequence[ExportedModel]) -> None:
+    """Raise BlshError unless the programs of the examples can use `models`."""
+    if models[0].prefix is not None:
+        raise BlshError("--example takes a model without --prefix: its program calls the model blsh_model")
+    rate_hz = models[0].artifact.geometry.rate_hz
+    if rate_hz != EXAMPLE_RATE_HZ:
+        raise BlshError(
+            f"--example: {models[0].artifact.name} is for {rate_hz} Hz, and the converters of the examples run at "
+            f"{EXAMPLE_RATE_HZ}; choose another model"
+        )
 
 
 def _model_record(part: LibraryModel) -> ModelRecord:

@@ -19,6 +19,7 @@ from blsh_codegen.emit.generate import (
 )
 from blsh_codegen.emit.naming import BAND_TABLES, CORE_PREFIX, PLAIN, SHAREABLE, Naming
 from blsh_codegen.emit.packages import PACK_FILE, package_files
+from blsh_codegen.emit.sound_examples import sound_example_files
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.model.voting import VotingIntegers
 from blsh_codegen.project import core_folder, core_sources
@@ -57,11 +58,14 @@ class LibraryModel:
         return ATTRIBUTION_FILE if self.prefix is None else ATTRIBUTION_FILE.replace(".", f"-{self.prefix}.")
 
 
-def library_files(models: Sequence[LibraryModel], server: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+def library_files(
+    models: Sequence[LibraryModel], examples: Sequence[str] = (), server: Mapping[str, bytes] | None = None
+) -> dict[str, bytes]:
     """Return the files of an export, path to content: the same bytes for the same models and options.
 
-    server: the files of the serial server by name, for a library with a proof; None: without one. Missing are the
-    record, and each model's `attribution_file`, which takes the artifact's card.
+    examples: names of `sound_examples`. server: the files of the serial server by name, for a library with a proof;
+    None: without one. Missing are the record, and each model's `attribution_file`, which takes the artifact's card.
+    Raises BlshError for an unknown example.
     """
     core = {path.relative_to(core_folder()).as_posix(): path.read_bytes() for path in core_sources()}
     checkout = core_folder().parents[1]
@@ -82,7 +86,9 @@ def library_files(models: Sequence[LibraryModel], server: Mapping[str, bytes] | 
         "proof": server is not None,
         "server_sources": sorted(name for name in server or () if name.endswith(".c")),
         "pack_file": PACK_FILE,
+        "examples": sorted(examples),
     }
+    context["command"] += "".join(f" --example {name}" for name in context["examples"])
     environment = c_environment("blsh_codegen")
 
     def rendered(name: str) -> bytes:
@@ -99,6 +105,7 @@ def library_files(models: Sequence[LibraryModel], server: Mapping[str, bytes] | 
         **{f"{PROOF_FOLDER}/server/{name}": content for name, content in sorted((server or {}).items())},
         "README.txt": rendered("README.txt"),
         **{name: text.encode() for name, text in package_files(context).items()},
+        **sound_example_files(examples),
     }
 
 

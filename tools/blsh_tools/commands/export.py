@@ -27,6 +27,14 @@ def export(
             help="Call a model NAME_model in C; once for each of several models, in their order [default: blsh].",
         ),
     ] = None,
+    example: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--example",
+            metavar="NAME",
+            help="Add the program with real sound for a part, such as rp2040, built by `make` there; several allowed.",
+        ),
+    ] = None,
     with_proof: Annotated[
         bool,
         typer.Option("--with-proof", help="With the server that `blsh hil --port` proves your board by, in proof/."),
@@ -63,7 +71,7 @@ def export(
             say_plan(plan)
             result |= {"plan": plan.to_dict(), "estimate": plan.estimate.to_dict()}
         exported.append(ExportedModel(artifact, options, name))
-    record = export_models(exported, to, proof_server() if with_proof else None)
+    record = export_models(exported, to, example or [], proof_server() if with_proof else None)
     attributions = [name for name in record.files if name.startswith("ATTRIBUTION")]
     rows = [("folder", str(to)), ("files", f"{len(record.files)}, listed with their SHA-256 in blsh_export.json")]
     for name, each in record.models.items():
@@ -75,6 +83,7 @@ def export(
     rows += [
         ("flash of the tables", f"{record.table_bytes:,} bytes"),
         ("licences of the recordings", f"{', '.join(attributions)}: to be passed on where they ask for it"),
+        *[(f"example {name}", f"{to / 'examples' / name}, with its README.md") for name in sorted(example or [])],
         ("how to use it", "README.txt in the folder: PlatformIO, Arduino, CMake, Zephyr, ESP-IDF, CMSIS-Pack"),
     ]
     if with_proof:
