@@ -39,6 +39,7 @@ from blsh_tools.commands.quality_plot import quality_plot
 from blsh_tools.commands.report import report
 from blsh_tools.commands.run import run
 from blsh_tools.commands.train import train
+from blsh_tools.commands.tune import tune
 from blsh_tools.console import be_quiet, stderr
 from blsh_tools.options.groups import with_groups
 from blsh_trainer.errors import BlshError
@@ -68,6 +69,7 @@ VERBS = {
     "Project": (
         Verb(init, "denoiser --corpus recordings/ --latency 16ms"),
         Verb(run, "--dry-run"),
+        Verb(tune, "noisy.wav --attenuation 12"),
     ),
     "Train": (
         Verb(train, "recordings/ more/ -o out/model.npz"),

@@ -14,7 +14,7 @@ def run(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TARGET]...",
+            metavar="TARGET...",
             help="Outputs: model, generated, library, image, proof or denoised [default: all in blsh.toml].",
         ),
     ] = None,

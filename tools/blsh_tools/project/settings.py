@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # it takes half a second to import, which `blsh run` of a pro
 KEPT: Final = ".blsh"
 """The folder beside blsh.toml of what `blsh run` keeps for itself."""
 _MODEL: Final = "out/model.npz"
-_NEED_A_BOARD: Final = ("image", "proof")
+_NEED_A_BOARD: tuple[str, ...] = ("image", "proof")
 
 
 @dataclass(frozen=True)

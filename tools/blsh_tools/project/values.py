@@ -19,7 +19,7 @@ class UnexpectedError(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of values. expected: in words. read: returns the value as the program takes it, or raises UnexpectedError."""
+    """A kind of values. expected: in words. read: returns the value as the program takes it; raises UnexpectedError."""
 
     expected: str
     read: Callable[[Any], Any]
