@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from blsh_codegen.emit.export import ExportedModel, export_models
 from blsh_codegen.emit.generated_record import RECORD_NAME
@@ -22,7 +22,7 @@ from blsh_tools.audio.denoise_file import DenoiseOptions, denoise_file
 from blsh_tools.console import say
 from blsh_tools.options.board_budgets import planned, say_plan
 from blsh_tools.options.corpora import say_remarks
-from blsh_tools.options.model import ModelOptions
+from blsh_tools.options.model import FirmwareOptions, ModelOptions
 from blsh_tools.options.outputs import check_output_folder
 from blsh_tools.project.settings import Project
 from blsh_trainer.corpora.merging import load_corpora
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from blsh_codegen.cost.planning import Plan
     from blsh_codegen.emit.generate import GenerateOptions
     from blsh_trainer.model.artifact import AnyModel
+
+Fitted: TypeAlias = "tuple[GenerateOptions, Plan | None]"
+_fitted: "dict[tuple[str, FirmwareOptions], Fitted]" = {}
 
 _DEVICE: Final = "cpu"
 _MINUTES: Final = 1.0
@@ -157,12 +160,18 @@ def make_denoised(project: Project, progress: Progress) -> Made:
     return Made(tuple(made), f"{len(made)} of engine {options.engine}")
 
 
-def fitted(project: Project, model: "AnyModel") -> "tuple[GenerateOptions, Plan | None]":
-    """Return the generator's options for the project's model, and the plan behind them: see `planned`."""
-    try:
-        return planned(model, project.firmware)
-    except BlshError as error:
-        raise BlshError(f"{project.file.path}: [firmware]: {error}") from error
+def fitted(project: Project, model: "AnyModel") -> "Fitted":
+    """Return the generator's options for the project's model, and the plan behind them: see `planned`.
+
+    They are found once for a model and its options, because an estimate takes seconds.
+    """
+    asked = (model.sha256, project.firmware)
+    if asked not in _fitted:
+        try:
+            _fitted[asked] = planned(model, project.firmware)
+        except BlshError as error:
+            raise BlshError(f"{project.file.path}: [firmware]: {error}") from error
+    return _fitted[asked]
 
 
 @contextmanager

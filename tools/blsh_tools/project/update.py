@@ -57,18 +57,16 @@ def update(project: Project, targets: tuple[str, ...], dry_run: bool, progress: 
     cannot be used or made; the steps before it are done and remembered.
     """
     steps = chosen_steps(project, targets)
+    run = _Run(project, State(project.kept), progress)
+    run.check_places(steps)
     if dry_run:
-        run = _Run(project, State(project.kept), progress)
-        run.check_places(steps)
         return run.plan(steps)
     try:
         project.kept.mkdir(exist_ok=True)
     except OSError as error:
         raise unwritable(project.kept, error) from error
     with project_lock(project.kept):
-        run = _Run(project, State(project.kept), progress)
-        run.check_places(steps)
-        return run.all(steps)
+        return _Run(project, State(project.kept), progress).all(steps)  # another run may just have ended
 
 
 class _Run:
@@ -89,7 +87,7 @@ class _Run:
             if place.is_dir() and not any(place.iterdir()):
                 continue
             raise BlshError(
-                f"{place} is there already, and `blsh run` did not make it; move it away, or name another place in "
+                f"{place} is there already, and `blsh run` knows nothing of it; move it away, or name another place in "
                 f"outputs.{step.name} of {self._project.file.path}"
             )
 
