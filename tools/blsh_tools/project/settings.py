@@ -168,7 +168,7 @@ def _check_outputs(project: Project) -> None:
         for what, path in inputs.items():
             if _overlap(place, Path(os.path.normpath(path))):
                 raise project.file.fault(
-                    "outputs", name, f" = {project.told(place)!r} is, or holds, {what}; choose another"
+                    "outputs", name, f" = {project.told(place)!r} overlaps {what}; choose another place"
                 )
         for other, there in places.items():
             if other != name and _overlap(place, there):
