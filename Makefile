@@ -38,7 +38,7 @@ lint: setup ## style, types and layers alone
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m ruff format --check
 	$(C_FILES) -exec $(CLANG_FORMAT) --dry-run --Werror {} +
-	.venv/bin/oxlint --deny-warnings tools/blsh_tools/playground/page
+	.venv/bin/oxlint --deny-warnings tools/blsh_tools/playground/page tools/blsh_tools/tuning/page
 	.venv/bin/python -m mypy
 	.venv/bin/python -m mypy --platform win32 --cache-dir .mypy_cache/win32
 	.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo --no-cache

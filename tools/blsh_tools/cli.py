@@ -33,13 +33,16 @@ from blsh_tools.commands.flash import flash
 from blsh_tools.commands.generate import generate
 from blsh_tools.commands.hil import hil
 from blsh_tools.commands.hil_report import hil_report
+from blsh_tools.commands.init import init
 from blsh_tools.commands.live import live
 from blsh_tools.commands.models import models
 from blsh_tools.commands.playground import playground
 from blsh_tools.commands.push import push
 from blsh_tools.commands.quality_plot import quality_plot
 from blsh_tools.commands.report import report
+from blsh_tools.commands.run import run
 from blsh_tools.commands.train import train
+from blsh_tools.commands.tune import tune
 from blsh_tools.console import be_quiet, stderr
 from blsh_tools.narration import be_verbose, tell_end
 from blsh_tools.options.groups import with_groups
@@ -67,6 +70,11 @@ class Verb:
 
 VERBS = {
     "Start here": (Verb(demo, "--latency 16ms"), Verb(doctor, "--json")),
+    "Project": (
+        Verb(init, "denoiser --corpus recordings/ --latency 16ms"),
+        Verb(run, "--dry-run"),
+        Verb(tune, "noisy.wav --attenuation 12"),
+    ),
     "Train": (
         Verb(train, "recordings/ more/ -o out/model.npz"),
         Verb(card, "hearing --attribution"),

@@ -21,7 +21,7 @@ from blsh_tools.audio.wav_output import (
 )
 from blsh_tools.console import say
 from blsh_tools.options.arguments import DEFAULT_BOARD
-from blsh_tools.options.model import DictionaryOptions, sized
+from blsh_tools.options.model import DictionaryOptions, ModelOptions, sized
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel, load_model
 from blsh_trainer.model.attenuation import ATTENUATION_OFF
@@ -42,7 +42,7 @@ class DenoiseOptions:
     engine: str = "float"
     board: str = DEFAULT_BOARD
     port: str | None = None
-    reduction: DictionaryOptions = field(default_factory=DictionaryOptions)
+    reduction: DictionaryOptions | ModelOptions = field(default_factory=DictionaryOptions)
     gain_db: float | None = None
     attenuation: int | None = None
 

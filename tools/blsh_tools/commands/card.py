@@ -61,6 +61,7 @@ def _result(model: "AnyModel") -> dict[str, Any]:
 
 def _rows(model: "AnyModel") -> list[tuple[str, str]]:
     from blsh_trainer.learning.joint.training_command import training_command
+    from blsh_trainer.model.tuning import tuned_text
 
     corpus, valid = model.card.get("corpus", {}), model.card.get("metrics", {}).get("valid", {})
     rows = [
@@ -73,8 +74,9 @@ def _rows(model: "AnyModel") -> list[tuple[str, str]]:
         rows.append(("learned from", f"{corpus['name']}, SHA-256 {corpus['sha256'][:16]}"))
     if valid:
         rows.append(("on valid", f"SI-SDR {valid['mean_improvement_db']:+.2f} dB at {valid['snr_db']:g} dB"))
-    command = training_command(model)
-    return rows if command is None else [*rows, ("trained by", command)]
+    command, tuning = training_command(model), tuned_text(model)
+    rows += [] if command is None else [("trained by", command)]
+    return rows if tuning is None else [*rows, ("then tuned", tuning)]
 
 
 def _dictionary(model: "AnyModel") -> str:

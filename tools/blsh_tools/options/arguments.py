@@ -72,6 +72,9 @@ CorpusOrSynthetic = Annotated[
     Path | None, typer.Option("--corpus", help="Folder of recordings [default: a synthetic corpus, made here].")
 ]
 ResultFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")]
+ProjectFolder = Annotated[
+    Path, typer.Option("--folder", metavar="DIR", help="Folder with the blsh.toml [default: this one].")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 _A_MODEL = "Model artifact, as `blsh train` writes it, or a name of `blsh models`."
 ModelFile = Annotated[Path, typer.Argument(callback=checked_model, autocompletion=complete_model, help=_A_MODEL)]

@@ -81,6 +81,7 @@ STREAMED_SECONDS = Range(0.16, 3600)
 TIMEOUT_S = Range(0, 86_400, above=True)
 TRAINING_S = Range(0, 31_536_000, above=True)
 BUFFER_MS = Range(0, 10_000)
+PORT = Range(0, 65_535)
 DICTIONARY = Range(1, 1_000_000)
 """The entries of a dictionary whose search is measured."""
 
