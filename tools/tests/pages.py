@@ -39,7 +39,7 @@ _OPERATORS = set("();<>|&")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: the page, the line of its fence, its language, its text, and the mark before it with its value."""
+    """A fenced block: the page, the line of its fence, its language, its text; the mark before it, and its value."""
 
     page: Path
     line: int

@@ -199,7 +199,8 @@ def test_a_broken_script_is_caught(text: str, fault: str) -> None:
 
 
 def test_comments_and_values_of_a_script_are_no_commands() -> None:
-    text = "blsh models   # blsh nope\nA=1 blsh card hearing > 'a file' 2>&1 &\nblsh live --port socket://H:1 \\\n  --input n.wav"
+    text = "blsh models   # blsh nope\nA=1 blsh card hearing > 'a file' 2>&1 &\n"
+    text += "blsh live --port socket://H:1 \\\n  --input n.wav"
     assert list(commands(text)) == [
         ["blsh", "models"],
         ["blsh", "card", "hearing"],

@@ -45,7 +45,8 @@ def followed(folder: Path, text: str) -> str:
 
 
 def test_blocks_run_in_order_and_keep_what_they_made(bare: Path) -> None:
-    text = "```sh\nmake setup\nA=5\n```\n<!-- file: d/a.txt -->\n```text\none\n```\n<!-- added to: d/a.txt -->\n```text\ntwo\n```\n"
+    text = "```sh\nmake setup\nA=5\n```\n"
+    text += "<!-- file: d/a.txt -->\n```text\none\n```\n<!-- added to: d/a.txt -->\n```text\ntwo\n```\n"
     text += "```sh\n[ $A = 5 ] && cat d/a.txt > b.txt\n```\n"
     text += "```python\nassert open('b.txt').read() == 'one\\ntwo\\n'\nprint('seen', file=open('c.txt', 'w'))\n```\n"
     assert followed(bare, text) == ""

@@ -3,8 +3,8 @@
 
 nice python trainer/benchmarks/limits.py shared/corpus --music shared/corpus-extra --output docs/explain/limits
 Speech and noises are those of the test split, as many for each row as --count says, drawn with the seed 0. Music is the
-noise of the type `music` of the training split; the models of the box heard these pieces in their training. The model runs in floats.
-With --output the figures go to NAME.json, and the table into NAME.md between its two marks.
+noise of the type `music` of the training split; the models of the box heard these pieces in their training. The model
+runs in floats. With --output the figures go to NAME.json, and the table into NAME.md between its two marks.
 """
 
 import argparse
@@ -204,7 +204,8 @@ def limits_table(cases: dict[str, Any]) -> str:
         change = "-" if same else f"{found['si_sdr_after'] - found['si_sdr_before']:+.1f}"
         words = f"{found['estoi_before']:.2f} → {found['estoi_after']:.2f}" if wished != "music" else "-"
         gains = "; ".join(part for part in (f"{pair[0]}: {found['wished_db']:+.1f}", pair[1]) if part)
-        rows.append([heard, before, f"{found['si_sdr_after']:.1f}", change, words, gains])
+        after = f"{round(found['si_sdr_after'], 1) + 0.0:.1f}"
+        rows.append([heard, before, after, change, words, gains])
     header = ["what is heard", "SI-SDR before, dB", "after", "change", "ESTOI", "what becomes of it, dB"]
     return table(header, rows)
 
