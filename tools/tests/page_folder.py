@@ -13,12 +13,15 @@ import numpy as np
 import soundfile
 
 from blsh_firmware.build.project_files import copy_project
+from blsh_trainer.model.artifact import Model, save_model
 from blsh_trainer.model.boxed_models import boxed_models
+from blsh_trainer.signals.features import find_feature_kind
+from blsh_trainer.signals.geometry import RECORDER
+from blsh_trainer.signals.masks import find_mask_kind
 
 from . import tiny_corpus
-from .blsh_command import ENVIRONMENT, Blsh
+from .blsh_command import ENVIRONMENT
 from .pages import ROOT, Block
-from .quick_blsh import EXTENDED
 
 PAGE_TIMEOUT_S = 900
 _RATE_HZ = 16_000
@@ -36,17 +39,35 @@ def fill_page_folder(folder: Path) -> None:
     copy_project(ROOT, folder)
     for name in ("examples", "docs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("out", "results"))
-    (folder / "hil_tests").symlink_to(ROOT / "hil_tests")
+    for name in ("hil_tests", "conftest.py", "pyproject.toml"):
+        (folder / name).symlink_to(ROOT / name)
     write_programs(folder / _PROGRAMS)
     (folder / "out").mkdir()
     box = boxed_models()
     for name, boxed in (("model", "intercom-small"), ("hearing", "hearing"), ("other", "intercom")):
         shutil.copy(box[boxed], folder / "out" / f"{name}.npz")
     shutil.copy(folder / "out" / "model.npz", folder / "model.npz")
-    train = Blsh(folder, folder)
-    for name, bits in (("extended", 128), ("other-extended", 128)):
-        sizes = [*EXTENDED, "--steps=3", f"--bits={bits}", f"--name={name}"]
-        train.succeed("train", "recordings", "-o", f"out/{name}.npz", "--system=extended", *sizes)
+    for seed, name in enumerate(("extended", "other-extended")):
+        save_model(folder / "out" / f"{name}.npz", any_extended(name, seed))
+
+
+def any_extended(name: str, seed: int) -> Model:
+    """Return a model of the shape of the extended system's, 4 096 entries of 128 bits, with random contents."""
+    rng = np.random.default_rng(seed)
+    masks = find_mask_kind("bands", RECORDER)
+    return Model(
+        name=name,
+        feature_kind="tracked",
+        neighbours=8,
+        projections=rng.normal(size=(128, find_feature_kind("tracked").count(RECORDER))),
+        biases=0.1 * rng.normal(size=128),
+        betas=np.linspace(1, 0.1, 128),
+        code_bits=rng.random((4096, 128)) < 0.5,
+        mask_levels=rng.integers(0, masks.top + 1, (4096, masks.width)).astype(np.uint8),
+        mask_kind="bands",
+        card={"seed": seed},
+        nested=True,
+    )
 
 
 def _write_more(folder: Path, rng: np.random.Generator) -> None:
@@ -87,19 +108,19 @@ def script_of(blocks: Sequence[Block], folder: Path) -> str:
     """
     lines = ["set -e -o pipefail"]
     for number, block in enumerate(blocks):
-        if block.mark in ("file", "added to"):
-            text = folder / f".block-{number}"
-            text.write_text(block.text, encoding="utf-8")
-            sign = ">" if block.mark == "file" else ">>"
-            lines.append(f'mkdir -p "$(dirname "{block.value}")" && cat "{text}" {sign} "{block.value}"')
-        elif block.runs:
-            lines.append(f"echo '@@ {block.place}' >&2")
-            if block.language == "python":
-                text = folder / f".block-{number}.py"
+        lines.append(f"echo '@@ {block.place}' >&2")
+        if block.runs and "first" in block.marks:
+            lines.append(block.marks["first"])
+        text = folder / f".block-{number}"
+        for mark, sign in (("file", ">"), ("added to", ">>")):
+            if target := block.marks.get(mark):
                 text.write_text(block.text, encoding="utf-8")
-                lines.append(f'python "{text}"')
-            else:
-                lines.append(block.text)
+                lines.append(f'mkdir -p "$(dirname "{target}")" && cat "{text}" {sign} "{target}"')
+        if block.runs and block.language == "python":
+            text.write_text(block.text, encoding="utf-8")
+            lines.append(f'python "{text}"')
+        elif block.runs:
+            lines.append(block.text)
     return "\n".join([*lines, "wait", ""])
 
 

@@ -29,8 +29,12 @@ PARSED = {"c", "toml", "yaml", "json", "ini", "csv"}
 FREE = {"text", "mermaid", "cmake", ""}
 """Languages whose blocks say nothing that a test could run. A block without a language may hold no command."""
 
+MARKS = {"not run", "first", "file", "added to"}
+
+_RESULTS = ROOT / "docs" / "results"
+_MARK = re.compile(r"<!-- ([a-z][a-z ]*): ([^\n]+?) -->")
 _BLOCK = re.compile(
-    r"(?:^[ ]*<!-- (?P<mark>[a-z ]+): (?P<value>[^\n]+?) -->\n\s*)?"
+    r"(?P<marks>(?:^[ ]*<!-- [^\n]+ -->\n\s*)*)"
     r"^(?P<indent>[ ]*)(?P<fence>```+)(?P<language>[^\n`]*)\n(?P<text>.*?)^(?P=indent)(?P=fence)[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
@@ -39,14 +43,13 @@ _OPERATORS = set("();<>|&")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: the page, the line of its fence, its language, its text; the mark before it, and its value."""
+    """A fenced block: the page, the line of its fence, its language, its text; the marks before it, by name."""
 
     page: Path
     line: int
     language: str
     text: str
-    mark: str
-    value: str
+    marks: dict[str, str]
 
     @property
     def place(self) -> str:
@@ -56,8 +59,8 @@ class Block:
 
     @property
     def runs(self) -> bool:
-        """Whether the block is executed."""
-        return self.language in RUN and self.mark != "not run"
+        """Whether the block is executed; those of pages that commands wrote with their results are not."""
+        return self.language in RUN and "not run" not in self.marks and not self.page.is_relative_to(_RESULTS)
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -67,7 +70,8 @@ def blocks_of(page: Path) -> list[Block]:
     for match in _BLOCK.finditer(text):
         line = text.count("\n", 0, match.start("fence")) + 1
         body = re.sub(rf"^{match['indent']}", "", match["text"], flags=re.MULTILINE)
-        found.append(Block(page, line, match["language"].strip(), body, match["mark"] or "", match["value"] or ""))
+        marks = {name: value for name, value in _MARK.findall(match["marks"]) if name != "written by"}
+        found.append(Block(page, line, match["language"].strip(), body, marks))
     return found
 
 

@@ -24,11 +24,9 @@ from blsh_trainer.model.artifact import load_model
 from blsh_trainer.model.boxed_models import boxed_models
 
 from .conftest import MadeOnce
-from .pages import FREE, NOT_RUN, PAGES, PARSED, ROOT, RUN, Block, blocks_of, commands
+from .pages import FREE, MARKS, NOT_RUN, PAGES, PARSED, ROOT, RUN, Block, blocks_of, commands
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
-MARKS = {"not run", "file", "added to"}
-MADE_BY_PROGRAMS = {"written by"}
 COMMANDS: Any = typer.main.get_command(app)
 
 
@@ -127,8 +125,9 @@ def compiled(text: str, exported: Path) -> str:
 def test_a_block_has_a_language_and_a_mark_that_are_known(block: Block) -> None:
     directive = block.language.startswith("{")  # of MyST, which Sphinx reads
     assert directive or block.language in RUN | PARSED | FREE
-    assert block.mark in MARKS | MADE_BY_PROGRAMS | {""}
-    assert block.mark != "not run" or block.value in NOT_RUN
+    assert set(block.marks) <= MARKS
+    assert block.marks.get("not run") in {None, *NOT_RUN}
+    assert "first" not in block.marks or faults_of_script(block.marks["first"]) == []
     if block.language == "":
         assert not re.search(r"^\s*(\$ |blsh |make |python )", block.text, re.MULTILINE), "a command: write ```sh"
 
@@ -151,7 +150,7 @@ def test_python_compiles_and_finds_what_it_imports(block: Block) -> None:
 
 
 @pytest.mark.needs("gcc")
-@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "c" and b.mark != "not run"], ids=place)
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "c" and "not run" not in b.marks], ids=place)
 def test_c_compiles_against_an_export(block: Block, exported: Path) -> None:
     assert compiled(block.text, exported) == ""
 
@@ -243,16 +242,10 @@ def yaml_errors() -> list[type[Exception]]:
 
 
 def test_a_mark_belongs_to_the_block_behind_it(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
+    page = tmp_path / "NOTES.md"
     page.write_text(
         "# P\n<!-- not run: needs a board -->\n\n```sh\na\n```\ntext\n\n  ```c\n  int a;\n  ```\n", encoding="utf-8"
     )
     first, second = blocks_of(page)
-    assert (first.mark, first.value, first.line, first.text, first.runs) == (
-        "not run",
-        "needs a board",
-        4,
-        "a\n",
-        False,
-    )
-    assert (second.mark, second.language, second.line, second.text) == ("", "c", 9, "int a;\n")
+    assert (first.marks, first.line, first.text, first.runs) == ({"not run": "needs a board"}, 4, "a\n", False)
+    assert (second.marks, second.language, second.line, second.text) == ({}, "c", 9, "int a;\n")

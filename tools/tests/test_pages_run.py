@@ -25,7 +25,8 @@ def page_folder(made_once: MadeOnce) -> Path:
 def test_a_page_can_be_followed(page: Path, page_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "page"
     shutil.copytree(page_folder, folder, symlinks=True)
-    assert run_page(blocks_of(page), folder) == ""
+    if said := run_page(blocks_of(page), folder):
+        pytest.fail(said)
 
 
 # ---- that the runner catches what it is for ------------------------------------------------------------------
@@ -39,7 +40,7 @@ def bare(tmp_path: Path) -> Path:
 
 
 def followed(folder: Path, text: str) -> str:
-    page = folder / "page.md"
+    page = folder / "NOTES.md"
     page.write_text(text, encoding="utf-8")
     return run_page(blocks_of(page), folder)
 
@@ -63,7 +64,7 @@ def test_blocks_run_in_order_and_keep_what_they_made(bare: Path) -> None:
 )
 def test_the_block_that_fails_is_named(bare: Path, text: str, line: int) -> None:
     said = followed(bare, text)
-    assert said.startswith(f"{bare}/page.md:{line}: exit code"), said
+    assert said.startswith(f"{bare}/NOTES.md:{line}: exit code"), said
     assert "nowhere" in said or "AssertionError" in said
 
 
