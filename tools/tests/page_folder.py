@@ -25,6 +25,10 @@ from .pages import ROOT, Block
 
 PAGE_TIMEOUT_S = 900
 _RATE_HZ = 16_000
+_CMAKE_PROJECT = "cmake_minimum_required(VERSION 3.16)\nproject(page C)\nadd_executable(firmware main.c)\n"
+_CMAKE_PROGRAM = (
+    '#include "blsh_model.h"\nstatic blsh_state_t state;\nint main(void) { return blsh_init(&state, &blsh_model); }\n'
+)
 _PROGRAMS = Path(".venv") / "bin"
 
 
@@ -119,9 +123,14 @@ def script_of(blocks: Sequence[Block], folder: Path) -> str:
         if block.runs and block.language == "python":
             text.write_text(block.text, encoding="utf-8")
             lines.append(f'python "{text}"')
+        elif block.runs and block.language == "cmake":
+            text.write_text(_CMAKE_PROJECT + block.text, encoding="utf-8")
+            (folder / "main.c").write_text(_CMAKE_PROGRAM, encoding="utf-8")
+            build = f"out/cmake-{number}"
+            lines += [f'cp "{text}" CMakeLists.txt', f"cmake -B {build}", f"cmake --build {build}"]
         elif block.runs:
             lines.append(block.text)
-    return "\n".join([*lines, "wait", ""])
+    return "\n".join([*lines, ""])
 
 
 def run_page(blocks: Sequence[Block], folder: Path) -> str:

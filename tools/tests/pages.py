@@ -24,9 +24,9 @@ NOT_RUN = {
 }
 """What a mark `<!-- not run: REASON -->` may give as its reason, with its meaning."""
 
-RUN = {"sh", "python"}
+RUN = {"sh", "python", "cmake"}
 PARSED = {"c", "toml", "yaml", "json", "ini", "csv"}
-FREE = {"text", "mermaid", "cmake", ""}
+FREE = {"text", "mermaid", ""}
 """Languages whose blocks say nothing that a test could run. A block without a language may hold no command."""
 
 MARKS = {"not run", "first", "file", "added to"}

@@ -184,6 +184,14 @@ def test_the_tutorial_trains_as_the_demo_does() -> None:
     assert f"-o out/quick.npz {given}    # as `make demo TRAIN=1`: " in (ROOT / "docs" / "tutorial.md").read_text()
 
 
+def test_the_arduino_page_talks_as_the_sketch_does() -> None:
+    page = (ROOT / "docs" / "start" / "arduino.md").read_text(encoding="utf-8")
+    sketch = ROOT / "codegen" / "blsh_codegen" / "templates" / "export" / "Denoise.ino.j2"
+    rate = re.search(r"Serial\.begin\((\d+)\)", sketch.read_text(encoding="utf-8"))
+    assert rate is not None and f'serial.Serial("/dev/ttyACM0", {rate[1]},' in page
+    assert "export intercom" in page and f"hop = {CLASSES['intercom'].hop}  # BLSH_MODEL_HOP" in page
+
+
 def test_one_version_everywhere() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     released = re.findall(r"^## \[(\d[^\]]*)\] - (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)

@@ -135,6 +135,7 @@ def test_a_block_has_a_language_and_a_mark_that_are_known(block: Block) -> None:
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "sh"], ids=place)
 def test_commands_and_their_options_exist(block: Block) -> None:
     assert faults_of_script(block.text) == []
+    assert not block.runs or "&&" not in block.text, "write two lines: bash -e overlooks what fails before &&"
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language in PARSED - {"c"}], ids=place)
@@ -239,6 +240,13 @@ def yaml_errors() -> list[type[Exception]]:
     except ImportError:
         return []
     return [yaml.YAMLError]
+
+
+def test_contributing_lists_the_marks_and_the_reasons() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert {mark for mark in MARKS if f"<!-- {mark}: " not in page} == set()
+    row = re.search(r"^\| `<!-- not run: .*$", page, re.MULTILINE)
+    assert row is not None and [reason for reason in NOT_RUN if f"`{reason}`" not in row[0]] == []
 
 
 def test_a_mark_belongs_to_the_block_behind_it(tmp_path: Path) -> None:

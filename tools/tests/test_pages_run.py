@@ -48,7 +48,7 @@ def followed(folder: Path, text: str) -> str:
 def test_blocks_run_in_order_and_keep_what_they_made(bare: Path) -> None:
     text = "```sh\nmake setup\nA=5\n```\n"
     text += "<!-- file: d/a.txt -->\n```text\none\n```\n<!-- added to: d/a.txt -->\n```text\ntwo\n```\n"
-    text += "```sh\n[ $A = 5 ] && cat d/a.txt > b.txt\n```\n"
+    text += "```sh\n[ $A = 5 ]\ncat d/a.txt > b.txt\n```\n"
     text += "```python\nassert open('b.txt').read() == 'one\\ntwo\\n'\nprint('seen', file=open('c.txt', 'w'))\n```\n"
     assert followed(bare, text) == ""
     assert (bare / "c.txt").read_text() == "seen\n"
@@ -70,3 +70,15 @@ def test_the_block_that_fails_is_named(bare: Path, text: str, line: int) -> None
 
 def test_a_block_with_a_mark_is_not_run(bare: Path) -> None:
     assert followed(bare, "<!-- not run: needs a board -->\n```sh\nfalse\n```\n") == ""
+
+
+@pytest.mark.needs("cmake", "gcc")
+def test_lines_of_cmake_build_a_program(bare: Path) -> None:
+    (bare / "lib").mkdir()
+    (bare / "lib" / "blsh_model.h").write_text(
+        "typedef int blsh_state_t;\nstatic int blsh_model;\n#define blsh_init(state, model) (*(state) + *(model))\n",
+        encoding="utf-8",
+    )
+    block = "```cmake\ntarget_include_directories(firmware PRIVATE lib)\n```\n"
+    assert followed(bare, block) == ""
+    assert "nowhere" in followed(bare, block.replace("(firmware ", "(nowhere "))
