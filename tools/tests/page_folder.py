@@ -22,6 +22,7 @@ from blsh_trainer.signals.masks import find_mask_kind
 from . import tiny_corpus
 from .blsh_command import ENVIRONMENT
 from .pages import ROOT, Block
+from .tiny_corpus import corpus_rows, write_manifest
 
 PAGE_TIMEOUT_S = 900
 _RATE_HZ = 16_000
@@ -29,6 +30,7 @@ _CMAKE_PROJECT = "cmake_minimum_required(VERSION 3.16)\nproject(page C)\nadd_exe
 _CMAKE_PROGRAM = (
     '#include "blsh_model.h"\nstatic blsh_state_t state;\nint main(void) { return blsh_init(&state, &blsh_model); }\n'
 )
+_NOT_FOR_SALE = "noise/train1.flac"  # for `--without '*NC*'`
 _PROGRAMS = Path(".venv") / "bin"
 
 
@@ -39,6 +41,8 @@ def fill_page_folder(folder: Path) -> None:
     soundfile.write(folder / "clean.wav", clean, _RATE_HZ)
     soundfile.write(folder / "noisy.wav", clean + tiny_corpus.noise(clean.size, rng), _RATE_HZ)
     tiny_corpus.write_corpus(folder / "recordings")
+    licences = ({"licence": "CC BY-NC 4.0" if row["path"] == _NOT_FOR_SALE else "CC0"} for row in corpus_rows())
+    write_manifest(folder / "recordings", [row | more for row, more in zip(corpus_rows(), licences, strict=True)])
     _write_more(folder, rng)
     copy_project(ROOT, folder)
     for name in ("examples", "docs"):
