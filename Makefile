@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry playground coverage bench bench-box bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale vectors lock wheel test-pythons test-oldest test-newest clean
+.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry playground coverage bench bench-box bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale limits pictures vectors lock wheel test-pythons test-oldest test-newest clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -95,6 +95,13 @@ bench-train: setup ## our learner against the paper's in PyTorch: time, objectiv
 
 bench-scale: setup ## training on 2.4 million frames: time and peak memory, measured in part
 	.venv/bin/python trainer/benchmarks/scale.py --output docs/results/bench-scale
+
+limits: setup ## what the model of the box does to music, talkers, rooms, low SNR: docs/explain/limits [CORPUS=DIR EXTRA=DIR]
+	.venv/bin/python trainer/benchmarks/limits.py "$${CORPUS:-../shared/corpus}" \
+		--music "$${EXTRA:-../shared/corpus-extra}" --output docs/explain/limits
+
+pictures: setup ## the pictures of docs/explain/how-it-works.md (needs espeak-ng)
+	.venv/bin/python docs/explain/draw_pictures.py
 
 vectors: setup ## renew the committed regression vectors, after an intended change of the arithmetic
 	.venv/bin/python -m blsh_hil.prove.regression_vectors

@@ -232,7 +232,7 @@ def test_float_levels_of_loud_and_soft_sounds_are_the_integers(rng: np.random.Ge
 # ---- images and refusals -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("shape", [*SHAPES, *({"geometry": each} for each in CLASSES.values())], ids=str)
 def test_an_image_holds_the_whole_model(shape: dict[str, Any]) -> None:
     model = integers(**shape)
     image = encode_image(model)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import typer
 
-from blsh_codegen.project import project_root
 from blsh_codegen.spec.c_structs import BOARD_POINTER, CORE_LIMITS, Limits, board_bytes, state_struct, window_bit
 from blsh_codegen.spec.constants import ModelKind
 from blsh_tools.cli import app
@@ -19,11 +18,10 @@ from blsh_tools.demo_chain import TRAINING
 from blsh_trainer.signals.geometry import CLASSES, RECORDER, Geometry
 from blsh_trainer.signals.masks import MASK_KINDS
 
-ROOT = project_root()
+from .pages import PAGES, ROOT
+
 FOLDERS = ("trainer", "codegen", "hil_tests", "tools", "firmware", "examples", "docs")
 BELOW = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
-WITH_PAGES = ("docs", "firmware", "examples")
-PAGES = sorted([*ROOT.glob("*.md"), *(path for name in WITH_PAGES for path in (ROOT / name).rglob("*.md"))])
 WRITTEN_BY_COMMANDS = {"NAME.md", "NOTES.md"}
 PATH_IN_CODE = re.compile(r"`((?:trainer|codegen|hil_tests|tools|firmware|examples|docs)/[\w./*-]+)`")
 FILE_IN_CODE = re.compile(r"`([a-z][\w-]*\.(?:py|[ch]|toml|sh))`")
@@ -91,7 +89,8 @@ def test_modules_that_are_named_can_be_found(page: Path) -> None:
 
 def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
-    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    places = [ROOT / "docs", *(ROOT / "docs" / name for name in ("start", "howto", "explain"))]
+    pages = {path.relative_to(places[0]).as_posix() for place in places for path in place.glob("*.md")} - {"README.md"}
     assert sorted(page for page in pages if f"| [{page}]({page}) |" not in index) == []
 
 
@@ -183,6 +182,14 @@ def test_the_tutorial_knows_what_a_mask_of_each_kind_costs() -> None:
 def test_the_tutorial_trains_as_the_demo_does() -> None:
     given = " ".join(f"--{name} {value}" for name, value in TRAINING.items())
     assert f"-o out/quick.npz {given}    # as `make demo TRAIN=1`: " in (ROOT / "docs" / "tutorial.md").read_text()
+
+
+def test_the_arduino_page_talks_as_the_sketch_does() -> None:
+    page = (ROOT / "docs" / "start" / "arduino.md").read_text(encoding="utf-8")
+    sketch = ROOT / "codegen" / "blsh_codegen" / "templates" / "export" / "Denoise.ino.j2"
+    rate = re.search(r"Serial\.begin\((\d+)\)", sketch.read_text(encoding="utf-8"))
+    assert rate is not None and f'serial.Serial("/dev/ttyACM0", {rate[1]},' in page
+    assert "export intercom" in page and f"hop = {CLASSES['intercom'].hop}  # BLSH_MODEL_HOP" in page
 
 
 def test_one_version_everywhere() -> None:

@@ -265,7 +265,7 @@ def _read_voting(head: ImageHead, tables: "_Tables") -> tuple[IntegerModel, Stor
     bit_votes = tables.take("i1", *shape) if head.bit_votes else None
     response = tables.take("<i2", RESPONSES)
     tables.end()
-    check_groups(group_edges)
+    check_groups(group_edges, head.geometry.bands)
     model = VotingIntegers(
         **_head_fields(head),
         projection_q7=rows,

@@ -314,7 +314,7 @@ def check_response(response_q14: NDArray[np.int16]) -> None:
         raise BlshError(f"the response falls from {gains[at]} to {gains[at + 1]} at index {at + 1}; it may only rise")
 
 
-def check_groups(edges: NDArray[np.int16], bands: int = VOTE_BANDS) -> None:
+def check_groups(edges: NDArray[np.int16], bands: int) -> None:
     """Raise BlshError unless the edges (G + 1,) give each of the bands to one dictionary."""
     given = [int(edge) for edge in edges]
     if given[0] != 0 or given[-1] != bands or any(a >= b for a, b in pairwise(given)):

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each page's commands do what they say, typed in order in one prepared folder. See pages.py and page_folder.py."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .conftest import MadeOnce
+from .page_folder import fill_page_folder, run_page, write_programs
+from .pages import PAGES, ROOT, blocks_of
+
+RUNNING = [page for page in PAGES if any(block.runs for block in blocks_of(page))]
+
+
+@pytest.fixture(scope="session")
+def page_folder(made_once: MadeOnce) -> Path:
+    """Return the folder that each page gets a copy of; read only."""
+    return made_once("page-folder", fill_page_folder)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("arm-none-eabi-gcc", "qemu-system-arm", "gcc", "cmake")
+@pytest.mark.parametrize("page", RUNNING, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_can_be_followed(page: Path, page_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "page"
+    shutil.copytree(page_folder, folder, symlinks=True)
+    if said := run_page(blocks_of(page), folder):
+        pytest.fail(said)
+
+
+# ---- that the runner catches what it is for ------------------------------------------------------------------
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """Return a folder with the programs alone."""
+    write_programs(tmp_path / ".venv" / "bin")
+    return tmp_path
+
+
+def followed(folder: Path, text: str) -> str:
+    page = folder / "NOTES.md"
+    page.write_text(text, encoding="utf-8")
+    return run_page(blocks_of(page), folder)
+
+
+def test_blocks_run_in_order_and_keep_what_they_made(bare: Path) -> None:
+    text = "```sh\nmake setup\nA=5\n```\n"
+    text += "<!-- file: d/a.txt -->\n```text\none\n```\n<!-- added to: d/a.txt -->\n```text\ntwo\n```\n"
+    text += "```sh\n[ $A = 5 ]\ncat d/a.txt > b.txt\n```\n"
+    text += "```python\nassert open('b.txt').read() == 'one\\ntwo\\n'\nprint('seen', file=open('c.txt', 'w'))\n```\n"
+    assert followed(bare, text) == ""
+    assert (bare / "c.txt").read_text() == "seen\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("```sh\ntrue\n```\n\n```sh\ncat nowhere | sort\necho on\n```\n", 5),
+        ("```sh\ntrue\n```\n```python\nassert 1 + 1 == 3\n```\n", 4),
+        ("```sh\nblsh denoise nowhere.wav out.wav\n```\n", 1),
+    ],
+)
+def test_the_block_that_fails_is_named(bare: Path, text: str, line: int) -> None:
+    said = followed(bare, text)
+    assert said.startswith(f"{bare}/NOTES.md:{line}: exit code"), said
+    assert "nowhere" in said or "AssertionError" in said
+
+
+def test_a_block_with_a_mark_is_not_run(bare: Path) -> None:
+    assert followed(bare, "<!-- not run: needs a board -->\n```sh\nfalse\n```\n") == ""
+
+
+@pytest.mark.needs("cmake", "gcc")
+def test_lines_of_cmake_build_a_program(bare: Path) -> None:
+    (bare / "lib").mkdir()
+    (bare / "lib" / "blsh_model.h").write_text(
+        "typedef int blsh_state_t;\nstatic int blsh_model;\n#define blsh_init(state, model) (*(state) + *(model))\n",
+        encoding="utf-8",
+    )
+    block = "```cmake\ntarget_include_directories(firmware PRIVATE lib)\n```\n"
+    assert followed(bare, block) == ""
+    assert "nowhere" in followed(bare, block.replace("(firmware ", "(nowhere "))
