@@ -5,10 +5,12 @@ Python reports programs and files to its audit hooks, so no place that runs or o
 """
 
 import os
+import platform
 import shlex
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,6 +83,7 @@ def be_verbose() -> None:
     """Tell from now on what is run, read and written; PlatformIO shows its compiler's commands, too."""
     os.environ[VERBOSE] = "1"
     _narrator.start()
+    _narrator.tell(f"blsh-mcu {version('blsh-mcu')}, Python {platform.python_version()}, {platform.system()}")
 
 
 def detail(line: str) -> None:

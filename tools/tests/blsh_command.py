@@ -55,8 +55,10 @@ class Blsh:
         """Return the same `blsh` as a process of its own."""
         return replace(self, alone=True)
 
-    def start(self, *arguments: object, stdout: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[str]:
-        """Start a process and return it. Its output is piped, unless `stdout` says where to.
+    def start(
+        self, *arguments: object, stdout: int | IO[bytes] = subprocess.PIPE, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[str]:
+        """Start a process and return it. Its output is piped, unless `stdout` says where to; `stdin` is empty.
 
         It has a session of its own, and hears Ctrl-C, which background jobs do not.
         """
@@ -66,7 +68,7 @@ class Blsh:
             [*command, *map(str, arguments)],
             cwd=self.cwd,
             env=self._variables(),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,

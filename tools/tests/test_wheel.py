@@ -59,6 +59,14 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "env" / "bin" / "python"
 
 
+def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="hatchling, which builds the wheel, is in the extra `dev`")
+    for place in ("one", "two"):
+        _done([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / place)], CHECKOUT)
+    one, two = (next((tmp_path / place).glob("*.whl")).read_bytes() for place in ("one", "two"))
+    assert one == two
+
+
 @pytest.fixture
 def blsh(python: Path, tmp_path: Path) -> Run:
     """Return a function that runs the installed `blsh` in an empty folder and returns its standard output."""
