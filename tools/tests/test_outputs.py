@@ -117,6 +117,7 @@ WRITERS = {
     "push": "push MODEL -o OUT",
     "hil-report": "hil-report . -o OUT",
     "bench-box": "bench-box CORPUS -o OUT",
+    "report": "report MODEL --corpus CORPUS -o OUT",
     "generate": "generate MODEL -o OUT",
     "export": "export MODEL --to OUT",
     "experiment": "experiment fig2 CORPUS -o OUT",

@@ -47,6 +47,12 @@ class Report:
         """The name of the model."""
         return self.found.model.name
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """The entries of each dictionary, and the bits of a code, that the firmware would hold."""
+        model, options = self.found.model, self.found.options
+        return options.entries or model.entries, options.bits or model.bits
+
     def to_dict(self) -> dict[str, Any]:
         """Return all but sound and pictures as JSON values."""
         model = self.found.model

@@ -50,6 +50,7 @@ def render(report: Report) -> str:
         report=report,
         model=model,
         geometry=model.geometry,
+        size=report.size,
         board=report.found.board,
         card=card_rows(model),
         latency=latency_rows(report.found),
