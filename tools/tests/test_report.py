@@ -99,7 +99,7 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_left(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(make_report, "draw_sources", stopped)
-    outcome = blsh("report", "intercom", "--corpus", corpus, "--mixtures", 0, "-o", "page.html")
+    outcome = blsh("report", "intercom", "--corpus", corpus, "-o", "page.html")
     assert outcome.code == 130 and [each.name for each in blsh.cwd.iterdir()] == ["scores.json"]
 
 

@@ -18,7 +18,7 @@ from blsh_tools.options.arguments import (
     PortUrl,
 )
 from blsh_tools.options.model import PlanOptions
-from blsh_tools.options.numbers_in_range import JOBS, MIXTURES
+from blsh_tools.options.numbers_in_range import COUNT, JOBS
 
 
 def report(
@@ -31,7 +31,7 @@ def report(
     ] = None,
     mixtures: Annotated[
         int,
-        MIXTURES.option("With --corpus, mixtures at each SNR to score a model on that has no scores.", "--mixtures"),
+        COUNT.option("With --corpus, mixtures at each SNR to score a model on that has no scores.", "--mixtures"),
     ] = 12,
     device: Annotated[
         str | None,

@@ -49,8 +49,6 @@ COUNT = Range(1, 1_000_000)
 """How often a step of the work is repeated: mixtures, hops, steps of learning."""
 FEW = Range(1, 1000)
 """How often work on the whole corpus is repeated: seeds, passes, rounds."""
-MIXTURES = Range(0, 1_000)
-"""Mixtures of a score that is made beside other work; 0 for none."""
 SNR_DB = Range(-100, 100)
 RATE_HZ = Range(8_000, 16_000)
 GAIN_DB = Range(-6000, 6000)

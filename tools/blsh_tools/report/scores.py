@@ -68,7 +68,7 @@ def known_scores(model: AnyModel, file: Path | None) -> Scores | None:
 
 def own_scores(reduced: ReducedModel, options: ReportOptions, corpus: Corpus, progress: Progress) -> Scores | None:
     """Return scores on a few mixtures of the user's corpus; None without one. BlshError as of evaluate_model."""
-    if options.corpus is None or options.mixtures == 0:
+    if options.corpus is None:
         return None
     split = split_to_hear(corpus)
     count = min(options.mixtures, len(corpus.select("speech", split)))
