@@ -73,7 +73,7 @@ VERBS = {
     ),
     "Use": (
         Verb(models, "--json"),
-        Verb(report, "hearing --board netduinoplus2 --corpus recordings/"),
+        Verb(report, "intercom --board netduinoplus2 --corpus recordings/"),
         Verb(denoise, "noisy.wav clean.wav --model headset"),
         Verb(live, "--port /dev/ttyACM0 --input noisy.wav --output clean.wav"),
         Verb(export, "hearing --to lib/blsh"),
