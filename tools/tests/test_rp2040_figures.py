@@ -17,7 +17,13 @@ CORE_HZ = 128_000_000
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("row", TIMED.findall(README), ids=lambda row: row[0])
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, id=row[0], marks=() if row[0] == "intercom" else pytest.mark.slow)
+        for row in TIMED.findall(README)
+    ],
+)
 def test_shares_of_the_time(row: tuple[str, ...], blsh: Blsh) -> None:
     model, millions, share, share_of_two = row
     estimate = blsh.json("estimate", model, "--board", "microbit")
