@@ -161,15 +161,26 @@ class I2sMicrophone:
 
 
 class I2sDac:
-    """Take words of 32 bits, as a DAC does: at the rising edge, the first one a bit after select has changed."""
+    """Take words of 32 bits, as a DAC does: at the rising edge, the first one a bit after select has changed.
+
+    What it takes must have stood since the cycle before, and may change when the clock falls. `phases` are the cycles
+    that the clock was low, high, low and so on.
+    """
 
     def __init__(self) -> None:
         self._edges, self._select = Edges(), 0
         self._bits: list[int] = []
+        self._stood = (0, 0)
         self.words: list[tuple[int, int, int]] = []  # select, value, bits
+        self.phases = [0]
 
     def update(self, bit_clock: int, word_select: int, data: int) -> None:
-        if self._edges.seen(bit_clock) <= 0:
+        edge, before, self._stood = self._edges.seen(bit_clock), self._stood, (word_select, data)
+        if edge:
+            self.phases.append(0)
+        self.phases[-1] += 1
+        assert edge < 0 or before == self._stood, "select or data change while the clock does not fall"
+        if edge <= 0:
             return
         self._bits.append(data)
         if word_select != self._select:

@@ -143,6 +143,7 @@ def test_what_the_microphone_hears_is_played(name: str, late: int | None, sound:
         driver.main_loop()
     heard = np.array(part.microphone.given) >> 24 - 16 - GAIN_BITS
     played = part.dac.frames()
+    assert set(part.dac.phases[2:-1:2]) == {3} and set(part.dac.phases[3:-1:2]) == {2}, "an uneven bit clock"
     lag, latency = driver.lag_and_latency()
     assert lag + 2 * BLOCK <= latency <= lag + 2 * BLOCK + 5
     assert np.array_equal(played[:, 0], played[:, 1])
