@@ -230,7 +230,7 @@ def test_a_damaged_record_makes_nothing_stale(project: Blsh) -> None:
 
 
 def learned_project(blsh: Blsh, corpus: Path, steps: int) -> Blsh:
-    """Begin a project that learns a tiny model from `corpus`; return `blsh` as a process of its own, which JAX needs."""
+    """Begin a project that learns a tiny model; return `blsh` as a process of its own, because JAX minds forks."""
     blsh.succeed("init", ".", "--corpus", corpus, "--latency", "16ms")
     change(blsh, "seed = 0\n", "seed = 0\n" + TINY.format(steps))
     return blsh.apart()
