@@ -27,6 +27,7 @@ PATH_IN_CODE = re.compile(r"`((?:trainer|codegen|hil_tests|tools|firmware|exampl
 FILE_IN_CODE = re.compile(r"`([a-z][\w-]*\.(?:py|[ch]|toml|sh))`")
 WRITTEN_BY_BUILDS = ("firmware/generated",)
 ELSEWHERE = {
+    "blsh.toml",
     "blsh_model.c",
     "blsh_model.h",
     "blsh_tables.c",
@@ -110,7 +111,14 @@ def test_the_design_says_how_to_add_things_in_eight_lines_each() -> None:
     part = "\n" + design.split("\n## How to add\n")[1].split("\n## ")[0]
     recipes = dict(text.split("\n", 1) for text in part.split("\n### ")[1:])
     things = ["a board", "a metric", "a behaviour", "a corpus layout", "a learner", "a feature kind", "a mask kind"]
-    things += ["a command", "a model in the box", "a build system for exports", "a stage", "a message"]
+    things += [
+        "a command",
+        "an output of `blsh run`",
+        "a model in the box",
+        "a build system for exports",
+        "a stage",
+        "a message",
+    ]
     assert [name.lower() for name in recipes] == things
     assert {name for name, text in recipes.items() if len(text.strip().splitlines()) > 8} == set()
 

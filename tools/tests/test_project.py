@@ -2,9 +2,12 @@
 """`blsh init` and `blsh run`: outputs follow blsh.toml and their inputs, and nothing else is made again."""
 
 import json
+import re
+import shlex
 import shutil
 import signal
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -226,15 +229,16 @@ def test_a_damaged_record_makes_nothing_stale(project: Blsh) -> None:
 # ---- what takes longer --------------------------------------------------------------------------------------
 
 
-def learned_project(blsh: Blsh, corpus: Path, steps: int) -> None:
-    """Begin a project that learns a tiny model from `corpus`."""
+def learned_project(blsh: Blsh, corpus: Path, steps: int) -> Blsh:
+    """Begin a project that learns a tiny model; return `blsh` as a process of its own, because JAX minds forks."""
     blsh.succeed("init", ".", "--corpus", corpus, "--latency", "16ms")
     change(blsh, "seed = 0\n", "seed = 0\n" + TINY.format(steps))
+    return blsh.apart()
 
 
 @pytest.mark.slow
 def test_a_model_is_learned_once(blsh: Blsh, corpus: Path) -> None:
-    learned_project(blsh, corpus, 12)
+    blsh = learned_project(blsh, corpus, 12)
     assert outcomes(blsh.json("run", "generated")) == dict.fromkeys(("training", "model", "generated"), "made")
     change(blsh, 'smoothing = "model"', "smoothing = 3")
     assert list(reasons(blsh.json("run", "generated"))) == ["model", "generated"]
@@ -245,7 +249,7 @@ def test_a_model_is_learned_once(blsh: Blsh, corpus: Path) -> None:
 
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on(blsh: Blsh, corpus: Path) -> None:
-    learned_project(blsh, corpus, 1_000_000)
+    blsh = learned_project(blsh, corpus, 1_000_000)
     with blsh.start("run", "model") as process:
         assert process.stderr is not None
         while "learning: 1000000 to do" not in process.stderr.readline():
@@ -269,3 +273,24 @@ def test_the_firmware_is_built_and_proven(project: Blsh) -> None:
     assert (project.cwd / "out/image/firmware.elf").read_bytes()[:4] == b"\x7fELF"
     assert (project.cwd / "out/proof/report.html").is_file()
     assert set(outcomes(project.apart().json("run", "image", "proof")).values()) == {"up to date"}
+
+
+@pytest.mark.slow
+@pytest.mark.needs("arm-none-eabi-gcc")
+def test_every_line_of_the_how_to_runs(blsh: Blsh, corpus: Path, noisy: Samples) -> None:
+    shutil.copytree(corpus, blsh.cwd / "recordings")
+    (blsh.cwd / "denoiser").mkdir()
+    soundfile.write(blsh.cwd / "denoiser/noisy.wav", noisy, 16_000, subtype="PCM_16")
+    page = Path(__file__).parents[2] / "docs/howto/project.md"
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    ran = []
+    for command, *words in lines:
+        if command == "cd":
+            blsh = replace(blsh, cwd=blsh.cwd / words[0])
+        elif words == ["tune", "noisy.wav"]:  # the page, which test_tune.py opens
+            continue
+        else:
+            assert command == "blsh"
+            ran.append(blsh.succeed(*words))
+    assert len(ran) == 7 and "attenuation 12 dB, was off; smoothing 6" in ran[-1].stdout
