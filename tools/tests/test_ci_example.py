@@ -49,7 +49,7 @@ def test_the_form_is_that_of_the_schema(tmp_path: Path) -> None:
     checked = schema_check(WORKFLOW)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     wrong = tmp_path / "wrong.yml"
-    wrong.write_text(WORKFLOW.read_text(encoding="utf-8").replace("runs-on:", "runs_on:"))
+    wrong.write_text(WORKFLOW.read_text(encoding="utf-8").replace("runs-on:", "runs_on:"), encoding="utf-8")
     assert schema_check(wrong).returncode == 1, "the check itself notices nothing"
 
 
@@ -101,7 +101,7 @@ def test_the_steps_run(tmp_path: Path) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     here = tmp_path / "repository"
     (here / "tests").mkdir(parents=True)
-    (here / "tests" / "test_denoiser.py").write_text(example)
+    (here / "tests" / "test_denoiser.py").write_text(example, encoding="utf-8")
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     project = copy_project(ROOT, here / "blsh-project")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
