@@ -44,7 +44,7 @@ COSTLIER = replace(FIRST, mean=8030, stages={**FIRST.stages, "mask": 1030}, buil
 def written(blsh: Blsh, *runs: Run) -> Path:
     """Write runs as a history in the folder of `blsh`."""
     path = blsh.cwd / "bench.jsonl"
-    path.write_text("".join(run.line() for run in runs))
+    path.write_text("".join(run.line() for run in runs), encoding="utf-8")
     return path
 
 
@@ -54,7 +54,9 @@ def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:
     for run in runs:
         append_run(path, run)
     assert read_history(path) == runs
-    assert [json.loads(line) for line in path.read_text().splitlines()] == [{"format": 1, **asdict(r)} for r in runs]
+    assert [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] == [
+        {"format": 1, **asdict(r)} for r in runs
+    ]
     assert [each.name for each in path.parent.iterdir()] == [path.name], "nothing besides is left"
 
 
@@ -98,12 +100,12 @@ DAMAGED = {
 @pytest.mark.parametrize(("expected", "line"), DAMAGED.items(), ids=DAMAGED)
 def test_a_damaged_file_is_refused_and_left_alone(tmp_path: Path, expected: str, line: str) -> None:
     path = tmp_path / "bench.jsonl"
-    path.write_text(FIRST.line() + line)
+    path.write_text(FIRST.line() + line, encoding="utf-8")
     for attempt in (lambda: read_history(path), lambda: append_run(path, COSTLIER)):
         with pytest.raises(BlshError) as refused:
             attempt()
         assert f"{path}, line 2, is no run of `blsh bench`: {expected.strip()}" in str(refused.value)
-    assert path.read_text() == FIRST.line() + line
+    assert path.read_text(encoding="utf-8") == FIRST.line() + line
 
 
 def test_bench_refuses_a_history_before_it_builds(blsh: Blsh, bench: Bench) -> None:
@@ -175,7 +177,7 @@ def test_the_plot(blsh: Blsh) -> None:
     first, second = blsh.cwd / "plots" / "a.svg", blsh.cwd / "plots" / "b.svg"
     for picture in (first, second):
         assert "drawn: " in blsh.succeed("bench-history", path, "--plot", picture).stderr
-    text = first.read_text()
+    text = first.read_text(encoding="utf-8")
     for words in ("mps2-an386: instructions of a hop", "microbit: KiB", *STAGES, "hearing", "0123456", "00c0ffe"):
         assert words in text
     assert first.read_bytes() == second.read_bytes()
@@ -205,12 +207,12 @@ def test_the_line_names_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.chdir(tmp_path)
     assert Run.of(result).commit is None
-    (tmp_path / "kept").write_text("1")
+    (tmp_path / "kept").write_text("1", encoding="utf-8")
     git("init", "-q")
     git("add", "kept")
     git("commit", "-q", "-m", "first", "--no-gpg-sign")
     commit = git("rev-parse", "HEAD")
     run = Run.of(result)
     assert run.commit == commit and replace(run, time=FIRST.time, commit=FIRST.commit, version="0.1.0") == FIRST
-    (tmp_path / "kept").write_text("2")
+    (tmp_path / "kept").write_text("2", encoding="utf-8")
     assert Run.of(result).commit == f"{commit}-dirty"

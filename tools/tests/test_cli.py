@@ -254,7 +254,7 @@ def test_flash_reads_back_who_answers(built: Blsh, model: Path, emulator: None) 
 def test_bench_counts_the_same_instructions_each_time(built: Blsh, model: Path, emulator: None) -> None:
     options = ("--model", model, "--hops", 5, "--history", "bench.jsonl")
     first, second = (built.json("bench", *options)["instructions"] for _ in range(2))
-    kept = [json.loads(line) for line in (built.cwd / "bench.jsonl").read_text().splitlines()]
+    kept = [json.loads(line) for line in (built.cwd / "bench.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["stages"] for line in kept] == [first["stages"], second["stages"]]
     assert built.json("bench-history", "bench.jsonl", "--limit", 5)["passed"]
     for figure in ("mean", "maximum", "stages"):  # but for one: a tick and an instruction do not begin together

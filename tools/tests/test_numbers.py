@@ -39,6 +39,7 @@ ACCEPTED = {
     "--buffer": {"0"},
     "--generated": {"0"},
     "--port": {"0"},
+    "--limit": {"0"},
 }
 """Which of VALUES an option takes, in every command that has it; none where it is not named."""
 COMMANDS: Any = typer.main.get_command(app)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The history of `blsh bench`: a file with one JSON object to a line, a line for each run."""
 
-import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -158,8 +158,8 @@ def check_history(path: Path) -> None:
 def append_run(path: Path, run: Run) -> None:
     """Append the line of `run` to the history at `path`; the file is changed whole or not at all.
 
-    Of two commands that append at the same time, one waits. Raises BlshError as `read_history`, and where the file
-    cannot be written; the file then stays as it is.
+    Of two commands that append at the same time, one waits for the other. Raises BlshError as `read_history`, and
+    where the file cannot be written; the file then stays as it is.
     """
     target, _ = landing(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -187,13 +187,21 @@ def _parsed(path: Path, content: bytes) -> list[Run]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the kernel's lock of `folder`: the file itself is replaced, so that a lock of it would be of an old one."""
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    """Hold the lock of `folder`: the file itself is replaced, so that a lock of it would be of an old one.
+
+    Windows locks no folder; there, of two commands that append at the same moment, one may be lost.
+    """
+    if sys.platform == "win32":
         yield
-    finally:
-        os.close(handle)
+    else:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
 
 def _growth(before: int, now: int) -> float:
