@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("loss")]  # the models 
 MIXTURES = 24
 
 
-@pytest.fixture(scope="module", params=["mel", "stft", "extended"])
+@pytest.fixture(scope="module", params=[pytest.param("mel", marks=pytest.mark.slow), "stft", "extended"])
 def model(request: pytest.FixtureRequest, any_corpus: Corpus) -> Model:
     if request.param == "extended":
         return extended_model(any_corpus)

@@ -67,9 +67,13 @@ CASES = {
     "over an older model": (ERASED, (FIRST, SECOND), SECOND, THIRD),
     "over the same model, older": (ERASED, (FIRST, SECOND), SECOND, FIRST),
 }
+SLOW_CASES = ("onto an empty flash", "into the second slot", "over the same model, older")
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=name, marks=pytest.mark.slow if name in SLOW_CASES else ()) for name, case in CASES.items()],
+)
 def test_a_cut_at_every_step_of_a_push_leaves_the_old_model_or_the_new_one(
     board: MemoryBoard, case: tuple[bytes, tuple[int, ...], int, int], test_seed: int
 ) -> None:
@@ -174,6 +178,7 @@ def test_the_newest_proven_model_is_taken_and_the_older_one_where_it_is_damaged(
     assert running(board) == IMAGES[SECOND]
 
 
+@pytest.mark.slow
 def test_every_bit_that_flips_in_a_stored_model_is_caught(board: MemoryBoard) -> None:
     prepared(board, ERASED, FIRST)
     stored = 8 * (12 + len(IMAGES[FIRST]))  # the slot's record and the image

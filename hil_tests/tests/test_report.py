@@ -119,8 +119,7 @@ def test_third():
     ("number", "state"),
     [
         (signal.SIGINT, "interrupted"),
-        (signal.SIGTERM, "interrupted"),
-        (signal.SIGHUP, "interrupted"),
+        *(pytest.param(each, "interrupted", marks=pytest.mark.slow) for each in (signal.SIGTERM, signal.SIGHUP)),
         (signal.SIGKILL, "running"),
     ],
 )

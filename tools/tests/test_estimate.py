@@ -35,6 +35,8 @@ from blsh_trainer.signals.geometry import parse_geometry
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("estimate")]  # the builds of its fixtures are made once
 
 VIRTUAL = [name for name, board in load_boards().items() if board.qemu_machine]
+QUICK = ("microbit", "mps2-an386", "mps3-an547")
+"""One board of each kind of core: M0, DSP extension, Helium."""
 HOPS = 10
 INTERRUPT_BYTES = 168  # the registers that an M55 pushes, floating-point ones included, and its handler
 STALE = "codegen/blsh_codegen/cost/costs.json is stale: run blsh estimate --calibrate"
@@ -72,7 +74,9 @@ def images(untrained: IntegerModel, tmp_path_factory: pytest.TempPathFactory):
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", VIRTUAL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=() if each in QUICK else pytest.mark.slow) for each in VIRTUAL]
+)
 def test_flash_and_ram_are_those_of_the_built_firmware_within_1_percent(name, untrained, images):
     size = measure(images(name))
     found = estimated(name, untrained, 1)

@@ -216,6 +216,7 @@ def test_a_denoiser_that_does_nothing_behaves_so(tiny_corpus):
         assert {each.figure for each in found.means() if each.behaviour == name} == set(behaviour.shown)
 
 
+@pytest.mark.slow
 def test_the_figures_do_not_depend_on_the_number_of_processes(tiny_corpus):
     one, two = (measure_behaviours(Gain(0.7), tiny_corpus, ("clean",), jobs=jobs) for jobs in (1, 2))
     assert one == two and one.to_dict() == two.to_dict()

@@ -75,8 +75,8 @@ def _hear_interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.mark.parametrize("weighting", ["residual", "adaboost"])
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("weighting", ["residual", pytest.param("adaboost", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kill", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_a_killed_process_resumes_to_the_same_bytes(tmp_path, kill, weighting):
     np.save(tmp_path / "H.npy", frames())
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "H.npy")]

@@ -28,7 +28,12 @@ from .conftest import COMMAND
 pytestmark = pytest.mark.heavy
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "dense"])  # needs a model: test_dense.py
+QUICK = ("fig4", "table1")
+"""A figure and a table; the others take the same way and are slow together. `dense` needs a model: test_dense.py."""
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in EXPERIMENTS if name not in (*QUICK, "dense")]
+
+
+@pytest.mark.parametrize("name", [*QUICK, *SLOW])
 def test_an_experiment_leaves_its_files_and_a_rerun_computes_nothing(
     name: str, settings: Settings, calls: Counter[str]
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_network_is_trained_once_and_has_a_row(settings: Settings) -> None:
     assert weights[0].stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_table_3_says_that_it_is_a_substitute(settings: Settings) -> None:
     report = EXPERIMENTS["table3"](settings)
     assert "substitute" in report.title and any(note.startswith("A SUBSTITUTE for VoiceBank") for note in report.notes)
