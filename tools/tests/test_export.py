@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -145,12 +146,16 @@ def test_an_edited_export_is_not_overwritten(blsh: Blsh, model: Path, library: P
 # ---- PlatformIO ----------------------------------------------------------------------------------------------------
 
 
-def built_by_platformio(library: Path, place: str, environment: str, folder: Path) -> Path:
-    """Build a user's project with the library at `place`, and return the program."""
+def built_by_platformio(
+    library: Path, place: str, environment: str, folder: Path, own: Mapping[str, str] | None = None
+) -> Path:
+    """Build a user's project with the library at `place`, and return the program. own: files in place of the usual."""
     shutil.copytree(PROJECT, folder)
     shutil.copytree(project_root() / "firmware" / "platform" / "tools" / "scons", folder / "tool-scons")
     shutil.copytree(library, folder / place)
     shutil.copy(library / "examples" / "stream.c", folder / "src" / "main.c")
+    for name, text in (own or {}).items():
+        (folder / name).write_text(text)
     command = [sys.executable, "-m", "platformio", "run", "-d", str(folder), "-e", environment]
     done = subprocess.run(
         command, env=platformio_environment(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
@@ -166,6 +171,37 @@ def test_platformio_builds_it_for_a_cortex_m4(library: Path, stream: tuple[bytes
     emulator = ["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none"]
     emulator += ["-semihosting-config", "enable=on,target=native", "-kernel"]
     assert output_of(*emulator, program, data=stream[0]) == stream[1][2 * LAG :]
+
+
+PROVEN = """\
+#include "blsh_model.h"
+#include "blsh_port.h"
+int blsh_port_read(void) { return -1; }
+void blsh_port_write(uint8_t byte) { (void)byte; }
+uint32_t blsh_port_counter(void) { return 0u; }
+void blsh_port_reset(void) {}
+int main(void) {
+    static const blsh_port_t port = {.name = "board", .core = "core", .counter_hz = 1u};
+    blsh_prove(&blsh_model, &port);
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.needs("gcc")
+def test_platformio_builds_the_proof_for_a_project_that_asks_for_it(blsh: Blsh, model: Path, tmp_path: Path) -> None:
+    blsh.succeed("export", model, "--to", "library", "--entries", ENTRIES, "--with-proof")
+    library = blsh.cwd / "library"
+    plain = built_by_platformio(library, "lib/blsh", "host", tmp_path / "plain").parent
+    assert list(plain.rglob("blsh_hop.o")) and not list(plain.rglob("blsh_proof.o"))
+    (line,) = re.findall(r"^PlatformIO +(build_src_filter.*)$", (library / "README.txt").read_text(), re.MULTILINE)
+    source_filter, flags = line.replace("path/to/this/folder", "lib/blsh").split(", build_flags = ")
+    settings = (
+        (PROJECT / "platformio.ini").read_text().replace("-Wconversion", f"-Wconversion {flags}\n{source_filter}")
+    )
+    own = {"platformio.ini": settings, "src/main.c": PROVEN}
+    proven = built_by_platformio(library, "lib/blsh", "host", tmp_path / "proven", own).parent
+    assert list(proven.rglob("blsh_proof.o"))
 
 
 @pytest.mark.needs("gcc")

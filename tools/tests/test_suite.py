@@ -199,6 +199,11 @@ def test_as_pytest_too_a_wrong_board_is_refused_before_any_test_and_once(generat
         ("--generated -1", "--generated -1; choose 0 to 10,000"),
         ("--vector nowhere.json", "no vector nowhere.json; the suite names those that it keeps"),
         ("--board all --port /dev/ttyACM0", "--port /dev/ttyACM0 is one board; name it by --board instead of `all`"),
+        ("--baud 9600", "--baud 9600: for a board outside boards.toml, with --port and without --board"),
+        (
+            "--board host --library lib",
+            "--library lib: for a board outside boards.toml, with --port and without --board",
+        ),
         ("--coverage --board mps2-an386", "--coverage with --board mps2-an386: gcov counts on this machine only"),
         ("--coverage --board host --port x", "--coverage with --port x: gcov counts on this machine only"),
     ],
