@@ -54,9 +54,9 @@ myst_enable_extensions = ["deflist"]
 myst_fence_as_directive = ["mermaid"]
 
 default_role = "code"  # docstrings mark code as Markdown does, with single backticks
-autodoc_typehints_format = "short"
+autodoc_typehints = "none"  # docstrings give types and shapes; links to each type would take ten seconds more
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 python_maximum_signature_line_length = 88
 add_module_names = False
 toc_object_entries = False  # else each side bar lists each function, and a build takes twice as long

@@ -16,6 +16,11 @@ from sphinx.util.docutils import SphinxDirective
 
 THEMES = {"only-light": "default", "only-dark": "dark"}
 
+LEAST_SCALE = 0.7
+"""A diagram is not drawn smaller: where it is wider than the page then, it scrolls within its own box."""
+
+_WIDTH = re.compile(r'viewBox="[-\d.]+ [-\d.]+ ([\d.]+)')
+
 
 class Diagram(nodes.General, nodes.Element):
     """A drawn diagram in a page: its SVG files, by the class that shows each, and its text for readers without eyes."""
@@ -54,7 +59,11 @@ def visit(translator: Any, node: Diagram) -> None:
         (folder / name).write_text(svg, encoding="utf-8")
         address = f"{translator.builder.imgpath}/{name}"
         alt = translator.attval(node["alt"])
-        translator.body.append(f'<p><img class="diagram {kind}" src="{address}" alt="{alt}"></p>\n')
+        width = float(_WIDTH.findall(svg)[0])
+        style = f"min-width: {LEAST_SCALE * width:.0f}px"
+        translator.body.append(
+            f'<div class="diagram {kind}"><img src="{address}" alt="{alt}" width="{width:.0f}" style="{style}"></div>\n'
+        )
     raise nodes.SkipNode
 
 

@@ -12,8 +12,14 @@ _NAMED = re.compile(r"(\w+): (.*)$")
 def setup(app: Any) -> dict[str, bool]:
     """Turn each docstring as autodoc reads it; let the fence `csv`, which GitHub knows, pass as text."""
     app.connect("autodoc-process-docstring", lambda _app, _kind, _name, _it, _options, lines: turn(lines))
+    app.connect("autodoc-skip-member", lambda _app, _kind, _name, it, _skip, _options: is_bare_field(it) or None)
     app.add_lexer("csv", TextLexer)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def is_bare_field(it: object) -> bool:
+    """Return whether `it` is a field of a named tuple, of which Python itself says nothing but its number."""
+    return type(it).__name__ == "_tuplegetter"
 
 
 def turn(lines: list[str]) -> None:

@@ -24,6 +24,9 @@ PACKAGES = {"blsh_trainer": "trainer", "blsh_codegen": "codegen", "blsh_hil": "h
 LEFT_OUT = ("baselines", "experiments", "report")
 """Rooms that repeat the paper's experiments or write a report: no program of a user calls them."""
 
+IN_HEXADECIMAL = (".origin", ".base", ".counter", ".size", ".sector")
+"""The ends of the keys of boards.toml whose numbers are addresses, or extents beside addresses."""
+
 
 def setup(app: Any) -> dict[str, bool]:
     """Have the pages written before Sphinx looks for its sources."""
@@ -116,7 +119,9 @@ def boards_page(source: str) -> str:
         "All that `boards.toml` says of each board. How to flash, bring up and add one: [boards](../../boards.md).",
     ]
     for name, facts in tomllib.loads(source).items():
-        rows = "\n".join(f"| `{key}` | {cell(value)} |" for key, value in flat(facts) if key not in ("title", "note"))
+        rows = "\n".join(
+            f"| `{key}` | {cell(key, value)} |" for key, value in flat(facts) if key not in ("title", "note")
+        )
         parts += [f"## `{name}`", f"{facts['title']}: {facts['note']}", f"| key | value |\n| --- | --- |\n{rows}"]
     parts.append("## What the keys mean")
     parts.append("\n\n".join(f"`{key}`\n: {prose(text)}" for key, text in key_meanings(source).items()))
@@ -143,18 +148,22 @@ def flat(facts: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in facts.items():
         if isinstance(value, dict):
             yield from flat(value, f"{above}{key}.")
+        elif key == "upload":
+            yield from ((f"upload: {way['method']}", way["command"]) for way in value)
         else:
             yield above + key, value
 
 
-def cell(value: Any) -> str:
-    """Return a fact as a cell of a table: an address in hexadecimal, a number with its thousands apart."""
+def cell(key: str, value: Any) -> str:
+    """Return a fact as a cell of a table: an address or a size in hexadecimal, other numbers with thousands apart."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if key.endswith("_pin"):
+        return f"{value}, `{value:#x}`"
     if isinstance(value, int):
-        return f"`{value:#x}`" if value >= 1 << 16 and value % 1000 else f"{value:,}".replace(",", " ")
+        return f"`{value:#x}`" if key.endswith(IN_HEXADECIMAL) else f"{value:,}".replace(",", " ")
     if isinstance(value, list):
-        return ", ".join(cell(each) for each in value)
+        return ", ".join(cell(key, each) for each in value)
     return f"`{value}`"
 
 
