@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry playground coverage bench bench-box bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale limits pictures vectors lock wheel test-pythons test-oldest test-newest clean
+.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry playground docs coverage bench bench-box bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale limits pictures vectors lock wheel test-pythons test-oldest test-newest clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -61,6 +61,9 @@ hil-geometry: setup ## prove every board with the model of each class, after tra
 
 playground: setup ## one page that denoises in a browser, with the firmware's C: out/playground/index.html [MODELS=DIR]
 	$(BLSH) playground $(if $(filter-out file,$(origin MODELS)),"$$MODELS")
+
+docs: setup ## the documentation as a site, for a browser or any file server: out/docs/index.html
+	.venv/bin/python -m sphinx -b html -c docs -d out/.docs-cache/doctrees -W --keep-going -q . out/docs
 
 coverage: setup ## lines and branches of the C core that the suite executes; 95 % and 90 % pass [MODEL=FILE CORPUS=DIR]
 	$(BLSH) hil --board host --coverage --model "$$MODEL" $(CORPUS_OPTION)
@@ -124,5 +127,5 @@ test-newest: wheel ## the quick tests with the newest versions of all dependenci
 	tools/test_versions.sh newest
 
 clean: ## remove everything that was made here, .venv and results included
-	rm -rf .venv .pio build out dist firmware/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .pio build out dist firmware/generated docs/reference/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

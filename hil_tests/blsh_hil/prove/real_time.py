@@ -22,7 +22,7 @@ _BINS: Final = 24  # bins of the histogram
 
 @dataclass(frozen=True)
 class Counts:
-    """The costs of many hops: totals (T,) and stages (T, 8), in `unit`s. rate_hz: units in a second."""
+    """The costs of many hops: totals (T,) and stages (T, 8), in units of `unit`. rate_hz: units in a second."""
 
     unit: str
     rate_hz: int
