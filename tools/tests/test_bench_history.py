@@ -141,6 +141,7 @@ def test_growth_from_nothing_is_over_any_limit_below_100_percent() -> None:
         ((FIRST, COSTLIER), "2.9", 1),
         ((FIRST, COSTLIER, COSTLIER), "2.9", 0),  # it grew before, and was told then
         ((FIRST, COSTLIER, OTHER_MODEL), "2.9", 1),
+        ((FIRST, COSTLIER, replace(OTHER_MODEL, commit="later")), "2.9", 0),  # it is measured no more
         ((COSTLIER, FIRST), "0", 0),  # it became smaller
         ((FIRST,), "0", 0),
         ((), "0", 0),

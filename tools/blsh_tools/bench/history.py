@@ -136,8 +136,12 @@ def changes(runs: Sequence[Run]) -> list[Change]:
 
 
 def newest(made: Sequence[Change]) -> list[Change]:
-    """Return the last change of each board, model and number of hops: what a run of CI has just added."""
-    return list({change.run.compared_with: change for change in made}.values())
+    """Return the last change of each board, model and number of hops among the runs of the last run's commit.
+
+    These are what a run of CI has just added. A model that is measured no more is judged no more.
+    """
+    of_commit = [change for change in made if change.run.commit == made[-1].run.commit]
+    return list({change.run.compared_with: change for change in of_commit}.values())
 
 
 def read_history(path: Path) -> list[Run]:

@@ -13,6 +13,7 @@ from blsh_trainer.plotting import new_figure
 
 SUFFIXES: Final = (".svg", ".png")
 _WIDTH, _HEIGHT = 12.0, 3.6  # inches, of the figure and of a board's row
+_HEADROOM = 1.3  # above the data, for the names of models
 _MOST_LABELS = 12
 _COMMIT_LETTERS = 7
 
@@ -56,7 +57,6 @@ def _draw_stages(axes: Any, board: str, runs: Sequence[Run]) -> None:
 def _draw_memory(axes: Any, board: str, runs: Sequence[Run]) -> None:
     for name, sizes in (("flash", [run.flash_bytes for run in runs]), ("RAM", [run.ram_bytes for run in runs])):
         axes.plot(range(len(runs)), [size / 1024 for size in sizes], marker="o", label=name)
-    axes.set_ylim(bottom=0)
     axes.set_title(f"{board}: KiB of flash and RAM", loc="left")
     axes.legend(frameon=False, fontsize="small")
     _label_runs(axes, runs)
@@ -69,7 +69,8 @@ def _label_runs(axes: Any, runs: Sequence[Run]) -> None:
     labels = [f"{run.time[:10]}\n{(run.commit or run.build_id)[:_COMMIT_LETTERS]}" for run in runs]
     axes.set_xticks(list(shown), [labels[at] for at in shown], rotation=45, ha="right", fontsize="x-small")
     axes.set_xlim(-0.6, len(runs) - 0.4)
-    top = axes.get_ylim()[1]
+    top = _HEADROOM * axes.get_ylim()[1]
+    axes.set_ylim(0, top)
     for at, run in enumerate(runs):
         if at == 0 or run.model_sha256 != runs[at - 1].model_sha256:
             if at:

@@ -23,7 +23,7 @@ def bench_history(
     plot: Annotated[Path | None, typer.Option(help="Draw all runs as this picture, .svg or .png.")] = None,
     limit: Annotated[
         float | None,
-        PERCENT.option("Exit with 1 if a stage of the newest run grew by more than this.", metavar="PERCENT"),
+        PERCENT.option("Exit with 1 if a stage grew by more than this in a run of the last commit.", metavar="PERCENT"),
     ] = None,
     last: Annotated[int, COUNT.option("Runs to show.")] = 10,
     as_json: AsJson = False,
