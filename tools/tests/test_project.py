@@ -162,6 +162,7 @@ def test_a_deleted_output_is_made_again_and_a_changed_one_is_kept(project: Blsh)
     assert (project.cwd / kept).read_text() == "mine" and header.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_output_that_is_wanted_no_more_is_removed(project: Blsh) -> None:
     project.json("run")
     change(project, '"out/model.npz"', '"out/small.npz"')

@@ -164,6 +164,7 @@ def test_the_page_switches_in_place_and_writes(project: Blsh, tmp_path: Path, wi
     assert "attenuation = 12  # so far" in text and "smoothing = 8\nsmoothing_down = 2\n" in text
 
 
+@pytest.mark.slow
 def test_off_is_written_as_a_word(project: Blsh) -> None:
     save_model(project.cwd / "own.npz", tuned(MODEL, Tuning(attenuation=20)))
     result = project.json("tune", "noisy.wav", "--attenuation", "off", "--write")
