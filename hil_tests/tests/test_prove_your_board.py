@@ -284,12 +284,19 @@ class Looping:
         self._share = share
 
     def count_loop(self, iterations: int) -> CountLoopDone:
+        began = time.monotonic()
         time.sleep(1e-6 * iterations)
-        return CountLoopDone(int(self._share * iterations), 2 * iterations)
+        return CountLoopDone(int(self._share * 1e6 * (time.monotonic() - began)), 2 * iterations)
 
 
 @pytest.mark.parametrize(
-    ("share", "words"), [(1.0, ""), (0.25, "is counter_hz = 1000000 the rate"), (0.0, "stands still")]
+    ("share", "words"),
+    [
+        (1.0, ""),
+        (0.25, "is counter_hz = 1000000 the rate"),
+        (4.0, "is counter_hz = 1000000 the rate"),
+        (0.0, "stands still"),
+    ],
 )
 def test_a_counter_of_another_rate_is_noticed(share: float, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "COUNT_LOOP_MAX", 500_000)
