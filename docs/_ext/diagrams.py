@@ -60,10 +60,8 @@ def visit(translator: Any, node: Diagram) -> None:
         address = f"{translator.builder.imgpath}/{name}"
         alt = translator.attval(node["alt"])
         width = float(_WIDTH.findall(svg)[0])
-        style = f"min-width: {LEAST_SCALE * width:.0f}px"
-        translator.body.append(
-            f'<div class="diagram {kind}"><img src="{address}" alt="{alt}" width="{width:.0f}" style="{style}"></div>\n'
-        )
+        image = f'<img src="{address}" alt="{alt}" width="{width:.0f}" style="min-width: {LEAST_SCALE * width:.0f}px">'
+        translator.body.append(f'<div class="diagram {kind}" tabindex="0">{image}</div>\n')
     raise nodes.SkipNode
 
 
