@@ -35,6 +35,7 @@ def card(
         sys.stdout.write(attribution_text(artifact))
         return
     show(_result(artifact), as_json, _rows(artifact), "Model")
+    _show_scores(artifact, as_json)
     listed = licence_rows(artifact.card)
     if listed and not as_json:
         show(None, False, listed, "Recordings of the train split", ["corpus", "licence", "sources", "files", "minutes"])
@@ -56,7 +57,25 @@ def _result(model: "AnyModel") -> dict[str, Any]:
         "neighbours": model.neighbours,
         "card": model.card,
         "trained_by": training_command(model),
+        "scores": boxed_rows(model),
     }
+
+
+def _show_scores(model: "AnyModel", as_json: bool) -> None:
+    """Show what the model in the box scores on the test split: the mean gain of each figure, with its interval."""
+    from blsh_trainer.evaluation.metrics import METRICS
+    from blsh_trainer.evaluation.score_sheet import boxed_scores
+
+    sheet = boxed_scores(model)
+    if sheet is None or as_json:
+        return
+    rows = []
+    for metric in sheet.metrics:
+        gains = [sheet.gains.get((snr_db, metric)) for snr_db in sheet.snrs_db]
+        shown = METRICS[metric].shown
+        rows.append([shown.name, *("-" if each is None else each.told(shown) for each in gains)])
+    title = f"Gain over the mixture, {sheet.mixture_count} mixtures of the test split, with its 95 % interval"
+    show(None, False, rows, title, ["", *(f"{snr_db:g} dB" for snr_db in sheet.snrs_db)])
 
 
 def _rows(model: "AnyModel") -> list[tuple[str, str]]:
