@@ -51,3 +51,12 @@ def test_a_card_without_licences_says_so(blsh: Blsh, model: Path) -> None:
     outcome = blsh.succeed("card", model)
     assert "licence not stated" in outcome.stdout and outcome.stderr == ""
     blsh.refuse("there is no model artifact nowhere.npz", "card", "nowhere.npz")
+
+
+def test_a_card_of_the_box_shows_what_the_model_scores(blsh: Blsh) -> None:
+    scores = blsh.json("card", "phone")["scores"]
+    (gain,) = [each for each in scores if (each["metric"], each["snr_db"]) == ("si_sdr_db", 0.0)]
+    assert gain["low"] < gain["gain"] < gain["high"] and gain["mixtures"] == 60
+    shown = blsh.succeed("card", "phone").stdout
+    assert f"{gain['gain']:+.2f} ({gain['low']:.2f} to {gain['high']:.2f})" in shown
+    assert "PESQ-NB" in shown, "at 8 kHz PESQ is the narrow-band one"

@@ -65,7 +65,7 @@ def differences(found: Mapping[str, MeanInterval]) -> str:
     for metric, each in found.items():
         shown = METRICS[metric].shown
         unit = f" {shown.unit}" if shown.unit else ""
-        told.append(f"{shown.title} {shown.figure(each.mean, '+')} ({shown.interval(each.low, each.high)}){unit}")
+        told.append(f"{shown.title} {shown.estimate(each.mean, each.low, each.high, '+')}{unit}")
     return ", ".join(told)
 
 

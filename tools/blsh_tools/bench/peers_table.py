@@ -112,7 +112,7 @@ def _difference(each: Against | None) -> str:
     if each is None:
         return "-"
     notation = METRICS[each.metric].shown
-    return f"{notation.figure(each.difference, '+')} ({notation.interval(each.low, each.high)})"
+    return notation.estimate(each.difference, each.low, each.high, "+")
 
 
 def _titles(metrics: Sequence[str]) -> list[str]:

@@ -95,7 +95,7 @@ def _against(found: Figures, peer: str, metric: str, snr_db: float) -> Mapping[s
 
 def _paired(each: Mapping[str, Any], metric: str) -> str:
     notation = METRICS[metric].shown
-    return f"{notation.figure(each['difference'], '+')} ({notation.interval(each['low'], each['high'])})"
+    return notation.estimate(each["difference"], each["low"], each["high"], "+")
 
 
 # ---- cost and size -----------------------------------------------------------------------------------------------

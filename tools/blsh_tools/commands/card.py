@@ -34,8 +34,19 @@ def card(
     if attribution and not as_json:
         sys.stdout.write(attribution_text(artifact))
         return
-    show(_result(artifact), as_json, _rows(artifact), "Model")
-    _show_scores(artifact, as_json)
+    result = _result(artifact)
+    show(result, as_json, _rows(artifact), "Model")
+    scores = result["scores"]
+    if scores and not as_json:
+        snrs_db = list(dict.fromkeys(each["snr_db"] for each in scores))
+        title = f"Gain over the mixture, {scores[0]['mixtures']} mixtures of the test split, with its 95 % interval"
+        show(
+            None,
+            False,
+            _score_rows(scores, snrs_db, artifact.geometry.rate_hz),
+            title,
+            ["", *(f"{snr_db:g} dB" for snr_db in snrs_db)],
+        )
     listed = licence_rows(artifact.card)
     if listed and not as_json:
         show(None, False, listed, "Recordings of the train split", ["corpus", "licence", "sources", "files", "minutes"])
@@ -57,25 +68,32 @@ def _result(model: "AnyModel") -> dict[str, Any]:
         "neighbours": model.neighbours,
         "card": model.card,
         "trained_by": training_command(model),
-        "scores": boxed_rows(model),
+        "scores": _scores(model),
     }
 
 
-def _show_scores(model: "AnyModel", as_json: bool) -> None:
-    """Show what the model in the box scores on the test split: the mean gain of each figure, with its interval."""
-    from blsh_trainer.evaluation.metrics import METRICS
+def _scores(model: "AnyModel") -> list[dict[str, Any]]:
+    """Return what the model in the box gains on mixtures of the test split, by figure and SNR; nothing for others."""
     from blsh_trainer.evaluation.score_sheet import boxed_scores
 
     sheet = boxed_scores(model)
-    if sheet is None or as_json:
-        return
+    if sheet is None:
+        return []
+    return [
+        {"metric": metric, "snr_db": snr_db, "mixtures": gain.n, "gain": gain.mean, "low": gain.low, "high": gain.high}
+        for (snr_db, metric), gain in sheet.gains.items()
+    ]
+
+
+def _score_rows(scores: list[dict[str, Any]], snrs_db: list[float], rate_hz: int) -> list[list[str]]:
+    from blsh_trainer.evaluation.metrics import METRICS
+
     rows = []
-    for metric in sheet.metrics:
-        gains = [sheet.gains.get((snr_db, metric)) for snr_db in sheet.snrs_db]
-        shown = METRICS[metric].shown
-        rows.append([shown.name, *("-" if each is None else each.told(shown) for each in gains)])
-    title = f"Gain over the mixture, {sheet.mixture_count} mixtures of the test split, with its 95 % interval"
-    show(None, False, rows, title, ["", *(f"{snr_db:g} dB" for snr_db in sheet.snrs_db)])
+    for metric in dict.fromkeys(each["metric"] for each in scores):
+        shown = METRICS[metric].shown_at(rate_hz)
+        of = {s["snr_db"]: shown.estimate(s["gain"], s["low"], s["high"], "+") for s in scores if s["metric"] == metric}
+        rows.append([shown.title, *(of.get(snr_db, "-") for snr_db in snrs_db)])
+    return rows
 
 
 def _rows(model: "AnyModel") -> list[tuple[str, str]]:

@@ -140,7 +140,7 @@ def _differences(sheet: ScoreSheet, peer: str, metric: str) -> Sequence[Differen
         level = sheet.differences.get((peer, snr_db, metric))
         if level is not None:
             notation, shows = METRICS[metric].shown, shown(level, metric)
-            told = f"{notation.figure(level.mean, '+')} ({notation.interval(level.low, level.high)})"
+            told = notation.estimate(level.mean, level.low, level.high, "+")
             text = f"{peer_title(peer)} at {snr_db:g} dB: {told}, {shows}"
             mean, low, high = (notation.scale * value for value in (level.mean, level.low, level.high))
             found.append(Difference(mean, low, high, _WORDS[shows], text))
@@ -199,11 +199,11 @@ def _level(level: Level | None, metric: str) -> str:
     if level is None:
         return "–"
     notation = METRICS[metric].shown
-    return f"{notation.figure(level.mean)} ({notation.interval(level.low, level.high)})"
+    return notation.estimate(level.mean, level.low, level.high)
 
 
 def _difference(level: Level | None, metric: str) -> str:
     if level is None:
         return "–"
     notation = METRICS[metric].shown
-    return f"{notation.figure(level.mean, '+')} ({notation.interval(level.low, level.high)}), {shown(level, metric)}"
+    return f"{notation.estimate(level.mean, level.low, level.high, '+')}, {shown(level, metric)}"

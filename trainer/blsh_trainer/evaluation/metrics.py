@@ -130,6 +130,10 @@ class Notation:
         """Return "low to high"."""
         return f"{self.figure(low)} to {self.figure(high)}"
 
+    def estimate(self, mean: float, low: float, high: float, sign: str = "") -> str:
+        """Return a mean with its interval in brackets; with `sign` "+", a positive mean has a sign."""
+        return f"{self.figure(mean, sign)} ({self.interval(low, high)})"
+
 
 class Measure(Protocol):
     """A function of reference and estimate, (n,) each, and their rate in Hz."""

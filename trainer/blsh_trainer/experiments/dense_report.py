@@ -90,4 +90,4 @@ def _figure(shown: Notation, value: float | None) -> str:
 def _interval(shown: Notation, each: Mapping[str, Any]) -> str:
     if each["mean"] is None:
         return "undefined"
-    return f"{shown.figure(each['mean'], '+')} ({shown.interval(each['low'], each['high'])})"
+    return shown.estimate(each["mean"], each["low"], each["high"], "+")

@@ -269,7 +269,7 @@ def _cell(found: MeanInterval, metric: str) -> str:
     if found.mixtures == 0:
         return "undefined"
     notation = METRICS[metric].paper or METRICS[metric].shown
-    return f"{notation.figure(found.mean)} ({notation.interval(found.low, found.high)})"
+    return notation.estimate(found.mean, found.low, found.high)
 
 
 def _bounds(found: dict[str, float | int | None]) -> list[Any]:
