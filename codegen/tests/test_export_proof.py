@@ -45,7 +45,7 @@ def models() -> list[ExportedModel]:
 def library(models: list[ExportedModel], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an export of two models with a proof."""
     folder = tmp_path_factory.mktemp("exported") / "library"
-    export_models(models, folder, proof_server())
+    export_models(models, folder, server=proof_server())
     return folder
 
 
@@ -98,7 +98,7 @@ def test_an_export_without_a_proof_has_nothing_of_it(
 def test_exporting_over_an_export_with_a_proof_leaves_nothing_of_it(
     models: list[ExportedModel], tmp_path: Path
 ) -> None:
-    export_models(models, tmp_path / "library", proof_server())
+    export_models(models, tmp_path / "library", server=proof_server())
     export_models(models, tmp_path / "library")
     assert not (tmp_path / "library" / "proof").exists()
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from blsh_suite.user_recordings import Recording
     from blsh_trainer.model.artifact import AnyModel
 
+_VIRTUAL = "mps2-an386"
+_BAUD = 115_200
 _MOST_SECONDS = 3600.0
 _FIXTURES = frozenset(("blsh_model", "blsh_board", "blsh_client", "blsh_proof", "blsh_recordings", "blsh_recording"))
 
@@ -32,11 +34,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--blsh-board",
         metavar="NAME",
-        default="mps2-an386",
-        help="board of boards.toml, or host; a virtual one is built and started [default: %(default)s]",
+        default=None,
+        help="board of boards.toml, or host; a virtual one is built and started "
+        f"[default: {_VIRTUAL}; with --blsh-port, whatever board answers there]",
     )
     group.addoption(
         "--blsh-port", metavar="URL", default=None, help="serial port of the board, if it runs already, as /dev/ttyACM0"
+    )
+    group.addoption(
+        "--blsh-baud",
+        metavar="N",
+        type=int,
+        default=_BAUD,
+        help="rate of --blsh-port, without --blsh-board [default: %(default)s]",
+    )
+    group.addoption(
+        "--blsh-library",
+        metavar="DIR",
+        default=None,
+        help="exported folder of the firmware at --blsh-port, if it was exported with --masks, --seed or --layout",
     )
     group.addoption(
         "--blsh-model",
@@ -91,7 +107,7 @@ def _check_options(config: pytest.Config) -> None:
 
     board, port, folder = config.getoption("--blsh-board"), config.getoption("--blsh-port"), _folder(config)
     checks: dict[str, Callable[[], object]] = {
-        "--blsh-board": lambda: board == HOST or find_board(board),
+        "--blsh-board": lambda: board in (None, HOST) or find_board(board),
         "--blsh-port": lambda: port is None or check_url(port),
         "--blsh-model": lambda: load_model(model_file(Path(config.getoption("--blsh-model")))),
         "--blsh-recordings": lambda: folder is None or require_folder(folder, f"there is no folder {folder}"),
@@ -137,17 +153,23 @@ def blsh_model(pytestconfig: pytest.Config) -> "AnyModel":
 
 @pytest.fixture(scope="session")
 def blsh_board(pytestconfig: pytest.Config, blsh_model: "AnyModel") -> Iterator["UserBoard"]:
-    """Yield the board of --blsh-board, running: its `name`, `url`, `model` and `geometry`.
+    """Yield the board of --blsh-board or --blsh-port, running: its `name`, `url`, `model` and `geometry`.
 
-    Without --blsh-port the firmware that `blsh generate` made is built first, and a virtual board started, once for the
-    whole run. One program at a time can be connected to `url`.
+    With --blsh-port alone it is any board that runs an export with a proof (docs/howto/prove-your-board.md). Without
+    --blsh-port the firmware that `blsh generate` made is built first, and a virtual board started, once for the whole
+    run. One program at a time can be connected to `url`.
     """
-    from blsh_suite.user_board import running_board
+    from blsh_suite.user_board import answering_board, running_board
 
+    name, port = pytestconfig.getoption("--blsh-board"), pytestconfig.getoption("--blsh-port")
+    library = pytestconfig.getoption("--blsh-library")
     with ExitStack() as cleanup:
         with _plain_failure():
-            name, port = pytestconfig.getoption("--blsh-board"), pytestconfig.getoption("--blsh-port")
-            board = cleanup.enter_context(running_board(name, port, blsh_model))
+            if port is not None and name is None:
+                folder = None if library is None else Path(library)
+                board = answering_board(port, blsh_model, pytestconfig.getoption("--blsh-baud"), folder)
+            else:
+                board = cleanup.enter_context(running_board(name or _VIRTUAL, port, blsh_model))
         yield board
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.child_process import ChildBoard
 from blsh_hil.link.client import BoardClient
 from blsh_hil.prove.compare import Comparison, HopSource, compare
+from blsh_hil.prove.unlisted import recognise
 from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.signals.geometry import Geometry
 
@@ -75,6 +77,12 @@ def running_board(name: str, port: str | None, model: AnyModel) -> Iterator[User
         return
     with target:
         yield UserBoard(name, target.url, integers, expected.of(integers), target)
+
+
+def answering_board(port: str, model: AnyModel, baud: int, library: Path | None) -> UserBoard:
+    """Return the board that answers at `port`, outside boards.toml; baud, library and errors as of `recognise`."""
+    found = recognise(port, model, baud, library)
+    return UserBoard(found.hello.board, port, found.model, found.expected)
 
 
 @dataclass

@@ -30,6 +30,7 @@ from blsh_hil.prove.random_model import random_voting_model
 from blsh_hil.prove.unlisted import UnlistedBoard, recognise
 from blsh_hil.wire.messages import CountLoopDone
 from blsh_suite import test_unlisted as suite
+from blsh_suite.user_board import Proof, answering_board
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel, Model
 from blsh_trainer.signals.features import find_feature_kind
@@ -120,7 +121,7 @@ def built(artifact: AnyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     for name, text in files().items():
         (folder / name).write_text(text, encoding="utf-8")
-    export_models([ExportedModel(artifact, GenerateOptions())], folder / "lib" / "blsh", proof_server())
+    export_models([ExportedModel(artifact, GenerateOptions())], folder / "lib" / "blsh", server=proof_server())
     return folder
 
 
@@ -155,6 +156,17 @@ def test_the_process_of_the_page_is_proven_bit_for_bit(
         assert compare(client, reference, samples).exact, "after a reset"
         ticks = client.hop(samples[: found.model.geometry.hop], ticks=True).stage_ticks
         assert ticks is not None and min(ticks) > 0
+
+
+def test_the_fixtures_of_a_users_own_tests_take_the_board(
+    url: str, artifact: AnyModel, rng: np.random.Generator
+) -> None:
+    board = answering_board(url, artifact, BAUD, None)
+    samples = edge_signal("speech_like", 2 * board.geometry.tick, rng)
+    with board.connected() as client:
+        proof = Proof(client, board.reference)
+        assert (board.name, proof(samples).differences) == ("my process", 0)
+    assert proof.counts["values"] > 1000
 
 
 class FramesOnTheWay:

@@ -78,6 +78,7 @@ def export_library(model: AnyModel, options: GenerateOptions, folder: Path) -> E
 def export_models(
     models: Sequence[ExportedModel],
     folder: Path,
+    *,
     examples: Sequence[str] = (),
     server: Mapping[str, bytes] | None = None,
 ) -> ExportRecord:

@@ -71,7 +71,7 @@ def export(
             say_plan(plan)
             result |= {"plan": plan.to_dict(), "estimate": plan.estimate.to_dict()}
         exported.append(ExportedModel(artifact, options, name))
-    record = export_models(exported, to, example or [], proof_server() if with_proof else None)
+    record = export_models(exported, to, examples=example or [], server=proof_server() if with_proof else None)
     attributions = [name for name in record.files if name.startswith("ATTRIBUTION")]
     rows = [("folder", str(to)), ("files", f"{len(record.files)}, listed with their SHA-256 in blsh_export.json")]
     for name, each in record.models.items():
