@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry playground coverage bench bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale vectors lock clean
+.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry playground coverage bench bench-box bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale vectors lock clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -66,6 +66,9 @@ coverage: setup ## lines and branches of the C core that the suite executes; 95 
 
 bench: setup ## instructions of each stage, flash and RAM [BOARD=NAME MODEL=FILE]
 	$(BLSH) bench --board "$$BOARD" --model "$$MODEL"
+
+bench-box: setup ## scores of the models of the box beside other denoisers: minutes for each model [CORPUS=DIR]
+	$(BLSH) bench-box "$${CORPUS:-../shared/corpus}"
 
 bench-firmware: setup ## instructions, flash, RAM and cycles on all boards: ten minutes [CORPUS=DIR MODEL=FILE]
 	$(WITH_MODEL) $(BLSH) bench-firmware $(CORPUS_OPTION) "$$@"

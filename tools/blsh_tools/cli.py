@@ -13,6 +13,7 @@ from blsh_tools.commands.bars_firmware import bars_firmware
 from blsh_tools.commands.bars_geometry import bars_geometry
 from blsh_tools.commands.bars_quality import bars_quality
 from blsh_tools.commands.bench import bench
+from blsh_tools.commands.bench_box import bench_box
 from blsh_tools.commands.bench_firmware import bench_firmware
 from blsh_tools.commands.bench_link import bench_link
 from blsh_tools.commands.boards import boards
@@ -30,6 +31,7 @@ from blsh_tools.commands.export import export
 from blsh_tools.commands.flash import flash
 from blsh_tools.commands.generate import generate
 from blsh_tools.commands.hil import hil
+from blsh_tools.commands.hil_report import hil_report
 from blsh_tools.commands.init import init
 from blsh_tools.commands.live import live
 from blsh_tools.commands.models import models
@@ -79,6 +81,7 @@ VERBS = {
     ),
     "Use": (
         Verb(models, "--json"),
+        Verb(report, "intercom --board netduinoplus2 --corpus recordings/"),
         Verb(denoise, "noisy.wav clean.wav --model headset"),
         Verb(live, "--port /dev/ttyACM0 --input noisy.wav --output clean.wav"),
         Verb(export, "hearing --to lib/blsh"),
@@ -95,7 +98,7 @@ VERBS = {
     ),
     "Prove": (
         Verb(hil, "--board all --corpus recordings/ --minutes 10", hands_on=True),
-        Verb(report, "out/hil -o report.html"),
+        Verb(hil_report, "out/hil -o report.html"),
     ),
     "Measure": (
         Verb(bench, "--json"),
@@ -104,6 +107,7 @@ VERBS = {
         Verb(bars_geometry, "recordings/ --models out/geometry"),
         Verb(bars_quality, "recordings/ --model out/model.npz --small out/small.npz"),
         Verb(quality_plot, "out/64-bits.json out/128-bits.json -o out"),
+        Verb(bench_box, "recordings/ --model intercom -o out/scores.json"),
         Verb(bench_link, "--board microbit --seconds 4"),
     ),
 }

@@ -272,7 +272,7 @@ def test_hil_runs_the_suite_on_the_project(built: Blsh, model: Path, corpus: Pat
     report = json.loads((reports / board / "report.json").read_text())
     assert report["state"] == "finished" and report["hello"]["client"]["board"] == board
     assert "PASSED" in (reports / "report.html").read_text()
-    page = built.json("report", "-o", "page.html")
+    page = built.json("hil-report", "-o", "page.html")
     assert page["verdict"] == "passed" and page["boards"][0]["board"] == board
     assert (built.cwd / "page.html").read_bytes() == (reports / "report.html").read_bytes()
 
@@ -339,7 +339,7 @@ def test_interrupted_suite_ends_too(built: Blsh, model: Path, corpus: Path, emul
 
 
 def test_a_report_of_nothing_is_refused(blsh: Blsh) -> None:
-    blsh.refuse("no report.json in out/hil or in a folder of it; run the suite first: blsh hil", "report")
+    blsh.refuse("no report.json in out/hil or in a folder of it; run the suite first: blsh hil", "hil-report")
 
 
 @pytest.mark.parametrize("arguments", [("boards", "--json"), ("boards",), ("train", "--help")], ids=" ".join)

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from blsh_trainer.errors import BlshError
+from blsh_trainer.evaluation.peer_scores import SNRS_DB, load_recipes
+from blsh_trainer.evaluation.protocols import PEERS_RATE_HZ
+from blsh_trainer.evaluation.score_sheet import boxed_scores
 from blsh_trainer.learning.joint.training_command import training_command
 from blsh_trainer.model.artifact import load_model
 from blsh_trainer.model.boxed_models import BOX, SMALL, boxed_model, boxed_models, model_file
@@ -35,6 +38,16 @@ def test_a_card_says_what_the_model_is_and_what_it_was_learned_from(name: str) -
     assert not [row["source"] for row in rows if any(word in row["source"] for word in DOUBTFUL)]
     command = training_command(model)
     assert command is not None and command.endswith(f"-o {name}.npz") and "--without '*ESC-50*'" in command
+
+
+@pytest.mark.parametrize("name", BOXED)
+def test_every_model_has_scores_on_all_mixtures_of_the_peers(name: str) -> None:
+    model = load_model(BOXED[name])
+    scores = boxed_scores(model)
+    assert scores is not None, "run make bench-box"
+    assert (scores.mixture_count, scores.engine, scores.entries) == (len(load_recipes()), "fixed", model.entries)
+    assert scores.snrs_db == SNRS_DB and scores.gains[0.0, "si_sdr_db"].low > 0
+    assert bool(scores.differences) is (model.geometry.rate_hz == PEERS_RATE_HZ)
 
 
 def test_a_name_stands_for_its_file_unless_a_file_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record the findings of every test of the suite, for the page of `blsh report`: a pytest plugin.
+"""Record the findings of every test of the suite, for the page of `blsh hil-report`: a pytest plugin.
 
     pytest hil_tests/blsh_suite -p blsh_hil.report.plugin --report out/hil/mps2-an386 --board mps2-an386
 
