@@ -295,3 +295,12 @@ def test_every_line_of_the_how_to_runs(blsh: Blsh, corpus: Path, noisy: Samples)
             assert command == "blsh"
             ran.append(blsh.succeed(*words))
     assert len(ran) == 7 and "attenuation 12 dB, was off; smoothing 6" in ran[-1].stdout
+
+
+@pytest.mark.slow
+@pytest.mark.needs("espeak-ng")
+def test_the_report_is_a_page_about_the_model(project: Blsh) -> None:
+    change(project, '"out/library"\n', '"out/library"\nreport = "out/report.html"\n')
+    assert outcomes(project.json("run", "report")) == {"model": "made", "report": "made"}
+    assert MODEL.sha256 in (project.cwd / "out/report.html").read_text(encoding="utf-8")
+    assert set(outcomes(project.json("run", "report")).values()) == {"up to date"}

@@ -15,7 +15,7 @@ def run(
         list[str] | None,
         typer.Argument(
             metavar="TARGET...",
-            help="Outputs: model, generated, library, image, proof or denoised [default: all in blsh.toml].",
+            help="Outputs: model, generated, library, image, proof, denoised or report [default: all in blsh.toml].",
         ),
     ] = None,
     folder: ProjectFolder = Path(),

@@ -48,7 +48,15 @@ SIZES: Final = {
 """Options of `blsh generate` that say how much of a model is used."""
 BUDGETS: Final = {"board": BOARD, "flash": SIZE, "ram": SIZE, "mips": number(ranges.MIPS)}
 
-OUTPUTS: Final = {"model": TEXT, "generated": TEXT, "library": TEXT, "image": TEXT, "proof": TEXT, "denoised": TEXT}
+OUTPUTS: Final = {
+    "model": TEXT,
+    "generated": TEXT,
+    "library": TEXT,
+    "image": TEXT,
+    "proof": TEXT,
+    "denoised": TEXT,
+    "report": TEXT,
+}
 """The places of the outputs, and so the targets of `blsh run`, in the order in which they are made."""
 
 KEYS: Final[dict[str, dict[str, Kind]]] = {
@@ -62,5 +70,6 @@ KEYS: Final[dict[str, dict[str, Kind]]] = {
     "firmware": {**BUDGETS, **SIZES, "slots": FLAG},
     "outputs": {**OUTPUTS, "prefix": TEXT},
     "proof": {"minutes": number(ranges.MINUTES), "corpus": TEXT},
+    "report": {"corpus": TEXT, "scores": TEXT},
     "examples": {"recordings": TEXTS, "engine": one_of("fixed", "float")},
 }

@@ -20,6 +20,7 @@ from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards.table import find_board
 from blsh_tools.audio.denoise_file import DenoiseOptions, denoise_file
 from blsh_tools.console import say
+from blsh_tools.options.arguments import REPORT_FOLDER
 from blsh_tools.options.board_budgets import planned, say_plan
 from blsh_tools.options.corpora import say_remarks
 from blsh_tools.options.model import FirmwareOptions, ModelOptions
@@ -43,6 +44,7 @@ _fitted: "dict[tuple[str, FirmwareOptions], Fitted]" = {}
 
 _DEVICE: Final = "cpu"
 _MINUTES: Final = 1.0
+_MIXTURES: Final = 12
 _IMAGE_FILES: Final = ("firmware.elf", "firmware.bin", "firmware.hex")
 
 
@@ -158,6 +160,25 @@ def make_denoised(project: Project, progress: Progress) -> Made:
         made.append(folder / f"{source.stem}.wav")
         denoise_file(source, made[-1], options, progress)
     return Made(tuple(made), f"{len(made)} of engine {options.engine}")
+
+
+def make_report(project: Project, progress: Progress) -> Made:
+    """Make the page about the model, as `blsh report` does."""
+    from blsh_tools.report.make_report import gather
+    from blsh_tools.report.options import ReportOptions
+    from blsh_tools.report.page import write_page
+
+    page, model, file = project.outputs["report"], project.outputs["model"], project.file
+    corpus, scores = (
+        None if text is None else project.folder / text
+        for text in (file.get("report", "corpus"), file.get("report", "scores"))
+    )
+    board = replace(project.firmware, board=project.board)
+    proofs = project.outputs.get("proof", REPORT_FOLDER)
+    options = ReportOptions(model, board, corpus, scores, None, None, _MIXTURES, proofs)
+    found = gather(options, page, progress)
+    size = write_page(found, page)
+    return Made((page,), f"{size / 1e6:.1f} MB")
 
 
 def fitted(project: Project, model: "AnyModel") -> "Fitted":

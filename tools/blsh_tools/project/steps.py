@@ -15,6 +15,7 @@ from blsh_tools.project.making import (
     make_library,
     make_model,
     make_proof,
+    make_report,
     make_trained,
 )
 from blsh_tools.project.settings import Project
@@ -85,6 +86,12 @@ def _of_proof(project: Project) -> tuple[Path, ...]:
     return (*_of_model(project), *([] if corpus is None else [project.folder / corpus]))
 
 
+def _of_report(project: Project) -> tuple[Path, ...]:
+    named = (project.file.get("report", key) for key in ("corpus", "scores"))
+    proofs = [project.outputs["proof"]] if "proof" in project.outputs else []
+    return (*_of_model(project), *proofs, *(project.folder / each for each in named if each is not None))
+
+
 def _of_recordings(project: Project) -> tuple[Path, ...]:
     return (*_of_model(project), *project.recordings)
 
@@ -102,5 +109,6 @@ _KINDS: Final[dict[str, tuple[tuple[str, ...], Callable[[Project], tuple[Path, .
     "image": (("firmware",), _of_model, _building_sources, make_image),
     "proof": (("firmware", "proof"), _of_proof, _building_sources, make_proof),
     "denoised": (("firmware", "examples"), _of_recordings, all_sources, make_denoised),
+    "report": (("firmware", "report"), _of_report, all_sources, make_report),
 }
 """Of each output: the tables of blsh.toml that it uses, what it reads, what its program is, and how it is made."""
