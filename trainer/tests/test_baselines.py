@@ -31,7 +31,7 @@ def test_without_torch_the_error_says_what_to_install(monkeypatch):
         return importing(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(BlshError, match=r"pip install '\.\[baselines\]'"):
+    with pytest.raises(BlshError, match=r"pip install 'blsh-mcu\[baselines\]'"):
         require_torch()
 
 
@@ -40,7 +40,7 @@ class TestWithTorch:
 
     @pytest.fixture(autouse=True)
     def one_thread(self):
-        torch = pytest.importorskip("torch", reason="PyTorch is missing: pip install '.[baselines]'")
+        torch = pytest.importorskip("torch", reason="PyTorch is missing: pip install 'blsh-mcu[baselines]'")
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         yield
