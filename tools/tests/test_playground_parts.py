@@ -102,7 +102,7 @@ def test_without_a_compiler_the_command_says_what_to_install(blsh: Blsh, monkeyp
 
 def themes() -> dict[str, dict[str, str]]:
     """Return the colours of the light and of the dark theme, by their names in the style sheet."""
-    light, dark = re.findall(r":root \{(.*?)\}", (PAGE / "style.css").read_text(), re.DOTALL)
+    light, dark = re.findall(r":root \{(.*?)\}", (PAGE / "colours.css").read_text(), re.DOTALL)
     return {name: dict(re.findall(r"--(\S+): (#\w{6});", text)) for name, text in (("light", light), ("dark", dark))}
 
 

@@ -18,10 +18,13 @@ C_WARNINGS: Final = (
 """The warnings that every C file of the project is compiled with, for every machine."""
 
 
-def c_environment(package: str) -> jinja2.Environment:
-    """Return the environment of the templates of `package`. An undefined name is an error; nothing is escaped."""
+def text_environment(package: str, folder: str = "templates") -> jinja2.Environment:
+    """Return the environment of the templates in a folder of `package`.
+
+    An undefined name is an error; nothing is escaped.
+    """
     return jinja2.Environment(
-        loader=jinja2.PackageLoader(package),
+        loader=jinja2.PackageLoader(package, folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

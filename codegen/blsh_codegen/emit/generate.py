@@ -14,7 +14,7 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
-from blsh_codegen.emit.c_code import c_environment, plain_text
+from blsh_codegen.emit.c_code import plain_text, text_environment
 from blsh_codegen.emit.naming import CORE_PREFIX, PLAIN, Naming
 from blsh_codegen.model.quantise import IntegerModel, MaskIntegers
 from blsh_codegen.model.voting import VotingIntegers
@@ -277,7 +277,7 @@ def render_tables() -> str:
 
 
 def _environment() -> jinja2.Environment:
-    environment = c_environment("blsh_codegen")
+    environment = text_environment("blsh_codegen")
     environment.filters["lines"] = _lines
     environment.filters["c_string"] = _c_string
     return environment

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
-from blsh_codegen.emit.c_code import c_environment, plain_text
+from blsh_codegen.emit.c_code import plain_text, text_environment
 from blsh_codegen.emit.generate import (
     GenerateOptions,
     SharedTable,
@@ -89,7 +89,7 @@ def library_files(
         "examples": sorted(examples),
     }
     context["command"] += "".join(f" --example {name}" for name in context["examples"])
-    environment = c_environment("blsh_codegen")
+    environment = text_environment("blsh_codegen")
 
     def rendered(name: str) -> bytes:
         return environment.get_template(f"export/{name}.j2").render(context).encode()

@@ -5,7 +5,7 @@ import json
 from importlib.metadata import metadata
 from typing import Any, Final
 
-from blsh_codegen.emit.c_code import c_environment
+from blsh_codegen.emit.c_code import text_environment
 
 PACK_VENDOR: Final = "blsh-mcu"
 PACK_NAME: Final = "blsh-denoiser"
@@ -30,7 +30,7 @@ _PROOF_TEMPLATES: Final = {"Kconfig": "Kconfig"}
 
 def package_files(context: dict[str, Any]) -> dict[str, str]:
     """Return the manifests of a library by path. context: what the other templates of the library are rendered with."""
-    environment = c_environment("blsh_codegen")
+    environment = text_environment("blsh_codegen")
     names = {"pack_vendor": PACK_VENDOR, "pack_name": PACK_NAME, "method_url": METHOD_URL}
     templates = _TEMPLATES | (_PROOF_TEMPLATES if context["proof"] else {})
     texts = {

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import jinja2
-
 from blsh_codegen.spec.stages import STAGES
 from blsh_hil.report.board_report import (
     BoardReport,
@@ -20,6 +18,7 @@ from blsh_hil.report.board_report import (
     side_by_side,
     stage_names,
 )
+from blsh_hil.report.html import html_environment
 from blsh_trainer.files import replacing
 
 CHART_WIDTH: Final = 320
@@ -62,13 +61,7 @@ def write_page(folder: Path, output: Path) -> list[BoardReport]:
 
 def render(reports: Sequence[BoardReport], coverage: CoreCoverage | None = None) -> str:
     """Return the page as text."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("blsh_hil"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=True,
-    )
+    environment = html_environment("blsh_hil")
     environment.filters.update(shown=shown, compact=compact, seconds=seconds, words=_words, moment=_moment)
     return environment.get_template("report.html.j2").render(
         reports=reports,

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from blsh_codegen.emit.c_code import c_environment
+from blsh_codegen.emit.c_code import text_environment
 from blsh_hil.wire import codes, protocol
 from blsh_hil.wire.messages import MAX_REQUEST_PAYLOAD, MESSAGES
 from blsh_trainer.files import write_text_if_changed
@@ -15,7 +15,7 @@ HEADER_NAME: Final = "blsh_protocol.h"
 
 def render() -> str:
     """Return the text of blsh_protocol.h."""
-    environment = c_environment("blsh_hil")
+    environment = text_environment("blsh_hil")
     number = version("blsh-mcu")
     return environment.get_template(f"{HEADER_NAME}.j2").render(
         protocol=protocol,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write WAV files, mono, 16 bits: into a file that appears whole, or through a pipe."""
 
+import io
 import struct
 import sys
 import wave
@@ -33,9 +34,9 @@ def check_wav_output(path: Path, source: Path | None) -> None:
 class WavWriter:
     """A WAV file that grows. Use it as a context manager: the header is complete when the block ends."""
 
-    def __init__(self, path: Path, rate_hz: int) -> None:
+    def __init__(self, target: Path | BinaryIO, rate_hz: int) -> None:
         self.samples = 0
-        self._file = wave.open(str(path), "wb")  # noqa: SIM115
+        self._file = wave.open(str(target) if isinstance(target, Path) else target, "wb")  # noqa: SIM115
         self._file.setnchannels(1)
         self._file.setsampwidth(2)
         self._file.setframerate(rate_hz)
@@ -50,6 +51,14 @@ class WavWriter:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def wav_bytes(samples: Samples, rate_hz: int) -> bytes:
+    """Return int16 samples, (n,), as the content of a WAV file."""
+    content = io.BytesIO()
+    with WavWriter(content, rate_hz) as writer:
+        writer.write(samples)
+    return content.getvalue()
 
 
 @contextmanager

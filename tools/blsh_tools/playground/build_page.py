@@ -9,8 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
-
+from blsh_hil.report.html import html_environment
 from blsh_tools.playground.bundle import bundle
 from blsh_tools.playground.carried_models import CarriedModel, attributions
 from blsh_tools.playground.wasm_core import compile_wasm
@@ -34,6 +33,11 @@ _SAMPLE_SNR_DB: Final = 5.0
 _SAMPLE_SEED: Final = 14
 
 
+def style_sheet(*files: Path) -> str:
+    """Return the style sheets `files` as one, behind the colours that all pages have in light and dark."""
+    return "".join(read_own(file).decode() for file in (PAGE / "colours.css", *files))
+
+
 def write_page(models: Sequence[CarriedModel], output: Path, sample: bytes | None) -> dict[str, Any]:
     """Write the page with `models` to `output`, whole or not at all. Return a record of it, as JSON values.
 
@@ -47,16 +51,10 @@ def write_page(models: Sequence[CarriedModel], output: Path, sample: bytes | Non
         "faults": image_faults(),
         "sample": None if sample is None else b64encode(sample).decode(),
     }
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("blsh_tools", "playground/page"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=True,
-    )
+    environment = html_environment("blsh_tools", "playground/page")
     page = environment.get_template("index.html.j2").render(
         policy=POLICY,
-        style=read_own(PAGE / "style.css").decode(),
+        style=style_sheet(PAGE / "style.css"),
         script=bundle(PAGE, "main.js"),
         worklet=bundle(PAGE, "worklet.js"),
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),

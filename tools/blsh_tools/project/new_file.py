@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import jinja2
-
+from blsh_codegen.emit.c_code import text_environment
 from blsh_tools.options.model import PlanOptions
 from blsh_tools.project.settings_file import SETTINGS_NAME
 from blsh_trainer.errors import BlshError
@@ -44,14 +43,7 @@ def write_settings(folder: Path, new: NewProject) -> Path:
     path = folder / SETTINGS_NAME
     if os.path.lexists(path):
         raise BlshError(f"{path} is there already and stays as it is; edit it, or choose another folder")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("blsh_tools", "project"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
+    environment = text_environment("blsh_tools", "project")
     environment.filters["toml"] = _toml
     text = environment.get_template(_TEMPLATE).render(
         new=new,

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sound and pictures as data URLs, which the page holds in itself."""
 
-import io
-import wave
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final
@@ -11,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blsh_tools.audio.engines import Samples
+from blsh_tools.audio.wav_output import wav_bytes
 from blsh_trainer.plotting import image_png
 from blsh_trainer.signals.audio import from_int16
 from blsh_trainer.signals.geometry import Geometry
@@ -24,13 +23,7 @@ _MOST_COLUMNS: Final = 256
 
 def wav_url(samples: Samples, rate_hz: int) -> str:
     """Return samples as a WAV file, mono, 16 bits."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate_hz)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return _url("audio/wav", buffer.getvalue())
+    return _url("audio/wav", wav_bytes(samples, rate_hz))
 
 
 def spectrogram_urls(sounds: Mapping[str, Samples], geometry: Geometry) -> dict[str, str]:

@@ -7,9 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
-
+from blsh_hil.report.html import html_environment
 from blsh_tools.playground.build_page import PAGE as PLAYGROUND
+from blsh_tools.playground.build_page import style_sheet
 from blsh_tools.report import charts
 from blsh_tools.report.card_rows import card_rows, latency_rows
 from blsh_tools.report.frontier import mixtures_in_words
@@ -19,7 +19,6 @@ from blsh_tools.report.scores import difference_tables, forests, level_tables
 from blsh_tools.report.stage_loss import DECIBELS, EQUAL_DB
 from blsh_trainer.files import replacing
 from blsh_trainer.model.attribution import attribution_text, licence_rows
-from blsh_trainer.own_files import read_own
 
 PAGE: Final = Path(__file__).with_name("page")
 
@@ -34,15 +33,9 @@ def write_page(report: Report, output: Path) -> int:
 
 def render(report: Report) -> str:
     """Return the page as text."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("blsh_tools", "report/page"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=True,
-    )
+    environment = html_environment("blsh_tools", "report/page")
     environment.filters["figure"] = _figure
-    style = "".join(read_own(file).decode() for file in (PLAYGROUND / "style.css", PAGE / "report.css"))
+    style = style_sheet(PLAYGROUND / "style.css", PAGE / "report.css")
     model, scores = report.found.model, report.scores
     return environment.get_template("report.html.j2").render(
         policy=_policy(style),

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-import jinja2
-
+from blsh_hil.report.html import html_environment
+from blsh_tools.playground.build_page import style_sheet
 from blsh_tools.project.keys import KEYS
 from blsh_tools.project.values import UnexpectedError
 from blsh_tools.tuning.trial import Trial
@@ -70,15 +70,13 @@ class TuneServer(ThreadingHTTPServer):
 
     def page(self, nonce: str) -> bytes:
         """Return the page; `nonce` lets its own style and script work, and no others."""
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("blsh_tools", "tuning/page"), undefined=jinja2.StrictUndefined, autoescape=True
-        )
+        environment = html_environment("blsh_tools", "tuning/page")
         data = {**self.trial.described(), "start": self.trial.effective(self.start), "off": "off"}
         return (
             environment.get_template("index.html.j2")
             .render(
                 nonce=nonce,
-                style=read_own(_PAGE / "style.css").decode(),
+                style=style_sheet(_PAGE / "style.css"),
                 script=read_own(_PAGE / "tune.js").decode(),
                 data=json.dumps(data).replace("<", "\\u003c"),
                 trial=self.trial,

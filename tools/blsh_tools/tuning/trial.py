@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One recording, denoised in the firmware's integers with any tuning of one model."""
 
-import io
 import threading
-import wave
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -15,6 +13,7 @@ import numpy as np
 from blsh_codegen.emit.generate import GenerateOptions
 from blsh_tools.audio.engines import FixedEngine, Samples
 from blsh_tools.audio.recordings import open_recording, say_remarks
+from blsh_tools.audio.wav_output import wav_bytes
 from blsh_tools.console import say
 from blsh_tools.project.values import OWN
 from blsh_trainer.model.artifact import AnyModel
@@ -108,14 +107,3 @@ def read_recording(path: Path, model: AnyModel, seconds: float) -> Recorded:
         say(f"{path}: its first {seconds:g} s are played")
     hops = islice(recording.hops(), -(-most // geometry.hop))
     return Recorded(path.name, np.concatenate(list(hops))[:most], geometry.rate_hz)
-
-
-def wav_bytes(samples: Samples, rate_hz: int) -> bytes:
-    """Return samples, int16 (n,), as a WAV file with one channel."""
-    content = io.BytesIO()
-    with wave.open(content, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate_hz)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return content.getvalue()
