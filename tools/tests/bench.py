@@ -51,7 +51,7 @@ FIRMWARE_COMMANDS = {
     "build": "build",
     "flash": "flash",
     "bench": "bench --model MODEL",
-    "hil": "hil --model MODEL",
+    "hil": "hil --board mps2-an386 --model MODEL",
     "hil host": "hil --board host --model MODEL",
     "denoise": "denoise in.wav out.wav --engine device --model MODEL",
 }

@@ -213,3 +213,10 @@ def test_interrupted_streaming_leaves_no_output(built: Blsh, model: Path, noisy:
     assert (outcome.code, outcome.stdout) == (130, "")
     assert "Traceback" not in outcome.stderr
     assert [path.name for path in built.cwd.iterdir()] == ["in.wav"]
+
+
+def test_a_port_without_the_device_is_refused(blsh: Blsh, model: Path) -> None:
+    blsh.refuse(
+        "^--port COM3 is for a board, and the engine fixed uses none; add --engine device",
+        *("denoise", "in.wav", "out.wav", "--model", model, "--engine", "fixed", "--port", "COM3"),
+    )

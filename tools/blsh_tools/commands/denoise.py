@@ -50,6 +50,8 @@ def denoise(
     from blsh_tools.audio.denoise_file import DenoiseOptions, denoise_file
     from blsh_tools.audio.wav_output import is_standard_output
 
+    if port is not None and engine != "device":
+        raise BlshError(f"--port {port} is for a board, and the engine {engine} uses none; add --engine device")
     limit = None if attenuation is None else parse_attenuation(attenuation)
     piped = is_standard_output(target)
     if piped and as_json:
