@@ -35,6 +35,7 @@ def test_models_are_listed_with_what_they_take(blsh: Blsh) -> None:
         geometry = CLASSES[name.removesuffix(SMALL)]
         assert figures["geometry"] == list(geometry.numbers)
         assert figures["flash_bytes"] <= (64 if name.endswith(SMALL) else 192) << 10
+        assert 3 < figures["test_si_sdr_gain_db"] < 7
     table = blsh("models").stdout
     assert "hearing" in table and "8 ms" in table and "8 kHz" in table
 

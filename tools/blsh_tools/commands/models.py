@@ -9,6 +9,7 @@ from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson
 if TYPE_CHECKING:  # the command imports its modules when it runs, so that `blsh --help` is quick
     from blsh_tools.bench.estimate_model import BoardEstimate
 
+_TOLD = (0.0, "si_sdr_db")
 _COLUMNS = ("name", "latency", "rate", "flash", "RAM", "instructions", "SI-SDR")
 
 
@@ -16,7 +17,7 @@ def models(as_json: AsJson = False) -> None:
     """List the models in the box: every command takes such a name where it takes a model artifact.
 
     Flash, RAM and instructions are estimates for the firmware of a Cortex-M4; `blsh estimate NAME` tells more. SI-SDR
-    is the gain over mixtures of the split `valid` at 0 dB. `blsh card NAME` shows what a model was learned from, the
+    is the gain over mixtures of the split `test` at 0 dB. `blsh card NAME` shows what a model was learned from, the
     licences, and the command that trained it.
     """
     from blsh_tools.bench.estimate_model import estimate_model
@@ -41,7 +42,10 @@ def models(as_json: AsJson = False) -> None:
 
 
 def _result(estimate: "BoardEstimate") -> dict[str, Any]:
+    from blsh_trainer.evaluation.score_sheet import boxed_scores
+
     model, needs = estimate.model, estimate.plan.estimate
+    scores = boxed_scores(model)
     return {
         "model_sha256": model.sha256,
         "geometry": list(model.geometry.numbers),
@@ -51,11 +55,12 @@ def _result(estimate: "BoardEstimate") -> dict[str, Any]:
         "ram_bytes": needs.ram_bytes,
         "millions_per_second": round(needs.millions_per_second, 2),
         "metrics": model.card.get("metrics", {}),
+        "test_si_sdr_gain_db": None if scores is None else round(scores.gains[_TOLD].mean, 2),
     }
 
 
 def _row(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
-    valid = figures["metrics"].get("valid")
+    gain = figures["test_si_sdr_gain_db"]
     return (
         name,
         f"{figures['latency_ms']:g} ms",
@@ -63,5 +68,5 @@ def _row(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
         f"{figures['flash_bytes'] / 1024:.0f} KiB",
         f"{figures['ram_bytes'] / 1024:.1f} KiB",
         f"{figures['millions_per_second']:.1f} M/s",
-        f"{valid['mean_improvement_db']:+.1f} dB" if valid else "",
+        "" if gain is None else f"{gain:+.1f} dB",
     )
