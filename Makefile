@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow lint format fuzz hil hil-geometry playground docs coverage bench bench-box bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale limits pictures vectors lock wheel test-pythons test-oldest test-newest clean
+.PHONY: help setup demo test test-fast test-slow lint lint-here lint-windows format fuzz hil hil-geometry playground docs coverage bench bench-box bench-firmware bars-firmware bars-geometry bars-quality bars-trainer bench-search bench-train bench-scale limits pictures vectors lock wheel test-pythons test-oldest test-newest clean
 
 BOARD ?= mps2-an386
 MODEL ?= out/demo/model.npz
@@ -25,7 +25,8 @@ setup: ## install what is missing: Debian packages (asks for root) and .venv; do
 demo: setup ## a trained model as firmware on a virtual board, compared bit for bit; listen [TRAIN=1 CORPUS=DIR]
 	@$(BLSH) demo $(CORPUS_OPTION) $${TRAIN:+--train}
 
-test: lint ## style, types, layers and all tests but the slow ones: ten minutes
+test: setup ## style, types, layers, documentation and all tests but the slow ones: twelve minutes
+	$(MAKE) --no-print-directory -j2 --output-sync lint docs
 	.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup
 
 test-fast: setup ## the tests that neither compile nor emulate nor train: under a minute
@@ -34,14 +35,18 @@ test-fast: setup ## the tests that neither compile nor emulate nor train: under 
 test-slow: setup ## the tests that take minutes each
 	.venv/bin/python -m pytest -m slow
 
-lint: setup ## style, types and layers alone
+lint: lint-here lint-windows ## style, types and layers alone
+
+lint-here: setup
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m ruff format --check
 	$(C_FILES) -exec $(CLANG_FORMAT) --dry-run --Werror {} +
 	.venv/bin/oxlint --deny-warnings tools/blsh_tools/playground/page tools/blsh_tools/tuning/page
 	.venv/bin/python -m mypy
-	.venv/bin/python -m mypy --platform win32 --cache-dir .mypy_cache/win32
 	.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo --no-cache
+
+lint-windows: setup
+	.venv/bin/python -m mypy --platform win32 --cache-dir .mypy_cache/win32
 
 format: setup ## give Python and C the style that `make lint` asks for
 	.venv/bin/python -m ruff format
