@@ -18,6 +18,7 @@ import typer
 
 from blsh_codegen.emit.export import ExportedModel, export_models
 from blsh_codegen.emit.generate import GenerateOptions
+from blsh_firmware.build.proof_files import proof_server
 from blsh_tools.cli import app
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import load_model
@@ -90,13 +91,13 @@ def place(block: Block) -> str:
 
 @pytest.fixture(scope="session")
 def exported(made_once: MadeOnce) -> Path:
-    """Return a folder with an export of `intercom`, and one of two models with the prefixes room and ear; read only."""
+    """Return a folder with an export of `intercom-small` and its proof, and one of two models with the prefixes room and ear; read only."""
 
     def export(folder: Path) -> None:
         box = boxed_models()
         small, ear = (load_model(box[name]) for name in ("intercom-small", "hearing"))
         options = GenerateOptions()
-        export_models([ExportedModel(small, options)], folder / "one")
+        export_models([ExportedModel(small, options)], folder / "one", server=proof_server())
         export_models([ExportedModel(small, options, "room"), ExportedModel(ear, options, "ear")], folder / "two")
 
     return made_once("exported-for-pages", export)
@@ -115,8 +116,9 @@ def compiled(text: str, exported: Path) -> str:
         head = '#include <stdbool.h>\n#include "blsh_model.h"\nvoid own(blsh_state_t *);\nstatic blsh_state_t state;\n'
         text = f"{head}static int16_t samples[BLSH_MODEL_HOP];\nint main(void) {{\n(void)samples;\n{text}\n}}\n"
         flags.insert(0, "-Wno-unused")
-    source = exported / ("two" if re.search(r'"(?:room|ear)_model\.h"', text) else "one") / "src"
-    done = subprocess.run(["gcc", f"-I{source}", *flags], input=text, capture_output=True, text=True, check=False)
+    library = exported / ("two" if re.search(r'"(?:room|ear)_model\.h"', text) else "one")
+    includes = [f"-I{library / folder}" for folder in ("src", "proof")]
+    done = subprocess.run(["gcc", *includes, *flags], input=text, capture_output=True, text=True, check=False)
     said = done.stderr.replace("‘", "'").replace("warning:", "error:")
     return said if done.returncode or own in said else ""
 
