@@ -91,7 +91,7 @@ def place(block: Block) -> str:
 
 @pytest.fixture(scope="session")
 def exported(made_once: MadeOnce) -> Path:
-    """Return a folder with an export of `intercom-small` and its proof, and one of two models with the prefixes room and ear; read only."""
+    """Return a folder with an export and its proof, and one of two models with the prefixes room and ear; read only."""
 
     def export(folder: Path) -> None:
         box = boxed_models()
