@@ -30,7 +30,12 @@ def project_root() -> Path:
     is missing, from the files that an installed package carries. BlshError if the variable names no project, or
     ./blsh-project was made by another version.
     """
-    return _existing() or _made(MADE_FOLDER.resolve())
+    return _existing() or _made(_free_place())
+
+
+def project_place() -> Path:
+    """Return the folder of `project_root`, or where that would be made; make nothing. BlshError as there."""
+    return _existing() or _free_place()
 
 
 def project_data() -> Path:
@@ -66,10 +71,15 @@ def _existing() -> Path | None:
     return checkout or (_of_this_version(place) if _is_project(place) else None)
 
 
-def _made(place: Path) -> Path:
-    """Make a project at `place` from the files that the package carries, and return `place`."""
+def _free_place() -> Path:
+    place = MADE_FOLDER.resolve()
     if place.exists():
         raise BlshError(f"{place} is no project (no boards.toml and firmware/ in it); move it away or set {VARIABLE}")
+    return place
+
+
+def _made(place: Path) -> Path:
+    """Make a project at `place` from the files that the package carries, and return `place`."""
     carried = _carried_files()
     with replacing_folder(place) as building:
         carried.write(building)

@@ -27,6 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: minutes long; run by `make test-slow`, not by `make test`")
     config.addinivalue_line("markers", "heavy: compiles, emulates or trains; `make test-fast` leaves it out")
     config.addinivalue_line("markers", "needs(program, ...): skipped where one of the programs is not installed")
+    # pytest-xdist registers this one, too; an installed package runs the suite without it
+    config.addinivalue_line("markers", "xdist_group(name): run by one process, one after another")
 
 
 @pytest.hookimpl(tryfirst=True)

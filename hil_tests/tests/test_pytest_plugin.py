@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from blsh_codegen.spec.hard_signals import EDGE_SIGNALS
 from blsh_firmware.build.images import generate_firmware, generated_folder
 from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards.host import HOST, build_host
-from blsh_suite import pytest_plugin, user_board, user_recordings
+from blsh_suite import pytest_plugin, shared_fixtures, user_board, user_recordings
 from blsh_trainer.model.artifact import load_model
 from blsh_trainer.model.boxed_models import boxed_models
 from blsh_trainer.signals.geometry import CLASSES
@@ -155,3 +156,15 @@ def test_signals_are_the_same_in_every_run() -> None:
     assert [each.name for each in first] == user_recordings.recording_names(None)
     assert all(np.array_equal(one.samples, other.samples) for one, other in zip(first, second, strict=True))
     assert {len(each.samples) for each in first} == {800}
+
+
+def test_every_mark_of_the_suite_is_registered_without_pytest_xdist() -> None:
+    told: list[str] = []
+
+    class Config:
+        addinivalue_line = staticmethod(lambda _name, line: told.append(re.split(r"[:(]", line)[0]))
+
+    shared_fixtures.pytest_configure(cast(pytest.Config, Config()))
+    suite = "".join(path.read_text(encoding="utf-8") for path in Path(shared_fixtures.__file__).parent.glob("*.py"))
+    used = set(re.findall(r"pytest\.mark\.(\w+)", suite)) - {"parametrize", "skipif", "usefixtures"}
+    assert "xdist_group" in used and used <= set(told)

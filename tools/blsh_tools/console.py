@@ -74,12 +74,19 @@ def show(
         return
     window = sys.stdout.isatty()
     lines: dict[str, Any] = {} if window else {"box": None, "pad_edge": False, "padding": (0, 2, 0, 0)}
-    table = Table(title=title or None, show_header=bool(header), title_justify="left", **lines)
+    table = Table(title=title if window else None, show_header=bool(header), title_justify="left", **lines)
     for column in range(len(rows[0])):
         table.add_column(header[column] if header else "", style="bold" if column == 0 else None, no_wrap=column == 0)
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False, width=None if window else _PLAIN_WIDTH).print(table)
+    console = Console(highlight=False, markup=False, width=None if window else _PLAIN_WIDTH)
+    if window:
+        console.print(table)
+        return
+    with console.capture() as captured:  # a title of rich's is as narrow as its table, and every row as wide
+        console.print(table)
+    plain = [title] * bool(title) + captured.get().splitlines()
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in plain))
 
 
 @contextmanager

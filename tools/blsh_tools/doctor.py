@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from packaging.requirements import Requirement
 
-from blsh_codegen.project import project_root
+from blsh_codegen.project import project_place
 from blsh_hil.boards.attached import attached
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.table import load_boards
@@ -95,7 +95,8 @@ def _tools(_folder: Path) -> Iterator[Finding]:
         ("qemu-system-arm", MISSING, "virtual boards", "qemu-system-arm"),
         ("gcc", MISSING, "the board `host`, counting instructions", "gcc libc6-dev"),
         ("espeak-ng", OPTIONAL, "synthetic recordings: demo, corpus make", "espeak-ng"),
-        ("clang", OPTIONAL, "fuzzing", "clang libclang-rt-dev"),
+        ("clang", OPTIONAL, "playground, fuzzing", "clang libclang-rt-dev"),
+        ("wasm-ld", OPTIONAL, "playground", "lld"),
     ):
         told = _version(name)
         if told is None:
@@ -150,12 +151,13 @@ def _disk(folder: Path) -> Iterator[Finding]:
 
 def _project(_folder: Path) -> Iterator[Finding]:
     try:
-        root = project_root()
+        root = project_place()
     except BlshError as error:
         yield Finding("project", MISSING, str(error), "generate, build", "unset BLSH_PROJECT")
         return
-    if os.access(root, os.W_OK):
-        yield Finding("project", OK, str(root), "generate, build")
+    if os.access(root if root.exists() else root.parent, os.W_OK):
+        told = str(root) if root.exists() else f"{root}, made by the first command that builds"
+        yield Finding("project", OK, told, "generate, build")
     else:
         mend = "work in a folder of your own, or set BLSH_PROJECT to a copy"
         yield Finding("project", MISSING, f"{root} may not be written", "generate, build", mend)

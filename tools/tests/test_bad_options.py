@@ -65,6 +65,7 @@ OPTIONS: list[tuple[str, str]] = [
     (DENOISE + "--dictionary-seed -2", "--dictionary-seed -2; choose 0 to "),
     ("corpus make new --seed -1", "seed -1; choose 0 to "),
     ("build --board nucleo", "board 'nucleo' is unknown; known boards: disco_f407vg, microbit, mps2-an385"),
+    ("build --board host", "'host' is this machine, .*blsh hil --board host.*; boards here: disco_f407vg, microbit"),
     ("bench --hops 0 --model MODEL", "--hops 0; choose 1 to 1,000,000"),
     ("hil --board nucleo --model MODEL", "board 'nucleo' is unknown; known boards: disco_f407vg, microbit, mps2-an385"),
     ("hil --minutes 0 --model MODEL", "--minutes 0.0; choose above 0 to 10,000"),

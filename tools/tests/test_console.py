@@ -18,9 +18,16 @@ ROWS = [("flash", "10 KiB"), ("a long name", "of a value with " + "many words " 
 
 def test_a_table_in_a_pipe_is_a_line_for_each_row(capsys: pytest.CaptureFixture[str]) -> None:
     show(None, False, ROWS, "Needs", ("what", "how much"))
-    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [line.rstrip() for line in lines]
     assert lines[:3] == ["Needs", "what         how much", "flash        10 KiB"]
     assert len(lines) == 4 and all(line.isascii() for line in lines)
+
+
+def test_a_title_in_a_pipe_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    title = "Estimate of a board: a title that is wider than its table"
+    show(None, False, [("a", "b")], title)
+    assert capsys.readouterr().out.splitlines() == [title, "a  b"]
 
 
 def test_progress_without_a_terminal_tells_the_time_left(

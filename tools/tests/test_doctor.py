@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from blsh_codegen import project
 from blsh_hil.boards.attached import Attached
 from blsh_tools import doctor
 from blsh_tools.doctor import MISSING, OK, OPTIONAL, Finding, examine
@@ -66,6 +67,14 @@ def test_old_packages_a_full_disk_and_a_lost_project(tmp_path: Path, monkeypatch
     assert "typer" not in of["blsh-mcu"].told and "pip install --upgrade" in of["blsh-mcu"].mend
     assert of["disk"].state == MISSING and str(tmp_path) in of["disk"].mend
     assert of["project"].state == MISSING and str(tmp_path / "none") in of["project"].told
+
+
+def test_looking_makes_no_project(blsh: Blsh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(project, "_existing", lambda: None)
+    place = tmp_path / "blsh-project"
+    monkeypatch.setattr(project, "MADE_FOLDER", place)
+    assert found(tmp_path)["project"].told == f"{place}, made by the first command that builds"
+    assert not place.exists()
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may open every port")

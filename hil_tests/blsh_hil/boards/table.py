@@ -39,6 +39,11 @@ def find_board(name: str) -> Board:
     boards = load_boards()
     if name not in boards:
         known = ", ".join(sorted(boards))
+        if name == "host":
+            raise BlshError(
+                "'host' is this machine, no board with a firmware image: `blsh hil --board host` and "
+                f"`blsh denoise --engine device --board host` compile it themselves; boards here: {known}"
+            )
         raise BlshError(f"board {name!r} is unknown; known boards: {known} (add one in boards.toml)")
     return boards[name]
 

@@ -46,5 +46,5 @@ def corpus_or_synthetic(folder: Path | None, seed: int, progress: "Progress") ->
     if folder is not None:
         return load_corpus(folder)
     say("No recordings given: a SYNTHETIC corpus is made (espeak-ng voices, synthesised noises).")
-    say("For real recordings, give --corpus DIR, a folder as docs/tutorial.md describes.")
+    say("For real recordings, give --corpus DIR, a folder with speech/SPEAKER/*.wav and noise/TYPE/*.wav.")
     return make_corpus(SYNTHETIC, seed, progress)
