@@ -68,7 +68,7 @@ def read_generated(folder: Path, model: AnyModel | None = None) -> tuple[Generat
     """Return the record of `folder`, as read_record, and the files that it names, as they were when checked."""
     path = folder / RECORD_NAME
     if not path.is_file():
-        raise BlshError(f"{folder} holds no generated code; run: blsh generate MODEL.npz")
+        raise BlshError(f"{folder} holds no generated code; run: blsh generate MODEL (a file, or as `intercom`)")
     record = _parse(path)
     for name in record.files:
         if not (folder / name).is_file():
