@@ -131,9 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _asked(self) -> tuple[str | None, str]:
         """Return what is asked for behind the random word, None without it, and the query."""
         asked = urlsplit(self.path)
-        _, word, *rest = [*asked.path.split("/", 2), ""]
-        right = secrets.compare_digest(word.encode(), self.server.word.encode())
-        return (rest[0] if right and asked.path.count("/") > 1 else None), asked.query
+        place = f"/{self.server.word}/"
+        head, name = asked.path[: len(place)], asked.path[len(place) :]
+        return name if secrets.compare_digest(head.encode(), place.encode()) else None, asked.query
 
     def _say(self, result: dict[str, str], status: HTTPStatus = HTTPStatus.OK) -> None:
         self._answer(json.dumps(result).encode(), "application/json", status=status)
