@@ -131,6 +131,14 @@ def test_only_what_depends_on_a_change_is_made_again(project: Blsh) -> None:
     assert list(reasons(project.json("run"))) == ["denoised"]
 
 
+def test_a_model_of_the_box_is_told_by_its_name(blsh: Blsh) -> None:
+    blsh.json("init", ".")
+    blsh.json("run", "model")
+    change(blsh, 'from = "intercom"', 'from = "headset"')
+    told = ["intercom of the box is used no more", "headset of the box is new"]
+    assert sorted(reasons(blsh.json("run", "model", "--dry-run"))["model"]) == sorted(told)
+
+
 def test_the_outputs_are_those_of_the_commands(project: Blsh, noisy: Samples) -> None:
     change(project, '"model"  # by ear', "12\nsmoothing = 9")
     project.json("run")
@@ -173,7 +181,7 @@ def test_an_output_that_is_wanted_no_more_is_removed(project: Blsh) -> None:
 def test_what_no_run_made_is_not_overwritten(project: Blsh) -> None:
     (project.cwd / "out").mkdir()
     (project.cwd / "out/model.npz").write_text("mine")
-    project.refuse("out/model.npz is there already, and `blsh run` knows nothing of it; move it away", "run")
+    project.refuse("out/model.npz is there already, and `blsh run` knows nothing of it (no run made it, or", "run")
     (project.cwd / "out/model.npz").unlink()
     project.json("run")
     change(project, '"out/model.npz"', '"own2.npz"')

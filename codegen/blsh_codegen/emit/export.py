@@ -186,6 +186,7 @@ def _replaceable(place: Path, given: Path) -> dict[str, str] | None:
         if stranger is not None:
             raise BlshError(
                 f"{given / stranger} is not of the export; move it away or choose another folder than {given}"
+                " (what a build made there: `make clean`, or delete it)"
             )
         return _digests(place, given, recorded)
     except OSError as error:

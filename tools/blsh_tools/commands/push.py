@@ -57,10 +57,13 @@ def push(
         title, result = "Image", push_model.write_image(push_model.read_model(model, wanted), output)
     elif dry_run:
         integers = push_model.read_model(model, wanted)
-        title, result = f"Would be pushed to {board}", push_model.ask_whether_it_fits(target, integers)
+        title, result = f"It fits {board}; nothing was sent", push_model.ask_whether_it_fits(target, integers)
     else:
         integers = push_model.read_model(model, wanted)
         with progress() as advance:
             title, result = f"Pushed to {board}", push_model.push(target, integers, advance)
-    rows = [(name.replace("_", " "), str(value)) for name, value in result.items()]
+    rows = [
+        (name.replace("_", " "), ", ".join(value) if isinstance(value, list) else str(value))
+        for name, value in result.items()
+    ]
     show(result, as_json, rows, title)

@@ -14,7 +14,7 @@ from blsh_tools.project.keys import BUDGETS, OUTPUTS, TRAINING
 from blsh_tools.project.settings_file import SETTINGS_NAME, SettingsFile
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import require_file, require_folder
-from blsh_trainer.model.boxed_models import boxed_models, model_file
+from blsh_trainer.model.boxed_models import BOX, boxed_models, model_file
 from blsh_trainer.model.tuning import Tuning
 from blsh_trainer.signals.geometry import CLASSES, parse_geometry
 
@@ -102,7 +102,9 @@ class Project:
             raise BlshError(f"{self.file.path}: [training]: {error}") from error
 
     def told(self, path: Path) -> str:
-        """Return a path as it is told: from the project's folder."""
+        """Return a path as it is told: from the project's folder; a model of the box by its name."""
+        if path.parent == BOX:  # where the package lies tells a user nothing, and may change
+            return f"{path.stem} of the box"
         return Path(os.path.relpath(path, self.folder)).as_posix()
 
     def used(self, *tables: str) -> dict[str, Any]:

@@ -87,7 +87,8 @@ class _Run:
             if place.is_dir() and not any(place.iterdir()):
                 continue
             raise BlshError(
-                f"{place} is there already, and `blsh run` knows nothing of it; move it away, or name another place in "
+                f"{place} is there already, and `blsh run` knows nothing of it (no run made it, or the record in "
+                f"{self._project.kept.name} was lost or damaged); move it away, or name another place in "
                 f"outputs.{step.name} of {self._project.file.path}"
             )
 
@@ -197,7 +198,9 @@ def _changes(before: Inputs, now: Inputs) -> list[str]:
         if _plain(old) != _plain(new):
             found.append(f"{key} is {_shown(new)}, was {_shown(old)}")
     for name in sorted({*before.files, *now.files}):
-        if before.files.get(name) != now.files.get(name):
+        if name not in now.files:
+            found.append(f"{name} is used no more")
+        elif before.files.get(name) != now.files[name]:
             found.append(f"{name} changed" if name in before.files else f"{name} is new")
     return found + (["blsh itself changed"] if before.sources != now.sources else [])
 
