@@ -27,7 +27,7 @@ demo: setup ## a trained model as firmware on a virtual board, compared bit for 
 
 test: setup ## style, types, layers, documentation and all tests but the slow ones: twelve minutes
 	$(MAKE) --no-print-directory -j2 --output-sync lint docs
-	.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup
+	.venv/bin/python -m pytest -m "not slow" -n 3 --dist loadgroup
 
 test-fast: setup ## the tests that neither compile nor emulate nor train: under a minute
 	.venv/bin/python -m pytest -m "not slow and not heavy" -n 2 --dist loadgroup -q

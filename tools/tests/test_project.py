@@ -181,7 +181,7 @@ def test_an_output_that_is_wanted_no_more_is_removed(project: Blsh) -> None:
 def test_what_no_run_made_is_not_overwritten(project: Blsh) -> None:
     (project.cwd / "out").mkdir()
     (project.cwd / "out/model.npz").write_text("mine")
-    project.refuse("out/model.npz is there already, and `blsh run` knows nothing of it (no run made it, or", "run")
+    project.refuse("out/model.npz is there already, and `blsh run` knows nothing of it .no run made it, or", "run")
     (project.cwd / "out/model.npz").unlink()
     project.json("run")
     change(project, '"out/model.npz"', '"own2.npz"')
