@@ -29,6 +29,11 @@ from .conftest import ALL_GEOMETRIES, random_model
 pytestmark = pytest.mark.heavy
 
 HOP = RECORDER.hop
+QUICK_AND_SLOW = [
+    *("portable", "Helium"),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in HOST_VARIANTS if name not in ("portable", "Helium")),
+]
+"""Variants of the core's primitives; the two between the plainest and the widest are slow."""
 
 
 @pytest.mark.parametrize(
@@ -147,7 +152,7 @@ def test_the_output_is_as_late_as_the_core_says(rng: np.random.Generator, geomet
     assert np.abs(output[delay:].astype(int) - samples[: len(samples) - delay]).max() <= 8
 
 
-@pytest.mark.parametrize("variant", HOST_VARIANTS)
+@pytest.mark.parametrize("variant", QUICK_AND_SLOW)
 def test_core_has_no_undefined_behaviour(
     rng: np.random.Generator, capfd: pytest.CaptureFixture[str], variant: str
 ) -> None:
@@ -160,7 +165,7 @@ def test_core_has_no_undefined_behaviour(
     assert "runtime error" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("variant", HOST_VARIANTS)
+@pytest.mark.parametrize("variant", QUICK_AND_SLOW)
 def test_worst_case_phases_stay_inside_the_bounds(
     rng: np.random.Generator, capfd: pytest.CaptureFixture[str], variant: str
 ) -> None:

@@ -13,6 +13,7 @@ from blsh_trainer.signals.geometry import Geometry
 
 from .compilers import ALL_COMPILERS, ARM_BUILDS, C_COMPILERS, CPP_COMPILERS, compile_objects, require, run
 from .conftest import random_model
+from .pairs import pairs
 
 pytestmark = pytest.mark.heavy
 
@@ -57,10 +58,13 @@ def test_core_compiles_alone(tmp_path: Path, name: str) -> None:
     compile_objects(C_COMPILERS[name], sorted(core_folder().glob("*.c")), [core_folder()], tmp_path, "-Wshadow")
 
 
-@pytest.mark.parametrize("name", C_COMPILERS)
-@pytest.mark.parametrize("numbers", [(8_000, 1024, 128, 256), (16_000, 512, 256, 512), (16_000, 256, 64, 128)], ids=str)
+@pytest.mark.parametrize(
+    ("numbers", "name"),
+    pairs([(8_000, 1024, 128, 256), (16_000, 512, 256, 512), (16_000, 256, 64, 128)], C_COMPILERS),
+    ids=str,
+)
 def test_core_of_one_geometry_compiles(
-    rng: np.random.Generator, tmp_path: Path, name: str, numbers: tuple[int, int, int, int]
+    rng: np.random.Generator, tmp_path: Path, numbers: tuple[int, int, int, int], name: str
 ) -> None:
     """What is a constant there leaves no comparison that a compiler warns of."""
     model = random_model(rng, "tracked", 20, 40, 5, "bands", geometry=Geometry(*numbers))

@@ -62,7 +62,9 @@ def test_cmake_builds_an_example_that_computes_what_the_reference_says(
     assert any(done.stdout), "all zeros would compare equal too easily"
 
 
-@pytest.mark.parametrize("geometry", [SHORT, Geometry(8_000, 512, 128, 256)], ids=str)
+@pytest.mark.parametrize(
+    "geometry", [SHORT, pytest.param(Geometry(8_000, 512, 128, 256), marks=pytest.mark.slow)], ids=str
+)
 def test_an_export_of_another_geometry_says_so_and_computes_it(
     rng: np.random.Generator, signal: npt.NDArray[np.int16], tmp_path: Path, geometry: Geometry
 ) -> None:

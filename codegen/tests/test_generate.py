@@ -20,7 +20,7 @@ from blsh_codegen.spec.hard_signals import edge_signal
 from blsh_hil.prove.random_model import random_voting_model
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import Model
-from blsh_trainer.signals.geometry import Geometry
+from blsh_trainer.signals.geometry import CLASSES, Geometry
 
 from .conftest import ALL_GEOMETRIES, random_model
 
@@ -78,7 +78,15 @@ def test_generated_voting_model_computes_what_the_integers_say(
     _assert_generated_computes(integer_model(voting, GenerateOptions()), rng, tmp_path)
 
 
-@pytest.mark.parametrize("geometry", [each for each in ALL_GEOMETRIES if each.rate_hz == 16_000], ids=str)
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        pytest.param(each, marks=() if each in CLASSES.values() else pytest.mark.slow)
+        for each in ALL_GEOMETRIES
+        if each.rate_hz == 16_000
+    ],
+    ids=str,
+)
 def test_a_core_of_one_geometry_computes_what_the_integers_say(
     rng: np.random.Generator, tmp_path: Path, geometry: Geometry
 ) -> None:

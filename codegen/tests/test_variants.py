@@ -18,6 +18,7 @@ from blsh_trainer.signals.geometry import RECORDER, Geometry
 
 from .compilers import require, run
 from .exports import of_kind
+from .pairs import pairs
 
 pytestmark = pytest.mark.heavy
 
@@ -44,12 +45,16 @@ CASES = (
 """Each kind of models, each size of frames, windows that are the same and others, one to four hops to a tick."""
 
 
-@pytest.mark.parametrize("variant", HOST_VARIANTS)
-@pytest.mark.parametrize(("geometry", "kind"), CASES, ids=str)
+def _name(value: object) -> str:
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+@pytest.mark.parametrize(("case", "variant"), pairs(CASES, HOST_VARIANTS), ids=_name)
 def test_an_export_reads_and_writes_within_its_bounds(
-    rng: np.random.Generator, tmp_path: Path, variant: str, geometry: Geometry, kind: ModelKind
+    rng: np.random.Generator, tmp_path: Path, case: tuple[Geometry, ModelKind], variant: str
 ) -> None:
     """The state of the export is as large as its model needs and no larger; only its code is compiled."""
+    geometry, kind = case
     model, options = of_kind(kind, rng, geometry)
     assert integer_model(model, options).kind is kind
     export_library(model, options, tmp_path / "library")

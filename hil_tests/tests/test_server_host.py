@@ -356,6 +356,7 @@ def test_audio_passes_a_damaged_dictionary_unprocessed(build: Model) -> None:
     assert "CRC of the dictionary in flash" in mismatch
 
 
+@pytest.mark.slow
 def test_audio_passes_a_model_of_another_runtime_format_unprocessed(build: Model) -> None:
     hello, mismatch = passed_through(build(runtime_format=99))
     assert (hello.runtime_format, hello.model_status, hello.integrity) == (99, -2, Integrity.MODEL)

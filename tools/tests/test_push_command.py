@@ -114,7 +114,9 @@ def test_a_model_beyond_the_firmwares_state_is_refused_with_numbers(own: Blsh, m
     assert (pushed["bits"], pushed["mismatches"]) == (20, 0)
 
 
-@pytest.mark.parametrize(("name", "votes"), [("microbit", False), (BOARD, False), (BOARD, True)])
+@pytest.mark.parametrize(
+    ("name", "votes"), [("microbit", False), pytest.param(BOARD, False, marks=pytest.mark.slow), (BOARD, True)]
+)
 def test_what_slots_add_is_within_what_is_planned_for(name: str, votes: bool, tmp_path: Path, model: Path) -> None:
     options = GenerateOptions() if votes else GenerateOptions(entries=200)
     integers = integer_model(random_voting_model() if votes else load_model(model), options)

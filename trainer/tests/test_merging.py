@@ -83,6 +83,7 @@ def test_one_folder_is_the_corpus_that_it_was(first):
     assert [given.listed(entry) for entry in given.entries] == list(FIRST)
 
 
+@pytest.mark.slow
 def test_the_real_corpora_merge_without_a_word(real_corpus):
     extra = real_corpus.root.parent / "corpus-extra"
     if not extra.is_dir():
