@@ -25,6 +25,7 @@ setup: ## install what is missing: Debian packages (asks for root) and .venv; do
 demo: setup ## a trained model as firmware on a virtual board, compared bit for bit; listen [TRAIN=1 CORPUS=DIR]
 	@$(BLSH) demo $(CORPUS_OPTION) $${TRAIN:+--train}
 
+# Three processes on two cores, because tests wait for boards and for programs that they start.
 test: setup ## style, types, layers, documentation and all tests but the slow ones: twelve minutes
 	$(MAKE) --no-print-directory -j2 --output-sync lint docs
 	.venv/bin/python -m pytest -m "not slow" -n 3 --dist loadgroup

@@ -20,6 +20,7 @@ NOT_RUN = {
     "needs another tool": "a program that Debian and PyPI do not have, such as west or idf.py",
     "takes minutes": "longer than a test may take, however small the recordings are",
     "needs many recordings": "a corpus as large as a real one",
+    "waits for its user": "a page or a dialogue that stays open",
     "part of a program": "lines that another program surrounds",
 }
 """What a mark `<!-- not run: REASON -->` may give as its reason, with its meaning."""

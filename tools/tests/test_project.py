@@ -2,12 +2,9 @@
 """`blsh init` and `blsh run`: outputs follow blsh.toml and their inputs, and nothing else is made again."""
 
 import json
-import re
-import shlex
 import shutil
 import signal
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -282,27 +279,6 @@ def test_the_firmware_is_built_and_proven(project: Blsh) -> None:
     assert (project.cwd / "out/image/firmware.elf").read_bytes()[:4] == b"\x7fELF"
     assert (project.cwd / "out/proof/report.html").is_file()
     assert set(outcomes(project.apart().json("run", "image", "proof")).values()) == {"up to date"}
-
-
-@pytest.mark.slow
-@pytest.mark.needs("arm-none-eabi-gcc")
-def test_every_line_of_the_how_to_runs(blsh: Blsh, corpus: Path, noisy: Samples) -> None:
-    shutil.copytree(corpus, blsh.cwd / "recordings")
-    (blsh.cwd / "denoiser").mkdir()
-    soundfile.write(blsh.cwd / "denoiser/noisy.wav", noisy, 16_000, subtype="PCM_16")
-    page = Path(__file__).parents[2] / "docs/howto/project.md"
-    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
-    ran = []
-    for command, *words in lines:
-        if command == "cd":
-            blsh = replace(blsh, cwd=blsh.cwd / words[0])
-        elif words == ["tune", "noisy.wav"]:  # the page, which test_tune.py opens
-            continue
-        else:
-            assert command == "blsh"
-            ran.append(blsh.succeed(*words))
-    assert len(ran) == 7 and "attenuation 12 dB, was off; smoothing 6" in ran[-1].stdout
 
 
 @pytest.mark.slow
