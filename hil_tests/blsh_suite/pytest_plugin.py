@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from blsh_trainer.model.artifact import AnyModel
 
 _VIRTUAL = "mps2-an386"
-_BAUD = 115_200
 _MOST_SECONDS = 3600.0
 _FIXTURES = frozenset(("blsh_model", "blsh_board", "blsh_client", "blsh_proof", "blsh_recordings", "blsh_recording"))
 
@@ -45,8 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--blsh-baud",
         metavar="N",
         type=int,
-        default=_BAUD,
-        help="rate of --blsh-port, without --blsh-board [default: %(default)s]",
+        default=None,
+        help="rate of --blsh-port, without --blsh-board [default: 115200]",
     )
     group.addoption(
         "--blsh-library",

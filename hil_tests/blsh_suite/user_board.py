@@ -19,7 +19,7 @@ from blsh_firmware.build.images import generated_folder, reach
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.child_process import ChildBoard
-from blsh_hil.link.client import BoardClient
+from blsh_hil.link.client import BAUD, BoardClient
 from blsh_hil.prove.compare import Comparison, HopSource, compare
 from blsh_hil.prove.unlisted import recognise
 from blsh_trainer.model.artifact import AnyModel
@@ -79,9 +79,12 @@ def running_board(name: str, port: str | None, model: AnyModel) -> Iterator[User
         yield UserBoard(name, target.url, integers, expected.of(integers), target)
 
 
-def answering_board(port: str, model: AnyModel, baud: int, library: Path | None) -> UserBoard:
-    """Return the board that answers at `port`, outside boards.toml; baud, library and errors as of `recognise`."""
-    found = recognise(port, model, baud, library)
+def answering_board(port: str, model: AnyModel, baud: int | None, library: Path | None) -> UserBoard:
+    """Return the board that answers at `port`, outside boards.toml; library and errors as of `recognise`.
+
+    baud: of the serial line; None: the usual one.
+    """
+    found = recognise(port, model, baud or BAUD, library)
     return UserBoard(found.hello.board, port, found.model, found.expected)
 
 

@@ -15,7 +15,8 @@ from blsh_hil.boards.table import find_board
 from blsh_hil.prove.random_model import random_model
 
 from .marks import needs_compiler
-from .register_model import Driver, Registers
+from .register_model import Registers
+from .sound_driver import SoundDriver
 
 pytestmark = [pytest.mark.heavy, pytest.mark.needs("gcc"), pytest.mark.xdist_group("audio nrf52")]
 
@@ -52,23 +53,12 @@ class Nrf52Sound(Registers):
             self[address] = 0
 
 
-class Sound(Driver):
+class Sound(SoundDriver):
     """The driver of the example on a model."""
 
     def __init__(self, part: Nrf52Sound, folder: Path) -> None:
-        sources = [OWN / "sound.c", AUDIO / "audio_stream.c", project_root() / "firmware" / "hal" / "clock_nrf52.c"]
-        super().__init__(find_board("nrf52840_dk"), part, folder, sources, [f"-I{OWN}", f"-I{AUDIO}"])
-        self.audio = ctypes.create_string_buffer(1 << 15)
-        self.hop = (ctypes.c_int16 * HOP)()
-        self._library.audio_init.restype = self._library.audio_take_hop.restype = ctypes.c_bool
-        self._library.sound_start.restype = ctypes.c_char_p
-        assert self._library.audio_init(self.audio, (ctypes.c_uint32 * 3)(BLOCK, HOP, 0))
-
-    def start_sound(self) -> str | None:
-        self._run("sound_init")
-        text: bytes | None = self._library.sound_start(self.audio)
-        self._settle()
-        return None if text is None else text.decode()
+        clock = project_root() / "firmware" / "hal" / "clock_nrf52.c"
+        super().__init__(find_board("nrf52840_dk"), part, folder, OWN, [clock], (BLOCK, HOP))
 
     def halves(self, name: str, *shape: int) -> np.ndarray:
         return np.ctypeslib.as_array((ctypes.c_int16 * int(np.prod(shape))).in_dll(self._library, name)).reshape(shape)
@@ -76,16 +66,6 @@ class Sound(Driver):
     def address(self, half: np.ndarray) -> int:
         """Return a half's address as a register of 32 bits holds it."""
         return half.ctypes.data & 0xFFFFFFFF
-
-    def interrupt(self, name: str) -> None:
-        self._run(f"{name}_irq")
-
-    def main_loop(self) -> None:
-        while self._library.audio_take_hop(self.audio, self.hop):
-            self._library.audio_give_hop(self.audio, self.hop)
-
-    def lag_and_latency(self) -> tuple[int, int]:
-        return int(self._library.audio_lag(self.audio)), int(self._library.audio_latency(self.audio))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from .marks import needs_compiler
 from .pio_model import I2sMicrophone
 from .register_model import Driver, Registers
 from .rp2_sound_model import PARTS, Rp2Sound
+from .sound_driver import SoundDriver
 
 pytestmark = [pytest.mark.heavy, pytest.mark.needs("gcc"), pytest.mark.xdist_group("audio rp2040")]
 
@@ -31,39 +32,20 @@ BLOCK, HOP, GAIN_BITS, FRAME_CYCLES = 64, 96, 2, 2 * 32 * 5
 FIFO_FRAMES = 2  # of the output, behind the DMA's counter
 
 
-class Sound(Driver):
+class Sound(SoundDriver):
     """The driver of the example on a model."""
 
     def __init__(self, part: Rp2Sound, name: str, folder: Path) -> None:
-        sources = [OWN / "sound.c", OWN / "clock.c", AUDIO / "audio_stream.c"]
-        options = [f"-I{OWN}", f"-I{AUDIO}", f"-DPART_{name}", "-DRP2_READINGS=300"]
-        super().__init__(None, part, folder, sources, options)
-        self.audio = ctypes.create_string_buffer(1 << 15)
-        self.hop = (ctypes.c_int16 * HOP)()
-        for function in ("audio_init", "audio_take_hop", "clock_start"):
-            self._library[function].restype = ctypes.c_bool
-        self._library.sound_start.restype = ctypes.c_char_p
-        assert self._library.audio_init(self.audio, (ctypes.c_uint32 * 3)(BLOCK, HOP, 0))
+        options = [f"-DPART_{name}", "-DRP2_READINGS=300"]
+        super().__init__(None, part, folder, OWN, [OWN / "clock.c"], (BLOCK, HOP), options)
+        self._library.clock_start.restype = ctypes.c_bool
         for buffer in ("sound_input", "sound_output"):
             words = np.ctypeslib.as_array((ctypes.c_uint32 * (4 * BLOCK)).in_dll(self._library, buffer))
             part.memory.append((words.ctypes.data & 0xFFFFFFFF, words))
 
     def start_sound(self) -> str | None:
         self._run("clock_start")
-        self._run("sound_init")
-        text: bytes | None = self._library.sound_start(self.audio)
-        self._settle()
-        return None if text is None else text.decode()
-
-    def interrupt(self, name: str) -> None:
-        self._run(f"{name}_irq")
-
-    def main_loop(self) -> None:
-        while self._library.audio_take_hop(self.audio, self.hop):
-            self._library.audio_give_hop(self.audio, self.hop)
-
-    def lag_and_latency(self) -> tuple[int, int]:
-        return int(self._library.audio_lag(self.audio)), int(self._library.audio_latency(self.audio))
+        return super().start_sound()
 
 
 Made = Callable[..., tuple[Sound, Rp2Sound]]

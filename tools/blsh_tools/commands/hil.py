@@ -11,7 +11,6 @@ from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, REPORT_FO
 from blsh_tools.options.numbers_in_range import BAUD, MINUTES, MODELS
 from blsh_trainer.errors import BlshError
 
-DEFAULT_BAUD = 115_200
 _COLUMNS = ("tests", "failures", "errors", "skipped", "hops", "values", "mismatches")
 
 
@@ -67,6 +66,7 @@ def hil(
     A board that boards.toml does not describe runs the library of `blsh export --with-proof`: give its --port and the
     --model, and no --board. pytest runs the suite; further arguments, such as `-x`, are handed to it.
     """
+    from blsh_hil.link import client
     from blsh_tools.suite.core_coverage import run_coverage
     from blsh_tools.suite.run_suite import ALL, SuiteOptions, run_all, run_suite, run_unlisted
 
@@ -91,7 +91,7 @@ def hil(
         header = ["file", "lines", "", "branches", "", "lines never executed"]
         show(result, as_json, _coverage_rows(result["coverage"]), "firmware/core, executed by the suite", header)
     elif port is not None and unlisted:
-        result = run_unlisted(options, port, baud or DEFAULT_BAUD, library, quiet=as_json)
+        result = run_unlisted(options, port, baud or client.BAUD, library, quiet=as_json)
         show(result, as_json, _unlisted_rows(result), f"Hardware in the loop: {result['board']}, at {port}")
     elif board == ALL:
         result = run_all(options, port, quiet=as_json)
