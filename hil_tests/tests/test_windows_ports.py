@@ -19,8 +19,9 @@ from blsh_trainer.errors import BlshError
 
 
 @pytest.fixture
-def com3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBoard]:
-    """Return a board behind the only port of this machine, COM3."""
+def com3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeBoard]:
+    """Return a board behind the only port of this machine, COM3, whose lock no other test's process sees."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     board = FakeBoard(good_board)
     usual = serial.serial_for_url
 
