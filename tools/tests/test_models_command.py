@@ -62,7 +62,10 @@ def test_names_artifacts_and_folders_complete(tmp_path: Path, monkeypatch: pytes
         Path(name).touch()
     Path("heads").mkdir()
     Path("heads/one.npz").touch()
-    assert complete_model("hea") == ["headset", "hearing", "head.npz", "heads"]
+    assert complete_model("hea") == [
+        *("headset", "headset-small", "hearing", "hearing-small"),
+        *("head.npz", "heads"),
+    ]
     assert complete_model("heads/") == ["heads/one.npz"]
 
 
