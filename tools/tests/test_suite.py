@@ -19,12 +19,13 @@ import pytest
 
 from blsh_codegen.emit.generate import generate, integer_model
 from blsh_codegen.emit.generated_record import read_record
+from blsh_codegen.project import project_root
 from blsh_firmware.build.compiler_alone import build_where_it_fits
 from blsh_hil.boards.host import HOST, HostBoard, HostImage, build_host
 from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
-from blsh_hil.prove.recipes import Recipe
+from blsh_hil.prove.recipes import DEFAULT_RECIPES, Recipe
 from blsh_hil.prove.regression_vectors import Vector
 from blsh_tools.suite import run_suite as suite
 from blsh_tools.suite.run_suite import SUITE, SuiteOptions
@@ -210,6 +211,13 @@ def test_as_pytest_too_a_wrong_board_is_refused_before_any_test_and_once(generat
 )
 def test_what_cannot_be_compared_is_refused(blsh: Blsh, model: Path, arguments: str, expected: str) -> None:
     blsh.refuse(expected, "hil", "--model", model, *arguments.split())
+
+
+def test_help_and_page_name_the_number_of_generated_models_that_the_suite_takes(blsh: Blsh) -> None:
+    said = " ".join(re.sub("[│╭╮╰╯─]", " ", blsh.succeed("hil", "--help").stdout).split())
+    assert f"Generated models to build for the board and compare [default: {DEFAULT_RECIPES}]" in said
+    page = (project_root() / "docs" / "hil.md").read_text(encoding="utf-8")
+    assert f"| `--generated N` | how many generated models | {DEFAULT_RECIPES} |" in page
 
 
 def test_as_pytest_an_unknown_stage_is_refused_once(blsh: Blsh) -> None:

@@ -45,7 +45,7 @@ def hil(
         str | None, typer.Option("-k", metavar="EXPR", help="Run only the tests whose names match.")
     ] = None,
     generated: Annotated[
-        int | None, MODELS.option("Generated models to build for the board and compare [default: 4].")
+        int | None, MODELS.option("Generated models to build for the board and compare [default: 5].")
     ] = None,
     any_speed: Annotated[
         bool, typer.Option("--any-speed", help="Prove the bits alone of a board that is too slow for real time.")
