@@ -71,6 +71,7 @@ missing_test_packages() {
         clang -fsanitize=fuzzer -x c - -o /dev/null >/dev/null 2>&1 || echo libclang-rt-dev
     has wasm-ld || echo lld
     has cmake || echo cmake
+    [ -d /usr/share/arduino/hardware/arduino/avr ] || echo arduino-core-avr # with avr-g++
     has chromium || has chromium-browser || echo chromium
 }
 

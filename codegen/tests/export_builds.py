@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +69,21 @@ def cmake() -> str:
     if found is None or shutil.which("make") is None:
         pytest.skip("cmake or make is not installed")
     return found
+
+
+def kconfig(file: Path, folder: Path, **values: str) -> Any:
+    """Return what kconfiglib, which Zephyr's and ESP-IDF's readers come from, reads of `file` in a project's menu.
+
+    folder: where the project is. values: what its configuration sets, by option. A warning fails the test.
+    """
+    root, project = folder / "root.kconfig", folder / "project.conf"
+    root.write_text(f'mainmenu "project"\n\nmenu "library"\nosource "{file}"\nendmenu\n')
+    project.write_text("".join(f"CONFIG_{name}={value}\n" for name, value in values.items()))
+    read = pytest.importorskip("kconfiglib").Kconfig(str(root), warn_to_stderr=False)
+    read.warn_assign_undef = True
+    read.load_config(str(project))
+    assert read.warnings == []
+    return read
 
 
 def built_by_cmake(source: Path, build: Path, program: str) -> Path:

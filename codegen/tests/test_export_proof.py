@@ -15,7 +15,7 @@ from blsh_firmware.build.proof_files import proof_server
 from blsh_trainer.errors import BlshError
 
 from .compilers import C_COMPILERS, CPP_COMPILERS, compile_objects, require, run
-from .export_builds import cmake
+from .export_builds import cmake, kconfig
 from .exports import OPTIONS, artifact, contents
 
 # A board's functions by the names that a vendor's library or a program of the user may have besides.
@@ -114,14 +114,23 @@ def test_idf_takes_the_proof_by_its_option_alone(library: Path, tmp_path: Path) 
         registered = run(cmake(), "-P", tmp_path / "scan.cmake").stdout.decode()
         assert "src/blsh_hop.c" in registered and (PROOF_SOURCE in registered) == (option == "y")
         assert registered.strip().endswith("INCLUDE_DIRS;src;proof" if option else "INCLUDE_DIRS;src")
-    assert re.search(r'^config BLSH_PROOF\n\tbool "', (library / "Kconfig").read_text(), re.MULTILINE)
+    text = (library / "Kconfig").read_text()
+    assert "\t" not in text and "\n    help\n        Compiles" in text, "ESP-IDF's checker asks for four spaces a level"
+    for value in "ny":
+        (option,) = kconfig(library / "Kconfig", tmp_path, BLSH_PROOF=value).unique_defined_syms
+        assert (option.name, option.str_value) == ("BLSH_PROOF", value)
+    assert kconfig(library / "Kconfig", tmp_path).syms["BLSH_PROOF"].str_value == "n"
 
 
-def test_zephyr_and_packs_take_the_proof_by_name_alone(library: Path) -> None:
+def test_zephyr_and_packs_take_the_proof_by_name_alone(library: Path, tmp_path: Path) -> None:
     zephyr = (library / "zephyr" / "CMakeLists.txt").read_text()
     before, after = zephyr.split("if(CONFIG_BLSH_PROOF)")
     assert "proof" not in before and f"../{PROOF_SOURCE}" in after
-    assert "config BLSH_PROOF\n\tdepends on BLSH\n\tbool" in (library / "zephyr" / "Kconfig").read_text()
+    for values, expected in (({}, "n"), ({"BLSH": "y"}, "n"), ({"BLSH": "y", "BLSH_PROOF": "y"}, "y")):
+        read = kconfig(library / "zephyr" / "Kconfig", tmp_path, **values)
+        assert read.syms["BLSH_PROOF"].str_value == expected
+    alone = read.syms["BLSH"].set_value("n")
+    assert alone and read.syms["BLSH_PROOF"].str_value == "n", "it depends on the module"
     denoiser, proof = ET.parse(library / PACK_FILE).getroot().iter("component")
     assert not [each for each in denoiser.iter("file") if each.attrib["name"].startswith("proof")]
     assert {each.attrib["name"] for each in proof.iter("file")} == {"proof/", PORT_HEADER, PROOF_SOURCE}

@@ -13,6 +13,35 @@ PACK_FILE: Final = f"{PACK_VENDOR}.{PACK_NAME}.pdsc"
 METHOD_URL: Final = "https://arxiv.org/abs/2002.06239"
 """The paper of the method: manifests ask for a page, and the project has none of its own."""
 
+ARDUINO_ARCHITECTURES: Final = (
+    *(
+        "apollo3",
+        "esp32",
+        "nRF5",
+        "nrf52",
+        "renesas_portenta",
+        "renesas_uno",
+        "rp2040",
+        "sam",
+        "samd",
+        "silabs",
+        "stm32",
+    ),
+    *(
+        "mbed",
+        "mbed_edge",
+        "mbed_giga",
+        "mbed_nano",
+        "mbed_nicla",
+        "mbed_opta",
+        "mbed_portenta",
+        "mbed_rp2040",
+        "zephyr",
+    ),
+)
+"""Cores of Arduino with 32 bits that read tables from flash: not avr and megaavr, where an `int` has 16 bits, nor
+esp8266, which copies tables to its RAM."""
+
 _TEMPLATES: Final = {
     "CMakeLists.txt": "CMakeLists.txt",
     "library.properties": "library.properties",
@@ -31,7 +60,12 @@ _PROOF_TEMPLATES: Final = {"Kconfig": "Kconfig"}
 def package_files(context: dict[str, Any]) -> dict[str, str]:
     """Return the manifests of a library by path. context: what the other templates of the library are rendered with."""
     environment = text_environment("blsh_codegen")
-    names = {"pack_vendor": PACK_VENDOR, "pack_name": PACK_NAME, "method_url": METHOD_URL}
+    names = {
+        "pack_vendor": PACK_VENDOR,
+        "pack_name": PACK_NAME,
+        "method_url": METHOD_URL,
+        "arduino_architectures": ARDUINO_ARCHITECTURES,
+    }
     templates = _TEMPLATES | (_PROOF_TEMPLATES if context["proof"] else {})
     texts = {
         path: environment.get_template(f"export/{name}.j2").render(context, **names) for path, name in templates.items()
