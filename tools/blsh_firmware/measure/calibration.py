@@ -14,9 +14,9 @@ import numpy.typing as npt
 from scipy.optimize import nnls
 
 from blsh_codegen.cost.cost_signal import MEASURED_HOPS, cost_signal
+from blsh_codegen.cost.costs_file import COSTS_FILE
 from blsh_codegen.cost.estimate import state_bytes, table_bytes
 from blsh_codegen.cost.measured_costs import (
-    COSTS_FILE,
     BoardSizes,
     CoreCosts,
     Costs,
