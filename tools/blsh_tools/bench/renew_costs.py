@@ -5,7 +5,7 @@ from blsh_codegen.cost.costs_file import COSTS_FILE
 from blsh_codegen.cost.measured_costs import Costs, load_costs, save_costs
 from blsh_firmware.measure.calibration import calibrate, interrupted_file
 from blsh_hil.boards.table import find_board, load_boards
-from blsh_tools.console import say
+from blsh_tools.console import progress, say
 from blsh_tools.options.outputs import check_output
 
 
@@ -17,14 +17,16 @@ def renew_costs(board: str | None) -> Costs:
     check_output(COSTS_FILE)
     if board:
         kept = load_costs()
-        found = calibrate([find_board(board)], say, kept)
+        with progress() as advance:
+            found = calibrate([find_board(board)], say, kept, progress=advance)
         found = Costs(found.compiler, {**kept.cores, **found.cores}, {**kept.boards, **found.boards})
         save_costs(found)
         return found
     virtual_first = sorted(load_boards().values(), key=lambda each: each.qemu_machine is None)
     begun = interrupted_file()
     begun.parent.mkdir(exist_ok=True)
-    found = calibrate(virtual_first, say, resumed=begun)
+    with progress() as advance:
+        found = calibrate(virtual_first, say, resumed=begun, progress=advance)
     save_costs(found)
     begun.unlink()
     return found
