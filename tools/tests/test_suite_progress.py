@@ -33,7 +33,7 @@ def test_the_time_left_is_told_now_and_then(
     clock = itertools.count(0.0, 6.0)
     monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
     suite, session = SuiteProgress(reporter), SimpleNamespace(items=[None] * 4)
-    suite.pytest_collection_finish(session)  # type: ignore[arg-type]
+    suite.pytest_runtestloop(session)  # type: ignore[arg-type]
     for _ in session.items:
         suite.pytest_runtest_logfinish()
     caught = capsys.readouterr()
@@ -44,7 +44,7 @@ def test_the_time_left_is_told_now_and_then(
 
 
 def test_nothing_is_told_of_no_tests(capsys: pytest.CaptureFixture[str]) -> None:
-    SuiteProgress(None).pytest_collection_finish(SimpleNamespace(items=[]))  # type: ignore[arg-type]
+    SuiteProgress(None).pytest_runtestloop(SimpleNamespace(items=[]))  # type: ignore[arg-type]
     assert capsys.readouterr().err == ""
 
 

@@ -22,7 +22,8 @@ class SuiteProgress:
         self._advance = progress_lines(self._tell)
         self._done = self._all = 0
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(tryfirst=True)  # in front of the tests, behind the line on what was collected
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Begin with all tests that are left to run."""
         self._all = len(session.items)
         if self._all:
