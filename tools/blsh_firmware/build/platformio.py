@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from elftools.common.exceptions import ELFError
@@ -111,12 +111,8 @@ def build_firmware(
 def compiled_sources(board: Board, sources: Snapshot) -> list[str]:
     """Return which of `sources` PlatformIO compiles for `board`: paths below the project."""
     own = set(board.sources())
-    folders = {f"firmware/{name}" for name in WITH_MODEL}
-    return [path for path in sources.files if path in own or (path.endswith(".c") and _folder(path) in folders)]
-
-
-def _folder(path: str) -> str:
-    return path.rpartition("/")[0]
+    whole = [f"firmware/{name}/*.c" for name in WITH_MODEL]
+    return [path for path in sources.files if path in own or any(map(PurePosixPath(path).match, whole))]
 
 
 def _counted(log: Callable[[str], None], progress: Progress | None, steps: int) -> Callable[[str], None]:
