@@ -77,7 +77,8 @@ coverage: setup ## lines and branches of the C core that the suite executes; 95 
 bench: setup ## instructions of each stage, flash and RAM [BOARD=NAME MODEL=FILE]
 	$(BLSH) bench --board "$$BOARD" --model "$$MODEL"
 
-bench-box: setup ## scores of the models of the box beside other denoisers: minutes for each model [CORPUS=DIR]
+bench-box: setup ## scores and costs of the models of the box, beside other denoisers: minutes for each model [CORPUS=DIR]
+	$(BLSH) models --renew
 	$(BLSH) bench-box "$${CORPUS:-../shared/corpus}"
 
 bench-firmware: setup ## instructions, flash, RAM and cycles on all boards: ten minutes [CORPUS=DIR MODEL=FILE]

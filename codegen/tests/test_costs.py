@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from blsh_codegen.cost.costs_file import COSTS_FILE
 from blsh_codegen.cost.measured_costs import (
-    COSTS_FILE,
     BoardSizes,
     CoreCosts,
     Costs,

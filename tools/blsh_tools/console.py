@@ -7,7 +7,7 @@ On a terminal a table has lines and fits the window; anywhere else it is plain t
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -93,7 +93,7 @@ def show(
 def progress() -> Iterator["ProgressCall"]:
     """Yield a callback (what, done, total). It draws a bar for each `what` on stderr; without a terminal, lines."""
     if not _remarks.is_terminal or _remarks.quiet:
-        yield _line_progress()
+        yield progress_lines()
         return
     with Progress(
         TextColumn("{task.description:<12}"),
@@ -113,8 +113,16 @@ def progress() -> Iterator["ProgressCall"]:
         yield update
 
 
-def _line_progress() -> "ProgressCall":
-    """Return a callback for logs: a line when a piece of work starts, one now and then, and one when it is done."""
+def is_quiet() -> bool:
+    """Return whether neither remarks nor progress are printed."""
+    return _remarks.quiet
+
+
+def progress_lines(tell: Callable[[str], None] = say) -> "ProgressCall":
+    """Return a callback for logs: a line when a piece of work starts, one now and then, and one when it is done.
+
+    tell: prints a line.
+    """
     begun: dict[str, float] = {}
     told: dict[str, float] = {}
 
@@ -122,12 +130,12 @@ def _line_progress() -> "ProgressCall":
         now = time.monotonic()
         if what not in begun:
             begun[what] = told[what] = now
-            say(f"{what}: {total} to do")
+            tell(f"{what}: {total} to do")
         if done == total:
-            say(f"{what}: done")
+            tell(f"{what}: done")
         elif done and now - told[what] >= max(_TELL_S, (now - begun[what]) / 4):
             told[what] = now
             left = (now - begun[what]) / done * (total - done)
-            say(f"{what}: {done:,} of {total:,}, some {left:.0f} s left")
+            tell(f"{what}: {done:,} of {total:,}, some {left:.0f} s left")
 
     return update

@@ -101,6 +101,17 @@ def test_missing_compiler_names_the_packages(monkeypatch: pytest.MonkeyPatch) ->
         build.build_firmware(BOARD, 0, log=lambda line: None)
 
 
+def test_progress_counts_what_is_compiled_and_ends_with_the_link() -> None:
+    """PlatformIO names what it compiles, if it is not told to show whole commands."""
+    heard, told = list[str](), list[tuple[str, int, int]]()
+    take = build._counted(heard.append, lambda *step: told.append(step), 3)
+    lines = ["Processing board", "Compiling .pio/a.o", "Compiling .pio/b.o", "Compiling .pio/more.o", "Linking a.elf"]
+    for line in lines:
+        take(line)
+    assert heard == lines and told == [("compiling", done, 3) for done in range(3)]
+    assert build._counted(heard.append, None, 3) == heard.append
+
+
 def test_build_id_must_fit_in_32_bits() -> None:
     with pytest.raises(BlshError, match="expected an integer of 32 bits"):
         build.build_firmware(BOARD, 1 << 32, log=lambda line: None)

@@ -53,7 +53,14 @@ def test_nothing_that_changes_during_a_build_gets_into_it(generated: Blsh, built
             integers = integer_model(artifact, other)
             write_record(integers, other, generate(integers, other, folder), folder)
 
-    image = build_image(board, edit, root)
+    told, compiled = list[tuple[int, int]](), list[str]()
+    image = build_image(
+        board,
+        lambda line: (edit(line), compiled.append(line) if line.startswith("Compiling ") else None),
+        root,
+        progress=lambda _, done, total: told.append((done, total)),
+    )
+    assert told == [(done, len(compiled) + 1) for done in range(len(compiled) + 2)]
     assert {path: path.read_bytes() for path in folder.iterdir()} != before
     with pytest.raises(BlshError, match="out of date: built as"):
         built_image(board, root)

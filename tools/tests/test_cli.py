@@ -12,7 +12,9 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import typer
 
 from blsh_hil.boards.table import load_boards
@@ -70,6 +72,24 @@ def test_help_needs_none_of_what_the_commands_need() -> None:
     script = "import sys, blsh_tools.cli; print(*{'numpy', 'scipy', 'soundfile', 'serial'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
+
+
+HEAVY = {"jax", "joblib", "librosa", "matplotlib", "numba", "scipy"}
+"""What takes a tenth of a second and more to import."""
+
+
+@pytest.mark.parametrize(
+    ("line", "needed"), [("models", ""), ("card hearing", ""), ("denoise in.wav out.wav", "numba scipy")]
+)
+def test_quick_commands_import_nothing_heavy_that_they_do_not_need(tmp_path: Path, line: str, needed: str) -> None:
+    """The search is compiled by Numba, which imports SciPy."""
+    soundfile.write(tmp_path / "in.wav", np.full(1600, 0.1), 16_000)
+    unwanted = HEAVY - set(needed.split())
+    script = "import sys\nfrom blsh_tools import cli\ntry:\n    cli.main()\nfinally:\n    "
+    script += f"print(*{unwanted} & set(sys.modules))"
+    command = [sys.executable, "-c", script, *line.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "", done.stdout
 
 
 def test_unknown_option_is_no_traceback(blsh: Blsh) -> None:

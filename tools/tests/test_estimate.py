@@ -209,6 +209,21 @@ def test_an_interrupted_calibration_goes_on_where_it_stopped(tmp_path, monkeypat
     assert whole.boards[first.name] == begun.boards[first.name]
 
 
+def test_calibration_tells_of_each_model_on_each_board_that_is_left(tmp_path, monkeypatch):
+    """Nothing is built or fitted here."""
+    first, second = (find_board(name) for name in ("nucleo_f411re", "nucleo_f446re"))
+    sizes, known = load_costs().board(first.name), load_costs()
+    monkeypatch.setattr(calibration, "calibration_models", lambda: [None] * 3)
+    monkeypatch.setattr(calibration, "_measured", lambda *_: None)
+    monkeypatch.setattr(calibration, "board_sizes", lambda _: sizes)
+    monkeypatch.setattr(calibration, "compiler_version", lambda: "gcc")
+    kept, told = tmp_path / "kept.json", []
+    calibrate([first], told.append, known, kept)
+    assert told == []
+    calibrate([first, second], print, known, kept, progress=lambda *step: told.append(step))
+    assert told == [("measuring", done, 3) for done in range(4)]
+
+
 def _interrupted(*_: object) -> Path:
     raise KeyboardInterrupt
 

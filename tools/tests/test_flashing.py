@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`blsh flash` on a real board where there is none: fake probe programs on PATH, and the emulator behind the port."""
 
+import itertools
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -10,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,8 +23,10 @@ from blsh_hil.boards.board import CROSS_COMPILER
 from blsh_hil.boards.table import find_board, load_boards
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.link.board_lock import Lock, port_key
+from blsh_tools.boards import flash_board as flash_module
 from blsh_tools.boards.flash_board import flash_board, planned_command
-from blsh_tools.boards.upload_command import upload_command
+from blsh_tools.boards.last_times import LAST_TIMES, keep_time, last_time_s
+from blsh_tools.boards.upload_command import UploadCommand, upload_command
 from blsh_tools.options.flash import FlashOptions
 from blsh_trainer.errors import BlshError
 
@@ -236,9 +241,38 @@ def test_board_is_flashed_and_read_back(bench: Bench, twin: VirtualBoard) -> Non
     flashed = json.loads(stdout)
     assert (flashed["build_id"], flashed["board"]) == (f"{image.build_id:08x}", NUCLEO)
     assert (flashed["core_hz"], flashed["clock"]) == (16_000_000, "the crystal (HSE) does not start")
+    told = rf"^{NUCLEO}: {image.size.flash_bytes:,} bytes, [0-9a-z. ]+: openocd "
+    assert re.search(told, stderr, re.MULTILINE), stderr
+    assert last_time_s(bench.blsh.project, f"flash {NUCLEO} by openocd") is not None
     assert "the core runs at 16 MHz, not 180: the crystal (HSE) does not start" in stderr
     assert bench.recorded()["words"] == bench.blsh.json(*options, "--dry-run")["words"]
     assert bench.chip.read_bytes() == image.elf.read_bytes()
+
+
+def test_the_time_that_an_upload_took_is_told_at_the_next_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(100.0, 6.5)
+    monkeypatch.setattr(flash_module.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(flash_module, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(flash_module, "upload_firmware", lambda *_, **__: None)
+    image: Any = SimpleNamespace(board=find_board(NUCLEO), size=SimpleNamespace(flash_bytes=88_892))
+    for method in ("openocd", "openocd", "st-flash"):
+        assert flash_module._upload(image, UploadCommand(method, (method,)), 60.0) == 6.5
+    known = ["not timed here before: openocd", "6.5 s the last time: openocd", "not timed here before: st-flash"]
+    assert capsys.readouterr().err.splitlines() == [f"{NUCLEO}: 88,892 bytes, {each}" for each in known]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"work": "long"}'])
+def test_times_that_are_none_are_not_known_and_kept_anew(tmp_path: Path, text: str) -> None:
+    file = tmp_path.joinpath(*LAST_TIMES)
+    file.parent.mkdir()
+    file.write_text(text)
+    assert last_time_s(tmp_path, "work") is None
+    keep_time(tmp_path, "work", 3.26)
+    assert last_time_s(tmp_path, "work") == 3.3
+    keep_time(tmp_path / "nowhere", "work", 1.0)
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_board_that_runs_something_else_afterwards_is_refused(bench: Bench, twin: VirtualBoard) -> None:

@@ -9,6 +9,8 @@ import pytest
 import soundfile
 
 from blsh_codegen.spec.hard_signals import edge_signal
+from blsh_tools.bench import box_costs
+from blsh_tools.bench.box_costs import BOX_COSTS
 from blsh_tools.commands import train
 from blsh_tools.options.arguments import DEFAULT_MODEL, complete_model
 from blsh_trainer.errors import BlshError
@@ -38,6 +40,15 @@ def test_models_are_listed_with_what_they_take(blsh: Blsh) -> None:
         assert 3 < figures["test_si_sdr_gain_db"] < 7
     table = blsh("models").stdout
     assert "hearing" in table and "8 ms" in table and "8 kHz" in table
+
+
+def test_the_box_has_the_costs_that_an_estimate_finds(
+    blsh: Blsh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(box_costs, "BOX_COSTS", tmp_path / "costs.json")
+    renewed = blsh.json("models", "--renew")
+    assert (tmp_path / "costs.json").read_text() == BOX_COSTS.read_text(), "run blsh models --renew"
+    assert blsh.json("models") == renewed
 
 
 def test_a_name_is_taken_where_a_model_is_asked_for(blsh: Blsh, recording: Path) -> None:

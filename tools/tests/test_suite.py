@@ -147,7 +147,7 @@ def test_generated_signals_that_fail_are_shrunk_and_found_again(
         vector = Vector.load(next(built.cwd.glob("out/hil/vectors/*.json")))
         assert vector.hop <= 3
         again = run_line(rerun_line(outcome.stdout), built.cwd, built.project)
-        assert again.returncode == 1 and f"bit {WRONG_BIT}: expected" in again.stdout, again.stdout + again.stderr
+        assert again.returncode == 1 and f"row {WRONG_BIT}: expected" in again.stdout, again.stdout + again.stderr
 
 
 @pytest.mark.slow

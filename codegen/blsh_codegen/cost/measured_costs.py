@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from blsh_codegen.cost.costs_file import COSTS_FILE
 from blsh_codegen.cost.stage_work import MANY_NEIGHBOURS, Work
 from blsh_codegen.spec.constants import RUNTIME_FORMAT, ModelKind, overlap_scale
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 from blsh_trainer.signals.geometry import LARGEST_HOP, RECORDER, Geometry
-
-COSTS_FILE = Path(__file__).with_name("costs.json")
 
 
 @dataclass(frozen=True)

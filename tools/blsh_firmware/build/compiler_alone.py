@@ -10,7 +10,7 @@ from typing import Final
 from blsh_codegen.emit.generate import GenerateOptions, generate
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.project import project_root
-from blsh_firmware.build.platformio import compiler_version
+from blsh_firmware.build.platformio import WITH_MODEL, compiler_version
 from blsh_firmware.build.project_files import GENERATED, project_sources
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.table import find_board
@@ -20,7 +20,6 @@ from blsh_trainer.errors import BlshError
 M0_HOST: Final = "mps2-an385"
 """A machine with the RAM and flash that a micro:bit lacks; its core executes all that a Cortex-M0 does."""
 
-_WITH_MODEL: Final = (GENERATED, "app", "core")
 _ERROR_CHARACTERS: Final = 4000
 _TOO_SMALL: Final = "region `"
 """The linker's word in front of the name of a memory that does not suffice."""
@@ -59,7 +58,7 @@ def compile_alone(
 def compile_project(board: Board, project: Path, elf: Path, arguments: Sequence[str | Path] = ()) -> Path:
     """Build the firmware in `project`, its generated C included, for `board`; as compile_alone."""
     # the core last: of two sources with one name, the .su file of the later one stays
-    folders = [project / "firmware" / name for name in _WITH_MODEL]
+    folders = [project / "firmware" / name for name in WITH_MODEL]
     sources = [file for folder in folders for file in sorted(folder.glob("*.c"))]
     return compile_alone(board, project, elf, sources, arguments)
 

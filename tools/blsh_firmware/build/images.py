@@ -27,6 +27,7 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing, write_text_if_changed
 from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.model.attribution import ATTRIBUTION_FILE, attribution_text
+from blsh_trainer.progress import Progress
 
 STAMP_NAME = "blsh_build.json"
 
@@ -104,12 +105,17 @@ def generate_firmware(model: AnyModel, options: GenerateOptions, folder: Path) -
 
 
 def build_image(
-    board: Board, log: Callable[[str], None], root: Path | None = None, model: AnyModel | None = None
+    board: Board,
+    log: Callable[[str], None],
+    root: Path | None = None,
+    model: AnyModel | None = None,
+    progress: Progress | None = None,
 ) -> Image:
     """Build the generated model for `board`, if anything has changed since it was last built.
 
     log: takes each line of the build's output. model: the artifact that the code must have been generated from; None:
-    any. The image is made of the sources as they were when the build id was computed: no later change gets into it.
+    any. progress: as of build_firmware. The image is made of the sources as they were when the build id was computed:
+    no later change gets into it.
     Raises BlshError where nothing was generated, or from another model, where a generated file was changed, and where
     the build fails.
     """
@@ -123,7 +129,7 @@ def build_image(
         if _read_stamp(stamp) == inputs.stamp(elf):
             log(f"{board.name}: up to date")
             return Image(board, elf, inputs.build_id, measure(elf), inputs.record)
-        result = build_firmware(board, inputs.build_id, log=log, root=root, sources=inputs.sources)
+        result = build_firmware(board, inputs.build_id, log=log, root=root, sources=inputs.sources, progress=progress)
         with replacing(stamp) as temporary:
             temporary.write_text(json.dumps(inputs.stamp(result.elf)))
         return Image(board, result.elf, inputs.build_id, measure(result.elf), inputs.record)

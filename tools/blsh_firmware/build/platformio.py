@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from elftools.common.exceptions import ELFError
@@ -25,11 +25,18 @@ from blsh_hil.boards.board import CROSS_COMPILER, Board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
+from blsh_trainer.progress import Progress
 
 PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi"
 PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./+@:=-]+")
 """Paths with no character that a tool of the build stumbles over."""
 
+WITH_MODEL: Final = (GENERATED, "app", "core")
+"""The folders in firmware/ of which every source is compiled."""
+
+_COMPILING: Final = "compiling"
+_COMPILES: Final = "Compiling "
+"""The start of PlatformIO's line for a source."""
 _BUILT: Final = (".pio", "build")
 _PUBLISHED: Final = (".elf", ".bin", ".hex", ".map", ".su")
 
@@ -63,11 +70,13 @@ def build_firmware(
     log: Callable[[str], None],
     root: Path | None = None,
     sources: Snapshot | None = None,
+    progress: Progress | None = None,
 ) -> BuildResult:
     """Build the firmware for `board` into the build folder of the project; only a build that succeeds replaces it.
 
     build_id: 32 bits that the firmware reports in HELLO. log: takes each line of the build's output. root: the project
-    folder, by default this project's. sources: what to build, by default the files there as they are now.
+    folder, by default this project's. sources: what to build, by default the files there as they are now. progress: is
+    told of each source that is compiled, and of the link as one more.
 
     PlatformIO works on a copy of the sources in a temporary folder. So its sources cannot change meanwhile, nothing of
     an earlier build is in its way, and it does not see the path of the project, of which it may not take every
@@ -80,8 +89,12 @@ def build_firmware(
     root = root or project_root()
     with project_lock(root), tempfile.TemporaryDirectory(prefix="blsh-build-") as scratch:
         place = _build_folder(root, board)
-        (_all_sources(root) if sources is None else sources).write(Path(scratch))
-        _run_platformio(_plain(Path(scratch)), board.name, build_id, log)
+        sources = _all_sources(root) if sources is None else sources
+        sources.write(Path(scratch))
+        steps = len(compiled_sources(board, sources)) + 1
+        _run_platformio(_plain(Path(scratch)), board.name, build_id, _counted(log, progress, steps))
+        if progress is not None:
+            progress(_COMPILING, steps, steps)
         _publish(Path(scratch, *_BUILT, board.name), place)
         elf = place / "firmware.elf"
         size = measure(elf)
@@ -93,6 +106,30 @@ def build_firmware(
         bin=place / "firmware.bin",
         stack_bytes=board.stack_bytes,
     )
+
+
+def compiled_sources(board: Board, sources: Snapshot) -> list[str]:
+    """Return which of `sources` PlatformIO compiles for `board`: paths below the project."""
+    own = set(board.sources())
+    whole = [f"firmware/{name}/*.c" for name in WITH_MODEL]
+    return [path for path in sources.files if path in own or any(map(PurePosixPath(path).match, whole))]
+
+
+def _counted(log: Callable[[str], None], progress: Progress | None, steps: int) -> Callable[[str], None]:
+    """Return a log that hands each line on to `log`, and tells `progress` of the compilations among `steps`."""
+    if progress is None:
+        return log
+    done = 0
+    progress(_COMPILING, done, steps)
+
+    def take(line: str) -> None:
+        nonlocal done
+        log(line)
+        if line.startswith(_COMPILES) and done < steps - 1:
+            done += 1
+            progress(_COMPILING, done, steps)
+
+    return take
 
 
 @cache

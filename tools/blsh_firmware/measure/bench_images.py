@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of the bench: a model of as many entries as a board holds, built in a copy of the firmware project."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from blsh_codegen.cost.measured_costs import COSTS_FILE
 from blsh_codegen.emit.generate import GenerateOptions, flash_table_bytes, integer_model
 from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.project import project_root
@@ -57,11 +55,6 @@ def bench_project(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with project_lock(folder):
         return copy_project(project_root(), folder)
-
-
-def costs_digest() -> str | None:
-    """Return the digest of the costs that estimates are made of; None where there are none."""
-    return hashlib.sha256(COSTS_FILE.read_bytes()).hexdigest() if COSTS_FILE.is_file() else None
 
 
 def build_for(row: str, model: AnyModel, entries: int, project: Path, log: Callable[[str], None]) -> BenchImage:

@@ -5,6 +5,7 @@ import hashlib
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,9 +15,9 @@ import numpy.typing as npt
 from scipy.optimize import nnls
 
 from blsh_codegen.cost.cost_signal import MEASURED_HOPS, cost_signal
+from blsh_codegen.cost.costs_file import COSTS_FILE
 from blsh_codegen.cost.estimate import state_bytes, table_bytes
 from blsh_codegen.cost.measured_costs import (
-    COSTS_FILE,
     BoardSizes,
     CoreCosts,
     Costs,
@@ -38,6 +39,7 @@ from blsh_hil.boards.session import Expected, connect
 from blsh_hil.boards.virtual import VirtualBoard
 from blsh_hil.prove.instruction_count import ICOUNT_SHIFT, count_hops
 from blsh_trainer.errors import BlshError
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.geometry import LARGEST_HOP
 
 _FEW_HOPS = 4  # hops where only the stack is measured: more hops use no more of it
@@ -64,11 +66,13 @@ def calibrate(
     log: Callable[[str], None],
     known: Costs | None = None,
     resumed: Path | None = None,
+    progress: Progress | None = None,
 ) -> Costs:
     """Measure every board of `boards`, and every core on the first virtual board that has it. Takes minutes.
 
-    log: takes a line for each model. known: the costs measured before. resumed: a file that keeps what this run has
-    measured, written after each board; a run that was interrupted goes on from it.
+    log: takes a line for each board that was measured before. known: the costs measured before. resumed: a file that
+    keeps what this run has measured, written after each board; a run that was interrupted goes on from it. progress: is
+    told of each model on each board that is left.
     For a real board the firmware is built, but not run: its stack is taken to be the largest of the boards measured
     before it and of those in `known`. Raises BlshError where a board cannot be built for or run.
     """
@@ -76,31 +80,47 @@ def calibrate(
     begun = load_costs(resumed) if resumed is not None and resumed.is_file() else None
     cores = dict(begun.cores) if begun else {}
     sizes = dict(begun.boards) if begun else {}
+    boards = list(boards)
+    advance = _advancing(progress, len(models) * sum(board.name not in sizes for board in boards))
     for board in boards:
         if board.name in sizes:
             log(f"{board.name}: measured before the interruption")
             continue
-        real = board.qemu_machine is None
         stacks = [each.stack_bytes for each in (*(known.boards.values() if known else ()), *sizes.values())]
-        if real and not stacks:
+        if board.qemu_machine is None and not stacks:
             raise BlshError(f"{board.name} is a real board; measure the virtual ones first: blsh estimate --calibrate")
-        counted = not real and board.core not in cores
+        counted = board.qemu_machine is not None and board.core not in cores
         measured = []
-        for number, model in enumerate(models):
-            log(f"{board.name}: model {number + 1} of {len(models)}")
-            with TemporaryDirectory() as folder:
-                elf = build_alone(board, model, Path(folder))
-                if real:
-                    measured.append(Measured(model, measure(elf), max(stacks), _NONE, _NONE))
-                else:
-                    samples = cost_signal(MEASURED_HOPS if counted else _FEW_HOPS, model.geometry)
-                    measured.append(run_model(board, elf, model, samples))
+        for model in models:
+            measured.append(_measured(board, model, counted, stacks))
+            advance()
         sizes[board.name] = board_sizes(measured)
         if counted:
             cores[board.core] = core_costs(measured, vector_lanes(board))
         if resumed is not None:
             save_costs(Costs(compiler_version().splitlines()[0], cores, sizes), resumed)
     return Costs(compiler_version().splitlines()[0], cores, sizes)
+
+
+def _advancing(progress: Progress | None, total: int) -> Callable[[], None]:
+    """Return a function that counts one model more of `total`, and tells `progress`, which hears of the start now."""
+    if progress is None or not total:
+        return lambda: None
+    done = count(1)
+    progress("measuring", 0, total)
+    return lambda: progress("measuring", next(done), total)
+
+
+def _measured(board: Board, model: IntegerModel, counted: bool, stacks: Sequence[int]) -> Measured:
+    """Build `model` for `board`, and run it on a virtual one. counted: for MEASURED_HOPS, which are counted.
+
+    stacks: the stacks of other boards; a real board has the largest.
+    """
+    with TemporaryDirectory() as folder:
+        elf = build_alone(board, model, Path(folder))
+        if board.qemu_machine is None:
+            return Measured(model, measure(elf), max(stacks), _NONE, _NONE)
+        return run_model(board, elf, model, cost_signal(MEASURED_HOPS if counted else _FEW_HOPS, model.geometry))
 
 
 def interrupted_file() -> Path:

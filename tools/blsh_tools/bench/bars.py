@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from blsh_codegen.cost.costs_file import costs_digest
 from blsh_firmware.build.project_files import firmware_digest
-from blsh_firmware.measure.bench_images import costs_digest
 from blsh_firmware.measure.bench_inputs import BUDGET_ENTRIES, noisy_speech
 from blsh_tools.bench.budgets import M0, Row, bench_bars
 from blsh_tools.bench.firmware_costs import virtual_boards

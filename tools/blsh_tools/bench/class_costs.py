@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from blsh_codegen.cost.costs_file import costs_digest
 from blsh_codegen.cost.measured_costs import RENEW
 from blsh_firmware.build.platformio import compiler_version
 from blsh_firmware.build.project_files import firmware_digest
-from blsh_firmware.measure.bench_images import M0_ROW, bench_project, build_for, costs_digest
+from blsh_firmware.measure.bench_images import M0_ROW, bench_project, build_for
 from blsh_firmware.measure.bench_inputs import BUDGET_ENTRIES, budget_model, noisy_speech
 from blsh_firmware.measure.image_figures import Workbench, measure_image
 from blsh_firmware.measure.profiling import build_plugin

@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Estimate the needs of a model on a board, and measure the costs behind estimates anew."""
+"""Estimate the needs of a model on a board."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from blsh_codegen.cost.measured_costs import COSTS_FILE, Costs, load_costs, save_costs
 from blsh_codegen.cost.planning import Plan
 from blsh_codegen.emit.generate import GenerateOptions
-from blsh_firmware.measure.calibration import calibrate, interrupted_file
 from blsh_hil.boards.board import Board
-from blsh_hil.boards.table import find_board, load_boards
-from blsh_tools.console import say
+from blsh_hil.boards.table import find_board
 from blsh_tools.options.board_budgets import planned, say_plan
 from blsh_tools.options.model import PlanOptions
-from blsh_tools.options.outputs import check_output
 from blsh_trainer.model.artifact import AnyModel, load_model
 
 
@@ -62,24 +58,3 @@ def estimate_model(path: Path, wanted: PlanOptions) -> BoardEstimate:
     if len(plan.candidates) > 1:
         say_plan(plan)
     return BoardEstimate(board, model, options, plan)
-
-
-def renew_costs(board: str | None) -> Costs:
-    """Measure the costs of one board, or of all if None, and write them into COSTS_FILE.
-
-    After an interruption, the measurement of all boards goes on where it stopped.
-    """
-    check_output(COSTS_FILE)
-    if board:
-        kept = load_costs()
-        found = calibrate([find_board(board)], say, kept)
-        found = Costs(found.compiler, {**kept.cores, **found.cores}, {**kept.boards, **found.boards})
-        save_costs(found)
-        return found
-    virtual_first = sorted(load_boards().values(), key=lambda each: each.qemu_machine is None)
-    begun = interrupted_file()
-    begun.parent.mkdir(exist_ok=True)
-    found = calibrate(virtual_first, say, resumed=begun)
-    save_costs(found)
-    begun.unlink()
-    return found

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from blsh_codegen.cost.costs_file import costs_digest
 from blsh_codegen.emit.generate import GenerateOptions, integer_model, reduced_model
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
 from blsh_codegen.spec.packing import unpack_words
 from blsh_firmware.build.project_files import firmware_digest
-from blsh_firmware.measure.bench_images import M0_ROW, bench_project, build_for, costs_digest
+from blsh_firmware.measure.bench_images import M0_ROW, bench_project, build_for
 from blsh_firmware.measure.bench_inputs import (
     BUDGET_ENTRIES,
     Samples,

@@ -22,6 +22,7 @@ from blsh_hil.link.client import BoardClient
 from blsh_hil.link.port import Port
 from blsh_hil.link.retry import Timeouts
 from blsh_hil.wire.messages import HelloReply
+from blsh_tools.boards.last_times import keep_time, last_time_s
 from blsh_tools.boards.upload_command import UploadCommand, upload_command
 from blsh_tools.console import say
 from blsh_tools.options.flash import FlashOptions
@@ -76,9 +77,8 @@ def _flash_real(image: Image, options: FlashOptions) -> dict[str, Any]:
     with ExitStack() as held:
         held.enter_context(Lock(PROBE + (options.probe or f"of {board.name}"), board=board.name))
         _lock_port(port, board, held)
-        begun = time.monotonic()
-        _upload(image, command, options.timeouts.flash)
-        say(f"{board.name}: flashed by {command.method} in {time.monotonic() - begun:.1f} s")
+        took_s = _upload(image, command, options.timeouts.flash)
+        say(f"{board.name}: flashed by {command.method} in {took_s:.1f} s; waits for its answer")
         return _answer(port, image, options.timeouts.boot)
 
 
@@ -87,9 +87,17 @@ def _as_told(elf: Path) -> Path:
     return elf if PLAIN_PATH.fullmatch(str(elf)) else elf.relative_to(project_root())
 
 
-def _upload(image: Image, command: UploadCommand, timeout_s: float) -> None:
-    say(f"{image.board.name}: {command}")
-    upload_firmware(image.board, command.words, timeout_s=timeout_s, log=say, root=project_root())
+def _upload(image: Image, command: UploadCommand, timeout_s: float) -> float:
+    """Run `command`, tell how long that took the last time, and return the seconds that it took now."""
+    root, work = project_root(), f"flash {image.board.name} by {command.method}"
+    last_s = last_time_s(root, work)
+    known = "not timed here before" if last_s is None else f"{last_s:.1f} s the last time"
+    say(f"{image.board.name}: {image.size.flash_bytes:,} bytes, {known}: {command}")
+    begun = time.monotonic()
+    upload_firmware(image.board, command.words, timeout_s=timeout_s, log=say, root=root)
+    took_s = time.monotonic() - begun
+    keep_time(root, work, took_s)
+    return took_s
 
 
 def _flash_virtual(image: Image, options: FlashOptions) -> dict[str, Any]:

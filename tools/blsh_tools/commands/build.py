@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`blsh build`: the firmware of the generated model, for one board."""
 
-from blsh_tools.console import say, show
+from blsh_tools.console import progress, say, show
 from blsh_tools.options.arguments import DEFAULT_BOARD, AsJson, BoardName
 
 
@@ -10,7 +10,8 @@ def build(board: BoardName = DEFAULT_BOARD, as_json: AsJson = False) -> None:
     from blsh_firmware.build.images import build_image
     from blsh_hil.boards.table import find_board
 
-    image = build_image(find_board(board), lambda line: say(line) if line else None)
+    with progress() as advance:
+        image = build_image(find_board(board), lambda line: say(line) if line else None, progress=advance)
     rows = [
         ("image", str(image.elf)),
         ("build id", f"{image.build_id:08x}"),

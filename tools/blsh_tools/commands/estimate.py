@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blsh_tools.console import show
+from blsh_tools.console import say, show
 from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, AsJson, ModelFile
 from blsh_tools.options.model import PlanOptions
 
@@ -32,17 +32,20 @@ def estimate(
     The options are those of `blsh generate`: with a budget, the size of the model is chosen; a model that does not fit
     is refused. Instructions are those for the signal that `blsh bench` measures with.
     """
-    from blsh_codegen.cost.measured_costs import COSTS_FILE
-    from blsh_tools.bench.estimate_model import estimate_model, renew_costs
-
     if calibrate:
+        from blsh_codegen.cost.costs_file import COSTS_FILE
+        from blsh_tools.bench.renew_costs import renew_costs  # with SciPy, which an estimate does without
+
         costs = renew_costs(wanted.board)
         rows = [
             (name, f"{sizes.flash_bytes:,} bytes of flash, {sizes.ram_bytes:,} of RAM")
             for name, sizes in costs.boards.items()
         ]
         show(asdict(costs), as_json, rows, f"Measured, written to {COSTS_FILE}: firmware without a model")
+        say("the costs of the models in the box rest on these: blsh models --renew")
         return
+    from blsh_tools.bench.estimate_model import estimate_model
+
     found = estimate_model(model, replace(wanted, board=wanted.board or DEFAULT_BOARD))
     title = f"Estimate for {found.board.name}, {found.board.core}; instructions are not cycles"
     show(found.to_dict(), as_json, _rows(found), title)

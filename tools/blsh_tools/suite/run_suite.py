@@ -19,9 +19,10 @@ from blsh_hil.boards.session import connect
 from blsh_hil.boards.table import load_boards
 from blsh_hil.link.child_process import run_child
 from blsh_hil.prove.unlisted import recognise
-from blsh_tools.console import say
+from blsh_tools.console import is_quiet, say
 from blsh_tools.options.arguments import REPORT_FOLDER
 from blsh_tools.options.outputs import check_output_folder
+from blsh_tools.suite import suite_progress
 from blsh_tools.suite.board_reports import reported
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.errors import BlshError
@@ -167,6 +168,7 @@ def _run_tests(
     with reported(options.reports / board_name) as report:
         command = [sys.executable, "-m", "pytest", str(SUITE), *_PYTEST, *place]
         command += [*options.to_arguments(), *report.arguments]
+        command += [] if is_quiet() else ["-p", suite_progress.__name__]
         code = _run_pytest(command, quiet)
         if code == _NO_TESTS:
             raise BlshError(f"no test of the suite matches -k {options.keyword}; see -k of pytest")
