@@ -23,6 +23,7 @@ from blsh_hil.link.client import BAUD, BoardClient
 from blsh_hil.prove.compare import Comparison, HopSource, compare
 from blsh_hil.prove.unlisted import recognise
 from blsh_trainer.model.artifact import AnyModel
+from blsh_trainer.progress import Progress
 from blsh_trainer.signals.geometry import Geometry
 
 from .user_recordings import Recording
@@ -90,10 +91,14 @@ def answering_board(port: str, model: AnyModel, baud: int | None, library: Path 
 
 @dataclass
 class Proof:
-    """Compares a board with the reference for one test. counts: how much was compared so far, for JUnit and report."""
+    """Compares a board with the reference for one test. counts: how much was compared so far, for JUnit and report.
+
+    progress: told of each hop.
+    """
 
     client: HopSource
     reference: VectorisedDenoiser
+    progress: Progress | None = None
     counts: dict[str, int] = field(default_factory=lambda: {"hops": 0, "values": 0, "mismatches": 0})
 
     def __call__(
@@ -108,7 +113,7 @@ class Proof:
         """
         samples = recording.samples if isinstance(recording, Recording) else recording
         hops = padded_to_hops(samples, self.reference.model.geometry)
-        comparison = compare(self.client, self.reference, hops, stages=stages, limits=limits)
+        comparison = compare(self.client, self.reference, hops, self.progress, stages, limits)
         self.counts["hops"] += comparison.hops
         self.counts["values"] += comparison.values
         self.counts["mismatches"] += comparison.differences
