@@ -9,7 +9,6 @@ in scratch folders.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +36,9 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.learning.options import PAPER
 from blsh_trainer.learning.train import train_model
 from blsh_trainer.model.artifact import AnyModel, load_model
-from blsh_trainer.signals.geometry import Geometry
 
 from .exactness import Exactness, checked_stages
+from .proven_firmware import ProvenFirmware
 from .recordings import noisy_recording
 
 SMALL_TRAINING = PAPER.with_(name="suite", fit_frames=2000, max_frames=20_000, steps=100)
@@ -104,15 +103,13 @@ def _is_unlisted(config: pytest.Config) -> bool:
 
 
 @dataclass(frozen=True)
-class Firmware:
-    """The firmware on the board: the reference's integers, what HELLO must say, and how to reach it.
+class Firmware(ProvenFirmware):
+    """The firmware on the board under test, and how to reach it.
 
     start: makes a target (see `target`). elf: the program that an emulator runs. recipe: the recipe of the model, if it
     has one. listed: whether boards.toml describes the board, or it is the host.
     """
 
-    model: IntegerModel
-    expected: Expected
     board: str
     start: Callable[[int | None, Sequence[str]], Target]
     port: str | None = None
@@ -124,16 +121,6 @@ class Firmware:
     def counts_instructions(self) -> bool:
         """Whether the board counts instructions: a virtual board that we start ourselves does."""
         return self.port is None and self.board != HOST and find_board(self.board).qemu_machine is not None
-
-    @property
-    def geometry(self) -> Geometry:
-        """The geometry of the model."""
-        return self.model.geometry
-
-    @cached_property
-    def reference(self) -> VectorisedDenoiser:
-        """The integer reference of the model."""
-        return VectorisedDenoiser(self.model)
 
     def target(self, icount_shift: int | None = None, arguments: Sequence[str] = ()) -> Target:
         """Return a new target to connect to.

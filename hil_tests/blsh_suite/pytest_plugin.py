@@ -10,7 +10,7 @@ needs is imported when a test asks for it. `-p no:blsh-hil` leaves the plugin ou
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,14 @@ import pytest
 if TYPE_CHECKING:
     from blsh_hil.link.client import BoardClient
     from blsh_suite.user_board import Proof, UserBoard
+    from blsh_suite.user_pace import Pace
     from blsh_suite.user_recordings import Recording
     from blsh_trainer.model.artifact import AnyModel
 
 _VIRTUAL = "mps2-an386"
 _MOST_SECONDS = 3600.0
-_FIXTURES = frozenset(("blsh_model", "blsh_board", "blsh_client", "blsh_proof", "blsh_recordings", "blsh_recording"))
+_ON_BOARD = frozenset(("blsh_board", "blsh_client", "blsh_proof"))
+_FIXTURES = _ON_BOARD | {"blsh_model", "blsh_recordings", "blsh_recording"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,7 +68,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="folder of audio files, or a corpus, whose mixtures are sent [default: synthetic signals]",
     )
     group.addoption(
-        "--blsh-seconds", metavar="N", type=float, default=1.0, help="seconds of each recording [default: %(default)s]"
+        "--blsh-seconds",
+        metavar="N",
+        type=float,
+        default=None,
+        help="seconds of each recording [default: 1, or what a slow board does in ten seconds]",
     )
 
 
@@ -91,7 +97,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if config.getoption("collectonly") or hasattr(config, "workerinput"):
         return
-    if any(not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())) for item in session.items):
+    if any(not _FIXTURES.isdisjoint(_fixtures_of(item)) for item in session.items):
         _check_options(config)
 
 
@@ -117,13 +123,45 @@ def _check_options(config: pytest.Config) -> None:
         except BlshError as error:
             raise pytest.UsageError(f"{option}: {error}") from error
     seconds = config.getoption("--blsh-seconds")
-    if not (math.isfinite(seconds) and 0 < seconds <= _MOST_SECONDS):
+    if seconds is not None and not (math.isfinite(seconds) and 0 < seconds <= _MOST_SECONDS):
         raise pytest.UsageError(f"--blsh-seconds {seconds}; choose above 0 to {_MOST_SECONDS:,.0f}")
 
 
 def _folder(config: pytest.Config) -> Path | None:
     named = config.getoption("--blsh-recordings")
     return None if named is None else Path(named)
+
+
+def _fixtures_of(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
+
+
+def _tell(config: pytest.Config, line: str) -> None:
+    """Write a line among those of pytest, past its capture; a worker of pytest-xdist has no place for one."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if reporter is not None:
+        with nullcontext() if capture is None else capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(f"blsh-hil: {line}")
+            reporter.flush()
+
+
+def _pace(request: pytest.FixtureRequest) -> "Pace | None":
+    """Return the pace of the board that tests of this run ask for; None where none does, or it does not answer.
+
+    The tests that ask for a board that does not answer fail by themselves.
+    """
+    from blsh_suite.user_pace import measured_pace
+
+    if all(_ON_BOARD.isdisjoint(_fixtures_of(item)) for item in request.session.items):
+        return None
+    try:
+        board, client = request.getfixturevalue("blsh_board"), request.getfixturevalue("blsh_client")
+    except pytest.fail.Exception:
+        return None
+    with _plain_failure():
+        return measured_pace(client, board.name, board.geometry)
 
 
 @contextmanager
@@ -182,12 +220,23 @@ def blsh_client(blsh_board: "UserBoard") -> Iterator["BoardClient"]:
 
 
 @pytest.fixture(scope="session")
-def blsh_recordings(pytestconfig: pytest.Config, blsh_model: "AnyModel") -> "list[Recording]":
-    """Return the recordings of --blsh-recordings at the model's rate, or synthetic signals: `name` and `samples`."""
+def blsh_recordings(request: pytest.FixtureRequest, blsh_model: "AnyModel") -> "list[Recording]":
+    """Return the recordings of --blsh-recordings at the model's rate, or synthetic signals: `name` and `samples`.
+
+    Where tests of the run ask for a board, too, its hops are timed first, and the run tells how long the recordings
+    take. Without --blsh-seconds, a board that would need more than ten seconds for one gets shorter recordings.
+    """
+    from blsh_suite.user_pace import LONGEST_S
     from blsh_suite.user_recordings import recordings_of
 
+    config = request.config
+    named, seconds = config.getoption("--blsh-seconds"), LONGEST_S
+    if (pace := _pace(request)) is not None:
+        seconds = pace.default_seconds if named is None else named
+        tests = sum({"blsh_recording", "blsh_proof"} <= _fixtures_of(item) for item in request.session.items)
+        _tell(config, pace.told(tests, seconds, named is not None))
     with _plain_failure():
-        return recordings_of(_folder(pytestconfig), blsh_model.geometry, pytestconfig.getoption("--blsh-seconds"))
+        return recordings_of(_folder(config), blsh_model.geometry, seconds if named is None else named)
 
 
 @pytest.fixture
@@ -200,7 +249,9 @@ def blsh_recording(request: pytest.FixtureRequest, blsh_recordings: "list[Record
 def blsh_proof(request: pytest.FixtureRequest, blsh_board: "UserBoard", blsh_client: "BoardClient") -> "Proof":
     """Return what compares the board with the reference, bit for bit: blsh_proof(recording).differences is 0."""
     from blsh_suite.user_board import Proof
+    from blsh_suite.user_pace import Teller
 
-    proof = Proof(blsh_client, blsh_board.reference)
+    config = request.config
+    proof = Proof(blsh_client, blsh_board.reference, Teller(lambda line: _tell(config, line), request.node.name))
     request.node.user_properties.append(("counts", proof.counts))  # record_property warns where --junitxml is given
     return proof

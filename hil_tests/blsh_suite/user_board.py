@@ -4,7 +4,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,44 +11,29 @@ import numpy.typing as npt
 
 from blsh_codegen.emit.generate import integer_model
 from blsh_codegen.emit.generated_record import read_record
-from blsh_codegen.model.quantise import IntegerModel
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser, padded_to_hops
 from blsh_codegen.spec.stages import STAGES
 from blsh_firmware.build.images import generated_folder, reach
-from blsh_hil.boards.session import Expected, connect
+from blsh_hil.boards.session import connect
 from blsh_hil.link.board_errors import BoardError
 from blsh_hil.link.child_process import ChildBoard
 from blsh_hil.link.client import BAUD, BoardClient
 from blsh_hil.prove.compare import Comparison, HopSource, compare
 from blsh_hil.prove.unlisted import recognise
 from blsh_trainer.model.artifact import AnyModel
-from blsh_trainer.signals.geometry import Geometry
+from blsh_trainer.progress import Progress
 
+from .proven_firmware import ProvenFirmware
 from .user_recordings import Recording
 
 
 @dataclass(frozen=True)
-class UserBoard:
-    """A board that runs. url: its serial port. model: the integers in its firmware. expected: what HELLO must say.
-
-    child: its process, for a virtual board and for the host.
-    """
+class UserBoard(ProvenFirmware):
+    """A board that runs. url: its serial port. child: its process, for a virtual board and for the host."""
 
     name: str
     url: str
-    model: IntegerModel
-    expected: Expected
     child: ChildBoard | None = None
-
-    @property
-    def geometry(self) -> Geometry:
-        """The geometry of the model."""
-        return self.model.geometry
-
-    @cached_property
-    def reference(self) -> VectorisedDenoiser:
-        """The integer reference of the model."""
-        return VectorisedDenoiser(self.model)
 
     @contextmanager
     def connected(self) -> Iterator[BoardClient]:
@@ -73,10 +57,10 @@ def running_board(name: str, port: str | None, model: AnyModel) -> Iterator[User
     target, expected = reach(name, port, model, print)
     integers = integer_model(model, read_record(generated_folder(), model).options)
     if isinstance(target, str):
-        yield UserBoard(name, target, integers, expected.of(integers))
+        yield UserBoard(integers, expected.of(integers), name, target)
         return
     with target:
-        yield UserBoard(name, target.url, integers, expected.of(integers), target)
+        yield UserBoard(integers, expected.of(integers), name, target.url, target)
 
 
 def answering_board(port: str, model: AnyModel, baud: int | None, library: Path | None) -> UserBoard:
@@ -85,15 +69,19 @@ def answering_board(port: str, model: AnyModel, baud: int | None, library: Path 
     baud: of the serial line; None: the usual one.
     """
     found = recognise(port, model, baud or BAUD, library)
-    return UserBoard(found.hello.board, port, found.model, found.expected)
+    return UserBoard(found.model, found.expected, found.hello.board, port)
 
 
 @dataclass
 class Proof:
-    """Compares a board with the reference for one test. counts: how much was compared so far, for JUnit and report."""
+    """Compares a board with the reference for one test. counts: how much was compared so far, for JUnit and report.
+
+    progress: told of each hop.
+    """
 
     client: HopSource
     reference: VectorisedDenoiser
+    progress: Progress | None = None
     counts: dict[str, int] = field(default_factory=lambda: {"hops": 0, "values": 0, "mismatches": 0})
 
     def __call__(
@@ -108,7 +96,7 @@ class Proof:
         """
         samples = recording.samples if isinstance(recording, Recording) else recording
         hops = padded_to_hops(samples, self.reference.model.geometry)
-        comparison = compare(self.client, self.reference, hops, stages=stages, limits=limits)
+        comparison = compare(self.client, self.reference, hops, self.progress, stages, limits)
         self.counts["hops"] += comparison.hops
         self.counts["values"] += comparison.values
         self.counts["mismatches"] += comparison.differences

@@ -17,7 +17,8 @@ from blsh_codegen.spec.hard_signals import EDGE_SIGNALS
 from blsh_firmware.build.images import generate_firmware, generated_folder
 from blsh_firmware.build.project_files import copy_project
 from blsh_hil.boards.host import HOST, build_host
-from blsh_suite import pytest_plugin, shared_fixtures, user_board, user_recordings
+from blsh_hil.prove.compare import HopSource
+from blsh_suite import pytest_plugin, shared_fixtures, user_board, user_pace, user_recordings
 from blsh_trainer.model.artifact import load_model
 from blsh_trainer.model.boxed_models import boxed_models
 from blsh_trainer.signals.geometry import CLASSES
@@ -29,7 +30,7 @@ ROOT = project_root()
 PAGE = ROOT / "docs" / "howto" / "own-ci.md"
 MODEL = "intercom-small"
 ONE_TEST = "def test_mine(blsh_proof, blsh_recording): assert blsh_proof(blsh_recording).differences == 0"
-USED_ELSEWHERE = (user_board, user_recordings)
+USED_ELSEWHERE = (user_board, user_pace, user_recordings)
 """Modules that pytester would forget after a run, and NumPy with them, unless they are imported before it."""
 
 
@@ -72,6 +73,8 @@ def test_the_example_of_the_page(pytester: pytest.Pytester, own_project: Path, m
     result = run(pytester, *options, "--junitxml=found.xml", "-W", "error")
     result.assert_outcomes(passed=len(EDGE_SIGNALS) + 2, failed=1)
     result.stdout.re_match_lines([r".*Difference\(stage='accumulators'.*"])
+    told = rf"blsh-hil: .* does [\d,]+ hops a second; {len(EDGE_SIGNALS)} tests of 0\.1 s of sound each take about 1 s"
+    result.stdout.re_match_lines([told])
     found = (pytester.path / "found.xml").read_text(encoding="utf-8")
     hops = CLASSES["intercom"].hops_of(1600)
     assert found.count(f'<property name="counts" value="{{\'hops\': {hops}, ') == len(EDGE_SIGNALS) + 1
@@ -156,6 +159,49 @@ def test_signals_are_the_same_in_every_run() -> None:
     assert [each.name for each in first] == user_recordings.recording_names(None)
     assert all(np.array_equal(one.samples, other.samples) for one, other in zip(first, second, strict=True))
     assert {len(each.samples) for each in first} == {800}
+
+
+class SlowBoard:
+    """A board whose hops take 1.25 s each, and the clock that shows it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def reset_stream(self) -> None:
+        """Do nothing: no hop is kept."""
+
+    def hop(self, _samples: object, **_asked: object) -> None:
+        self.now += 1.25
+
+
+def test_a_slow_board_gets_less_sound_and_the_run_says_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = SlowBoard()
+    monkeypatch.setattr(user_pace, "time", board)
+    pace = user_pace.measured_pace(cast(HopSource, board), "slow", CLASSES["intercom"])
+    assert pace.rate == 0.8 and board.now == 2.5
+    assert pace.default_seconds == 8 * 256 / 16_000
+    assert pace.told(14, pace.default_seconds, named=False) == (
+        "slow does 0.8 hops a second; 14 tests of 0.13 s of sound each take about 2 minutes. "
+        "A faster board gets 1 s each: --blsh-seconds=1 sends as much here, in about 18 minutes"
+    )
+    assert pace.told(0, 1.0, named=True) == "slow does 0.8 hops a second; a recording of 1 s takes about 78 s"
+    assert user_pace.Pace("fast", CLASSES["intercom"], 39.0).default_seconds == user_pace.LONGEST_S == 1.0
+
+
+def test_a_long_comparison_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    board, told = SlowBoard(), list[str]()
+    monkeypatch.setattr(user_pace, "time", board)
+    teller = user_pace.Teller(told.append, "test_mine[click]")
+    for done in range(1, 22):
+        teller("comparing", done, 21)
+        board.hop(None)
+    assert told == [
+        "test_mine[click]: comparing, hop 9 of 21, about 15 s left",
+        "test_mine[click]: comparing, hop 17 of 21, about 5 s left",
+    ]
 
 
 def test_every_mark_of_the_suite_is_registered_without_pytest_xdist() -> None:

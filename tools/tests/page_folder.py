@@ -21,6 +21,7 @@ from blsh_trainer.signals.masks import find_mask_kind
 
 from . import tiny_corpus
 from .blsh_command import ENVIRONMENT
+from .page_output import SIGN, wrong_output
 from .pages import ROOT, Block
 from .tiny_corpus import corpus_rows, write_manifest
 
@@ -116,7 +117,7 @@ def script_of(blocks: Sequence[Block], folder: Path) -> str:
     """
     lines = ["set -e -o pipefail"]
     for number, block in enumerate(blocks):
-        lines.append(f"echo '@@ {block.place}' >&2")
+        lines.append(f"echo '{SIGN}{block.place}' >&2")
         if block.runs and "first" in block.marks:
             lines.append(block.marks["first"])
         text = folder / f".block-{number}"
@@ -138,7 +139,10 @@ def script_of(blocks: Sequence[Block], folder: Path) -> str:
 
 
 def run_page(blocks: Sequence[Block], folder: Path) -> str:
-    """Run a page's blocks in `folder`. Return "" if all went well, else the block and the end of what was said."""
+    """Run a page's blocks in `folder`. Return "" if all went well and the outputs that it shows are true.
+
+    Else return the block, and the end of what was said or the lines that were not printed.
+    """
     variables = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "PYTEST_ADDOPTS")}
     variables |= ENVIRONMENT | {"BLSH_PROJECT": str(folder), "BLSH_CORPUS": str(folder / "recordings")}
     variables["PATH"] = f"{folder / _PROGRAMS}:{variables['PATH']}"
@@ -158,10 +162,10 @@ def run_page(blocks: Sequence[Block], folder: Path) -> str:
             code = f"none after {PAGE_TIMEOUT_S} s"
         finally:
             _end(process.pid)
-    if code == 0:
-        return ""
     text = said.read_text(encoding="utf-8", errors="replace")
-    block = text.rsplit("@@ ", 1)[-1].split("\n")[0]
+    if code == 0:
+        return wrong_output(blocks, text)
+    block = text.rsplit(SIGN, 1)[-1].split("\n")[0]
     return f"{block}: exit code {code}\n{text[-3000:]}"
 
 

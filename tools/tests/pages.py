@@ -30,7 +30,10 @@ PARSED = {"c", "toml", "yaml", "json", "ini", "csv"}
 FREE = {"text", "mermaid", ""}
 """Languages whose blocks say nothing that a test could run. A block without a language may hold no command."""
 
-MARKS = {"not run", "first", "file", "added to"}
+OUTPUT = {"numbers differ"}
+"""What a mark `<!-- output: ... -->` may say of a block that shows what the block before it prints."""
+
+MARKS = {"not run", "first", "file", "added to", "output"}
 
 _RESULTS = ROOT / "docs" / "results"
 _MARK = re.compile(r"<!-- ([a-z][a-z ]*): ([^\n]+?) -->")
@@ -44,13 +47,17 @@ _OPERATORS = set("();<>|&")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: the page, the line of its fence, its language, its text; the marks before it, by name."""
+    """A fenced block: the page, the line of its fence, its language, its text; the marks before it, by name.
+
+    joined: whether nothing but marks stands between it and the block before.
+    """
 
     page: Path
     line: int
     language: str
     text: str
     marks: dict[str, str]
+    joined: bool
 
     @property
     def place(self) -> str:
@@ -67,12 +74,15 @@ class Block:
 def blocks_of(page: Path) -> list[Block]:
     """Return the fenced blocks of a page, in order."""
     text = page.read_text(encoding="utf-8")
-    found = []
+    found: list[Block] = []
+    end = 0
     for match in _BLOCK.finditer(text):
         line = text.count("\n", 0, match.start("fence")) + 1
         body = re.sub(rf"^{match['indent']}", "", match["text"], flags=re.MULTILINE)
         marks = {name: value for name, value in _MARK.findall(match["marks"]) if name != "written by"}
-        found.append(Block(page, line, match["language"].strip(), body, marks))
+        joined = bool(found) and not text[end : match.start()].strip()
+        found.append(Block(page, line, match["language"].strip(), body, marks, joined))
+        end = match.end()
     return found
 
 

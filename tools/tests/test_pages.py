@@ -25,7 +25,8 @@ from blsh_trainer.model.artifact import load_model
 from blsh_trainer.model.boxed_models import boxed_models
 
 from .conftest import MadeOnce
-from .pages import FREE, MARKS, NOT_RUN, PAGES, PARSED, ROOT, RUN, Block, blocks_of, commands
+from .page_output import shown_outputs
+from .pages import FREE, MARKS, NOT_RUN, OUTPUT, PAGES, PARSED, ROOT, RUN, Block, blocks_of, commands
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 COMMANDS: Any = typer.main.get_command(app)
@@ -129,9 +130,17 @@ def test_a_block_has_a_language_and_a_mark_that_are_known(block: Block) -> None:
     assert directive or block.language in RUN | PARSED | FREE
     assert set(block.marks) <= MARKS
     assert block.marks.get("not run") in {None, *NOT_RUN}
+    assert block.marks.get("output") in {None, *OUTPUT}
     assert "first" not in block.marks or faults_of_script(block.marks["first"]) == []
     if block.language == "":
         assert not re.search(r"^\s*(\$ |blsh |make |python )", block.text, re.MULTILINE), "a command: write ```sh"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_mark_of_an_output_stands_before_an_output(page: Path) -> None:
+    blocks = blocks_of(page)
+    shown = [block.place for _, block in shown_outputs(blocks)]
+    assert [block.place for block in blocks if "output" in block.marks and block.place not in shown] == []
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "sh"], ids=place)

@@ -74,6 +74,41 @@ def test_a_block_with_a_mark_is_not_run(bare: Path) -> None:
     assert followed(bare, "<!-- not run: needs a board -->\n```sh\nfalse\n```\n") == ""
 
 
+PRINTING = "```sh\nprintf 'one\\ntwo  2.5 s\\n'\nprintf 'three\\n\\nfour\\n' >&2\n```\n"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "```text\none\ntwo  2.5 s\nthree\nfour\n```\n",
+        "\n```text\ntwo  2.5 s\nthree\n```\n",
+        "```text\none\n...\nfour\n```\n",
+        "<!-- output: numbers differ -->\n```text\none\ntwo  1,017 s\n```\n",
+        "In words:\n```text\nfive\n```\n",
+        "<!-- file: a.txt -->\n```text\nfive\n```\n",
+    ],
+)
+def test_an_output_that_is_shown_may_skip_lines(bare: Path, shown: str) -> None:
+    assert followed(bare, PRINTING + shown) == ""
+
+
+@pytest.mark.parametrize(
+    ("shown", "missing"),
+    [
+        ("```text\none\nthree\n```\n", "one\nthree"),
+        ("```text\nfour\n...\none\n```\n", "one"),
+        ("```text\none\ntwo  2.6 s\n```\n", "one\ntwo  2.6 s"),
+        ("<!-- output: numbers differ -->\n```text\ntwo  2.5 ms\n```\n", "two  2.5 ms"),
+        ("```text\nthr\n```\n", "thr"),
+    ],
+)
+def test_an_output_that_is_not_printed_is_named(bare: Path, shown: str, missing: str) -> None:
+    said = followed(bare, f"```sh\necho {missing.split()[0]}\n```\n{PRINTING}{shown}")
+    line = 9 if shown.startswith("<") else 8
+    told = f"{bare}/NOTES.md:{line}: {bare}/NOTES.md:4 does not print these lines:\n{missing}\nIt prints:\none\n"
+    assert said.startswith(told), said
+
+
 @pytest.mark.needs("cmake", "gcc")
 def test_lines_of_cmake_build_a_program(bare: Path) -> None:
     (bare / "lib").mkdir()

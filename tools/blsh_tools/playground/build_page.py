@@ -34,8 +34,8 @@ _SAMPLE_SEED: Final = 14
 
 
 def style_sheet(*files: Path) -> str:
-    """Return the style sheets `files` as one, behind the colours that all pages have in light and dark."""
-    return "".join(read_own(file).decode() for file in (PAGE / "colours.css", *files))
+    """Return the style sheets `files` as one, behind the colours and the rules that all pages have."""
+    return "".join(read_own(file).decode() for file in (PAGE / "colours.css", PAGE / "shared.css", *files))
 
 
 def write_page(models: Sequence[CarriedModel], output: Path, sample: bytes | None) -> dict[str, Any]:
