@@ -115,6 +115,12 @@ def test_third():
 """
 
 
+def hear_signals() -> None:
+    """Let a program end on signals, even where a shell's `&` or nohup has it begin with them ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("number", "state"),
     [
@@ -131,7 +137,7 @@ def test_a_run_that_is_ended_leaves_a_whole_report_of_what_ran(
     command = pytest_command(suite, folder)
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+        preexec_fn=hear_signals,
     )  # fmt: skip
     with process:
         deadline = time.monotonic() + 300

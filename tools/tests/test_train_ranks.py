@@ -3,6 +3,8 @@
 
 import json
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -83,23 +85,28 @@ def test_ranks_that_cannot_be_are_refused(
     blsh.refuse(words, "train", corpus, *SMALL, "-o", "model.npz", *options)
 
 
+def meet(ranks: Ranks) -> None:
+    with ranks.meeting({}, 0.2):
+        pass
+
+
 def test_a_rank_that_does_not_come_is_named() -> None:
     with pytest.raises(BlshError, match=r"rank 1 of 3 has not come within 0.2 s"):
-        Ranks(f"127.0.0.1:{free_port()}", 0, 3).meet({}, 0.2)
+        meet(Ranks(f"127.0.0.1:{free_port()}", 0, 3))
 
 
 def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = f"127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(BlshError, match=rf"cannot listen at {taken}: Address already in use"):
-            Ranks(taken, 0, 2).meet({}, 0.2)
+            meet(Ranks(taken, 0, 2))
 
 
 def test_a_coordinator_that_says_nothing_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         silent = f"127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(BlshError, match=rf"cannot reach rank 0 at {silent}: it does not answer as rank 0"):
-            Ranks(silent, 1, 2).meet({}, 0.2)
+            meet(Ranks(silent, 1, 2))
 
 
 @pytest.mark.slow
@@ -130,3 +137,24 @@ def test_a_rank_that_dies_ends_the_training(blsh: Blsh, corpus: Path) -> None:
     assert (left.returncode, stdout) == (2, ""), stderr
     assert "Traceback" not in stderr and "error: another rank of 2 has ended early" in stderr
     assert not (blsh.cwd / "lost.npz").exists()
+
+
+def test_the_coordinator_waits_until_the_others_have_left() -> None:
+    address, order = f"127.0.0.1:{free_port()}", []
+    ready, may_leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with Ranks(address, 1, 2).meeting({}):
+            ready.set()
+            assert may_leave.wait(WAIT_S)
+            order.append("rank 1 leaves")
+
+    with ThreadPoolExecutor(1) as pool:
+        left = pool.submit(other)
+        with Ranks(address, 0, 2).meeting({}) as wait_until_left:
+            assert ready.wait(WAIT_S)
+            threading.Timer(0.1, may_leave.set).start()
+            wait_until_left()
+            order.append("rank 0 leaves")
+        left.result()
+    assert order == ["rank 1 leaves", "rank 0 leaves"]

@@ -66,13 +66,21 @@ class Devices:
 def training_devices(name: str, ranks: Ranks | None = None, plan: Plan | None = None) -> Iterator[Devices]:
     """Give the block the device `name` (cpu or gpu) of this process, or with `ranks` those of all processes.
 
-    plan: what has to be the same on all ranks. BlshError where there is no such device, and for ranks as of Ranks.meet;
-    within the block where another rank ends early. Where rank 0 does, JAX ends this process.
+    plan: what has to be the same on all ranks. BlshError where there is no such device, and for ranks as of
+    Ranks.meeting; within the block where another rank ends early. Where rank 0 does, JAX ends this process.
     """
     if ranks is None:
         yield Devices(name)
         return
-    ranks.meet(plan or {})
+    with ranks.meeting(plan or {}) as wait_until_left, _connected(ranks):
+        yield Devices(name)
+        multihost_utils.sync_global_devices("end")
+        wait_until_left()
+
+
+@contextmanager
+def _connected(ranks: Ranks) -> Iterator[None]:
+    """Connect the devices of all ranks for the block. BlshError within it where another rank ends early."""
     _untyped.config.update("jax_enable_recoverability", True)  # or the loss of a rank would abort all others
     jax.distributed.initialize(
         ranks.coordinator,
@@ -85,8 +93,7 @@ def training_devices(name: str, ranks: Ranks | None = None, plan: Plan | None = 
     try:
         with _output_to_errors():
             multihost_utils.sync_global_devices("begin")
-        yield Devices(name)
-        multihost_utils.sync_global_devices("end")
+        yield
     except (ValueError, RuntimeError) as error:  # what JAX makes of a connection that broke
         if "gloo" not in str(error).lower():
             raise

@@ -3,15 +3,18 @@
 
 Rank 0 listens at the coordinator's address. Each other rank sends it a line of JSON: its number, the number of ranks
 and its plan, by which is meant all that has to be the same everywhere. Each gets a line back: what is wrong, or null.
+
+The connections stay open until the training has ended. JAX aborts a rank that takes its leave of a coordinator which
+is gone already, so rank 0 goes last: it waits until the others have closed their ends.
 """
 
 import json
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +26,7 @@ WAIT_S = 60.0
 """The time that ranks wait for each other."""
 _RETRY_S, _SOON_S = 0.2, 0.001
 _LINE_S = 5.0  # for a line once somebody has called
+_LEAVE_S = 30.0  # for a rank to end once the training has
 _MOST_CHARACTERS = 1 << 16
 _ADDRESS = re.compile(r"([^\s:]+):([1-9]\d{0,4})")
 _SAME = "give all ranks the same command but for --rank"
@@ -54,30 +58,37 @@ class Ranks:
         host, port = self.coordinator.rsplit(":", 1)
         return host, int(port)
 
-    def meet(self, plan: Plan, wait_s: float | None = None) -> None:
-        """Return once all ranks are there and have the same plan, JSON values. wait_s: None for WAIT_S.
+    @contextmanager
+    def meeting(self, plan: Plan, wait_s: float | None = None) -> Iterator[Callable[[], None]]:
+        """Run the block once all ranks are there and have the same plan, JSON values. wait_s: None for WAIT_S.
 
-        BlshError, on each rank that is there, where one does not come within `wait_s`, comes twice, or differs.
+        Give the block a function that returns, on rank 0, once the other ranks have left their blocks, or have had
+        `_LEAVE_S` for it; on other ranks at once. BlshError, on each rank that is there, where one does not come
+        within `wait_s`, comes twice, or differs.
         """
         wait_s = WAIT_S if wait_s is None else wait_s
-        try:
-            error = self._receive(plan, wait_s) if self.rank == 0 else self._report(plan, wait_s)
-        except OSError as failed:
-            what = "listen" if self.rank == 0 else "reach rank 0"
-            raise BlshError(
-                f"cannot {what} at {self.coordinator}: {failed.strerror or failed}; "
-                f"start rank 0 there, and all {self.count} ranks within {wait_s:g} s"
-            ) from failed
-        if error is not None:
-            raise BlshError(error)
+        with ExitStack() as opened:
+            others: list[socket.socket] = []
+            try:
+                if self.rank == 0:
+                    error = self._receive(plan, wait_s, others, opened)
+                else:
+                    error = self._report(plan, wait_s, opened)
+            except OSError as failed:
+                what = "listen" if self.rank == 0 else "reach rank 0"
+                raise BlshError(
+                    f"cannot {what} at {self.coordinator}: {failed.strerror or failed}; "
+                    f"start rank 0 there, and all {self.count} ranks within {wait_s:g} s"
+                ) from failed
+            if error is not None:
+                raise BlshError(error)
+            yield lambda: _wait_for_ends(others)
 
-    def _receive(self, plan: Plan, wait_s: float) -> str | None:
+    def _receive(self, plan: Plan, wait_s: float, callers: list[socket.socket], opened: ExitStack) -> str | None:
         deadline = time.monotonic() + wait_s
         seen: set[int] = set()
-        callers: list[socket.socket] = []
         error = None
-        with ExitStack() as opened:
-            server = opened.enter_context(socket.create_server(self.address))
+        with socket.create_server(self.address) as server:
             while error is None and len(seen) < self.count - 1:
                 server.settimeout(max(deadline - time.monotonic(), _SOON_S))
                 try:
@@ -91,8 +102,8 @@ class Ranks:
                     callers.append(caller)
                     error = self._fault(told, plan, seen)
                     seen.update(() if error else (told["rank"],))
-            for caller in callers:
-                caller.sendall(json.dumps({"error": error}).encode() + b"\n")
+        for caller in callers:
+            caller.sendall(json.dumps({"error": error}).encode() + b"\n")
         return error
 
     def _fault(self, told: dict[str, Any], plan: Plan, seen: AbstractSet[int]) -> str | None:
@@ -108,12 +119,12 @@ class Ranks:
                 return f"rank {rank} has {name} {theirs.get(name)!r}, rank 0 has {ours.get(name)!r}; {_SAME}"
         return None
 
-    def _report(self, plan: Plan, wait_s: float) -> str | None:
+    def _report(self, plan: Plan, wait_s: float, opened: ExitStack) -> str | None:
         deadline = time.monotonic() + wait_s
-        with self._connected(deadline) as server:
-            line = json.dumps({"rank": self.rank, "ranks": self.count, "plan": plan})
-            server.sendall(line.encode() + b"\n")
-            answer = _line(server, deadline + wait_s)  # rank 0 may have begun to wait only now
+        server = opened.enter_context(self._connected(deadline))
+        line = json.dumps({"rank": self.rank, "ranks": self.count, "plan": plan})
+        server.sendall(line.encode() + b"\n")
+        answer = _line(server, deadline + wait_s)  # rank 0 may have begun to wait only now
         if answer is None or "error" not in answer:
             raise OSError("it does not answer as rank 0 of a training does")
         error: str | None = answer["error"]
@@ -138,3 +149,13 @@ def _line(caller: socket.socket, deadline: float) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _wait_for_ends(others: list[socket.socket]) -> None:
+    """Return once the process at the other end of each connection has closed it, or `_LEAVE_S` have passed."""
+    deadline = time.monotonic() + _LEAVE_S
+    for other in others:
+        other.settimeout(max(deadline - time.monotonic(), _SOON_S))
+        with suppress(OSError):
+            while other.recv(_MOST_CHARACTERS):
+                pass
