@@ -57,10 +57,12 @@ def test_two_processes_train_the_model_of_one(blsh: Blsh, corpus: Path) -> None:
     assert not (blsh.cwd / "none.npz").exists() and (blsh.cwd / "fit.ck").exists()
     with np.load(blsh.cwd / "one.npz") as one, np.load(blsh.cwd / "two.npz") as two:
         assert set(one.files) == set(two.files)
-        for name in ("projections", "thresholds", "votes", "weights", "bit_votes"):
+        for name in ("projections", "votes", "weights", "bit_votes"):
             steps = np.abs(one[name].astype(np.int64) - two[name].astype(np.int64))
-            near = steps <= np.maximum(1, 1e-3 * np.abs(one[name].astype(np.int64)))
-            assert near.mean() > 0.99, f"{name}: sums in another order move an integer by a step at most"
+            assert steps.max() <= 1, f"{name}: sums in another order move an integer by a step at most"
+        # Adam divides a gradient by its size and 1e-8. Where a threshold's gradient is hardly more than that, the order
+        # of its sum shows: by some hundredths of the first step, which is a hundredth of the largest thresholds.
+        np.testing.assert_allclose(one["thresholds"], two["thresholds"], rtol=0.005)
         assert (np.unpackbits(one["codes"]) == np.unpackbits(two["codes"])).mean() > 0.999
     first, second = two_ranks(blsh, corpus, free_port(), outputs[0], ("--steps=13",))
     for code, stdout, stderr in (first, second):
