@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pytest plugin that tells on stderr how many tests of the suite are done, and how long the others will take."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from blsh_tools.console import progress_lines, say
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter  # pytest.TerminalReporter only from 8.4 on
 
 _WHAT = "tests"
 
@@ -17,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
 class SuiteProgress:
     """The tests of a run, counted. reporter: prints pytest's own report; None: nobody does."""
 
-    def __init__(self, reporter: pytest.TerminalReporter | None) -> None:
+    def __init__(self, reporter: "TerminalReporter | None") -> None:
         self._reporter = reporter
         self._advance = progress_lines(self._tell)
         self._done = self._all = 0
