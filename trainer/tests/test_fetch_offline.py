@@ -23,7 +23,7 @@ def test_what_is_tried_is_told_and_given_up_soon(tmp_path: Path) -> None:
     pauses: list[float] = []
     with pytest.raises(BlshError) as refused:
         fetch(wanted, tmp_path, lambda *_: None, Patience(sleep=pauses.append, tell=lines.append))
-    assert lines[0] == "fetch c: calling 127.0.0.1:1"
+    assert lines[0] == "calling 127.0.0.1:1 (fetch c)"
     assert [line.partition("; ")[2] for line in lines[1:]] == ["attempt 2 of 3 in 1 s", "attempt 3 of 3 in 2 s"]
     assert all("refused" in line for line in lines[1:])
     assert pauses == [1.0, 2.0]

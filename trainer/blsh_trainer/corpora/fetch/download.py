@@ -75,7 +75,7 @@ def download(url: str, part: Path, progress: Progress, what: str, patience: Pati
     `part`.json keep what has arrived. BlshError when the server refuses or stays silent, or the disk is full.
     """
     host = urlsplit(url).netloc
-    patience.tell(f"{what}: calling {host}")
+    patience.tell(f"calling {host} ({what})")
     failures, answered = 0, False
     while True:
         before = _size(part)
