@@ -25,6 +25,7 @@ from blsh_codegen.spec.c_structs import layout_check, model_struct, search_words
 from blsh_codegen.spec.constants import ALL_KINDS, RUNTIME_FORMAT
 from blsh_codegen.spec.stages import STAGES, HopVectors, stage_values
 from blsh_trainer.errors import BlshError
+from blsh_trainer.files import written_for
 
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", *C_WARNINGS)
 _DSP = ("-D__ARM_FEATURE_DSP=1", "-D__ARM_FEATURE_SIMD32=1")
@@ -64,7 +65,8 @@ def compile_core(extra_flags: tuple[str, ...] = ()) -> Path:
     if not library.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            sources.write(Path(scratch))
+            with written_for(library, Path(scratch)):
+                sources.write(Path(scratch))
             names = sorted(name for name in sources.files if name.endswith(".c"))
             command = [compiler, *FLAGS, *extra_flags, "-I.", "-Iarm", *names, "-o", library.name]
             done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from blsh_trainer.errors import BlshError
+from blsh_trainer.files import unwritable
 from blsh_trainer.own_files import read_own
 
 
@@ -50,6 +51,4 @@ class Snapshot:
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).write_bytes(content)
         except OSError as error:
-            raise BlshError(
-                f"cannot write {folder}: {error.strerror or error}; free some space or choose another place"
-            ) from error
+            raise unwritable(folder, error) from error

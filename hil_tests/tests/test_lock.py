@@ -5,21 +5,37 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
+import tomllib
 import tty
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
+from blsh_codegen.project import project_root
 from blsh_hil.boards import attached as attached_module
 from blsh_hil.boards.attached import attached, ports_of
 from blsh_hil.boards.table import load_boards
 from blsh_hil.link.board_errors import BusyError, PortError
-from blsh_hil.link.board_lock import EMULATOR, Lock, entries, openers, port_key, runtime_folder, sweep
+from blsh_hil.link.board_lock import (
+    EMULATOR,
+    SCRIPTS,
+    STARTED_AS,
+    Lock,
+    entries,
+    openers,
+    port_key,
+    running_command,
+    runtime_folder,
+    sweep,
+)
 from blsh_hil.link.port import Port
 from blsh_trainer.errors import BlshError
 
@@ -64,11 +80,39 @@ def terminal() -> Iterator[str]:
 
 def test_a_lock_held_by_another_process_names_it() -> None:
     with another_holder("probe 1") as process:
-        expected = rf"probe 1 is in use by `-c probe 1` \(pid {process.pid}, since 20.*`blsh boards` lists all holders"
+        expected = rf"probe 1 is in use by `python -c probe 1` \(pid {process.pid}, since 20.*`blsh boards` lists all"
         with pytest.raises(BusyError, match=expected), Lock("probe 1"):
             pass
         with Lock("probe 2"):  # another one is free
             pass
+
+
+@pytest.mark.parametrize(
+    ("module", "script", "expected"),
+    [
+        (None, "/somewhere/.venv/bin/blsh", "blsh denoise --port COM3"),
+        ("blsh_tools.cli", "/somewhere/blsh_tools/cli.py", "blsh denoise --port COM3"),
+        ("pytest.__main__", "/somewhere/pytest/__main__.py", "python -m pytest denoise --port COM3"),
+        (None, "tools/mine.py", "mine.py denoise --port COM3"),
+        ("__main__", "a-folder", "a-folder denoise --port COM3"),
+        (None, "-c", "python -c denoise --port COM3"),
+    ],
+)
+def test_a_holder_is_named_as_its_user_started_it(
+    module: str | None, script: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = ModuleType("__main__")
+    main.__spec__ = None if module is None else ModuleSpec(module, None)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    monkeypatch.setattr(sys, "argv", [script, "denoise", "--port", "COM3"])
+    assert running_command() == expected
+    monkeypatch.setenv(STARTED_AS, "blsh hil --port COM3")
+    assert running_command() == "blsh hil --port COM3"
+
+
+def test_the_scripts_are_those_of_the_package() -> None:
+    scripts = tomllib.loads((project_root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    assert {name: f"{module}:main" for module, name in SCRIPTS.items()} == scripts
 
 
 def test_a_lock_given_back_is_free_and_leaves_nothing(folder: Path) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from blsh_hil.link.board_errors import ConnectionClosedError, DamagedError, PortError
+from blsh_hil.link.board_errors import BusyError, ConnectionClosedError, DamagedError, PortError
+from blsh_hil.link.board_lock import Lock, port_key
 from blsh_hil.link.fault_injector import FaultInjector, Faults
-from blsh_hil.link.port import Port
+from blsh_hil.link.port import Port, require_there
 
 FAR = 3600.0  # seconds: a test that waits so long hangs
 
@@ -143,3 +144,30 @@ def test_what_is_no_port_is_refused_by_name(url: str, tmp_path: Path, monkeypatc
     with pytest.raises(PortError, match=NO_PORTS[url]) as refused:
         Port(url, baud=115200)
     assert "has it open" not in str(refused.value)
+
+
+# ---- a look before long work -----------------------------------------------------------------------------------------
+
+
+def test_a_look_finds_what_is_missing_and_opens_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with pytest.raises(PortError, match=r"cannot open /dev/NOWHERE: there is no such port; .*`blsh boards` lists"):
+        require_there("/dev/NOWHERE")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        require_there(url)
+        with pytest.raises(BlockingIOError):
+            server.accept()  # a server that takes one connection keeps it for the board's client
+        with Lock(port_key(url) or ""), pytest.raises(BusyError, match="is in use by"):
+            require_there(url)
+    with pytest.raises(PortError, match=f"cannot open {url}: nobody listens there; expected"):
+        require_there(url)
+    for unseen in ("COM3", "loop://", "socket://192.0.2.1:7000"):  # opening will tell
+        require_there(unseen)
+
+
+def test_a_look_finds_what_is_not_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may open every port
+    with pytest.raises(PortError, match="you may not read and write it, `blsh doctor` tells the remedy"):
+        require_there("/dev/null")

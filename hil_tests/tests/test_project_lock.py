@@ -32,7 +32,10 @@ def test_lock_of_a_killed_program_is_free(tmp_path: Path, caplog: pytest.LogCapt
         waiter.start()
         while not caplog.messages and waiter.is_alive():
             waiter.join(0.01)
-        assert caplog.messages[0].startswith("waiting for `-c ") and f"(pid {holder.pid}, since" in caplog.messages[0]
+        assert (
+            caplog.messages[0].startswith("waiting for `python -c ")
+            and f"(pid {holder.pid}, since" in caplog.messages[0]
+        )
         assert not entered.is_set()
         holder.kill()
         waiter.join()

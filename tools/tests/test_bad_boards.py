@@ -190,3 +190,17 @@ def test_what_is_no_port_is_refused_before_any_work(blsh: Blsh, line: str) -> No
         (".", "it is a folder"),
     ):
         blsh.refuse(f"cannot open .*: {why}.*; expected /dev/tty", *line.split(), f"--port={port}")
+
+
+@pytest.mark.parametrize("command", ["hil", "denoise", "live", "bench-link"])
+def test_a_missing_port_is_told_before_the_firmware_is_looked_at(blsh: Blsh, bench: Bench, command: str) -> None:
+    """Nothing is generated here, which a build would find first."""
+    lines = {"live": "live --input in.wav --output out.wav", "bench-link": "bench-link"}
+    words = firmware_command(bench, "denoise" if command in lines else command)
+    words = [*lines[command].split(), "--model", bench.model] if command in lines else words
+    blsh.refuse("^cannot open /dev/NOWHERE: there is no such port; expected", *words, "--port", "/dev/NOWHERE")
+
+
+def test_a_page_is_not_computed_for_a_missing_port(blsh: Blsh) -> None:
+    line = "report intercom --board host --port /dev/NOWHERE --corpus no-corpus"
+    blsh.refuse("^cannot open /dev/NOWHERE: there is no such port; expected", *line.split())

@@ -2,6 +2,7 @@
 """Building: the size of an ELF file, and the messages when it cannot be built."""
 
 import dataclasses
+import errno
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from blsh_codegen.project import project_root
+from blsh_codegen.source_snapshot import Snapshot
 from blsh_firmware.build import platformio as build
 from blsh_hil.boards.board import Board
 from blsh_hil.boards.table import find_board
@@ -115,3 +117,19 @@ def test_progress_counts_what_is_compiled_and_ends_with_the_link() -> None:
 def test_build_id_must_fit_in_32_bits() -> None:
     with pytest.raises(BlshError, match="expected an integer of 32 bits"):
         build.build_firmware(BOARD, 1 << 32, log=lambda line: None)
+
+
+@needs_compiler
+def test_a_full_folder_for_temporary_files_is_told_with_the_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, _content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    expected = (
+        r"^cannot build mps2-an386: the folder for temporary files, .*: No space left on .*; free .* set TMPDIR to"
+    )
+    with pytest.raises(BlshError, match=expected) as refused:
+        build.build_firmware(BOARD, 0, log=print, root=tmp_path, sources=Snapshot({"a.c": b"int a;"}))
+    assert "blsh-build-" not in str(refused.value), "nobody but the program knows that folder"

@@ -40,7 +40,7 @@ def test_flash_restarts_the_emulator_that_runs(built_project: Path, blsh: Blsh, 
         assert blsh.json("flash")["build_id"] == second["build_id"]
         (virtual,) = (each for each in blsh.json("boards")["attached"] if each["kind"] == "virtual")
         assert (virtual["boards"], virtual["port"], virtual["stale"]) == ([BOARD], started["url"], False)
-        assert f"(pid {process.pid}," in virtual["held_by"]
+        assert f"`blsh emulate --pty --json` (pid {process.pid}," in virtual["held_by"]
         process.send_signal(signal.SIGKILL)
         process.wait()
         (left,) = (each for each in blsh.json("boards")["attached"] if each["kind"] == "virtual")
@@ -93,7 +93,9 @@ def test_two_programs_cannot_talk_to_one_board(built: Blsh, tmp_path: Path, mode
         with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **environment}) as holder:
             try:
                 assert holder.stdout is not None and holder.stdout.readline() == b"holds\n"
-                expected = rf"^{virtual.url} is in use by `-c {virtual.url}` \(pid {holder.pid}, since .*`blsh boards`"
+                expected = (
+                    rf"^{virtual.url} is in use by `python -c {virtual.url}` \(pid {holder.pid}, since .*`blsh boards`"
+                )
                 blsh.refuse(expected, "flash", "--port", virtual.url)
                 blsh.refuse(expected, "hil", "--model", model, "--port", virtual.url)
                 denoise = ("denoise", "in.wav", "out.wav", "--engine", "device", "--model", model)

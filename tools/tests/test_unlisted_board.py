@@ -2,7 +2,7 @@
 """`blsh hil --port` on a board outside boards.toml: what pytest is asked, and what the verdict says of its report."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from blsh_codegen.spec.stages import STAGES
+from blsh_hil.link.board_lock import STARTED_AS, running_command
 from blsh_hil.report.schema import REPORT_NAME
 from blsh_tools.cli import app
 from blsh_tools.suite import run_suite as suite
@@ -35,7 +36,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     board = SimpleNamespace(hello=SimpleNamespace(board="my board/2"))
     monkeypatch.setattr(suite, "recognise", lambda port, model, baud, library: board)
 
-    def run_pytest(command: Sequence[str], quiet: bool) -> int:
+    def run_pytest(command: Sequence[str], _leave_s: float, _output: object, environment: Mapping[str, str]) -> int:
+        assert environment[STARTED_AS] == running_command(), "a busy port is held by `blsh hil`, not by its pytest"
         words.extend(command)
         (folder,) = [Path(word.removeprefix("--report=")) for word in command if word.startswith("--report=")]
         folder.mkdir(parents=True)
@@ -43,7 +45,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (folder / REPORT_NAME).write_text(json.dumps(report))
         return 0
 
-    monkeypatch.setattr(suite, "_run_pytest", run_pytest)
+    monkeypatch.setattr(suite, "run_child", run_pytest)
     monkeypatch.setattr("blsh_tools.suite.board_reports.make_page", lambda folder: {"page": ""})
     return words
 

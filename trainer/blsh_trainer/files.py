@@ -90,10 +90,50 @@ def temporary_beside(target: Path) -> Path:
             return path
 
 
-def unwritable(path: str | os.PathLike[str], error: OSError) -> BlshError:
+class UnwritableError(BlshError):
+    """A file or folder cannot be written. path: which; fault: what the system said."""
+
+    def __init__(self, path: str | os.PathLike[str], fault: OSError) -> None:
+        advice = _ADVICE.get(fault.errno or 0, "choose a writable folder") + _free_space(Path(path), fault)
+        super().__init__(f"cannot write {os.fspath(path)}: {fault.strerror or fault}; {advice}")
+        self.path = Path(path)
+        self.fault = fault
+
+
+def unwritable(path: str | os.PathLike[str], error: OSError) -> UnwritableError:
     """Return the error for `path` that cannot be written because of `error`, with a remedy."""
-    advice = _ADVICE.get(error.errno or 0, "choose a writable folder")
-    return BlshError(f"cannot write {os.fspath(path)}: {error.strerror or error}; {advice}")
+    return UnwritableError(path, error)
+
+
+@contextmanager
+def written_for(path: Path, scratch: Path) -> Iterator[None]:
+    """Turn an UnwritableError of the block about a file in the temporary folder `scratch` into one about `path`.
+
+    The user knows `path`, and not where its content is made meanwhile.
+    """
+    try:
+        yield
+    except UnwritableError as error:
+        if not error.path.is_relative_to(scratch):
+            raise
+        raise unwritable(path, error.fault) from error
+
+
+def full_temporary(work: str, error: OSError) -> BlshError:
+    """Return the error for `work` (as "build host") that the folder for temporary files cannot take."""
+    place = tempfile.gettempdir()
+    return BlshError(
+        f"cannot {work}: the folder for temporary files, {place}: {error.strerror or error}"
+        f"{_free_space(Path(place), error)}; free some space there, or set TMPDIR to a roomy folder"
+    )
+
+
+def _free_space(path: Path, fault: OSError) -> str:
+    """Return how many bytes are free on the disk of `path`, if the disk is full; "" else, and for a device."""
+    if fault.errno != errno.ENOSPC or (path.exists() and not (path.is_file() or path.is_dir())):
+        return ""
+    place = next((folder for folder in (path, *path.absolute().parents) if folder.is_dir()), Path("/"))
+    return f" ({shutil.disk_usage(place).free:,} bytes are free there)"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from blsh_trainer.files import temporary_beside, unwritable
+from blsh_trainer.files import temporary_beside, unwritable, written_for
 
 
 @contextmanager
@@ -22,7 +22,8 @@ def replacing_folder(place: Path) -> Iterator[Path]:
         try:
             building = scratch / "new"
             building.mkdir()
-            yield building
+            with written_for(place, scratch):
+                yield building
             _exchange(Path(os.path.realpath(place)), building, scratch / "old")
         except OSError as error:
             raise unwritable(place, error) from error

@@ -24,6 +24,7 @@ from blsh_codegen.source_snapshot import Snapshot
 from blsh_hil.link.child_process import ChildBoard
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError
+from blsh_trainer.files import written_for
 
 HOST: Final = "host"
 """The name of this board, for options that take a board's name."""
@@ -102,7 +103,8 @@ def _compile(options: list[str], sources: Snapshot, output: Path) -> None:
     names = sorted(name for name in sources.files if _is_compiled(name))
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        sources.write(Path(folder))
+        with written_for(output, Path(folder)):
+            sources.write(Path(folder))
         command = [COMPILER, *options, *names, "-o", output.name]
         done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode:

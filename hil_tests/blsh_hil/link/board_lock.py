@@ -36,6 +36,12 @@ _WINDOWS_PORT: Final = re.compile(r"(?:\\\\[.?]\\)?(COM[0-9]+)", re.IGNORECASE)
 
 _ELSEWHERE: Final = "set XDG_RUNTIME_DIR to a folder of yours that can be written to"
 
+STARTED_AS: Final = "BLSH_STARTED_AS"
+"""The variable of the environment in which a command tells its child processes how its user knows them."""
+
+SCRIPTS: Final = {"blsh_tools.cli": "blsh"}
+"""The modules that are scripts, too, by their names in pyproject.toml."""
+
 EMULATOR: Final = "emulator "
 """What the keys of emulators' locks begin with; then comes the emulator's pid."""
 
@@ -253,8 +259,22 @@ def read_holder(path: Path) -> Holder | None:
 
 
 def running_command() -> str:
-    """Return the command line of this process, to be shown to others."""
-    return _one_line((Path(sys.argv[0]).name, *sys.argv[1:]))
+    """Return the command line of this process as its user knows it, to be shown to others: `blsh flash --port COM3`.
+
+    It is $BLSH_STARTED_AS in a process that a command starts for itself.
+    """
+    return os.environ.get(STARTED_AS) or _one_line((_program(), *sys.argv[1:]))
+
+
+def _program() -> str:
+    """Return what comes before the arguments: the script's name, `blsh` also for its module, or `python -m MODULE`."""
+    if sys.argv[0] == "-c":
+        return "python -c"
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    module = "__main__" if spec is None else spec.name.removesuffix(".__main__")
+    if module == "__main__":  # a script or a folder
+        return Path(sys.argv[0]).name
+    return SCRIPTS.get(module, f"python -m {module}")
 
 
 def _one_line(words: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ _EXPECTED: Final = (
 )
 _CHUNK: Final = 65536
 _REOPEN_S: Final = 0.1
+_CALL_S: Final = 2.0  # for a call to this very machine
 _POLL_S: Final = 0.002  # the pause between looks at a port without a file descriptor (loop://)
 
 
@@ -65,6 +67,56 @@ def _trouble_of_device(path: str) -> str:
     kinds = {stat.S_ISDIR: "a folder", stat.S_ISREG: "a file", stat.S_ISFIFO: "a FIFO", stat.S_ISSOCK: "a local socket"}
     found = next((kind for is_one, kind in kinds.items() if is_one(mode)), "a disk")
     return "" if stat.S_ISCHR(mode) else f"it is {found}, no serial port"
+
+
+def require_there(url: str) -> None:
+    """Raise PortError for a port that is plainly missing or not allowed, BusyError for one in use. Opens no port.
+
+    It is for commands that work long before they open the port. Opening would restart some boards, and use up a server
+    that takes one connection. What this look cannot see, as a server on another machine, opening will tell.
+    """
+    check_url(url)
+    trouble = _missing_listener(url) if "://" in url else _missing_device(url)
+    if trouble:
+        raise PortError(f"cannot open {url}: {trouble}; {_EXPECTED}")
+    if (key := port_key(url)) is not None:
+        with Lock(key, url=url):
+            pass
+
+
+def _missing_device(path: str) -> str:
+    if windows_port(path) is not None:
+        return ""
+    if not Path(path).exists():
+        return "there is no such port"
+    return "" if os.access(path, os.R_OK | os.W_OK) else "you may not read and write it, `blsh doctor` tells the remedy"
+
+
+def _missing_listener(url: str) -> str:
+    """Return what is wrong with a URL of this machine at which nobody listens. A call that is taken is hung up."""
+    parts = urlsplit(url)
+    if parts.scheme not in _NETWORK or not _is_free(parts.hostname, parts.port):
+        return ""
+    try:
+        # a free port may still lead on, to the host of a virtual machine
+        socket.create_connection((str(parts.hostname), parts.port or 0), _CALL_S).close()
+    except OSError:
+        return "nobody listens there"
+    return ""
+
+
+def _is_free(host: str | None, port: int | None) -> bool:
+    """Return whether `host` is this machine, and no program has `port` there."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in found:
+            if not ip_address(address[0]).is_loopback:
+                return False
+            with socket.socket(family, kind, protocol) as line:
+                line.bind(address)
+    except OSError:  # an unknown host, a port that is taken, or one that only root may take
+        return False
+    return True
 
 
 def is_line(url: str) -> bool:

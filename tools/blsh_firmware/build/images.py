@@ -22,6 +22,7 @@ from blsh_hil.boards.project_lock import project_lock
 from blsh_hil.boards.session import Expected, Target
 from blsh_hil.boards.table import find_board
 from blsh_hil.boards.virtual import VirtualBoard
+from blsh_hil.link.port import require_there
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing, write_text_if_changed
@@ -153,8 +154,11 @@ def reach(
 
     board_name: a name of boards.toml, or HOST. port: where the board runs already; None: start or find it. pushed:
     whether `model`, reduced in any way, may have been pushed to a board at `port` with the firmware of another model.
-    Raises BlshError if the code was generated from another model.
+    Raises BlshError if the port is missing or in use, before anything is built, and if the code was generated from
+    another model.
     """
+    if port is not None:
+        require_there(port)
     any_model = port is not None and pushed and read_record(generated_folder()).options.slots
     wanted = None if any_model else model
     if board_name == HOST:

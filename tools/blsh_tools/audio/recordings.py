@@ -16,6 +16,7 @@ from blsh_tools.audio.engines import Samples
 from blsh_tools.console import say
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.errors import BlshError
+from blsh_trainer.files import full_temporary
 from blsh_trainer.signals.audio import (
     FULL_SCALE,
     AudioShape,
@@ -167,9 +168,7 @@ def as_file(source: Path) -> Iterator[Path]:
             shutil.copyfileobj(sys.stdin.buffer, spool)
             spool.flush()
         except OSError as error:
-            raise BlshError(
-                f"cannot keep standard input in {spool.name}: {error.strerror}; name a roomy folder in TMPDIR"
-            ) from error
+            raise full_temporary("keep standard input", error) from error
         if not spool.tell():
             raise BlshError(f"{source}: standard input is empty; pipe a WAV or FLAC file into it")
         try:

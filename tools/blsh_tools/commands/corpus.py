@@ -86,6 +86,7 @@ def fetch(
     from dataclasses import asdict
 
     from blsh_trainer.corpora.fetch.catalogue import find_offer, read_catalogue
+    from blsh_trainer.corpora.fetch.download import Patience
     from blsh_trainer.corpora.fetch.fetch_corpus import SCRATCH
     from blsh_trainer.corpora.fetch.fetch_corpus import fetch as fetch_offer
 
@@ -101,7 +102,7 @@ def fetch(
     say(f"{offer.title}; licence: {offer.licence}; see {offer.page}")
     try:
         with progress() as advance:
-            fetched = fetch_offer(offer, folder, advance)
+            fetched = fetch_offer(offer, folder, advance, Patience(tell=say))
     except KeyboardInterrupt:
         say(f"Stopped. What has arrived is kept in {folder / SCRATCH}; the same command goes on from there.")
         raise

@@ -15,6 +15,7 @@ from blsh_codegen.source_snapshot import Snapshot
 from blsh_codegen.spec.c_structs import BOARD_POINTER, layout_check
 from blsh_hil.wire import protocol_header
 from blsh_trainer.errors import BlshError
+from blsh_trainer.files import written_for
 
 COMPILER: Final = "clang"
 LINKER: Final = "wasm-ld"
@@ -83,7 +84,8 @@ def _compile(sources: Snapshot, module: Path) -> None:
     """Compile a copy of `sources`; the module appears whole, also where two processes make it at once."""
     names = sorted(name for name in sources.files if name.endswith(".c"))
     with tempfile.TemporaryDirectory(dir=module.parent) as folder:
-        sources.write(Path(folder))
+        with written_for(module, Path(folder)):
+            sources.write(Path(folder))
         command = [COMPILER, *_FLAGS, *_INCLUDES, *names, "-o", module.name]
         done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode:

@@ -8,6 +8,7 @@ from typing import Any
 
 from blsh_codegen.emit.generate import integer_model, reduced_model
 from blsh_codegen.pipeline.vectorised import VectorisedDenoiser
+from blsh_hil.link.port import require_there
 from blsh_tools.audio.engines import FloatEngine
 from blsh_tools.bench.estimate_model import BoardEstimate, estimate_model
 from blsh_tools.evaluate_model import ReducedModel
@@ -79,6 +80,8 @@ class Report:
 def gather(options: ReportOptions, page: Path, progress: Progress) -> Report:
     """Return what `page` shows. BlshError where model, board, corpus, scores or device cannot be used."""
     device = chosen_device(options.device, options.port)
+    if options.port is not None:
+        require_there(options.port)
     scores = known_scores(load_model(options.model), options.scores)
     found = estimate_model(options.model, options.wanted)
     model, size = found.model, found.options

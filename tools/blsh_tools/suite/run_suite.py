@@ -17,6 +17,7 @@ from blsh_firmware.build.images import reach
 from blsh_hil.boards.host import HOST
 from blsh_hil.boards.session import connect
 from blsh_hil.boards.table import load_boards
+from blsh_hil.link.board_lock import STARTED_AS, running_command
 from blsh_hil.link.child_process import run_child
 from blsh_hil.prove.unlisted import recognise
 from blsh_tools.console import is_quiet, say
@@ -186,7 +187,8 @@ def _run_tests(
 def _run_pytest(command: Sequence[str], quiet: bool) -> int:
     """Run pytest and return its exit code. On Ctrl-C it has time to end its board; it never outlives this process."""
     with TemporaryDirectory() as scratch:
-        environment = {"HYPOTHESIS_STORAGE_DIRECTORY": scratch, **os.environ}  # the folder is ours, not the user's
+        # the folder is ours, not the user's; who finds the board's port in use knows the command, not its pytest
+        environment = {"HYPOTHESIS_STORAGE_DIRECTORY": scratch, STARTED_AS: running_command(), **os.environ}
         return run_child(command, _LEAVE_S, sys.stderr if quiet else None, environment)
 
 

@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import Request
 
+from blsh_trainer.corpora.fetch.opening import opener
 from blsh_trainer.errors import BlshError
 from blsh_trainer.progress import Progress
 
@@ -22,19 +24,26 @@ _MIB = 1 << 20
 _AGENT = "blsh-mcu"
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _LONGEST_PAUSE_S = 60.0
+_REACH = (
+    "check that this machine reaches {host} (network, firewall, and $https_proxy where a proxy is needed), then give "
+    "the same command again"
+)
 
 
 @dataclass(frozen=True)
 class Patience:
     """The waiting times for a server: `timeout_s` for an answer, and `attempts` in a row that bring no byte.
 
-    The first pause between attempts is `pause_s`; each pause is twice as long as the one before.
+    The first pause between attempts is `pause_s`; each pause is twice as long as the one before. `first_attempts` is
+    for a server that has never answered. `tell` takes a line when a server is called, and one before each pause.
     """
 
     timeout_s: float = 30.0
     attempts: int = 6
     pause_s: float = 1.0
     sleep: Callable[[float], None] = time.sleep
+    first_attempts: int = 3
+    tell: Callable[[str], None] = lambda line: None
 
 
 class _CutError(Exception):
@@ -43,6 +52,10 @@ class _CutError(Exception):
     def __init__(self, what: str, pause_s: float = 0.0) -> None:
         super().__init__(what)
         self.pause_s = pause_s
+
+
+class _UnreachableError(_CutError):
+    """There is no connection to the server: no network, no such host, or nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,9 @@ def download(url: str, part: Path, progress: Progress, what: str, patience: Pati
     are tried again, after growing pauses. `progress` counts MiB. Whatever happens, Ctrl-C included, `part` and
     `part`.json keep what has arrived. BlshError when the server refuses or stays silent, or the disk is full.
     """
-    failures = 0
+    host = urlsplit(url).netloc
+    patience.tell(f"calling {host} ({what})")
+    failures, answered = 0, False
     while True:
         before = _size(part)
         try:
@@ -69,12 +84,16 @@ def download(url: str, part: Path, progress: Progress, what: str, patience: Pati
             return
         except _CutError as error:
             failures = 1 if _size(part) > before else failures + 1
-            if failures >= patience.attempts:
+            answered = answered or not isinstance(error, _UnreachableError)
+            most = patience.attempts if answered else min(patience.attempts, patience.first_attempts)
+            if failures >= most:
+                advice = "try again later" if answered else _REACH.format(host=host)
                 raise BlshError(
-                    f"{url}: {error}, {failures} times on end; {_size(part):,} bytes are kept, try again later"
+                    f"{url}: {error}, {failures} times on end; {_size(part):,} bytes are kept, {advice}"
                 ) from error
-            pause = max(error.pause_s, patience.pause_s * 2 ** (failures - 1))
-            patience.sleep(min(pause, _LONGEST_PAUSE_S))
+            pause = min(max(error.pause_s, patience.pause_s * 2 ** (failures - 1)), _LONGEST_PAUSE_S)
+            patience.tell(f"{host}: {error}; attempt {failures + 1} of {most} in {pause:g} s")
+            patience.sleep(pause)
 
 
 def forget(part: Path) -> None:
@@ -94,14 +113,15 @@ def _attempt(url: str, part: Path, progress: Progress, what: str, timeout_s: flo
         if state and state.validator:
             headers["If-Range"] = state.validator
     try:
-        with urlopen(Request(url, headers=headers), timeout=timeout_s) as answer:
+        with opener().open(Request(url, headers=headers), timeout=timeout_s) as answer:
             _receive(answer, url, part, have, state, progress, what)
     except HTTPError as error:
         with error:
             _judge(error, url, part, have)
-    except (URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        reason = error.reason if isinstance(error, URLError) else error
-        raise _CutError(f"the connection failed ({reason or type(error).__name__})") from error
+    except URLError as error:  # it wraps what fails before the request is sent
+        raise _UnreachableError(f"the connection failed ({error.reason or type(error).__name__})") from error
+    except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        raise _CutError(f"the connection failed ({error or type(error).__name__})") from error
 
 
 def _read(answer: Any) -> bytes:

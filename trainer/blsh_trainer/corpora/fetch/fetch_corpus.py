@@ -51,16 +51,18 @@ def fetch(
         raise BlshError(f"cannot write {root}: {error.strerror or error}; choose a writable folder") from error
     record = _read_record(root)
     done = []
-    for archive in offer.archives:
-        known = record.get(archive.folder)
-        if known is not None and known.url != archive.url:
-            raise BlshError(f"{root / archive.folder} was fetched from {known.url}; choose another folder")
-        if known is None or not (root / archive.folder).exists():
-            record[archive.folder] = _fetch_one(archive, known, root, progress, patience or Patience())
-            _write_record(root, record)
-        done.append(record[archive.folder])
-    if not any(scratch.iterdir()):
-        scratch.rmdir()
+    try:
+        for archive in offer.archives:
+            known = record.get(archive.folder)
+            if known is not None and known.url != archive.url:
+                raise BlshError(f"{root / archive.folder} was fetched from {known.url}; choose another folder")
+            if known is None or not (root / archive.folder).exists():
+                record[archive.folder] = _fetch_one(archive, known, root, progress, patience or Patience())
+                _write_record(root, record)
+            done.append(record[archive.folder])
+    finally:
+        if not any(scratch.iterdir()):
+            scratch.rmdir()
     return done
 
 
