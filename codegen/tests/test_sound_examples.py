@@ -68,3 +68,15 @@ def test_a_project_without_examples_says_so(tmp_path, monkeypatch: pytest.Monkey
 def test_each_example_has_a_row_in_the_table() -> None:
     table = (project_root() / "examples" / "README.md").read_text(encoding="utf-8")
     assert all(f"[{name}]({name}/README.md)" in table for name in sound_examples.sound_examples())
+
+
+@pytest.mark.parametrize("name", sound_examples.sound_examples())
+def test_a_page_says_what_to_call_in_the_export(name: str) -> None:
+    page = sound_example_files([name])[f"examples/{name}/README.md"].decode()
+    commands = "".join(re.findall(r"^ *```sh\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL))
+    assert re.search(r"^(?:make|idf\.py)\b", commands, re.MULTILINE), commands
+    for of_a_checkout in ("BLSH=", "blsh export", "make -C", "cd ", "examples/"):
+        assert of_a_checkout not in commands, commands
+    assert "BLSH=" not in page and "<!--" not in page
+    checkout = (project_root() / "examples" / name / "README.md").read_text(encoding="utf-8")
+    assert "BLSH=~/lib/blsh" in checkout, "there a page names the export"

@@ -16,6 +16,15 @@ _COMMON: Final = "audio"
 _BUILT: Final = {"build", "managed_components", "__pycache__"}
 _VARIABLE: Final = re.compile(r"^(BOARD|CLOCK) := (\S+)$", re.MULTILINE)
 _LINK_OUT: Final = re.compile(r"\[[^\]]+\]\((?:\.\./)+docs/([\w-]+\.md)[^)]*\)")
+_COMMANDS: Final = "```sh\n"
+_OF_A_CHECKOUT: Final = (  # what a page says of a checkout, and what it says in an export, read in the example's folder
+    (re.compile(r"^ *<!--.*-->\n", re.MULTILINE), ""),
+    (re.compile(r"^(?:blsh export|cd examples/).*\n", re.MULTILINE), ""),
+    (re.compile(r"make -C examples/\S+"), "make"),
+    (re.compile(r"^BLSH=~/lib/blsh | BLSH=~/lib/blsh\b", re.MULTILINE), ""),
+    (re.compile(r"(?<=[ `])examples/[\w-]+/out"), "out"),
+    (re.compile(r"(`hil_tests/[\w/]+\.py`)"), r"\1 of blsh-mcu"),
+)
 
 
 def sound_examples() -> list[str]:
@@ -80,8 +89,14 @@ def _of_firmware(root: Path, makefile: Path) -> set[Path]:
 
 
 def _content(file: Path) -> bytes:
-    """Return a file; a page names the documents that an export lacks, without a link."""
+    """Return a file; a page names the documents that an export lacks without a link, and its commands as called there.
+
+    In a checkout the commands name an export and run from the checkout's folder; in an export they need neither.
+    """
     content = file.read_bytes()
     if file.suffix != ".md":
         return content
-    return _LINK_OUT.sub(r"docs/\1 of blsh-mcu", content.decode()).encode()
+    text = _LINK_OUT.sub(r"docs/\1 of blsh-mcu", content.decode())
+    for there, here in _OF_A_CHECKOUT:
+        text = there.sub(here, text)
+    return text.replace(_COMMANDS, f"In this folder, which builds with the library around it:\n{_COMMANDS}", 1).encode()

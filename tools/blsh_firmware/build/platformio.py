@@ -24,12 +24,8 @@ from blsh_firmware.build.project_files import GENERATED, project_sources
 from blsh_hil.boards.board import CROSS_COMPILER, Board
 from blsh_hil.boards.project_lock import project_lock
 from blsh_trainer.errors import BlshError
-<<<<<<< HEAD
-from blsh_trainer.files import replacing
-from blsh_trainer.progress import Progress
-=======
 from blsh_trainer.files import UnwritableError, full_temporary, replacing
->>>>>>> cutsa
+from blsh_trainer.progress import Progress
 
 PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi"
 PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./+@:=-]+")
@@ -93,20 +89,15 @@ def build_firmware(
     root = root or project_root()
     with project_lock(root), tempfile.TemporaryDirectory(prefix="blsh-build-") as scratch:
         place = _build_folder(root, board)
-<<<<<<< HEAD
         sources = _all_sources(root) if sources is None else sources
-        sources.write(Path(scratch))
+        try:
+            sources.write(Path(scratch))
+        except UnwritableError as error:
+            raise full_temporary(f"build {board.name}", error.fault) from error
         steps = len(compiled_sources(board, sources)) + 1
         _run_platformio(_plain(Path(scratch)), board.name, build_id, _counted(log, progress, steps))
         if progress is not None:
             progress(_COMPILING, steps, steps)
-=======
-        try:
-            (_all_sources(root) if sources is None else sources).write(Path(scratch))
-        except UnwritableError as error:
-            raise full_temporary(f"build {board.name}", error.fault) from error
-        _run_platformio(_plain(Path(scratch)), board.name, build_id, log)
->>>>>>> cutsa
         _publish(Path(scratch, *_BUILT, board.name), place)
         elf = place / "firmware.elf"
         size = measure(elf)
