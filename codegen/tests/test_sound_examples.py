@@ -55,7 +55,7 @@ def test_what_was_built_stays_behind(tmp_path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_unknown_example_is_refused() -> None:
-    with pytest.raises(BlshError, match=r"--example pico: no such example; choose from .*, rp2040, "):
+    with pytest.raises(BlshError, match=r"--example pico is unknown; choose one of .*, rp2040, "):
         sound_example_files(["pico"])
 
 

@@ -96,7 +96,7 @@ def test_firmware_of_another_model_fails_the_tests_that_ask_for_it(
 @pytest.mark.parametrize(
     ("option", "expected"),
     [
-        ("--blsh-board=nucleo", "--blsh-board: board 'nucleo' is unknown; known boards: .*"),
+        ("--blsh-board=nucleo", "--blsh-board: board 'nucleo' is unknown, .*; known boards: .*"),
         ("--blsh-model=none", "--blsh-model: there is no file none, and no model of that name in the box, .*"),
         ("--blsh-model=none.npz", "--blsh-model: there is no model artifact none.npz; .*"),
         ("--blsh-port=tcp://here", "--blsh-port: cannot open tcp://here: tcp:// is no kind of port, .*"),

@@ -55,12 +55,14 @@ from blsh_trainer.standard_streams import guarded_output
 class Verb:
     """A command: the function that runs it, and the arguments of the example in its help.
 
-    hands_on: whether options that the command does not know are allowed; it finds them in its context.
+    hands_on: whether the command takes options that it does not know. names_surplus: whether it says itself what is
+    wrong with an argument too many. Either finds them in its context.
     """
 
     run: Callable[..., None]
     example: str
     hands_on: bool = False
+    names_surplus: bool = False
 
     @property
     def name(self) -> str:
@@ -84,7 +86,7 @@ VERBS = {
     "Use": (
         Verb(models, "--json"),
         Verb(report, "intercom --board netduinoplus2 --corpus recordings/"),
-        Verb(denoise, "noisy.wav clean.wav --model headset"),
+        Verb(denoise, "noisy.wav clean.wav --model headset", names_surplus=True),
         Verb(live, "--port /dev/ttyACM0 --input noisy.wav --output clean.wav"),
         Verb(export, "hearing --to lib/blsh"),
         Verb(playground, "hearing phone -o out/playground/index.html"),
@@ -124,8 +126,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-_HAND_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-
 app = typer.Typer(
     name="blsh",
     epilog="The first sound: run `blsh demo`, then listen to out/demo/noisy.wav and out/demo/device.wav.",
@@ -140,7 +140,10 @@ for _panel, _verbs in VERBS.items():
             _verb.name,
             epilog=f"Example: `blsh {_verb.name} {_verb.example}`",
             rich_help_panel=_panel,
-            context_settings=_HAND_ON if _verb.hands_on else None,
+            context_settings={
+                "allow_extra_args": _verb.hands_on or _verb.names_surplus,
+                "ignore_unknown_options": _verb.hands_on,
+            },
         )(with_groups(_verb.run))
 app.add_typer(corpus_app, name="corpus", rich_help_panel="Train")
 

@@ -20,6 +20,7 @@ from blsh_trainer.evaluation.metrics import METRICS, check_packages
 from blsh_trainer.evaluation.protocols import DEFAULT_SNRS_DB, DRAWN, PEERS, PEERS_RATE_HZ, choose_mixtures, mixtures_at
 from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.progress import Progress
+from blsh_trainer.suggestions import unknown
 
 _ENGINES: dict[str, Callable[[AnyModel, GenerateOptions], Engine]] = {"float": FloatEngine, "fixed": FixedEngine}
 _INTERVAL = "  95 % interval"
@@ -61,7 +62,7 @@ class EvaluateOptions:
         known = (*METRICS, *BEHAVIOURS)
         for name in self.metrics:
             if name not in known:
-                raise BlshError(f"metric {name!r} is unknown; choose of {', '.join(known)}")
+                raise BlshError(f"metric {name!r} {unknown(name, known)}")
         if not self.metrics or len(set(self.metrics)) < len(self.metrics):
             raise BlshError(f"metrics {list(self.metrics)}; give one at least, and none twice")
         check_packages([*self.of_mixtures, *(name for each in self.behaviours for name in BEHAVIOURS[each].shown)])

@@ -57,7 +57,7 @@ def test_behaviours_are_shown_by_figure_and_signal() -> None:
     ("options", "words"),
     [
         ({"engine": "device"}, "engine 'device' cannot be evaluated; choose float or fixed"),
-        ({"metrics": ("loudness",)}, "metric 'loudness' is unknown; choose of sdr_db, si_sdr_db, pesq, estoi"),
+        ({"metrics": ("loudness",)}, "metric 'loudness' is unknown; choose one of sdr_db, si_sdr_db, pesq, estoi"),
         ({"metrics": ("clean", "clean")}, "give one at least, and none twice"),
         ({"metrics": ("clean",), "peers": True}, "--peers with clean alone; the peers have sdr_db, si_sdr_db"),
         ({"jobs": 0}, "jobs"),

@@ -63,7 +63,7 @@ def test_a_name_is_taken_where_a_model_is_asked_for(blsh: Blsh, recording: Path)
 
 def test_a_name_that_is_not_there_is_refused(blsh: Blsh, recording: Path) -> None:
     outcome = blsh("denoise", recording, "out.wav", "--model", "herring")
-    assert outcome.code == 2 and "no model of that name in the box, which has recorder, " in outcome.stderr
+    assert outcome.code == 2 and "in the box, did you mean hearing?; it has recorder, " in outcome.stderr
     assert not (blsh.cwd / "out.wav").exists()
 
 

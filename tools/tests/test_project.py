@@ -203,6 +203,7 @@ def test_what_no_run_made_is_not_overwritten(project: Blsh) -> None:
         ('"own.npz"', '"own.npz"\ncorpora = ["out"]', r"line 2: model.from: model.corpora is there, too"),
         ('from = "own.npz"', 'corpora = ["none"]', r"line 2: model.corpora: there is no folder none"),
         ('from = "own.npz"', 'corpora = ["."]\nclass = "radio"', r"line 3: model.class = 'radio'; expected a class"),
+        ('from = "own.npz"', 'corpora = ["."]\nclass = "hedset"', r"model.class = 'hedset'.*did you mean headset\?"),
         ('"out/library"', '"out"', r"overlaps outputs"),
         ('"out/library"', '"."', r"outputs.library|overlaps"),
         ('"out/library"', '"out/library"\nimage = "out/image"', r"line 11: outputs.image: it needs a board"),
@@ -219,8 +220,9 @@ def test_a_fault_is_told_with_its_place(project: Blsh, old: str, new: str, expec
 
 
 def test_other_refusals(project: Blsh) -> None:
-    project.refuse("has no output image, it has model, .*add a line to .outputs.: image =", "run", "image")
+    project.refuse("has no output image; it has model, .*add a line to .outputs.: image =", "run", "image")
     project.refuse("has no output cake", "run", "cake")
+    project.refuse(r"has no output modle, did you mean model\?; it has", "run", "modle")
     project.refuse("there is no nowhere/blsh.toml; `blsh init nowhere` writes one", "run", "--folder", "nowhere")
 
 

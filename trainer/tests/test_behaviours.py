@@ -223,7 +223,7 @@ def test_the_figures_do_not_depend_on_the_number_of_processes(tiny_corpus):
 
 
 def test_behaviours_that_cannot_be_measured_are_refused(tiny_corpus):
-    with pytest.raises(BlshError, match="behaviour 'calm' is unknown; choose of steadiness, clean, start"):
+    with pytest.raises(BlshError, match="behaviour 'calm' is unknown; choose one of steadiness, clean, start"):
         measure_behaviours(Gain(), tiny_corpus, ("calm",))
     with pytest.raises(BlshError, match="give none twice"):
         measure_behaviours(Gain(), tiny_corpus, ("clean", "clean"))

@@ -60,7 +60,10 @@ def test_a_name_stands_for_its_file_unless_a_file_has_it(tmp_path: Path, monkeyp
     Path("hearing").rmdir()
     Path("hearing").touch()
     assert model_file(Path("hearing")) == Path("hearing")
-    with pytest.raises(BlshError, match="no file herring, and no model of that name in the box, which has recorder, "):
+    with pytest.raises(
+        BlshError,
+        match=r"no model of that name in the box, did you mean hearing[?]; it has recorder, ",
+    ):
         model_file(Path("herring"))
 
 

@@ -72,7 +72,7 @@ def test_an_option_is_changed_by_its_name_and_no_other_is(name):
 
 
 def test_an_option_that_there_is_not_is_refused():
-    with pytest.raises(BlshError, match=r"option .bit. is unknown; choose of attenuation, bits, .*, weighting"):
+    with pytest.raises(BlshError, match=r"option .bit. is unknown, did you mean bits.; choose one of .*, weighting"):
         PAPER.with_(bit=3)
     with pytest.raises(BlshError, match="option 'frames' is unknown"):
         PAPER.with_(frames=PAPER.frames)

@@ -38,6 +38,7 @@ from blsh_trainer.model.artifact import AnyModel
 from blsh_trainer.model.reduction import reduce_model
 from blsh_trainer.model.voting_model import VOTES, VotingModel
 from blsh_trainer.signals.geometry import LEAST_HOP
+from blsh_trainer.suggestions import unknown
 
 LIMITS_FILE = "blsh_limits.h"
 SHARED_HEADER = "blsh_shared.h"
@@ -184,7 +185,7 @@ def reduced_model(model: AnyModel, options: GenerateOptions) -> AnyModel:
     if options.entries is not None and options.share is not None:
         raise BlshError(f"--entries {options.entries} and --share {options.share} exclude each other; give one")
     if options.layout not in LAYOUTS:
-        raise BlshError(f"--layout {options.layout!r} is unknown; choose one of {', '.join(LAYOUTS)}")
+        raise BlshError(f"--layout {options.layout!r} {unknown(options.layout, LAYOUTS)}")
     if isinstance(model, VotingModel):
         return _reduced_voting_model(model, options)
     model = reduce_model(model, bits=options.bits, mask_kind=options.masks)

@@ -8,6 +8,7 @@ from typing import Final
 
 from blsh_codegen.project import project_data
 from blsh_trainer.errors import BlshError
+from blsh_trainer.suggestions import unknown
 
 RATE_HZ: Final = 16_000
 """The rate of the converters of all examples."""
@@ -46,7 +47,7 @@ def sound_example_files(names: Sequence[str]) -> dict[str, bytes]:
     known = sound_examples()
     for name in names:
         if name not in known:
-            raise BlshError(f"--example {name}: no such example; choose from {', '.join(known)}")
+            raise BlshError(f"--example {name} {unknown(name, known)}")
     root = _folder().parent
     files = {file for name in [*names, _COMMON] for file in _sources(root / "examples" / name)}
     for name in names:

@@ -22,6 +22,7 @@ from blsh_hil.boards.board import (
     Watchdog,
 )
 from blsh_trainer.errors import BlshError
+from blsh_trainer.suggestions import did_you_mean
 
 _LEAST_RING = 1024
 """The smallest receive ring. It holds the longest HOP request as it stands on the line, 533 bytes."""
@@ -44,7 +45,9 @@ def find_board(name: str) -> Board:
                 "'host' is this machine, no board with a firmware image: `blsh hil --board host` and "
                 f"`blsh denoise --engine device --board host` compile it themselves; boards here: {known}"
             )
-        raise BlshError(f"board {name!r} is unknown; known boards: {known} (add one in boards.toml)")
+        raise BlshError(
+            f"board {name!r} is unknown{did_you_mean(name, boards)}; known boards: {known} (add one in boards.toml)"
+        )
     return boards[name]
 
 

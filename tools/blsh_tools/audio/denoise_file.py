@@ -26,6 +26,7 @@ from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel, load_model
 from blsh_trainer.model.attenuation import ATTENUATION_OFF
 from blsh_trainer.progress import Progress
+from blsh_trainer.suggestions import unknown
 
 _LONG_S = 20  # seconds of the shortest recording whose progress is worth a line
 
@@ -49,7 +50,7 @@ class DenoiseOptions:
     def check(self) -> None:
         """Raise BlshError for an unknown engine, and for a reduction that the engine cannot heed."""
         if self.engine not in ENGINES:
-            raise BlshError(f"engine {self.engine!r} is unknown; choose one of {', '.join(ENGINES)}")
+            raise BlshError(f"engine {self.engine!r} {unknown(self.engine, ENGINES)}")
         if self.engine == "device" and (given := self.reduction.given()):
             raise BlshError(
                 f"{', '.join(given)}: the device's dictionary is in its firmware; run blsh generate with these options"

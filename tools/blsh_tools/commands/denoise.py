@@ -20,9 +20,11 @@ from blsh_tools.options.arguments import (
 from blsh_tools.options.model import DictionaryOptions
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.attenuation import parse_attenuation
+from blsh_trainer.suggestions import closest
 
 
 def denoise(
+    context: typer.Context,
     source: Annotated[
         Path,
         typer.Argument(metavar="IN", help="WAV, FLAC or another format that soundfile reads; - is standard input."),
@@ -47,6 +49,7 @@ def denoise(
     that was cut short is denoised as far as it goes. Standard input is kept in a temporary file; it must have a header,
     of WAV or of another format. With OUT - only the WAV goes to standard output, so there is no --json.
     """
+    _check_arguments([str(source), str(target), *context.args])
     from blsh_tools.audio.denoise_file import DenoiseOptions, denoise_file
     from blsh_tools.audio.wav_output import is_standard_output
 
@@ -73,3 +76,16 @@ def denoise(
 
 def _khz(result: dict[str, Any]) -> str:
     return f"{result['sample_rate_hz'] / 1000:g} kHz"
+
+
+def _check_arguments(given: list[str]) -> None:
+    """Raise BlshError for more than two arguments: often the name of a model is among them."""
+    if len(given) == 2:
+        return
+    from blsh_trainer.model.boxed_models import boxed_models
+
+    names = {text: closest(text, boxed_models()) for text in given}
+    model = next((near[0] for near in names.values() if near), "NAME")
+    raise BlshError(
+        f"{len(given)} arguments, {' '.join(given)}; expected two, IN and OUT. A model is an option: --model {model}"
+    )

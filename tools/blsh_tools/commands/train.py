@@ -35,6 +35,7 @@ from blsh_trainer import system_names
 from blsh_trainer.errors import BlshError
 from blsh_trainer.extras import require
 from blsh_trainer.model.attenuation import parse_attenuation
+from blsh_trainer.suggestions import unknown
 
 DEVICES = ("cpu", "gpu")
 OF_VOTING = f"Options of the system {system_names.VOTING} alone"
@@ -285,7 +286,7 @@ def _learner(system: str, given: dict[str, Any], places: dict[str, Any]) -> "_St
     known: dict[str, set[str]] = {system_names.VOTING: {*JointOptions().to_card(), *unusual, *_VOTING_PLACE}}
     known |= {name: {*PAPER.to_card(), *unusual, *_OTHERS_PLACE} for name in SYSTEMS}
     if system not in known:
-        raise BlshError(f"system {system!r} is unknown; choose one of {', '.join(known)}")
+        raise BlshError(f"system {system!r} {unknown(system, known)}")
     for option, value in (given | places).items():
         if option not in known[system]:
             owners = [name for name, options in known.items() if option in options]
@@ -348,7 +349,7 @@ class _Joint:
     def check(self, place: Place) -> None:
         require("jax")
         if place.device not in (None, *DEVICES):
-            raise BlshError(f"--device {place.device!r}; choose one of {', '.join(DEVICES)}")
+            raise BlshError(f"--device {place.device!r} {unknown(place.device, DEVICES)}")
 
     def learn(self, source: "Corpus", place: Place, advance: "Progress") -> "VotingModel | None":
         from blsh_trainer.learning.joint.checkpoint import read_identity

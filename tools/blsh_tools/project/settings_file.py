@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read blsh.toml, and change values in it. Each fault is told with file, line, key, value and what was expected."""
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from blsh_tools.project.values import UnexpectedError
 from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing, require_file
 from blsh_trainer.own_files import read_own
+from blsh_trainer.suggestions import did_you_mean
 
 SETTINGS_NAME: Final = "blsh.toml"
 
@@ -52,7 +52,9 @@ class SettingsFile:
         line = _line_of(self.text, table)
         at = self.path if line is None else f"{self.path}, line {line}"
         if table not in KEYS:
-            raise BlshError(f"{at}: {table} is unknown{_close(table, KEYS)}; there are the tables {', '.join(KEYS)}")
+            raise BlshError(
+                f"{at}: {table} is unknown{did_you_mean(table, KEYS)}; there are the tables {', '.join(KEYS)}"
+            )
         if not isinstance(content, dict):
             raise BlshError(f"{at}: {table} = {content!r}; expected a table, [{table}] on a line of its own")
         return {key: self._read(table, key, value) for key, value in content.items()}
@@ -60,7 +62,7 @@ class SettingsFile:
     def _read(self, table: str, key: str, value: Any) -> Any:
         known = KEYS[table]
         if key not in known:
-            raise self.fault(table, key, f" is unknown{_close(key, known)}; [{table}] has {', '.join(known)}")
+            raise self.fault(table, key, f" is unknown{did_you_mean(key, known)}; [{table}] has {', '.join(known)}")
         try:
             return known[key].read(value)
         except UnexpectedError as error:
@@ -96,11 +98,6 @@ def change_values(path: Path, table: str, values: Mapping[str, int | str]) -> No
 def _shown(value: Any) -> str:
     text = repr(value) if not isinstance(value, bool) else str(value).lower()
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _close(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f", did you mean {near[0]}?" if near else ""
 
 
 def _line_of(text: str, table: str, key: str | None = None) -> int | None:

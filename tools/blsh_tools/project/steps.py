@@ -21,6 +21,7 @@ from blsh_tools.project.making import (
 from blsh_tools.project.settings import Project
 from blsh_trainer.errors import BlshError
 from blsh_trainer.progress import Progress
+from blsh_trainer.suggestions import did_you_mean
 
 TRAINING: Final = "training"
 """The step whose output is for later steps alone."""
@@ -65,7 +66,8 @@ def chosen_steps(project: Project, targets: tuple[str, ...]) -> list[Step]:
     for target in targets:
         if target not in names:
             add = f'; add a line to [outputs]: {target} = "out/{target}"' if target in _KINDS else ""
-            raise BlshError(f"{project.file.path} has no output {target}, it has {', '.join(names)}{add}")
+            meant = did_you_mean(target, names)
+            raise BlshError(f"{project.file.path} has no output {target}{meant}; it has {', '.join(names)}{add}")
     wanted = {step.place for step in steps if step.name in targets or not targets}
     for step in reversed(steps):
         if step.place in wanted:

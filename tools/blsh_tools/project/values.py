@@ -8,6 +8,7 @@ from typing import Any, Final
 from blsh_tools.options.numbers_in_range import Range, size_bytes
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.attenuation import parse_attenuation
+from blsh_trainer.suggestions import did_you_mean
 
 OWN: Final = "model"
 """What stands for the model's own value of a tuning."""
@@ -122,7 +123,7 @@ def one_of(*names: str) -> Kind:
 
     def read(value: Any) -> str:
         if value not in names:
-            raise UnexpectedError
+            raise UnexpectedError(did_you_mean(str(value), names).removeprefix(", "))
         return str(value)
 
     return Kind("one of " + ", ".join(f'"{name}"' for name in names), read)

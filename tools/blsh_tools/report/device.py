@@ -20,6 +20,7 @@ from blsh_tools.console import say
 from blsh_trainer.arrays import FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.audio import from_int16, to_int16
+from blsh_trainer.suggestions import unknown
 
 CORE, FIXED, BOARD = "core", "fixed", "board"
 DEVICES: Final = (CORE, FIXED, BOARD)
@@ -48,7 +49,7 @@ def chosen_device(device: str | None, port: str | None) -> str:
         compiler = shutil.which(os.environ.get("CC", "gcc"))
         return BOARD if port is not None else CORE if compiler else FIXED
     if device not in DEVICES:
-        raise BlshError(f"--device {device!r} is unknown; choose one of {', '.join(DEVICES)}")
+        raise BlshError(f"--device {device!r} {unknown(device, DEVICES)}")
     if port is not None and device != BOARD:
         raise BlshError(f"--port {port} with --device {device}; a port is for --device {BOARD}")
     return device

@@ -28,6 +28,7 @@ from blsh_tools.suite.board_reports import reported
 from blsh_trainer.corpora.corpus import load_corpus
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel, load_model
+from blsh_trainer.suggestions import unknown
 
 SUITE = Path(blsh_suite.__file__).parent
 """The suite's folder, in a checkout or installed."""
@@ -66,7 +67,7 @@ class SuiteOptions:
     def check(self) -> AnyModel:
         """Return the model. Raises BlshError unless every option can be used."""
         if self.stage is not None and self.stage not in STAGES:
-            raise BlshError(f"--stage {self.stage} is unknown; choose one of {', '.join(STAGES)}")
+            raise BlshError(f"--stage {self.stage} {unknown(self.stage, STAGES)}")
         for vector in self.vectors:
             if not vector.is_file():
                 raise BlshError(f"no vector {vector}; the suite names those that it keeps, under out/hil/vectors")

@@ -8,6 +8,7 @@ from typing import Any
 from blsh_trainer.errors import BlshError
 from blsh_trainer.extras import require
 from blsh_trainer.signals.spectra import BINS
+from blsh_trainer.suggestions import unknown
 
 FC, BILSTM, CONV_TASNET = "fc", "bilstm", "conv-tasnet"
 _NAME = re.compile(rf"({FC}|{BILSTM}|{CONV_TASNET})-([1-9]\d{{0,3}})x([1-9]\d{{0,4}})")
@@ -58,7 +59,7 @@ def architecture(name: str) -> Architecture:
     """Return the architecture called `name`, one of the paper's or of other sizes. BlshError for another name."""
     found = _NAME.fullmatch(name)
     if found is None:
-        raise BlshError(f"architecture {name!r} is unknown; choose one of {', '.join(PAPER_SIZES_MB)}, or other sizes")
+        raise BlshError(f"architecture {name!r} {unknown(name, PAPER_SIZES_MB)}, or other sizes")
     return Architecture(found[1], int(found[2]), int(found[3]))
 
 

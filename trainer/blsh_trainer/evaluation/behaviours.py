@@ -14,6 +14,7 @@ from blsh_trainer.evaluation.clean_speech import CLEAN, START
 from blsh_trainer.evaluation.evaluate import Denoiser, without_nan
 from blsh_trainer.evaluation.steadiness import STEADINESS
 from blsh_trainer.progress import Progress
+from blsh_trainer.suggestions import unknown
 
 BEHAVIOURS = {behaviour.name: behaviour for behaviour in (STEADINESS, CLEAN, START)}
 """The behaviours by name, in the order of all tables. To add one, write its trials and its line here."""
@@ -83,7 +84,7 @@ def check_behaviours(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of behaviours; BlshError for an unknown one, or one twice."""
     for name in names:
         if name not in BEHAVIOURS:
-            raise BlshError(f"behaviour {name!r} is unknown; choose of {', '.join(BEHAVIOURS)}")
+            raise BlshError(f"behaviour {name!r} {unknown(name, BEHAVIOURS)}")
     if len(set(names)) < len(names):
         raise BlshError(f"behaviours {list(names)}; give none twice")
     return tuple(names)

@@ -19,6 +19,7 @@ from blsh_trainer.arrays import FloatArray, check_signal
 from blsh_trainer.errors import BlshError
 from blsh_trainer.extras import EXTRAS, is_there, lack_of, require
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
+from blsh_trainer.suggestions import unknown
 
 SDR_TAPS = 512
 PESQ_LEAST_S = 1 / 4  # what P.862 needs at least to align signals
@@ -195,7 +196,7 @@ def check_metrics(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of metrics; BlshError for no name, an unknown one, one twice, or one whose package lacks."""
     for name in names:
         if name not in METRICS:
-            raise BlshError(f"metric {name!r} is unknown; choose of {', '.join(METRICS)}")
+            raise BlshError(f"metric {name!r} {unknown(name, METRICS)}")
     check_packages(names)
     if not names or len(set(names)) < len(names):
         raise BlshError(f"metrics {list(names)}; give one at least, and none twice")

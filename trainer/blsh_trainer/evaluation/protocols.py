@@ -20,6 +20,7 @@ from blsh_trainer.evaluation import peer_scores
 from blsh_trainer.evaluation.peer_scores import PeersRecipe, load_recipes
 from blsh_trainer.signals.audio import FULL_SCALE, read_cut, to_int16
 from blsh_trainer.signals.spectra import SAMPLE_RATE_HZ
+from blsh_trainer.suggestions import unknown
 
 DRAWN, PEERS = "drawn", "peers"
 PROTOCOLS = (DRAWN, PEERS)
@@ -257,7 +258,7 @@ def choose_mixtures(
     BlshError for an unknown protocol, for "peers" with a split other than "test", and as of both classes.
     """
     if protocol not in PROTOCOLS:
-        raise BlshError(f"protocol {protocol!r} is unknown; choose one of {', '.join(PROTOCOLS)}")
+        raise BlshError(f"protocol {protocol!r} {unknown(protocol, PROTOCOLS)}")
     if protocol == DRAWN:
         return DrawnMixtures(corpus, split, snrs_db, count, seed)
     if split != "test":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from blsh_trainer.errors import BlshError
 from blsh_trainer.extras import require
+from blsh_trainer.suggestions import unknown
 
 if TYPE_CHECKING:  # the modules take a second to import, and the command's help needs their names alone
     from blsh_trainer.experiments.report_files import Report
@@ -63,5 +64,5 @@ EXPERIMENTS = {
 def find_experiment(name: str) -> Experiment:
     """Return the experiment called `name`. BlshError for an unknown one."""
     if name not in EXPERIMENTS:
-        raise BlshError(f"experiment {name!r} is unknown; choose one of {', '.join(EXPERIMENTS)}")
+        raise BlshError(f"experiment {name!r} {unknown(name, EXPERIMENTS)}")
     return EXPERIMENTS[name]

@@ -26,6 +26,7 @@ from blsh_trainer.learning.objectives import (
 from blsh_trainer.learning.pair_forms import DIVERGENCES, TARGETS, BoostedPairs, ResidualPairs
 from blsh_trainer.model.projection import Learner, check_bits, check_training_rows
 from blsh_trainer.progress import Progress
+from blsh_trainer.suggestions import unknown
 
 WEIGHTINGS = ("residual", "adaboost")
 _ALIKE = 1e-6  # the variance of frames of length 1, below which there is nothing but rounding
@@ -74,7 +75,7 @@ class BoostOptions:
             ("divergence", self.divergence, DIVERGENCES),
         ):
             if value not in known:
-                raise BlshError(f"{name} {value!r} is unknown; choose one of {', '.join(known)}")
+                raise BlshError(f"{name} {value!r} {unknown(value, known)}")
         if self.segment < 2:
             raise BlshError(f"segment {self.segment} holds no pair; choose 2 or more frames")
         for name, number in (("sigma2", self.sigma2), ("reach", self.reach), ("ridge", self.ridge)):

@@ -14,6 +14,7 @@ from blsh_trainer.model.attenuation import ATTENUATION_OFF, check_attenuation
 from blsh_trainer.model.card import ATTENUATION, GEOMETRY, attenuation_on_card, geometry_on_card
 from blsh_trainer.signals.features import MASK_FEATURES
 from blsh_trainer.signals.masks import MAX_SMOOTHING, find_mask_kind
+from blsh_trainer.suggestions import unknown
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class TrainOptions:
         known = {*self.to_card(), GEOMETRY, ATTENUATION}
         for name in changes:
             if name not in known:
-                raise BlshError(f"option {name!r} is unknown; choose of {', '.join(sorted(known))}")
+                raise BlshError(f"option {name!r} {unknown(name, sorted(known))}")
         whole: dict[str, Any] = {name: value for name, value in changes.items() if hasattr(self, name)}
         for part, options in self._parts().items():
             own = {each.name: changes[each.name] for each in fields(options) if each.name in changes}
@@ -127,7 +128,7 @@ def system_options(system: str, given: Mapping[str, Any]) -> TrainOptions:
     or option, and for options that cannot be used.
     """
     if system not in SYSTEMS:
-        raise BlshError(f"system {system!r} is unknown; choose one of {', '.join(SYSTEMS)}")
+        raise BlshError(f"system {system!r} {unknown(system, SYSTEMS)}")
     whole = SYSTEMS[system]
     changes = dict(given)
     of_bins = "mask_kind" in changes and find_mask_kind(changes["mask_kind"]).of_bins

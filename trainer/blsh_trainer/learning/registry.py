@@ -17,6 +17,7 @@ from blsh_trainer.learning.supervised import SupervisedBLSH
 from blsh_trainer.learning.training_frames import TrainingFrames
 from blsh_trainer.model.projection import LSH, Learner, check_bits
 from blsh_trainer.progress import Progress
+from blsh_trainer.suggestions import unknown
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class CodeOptions:
             ("target", self.target, TARGETS),
         ):
             if value not in known:
-                raise BlshError(f"{option} {value!r} is unknown; choose one of {', '.join(known)}")
+                raise BlshError(f"{option} {value!r} {unknown(value, known)}")
         for option, number, least in (("fit_frames", self.fit_frames, 2), ("steps", self.steps, 1)):
             if number < least:
                 raise BlshError(f"{option} is {number}; choose {least} or more")

@@ -7,6 +7,7 @@ from typing import Final
 from blsh_trainer.errors import BlshError
 from blsh_trainer.model.artifact import AnyModel, load_model
 from blsh_trainer.signals.geometry import CLASSES, Geometry
+from blsh_trainer.suggestions import did_you_mean
 
 BOX: Final = Path(__file__).parents[1] / "box"
 """The folder of the models."""
@@ -42,7 +43,8 @@ def model_file(given: Path) -> Path:
         return given if given.is_file() else boxed  # a folder of that name is no model
     if given.exists() or len(given.parts) > 1 or given.suffix:
         return given  # whoever reads the file says what is wrong with it
-    raise BlshError(f"there is no file {given}, and no model of that name in the box, which has {_listed()}")
+    meant = did_you_mean(str(given), boxed_models())
+    raise BlshError(f"there is no file {given}, and no model of that name in the box{meant}; it has {_listed()}")
 
 
 def _listed() -> str:

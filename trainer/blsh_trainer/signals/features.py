@@ -14,6 +14,7 @@ from blsh_trainer.arrays import AnyArray, BoolArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.geometry import RECORDER, Geometry
 from blsh_trainer.signals.spectra import check_spectrum
+from blsh_trainer.suggestions import unknown
 
 MEL_BANDS = 128
 TRACKED_BANDS = 64
@@ -100,7 +101,7 @@ MASK_FEATURES = tuple(name for name, kind in FEATURE_KINDS.items() if not kind.m
 def find_feature_kind(name: str) -> FeatureKind:
     """Return the kind called `name`; BlshError if there is none."""
     if name not in FEATURE_KINDS:
-        raise BlshError(f"feature kind {name!r} is unknown; choose one of {', '.join(FEATURE_KINDS)}")
+        raise BlshError(f"feature kind {name!r} {unknown(name, FEATURE_KINDS)}")
     return FEATURE_KINDS[name]
 
 

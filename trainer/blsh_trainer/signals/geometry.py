@@ -11,6 +11,7 @@ from itertools import product
 from typing import Final
 
 from blsh_trainer.errors import BlshError
+from blsh_trainer.suggestions import did_you_mean
 
 RATES_HZ: Final = (8_000, 16_000)
 WINDOWS: Final = (256, 512, 1024)
@@ -160,7 +161,7 @@ def parse_geometry(text: str) -> Geometry:
         rate, window, hop, synthesis = (int(part) for part in text.split("/"))
     except ValueError:
         raise BlshError(
-            f"geometry {text!r} is unknown; give RATE/WINDOW/HOP/SYNTHESIS as {RECORDER}, "
+            f"geometry {text!r} is unknown{did_you_mean(text, CLASSES)}; give RATE/WINDOW/HOP/SYNTHESIS as {RECORDER}, "
             f"or one of {', '.join(CLASSES)}"
         ) from None
     return Geometry(rate, window, hop, synthesis)

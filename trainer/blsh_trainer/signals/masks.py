@@ -12,6 +12,7 @@ from blsh_trainer.arrays import BoolArray, ByteArray, ComplexArray, FloatArray
 from blsh_trainer.errors import BlshError
 from blsh_trainer.signals.geometry import RECORDER, Geometry
 from blsh_trainer.signals.spectra import check_spectrum
+from blsh_trainer.suggestions import unknown
 
 _SINGLE_HZ, _LEAST_SINGLES = 500, 16
 
@@ -147,7 +148,7 @@ MASK_KINDS = {
 def find_mask_kind(name: str, geometry: Geometry = RECORDER) -> MaskKind:
     """Return the kind called `name` for spectra of this geometry; BlshError if there is none."""
     if name not in MASK_KINDS:
-        raise BlshError(f"mask kind {name!r} is unknown; choose one of {', '.join(MASK_KINDS)}")
+        raise BlshError(f"mask kind {name!r} {unknown(name, MASK_KINDS)}")
     return replace(MASK_KINDS[name], geometry=geometry)
 
 

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from blsh_trainer.errors import BlshError
+from blsh_trainer.suggestions import did_you_mean
 
 ENDINGS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".zip")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -57,8 +58,9 @@ def find_offer(source: str, sha256: str | None) -> Offer:
     if "://" not in source:
         catalogue = read_catalogue()
         if source not in catalogue:
+            meant = did_you_mean(source, catalogue)
             raise BlshError(
-                f"no corpus {source!r} in the catalogue; choose one of {', '.join(catalogue)}, or give a URL"
+                f"no corpus {source!r} in the catalogue{meant}; choose one of {', '.join(catalogue)}, or give a URL"
             )
         if sha256 is not None:
             raise BlshError(f"--sha256 goes with a URL; the digests of {source} are in the catalogue")
