@@ -105,7 +105,7 @@ def test_every_hop_is_done_in_time(
         (pytest.skip if request.config.getoption("any_speed") else pytest.fail)(
             f"{TOO_SLOW}: the costliest hop takes {verdict.most:,} {verdict.all.unit}; in {1000 * verdict.hop_s:g} ms "
             f"at {verdict.proof_hz / 1e6:g} MHz {board.name} has {verdict.proof_hz * verdict.hop_s:,.0f}. It needs "
-            f"{verdict.needed_mhz:.1f} MHz, a model of fewer entries or bits, or one of longer hops (docs/choosing.md)"
+            f"{verdict.needed_mhz:.1f} MHz, a model of fewer entries or bits, or one of longer hops: blsh docs choosing"
         )
 
 

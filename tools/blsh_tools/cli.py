@@ -23,6 +23,7 @@ from blsh_tools.commands.card import card
 from blsh_tools.commands.corpus import corpus_app
 from blsh_tools.commands.demo import demo
 from blsh_tools.commands.denoise import denoise
+from blsh_tools.commands.docs import docs
 from blsh_tools.commands.doctor import doctor
 from blsh_tools.commands.emulate import emulate
 from blsh_tools.commands.estimate import estimate
@@ -71,7 +72,7 @@ class Verb:
 
 
 VERBS = {
-    "Start here": (Verb(demo, "--latency 16ms"), Verb(doctor, "--json")),
+    "Start here": (Verb(demo, "--latency 16ms"), Verb(doctor, "--json"), Verb(docs, "howto/own-recordings")),
     "Project": (
         Verb(init, "denoiser --corpus recordings/ --latency 16ms"),
         Verb(run, "--dry-run"),

@@ -189,7 +189,7 @@ def _behaviour_tables(found: Behaved) -> list[Table]:
             of = {each.group: each for each in means if each.figure == figure}
             title = f"{notation.title}, {notation.unit}" if notation.unit else notation.title
             rows.append([title, *(notation.figure(of[g].mean) if of[g].n else "undefined" for g in groups)])
-        tables.append(Table(f"{name} (docs/measures.md)", ["figure", *groups], rows))
+        tables.append(Table(f"{name} (blsh docs measures)", ["figure", *groups], rows))
     return tables
 
 

@@ -209,7 +209,7 @@ def test_evaluation_by_the_peers_protocol_shows_the_peers_and_the_difference(
         assert float(less[column + 1].split()[0]) == pytest.approx(difference, abs=0.011)
     compared = json.loads((blsh.cwd / "found.json").read_text())["peers"]
     assert {each["n"] for each in compared} == {2} and len(compared) == 6 * 2
-    assert "docs/results/peers.md" in outcome.stderr
+    assert "blsh docs results/peers" in outcome.stderr
 
 
 def test_generating_twice_gives_the_same_bytes(blsh: Blsh, model: Path) -> None:

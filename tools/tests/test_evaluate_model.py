@@ -47,7 +47,7 @@ def test_behaviours_are_shown_by_figure_and_signal() -> None:
     trials = [TrialFigures("start", group, "id", dict.fromkeys(BEHAVIOURS["start"].shown, v)) for group, v in starts]
     found = ModelScores(None, {"engine": "fixed"}, behaved=Behaved(tuple(trials), 0))
     (table,) = found.tables()
-    assert (table.title, table.header) == ("start (docs/measures.md)", ["figure", "in_noise", "clean"])
+    assert (table.title, table.header) == ("start (blsh docs measures)", ["figure", "in_noise", "clean"])
     assert table.rows[2] == ["first second over settled, dB", "-1.50", "undefined"]
     means = found.to_dict()["behaviours"]["means"]
     assert (means[0]["mean"], means[0]["n"]) == (-1.5, 2) and (means[-1]["mean"], means[-1]["n"]) == (None, 0)

@@ -73,6 +73,14 @@ def test_a_new_project_runs_at_once_and_stays_as_it_is(blsh: Blsh) -> None:
     assert "choose another folder" in message and (blsh.cwd / "denoiser/blsh.toml").read_text() == text
 
 
+def test_a_file_that_sets_nothing_is_told(blsh: Blsh) -> None:
+    (blsh.cwd / "blsh.toml").write_text("# nothing yet\n")
+    told = "blsh.toml sets nothing, so every default holds; blsh init FOLDER writes one that explains them"
+    assert told in blsh.succeed("run", "--dry-run").stderr
+    (blsh.cwd / "blsh.toml").write_text('[model]\nfrom = "hearing"\n')
+    assert "sets nothing" not in blsh.succeed("run", "--dry-run").stderr
+
+
 def test_a_new_project_has_what_was_asked_for(blsh: Blsh, corpus: Path, noisy: Samples) -> None:
     soundfile.write(blsh.cwd / "noisy.wav", noisy, 16_000, subtype="PCM_16")
     budgets = ("--board", "microbit", "--flash", "128K", "--mips", "20")

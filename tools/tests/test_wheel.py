@@ -84,6 +84,8 @@ def test_packages_come_from_the_wheel(python: Path, tmp_path: Path) -> None:
 def test_facts_are_read_without_making_a_project(blsh: Run, tmp_path: Path) -> None:
     assert BOARD in {board["name"] for board in json.loads(blsh("boards", "--json"))["boards"]}
     assert set(CLASSES) <= set(json.loads(blsh("models", "--json"))["models"]), "the wheel carries the box"
+    shown = (CHECKOUT / "docs" / "howto" / "new-board.md").read_text(encoding="utf-8")
+    assert blsh("docs", "howto/new-board") == shown, "the wheel carries the pages"
     assert list(tmp_path.iterdir()) == []
 
 

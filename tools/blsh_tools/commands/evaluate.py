@@ -84,7 +84,7 @@ def evaluate(
     for part in found.tables()[: 1 if as_json else None]:
         show(found.to_dict(), as_json, part.rows, part.title, part.header)
     if found.peers is not None:
-        say("Of the mixtures, the differences and the peers: docs/results/peers.md")
+        say("Of the mixtures, the differences and the peers: blsh docs results/peers")
 
 
 def _check_outputs(output: Path | None, table: Path | None, model: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from blsh_tools.console import progress, show
+from blsh_tools.console import progress, say, show
 from blsh_tools.options.arguments import AsJson, ProjectFolder
 
 
@@ -34,6 +34,8 @@ def run(
     from blsh_tools.project.update import FAILED, update
 
     project = load_project(folder)
+    if not project.file.values:
+        say(f"{project.file.path} sets nothing, so every default holds; blsh init FOLDER writes one that explains them")
     with progress() as advance:
         rows = update(project, tuple(targets or ()), dry_run, advance)
     result = {"file": str(project.file.path), "dry_run": dry_run, "steps": [row.to_dict() for row in rows]}

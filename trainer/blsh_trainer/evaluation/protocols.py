@@ -160,7 +160,7 @@ class PeersMixtures:
         if lacking:
             raise BlshError(
                 f"the test split of {self.corpus.place} has no {lacking[0]}; the protocol peers needs the recordings "
-                "that docs/results/peers.md names; on another corpus leave out --peers"
+                "that `blsh docs results/peers` names; on another corpus leave out --peers"
             )
 
     @property
