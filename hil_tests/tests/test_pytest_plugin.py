@@ -135,7 +135,8 @@ def test_the_plugin_costs_no_import_at_start() -> None:
 def test_every_name_has_the_prefix(pytestconfig: pytest.Config) -> None:
     """Nothing of the plugin has the name of another fixture, in the suite or in a user's tests."""
     assert pytestconfig.pluginmanager.get_plugin("blsh-hil") is pytest_plugin
-    found = {name for name, value in vars(pytest_plugin).items() if type(value).__name__ == "FixtureFunctionDefinition"}
+    marks = ("_fixture_function_marker", "_pytestfixturefunction")  # of pytest from 8.4 on, and before
+    found = {name for name, value in vars(pytest_plugin).items() if any(hasattr(value, mark) for mark in marks)}
     page = PAGE.read_text(encoding="utf-8")
     assert found == pytest_plugin._FIXTURES == set(re.findall(r"^\| `(blsh_\w+)` \|", page, re.MULTILINE))
     assert all(name.startswith("blsh_") for name in found)

@@ -73,7 +73,7 @@ class Blsh:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=_hear_interrupts,
+            preexec_fn=hear_signals,
         )
 
     def __call__(self, *arguments: object) -> Outcome:
@@ -163,8 +163,10 @@ class Blsh:
         return {**tree(self.cwd), **tree(self.project / "firmware")}
 
 
-def _hear_interrupts() -> None:
+def hear_signals() -> None:
+    """Let a program end on signals, even where a shell's `&` or nohup has it begin with them ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def tree(folder: Path) -> dict[str, str]:

@@ -50,7 +50,7 @@ def test_the_pages_are_listed_and_shown(blsh: Blsh) -> None:
     text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
     assert blsh.succeed("docs", "glossary").stdout == text
     found = blsh.json("docs", "glossary")
-    assert found["text"] == text and Path(found["file"]).samefile(ROOT / "docs" / "glossary.md")
+    assert found["text"] == text == Path(found["file"]).read_text(encoding="utf-8")
 
 
 def test_a_page_that_is_not_there_is_refused(blsh: Blsh) -> None:
