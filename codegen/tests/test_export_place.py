@@ -81,7 +81,7 @@ def test_a_folder_of_others_in_an_export_is_left_alone(model: Model, library: Pa
 def test_links_in_a_circle_are_no_folder(model: Model, tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    with pytest.raises(BlshError, match=r"cannot write .*/a: .*choose another folder"):
+    with pytest.raises(BlshError, match=r"cannot write .*/a: .*choose (another|a writable) folder"):
         export_library(model, OPTIONS, tmp_path / "a")
 
 

@@ -37,8 +37,7 @@ def test_a_vector_comes_back_from_its_file_byte_for_byte(vector: Vector, tmp_pat
     path = vector.save(tmp_path / "deep" / "v.json")
     loaded = Vector.load(path)
     assert np.array_equal(loaded.samples, vector.samples) and len(loaded.samples) == 5 * HOP
-    assert replace(loaded, samples=vector.samples) == vector
-    assert loaded.to_json() == path.read_text()
+    assert loaded.to_json() == vector.to_json() == path.read_text()
     assert loaded.reference_digest(VectorisedDenoiser(loaded.model())) == vector.digest
 
 
