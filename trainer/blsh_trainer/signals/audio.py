@@ -177,7 +177,7 @@ def write_pcm(
     content = io.BytesIO()
     soundfile.write(content, pcm, rate_hz, subtype="PCM_16", format=container)
     with replacing(path) as temporary:
-        temporary.write_bytes(content.getbuffer())
+        temporary.write_bytes(content.getvalue())  # a view, in the traceback of an error, can crash Python 3.12.1
 
 
 def _shape(sound: SoundFile) -> AudioShape:
