@@ -30,11 +30,18 @@ def _named(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def manual_page(name: str) -> Path:
-    """Return the file of the page `name`. BlshError where there is none of that name."""
+    """Return the file of the page `name`, which may be a link as the pages have them: ../howto/new-board.md#code.
+
+    BlshError where there is no page of that name, nor one of that end.
+    """
     pages = manual_pages()
-    if name not in pages:
+    meant = name.partition("#")[0].removesuffix(".md")
+    while meant.startswith(("../", "docs/")):
+        meant = meant.partition("/")[2]
+    ends = [page for page in pages if page.rpartition("/")[2] == meant]  # a link within a folder names no folder
+    if meant not in pages and len(ends) != 1:
         raise BlshError(f"page {name!r} {unknown(name, pages)}")
-    return pages[name]
+    return pages[meant if meant in pages else ends[0]]
 
 
 def page_title(page: Path) -> str:

@@ -19,7 +19,7 @@ EVALUATE = "evaluate MODEL CORPUS "
 
 OPTIONS: list[tuple[str, str]] = [
     (DENOISE + "--engine gpu", "engine 'gpu' is unknown; choose one of float, fixed, device"),
-    (DENOISE + "--engine device --board nucleo", "board 'nucleo' is unknown, .*; known boards: disco.*boards.toml"),
+    (DENOISE + "--engine device --board nucleo", "board 'nucleo' is unknown, .*; known boards: disco.*, and host, "),
     (DENOISE + "--engine fixd", "engine 'fixd' is unknown, did you mean fixed.; choose one of float, fixed, device"),
     (DENOISE + "third.wav", "3 arguments, in.wav out.wav third.wav; expected two, IN and OUT.* --model NAME"),
     ("denoise intercmo in.wav out.wav", "3 arguments, .*; expected two, IN and OUT.* --model intercom"),

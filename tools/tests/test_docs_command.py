@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from blsh_codegen.project import project_root
-from blsh_tools.manual import manual_pages
+from blsh_tools.manual import manual_page, manual_pages
 
 from .blsh_command import Blsh
 
@@ -51,6 +51,11 @@ def test_the_pages_are_listed_and_shown(blsh: Blsh) -> None:
     assert blsh.succeed("docs", "glossary").stdout == text
     found = blsh.json("docs", "glossary")
     assert found["text"] == text == Path(found["file"]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("link", ["../howto/new-board.md#code", "docs/howto/new-board.md", "new-board.md", "new-board"])
+def test_a_link_of_a_page_is_a_name_of_a_page(link: str) -> None:
+    assert manual_page(link) == manual_pages()["howto/new-board"]
 
 
 def test_a_page_that_is_not_there_is_refused(blsh: Blsh) -> None:

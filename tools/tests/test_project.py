@@ -207,6 +207,7 @@ def test_what_no_run_made_is_not_overwritten(project: Blsh) -> None:
             r"line 6: tuning.smoothing = 1.5; expected a whole number",
         ),
         ('"own.npz"', '"nothing"', r"line 2: model.from = 'nothing'; expected a model of `blsh models`"),
+        ('"own.npz"', '"intercon"', r"model.from = 'intercon', did you mean intercom\?; expected a model"),
         ('"own.npz"', '"own.npz"\nclass = "phone"', r"line 3: model.class: it is for a model that is learned"),
         ('"own.npz"', '"own.npz"\ncorpora = ["out"]', r"line 2: model.from: model.corpora is there, too"),
         ('from = "own.npz"', 'corpora = ["none"]', r"line 2: model.corpora: there is no folder none"),
@@ -271,7 +272,7 @@ def test_an_interrupted_run_goes_on(blsh: Blsh, corpus: Path) -> None:
         while "learning: 1000000 to do" not in process.stderr.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        assert "interrupted; blsh run goes on from here" in process.communicate(timeout=60)[1]
     assert process.returncode == 130 and not (blsh.cwd / "out").exists()
     assert reasons(blsh.json("run", "--dry-run", "model"))["training"] == ["interrupted before"]
     change(blsh, "steps = 1000000", "steps = 12")

@@ -161,6 +161,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         except OSError as error:
             if not _is_of(temporary, error):
                 raise
+            _remove(temporary)  # before the free space is told
             raise unwritable(path, error) from error
         try:
             if through:
@@ -170,8 +171,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         except OSError as error:
             raise unwritable(path, error) from error
     finally:
-        with suppress(OSError):  # the file was not made, is in its place, or the disk takes no changes any more
-            temporary.unlink()
+        _remove(temporary)
+
+
+def _remove(temporary: Path) -> None:
+    with suppress(OSError):  # the file was not made, is in its place, or the disk takes no changes any more
+        temporary.unlink()
 
 
 def _is_of(temporary: Path, error: OSError) -> bool:

@@ -60,3 +60,13 @@ def test_the_folder_for_temporary_files_is_told_with_the_work(tmp_path: Path, mo
         f"cannot build microbit: the folder for temporary files, {tmp_path}: No space left on device "
         "(4,096 bytes are free there); free some space there, or set TMPDIR to a roomy folder"
     )
+
+
+def test_the_space_that_is_told_is_free_without_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def left(place: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=4096 if not list(Path(place).iterdir()) else 0)
+
+    monkeypatch.setattr(shutil, "disk_usage", left)
+    with pytest.raises(UnwritableError) as refused, replacing(tmp_path / "a.wav"):
+        raise full()
+    assert str(refused.value) == EXPECTED.format(place=tmp_path / "a.wav")

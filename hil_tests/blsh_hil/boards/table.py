@@ -46,7 +46,8 @@ def find_board(name: str) -> Board:
                 f"`blsh denoise --engine device --board host` compile it themselves; boards here: {known}"
             )
         raise BlshError(
-            f"board {name!r} is unknown{did_you_mean(name, boards)}; known boards: {known} (add one in boards.toml)"
+            f"board {name!r} is unknown{did_you_mean(name, [*boards, 'host'])}; known boards: {known}, and host, this "
+            "machine, for denoise and hil (blsh docs howto/new-board: add one)"
         )
     return boards[name]
 

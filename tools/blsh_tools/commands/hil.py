@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blsh_tools.console import show
+from blsh_tools.console import be_quiet, show
 from blsh_tools.options.arguments import DEFAULT_BOARD, DEFAULT_MODEL, REPORT_FOLDER, AsJson, ModelOption, PortUrl
 from blsh_tools.options.numbers_in_range import BAUD, MINUTES, MODELS
 from blsh_trainer.errors import BlshError
@@ -82,6 +82,8 @@ def hil(
         arguments=tuple(context.args),
         reports=output,
     )
+    if {"-q", "--quiet"} & set(context.args):  # pytest takes it, too
+        be_quiet()
     unlisted = port is not None and board is None and not coverage
     if not unlisted:
         _refuse_without_port_alone(baud=baud, library=library)

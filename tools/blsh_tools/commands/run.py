@@ -36,8 +36,12 @@ def run(
     project = load_project(folder)
     if not project.file.values:
         say(f"{project.file.path} sets nothing, so every default holds; blsh init FOLDER writes one that explains them")
-    with progress() as advance:
-        rows = update(project, tuple(targets or ()), dry_run, advance)
+    try:
+        with progress() as advance:
+            rows = update(project, tuple(targets or ()), dry_run, advance)
+    except KeyboardInterrupt:
+        say("interrupted; blsh run goes on from here")
+        raise
     result = {"file": str(project.file.path), "dry_run": dry_run, "steps": [row.to_dict() for row in rows]}
     told = [(row.step, row.outcome, row.told or "; ".join(row.why)) for row in rows]
     show(result, as_json, told, "Plan" if dry_run else "Outputs")

@@ -17,6 +17,7 @@ from blsh_trainer.files import require_file, require_folder
 from blsh_trainer.model.boxed_models import BOX, boxed_models, model_file
 from blsh_trainer.model.tuning import Tuning
 from blsh_trainer.signals.geometry import CLASSES, parse_geometry
+from blsh_trainer.suggestions import did_you_mean
 
 if TYPE_CHECKING:  # it takes half a second to import, which `blsh run` of a project without recordings need not
     from blsh_trainer.learning.joint.options import JointOptions
@@ -145,7 +146,9 @@ def _check_model(project: Project) -> None:
             if file.get(table, key) is not None:
                 raise file.fault(table, key, ": it is for a model that is learned; leave it out, or give model.corpora")
         if not project.source.is_file():
-            told = f" = {file.get('model', 'from')!r}; expected a model of `blsh models`, or an artifact in the folder"
+            given = str(file.get("model", "from"))
+            told = f" = {given!r}{did_you_mean(given, boxed_models())}"
+            told += "; expected a model of `blsh models`, or an artifact in the folder"
             raise file.fault("model", "from", told)
         return
     if file.get("model", "from") is not None:

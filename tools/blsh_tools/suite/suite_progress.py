@@ -8,7 +8,7 @@ import pytest
 from blsh_tools.console import progress_lines, say
 
 if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter  # pytest.TerminalReporter only from 8.4 on
+    from _pytest._io import TerminalWriter
 
 _WHAT = "tests"
 
@@ -16,14 +16,15 @@ _WHAT = "tests"
 @pytest.hookimpl(trylast=True)  # behind pytest's own reporter
 def pytest_configure(config: pytest.Config) -> None:
     """Register the plugin."""
-    config.pluginmanager.register(SuiteProgress(config.pluginmanager.get_plugin("terminalreporter")))
+    reports = config.pluginmanager.has_plugin("terminalreporter")
+    config.pluginmanager.register(SuiteProgress(config.get_terminal_writer() if reports else None))
 
 
 class SuiteProgress:
-    """The tests of a run, counted. reporter: prints pytest's own report; None: nobody does."""
+    """The tests of a run, counted. writer: prints pytest's own report; None: nobody does."""
 
-    def __init__(self, reporter: "TerminalReporter | None") -> None:
-        self._reporter = reporter
+    def __init__(self, writer: "TerminalWriter | None") -> None:
+        self._writer = writer
         self._advance = progress_lines(self._tell)
         self._done = self._all = 0
 
@@ -40,7 +41,8 @@ class SuiteProgress:
         self._advance(_WHAT, self._done, self._all)
 
     def _tell(self, line: str) -> None:
-        if self._reporter is not None and self._reporter.isatty:  # else the line would stand behind dots
-            self._reporter.ensure_newline()
-            self._reporter.flush()
+        if self._writer is not None:
+            if self._writer.width_of_current_line:  # else the line would stand behind dots
+                self._writer.line()
+            self._writer.flush()
         say(line)
