@@ -42,7 +42,7 @@ def test_an_interrupted_experiment_goes_on(blsh: Blsh, corpus: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["fig7"], "experiment 'fig7' is unknown; choose one of table1, table2"),
+        (["fig7"], "experiment 'fig7' is unknown, did you mean .*; choose one of table1, table2"),
         (["fig2", "--seeds=3"], "--seeds 3 is of no use to fig2; it is for table1"),
         (["table1", "--baselines=fc"], "architecture 'fc' is unknown"),
         (["table3", "--voicebank=missing"], "there is no corpus folder missing"),
