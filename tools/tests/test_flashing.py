@@ -272,6 +272,8 @@ def test_times_that_are_none_are_not_known_and_kept_anew(tmp_path: Path, text: s
     keep_time(tmp_path, "work", 3.26)
     assert last_time_s(tmp_path, "work") == 3.3
     keep_time(tmp_path / "nowhere", "work", 1.0)
+    (tmp_path / "taken").joinpath(*LAST_TIMES).mkdir(parents=True)
+    keep_time(tmp_path / "taken", "work", 1.0)
     assert not (tmp_path / "nowhere").exists()
 
 

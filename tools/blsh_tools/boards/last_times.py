@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from blsh_trainer.errors import BlshError
 from blsh_trainer.files import replacing
 
 LAST_TIMES: Final = ("build", "last-times.json")
@@ -21,7 +22,7 @@ def last_time_s(root: Path, work: str) -> float | None:
 def keep_time(root: Path, work: str, seconds: float) -> None:
     """Keep that `work` took `seconds`. A file that cannot be written is no error: nothing else depends on it."""
     file = root.joinpath(*LAST_TIMES)
-    with suppress(OSError):
+    with suppress(OSError, BlshError):
         file.parent.mkdir(exist_ok=True)
         with replacing(file) as temporary:
             temporary.write_text(json.dumps({**_read(root), work: round(seconds, 1)}) + "\n", encoding="utf-8")
