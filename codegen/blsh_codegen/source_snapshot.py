@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import unwritable
+from blsh_trainer.files import UnwritableError
 from blsh_trainer.own_files import read_own
 
 
@@ -51,4 +51,4 @@ class Snapshot:
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).write_bytes(content)
         except OSError as error:
-            raise unwritable(folder, error) from error
+            raise UnwritableError(folder, error) from error

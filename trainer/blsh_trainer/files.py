@@ -55,7 +55,7 @@ def landing(path: str | os.PathLike[str]) -> tuple[Path, bool]:
         mode = _mode(path)
         whole = Path(os.path.realpath(path))
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise UnwritableError(path, error) from error
     if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
         return Path(path), True
     if not stat.S_ISREG(mode):
@@ -91,18 +91,13 @@ def temporary_beside(target: Path) -> Path:
 
 
 class UnwritableError(BlshError):
-    """A file or folder cannot be written. path: which; fault: what the system said."""
+    """A file or folder cannot be written, with a remedy. path: which; fault: what the system said."""
 
     def __init__(self, path: str | os.PathLike[str], fault: OSError) -> None:
         advice = _ADVICE.get(fault.errno or 0, "choose a writable folder") + _free_space(Path(path), fault)
         super().__init__(f"cannot write {os.fspath(path)}: {fault.strerror or fault}; {advice}")
         self.path = Path(path)
         self.fault = fault
-
-
-def unwritable(path: str | os.PathLike[str], error: OSError) -> UnwritableError:
-    """Return the error for `path` that cannot be written because of `error`, with a remedy."""
-    return UnwritableError(path, error)
 
 
 @contextmanager
@@ -116,7 +111,7 @@ def written_for(path: Path, scratch: Path) -> Iterator[None]:
     except UnwritableError as error:
         if not error.path.is_relative_to(scratch):
             raise
-        raise unwritable(path, error.fault) from error
+        raise UnwritableError(path, error.fault) from error
 
 
 def full_temporary(work: str, error: OSError) -> BlshError:
@@ -155,21 +150,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.parent.mkdir(parents=True, exist_ok=True)
             temporary.touch(exist_ok=False)
         except OSError as error:
-            raise unwritable(path, error) from error
+            raise UnwritableError(path, error) from error
         try:
             yield temporary
         except OSError as error:
             if not _is_of(temporary, error):
                 raise
             _remove(temporary)  # before the free space is told
-            raise unwritable(path, error) from error
+            raise UnwritableError(path, error) from error
         try:
             if through:
                 _write_through(temporary, target)
             else:
                 temporary.replace(target)
         except OSError as error:
-            raise unwritable(path, error) from error
+            raise UnwritableError(path, error) from error
     finally:
         _remove(temporary)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from blsh_trainer.files import temporary_beside, unwritable, written_for
+from blsh_trainer.files import UnwritableError, temporary_beside, written_for
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def replacing_folder(place: Path) -> Iterator[Path]:
                 yield building
             _exchange(Path(os.path.realpath(place)), building, scratch / "old")
         except OSError as error:
-            raise unwritable(place, error) from error
+            raise UnwritableError(place, error) from error
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def scratch_beside(place: Path) -> Iterator[Path]:
         try:
             scratch.mkdir(parents=True)
         except OSError as error:
-            raise unwritable(place, error) from error
+            raise UnwritableError(place, error) from error
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import UnwritableError, full_temporary, replacing, unwritable, written_for
+from blsh_trainer.files import UnwritableError, full_temporary, replacing, written_for
 from blsh_trainer.replacing_folder import replacing_folder
 
 
@@ -42,7 +42,7 @@ def test_a_file_within_a_new_folder_is_told_as_the_folder(tmp_path: Path) -> Non
 
 def test_a_file_elsewhere_keeps_its_own_name(tmp_path: Path) -> None:
     with pytest.raises(UnwritableError) as refused, replacing_folder(tmp_path / "corpus"):
-        raise unwritable(tmp_path / "other", full())
+        raise UnwritableError(tmp_path / "other", full())
     assert str(refused.value) == EXPECTED.format(place=tmp_path / "other")
     with pytest.raises(BlshError, match="bad input"), written_for(tmp_path, tmp_path):
         raise BlshError("bad input")
@@ -50,8 +50,8 @@ def test_a_file_elsewhere_keeps_its_own_name(tmp_path: Path) -> None:
 
 def test_other_faults_and_devices_tell_no_free_space(tmp_path: Path) -> None:
     denied = PermissionError(errno.EACCES, "Permission denied")
-    assert str(unwritable(tmp_path, denied)).endswith("Permission denied; choose a writable folder")
-    assert "bytes are free" not in str(unwritable("/dev/full", full()))
+    assert str(UnwritableError(tmp_path, denied)).endswith("Permission denied; choose a writable folder")
+    assert "bytes are free" not in str(UnwritableError("/dev/full", full()))
 
 
 def test_the_folder_for_temporary_files_is_told_with_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

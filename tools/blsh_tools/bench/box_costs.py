@@ -59,9 +59,9 @@ def renew_box_costs(files: Mapping[str, Path], file: Path, progress: Progress | 
 def estimated_costs(files: Mapping[str, Path], progress: Progress | None = None) -> dict[str, ModelCosts]:
     """Return the costs of the artifacts `files`, by their names, by an estimate of some tenths of a second each."""
     found = {}
+    if progress is not None and files:
+        progress("estimating", 0, len(files))
     for done, (name, path) in enumerate(files.items(), 1):
-        if progress is not None and done == 1:
-            progress("estimating", 0, len(files))
         found[name] = _estimated(path)
         if progress is not None:
             progress("estimating", done, len(files))

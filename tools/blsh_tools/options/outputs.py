@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import landing, temporary_beside, unwritable
+from blsh_trainer.files import UnwritableError, landing, temporary_beside
 
 if TYPE_CHECKING:  # imported when a command runs, so that `blsh --help` is quick
     from blsh_trainer.corpora.corpus import Corpus
@@ -74,7 +74,7 @@ def _check_name(path: Path) -> None:
     try:
         whole = Path(os.path.realpath(path))
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise UnwritableError(path, error) from error
     for name in (*path.parts, *whole.parts):
         if (length := len(os.fsencode(name))) > _NAME_BYTES:
             raise BlshError(f"cannot write {path}: a name of {length} bytes; choose one of {_NAME_BYTES} at most")
@@ -95,7 +95,7 @@ def _check_folder(path: Path, folder: Path) -> None:
             with suppress(OSError):  # there is no trial file to remove
                 trial.unlink()
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise UnwritableError(path, error) from error
 
 
 def _is_standard_output(target: Path) -> bool:

@@ -18,7 +18,7 @@ from blsh_tools.project.settings import Project
 from blsh_tools.project.state import Inputs, Record, State
 from blsh_tools.project.steps import Step, chosen_steps
 from blsh_trainer.errors import BlshError
-from blsh_trainer.files import unwritable
+from blsh_trainer.files import UnwritableError
 from blsh_trainer.progress import Progress
 
 MADE: Final = "made"
@@ -64,7 +64,7 @@ def update(project: Project, targets: tuple[str, ...], dry_run: bool, progress: 
     try:
         project.kept.mkdir(exist_ok=True)
     except OSError as error:
-        raise unwritable(project.kept, error) from error
+        raise UnwritableError(project.kept, error) from error
     with project_lock(project.kept):
         return _Run(project, State(project.kept), progress).all(steps)  # another run may just have ended
 
@@ -173,7 +173,7 @@ class _Run:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 path.rename(place)
             except OSError as error:
-                raise unwritable(place, error) from error
+                raise UnwritableError(place, error) from error
             kept.append(self._told(place))
             say(f"{name} was changed after it was made: your version is now {kept[-1]}")
         return tuple(kept)
